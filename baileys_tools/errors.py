@@ -1,0 +1,52 @@
+"""What can go wrong, as one exception type and the exit codes a caller can rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The documented exit codes of every command."""
+
+    DONE = 0
+    """Done, nothing to do, or a dry run."""
+    FAILED = 1
+    USAGE = 2
+    """Wrong options or configuration."""
+    PARTLY_FAILED = 3
+    """Some companies or files failed, the others are done."""
+    WARNING = 4
+    """A finding at warning level."""
+    CRITICAL = 5
+    """A finding at critical level or worse."""
+    NOT_FOUND = 10
+    """No such company or snapshot."""
+    DAMAGED = 11
+    """The snapshot is damaged."""
+    WRONG_KEY = 12
+    """The key is wrong or missing."""
+    REFUSED = 13
+    """Refused by a safety check."""
+    LOCKED = 75
+    """Another process holds the lock (EX_TEMPFAIL)."""
+    INTERRUPTED = 130
+
+
+class BaileysToolsError(Exception):
+    """The command cannot go on. Shown to the user as one message, never as a traceback.
+
+    `message` says what is wrong and where, `hint` what to do next.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class UsageError(BaileysToolsError):
+    """Options or configuration that cannot be meant."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint, exit_code=ExitCode.USAGE)
