@@ -1,0 +1,72 @@
+# Everything a contributor runs. Needs python3 (3.11 or newer), git, make and, for the tests against the
+# real client, node. The first target that needs it makes .venv; nothing is installed outside this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PYTEST ?= $(BIN)/pytest -q
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults lint format bench coverage fixtures golden clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# pip learned dependency groups in 25.1.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+# Reads like a shell session: each command is shown, then run.
+define SHOW
+show() { printf '\n$$ %s\n' "$$*"; "$$@"; }
+endef
+
+demo: $(READY) ## a dry run and a real cleanup of a bloated session folder
+	@rm -rf .demo && mkdir .demo
+	@$(SHOW); export PATH="$(CURDIR)/$(BIN):$$PATH"; set -e; \
+	show python fixtures/lay.py bloated-v6 .demo/sessions; \
+	show export BAILEYS_SESSIONS_PATH=.demo/sessions BAILEYS_TOOLS_STATE_DIR=.demo/state; \
+	show baileys-tools cleanup --dry-run; \
+	show baileys-tools cleanup; \
+	show baileys-tools undo --list
+
+test: $(READY) ## all tests but the long ones (ARGS="-k name" picks)
+	$(PYTEST) -m 'not faults' $(ARGS)
+
+faults: $(READY) ## the long proofs: kills, races, full disks, broken clocks
+	$(PYTEST) -m faults $(ARGS)
+
+lint: $(READY) ## ruff and mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY) ## speed and memory against find and node (fails beyond the limits)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+coverage: $(READY) ## which lines the tests reach
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m 'not faults' $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+fixtures: $(READY) ## make the fixtures again with the real Baileys (needs npm)
+	cd fixtures/generate && npm ci --no-audit --no-fund && npm run generate
+
+golden: $(READY) ## write the golden plans again; read the diff before committing it
+	$(BIN)/python fixtures/golden.py --write
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .demo dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,96 @@
+"""What holds for every test: nobody's real home, settings or state is read or written, and time stands still."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the machine is shared and a slow example is not a wrong one. Under CI the examples are the same
+# at each run, so that a red run is about the change at hand; everywhere else each run looks somewhere new.
+settings.register_profile("dev", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+REAL_HOME = os.path.expanduser("~")
+FORBIDDEN = (
+    "/etc/baileys-tools",
+    "/var/lib/baileys-tools",
+    f"{REAL_HOME}/.config/baileys-tools",
+    f"{REAL_HOME}/.local/state/baileys-tools",
+    f"{REAL_HOME}/.local/share/baileys-tools",
+    f"{REAL_HOME}/.cache/baileys-tools",
+)
+CLEARED_PREFIXES = ("BAILEYS_", "SESSION_", "XDG_", "RAILWAY_")
+CLEARED = ("ENABLE_MULTITENANCY", "COMPANY_ID", "DRY_RUN", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TZ")
+
+
+class RealHomeTouched(BaseException):
+    """A test went for the operator's own files. Not an Exception, so that no `except` in the tool hides it."""
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a home of its own and an environment without the developer's settings."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(CLEARED_PREFIXES) or name in CLEARED:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    # Root's default is /var/lib, whatever HOME says.
+    monkeypatch.setenv("BAILEYS_TOOLS_STATE_DIR", str(home / "state"))
+    return home
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which tests that pass a clock down stand."""
+    return datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+# --- the guard ----------------------------------------------------------------------------------------------
+# The kernel of the guard is an audit hook: it sees each open, mkdir, rename, unlink and sqlite3.connect of this
+# process before it happens. To look for a file that is not there is harmless and allowed; the search for a
+# configuration file ends at /etc.
+
+_armed = False
+
+
+def _refuse_real_home(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _armed or not event.startswith(("open", "os.", "sqlite3.connect")):
+        return
+    for argument in arguments[:2]:
+        path = _as_path(argument)
+        if path is not None and _is_forbidden(path) and not _only_looks(event, arguments, path):
+            raise RealHomeTouched(f"{event} {path}: a test must stay in its own home")
+
+
+def _as_path(argument: Any) -> str | None:
+    return os.fsdecode(argument) if isinstance(argument, str | bytes | os.PathLike) else None
+
+
+def _is_forbidden(path: str) -> bool:
+    return any(path == root or path.startswith(root + "/") for root in FORBIDDEN)
+
+
+def _only_looks(event: str, arguments: tuple[Any, ...], path: str) -> bool:
+    if event == "open":
+        flags = arguments[2] if len(arguments) > 2 and isinstance(arguments[2], int) else 0
+        return not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not os.path.exists(path)
+    return event in ("os.listdir", "os.scandir") and not os.path.exists(path)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def guard() -> Iterator[None]:
+    """Refuse every access of the tests' own process to the files of a real installation."""
+    global _armed
+    sys.addaudithook(_refuse_real_home)  # for ever: Python cannot take one out again, so a switch disarms it
+    _armed = True
+    yield
+    _armed = False
