@@ -1,4 +1,4 @@
-"""What holds for every test: nobody's real home, settings or state is read or written, and time stands still."""
+"""What holds for every test: nobody's real home, settings or state is touched, and time stands still."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CLEARED = ("ENABLE_MULTITENANCY", "COMPANY_ID", "DRY_RUN", "NO_COLOR", "FORCE_CO
 
 
 class RealHomeTouched(BaseException):
-    """A test went for the operator's own files. Not an Exception, so that no `except` in the tool hides it."""
+    """A test went for the operator's own files. No Exception, so that no `except` in the tool hides it."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +55,8 @@ def now() -> datetime:
 
 
 # --- the guard ----------------------------------------------------------------------------------------------
-# The kernel of the guard is an audit hook: it sees each open, mkdir, rename, unlink and sqlite3.connect of this
-# process before it happens. To look for a file that is not there is harmless and allowed; the search for a
-# configuration file ends at /etc.
+# An audit hook sees each open, mkdir, rename, unlink and sqlite3.connect of this process before it happens. To
+# look for a file that is not there is harmless and allowed: the search for a configuration file ends at /etc.
 
 _armed = False
 

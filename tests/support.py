@@ -1,4 +1,4 @@
-"""What several tests need: session folders made by hand, the installed command, trees compared byte for byte."""
+"""What several tests need: hand-made session folders, the installed command, trees compared by the byte."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def company_folder(
     now: datetime | None = None,
     **creds_changes: Any,
 ) -> Path:
-    """Make `root/company_<id>` (or `root` itself for None) with a paired creds.json and `keys` (name: age)."""
+    """Make `root/company_<id>` (`root` itself for None) with a paired creds.json and `keys` (name: age)."""
     folder = root if company_id is None else root / f"company_{company_id}"
     folder.mkdir(parents=True, exist_ok=True)
     write_key(folder, "creds.json", content=json.dumps(creds(**creds_changes)), now=now)
