@@ -55,8 +55,8 @@ def now() -> datetime:
 
 
 # --- the guard ----------------------------------------------------------------------------------------------
-# An audit hook sees each open, mkdir, rename, unlink and sqlite3.connect of this process before it happens. To
-# look for a file that is not there is harmless and allowed: the search for a configuration file ends at /etc.
+# An audit hook sees each open, mkdir, rename, unlink and sqlite3.connect of this process before it happens.
+# To look for a file that is not there is harmless and allowed: the search for settings ends at /etc.
 
 _armed = False
 

@@ -1,0 +1,130 @@
+"""What holds for the repository as a whole, and for a test run."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import baileys_tools
+from tests.conftest import FORBIDDEN, REAL_HOME, RealHomeTouched
+from tests.support import company_folder, require_tool, run_cli, scrubbed_environment
+
+ROOT = Path(__file__).parents[2]
+
+# In two halves, or this file would be the first offender.
+REGISTRY_HOSTS = [
+    "registry.npm" + "js",
+    "registry.yarn" + "pkg",
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "deb.deb" + "ian.org",
+    "static.crates" + ".io",
+    "proxy.golang" + ".org",
+]
+
+
+def committed_files() -> list[Path]:
+    git = require_tool("git")
+    listing = subprocess.run([git, "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in os.fsdecode(listing.stdout).split("\0") if name]
+
+
+def test_no_committed_file_names_a_registry() -> None:
+    offenders = [
+        f"{path.relative_to(ROOT)}: {host}"
+        for path in committed_files()
+        if path.is_file()
+        for host in REGISTRY_HOSTS
+        if host.encode() in path.read_bytes()
+    ]
+    assert offenders == []
+
+
+def test_the_licence_and_the_changelog_match_the_package() -> None:
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert f"## [{baileys_tools.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+# --- cold start: cron pays it every minute ------------------------------------------------------------------
+
+HEAVY = {"rich", "httpx", "crontab", "pydantic", "asyncio", "apprise", "fsspec", "jsonschema"}
+
+SHOW_MODULES = """
+import sys
+from baileys_tools.cli import main
+try:
+    main()
+finally:
+    print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_a_quiet_cleanup_imports_nothing_heavy(tmp_path: Path) -> None:
+    company_folder(tmp_path, keys={"session-4917000000001.0.json": timedelta(days=15)})
+    run = subprocess.run(
+        [sys.executable, "-c", SHOW_MODULES, "cleanup", "--quiet"],
+        env=scrubbed_environment({"BAILEYS_SESSIONS_PATH": str(tmp_path)}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not (tmp_path / "company_1001" / "session-4917000000001.0.json").exists(), "the cleanup did run"
+    imported = set(run.stdout.split())
+    assert "typer" in imported
+    assert imported & HEAVY == set()
+
+
+# --- the guard of conftest.py -------------------------------------------------------------------------------
+
+
+def test_each_test_has_a_home_of_its_own(own_home: Path) -> None:
+    assert Path.home() == own_home != Path(REAL_HOME)
+    assert not any(name.startswith(("XDG_", "BAILEYS_SESSIONS")) for name in os.environ)
+
+
+@pytest.mark.parametrize("root", FORBIDDEN)
+def test_the_guard_refuses_to_write_into_a_real_installation(root: str) -> None:
+    with pytest.raises(RealHomeTouched):
+        Path(root, "config.yaml").write_text("")
+    with pytest.raises(RealHomeTouched):
+        os.mkdir(root)
+    with pytest.raises(RealHomeTouched):
+        sqlite3.connect(f"{root}/state.sqlite3")
+    with pytest.raises(RealHomeTouched):
+        os.rename("anything", f"{root}/config.yaml")
+
+
+def test_the_guard_refuses_to_read_real_settings_but_lets_the_search_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "config.yaml"
+    monkeypatch.setattr("tests.conftest.FORBIDDEN", (str(tmp_path),))
+    with pytest.raises(FileNotFoundError):
+        settings.open()
+    os.utime(tmp_path.parent)  # a neighbour is nobody's business
+    monkeypatch.setattr("tests.conftest.FORBIDDEN", ())
+    settings.write_text("sessions: {}")
+    monkeypatch.setattr("tests.conftest.FORBIDDEN", (str(tmp_path),))
+    with pytest.raises(RealHomeTouched):
+        settings.open()
+
+
+def test_the_command_runs_without_the_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAILEYS_SESSIONS_PATH", "/somewhere/real")
+    environment = scrubbed_environment({"DRY_RUN": "1"})
+    assert "BAILEYS_SESSIONS_PATH" not in environment
+    assert environment["DRY_RUN"] == "1"
+    assert environment["HOME"] != REAL_HOME
+
+
+def test_the_version_is_printed_by_the_installed_command() -> None:
+    assert run_cli("--version").stdout.split()[-1] == baileys_tools.__version__
