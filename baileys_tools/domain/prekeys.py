@@ -1,0 +1,115 @@
+"""Which pre-keys a folder can spare.
+
+A pre-key file is deleted by the bot itself on first use (libsignal `session_cipher.js`:
+`decryptPreKeyWhisperMessage` -> `removePreKey`), so each file that is left may still be handed out by the
+server, or be named by a message that waits. Two things tell the ones the server has from mere leftovers:
+how densely their ids lie, and, on Baileys 7, how far the counter has moved since pairing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from itertools import accumulate
+
+DENSE_RUN = 200
+"""Ids that a dense run spans at least, for the batch guard."""
+
+PAIRING_BATCH = 812
+"""Pre-keys that Baileys uploads at pairing since 7.0.0-rc.6 (`Defaults/index.js`: `INITIAL_PREKEY_COUNT`)."""
+
+UPLOAD_BATCH = 30
+"""The smallest full upload (`INITIAL_PREKEY_COUNT` of Baileys 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeyPool:
+    """The ids on disk and what creds say of them.
+
+    `topped_up_by_fives` is true for folders of Baileys 7, which uploads 5 new pre-keys each time the server
+    has 5 or fewer left (`Socket/socket.js`: `uploadPreKeysToServerIfRequired`).
+    """
+
+    ids: Sequence[int]
+    next_id: int | None
+    first_unuploaded_id: int | None
+    topped_up_by_fives: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeyRule:
+    """The verdict on every id. `kept_last` and `kept_unuploaded` were over the limit and stay all the same."""
+
+    removed: frozenset[int]
+    guarded: frozenset[int]
+    kept_last: frozenset[int]
+    kept_unuploaded: frozenset[int]
+
+
+def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRule:
+    """Given the ids on disk, return which to remove: all but the `keep` highest, less three exceptions.
+
+    Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
+    (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
+    With `guard`, ids that the server most likely still hands out stay too.
+    """
+    over_limit = sorted(pool.ids, reverse=True)[keep:]
+    last = None if pool.next_id is None else pool.next_id - 1
+    unuploaded = pool.first_unuploaded_id
+    kept_last = frozenset(i for i in over_limit if i == last)
+    kept_unuploaded = frozenset(
+        i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
+    )
+    spare = frozenset(over_limit) - kept_last - kept_unuploaded
+    guarded = _still_offered(spare, pool, keep, DENSE_RUN) if guard else frozenset[int]()
+    return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
+
+
+def still_offered(ids: Set[int], pool: PreKeyPool, keep: int) -> frozenset[int]:
+    """Given ids that are to go, return those that the server may still hand out to a new chat.
+
+    A guard must not hold back leftovers, so it wants a long dense run; a stated cost must not be too low, so
+    here the smallest upload is long enough.
+    """
+    return _still_offered(ids, pool, keep, UPLOAD_BATCH)
+
+
+def _still_offered(ids: Set[int], pool: PreKeyPool, keep: int, run: int) -> frozenset[int]:
+    offered = dense_runs(ids, run)
+    if _lives_off_pairing_batch(pool, keep):
+        offered |= {i for i in ids if i <= PAIRING_BATCH}
+    return offered
+
+
+def _lives_off_pairing_batch(pool: PreKeyPool, keep: int) -> bool:
+    """Whether the server still hands out what was uploaded at pairing.
+
+    Once it had run low, Baileys 7 would have uploaded more, and the counter would stand well past the batch.
+    """
+    if not pool.topped_up_by_fives or pool.next_id is None:
+        return False
+    return PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + keep
+
+
+def dense_runs(ids: Set[int], length: int) -> frozenset[int]:
+    """Given ids, return those inside some span of `length` or more ids of which over half are present.
+
+    With `g(k) = 2k - id(k)` over the sorted ids, the span from the i-th to the j-th id is over half present
+    just when `g(j) >= g(i)`; the widest such j for each i falls out of the running maximum from the right.
+    """
+    ordered = sorted(ids)
+    if len(ordered) * 2 <= length:
+        return frozenset()
+    g = [2 * k - i for k, i in enumerate(ordered)]
+    # highest[k] is the maximum of g[k:]; it never rises, so it can be searched.
+    highest = list(accumulate(reversed(g), max))
+    found: set[int] = set()
+    done = 0
+    for first, smallest in enumerate(ordered):
+        # The last j with max(g[j:]) >= g[first], counted from the right.
+        widest = len(g) - 1 - bisect_left(highest, g[first])
+        if widest >= first and ordered[widest] - smallest + 1 >= length:
+            found.update(ordered[max(first, done) : widest + 1])
+            done = max(done, widest + 1)
+    return frozenset(found)
