@@ -1,0 +1,172 @@
+"""The kinds of values that a setting can have: how each is read from text and shown again.
+
+YAML scalars, environment variables and most flags arrive as text, so `07` stays `07` and every source is
+read by the same rules.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from baileys_tools.units import format_duration, parse_duration, quoted
+
+LARGEST_SECRET_FILE = 65_536
+# company_<id> has to be a file name, and those end at 255 bytes.
+LONGEST_COMPANY_ID = 255 - len("company_")
+
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+Absolute = Callable[[str], str]
+"""Makes a path absolute as its source means it: from the settings file's folder, else the working folder."""
+
+
+class Secret:
+    """A text that prints as `***` everywhere; only `reveal()` gives it away."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the secret itself, for the one place that sends it."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "***"
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+
+class Kind:
+    """How values of one kind are read and shown.
+
+    `read(raw, absolute)` takes text, a list, a mapping or an already typed flag and returns the value, or
+    raises ValueError with a message that can stand behind "section.key: ".
+    """
+
+    __slots__ = ("read", "show")
+
+    def __init__(self, read: Callable[[object, Absolute], Any], show: Callable[[Any], str]) -> None:
+        self.read = read
+        self.show = show
+
+
+def valid_company_id(text: str) -> str:
+    """Given a company id from a flag, the environment or a file, return it.
+
+    Raise ValueError when it cannot be the name of one folder: empty, `.`, `..`, with `/`, a NUL or another
+    control character, or too long for `company_<id>`. Whether it exists is for the listing to say.
+    """
+    if not text or text in (".", "..") or "/" in text or not _speakable(text):
+        raise ValueError(f"{quoted(text)} is not a company id: it has to be the name of one folder")
+    if len(os.fsencode(text)) > LONGEST_COMPANY_ID:
+        raise ValueError(f"{quoted(text)} is not a company id: longer than {LONGEST_COMPANY_ID} bytes")
+    return text
+
+
+def _speakable(text: str) -> bool:
+    return all(character >= " " and not "\x7f" <= character <= "\x9f" for character in text)
+
+
+def _text(raw: object, noun: str) -> str:
+    if isinstance(raw, list | tuple):
+        raise ValueError(f"a list is not {noun}")
+    if isinstance(raw, dict):
+        raise ValueError(f"a section is not {noun}")
+    return str(raw)
+
+
+def _read_boolean(raw: object, absolute: Absolute) -> bool:
+    noun = "true or false"
+    text = _text(raw, noun)
+    word = text.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError(f"{quoted(text)} is not {noun}")
+    return word in _TRUE
+
+
+def _read_count(raw: object, absolute: Absolute) -> int:
+    noun = "a whole number (for example 50)"
+    text = _text(raw, noun).strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError(f"{quoted(text)} is not {noun}")
+    return int(text)
+
+
+def _read_duration(raw: object, absolute: Absolute) -> timedelta:
+    if isinstance(raw, timedelta):
+        return raw
+    return parse_duration(_text(raw, "a duration (for example 14d, 36h)"))
+
+
+def _read_path(raw: object, absolute: Absolute) -> str:
+    text = _text(raw, "a path")
+    if not text.strip():
+        raise ValueError("the path is empty")
+    if "\0" in text:
+        raise ValueError(f"{quoted(text)} is not a path")
+    return absolute(text)
+
+
+def _read_company_ids(raw: object, absolute: Absolute) -> tuple[str, ...]:
+    if isinstance(raw, dict):
+        raise ValueError("a section is not a list of company ids")
+    items = raw if isinstance(raw, list | tuple) else [part.strip() for part in str(raw).split(",")]
+    ids = [valid_company_id(_text(item, "a company id")) for item in items]
+    return tuple(dict.fromkeys(ids))
+
+
+def _read_secret(raw: object, absolute: Absolute) -> Secret:
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError("a secret is one text that is not empty")
+    return Secret(raw.strip())
+
+
+def _read_secret_file(raw: object, absolute: Absolute) -> Secret:
+    path = _read_path(raw, absolute)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_SECRET_FILE + 1)
+        if len(content) > LARGEST_SECRET_FILE:
+            raise ValueError(f"{quoted(path)} is larger than {LARGEST_SECRET_FILE} bytes")
+        text = content.decode()
+    except OSError as error:
+        raise ValueError(f"cannot read {quoted(path)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        # The codec's own message would quote bytes of the secret.
+        raise ValueError(f"{quoted(path)} is not UTF-8 text") from None
+    if not text.strip():
+        raise ValueError(f"{quoted(path)} is empty")
+    return Secret(text.strip())
+
+
+BOOLEAN = Kind(_read_boolean, lambda value: str(value).lower())
+COUNT = Kind(_read_count, str)
+DURATION = Kind(_read_duration, format_duration)
+PATH = Kind(_read_path, str)
+COMPANY_IDS = Kind(_read_company_ids, ", ".join)
+SECRET = Kind(_read_secret, str)
+SECRET_FILE = Kind(_read_secret_file, str)

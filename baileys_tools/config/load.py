@@ -1,0 +1,296 @@
+"""Finds the values of all settings: flags over environment over the settings file over defaults.
+
+Every source is checked whole, also where a stronger one wins, and everything wrong is reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baileys_tools.config.kinds import Absolute
+from baileys_tools.config.schema import ASCENDING, SCHEMA, Schema, Setting, Settings
+from baileys_tools.errors import UsageError
+from baileys_tools.units import quoted
+
+CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
+SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
+RAILWAY_SESSIONS = "/app/persistent-session"
+RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
+OWN_PREFIX = "BAILEYS_TOOLS_"
+MOST_PROBLEMS_SHOWN = 25
+
+
+class ConfigError(UsageError):
+    """Settings that cannot be meant. `problems` has one line for each, with its path and where it stands."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        shown = problems[:MOST_PROBLEMS_SHOWN]
+        if len(problems) > len(shown):
+            shown.append(f"and {len(problems) - len(shown)} more")
+        heading = "" if len(problems) == 1 else f"{len(problems)} errors in the settings:\n  "
+        super().__init__(
+            heading + "\n  ".join(shown), "'baileys-tools config init' writes a file with every setting"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings, where each came from by dotted path, and the settings file that was read, if any."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+    config_file: str | None
+    values: Mapping[str, Any]
+
+
+class Surroundings:
+    """What of the host the settings depend on; a test gives its own."""
+
+    __slots__ = ("cwd", "environ", "euid", "home", "system_config")
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cwd: str | None = None,
+        home: str | None = None,
+        euid: int | None = None,
+        system_config: str = SYSTEM_CONFIG,
+    ) -> None:
+        self.environ = environ
+        self.cwd = os.getcwd() if cwd is None else cwd
+        self.home = (environ.get("HOME") or os.path.expanduser("~")) if home is None else home
+        self.euid = os.geteuid() if euid is None else euid
+        self.system_config = system_config
+
+    def xdg(self, variable: str, fallback: str) -> str:
+        """Return the XDG folder that `variable` names. Its specification ignores relative ones."""
+        named = self.environ.get(variable, "")
+        return named if os.path.isabs(named) else os.path.join(self.home, fallback)
+
+    def absolute_from(self, folder: str) -> Absolute:
+        """Return what makes a path absolute when it was written in `folder`; `~` is the home folder."""
+
+        def absolute(path: str) -> str:
+            if path == "~" or path.startswith("~/"):
+                path = self.home + path[1:]
+            joined = os.path.join(folder, path)
+            # a/../b is not b when a is a link, so only paths without .. are tidied.
+            return joined if ".." in joined.split("/") else os.path.normpath(joined)
+
+        return absolute
+
+
+class _Given:
+    """One value that one source gives for one setting."""
+
+    __slots__ = ("absolute", "origin", "raw", "setting")
+
+    def __init__(self, setting: Setting, raw: object, origin: str, absolute: Absolute) -> None:
+        self.setting = setting
+        self.raw = raw
+        self.origin = origin
+        self.absolute = absolute
+
+
+def load_settings(
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    config: str | None = None,
+    cwd: str | None = None,
+    home: str | None = None,
+    euid: int | None = None,
+    system_config: str = SYSTEM_CONFIG,
+) -> LoadedSettings:
+    """Given flags by dotted setting path (None: not given) and the environment, return all settings.
+
+    `config` is the file that --config names; else the usual places are looked at. The other arguments
+    stand in for the host. Raise ConfigError with everything that is wrong in any source.
+    """
+    host = Surroundings(environ, cwd, home, euid, system_config)
+    values, origin, file = resolve(SCHEMA, flags, host, config)
+    return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values)
+
+
+def resolve(
+    schema: Schema, flags: Mapping[str, object], host: Surroundings, config: str | None = None
+) -> tuple[dict[str, Any], dict[str, str], str | None]:
+    """Given a schema and its sources, return values and origins by dotted path and the file that was read."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    file, content = _find_config(host, config, problems)
+    given = [
+        *_from_flags(schema, flags, host),
+        *_from_environment(schema, host, problems),
+        *(_from_file(schema, host, file, content, problems) if file is not None else ()),
+        *_from_host(schema, host),
+    ]
+    for item in given:
+        try:
+            value = _checked(item)
+        except ValueError as error:
+            problems.append(f"{item.setting.path}: {error} ({item.origin})")
+            continue
+        if item.setting.target not in values:
+            values[item.setting.target] = value
+            origin[item.setting.target] = item.origin
+    for path, setting in schema.settings.items():
+        if setting.target == path and path not in values:
+            values[path], origin[path] = setting.default, "default"
+    if not problems:
+        problems += _out_of_order(schema, values, origin)
+    if problems:
+        raise ConfigError(problems)
+    return values, origin, file
+
+
+def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
+    """Given values by dotted path, return the typed settings object."""
+    by_section: dict[str, dict[str, Any]] = {name: {} for name in schema.sections}
+    for path, value in values.items():
+        section, _, key = path.partition(".")
+        by_section[section][key] = value
+    return root(**{name: section(**by_section[name]) for name, section in schema.sections.items()})
+
+
+def require_sessions_path(loaded: LoadedSettings) -> str:
+    """Return the absolute sessions path. Raise UsageError, saying how to give one, when there is none."""
+    if loaded.settings.sessions.path is None:
+        raise UsageError(
+            "No sessions path is given: where are the bots' session folders?",
+            "Give it in one of three ways:\n"
+            "  a flag         --sessions /path/to/sessions\n"
+            "  environment    BAILEYS_SESSIONS_PATH=/path/to/sessions (or SESSION_PATH)\n"
+            "  settings file  sessions: {path: /path/to/sessions}",
+        )
+    return loaded.settings.sessions.path
+
+
+def config_candidates(host: Surroundings) -> list[str]:
+    """Return the settings files that are looked for when none is named, first one first."""
+    return [
+        os.path.join(host.cwd, "baileys-tools.yaml"),
+        os.path.join(host.xdg("XDG_CONFIG_HOME", ".config"), "baileys-tools", "config.yaml"),
+        host.system_config,
+    ]
+
+
+def _find_config(host: Surroundings, config: str | None, problems: list[str]) -> tuple[str | None, bytes]:
+    named = config if config is not None else host.environ.get(CONFIG_VARIABLE) or None
+    giver = "flag --config" if config is not None else f"environment {CONFIG_VARIABLE}"
+    places = config_candidates(host) if named is None else [host.absolute_from(host.cwd)(named)]
+    for place in places:
+        try:
+            # One byte over the limit is enough to refuse the file.
+            with open(place, "rb") as file:
+                return place, file.read((1 << 20) + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            if named is not None:
+                problems.append(f"{place}: no such settings file ({giver})")
+        except (OSError, ValueError) as error:
+            # A file that is there but cannot be read must not quietly become the defaults.
+            problems.append(f"{place}: cannot be read: {getattr(error, 'strerror', None) or error}")
+            break
+    return None, b""
+
+
+def _from_flags(schema: Schema, flags: Mapping[str, object], host: Surroundings) -> Iterator[_Given]:
+    absolute = host.absolute_from(host.cwd)
+    for path, value in flags.items():
+        setting = schema.settings[path]
+        if value is not None and value != () and value != []:
+            yield _Given(setting, value, f"flag {setting.flag_for(value)}", absolute)
+
+
+def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -> Iterator[_Given]:
+    absolute = host.absolute_from(host.cwd)
+    known = {name: setting for setting in schema.settings.values() for name in setting.env}
+    for name, setting in known.items():
+        # Empty means not given, as compose files write ${SESSION_PATH:-}.
+        if text := host.environ.get(name):
+            yield _Given(setting, text, f"environment {name}", absolute)
+    problems += [
+        f"{quoted(name)[1:-1]}: unknown environment variable{_did_you_mean(name, [*known])}"
+        for name in host.environ
+        if name.startswith(OWN_PREFIX) and name not in known and name != CONFIG_VARIABLE
+    ]
+
+
+def _from_file(
+    schema: Schema, host: Surroundings, file: str, content: bytes, problems: list[str]
+) -> Iterator[_Given]:
+    from baileys_tools.config.yaml_file import read_yaml
+
+    top, wrong = read_yaml(file, content)
+    problems += wrong
+    absolute = host.absolute_from(os.path.dirname(file))
+    for name, section in top.value.items():
+        if name not in schema.sections:
+            problems.append(_unknown(schema, "", name, f"{file}:{section.line}"))
+        elif isinstance(section.value, dict):
+            for key, node in section.value.items():
+                setting = schema.settings.get(f"{name}.{key}")
+                if setting is None:
+                    problems.append(_unknown(schema, name, key, f"{file}:{node.line}"))
+                elif node.value is not None:
+                    yield _Given(setting, node.plain(), f"{file}:{node.line}", absolute)
+        elif section.value is not None:
+            problems.append(f"{name}: has to be a section with settings of its own ({file}:{section.line})")
+
+
+def _from_host(schema: Schema, host: Surroundings) -> Iterator[_Given]:
+    absolute = host.absolute_from(host.cwd)
+    railway = [name for name in RAILWAY_VARIABLES if host.environ.get(name)]
+    if sessions := schema.settings.get("sessions.path"):
+        yield from (_Given(sessions, RAILWAY_SESSIONS, f"environment {name}", absolute) for name in railway)
+    if state := schema.settings.get("state.dir"):
+        yield _Given(state, default_state_dir(host), "default", absolute)
+
+
+def default_state_dir(host: Surroundings) -> str:
+    """Return where state is kept when nothing says so: the system's folder for root, else the user's own."""
+    if host.euid == 0:
+        return "/var/lib/baileys-tools"
+    return os.path.join(host.xdg("XDG_STATE_HOME", ".local/state"), "baileys-tools")
+
+
+def _checked(item: _Given) -> Any:
+    setting = item.setting
+    value = setting.kind.read(item.raw, item.absolute)
+    if setting.at_least is not None and value < setting.at_least:
+        floor = setting.show(setting.at_least)
+        raise ValueError(f"{setting.show(value)} is below {floor}, the floor that no setting goes below")
+    return value
+
+
+def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
+    for lower, higher in ASCENDING:
+        if lower in values and values[higher] <= values[lower]:
+            shown = [schema.settings[path].show(values[path]) for path in (higher, lower)]
+            found = f"{shown[0]} ({origin[higher]})"
+            yield f"{higher}: {found} has to be above {lower}, which is {shown[1]} ({origin[lower]})"
+
+
+def _unknown(schema: Schema, section: str, key: str, where: str) -> str:
+    path = f"{section}.{key}" if section else key
+    kind = "setting" if section else "section"
+    keys = {name: name.partition(".")[2] for name in schema.settings}
+    siblings = [key for name, key in keys.items() if name.startswith(f"{section}.")]
+    hint = _did_you_mean(key, siblings if section else [*schema.sections])
+    if not hint:
+        # A known key in the wrong section.
+        elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
+        hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
+    return f"{quoted(path)[1:-1]}: unknown {kind} in {where}{hint}"
+
+
+def _did_you_mean(word: str, candidates: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word[:100], candidates, n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
