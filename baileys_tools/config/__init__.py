@@ -1,16 +1,15 @@
 """Settings: flags > environment > YAML > defaults, and where each value came from."""
 
+from baileys_tools.config.kinds import Secret, valid_company_id
 from baileys_tools.config.load import ConfigError, LoadedSettings, load_settings, require_sessions_path
 from baileys_tools.config.schema import (
     Cleanup,
     Emergency,
     PreKeys,
-    Secret,
     Sessions,
     Settings,
     State,
     Thresholds,
-    valid_company_id,
 )
 
 __all__ = [

@@ -1,18 +1,16 @@
 """Every setting, once: name, type, default, floor, flag, environment variables and what it means.
 
 Reading, checking, `config show`, `config init` and docs/configuration.md all come from these classes. To add
-a setting, add a field; to add a section, add a class and its field in `Settings`. An environment variable
+a setting, add a line to its section; to add a section, add a class and its field in `Settings`. A variable
 that operators already use is one more word in `env`.
 """
 
-# ruff: noqa: RUF009 - setting() makes a dataclass field, nothing that instances would share
-
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from baileys_tools.config.kinds import (
     BOOLEAN,
@@ -23,161 +21,253 @@ from baileys_tools.config.kinds import (
     SECRET,
     SECRET_FILE,
     Kind,
-    Secret,
-    valid_company_id,
 )
-
-__all__ = ["SCHEMA", "Schema", "Secret", "Setting", "Settings", "schema_of", "valid_company_id"]
 
 T = TypeVar("T")
 
 
+class Setting:
+    """One setting: its rules, and on an instance of its section the way to its value.
+
+    `env` are the variables that give it, the strongest first; `target` is the path whose value it gives, its
+    own but for `x_file`, which gives the secret `x`.
+    """
+
+    __slots__ = (
+        "about",
+        "at_least",
+        "default",
+        "default_text",
+        "env",
+        "flag",
+        "key",
+        "kind",
+        "path",
+        "target",
+    )
+
+    def __init__(
+        self,
+        default: Any,
+        kind: Kind,
+        about: str,
+        flag: str = "",
+        env: tuple[str, ...] = (),
+        at_least: Any = None,
+        default_text: str = "",
+    ) -> None:
+        self.default = default
+        self.kind = kind
+        self.about = about
+        self.flag = flag
+        self.env = env
+        self.at_least = at_least
+        self.default_text = default_text
+        self.key = self.path = self.target = ""
+
+    def named(self, section: str, key: str, target: str = "") -> Setting:
+        """Give the setting its place: done once, when its section is defined."""
+        self.key = key
+        self.path = f"{section}.{key}"
+        self.target = target or self.path
+        self.env = (f"BAILEYS_TOOLS_{section}__{key}".upper(), *self.env)
+        return self
+
+    def __get__(self, section: Section | None, owner: type[Section]) -> Any:
+        return self if section is None else section._values[self.key]
+
+    def __set__(self, section: Section, value: object) -> None:
+        raise AttributeError(f"{self.path} is read-only")
+
+    def show(self, value: Any) -> str:
+        """Given a value of this setting, return it as it could be written in the settings file."""
+        return "" if value is None else self.kind.show(value)
+
+    def flag_for(self, value: Any) -> str:
+        """Given a value that a flag gave, return the flag as it was typed."""
+        on, _, off = self.flag.partition("/")
+        return off if off and value is False else on or self.path
+
+
 def setting(
+    *,
     default: T,
     kind: Kind,
     about: str,
-    *,
     flag: str = "",
     env: tuple[str, ...] = (),
-    at_least: Any = None,
+    at_least: T | None = None,
     default_text: str = "",
 ) -> T:
-    """Declare one setting of a section: a dataclass field that carries its own rules.
+    """Declare one setting of a section.
 
-    `flag` is the option that sets it ("--on/--no-on" for a switch), `env` the further variables that do, the
-    strongest first, `at_least` the floor, `default_text` says a default that depends on the host.
+    `flag` is the option that gives it ("--on/--no-on" for a switch), `env` are variables besides
+    BAILEYS_TOOLS_<SECTION>__<KEY>, `at_least` is the floor, `default_text` says a default that depends on the
+    host. Typed as its value, which is what an instance of the section has.
     """
-    rules = {
-        "kind": kind,
-        "about": about,
-        "flag": flag,
-        "env": env,
-        "at_least": at_least,
-        "default_text": default_text,
-    }
-    return field(default=default, metadata=rules)
+    declared: Any = Setting(default, kind, about, flag, env, at_least, default_text)
+    return declared  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Sessions:
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(setting,))
+class Section:
+    """A section of the settings: frozen, made by keyword, with defaults. Its docstring is its description.
+
+    Not a dataclass: twelve of those would take 7 ms of every start, and cron starts us every minute.
+    """
+
+    __slots__ = ("_values",)
+    section_name: ClassVar[str]
+    declared: ClassVar[dict[str, Setting]]
+
+    def __init_subclass__(cls, name: str) -> None:
+        cls.section_name = name
+        cls.declared = {key: found for key, found in vars(cls).items() if isinstance(found, Setting)}
+        for key, found in cls.declared.items():
+            found.named(name, key)
+
+    def __init__(self, **values: Any) -> None:
+        if unknown := values.keys() - self.declared.keys():
+            raise TypeError(f"{self.section_name} has no setting {', '.join(sorted(unknown))}")
+        self._values = {key: found.default for key, found in self.declared.items()} | values
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Section) and other._values == self._values
+
+    def __hash__(self) -> int:
+        return hash((self.section_name, *self._values.values()))
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{key}={value!r}" for key, value in self._values.items())
+        return f"{type(self).__name__}({values})"
+
+
+class Sessions(Section, name="sessions"):
     """Where the session folders of the bots are."""
 
+    __slots__ = ()
+
     path: str | None = setting(
-        None,
-        PATH,
-        "The folder that holds the company_<id> folders, or the session folder of a single bot.",
+        default=None,
+        kind=PATH,
+        about="The folder that holds the company_<id> folders, or the session folder of a single bot.",
         flag="--sessions",
         env=("BAILEYS_SESSIONS_PATH", "SESSION_PATH"),
         default_text="none; on Railway /app/persistent-session",
     )
     companies: tuple[str, ...] = setting(
-        (),
-        COMPANY_IDS,
-        "The companies to work on when no --company is given.",
+        default=(),
+        kind=COMPANY_IDS,
+        about="The companies to work on when no --company is given.",
         flag="--company",
         env=("COMPANY_ID",),
         default_text="all",
     )
     multitenancy: bool | None = setting(
-        None,
-        BOOLEAN,
-        "Whether the folder holds company_<id> folders (true) or is one session folder itself (false).",
+        default=None,
+        kind=BOOLEAN,
+        about="Whether the folder holds company_<id> folders (true) or is one session folder itself (false).",
         env=("ENABLE_MULTITENANCY",),
         default_text="detected: a folder that holds creds.json is one session",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Cleanup:
+class Cleanup(Section, name="cleanup"):
     """What a cleanup removes by age, and for how long it can be undone."""
 
+    __slots__ = ()
+
     dry_run: bool = setting(
-        False,
-        BOOLEAN,
-        "Only show what a cleanup would remove.",
+        default=False,
+        kind=BOOLEAN,
+        about="Only show what a cleanup would remove.",
         flag="--dry-run/--no-dry-run",
         env=("DRY_RUN",),
     )
     session_max_age: timedelta = setting(
-        timedelta(days=14),
-        DURATION,
-        "session-* files older than this are removed.",
+        default=timedelta(days=14),
+        kind=DURATION,
+        about="session-* files older than this are removed.",
         flag="--session-max-age",
         at_least=timedelta(days=7),
     )
     sender_key_max_age: timedelta = setting(
-        timedelta(days=3),
-        DURATION,
-        "sender-key-* files older than this are removed; the bot's own only together with its memory.",
+        default=timedelta(days=3),
+        kind=DURATION,
+        about="sender-key-* files older than this are removed; the bot's own only together with its memory.",
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
     )
     undo_window: timedelta = setting(
-        timedelta(hours=24),
-        DURATION,
-        "How long removed files stay in quarantine for `undo`. 0 unlinks them at once.",
+        default=timedelta(hours=24),
+        kind=DURATION,
+        about="How long removed files stay in quarantine for `undo`. 0 unlinks them at once.",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PreKeys:
+class PreKeys(Section, name="pre_keys"):
     """How many pre-keys stay."""
 
+    __slots__ = ()
+
     keep: int = setting(
-        50,
-        COUNT,
-        "The pre-keys with the highest ids that stay; the others are removed.",
+        default=50,
+        kind=COUNT,
+        about="The pre-keys with the highest ids that stay; the others are removed.",
         flag="--max-pre-keys",
         at_least=30,
     )
     guard: bool = setting(
-        True,
-        BOOLEAN,
-        "Keep a large upload of pre-keys whole: the server still hands them out to new contacts.",
+        default=True,
+        kind=BOOLEAN,
+        about="Keep a large upload of pre-keys whole: the server still hands them out to new contacts.",
         flag="--pre-key-guard/--no-pre-key-guard",
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Emergency:
+class Emergency(Section, name="emergency"):
     """The stricter rules for a folder that stays at or above thresholds.danger after the normal ones."""
 
+    __slots__ = ()
+
     session_max_age: timedelta = setting(
-        timedelta(days=7),
-        DURATION,
-        "session-* files older than this are removed.",
+        default=timedelta(days=7),
+        kind=DURATION,
+        about="session-* files older than this are removed.",
         at_least=timedelta(days=7),
     )
     sender_key_max_age: timedelta = setting(
-        timedelta(days=1),
-        DURATION,
-        "sender-key-* files older than this are removed.",
+        default=timedelta(days=1),
+        kind=DURATION,
+        about="sender-key-* files older than this are removed.",
         at_least=timedelta(days=1),
     )
-    pre_keys_keep: int = setting(30, COUNT, "The pre-keys with the highest ids that stay.", at_least=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From how many counted files on a folder is at which level. Each has to be above the one before."""
-
-    warning: int = setting(150, COUNT, "From here on: warning.", at_least=1)
-    critical: int = setting(170, COUNT, "From here on: critical.", at_least=1)
-    trigger: int = setting(175, COUNT, "From here on: time for a cleanup.", at_least=1)
-    emergency: int = setting(180, COUNT, "From here on: emergency.", at_least=1)
-    danger: int = setting(
-        185, COUNT, "From here on: danger; cleanup may use the emergency rules.", at_least=1
+    pre_keys_keep: int = setting(
+        default=30, kind=COUNT, about="The pre-keys with the highest ids that stay.", at_least=30
     )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class Thresholds(Section, name="thresholds"):
+    """From how many counted files on a folder is at which level. Each has to be above the one before."""
+
+    __slots__ = ()
+
+    warning: int = setting(default=150, kind=COUNT, about="From here on: warning.", at_least=1)
+    critical: int = setting(default=170, kind=COUNT, about="From here on: critical.", at_least=1)
+    trigger: int = setting(default=175, kind=COUNT, about="From here on: time for a cleanup.", at_least=1)
+    emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.", at_least=1)
+    danger: int = setting(default=185, kind=COUNT, about="Above this: danger.", at_least=1)
+
+
+class State(Section, name="state"):
     """Where this tool keeps what it remembers between runs."""
 
+    __slots__ = ()
+
     dir: str = setting(
-        "/var/lib/baileys-tools",
-        PATH,
-        "The folder of the state database.",
+        default="/var/lib/baileys-tools",
+        kind=PATH,
+        about="The folder of the state database.",
         flag="--state-dir",
         env=("BAILEYS_TOOLS_STATE_DIR",),
         default_text="/var/lib/baileys-tools for root, else ~/.local/state/baileys-tools",
@@ -205,65 +295,24 @@ ASCENDING = (
 """Pairs of settings of which the second has to be above the first."""
 
 
-class Setting:
-    """One setting as every reader of the schema sees it. `target` is the path whose value it gives."""
-
-    __slots__ = ("about", "at_least", "default", "default_text", "env", "flag", "kind", "path", "target")
-
-    def __init__(self, path: str, default: Any, rules: Mapping[str, Any], target: str = "") -> None:
-        self.path = path
-        self.target = target or path
-        self.default = default
-        self.kind: Kind = rules["kind"]
-        self.about: str = rules["about"]
-        self.flag: str = rules["flag"]
-        self.at_least: Any = rules["at_least"]
-        self.default_text: str = rules["default_text"]
-        section, _, key = path.partition(".")
-        self.env = (f"BAILEYS_TOOLS_{section}__{key}".upper(), *rules["env"])
-
-    def show(self, value: Any) -> str:
-        """Given a value of this setting, return it as it could be written in the settings file."""
-        return "" if value is None else self.kind.show(value)
-
-    def flag_for(self, value: Any) -> str:
-        """Given a value that a flag gave, return the flag as it was typed."""
-        on, _, off = self.flag.partition("/")
-        return off if off and value is False else on or self.path
-
-
 class Schema:
-    """The sections and settings of one settings class, by name and by dotted path."""
+    """The sections by name, and all their settings by dotted path."""
 
     __slots__ = ("sections", "settings")
 
-    def __init__(self, sections: dict[str, Any], settings: dict[str, Setting]) -> None:
-        self.sections = sections
-        self.settings = settings
+    def __init__(self, *sections: type[Section]) -> None:
+        self.sections = {section.section_name: section for section in sections}
+        self.settings = {found.path: found for section in sections for found in _settings_of(section)}
 
 
-def schema_of(root: Any) -> Schema:
-    """Given a class of sections, return its schema. Each secret `x` brings an `x_file` to read it from."""
-    sections: dict[str, Any] = {section.name: section.default_factory for section in fields(root)}
-    settings: dict[str, Setting] = {}
-    for name, section in sections.items():
-        for key in fields(section):
-            found = Setting(f"{name}.{key.name}", key.default, key.metadata)
-            settings[found.path] = found
-            if found.kind is SECRET:
-                companion = _file_of_secret(found, key.metadata)
-                settings[companion.path] = companion
-    return Schema(sections, settings)
+def _settings_of(section: type[Section]) -> Iterator[Setting]:
+    for found in section.declared.values():
+        yield found
+        if found.kind is SECRET:
+            # What containers mount: TELEGRAM_BOT_TOKEN_FILE=/run/secrets/telegram
+            env = tuple(f"{name}_FILE" for name in found.env[1:])
+            companion = Setting(None, SECRET_FILE, f"A file that holds {found.path}.", env=env)
+            yield companion.named(section.section_name, f"{found.key}_file", found.path)
 
 
-def _file_of_secret(secret: Setting, rules: Mapping[str, Any]) -> Setting:
-    own = {
-        "kind": SECRET_FILE,
-        "about": f"A file that holds {secret.path}.",
-        "flag": "",
-        "env": tuple(f"{name}_FILE" for name in rules["env"]),
-    }
-    return Setting(f"{secret.path}_file", None, {**rules, **own}, secret.path)
-
-
-SCHEMA = schema_of(Settings)
+SCHEMA = Schema(Sessions, Cleanup, PreKeys, Emergency, Thresholds, State)
