@@ -1,0 +1,151 @@
+"""One holder per company, by the kernel's own lock.
+
+The folder itself is locked first and then `.cleanup.lock` in it. The file is for people, for the older
+JavaScript scripts, and for anyone who locks it by path; the folder's lock needs no space, so that cleaning
+still works on a full disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from .scan import LOCK_NAME
+
+STALE_AFTER = timedelta(minutes=10)
+"""How long a lock file is respected that no kernel lock vouches for."""
+
+_TOOL = "baileys-tools"
+_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Locked(Exception):
+    """Somebody else holds the company; the text says who."""
+
+
+@contextmanager
+def company_lock(folder: int, now: datetime) -> Iterator[None]:
+    """Given the handle of a session folder, hold its lock for the length of a `with`.
+
+    A live holder is never robbed, whatever its age. A lock file left by another program (JSON with
+    `timestamp` in ms, nobody holding it) is respected for 10 minutes and taken over after. Raises `Locked` at
+    once when somebody else holds it, OSError where there are no kernel locks.
+    """
+    guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if not _lock(guard):
+            raise Locked(_holder_of(folder))
+        try:
+            lock_file = _take_lock_file(folder, now)
+        except OSError as error:
+            if error.errno not in _OUT_OF_SPACE:
+                raise
+            yield  # the folder's own lock holds
+            return
+        try:
+            yield
+        finally:
+            # Unlinked while it is held: whoever opened it meanwhile finds no link to it and starts over.
+            with suppress(OSError):
+                os.unlink(LOCK_NAME, dir_fd=folder)
+            os.close(lock_file)
+    finally:
+        os.close(guard)
+
+
+def _lock(fd: int) -> bool:
+    # filelock costs 9 ms to import, which a dry run need not pay.
+    from filelock import lock_descriptor
+
+    return lock_descriptor(fd, blocking=False)
+
+
+def _take_lock_file(folder: int, now: datetime) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        fd = os.open(LOCK_NAME, flags, 0o600, dir_fd=folder)
+        try:
+            seen = os.fstat(fd)
+            if not stat.S_ISREG(seen.st_mode):
+                raise OSError(errno.EINVAL, "is not a regular file", LOCK_NAME)
+            if not _lock(fd):
+                raise Locked(_holder(_read_lock_file(fd)))
+            if os.fstat(fd).st_nlink == 0:
+                os.close(fd)
+                continue  # its holder was just leaving
+            left = _read_lock_file(fd)
+            if _is_respected(left, seen.st_mtime, now):
+                raise Locked(_holder(left))
+            _sign(fd, folder, now)
+        except BaseException:
+            with suppress(OSError):
+                os.close(fd)
+            raise
+        return fd
+
+
+def _sign(fd: int, folder: int, now: datetime) -> None:
+    owner = os.fstat(folder)
+    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    text = json.dumps(
+        {
+            "timestamp": int(now.timestamp() * 1000),
+            "pid": os.getpid(),
+            "hostname": os.uname().nodename,
+            "tool": _TOOL,
+        },
+    )
+    # Shortened first: a crash in between leaves no JSON, which is nobody's lock.
+    os.ftruncate(fd, 0)
+    try:
+        os.pwrite(fd, text.encode(), 0)
+    except OSError as error:
+        if error.errno not in _OUT_OF_SPACE:
+            raise
+
+
+def _read_lock_file(fd: int) -> dict[str, Any]:
+    try:
+        content = json.loads(os.pread(fd, 4096, 0))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_respected(left: dict[str, Any], mtime: float, now: datetime) -> bool:
+    stamp = left.get("timestamp")
+    if left.get("tool") == _TOOL or isinstance(stamp, bool) or not isinstance(stamp, int | float):
+        return False
+    # A stamp from the future counts from when the file was written.
+    since = stamp / 1000 if stamp / 1000 <= now.timestamp() else mtime
+    return now.timestamp() - since < STALE_AFTER.total_seconds()
+
+
+def _holder_of(folder: int) -> str:
+    try:
+        fd = os.open(LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return _holder({})
+    try:
+        return _holder(_read_lock_file(fd))
+    finally:
+        os.close(fd)
+
+
+def _holder(content: dict[str, Any]) -> str:
+    pid, host, stamp = content.get("pid"), content.get("hostname"), content.get("timestamp")
+    who = f"process {pid}" if isinstance(pid, int) else "another process"
+    if isinstance(host, str):
+        who += f" on {host[:64]}"
+    if isinstance(stamp, int | float) and 0 < stamp < 1e14:
+        from datetime import UTC
+
+        who += f" since {datetime.fromtimestamp(stamp / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return who

@@ -1,0 +1,147 @@
+"""Where the session folders are."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import BaileysToolsError, ExitCode
+
+COMPANY_PREFIX = "company_"
+
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One tenant: `id` as people name it, `entry` the folder's name in the root (`.` for the root itself)."""
+
+    id: str
+    entry: str
+    path: str
+
+
+class NotASessionFolder(OSError):
+    """A company's entry that is not a folder of its own: a link, a file. The text says what to do."""
+
+
+class Root:
+    """An open sessions path. Closed by `with`."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            # The operator names the root, so here a link is followed.
+            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise BaileysToolsError(
+                f"cannot open the sessions path {path}: {error.strerror}",
+                "Give the folder that holds the company_<id> folders, or a folder with a creds.json.",
+                exit_code=ExitCode.USAGE if isinstance(error, FileNotFoundError | NotADirectoryError) else ExitCode.FAILED,
+            ) from error
+        self.path = path
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def companies(self, multitenancy: bool | None = None) -> list[Company]:
+        """Return the companies below this root, in natural order of their ids.
+
+        `multitenancy` None finds out: a root that holds `creds.json` is itself a company, and each
+        `company_<id>` entry is one. True looks for the latter only, False takes the root and nothing else.
+        """
+        found: list[Company] = []
+        if multitenancy is False or (multitenancy is None and _has_creds(self.fd)):
+            found.append(Company(self._own_id(), ".", self.path))
+        if multitenancy is not False:
+            found += self._company_folders()
+        return found
+
+    def _own_id(self) -> str:
+        name = os.path.basename(os.path.realpath(self.path))
+        return name.removeprefix(COMPANY_PREFIX) or name or "session"
+
+    def _company_folders(self) -> list[Company]:
+        try:
+            names = os.listdir(self.fd)
+        except OSError as error:
+            raise BaileysToolsError(f"cannot list the sessions path {self.path}: {error.strerror}") from error
+        ids = [name[len(COMPANY_PREFIX) :] for name in names if name.startswith(COMPANY_PREFIX)]
+        return [
+            Company(company_id, COMPANY_PREFIX + company_id, os.path.join(self.path, COMPANY_PREFIX + company_id))
+            for company_id in sorted(filter(None, ids), key=_natural_order)
+        ]
+
+    @contextmanager
+    def open(self, company: Company) -> Iterator[int]:
+        """Open the folder of a company and yield its handle. A link is refused. Raises OSError."""
+        if company.entry == ".":
+            fd = os.open(".", FOLDER_FLAGS, dir_fd=self.fd)
+        else:
+            try:
+                fd = os.open(company.entry, FOLDER_FLAGS, dir_fd=self.fd)
+            except NotADirectoryError as error:
+                raise NotASessionFolder(_what_it_is(company.entry, self.fd)) from error
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def folders_with_creds(self) -> list[str]:
+        """Return entries that look like session folders under other names, for the hint when none is found."""
+        found = []
+        with os.scandir(self.fd) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) and _exists(f"{entry.name}/creds.json", self.fd):
+                    found.append(entry.name)
+        return sorted(found)
+
+
+def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> list[Company]:
+    """Given the companies found and the ids asked for (none: all), return those to work on.
+
+    An id is compared with the listing and never becomes part of a path. Raises exit code 10 with the ids that
+    are there when one is not found.
+    """
+    if not wanted:
+        return list(companies)
+    by_id = {company.id: company for company in companies}
+    missing = [company_id for company_id in wanted if company_id not in by_id]
+    if missing:
+        known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
+        raise BaileysToolsError(
+            f"no company {', '.join(missing)} in {root}",
+            f"Companies found there: {known or 'none'}.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
+
+
+def _natural_order(company_id: str) -> tuple[int, int, str]:
+    if company_id.isascii() and company_id.isdigit() and len(company_id) < 20:
+        return (0, int(company_id), company_id)
+    return (1, 0, company_id)
+
+
+def _has_creds(folder: int) -> bool:
+    return _exists("creds.json", folder)
+
+
+def _exists(path: str, dir_fd: int) -> bool:
+    try:
+        os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _what_it_is(entry: str, root: int) -> str:
+    mode = os.stat(entry, dir_fd=root, follow_symlinks=False).st_mode
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link, which is not followed; name its target with --sessions instead"
+    return "is not a folder"
