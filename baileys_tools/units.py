@@ -18,16 +18,17 @@ _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _EPOCH_SECONDS = r"[0-9]{9,11}(?:\.[0-9]{1,9})?"
 
 
+def printable(text: str) -> str:
+    """Given any text, return it with everything that a terminal would act on written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def quoted(text: str) -> str:
-    """Given any text, return it in double quotes, 60 characters at most, nothing a terminal would act on."""
+    """Given any text, return it printable, in double quotes, 60 characters at most."""
     shown = text if len(text) <= 60 else text[:57] + "..."
-    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in shown) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+    return '"' + printable(shown) + '"'
 
 
 def parse_duration(text: str) -> timedelta:

@@ -13,22 +13,24 @@ from typing import Any
 from baileys_tools.config.kinds import Absolute
 from baileys_tools.config.schema import ASCENDING, SCHEMA, Schema, Setting, Settings
 from baileys_tools.errors import UsageError
-from baileys_tools.units import quoted
+from baileys_tools.units import printable
 
 CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
 SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
 RAILWAY_SESSIONS = "/app/persistent-session"
 RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
 OWN_PREFIX = "BAILEYS_TOOLS_"
+LARGEST_CONFIG = 1 << 20
 MOST_PROBLEMS_SHOWN = 25
+LONGEST_PROBLEM_SHOWN = 400
 
 
 class ConfigError(UsageError):
     """Settings that cannot be meant. `problems` has one line for each, with its path and where it stands."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(problems)
-        shown = problems[:MOST_PROBLEMS_SHOWN]
+        self.problems = tuple(printable(problem[:LONGEST_PROBLEM_SHOWN]) for problem in problems)
+        shown = [*self.problems[:MOST_PROBLEMS_SHOWN]]
         if len(problems) > len(shown):
             shown.append(f"and {len(problems) - len(shown)} more")
         heading = "" if len(problems) == 1 else f"{len(problems)} errors in the settings:\n  "
@@ -138,7 +140,8 @@ def resolve(
             continue
         if item.setting.target not in values:
             values[item.setting.target] = value
-            origin[item.setting.target] = item.origin
+            by_file = item.setting.path != item.setting.target
+            origin[item.setting.target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
@@ -186,15 +189,17 @@ def _find_config(host: Surroundings, config: str | None, problems: list[str]) ->
     places = config_candidates(host) if named is None else [host.absolute_from(host.cwd)(named)]
     for place in places:
         try:
-            # One byte over the limit is enough to refuse the file.
             with open(place, "rb") as file:
-                return place, file.read((1 << 20) + 1)
+                content = file.read(LARGEST_CONFIG + 1)
+            if len(content) > LARGEST_CONFIG:
+                raise ValueError(f"larger than {LARGEST_CONFIG >> 20} MiB")
+            return place, content
         except (FileNotFoundError, NotADirectoryError):
             if named is not None:
                 problems.append(f"{place}: no such settings file ({giver})")
         except (OSError, ValueError) as error:
             # A file that is there but cannot be read must not quietly become the defaults.
-            problems.append(f"{place}: cannot be read: {getattr(error, 'strerror', None) or error}")
+            problems.append(f"{place}: not readable: {getattr(error, 'strerror', None) or error}")
             break
     return None, b""
 
@@ -215,7 +220,7 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
         if text := host.environ.get(name):
             yield _Given(setting, text, f"environment {name}", absolute)
     problems += [
-        f"{quoted(name)[1:-1]}: unknown environment variable{_did_you_mean(name, [*known])}"
+        f"{name}: unknown environment variable{_did_you_mean(name, [*known])}"
         for name in host.environ
         if name.startswith(OWN_PREFIX) and name not in known and name != CONFIG_VARIABLE
     ]
@@ -231,12 +236,14 @@ def _from_file(
     absolute = host.absolute_from(os.path.dirname(file))
     for name, section in top.value.items():
         if name not in schema.sections:
-            problems.append(_unknown(schema, "", name, f"{file}:{section.line}"))
+            meant = _meant(schema, "", name, problems)
+            problems.append(f"{name}: unknown section in {file}:{section.line}{meant}")
         elif isinstance(section.value, dict):
             for key, node in section.value.items():
                 setting = schema.settings.get(f"{name}.{key}")
                 if setting is None:
-                    problems.append(_unknown(schema, name, key, f"{file}:{node.line}"))
+                    meant = _meant(schema, name, key, problems)
+                    problems.append(f"{name}.{key}: unknown setting in {file}:{node.line}{meant}")
                 elif node.value is not None:
                     yield _Given(setting, node.plain(), f"{file}:{node.line}", absolute)
         elif section.value is not None:
@@ -276,17 +283,16 @@ def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str
             yield f"{higher}: {found} has to be above {lower}, which is {shown[1]} ({origin[lower]})"
 
 
-def _unknown(schema: Schema, section: str, key: str, where: str) -> str:
-    path = f"{section}.{key}" if section else key
-    kind = "setting" if section else "section"
+def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
+    if len(problems) > MOST_PROBLEMS_SHOWN:
+        # Nobody will see it, and ten thousand guesses take longer than everything else.
+        return ""
     keys = {name: name.partition(".")[2] for name in schema.settings}
-    siblings = [key for name, key in keys.items() if name.startswith(f"{section}.")]
-    hint = _did_you_mean(key, siblings if section else [*schema.sections])
-    if not hint:
-        # A known key in the wrong section.
-        elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
-        hint = f"; did you mean {elsewhere[0]}?" if elsewhere else ""
-    return f"{quoted(path)[1:-1]}: unknown {kind} in {where}{hint}"
+    siblings = [known for name, known in keys.items() if name.startswith(f"{section}.")]
+    # Also a known key in the wrong section, or written with its dot.
+    elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
+    guess = _did_you_mean(key, siblings if section else [*schema.sections])
+    return guess or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
 def _did_you_mean(word: str, candidates: list[str]) -> str:

@@ -150,10 +150,10 @@ class Sessions(Section, name="sessions"):
     path: str | None = setting(
         default=None,
         kind=PATH,
-        about="The folder that holds the company_<id> folders, or the session folder of a single bot.",
+        about="The folder that holds the `company_<id>` folders, or the session folder of a single bot.",
         flag="--sessions",
         env=("BAILEYS_SESSIONS_PATH", "SESSION_PATH"),
-        default_text="none; on Railway /app/persistent-session",
+        default_text="none",
     )
     companies: tuple[str, ...] = setting(
         default=(),
@@ -166,9 +166,10 @@ class Sessions(Section, name="sessions"):
     multitenancy: bool | None = setting(
         default=None,
         kind=BOOLEAN,
-        about="Whether the folder holds company_<id> folders (true) or is one session folder itself (false).",
+        about="true: the folder holds `company_<id>` folders. false: it is one session folder itself. "
+        "Not given: it is one session folder when it holds `creds.json`.",
         env=("ENABLE_MULTITENANCY",),
-        default_text="detected: a folder that holds creds.json is one session",
+        default_text="detected",
     )
 
 
@@ -187,14 +188,14 @@ class Cleanup(Section, name="cleanup"):
     session_max_age: timedelta = setting(
         default=timedelta(days=14),
         kind=DURATION,
-        about="session-* files older than this are removed.",
+        about="`session-*` files older than this are removed.",
         flag="--session-max-age",
         at_least=timedelta(days=7),
     )
     sender_key_max_age: timedelta = setting(
         default=timedelta(days=3),
         kind=DURATION,
-        about="sender-key-* files older than this are removed; the bot's own only together with its memory.",
+        about="`sender-key-*` files older than this are removed; the bot's own only together with its memory.",
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
     )
@@ -226,20 +227,20 @@ class PreKeys(Section, name="pre_keys"):
 
 
 class Emergency(Section, name="emergency"):
-    """The stricter rules for a folder that stays at or above thresholds.danger after the normal ones."""
+    """The stricter rules for a folder that stays at or above `thresholds.danger` after the normal ones."""
 
     __slots__ = ()
 
     session_max_age: timedelta = setting(
         default=timedelta(days=7),
         kind=DURATION,
-        about="session-* files older than this are removed.",
+        about="`session-*` files older than this are removed.",
         at_least=timedelta(days=7),
     )
     sender_key_max_age: timedelta = setting(
         default=timedelta(days=1),
         kind=DURATION,
-        about="sender-key-* files older than this are removed.",
+        about="`sender-key-*` files older than this are removed.",
         at_least=timedelta(days=1),
     )
     pre_keys_keep: int = setting(
@@ -252,11 +253,11 @@ class Thresholds(Section, name="thresholds"):
 
     __slots__ = ()
 
-    warning: int = setting(default=150, kind=COUNT, about="From here on: warning.", at_least=1)
-    critical: int = setting(default=170, kind=COUNT, about="From here on: critical.", at_least=1)
-    trigger: int = setting(default=175, kind=COUNT, about="From here on: time for a cleanup.", at_least=1)
-    emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.", at_least=1)
-    danger: int = setting(default=185, kind=COUNT, about="Above this: danger.", at_least=1)
+    warning: int = setting(default=150, kind=COUNT, about="From here on: warning.")
+    critical: int = setting(default=170, kind=COUNT, about="From here on: critical.")
+    trigger: int = setting(default=175, kind=COUNT, about="From here on: time for a cleanup.")
+    emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.")
+    danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
 
 
 class State(Section, name="state"):

@@ -1,0 +1,123 @@
+"""`config show`, `config check` and `config init`. Each returns the text to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from baileys_tools.config import LoadedSettings, Secret
+from baileys_tools.config.describe import commented_file
+from baileys_tools.config.schema import SCHEMA, Setting
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.units import printable
+
+WIDTH = 80
+NO_FILE = "none found"
+
+
+def run_show(loaded: LoadedSettings, as_json: bool) -> str:
+    """Given the settings in force, return every value with where it came from, secrets masked."""
+    if as_json:
+        return json.dumps(show_facts(loaded), indent=2)
+    lines = [f"settings file: {printable(loaded.config_file or NO_FILE)}"]
+    for name, section in SCHEMA.sections.items():
+        lines += ["", name]
+        rows = [_row(setting, loaded) for setting in section.declared.values()]
+        key_width = max(len(key) for key, _, _ in rows)
+        value_width = max((len(value) for _, value, _ in rows if len(value) <= 24), default=0)
+        for key, value, origin in rows:
+            line = f"  {key:{key_width}}  {value:{value_width}}  {origin}"
+            if len(line) > WIDTH:
+                line = f"  {key:{key_width}}  {value}\n  {'':{key_width}}  {origin}"
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
+    value = setting.show(loaded.values[setting.path]) or setting.default_text
+    return setting.key, printable(value), printable(loaded.origin[setting.path])
+
+
+def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
+    """Return what `config show --json` prints: values as a settings file has them, secrets masked."""
+    settings = {
+        path: {"value": _plain(SCHEMA.settings[path], value), "origin": loaded.origin[path]}
+        for path, value in sorted(loaded.values.items())
+    }
+    return {"version": 1, "config_file": loaded.config_file, "settings": settings}
+
+
+def _plain(setting: Setting, value: object) -> object:
+    if isinstance(value, timedelta | Secret):
+        return setting.show(value)
+    return [*value] if isinstance(value, tuple) else value
+
+
+def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
+    """Given settings that loaded without an error, return what is still worth a word, and WARNING if any is.
+
+    Errors never come this far: loading raises them all as one ConfigError.
+    """
+    warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    lines = [
+        "The settings are valid.",
+        f"settings file: {printable(loaded.config_file or NO_FILE)}",
+        *(f"warning: {printable(warning)}" for warning in warnings),
+    ]
+    return "\n".join(lines), ExitCode.WARNING if warnings else ExitCode.DONE
+
+
+def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:
+    """Given the settings file and the origins, say who else can change it, or read the secrets in it."""
+    if secrets is None:
+        secrets = frozenset(found.target for found in SCHEMA.settings.values() if found.target != found.path)
+    # /etc/x.yaml:12 holds the secret itself, /etc/x.yaml:12 (token_file) only where it is.
+    held = [
+        path
+        for path in sorted(secrets)
+        if origin[path].rpartition(":")[0] == file and origin[path][-1] != ")"
+    ]
+    found = os.stat(file)
+    warnings = []
+    if found.st_uid not in (0, os.geteuid()):
+        warnings.append(f"{file} belongs to another user (id {found.st_uid}), who can change it")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        warnings.append(f"{file} can be changed by others: chmod go-w {file}")
+    if held and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        warnings.append(f"{file} holds {', '.join(held)} and can be read by others: chmod 600 {file}")
+    return warnings
+
+
+def run_init(path: Path, force: bool) -> str:
+    """Write a settings file with every setting in a comment, mode 0600, and return what was done.
+
+    Raise UsageError when the file exists and `force` is not given; with it, the file is replaced.
+    """
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} already exists.", "Use --force to replace it.")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(path, commented_file())
+    except OSError as error:
+        raise BaileysToolsError(f"Cannot write {path}: {error.strerror}.") from error
+    return f"Wrote {printable(str(path))}. Every setting is in a comment, so nothing has changed yet."
+
+
+def _write_private(path: Path, text: str) -> None:
+    # mkstemp makes files 0600 from birth, whatever the umask.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

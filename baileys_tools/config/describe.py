@@ -1,0 +1,126 @@
+"""The schema as people read it: a commented settings file, and docs/configuration.md.
+
+`python -m baileys_tools.config.describe > docs/configuration.md` writes the page anew.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from baileys_tools.config.schema import SCHEMA, Schema, Section, Setting
+
+_FILE_HEADING = """\
+# Settings of baileys-tools. Each line that is commented out shows its default:
+# take away the # in front of a setting to change it.
+#
+# A flag is stronger than an environment variable, which is stronger than this
+# file. Times are written like 14d, 36h, 90m or 1d12h. Paths are relative to the
+# folder of this file. 'baileys-tools config show' says what is in force and why.
+"""
+
+_PAGE_HEADING = """\
+# Configuration
+
+Every setting has a default, so that `baileys-tools cleanup --sessions PATH` needs no configuration. A value
+given in more than one place is taken from the first of:
+
+1. a **flag**,
+2. an **environment variable**,
+3. a **settings file** in YAML: the one that `--config` names, else the one that `BAILEYS_TOOLS_CONFIG` names,
+   else the first that exists of `./baileys-tools.yaml`, `~/.config/baileys-tools/config.yaml` (under
+   `XDG_CONFIG_HOME` when that is set) and `/etc/baileys-tools/config.yaml`,
+4. the **default**.
+
+`baileys-tools config init` writes a settings file with every setting in a comment, `config check` looks for
+mistakes, and `config show` prints every value with where it came from.
+
+Mistakes are errors, never ignored, and all of them are reported at once: unknown settings and unknown
+`BAILEYS_TOOLS_...` variables, values of the wrong type, values below a floor, a named file that does not
+exist. A value is checked also when a stronger source overrides it.
+
+## Values
+
+- **Durations**: `14d`, `36h`, `90m`, `1d12h`, `2w`, `0`. `m` is minutes.
+- **Switches**: `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`.
+- **Paths**: `~` is the home folder. A relative path in a settings file starts at that file's folder, any
+  other at the working folder.
+- **Lists**: a YAML list, or words with commas between them.
+- An empty environment variable, and `null` in the file, count as not given.
+- The file is plain YAML: anchors, aliases, merge keys and tags are refused, as is a file over 1 MiB.
+
+## Settings
+"""
+
+_PAGE_END = """\
+## Environment
+
+Every setting can be given as `BAILEYS_TOOLS_<SECTION>__<KEY>`, with two underscores between the two:
+`BAILEYS_TOOLS_PRE_KEYS__KEEP=80`. Besides, these are read, as bots and their operators already have them,
+the stronger first where there are two for one setting:
+
+"""
+
+_ENVIRONMENT_END = """\
+| `BAILEYS_TOOLS_CONFIG` | the settings file |
+| `RAILWAY_PROJECT_ID`, `RAILWAY_PROJECT_NAME` | `sessions.path` is `/app/persistent-session` unless given |
+"""
+
+
+def commented_file(schema: Schema = SCHEMA) -> str:
+    """Return a settings file that changes nothing: every section, and every setting in a comment."""
+    parts = [_FILE_HEADING]
+    for name, section in schema.sections.items():
+        lines = [*_comment(section.__doc__ or "", ""), f"{name}:"]
+        for setting in _settings_of(schema, section):
+            lines += [*_comment(_about(setting), "  "), f"  #{setting.key}: {_example(setting)}".rstrip()]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def reference_page(schema: Schema = SCHEMA) -> str:
+    """Return the text of docs/configuration.md."""
+    parts = [_PAGE_HEADING]
+    for name, section in schema.sections.items():
+        rows = [f"### `{name}`", "", section.__doc__ or "", "", "| setting | default | flag | meaning |"]
+        rows.append("|---|---|---|---|")
+        for setting in _settings_of(schema, section):
+            flag = ", ".join(f"`{word}`" for word in setting.flag.split("/") if word)
+            rows.append(f"| `{setting.path}` | {_default(setting)} | {flag} | {_about(setting)} |")
+        parts.append("\n".join(rows) + "\n")
+    known = [(setting, setting.env[1:]) for setting in schema.settings.values() if setting.env[1:]]
+    rows = [
+        f"| {', '.join(f'`{name}`' for name in names)} | `{setting.path}` |\n" for setting, names in known
+    ]
+    return (
+        "\n".join(parts)
+        + "\n"
+        + _PAGE_END
+        + "| variable | gives |\n|---|---|\n"
+        + "".join(rows)
+        + _ENVIRONMENT_END
+    )
+
+
+def _settings_of(schema: Schema, section: type[Section]) -> list[Setting]:
+    return [found for found in schema.settings.values() if found.path.startswith(f"{section.section_name}.")]
+
+
+def _about(setting: Setting) -> str:
+    floor = f" At least {setting.show(setting.at_least)}." if setting.at_least is not None else ""
+    return setting.about + floor
+
+
+def _default(setting: Setting) -> str:
+    return setting.default_text or f"`{setting.show(setting.default)}`"
+
+
+def _example(setting: Setting) -> str:
+    return "" if setting.default_text else setting.show(setting.default)
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, 80, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+
+if __name__ == "__main__":
+    print(reference_page(), end="")
