@@ -53,7 +53,7 @@ format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff format
 
 bench: $(READY) ## speed and memory against find and node (fails beyond the limits)
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 coverage: $(READY) ## which lines the tests reach
 	$(BIN)/coverage erase

@@ -1,0 +1,226 @@
+"""What the tool costs, as ratios to what the system itself needs for the same work. Run by `make bench`.
+
+Each comparison alternates both sides (A B A B ...) on a warm cache and takes the median of the ratios of the
+pairs, so that a busy machine slows both. Exits with 1 when a limit is exceeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import tree
+
+HERE = Path(__file__).parent
+COMMAND = Path(sys.executable).parent / "baileys-tools"
+MIB_LIMIT = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    seconds: float
+    peak_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a figure that must not exceed its limit."""
+
+    what: str
+    figure: float
+    limit: float
+    unit: str
+    detail: str
+
+    @property
+    def passed(self) -> bool:
+        return self.figure <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where the measured trees stand and how often to measure."""
+
+    place: Path
+    companies: int
+    runs: int
+
+    def run(self, command: Sequence[str | Path], **settings: str) -> Run:
+        """Run `command` to its end and return what it took. Raise CalledProcessError when it fails."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.place),
+            "LANG": "C.UTF-8",
+            "BAILEYS_TOOLS_STATE_DIR": str(self.place / "state"),
+        }
+        start = time.perf_counter()
+        child = subprocess.Popen(
+            command,
+            env=environment | settings,
+            cwd=self.place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != 0:
+            raise subprocess.CalledProcessError(child.returncode, [str(word) for word in command])
+        return Run(seconds, usage.ru_maxrss / 1024)
+
+    def cleanup(self, root: Path, *options: str, **settings: str) -> Run:
+        return self.run(
+            [COMMAND, "cleanup", "--quiet", *options], BAILEYS_SESSIONS_PATH=str(root), **settings
+        )
+
+    def tree(self) -> tree.Tree:
+        """The thousand companies, built at first use."""
+        root = self.place / "companies"
+        if root.exists():
+            return tree.Tree(root, self.companies, _built_at)
+        say(f"building {self.companies} companies of {tree.FILES_PER_COMPANY} files")
+        return tree.build(root, self.companies, _built_at)
+
+
+_built_at = time.time()
+
+
+def say(what: str) -> None:
+    print(f"  {what} ...", file=sys.stderr, flush=True)
+
+
+def ratio_row(what: str, limit: float, ours: list[Run], theirs: list[Run], unit: str = "x") -> Row:
+    figure = statistics.median(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
+    return Row(what, figure, limit, unit, f"{_median_time(ours)} against {_median_time(theirs)}")
+
+
+def _median_time(runs: list[Run]) -> str:
+    seconds = statistics.median(run.seconds for run in runs)
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def memory_row(what: str, runs: Sequence[Run]) -> Row:
+    return Row(what, max(run.peak_mib for run in runs), MIB_LIMIT, " MiB", "peak memory")
+
+
+# --- the measurements ---------------------------------------------------------------------------------------
+
+
+def dry_run(bench: Bench) -> Iterator[Row]:
+    companies = bench.tree()
+    ours, find, node = [], [], []
+    for _ in range(bench.runs + 1):
+        find.append(bench.run(["find", companies.root, "-type", "f", "-printf", "%T@ %s %p\n"]))
+        ours.append(bench.cleanup(companies.root, "--dry-run"))
+        node.append(bench.run(["node", HERE / "scan.mjs", companies.root]))
+    # The first round warms the cache.
+    yield ratio_row("dry run / find -printf", 1.5, ours[1:], find[1:])
+    yield ratio_row("dry run / node readdir + stat", 0.9, ours[1:], node[1:])
+    yield memory_row("dry run, all companies", ours)
+
+
+def cleanup(bench: Bench) -> Iterator[Row]:
+    companies = bench.tree()
+
+    def removing(run: Callable[[], Run]) -> Run:
+        companies.restore()
+        os.sync()
+        result = run()
+        left = companies.count_files()
+        if left != companies.companies * (tree.FILES_PER_COMPANY - tree.REMOVABLE_PER_COMPANY):
+            raise SystemExit(f"{left} files are left: not the same work, so nothing to compare")
+        return result
+
+    find = ["find", str(companies.root), "-type", "f", *tree.FIND_REMOVABLE, "-delete"]
+    with_undo, at_once, found = [], [], []
+    for _ in range(bench.runs):
+        with_undo.append(removing(lambda: bench.cleanup(companies.root)))
+        found.append(removing(lambda: bench.run(find)))
+        at_once.append(
+            removing(lambda: bench.cleanup(companies.root, BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW="0"))
+        )
+    companies.restore()
+    yield ratio_row("cleanup with undo / find -delete", 2.5, with_undo, found)
+    yield ratio_row("cleanup, undo_window 0 / find -delete", 1.6, at_once, found)
+    yield memory_row("cleanup, all companies", with_undo + at_once)
+
+
+def growth(bench: Bench) -> Iterator[Row]:
+    companies = bench.tree()
+    half_root = bench.place / "half"
+    half, whole = [], []
+    for _ in range(bench.runs):
+        half_root.mkdir()
+        for company in range(companies.companies // 2):
+            folder = companies.folder(company)
+            folder.rename(half_root / folder.name)
+        half.append(bench.cleanup(half_root, "--dry-run"))
+        for folder in half_root.iterdir():
+            folder.rename(companies.root / folder.name)
+        half_root.rmdir()
+        whole.append(bench.cleanup(companies.root, "--dry-run"))
+    yield ratio_row("twice the companies, time", 2.2, whole, half)
+
+
+def crowded(bench: Bench) -> Iterator[Row]:
+    count = 100 * bench.companies
+    say(f"building one folder of {count} files")
+    folder = bench.place / "crowded" / "company_1"
+    folder.mkdir(parents=True)
+    tree.write_files(folder, tree.crowded_files(count), _built_at)
+    looked = bench.cleanup(folder.parent, "--dry-run")
+    cleaned = bench.cleanup(folder.parent)
+    yield memory_row(f"one folder of {count} files, dry run", [looked])
+    yield memory_row(f"one folder of {count} files, cleanup", [cleaned])
+
+
+def start(bench: Bench) -> Iterator[Row]:
+    root = bench.place / "small"
+    folder = root / "company_1"
+    folder.mkdir(parents=True)
+    tree.write_files(folder, tree.company_files(0), _built_at)
+    bench.cleanup(root)
+    ours, hello = [], []
+    for _ in range(max(15, bench.runs)):
+        shutil.rmtree(folder / ".baileys-tools", ignore_errors=True)
+        tree.write_files(folder, (file for file in tree.company_files(0) if file.removable), _built_at)
+        hello.append(bench.run([sys.executable, HERE / "hello.py"]))
+        ours.append(bench.cleanup(root))
+    yield ratio_row("quiet cleanup, 1 company / typer hello", 1.3, ours, hello)
+
+
+BENCHES = {"start": start, "dry-run": dry_run, "growth": growth, "cleanup": cleanup, "crowded": crowded}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=BENCHES, help="measure only this (repeatable)")
+    parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each ratio (default 5)")
+    parser.add_argument("--companies", type=int, default=1000, help="size of the tree (default 1000)")
+    parser.add_argument("--place", type=Path, help="build the trees below this folder (default: temporary)")
+    options = parser.parse_args()
+
+    rows: list[Row] = []
+    print(f"{'':<42}{'measured':>10}{'limit':>10}")
+    with tempfile.TemporaryDirectory(prefix="baileys-tools-bench-", dir=options.place) as place:
+        bench = Bench(Path(place), options.companies, options.runs)
+        for name in options.only or BENCHES:
+            for row in BENCHES[name](bench):
+                rows.append(row)
+                verdict = "" if row.passed else "  TOO MUCH"
+                figures = f"{row.figure:>8.2f}{row.unit:<5}{row.limit:>6g}{row.unit}"
+                print(f"{row.what:<42}{figures}  {row.detail}{verdict}", flush=True)
+    return 0 if all(row.passed for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
