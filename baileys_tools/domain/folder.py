@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .creds import Creds, CredsProblem
-from .keyfiles import KeyFile, Kind
+from baileys_tools.domain.creds import Creds, CredsProblem
+from baileys_tools.domain.keyfiles import KeyFile, Kind
 
 
 class FileStat(NamedTuple):

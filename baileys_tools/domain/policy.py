@@ -6,18 +6,18 @@ costs in messages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from .creds import Creds, CredsProblem
-from .folder import FolderFacts
-from .keyfiles import PROTECTED, KeyFile, Kind
-from .prekeys import PreKeyPool, PreKeyRule, apply_pre_key_rule, still_offered
-from .senderkeys import Owner, own_units
-from .thresholds import Level, Thresholds, level_of
+from baileys_tools.domain.creds import Creds, CredsProblem
+from baileys_tools.domain.folder import FolderFacts, count_by_kind
+from baileys_tools.domain.keyfiles import PROTECTED, KeyFile, Kind
+from baileys_tools.domain.prekeys import PreKeyPool, PreKeyRule, apply_pre_key_rule, still_offered
+from baileys_tools.domain.senderkeys import Owner, own_units
+from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 
 
 class Reason(StrEnum):
@@ -107,16 +107,22 @@ class CleanupPlan:
     removals: Sequence[tuple[KeyFile, ...]]
     tier: Tier
     files: int
+    by_kind: Mapping[Kind, int]
     guarded_pre_keys: int
+    bytes_to_free: int
     level_before: Level
     level_after: Level
     cost: Cost
-    holds: tuple[Hold, ...] = field(default=())
+    holds: tuple[Hold, ...] = ()
 
     @property
     def remove_count(self) -> int:
         """How many files go."""
         return sum(map(len, self.removals))
+
+    def without_kept(self) -> CleanupPlan:
+        """Return this plan with verdicts for the removed files alone, to hold a large run in little memory."""
+        return replace(self, verdicts=[verdict for verdict in self.verdicts if verdict.remove])
 
     @property
     def counted_before(self) -> int:
@@ -158,7 +164,9 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
         removals=(),
         tier=Tier.NORMAL,
         files=len(folder.files),
+        by_kind=count_by_kind(folder.files),
         guarded_pre_keys=0,
+        bytes_to_free=0,
         level_before=level,
         level_after=level,
         cost=Cost(),
@@ -214,7 +222,9 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
         removals=removals,
         tier=tier,
         files=len(folder.files),
+        by_kind=count_by_kind(folder.files),
         guarded_pre_keys=len(guarded),
+        bytes_to_free=sum(folder.stats[file.name].size for unit in removals for file in unit),
         level_before=level_of(counted, policy.thresholds),
         level_after=level_of(counted - sum(map(len, removals)), policy.thresholds),
         cost=Cost(contacts, group_senders, len(still_offered(pre_keys.removed, pool, limits.pre_keys_keep))),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from .creds import Address, Creds
-from .folder import FolderFacts
-from .keyfiles import KeyFile, Kind, SenderKeyName, parse_sender_key_id
+from baileys_tools.domain.creds import Address, Creds
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.keyfiles import KeyFile, Kind, SenderKeyName, parse_sender_key_id
 
 
 class Owner(Enum):

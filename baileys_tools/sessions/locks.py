@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from .scan import LOCK_NAME
+from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a lock file is respected that no kernel lock vouches for."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .roots import FOLDER_FLAGS
-from .scan import OWN_FOLDER
+from baileys_tools.domain.keyfiles import Kind, parse_key_file
+from baileys_tools.domain.undo import UndoReason, UndoRun
+from baileys_tools.sessions.roots import FOLDER_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
@@ -104,17 +105,7 @@ def list_runs(quarantine: int) -> list[str]:
     return sorted(name for name in os.listdir(quarantine) if run_started(name))
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedRun:
-    """What one run removed from one company."""
-
-    run: str
-    started: datetime
-    files: int
-    size: int
-
-
-def describe_runs(folder: int) -> list[QuarantinedRun]:
+def describe_runs(folder: int) -> list[UndoRun]:
     """Given the handle of a session folder, return what can be undone there, oldest first."""
     found = []
     with open_quarantine(folder) as quarantine:
@@ -124,7 +115,7 @@ def describe_runs(folder: int) -> list[QuarantinedRun]:
             with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
                 sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
             if sizes:
-                found.append(QuarantinedRun(run, started, len(sizes), sum(sizes)))
+                found.append(UndoRun(run, started, len(sizes), sum(sizes)))
     return found
 
 
@@ -148,9 +139,16 @@ def mend(folder: int) -> list[str]:
 
 
 def _written_since(run: int, started: datetime) -> list[str]:
+    # Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was
+    # at least a day old.
     limit = int(started.timestamp()) * 1_000_000_000
     with os.scandir(run) as entries:
-        return [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_mtime_ns >= limit]
+        return [
+            entry.name
+            for entry in entries
+            if parse_key_file(entry.name).kind is not Kind.PRE_KEY
+            and entry.stat(follow_symlinks=False).st_mtime_ns >= limit
+        ]
 
 
 def put_back(name: str, source: int, live_name: str, folder: int) -> bool:
@@ -220,3 +218,22 @@ def remove_empty_folders(folder: int) -> None:
         finally:
             os.close(own)
         os.rmdir(OWN_FOLDER, dir_fd=folder)
+
+
+def undo_run(
+    folder: int, run: str, choose: Callable[[Collection[str], Collection[str]], Mapping[str, UndoReason]]
+) -> dict[str, UndoReason]:
+    """Put the files of a run back as `choose` (quarantined names, live names) says; return what happened.
+
+    Needs the company's lock. Files that stay are in the quarantine still. Raises OSError.
+    """
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None or run not in list_runs(quarantine):
+            return {}
+        with open_run(quarantine, run) as fd:
+            reasons = dict(choose(os.listdir(fd), frozenset(os.listdir(folder))))
+            for name, reason in reasons.items():
+                if reason is UndoReason.BACK and not put_back(name, fd, name, folder):
+                    reasons[name] = UndoReason.NEWER_STANDS
+    remove_empty_folders(folder)
+    return reasons

@@ -15,49 +15,25 @@ import os
 import signal
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from ..domain.folder import FileStat
-from ..domain.keyfiles import PROTECTED, KeyFile, parse_key_file
-from .quarantine import REMOVING_PREFIX, make_run_folder, put_back
-from .scan import READ_FLAGS
+from baileys_tools.domain.folder import FileStat
+from baileys_tools.domain.keyfiles import PROTECTED, KeyFile, parse_key_file
+from baileys_tools.domain.removals import Outcome, Removals
+from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, put_back
+from baileys_tools.sessions.scan import READ_FLAGS
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_NO_LEASES = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTTY, errno.EOPNOTSUPP}
+_NO_LEASES = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.ENOLCK,
+    errno.ENOTTY,
+    errno.EOPNOTSUPP,
+}
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
 _GET_LEASE: int | None = getattr(fcntl, "F_GETLEASE", None)
-
-
-class Outcome(StrEnum):
-    """What became of one planned removal."""
-
-    REMOVED = "removed"
-    ALREADY_GONE = "already-gone"
-    CHANGED = "changed"
-    """Rewritten, replaced or linked since the plan was made: kept."""
-    IN_USE = "in-use"
-    """The bot has it open, or wanted it while it was being moved: kept."""
-    WITH_UNIT = "with-unit"
-    """Kept because another file of its unit was."""
-    FAILED = "failed"
-
-
-@dataclass(slots=True)
-class Removals:
-    """What a cleanup of one folder did, by file name; `errors` has the system's word for each failure."""
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    bytes_freed: int = 0
-    without_undo: int = 0
-    """Files unlinked at once because there was no room for a quarantine."""
-    leases: bool = True
-    """False when some file was removed under the re-check alone."""
-
-    def count(self, outcome: Outcome) -> int:
-        """How many files came to this."""
-        return sum(found is outcome for found in self.outcomes.values())
 
 
 class FolderRemover:
@@ -184,4 +160,3 @@ def _take_write_lease(fd: int) -> bool | None:
             return False
         raise
     return True
-

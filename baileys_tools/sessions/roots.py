@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode
 
 COMPANY_PREFIX = "company_"
 
@@ -39,7 +39,9 @@ class Root:
             raise BaileysToolsError(
                 f"cannot open the sessions path {path}: {error.strerror}",
                 "Give the folder that holds the company_<id> folders, or a folder with a creds.json.",
-                exit_code=ExitCode.USAGE if isinstance(error, FileNotFoundError | NotADirectoryError) else ExitCode.FAILED,
+                exit_code=ExitCode.USAGE
+                if isinstance(error, FileNotFoundError | NotADirectoryError)
+                else ExitCode.FAILED,
             ) from error
         self.path = path
 
@@ -73,7 +75,9 @@ class Root:
             raise BaileysToolsError(f"cannot list the sessions path {self.path}: {error.strerror}") from error
         ids = [name[len(COMPANY_PREFIX) :] for name in names if name.startswith(COMPANY_PREFIX)]
         return [
-            Company(company_id, COMPANY_PREFIX + company_id, os.path.join(self.path, COMPANY_PREFIX + company_id))
+            Company(
+                company_id, COMPANY_PREFIX + company_id, os.path.join(self.path, COMPANY_PREFIX + company_id)
+            )
             for company_id in sorted(filter(None, ids), key=_natural_order)
         ]
 

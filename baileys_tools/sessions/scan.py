@@ -7,10 +7,10 @@ import stat
 import time
 from collections.abc import Sequence
 
-from ..domain.creds import Creds, CredsProblem, parse_creds
-from ..domain.folder import FileStat, FolderFacts, Oddity
-from ..domain.keyfiles import REMOVABLE, KeyFile, Kind, parse_key_file
-from ..domain.senderkeys import untold_sender_keys
+from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
+from baileys_tools.domain.keyfiles import REMOVABLE, KeyFile, Kind, parse_key_file
+from baileys_tools.domain.senderkeys import untold_sender_keys
 
 OWN_FOLDER = ".baileys-tools"
 LOCK_NAME = ".cleanup.lock"

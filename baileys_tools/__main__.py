@@ -1,0 +1,5 @@
+"""`python -m baileys_tools`."""
+
+from baileys_tools.cli import main
+
+main()

@@ -1,0 +1,190 @@
+"""The command line: signatures and help. Each body is one lazy import and one call; only this module exits."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from baileys_tools import __version__
+from baileys_tools.errors import BaileysToolsError, ExitCode
+
+app = typer.Typer(
+    name="baileys-tools",
+    help="Keep the session folders of WhatsApp bots (Baileys) alive: clean them by policy, undo, explain.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 10 not found, 75 locked.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help reads the same everywhere and saves loading rich.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+config_app = typer.Typer(
+    help="Show, check and write the settings.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(config_app, name="config")
+
+SessionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sessions", metavar="PATH", help="Folder of the company_<id> folders, or one session folder."
+    ),
+]
+CompanyOption = Annotated[
+    list[str] | None,
+    typer.Option("--company", metavar="ID", help="Only this company; repeatable. [default: all]"),
+]
+ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file with its reason.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing unless something is wrong.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"baileys-tools {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def cleanup(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--no-dry-run", help="Show the plan and touch nothing.")
+    ] = None,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    pre_key_guard: Annotated[
+        bool | None,
+        typer.Option(
+            "--pre-key-guard/--no-pre-key-guard",
+            help="Keep a large upload of pre-keys that the server still hands out. [default: on]",
+        ),
+    ] = None,
+    session_max_age: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Remove older sessions. [default: 14d]")
+    ] = None,
+    sender_key_max_age: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Remove older sender keys. [default: 3d]")
+    ] = None,
+    max_pre_keys: Annotated[
+        str | None, typer.Option(metavar="N", help="Keep the N highest pre-keys. [default: 50]")
+    ] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Plan as of this time (ISO 8601); with --dry-run only.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Remove what the policy calls too old or too many, undoably.
+
+    Dry run and real run print the same plan. creds, app-state-sync and lid-mapping files are never removed.
+    Safe under a running bot.
+
+    \b
+    Examples:
+      baileys-tools cleanup --sessions /srv/bot/sessions --dry-run
+      baileys-tools cleanup --company 1001 --dry-run --verbose
+      baileys-tools cleanup --quiet                 # from cron
+      baileys-tools cleanup --dry-run --json --now 2026-01-15T12:00:00Z
+    """
+    from baileys_tools.commands.cleanup import cleanup_command
+
+    flags = {
+        "sessions.path": sessions,
+        "sessions.companies": company or None,
+        "cleanup.dry_run": dry_run,
+        "cleanup.session_max_age": session_max_age,
+        "cleanup.sender_key_max_age": sender_key_max_age,
+        "pre_keys.keep": max_pre_keys,
+        "pre_keys.guard": pre_key_guard,
+    }
+    _finish(lambda: cleanup_command(flags, config, now, verbose=verbose, as_json=json, quiet=quiet))
+
+
+@app.command()
+def undo(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The cleanup to undo. [default: the last one]")
+    ] = None,
+    list_runs: Annotated[bool, typer.Option("--list", help="Only list what can be undone.")] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put files that a cleanup removed back, where nothing newer stands.
+
+    Content, age and mode come back as they were. Removed files wait in quarantine for 24 hours
+    (cleanup.undo_window).
+
+    \b
+    Examples:
+      baileys-tools undo --list
+      baileys-tools undo
+      baileys-tools undo --company 1001 --run 20260115T030000Z-a1b2c3
+    """
+    from baileys_tools.commands.undo import undo_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    _finish(
+        lambda: undo_command(
+            flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet
+        )
+    )
+
+
+def _finish(command: Callable[[], ExitCode]) -> None:
+    """Run a command and exit with its code."""
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = ExitCode.INTERRUPTED
+    raise typer.Exit(int(code))
+
+
+def main() -> None:
+    """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not end a cleanup.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except BaileysToolsError as error:
+        from baileys_tools.output.terminal import printable_lines
+
+        print(f"baileys-tools: {printable_lines(error.message)}", file=sys.stderr)
+        if error.hint:
+            print(printable_lines(error.hint), file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing to say to nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(ExitCode.DONE))
+    except Exception as error:
+        from baileys_tools.output.crash import report_crash
+
+        report_crash(error)
+        sys.exit(int(ExitCode.FAILED))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""`cleanup`: bring each session folder to its policy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
+from baileys_tools.domain.creds import CredsProblem
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, plan_cleanup
+from baileys_tools.domain.removals import Removals
+from baileys_tools.domain.thresholds import Thresholds
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.output.progress import PatientProgress
+from baileys_tools.sessions.faults import explain, is_read_only
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.quarantine import mend, new_run_id, purge, remove_empty_folders
+from baileys_tools.sessions.removal import FolderRemover
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.scan import scan_folder
+from baileys_tools.units import parse_time
+
+
+def cleanup_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    now_text: str | None,
+    *,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, clean or plan, print the result once, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    root_path = require_sessions_path(loaded)
+    now = _now(now_text, dry_run=loaded.settings.cleanup.dry_run)
+    with PatientProgress("cleaning", wanted=not quiet) as progress:
+        report = run_cleanup(loaded.settings, root_path, now, all_verdicts=verbose, progress=progress)
+    if as_json:
+        from baileys_tools.output.cleanup_json import cleanup_json
+
+        print(cleanup_json(report, kept_files=verbose))
+        return report.exit_code
+    if not quiet:
+        from baileys_tools.output.cleanup_text import cleanup_text
+        from baileys_tools.output.terminal import Style
+
+        print(cleanup_text(report, policy_of(loaded.settings), Style(), verbose=verbose))
+    else:
+        print_troubles(report)
+    return report.exit_code
+
+
+def print_troubles(report: CleanupReport) -> None:
+    """Say on standard error what a person has to see even when all is quiet."""
+    if report.exit_code is ExitCode.DONE:
+        return
+    from baileys_tools.output.cleanup_text import trouble_lines
+
+    for line in trouble_lines(report):
+        print(line, file=sys.stderr)
+
+
+def _now(text: str | None, *, dry_run: bool) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    if not dry_run:
+        raise UsageError("--now goes with --dry-run only", "A real cleanup always uses the clock.")
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise UsageError(f"--now: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupJob:
+    """What one run is to do. `run` names its quarantine; None removes for good."""
+
+    policy: Policy
+    now: datetime
+    run: str | None
+    undo_window: timedelta
+    keep_all_verdicts: bool
+
+
+def run_cleanup(
+    settings: Settings,
+    root_path: str,
+    now: datetime,
+    *,
+    all_verdicts: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CleanupReport:
+    """Clean the companies that the settings choose below `root_path`, or plan it when they say dry run.
+
+    One company's trouble is part of the report and never stops the others. `all_verdicts` keeps the verdicts
+    on kept files in the report. `progress` is told how many companies of how many are done. Raises
+    BaileysToolsError when no company can be worked on at all.
+    """
+    undo_window = settings.cleanup.undo_window
+    dry_run = settings.cleanup.dry_run
+    run = new_run_id(now) if undo_window and not dry_run else None
+    job = CleanupJob(policy_of(settings), now, run, undo_window, all_verdicts)
+    work = plan_company if dry_run else clean_company
+    done: list[CompanyCleanup] = []
+    with Root(root_path) as root:
+        companies = choose(
+            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
+        )
+        if not companies:
+            raise BaileysToolsError(f"no session folder in {root.path}", _where_they_may_be(root))
+        for company in companies:
+            progress(len(done), len(companies))
+            done.append(_one(root, company, job, work))
+        progress(len(done), len(companies))
+    return CleanupReport(root_path, now, dry_run, run, done)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Given the settings, return the policy. The emergency limits are never laxer than the normal ones."""
+    normal = Limits(
+        settings.cleanup.session_max_age, settings.cleanup.sender_key_max_age, settings.pre_keys.keep
+    )
+    emergency = Limits(
+        min(settings.emergency.session_max_age, normal.session_max_age),
+        min(settings.emergency.sender_key_max_age, normal.sender_key_max_age),
+        min(settings.emergency.pre_keys_keep, normal.pre_keys_keep),
+    )
+    levels = settings.thresholds
+    return Policy(
+        normal,
+        emergency,
+        settings.pre_keys.guard,
+        Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger),
+    )
+
+
+def _one(
+    root: Root,
+    company: Company,
+    job: CleanupJob,
+    work: Callable[[int, Company, CleanupJob], CompanyCleanup],
+) -> CompanyCleanup:
+    try:
+        with root.open(company) as folder:
+            return work(folder, company, job)
+    except Locked as lock:
+        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock))
+    except OSError as error:
+        if is_read_only(error):
+            raise BaileysToolsError(
+                f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
+            ) from error
+        return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=explain(error))
+
+
+def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
+    """Given an open session folder, return what a cleanup would do there. Touches nothing."""
+    facts = scan_folder(folder)
+    return _report(company, facts, plan_cleanup(facts, job.policy, job.now), job)
+
+
+def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
+    """Given an open session folder, clean it under its lock and return what was done."""
+    with company_lock(folder, job.now):
+        mended = mend(folder)
+        facts = scan_folder(folder)
+        plan = plan_cleanup(facts, job.policy, job.now)
+        # A clock that cannot be trusted must not end anybody's chance to undo.
+        purged = (0, 0) if plan.holds else purge(folder, job.now, job.undo_window)
+        removals = carry_out(folder, plan, facts, job.run)
+        return replace(
+            _report(company, facts, plan, job),
+            status=held_or_cleaned(plan),
+            removals=removals,
+            purged_files=purged[0],
+            purged_bytes=purged[1],
+            mended=tuple(mended),
+        )
+
+
+def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | None) -> Removals:
+    """Remove exactly what the plan says, each file only if it is still as the plan saw it."""
+    if not plan.removals:
+        return Removals()
+    with FolderRemover(folder, run) as remover:
+        for unit in plan.removals:
+            remover.remove_unit(unit, facts.stats)
+        if run is not None and not remover.removals.bytes_freed:
+            remove_empty_folders(folder)
+        return remover.removals
+
+
+def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: CleanupJob) -> CompanyCleanup:
+    return CompanyCleanup(
+        company.id,
+        company.path,
+        Status.PLANNED,
+        plan=plan if job.keep_all_verdicts else plan.without_kept(),
+        creds_problem=facts.creds.value if isinstance(facts.creds, CredsProblem) else "",
+        oddities=facts.oddities,
+    )
+
+
+def _where_they_may_be(root: Root) -> str:
+    others = root.folders_with_creds()
+    if others:
+        return (
+            f"{len(others)} folder(s) there hold a creds.json under another name ({', '.join(others[:3])}): "
+            "name one of them with --sessions, or rename it to company_<id>."
+        )
+    return "A sessions path holds company_<id> folders, or is itself a folder with a creds.json."

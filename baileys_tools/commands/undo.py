@@ -1,0 +1,157 @@
+"""`undo`: put back what a cleanup removed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.creds import Creds
+from baileys_tools.domain.keyfiles import parse_key_file
+from baileys_tools.domain.senderkeys import untold_sender_keys
+from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.faults import explain
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.quarantine import describe_runs, open_quarantine, open_run, undo_run
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.scan import has_private_signing_key, read_creds
+
+
+def undo_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    run: str | None,
+    *,
+    list_only: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, undo or list, print the result once, and return the exit code."""
+    from baileys_tools.output.terminal import Style
+    from baileys_tools.output.undo_text import undo_json, undo_list_text, undo_text, undo_troubles
+
+    loaded = load_settings(flags, os.environ, config=config)
+    root_path = require_sessions_path(loaded)
+    now = datetime.now(UTC)
+    if list_only:
+        report = list_undo(loaded.settings, root_path, now)
+    else:
+        report = run_undo(loaded.settings, root_path, now, run)
+    if as_json:
+        print(undo_json(root_path, now, report.exit_code, report.run, report.companies))
+    elif quiet:
+        for line in undo_troubles(report.companies):
+            print(line, file=sys.stderr)
+    elif list_only:
+        print(undo_list_text(report.companies, Style()))
+    else:
+        print(undo_text(report.run, report.companies, Style(), verbose=verbose))
+    return report.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """A whole run of undo. `run` is the cleanup that was undone, None for a mere list."""
+
+    root: str
+    now: datetime
+    run: str | None
+    companies: Sequence[CompanyUndo]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code of this run."""
+        failed = sum(bool(company.trouble) and not company.locked for company in self.companies)
+        if failed:
+            return ExitCode.FAILED if failed == len(self.companies) else ExitCode.PARTLY_FAILED
+        if self.companies and all(company.locked for company in self.companies):
+            return ExitCode.LOCKED
+        return ExitCode.DONE
+
+
+def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
+    """Return which runs can be undone in the companies that the settings choose."""
+    with Root(root_path) as root:
+        return UndoReport(
+            root_path, now, None, [_runs_of(root, company) for company in _chosen(root, settings)]
+        )
+
+
+def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None) -> UndoReport:
+    """Undo a cleanup run (None: the last one) in the companies that the settings choose.
+
+    Files go back where nothing newer stands, as they were: content, age and mode. Raises exit code 10 when
+    there is no such run.
+    """
+    with Root(root_path) as root:
+        listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
+        known = sorted({found.run for _, undo in listed for found in undo.runs})
+        if run is None and not known:
+            return UndoReport(root_path, now, None, [undo for _, undo in listed])
+        run = known[-1] if run is None else run
+        if run not in known:
+            raise BaileysToolsError(
+                f"no run {run} to undo in {root.path}",
+                "baileys-tools undo --list shows what can be undone.",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        concerned = [
+            (company, undo)
+            for company, undo in listed
+            if undo.trouble or any(found.run == run for found in undo.runs)
+        ]
+        return UndoReport(
+            root_path,
+            now,
+            run,
+            [undo if undo.trouble else _undo_company(root, company, run, now) for company, undo in concerned],
+        )
+
+
+def _chosen(root: Root, settings: Settings) -> list[Company]:
+    return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
+
+
+def _runs_of(root: Root, company: Company) -> CompanyUndo:
+    try:
+        with root.open(company) as folder:
+            return CompanyUndo(company.id, tuple(describe_runs(folder)))
+    except OSError as error:
+        return CompanyUndo(company.id, trouble=explain(error))
+
+
+def _undo_company(root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
+    try:
+        with root.open(company) as folder, company_lock(folder, now):
+            creds = read_creds(folder)
+
+            def chosen(quarantined: Collection[str], live: Collection[str]) -> Mapping[str, UndoReason]:
+                owned = _owned_by_content(folder, run, quarantined, live, creds)
+                return plan_undo(quarantined, live, creds, owned)
+
+            return CompanyUndo(company.id, reasons=undo_run(folder, run, chosen))
+    except Locked as lock:
+        return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")
+    except OSError as error:
+        return CompanyUndo(company.id, trouble=explain(error))
+
+
+def _owned_by_content(
+    folder: int, run: str, quarantined: Collection[str], live: Collection[str], creds: object
+) -> dict[str, bool]:
+    if not isinstance(creds, Creds):
+        return {}
+    owned: dict[str, bool | None] = {}
+    with open_quarantine(folder) as quarantine:
+        assert quarantine is not None
+        with open_run(quarantine, run) as fd:
+            for name in untold_sender_keys(map(parse_key_file, quarantined), creds):
+                owned[name] = has_private_signing_key(fd, name)
+    for name in untold_sender_keys(map(parse_key_file, live), creds):
+        owned[name] = has_private_signing_key(folder, name)
+    return {name: answer for name, answer in owned.items() if answer is not None}

@@ -1,0 +1,81 @@
+"""The result of a cleanup run: one entry a company, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.policy import CleanupPlan, Hold
+from baileys_tools.domain.removals import Outcome, Removals
+from baileys_tools.errors import ExitCode
+
+
+class Status(StrEnum):
+    """How a company's part of a run ended."""
+
+    PLANNED = "planned"
+    """Dry run: nothing was touched."""
+    CLEANED = "cleaned"
+    HELD = "held"
+    """The folder is in a state in which removing could do harm; see the plan's holds."""
+    LOCKED = "locked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyCleanup:
+    """What a run did, or would do, in one company's folder.
+
+    `trouble` says why a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine
+    because their undo window was over; `mended` are files that an interrupted run had left half removed.
+    """
+
+    id: str
+    path: str
+    status: Status
+    plan: CleanupPlan | None = None
+    creds_problem: str = ""
+    oddities: tuple[Oddity, ...] = ()
+    removals: Removals | None = None
+    purged_files: int = 0
+    purged_bytes: int = 0
+    mended: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def failed_files(self) -> int:
+        """Planned removals that the system refused."""
+        return self.removals.count(Outcome.FAILED) if self.removals is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupReport:
+    """A whole run over one sessions path. `run` names it for undo; None when nothing can be undone."""
+
+    root: str
+    now: datetime
+    dry_run: bool
+    run: str | None
+    companies: Sequence[CompanyCleanup]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code of this run."""
+        statuses = [company.status for company in self.companies]
+        bad = {Status.FAILED} if self.dry_run else {Status.FAILED, Status.HELD}
+        failed = sum(status in bad for status in statuses)
+        if failed and failed == len(statuses):
+            return ExitCode.FAILED
+        if failed or any(company.failed_files for company in self.companies):
+            return ExitCode.PARTLY_FAILED
+        if statuses and all(status is Status.LOCKED for status in statuses):
+            return ExitCode.LOCKED
+        return ExitCode.DONE
+
+
+def held_or_cleaned(plan: CleanupPlan) -> Status:
+    """Given a plan that was carried out, return the status: held when rules could not be applied."""
+    return Status.HELD if Hold.CREDS in plan.holds or Hold.CLOCK in plan.holds else Status.CLEANED

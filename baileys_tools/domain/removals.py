@@ -1,0 +1,39 @@
+"""What became of planned removals, as values that can be shown and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of one planned removal."""
+
+    REMOVED = "removed"
+    ALREADY_GONE = "already-gone"
+    CHANGED = "changed"
+    """Rewritten, replaced or linked since the plan was made: kept."""
+    IN_USE = "in-use"
+    """The bot has it open, or wanted it while it was being moved: kept."""
+    WITH_UNIT = "with-unit"
+    """Kept because another file of its unit was."""
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Removals:
+    """What a cleanup of one folder did, by file name; `errors` has the system's word for each failure.
+
+    `without_undo` counts files unlinked at once because there was no room for a quarantine; `leases` is false
+    when some file was removed under the re-check alone.
+    """
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    bytes_freed: int = 0
+    without_undo: int = 0
+    leases: bool = True
+
+    def count(self, outcome: Outcome) -> int:
+        """How many files came to this."""
+        return sum(found is outcome for found in self.outcomes.values())

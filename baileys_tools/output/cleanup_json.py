@@ -1,0 +1,118 @@
+"""The result of `cleanup` and `undo` as JSON (docs/json/cleanup.schema.json, docs/json/undo.schema.json)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup
+from baileys_tools.domain.policy import CleanupPlan, Verdict
+from baileys_tools.domain.removals import Outcome, Removals
+from baileys_tools.output.json_text import envelope, name_text
+
+
+def cleanup_json(report: CleanupReport, *, kept_files: bool) -> str:
+    """Given a report, return its JSON. `kept_files` lists kept files too, each with its reason."""
+    companies = [_company(company, kept_files=kept_files) for company in report.companies]
+    return envelope(
+        "cleanup",
+        report.now,
+        report.exit_code,
+        {
+            "sessions_path": name_text(report.root),
+            "dry_run": report.dry_run,
+            "run": report.run,
+            "companies": companies,
+            "totals": _totals(report),
+        },
+    )
+
+
+def _totals(report: CleanupReport) -> dict[str, int]:
+    plans = [company.plan for company in report.companies if company.plan is not None]
+    done = [company.removals for company in report.companies if company.removals is not None]
+    return {
+        "companies": len(report.companies),
+        "files": sum(plan.files for plan in plans),
+        "counted_files": sum(plan.counted_before for plan in plans),
+        "to_remove": sum(plan.remove_count for plan in plans),
+        "bytes_to_free": sum(plan.bytes_to_free for plan in plans),
+        "removed": sum(removals.count(Outcome.REMOVED) for removals in done),
+        "bytes_freed": sum(removals.bytes_freed for removals in done),
+    }
+
+
+def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "company": name_text(company.id),
+        "path": name_text(company.path),
+        "status": company.status.value,
+        "trouble": company.trouble,
+        "creds_problem": company.creds_problem,
+    }
+    if company.plan is not None:
+        document["plan"] = _plan(company.plan, kept_files=kept_files)
+    document["not_files"] = [{"name": name_text(odd.name), "what": odd.what} for odd in company.oddities]
+    if company.removals is not None:
+        document["result"] = _result(company.removals)
+        document["purged"] = {"files": company.purged_files, "bytes": company.purged_bytes}
+        document["mended"] = [name_text(name) for name in company.mended]
+    return document
+
+
+def _plan(plan: CleanupPlan, *, kept_files: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "files": plan.files,
+        "counted_files": plan.counted_before,
+        "counted_files_after": plan.counted_after,
+        "guarded_pre_keys": plan.guarded_pre_keys,
+        "by_kind": {kind.value: count for kind, count in plan.by_kind.items()},
+        "level_before": plan.level_before.value,
+        "level_after": plan.level_after.value,
+        "tier": plan.tier.value,
+        "holds": [hold.value for hold in plan.holds],
+        "bytes_to_free": plan.bytes_to_free,
+        "cost": {
+            "contacts": plan.cost.contacts,
+            "group_senders": plan.cost.group_senders,
+            "pre_keys": plan.cost.pre_keys,
+        },
+        "remove": [_verdict(verdict) for verdict in _by_name(plan) if verdict.remove],
+    }
+    if kept_files:
+        document["keep"] = [_verdict(verdict) for verdict in _by_name(plan) if not verdict.remove]
+    return document
+
+
+def _by_name(plan: CleanupPlan) -> list[Verdict]:
+    return sorted(plan.verdicts, key=lambda verdict: verdict.file.name)
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "file": name_text(verdict.file.name),
+        "kind": verdict.file.kind.value,
+        "reason": verdict.reason.value,
+    }
+    if verdict.age_ns is not None:
+        document["age_seconds"] = verdict.age_ns // 1_000_000_000
+    return document
+
+
+def _result(removals: Removals) -> dict[str, Any]:
+    return {
+        "removed": removals.count(Outcome.REMOVED),
+        "bytes_freed": removals.bytes_freed,
+        "already_gone": removals.count(Outcome.ALREADY_GONE),
+        "failed": removals.count(Outcome.FAILED),
+        "without_undo": removals.without_undo,
+        "write_leases": removals.leases,
+        "not_removed": [
+            {
+                "file": name_text(name),
+                "outcome": outcome.value,
+                **({"error": removals.errors[name]} if name in removals.errors else {}),
+            }
+            for name, outcome in removals.outcomes.items()
+            if outcome is not Outcome.REMOVED
+        ],
+    }

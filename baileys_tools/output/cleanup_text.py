@@ -1,0 +1,227 @@
+"""The result of `cleanup` for people: 80 columns, readable without colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from textwrap import fill
+
+from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status
+from baileys_tools.domain.policy import CleanupPlan, Cost, Hold, Policy, Reason, Tier, Verdict
+from baileys_tools.domain.removals import Outcome, Removals
+from baileys_tools.domain.thresholds import Level
+from baileys_tools.output.terminal import Style, counted, printable
+from baileys_tools.units import format_age, format_duration, format_size
+
+WIDTH = 80
+_LEVEL_COLOURS = {
+    Level.HEALTHY: ("green",),
+    Level.WARNING: ("yellow",),
+    Level.CRITICAL: ("yellow", "bold"),
+    Level.TRIGGER: ("magenta", "bold"),
+    Level.EMERGENCY: ("red",),
+    Level.DANGER: ("red", "bold"),
+}
+
+
+def cleanup_text(report: CleanupReport, policy: Policy, style: Style, *, verbose: bool) -> str:
+    """Given a report, return it as text: a block for each company, then the sums."""
+    lines: list[str] = []
+    for company in report.companies:
+        lines += _company(company, policy, style, verbose=verbose)
+    lines += _summary(report, style)
+    return "\n".join(lines)
+
+
+def trouble_lines(report: CleanupReport) -> list[str]:
+    """Given a report, return one line for each thing that a person has to see even when all is quiet."""
+    lines = []
+    for company in report.companies:
+        who = f"company {printable(company.id)}"
+        if company.status is Status.FAILED:
+            lines.append(f"{who}: {printable(company.trouble)}")
+        lines += [f"{who}: {why}" for why in _why_held(company)]
+        if company.removals is not None:
+            lines += [
+                f"{who}: {printable(name)} was not removed: {error}"
+                for name, error in company.removals.errors.items()
+            ]
+    return lines
+
+
+def _company(company: CompanyCleanup, policy: Policy, style: Style, *, verbose: bool) -> Iterator[str]:
+    yield style.paint(f"company {printable(company.id)}", "bold") + f"  {printable(company.path)}"
+    if company.status is Status.FAILED:
+        yield _item(style.paint("failed", "red"), printable(company.trouble))
+    elif company.status is Status.LOCKED:
+        yield _item("skipped", f"locked by {printable(company.trouble)}")
+    if company.plan is not None:
+        yield from _plan(company.plan, style)
+        yield from (_item(style.paint("held", "red"), why) for why in _why_held(company))
+        if verbose:
+            yield from (
+                _verdict(verdict, company.plan.tier, policy, style) for verdict in _sorted(company.plan)
+            )
+        if company.oddities:
+            yield from _oddities(company, verbose=verbose)
+    if company.removals is not None:
+        yield from _result(company, company.removals, style, verbose=verbose)
+    yield ""
+
+
+def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
+    guarded = (
+        f", {counted(plan.guarded_pre_keys, 'guarded pre-key')} left out" if plan.guarded_pre_keys else ""
+    )
+    before, after = (
+        style.paint(level, *_LEVEL_COLOURS[level]) for level in (plan.level_before, plan.level_after)
+    )
+    yield _item("files", f"{plan.files:,}, of which {plan.counted_before:,} count{guarded}")
+    yield _item(
+        "level", f"{before} -> {after} ({plan.counted_before:,} -> {plan.counted_after:,} counted files)"
+    )
+    if plan.by_kind:
+        yield _item("kinds", ", ".join(f"{kind} {count:,}" for kind, count in plan.by_kind.items()))
+    if not plan.removals:
+        yield _item("remove", "nothing")
+        return
+    kinds = Counter(file.kind for unit in plan.removals for file in unit)
+    listed = ", ".join(f"{kind} {kinds[kind]:,}" for kind in plan.by_kind if kinds[kind])
+    tier = "; emergency limits" if plan.tier is Tier.EMERGENCY else ""
+    yield _item("remove", f"{plan.remove_count:,} ({format_size(plan.bytes_to_free)}{tier}): {listed}")
+    yield _item("cost", cost_text(plan.cost))
+
+
+def cost_text(cost: Cost) -> str:
+    """Given what a plan costs, return it in a sentence."""
+    parts = []
+    if cost.contacts:
+        parts.append(f"{counted(cost.contacts, 'contact')}, if they write first")
+    if cost.group_senders:
+        parts.append(f"{counted(cost.group_senders, 'group member')} (per group)")
+    if cost.pre_keys:
+        parts.append(f"{counted(cost.pre_keys, 'new chat')} that the server gives a removed pre-key")
+    if not parts:
+        return "no message is delayed"
+    return "next message delayed by one resend for " + "; ".join(parts)
+
+
+def _why_held(company: CompanyCleanup) -> Iterator[str]:
+    holds = company.plan.holds if company.plan is not None else ()
+    if Hold.CREDS in holds:
+        yield (
+            f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "
+            "Stop the bot and restore creds.json before it writes a new identity over it."
+        )
+    if Hold.CLOCK in holds:
+        yield (
+            "the clock does not fit the files (the newest is over a day in the future or over a year old): "
+            "nothing is removed by age. Check the date of this host."
+        )
+
+
+def _sorted(plan: CleanupPlan) -> list[Verdict]:
+    return sorted(
+        plan.verdicts, key=lambda verdict: (not verdict.remove, verdict.file.kind, verdict.file.name)
+    )
+
+
+def _verdict(verdict: Verdict, tier: Tier, policy: Policy, style: Style) -> str:
+    word = style.paint("remove", "red") if verdict.remove else style.paint("keep  ", "green")
+    return f"    {word} {printable(verdict.file.name)}\n           {reason_text(verdict, tier, policy)}"
+
+
+def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
+    """Given a verdict and the policy it was made by, return its reason in words."""
+    limits = policy.normal if tier is Tier.NORMAL else policy.emergency
+    is_session = verdict.file.kind.value == "session"
+    limit = format_duration(limits.session_max_age if is_session else limits.sender_key_max_age)
+    age = _age(verdict.age_ns) if verdict.age_ns is not None else ""
+    emergency = " (emergency limit)" if tier is Tier.EMERGENCY else ""
+    texts = {
+        Reason.PROTECTED: f"{verdict.file.kind} is protected: never removed",
+        Reason.KIND_KEPT: f"{verdict.file.kind} is kept at any age",
+        Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
+        Reason.YOUNG: f"last used {age} ago, limit {limit}{emergency}",
+        Reason.UNIT_YOUNG: f"last used {age} ago, but kept with the younger part of the bot's own key and memory",
+        Reason.PRE_KEY_NEWEST: f"one of the {limits.pre_keys_keep} highest ids",
+        Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
+        Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
+        Reason.PRE_KEY_GUARDED: "part of a large upload that the server still hands out",
+        Reason.HELD: "kept while the folder is held (see above)",
+        Reason.OLD: f"last used {age} ago, limit {limit}{emergency}",
+        Reason.PRE_KEY_OVER_LIMIT: f"not one of the {limits.pre_keys_keep} highest ids{emergency}",
+    }
+    return texts[verdict.reason]
+
+
+def _age(nanoseconds: int) -> str:
+    return format_age(timedelta(microseconds=nanoseconds // 1_000))
+
+
+def _oddities(company: CompanyCleanup, *, verbose: bool) -> Iterator[str]:
+    yield _item("left alone", counted(len(company.oddities), "entry", "entries") + " that are no plain files")
+    if verbose:
+        for odd in company.oddities:
+            yield f"    keep   {printable(odd.name)}\n           {odd.what}"
+
+
+def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbose: bool) -> Iterator[str]:
+    removed = removals.count(Outcome.REMOVED)
+    if removed:
+        yield _item("done", style.paint(f"{counted(removed, 'file')} removed", "green"))
+    others = (
+        (Outcome.ALREADY_GONE, "were already gone"),
+        (Outcome.CHANGED, "changed meanwhile and were kept"),
+        (Outcome.IN_USE, "were in use by the bot and were kept"),
+        (Outcome.WITH_UNIT, "were kept with the rest of their unit"),
+        (Outcome.FAILED, "could not be removed"),
+    )
+    for outcome, what in others:
+        if number := removals.count(outcome):
+            yield _item("", f"{number:,} {what}")
+    for name, error in removals.errors.items():
+        yield _item(style.paint("failed", "red"), f"{printable(name)}: {error}")
+    if removals.without_undo:
+        yield _item("", f"{counted(removals.without_undo, 'file')} removed without undo: the disk is full")
+    if company.mended:
+        yield _item("mended", f"{counted(len(company.mended), 'file')} of an interrupted run put back")
+    if company.purged_files:
+        yield _item("purged", f"{counted(company.purged_files, 'file')} whose undo window was over")
+    if verbose and removed and not removals.leases:
+        yield _item("", "write leases are not offered here: each file was checked again, no more")
+
+
+def _summary(report: CleanupReport, style: Style) -> Iterator[str]:
+    plans = [company.plan for company in report.companies if company.plan is not None]
+    done = [company.removals for company in report.companies if company.removals is not None]
+    yield style.paint("total", "bold") + (
+        f"  {counted(len(report.companies), 'company', 'companies')}, "
+        f"{counted(sum(plan.files for plan in plans), 'file')}"
+    )
+    if report.dry_run:
+        to_remove = sum(plan.remove_count for plan in plans)
+        size = format_size(sum(plan.bytes_to_free for plan in plans))
+        yield _item("dry run", f"nothing was touched; {counted(to_remove, 'file')} would go ({size})")
+    else:
+        removed = sum(removals.count(Outcome.REMOVED) for removals in done)
+        size = format_size(sum(removals.bytes_freed for removals in done))
+        yield _item("removed", f"{counted(removed, 'file')}, {size} freed")
+        if removed and report.run is not None:
+            yield _item("undo", f"baileys-tools undo --run {report.run}")
+    troubled = [company for company in report.companies if company.status is not Status.PLANNED]
+    for status, what in ((Status.FAILED, "failed"), (Status.LOCKED, "locked"), (Status.HELD, "held")):
+        if number := sum(company.status is status for company in troubled):
+            yield _item(what, counted(number, "company", "companies"))
+
+
+def _item(label: str, text: str) -> str:
+    # Painted labels carry invisible characters, so the pad is counted from what is seen.
+    seen = len(label) if not label.startswith("\x1b") else len(label.split("m", 1)[1]) - 4
+    head = "  " + label + " " * max(1, 11 - seen)
+    if len(text) + 13 <= WIDTH or "\x1b" in text:
+        return head + text
+    return head + fill(text, WIDTH - 13, break_long_words=False, break_on_hyphens=False).replace(
+        "\n", "\n" + " " * 13
+    )

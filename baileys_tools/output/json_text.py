@@ -1,0 +1,45 @@
+"""The JSON that commands print: one versioned envelope, its schemas in docs/json/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from baileys_tools import __version__
+from baileys_tools.errors import ExitCode
+from baileys_tools.output.terminal import printable
+
+SCHEMA_VERSION = 1
+
+
+def envelope(command: str, now: datetime, exit_code: ExitCode, result: Mapping[str, Any]) -> str:
+    """Given a command's result, return the JSON document for standard output.
+
+    `schema` grows by one when a field changes its meaning or goes; new fields may come at any time.
+    """
+    document = {
+        "tool": "baileys-tools",
+        "version": __version__,
+        "command": command,
+        "schema": SCHEMA_VERSION,
+        "now": timestamp(now),
+        "exit_code": int(exit_code),
+        **result,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def timestamp(moment: datetime) -> str:
+    """Given an aware time, return it as ISO 8601 in UTC, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def name_text(name: str) -> str:
+    """Given a file name, return it for JSON: bytes that are no UTF-8 appear as `\\xNN`."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return printable(name)
+    return name

@@ -1,0 +1,60 @@
+"""Text that is safe on a terminal: nothing raw from a file name, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+_COLOURS = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+
+def printable(text: str) -> str:
+    """Given any text, return it with whatever a terminal could act on as `\\xNN` or `\\uNNNN`.
+
+    Bytes of a name that are no UTF-8 (surrogates) show as the bytes they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+class Style:
+    """Paints words, or leaves them plain. NO_COLOR and TERM=dumb are honoured, and so is FORCE_COLOR."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        stream = sys.stdout if stream is None else stream
+        forced = bool(os.environ.get("FORCE_COLOR"))
+        wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._on = forced or (wanted and stream.isatty())
+
+    def paint(self, text: str, *colours: str) -> str:
+        """Given text and names of colours, return it painted, or as it is where colour is off."""
+        if not self._on or not text:
+            return text
+        return f"\x1b[{';'.join(_COLOURS[colour] for colour in colours)}m{text}\x1b[0m"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Given 1 and "file", return "1 file"; given 2, "2 files"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def printable_lines(text: str) -> str:
+    """Given text of several lines, return it with each line made printable."""
+    return "\n".join(map(printable, text.split("\n")))

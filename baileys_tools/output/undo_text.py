@@ -1,0 +1,97 @@
+"""The result of `undo`, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from baileys_tools.domain.undo import CompanyUndo, UndoReason
+from baileys_tools.errors import ExitCode
+from baileys_tools.output.json_text import envelope, name_text, timestamp
+from baileys_tools.output.terminal import Style, counted, printable
+from baileys_tools.units import format_size
+
+_KEPT = {
+    UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",
+    UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
+}
+
+
+def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
+    """Given the companies, return which runs can be undone, one line a run and company."""
+    lines = [
+        f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {counted(run.files, 'file'):>12}  "
+        f"{format_size(run.size):>9}  company {printable(company.id)}"
+        for company in companies
+        for run in company.runs
+    ]
+    lines += undo_troubles(companies)
+    if not lines:
+        return "nothing to undo: no removed file is in quarantine"
+    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>12}  {'size':>9}"
+    return "\n".join([style.paint(head, "bold"), *lines])
+
+
+def undo_text(run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool) -> str:
+    """Given what was undone, return it as text."""
+    if run is None:
+        return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
+    lines = [style.paint(f"undo of run {run}", "bold")]
+    for company in companies:
+        lines += _company(company, style, verbose=verbose)
+    return "\n".join(lines)
+
+
+def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[str]:
+    if company.trouble:
+        yield from undo_troubles([company])
+        return
+    back = counted(company.count(UndoReason.BACK), "file")
+    yield f"  company {printable(company.id)}: " + style.paint(f"{back} put back", "green")
+    for reason, what in _KEPT.items():
+        if number := company.count(reason):
+            yield f"    {number:,} {what}"
+    if verbose:
+        for name, reason in sorted((company.reasons or {}).items()):
+            yield f"    {'back' if reason is UndoReason.BACK else 'kept'}  {printable(name)}"
+
+
+def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
+    """Given the companies, return a line for each whose undo could not be done."""
+    return [
+        f"  company {printable(company.id)}: {printable(company.trouble)}"
+        for company in companies
+        if company.trouble
+    ]
+
+
+def undo_json(
+    root: str, now: datetime, exit_code: ExitCode, run: str | None, companies: Sequence[CompanyUndo]
+) -> str:
+    """Given a list of runs, or what was undone, return it as JSON (docs/json/undo.schema.json)."""
+    return envelope(
+        "undo",
+        now,
+        exit_code,
+        {"sessions_path": name_text(root), "run": run, "companies": [_document(each) for each in companies]},
+    )
+
+
+def _document(company: CompanyUndo) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "company": name_text(company.id),
+        "trouble": company.trouble,
+        "locked": company.locked,
+        "runs": [
+            {"run": run.run, "started": timestamp(run.started), "files": run.files, "bytes": run.size}
+            for run in company.runs
+        ],
+    }
+    if company.reasons is not None:
+        document["put_back"] = company.count(UndoReason.BACK)
+        document["files"] = [
+            {"file": name_text(name), "outcome": reason.value}
+            for name, reason in sorted(company.reasons.items())
+        ]
+    return document

@@ -1,0 +1,30 @@
+"""The system's errors in words that help."""
+
+from __future__ import annotations
+
+import errno
+
+from baileys_tools.sessions.roots import NotASessionFolder
+
+_HELP = {
+    errno.EACCES: "permission denied: run as the owner of the folder, or as root",
+    errno.EPERM: "not permitted: run as the owner of the folder, or look for an immutable flag (lsattr)",
+    errno.ENOLCK: "the file system has no kernel locks (some network mounts): run on the host that owns it",
+    errno.ENOSYS: "the file system has no kernel locks (some network mounts): run on the host that owns it",
+    errno.EOPNOTSUPP: "the file system has no kernel locks (some network mounts): run on the host that owns it",
+    errno.ENOENT: "vanished while it was being read",
+    errno.EIO: "input/output error: look at the disk (dmesg)",
+}
+
+
+def explain(error: OSError) -> str:
+    """Given a system error, return what it means for the folder it was met in, and the way out."""
+    if isinstance(error, NotASessionFolder):
+        return str(error)
+    text = _HELP.get(error.errno or 0) or error.strerror or str(error)
+    return f"{error.filename}: {text}" if isinstance(error.filename, str) else text
+
+
+def is_read_only(error: OSError) -> bool:
+    """Whether the error says that the whole file system cannot be written."""
+    return error.errno == errno.EROFS
