@@ -1,7 +1,7 @@
-"""A bot that goes on writing while a cleanup runs loses nothing (failures: rewritten, vanished, half-written files).
+"""A bot that goes on writing while a cleanup runs loses nothing.
 
-`races/writer.mjs` is the bot, any command line that cleans one folder once is the remover. What a lost write is
-stands at the head of that program.
+`races/writer.mjs` is the bot, any command line that cleans one folder once is the remover. What a lost write
+is stands at the head of that program.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 import baileys_tools
 from tests.conftest import FORBIDDEN, REAL_HOME, RealHomeTouched
-from tests.support import company_folder, require_tool, run_cli, scrubbed_environment
+from tests.support import company_folder, require_tool, run_cli, scrubbed_environment, snapshot_tree
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +125,32 @@ def test_the_command_runs_without_the_settings_of_the_developer(monkeypatch: pyt
     assert "BAILEYS_SESSIONS_PATH" not in environment
     assert environment["DRY_RUN"] == "1"
     assert environment["HOME"] != REAL_HOME
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key.write_text("[]"),
+        lambda key: key.chmod(0o644 if key.stat().st_mode & 0o077 == 0 else 0o600),
+        lambda key: os.utime(key, ns=(0, key.stat().st_mtime_ns + 1)),
+        lambda key: key.rename(key.with_name("session-2.0.json")),
+        lambda key: key.with_name("new.json").symlink_to("session-1.0.json"),
+    ],
+    ids=["content", "mode", "mtime", "name", "link"],
+)
+def test_two_trees_that_differ_in_one_thing_are_not_equal(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    key = company_folder(tmp_path, keys={"session-1.0.json": timedelta(days=15)}) / "session-1.0.json"
+    (key.parent / ".cleanup.lock").touch()
+    before = snapshot_tree(tmp_path)
+    modified = key.stat().st_mtime_ns
+    assert snapshot_tree(tmp_path) == before
+    assert set(before) == {b"company_1001", b"company_1001/creds.json", b"company_1001/session-1.0.json"}
+    change(key)
+    if key.exists() and key.read_text() == "[]":
+        os.utime(key, ns=(0, modified))  # so that only the content tells
+    assert snapshot_tree(tmp_path) != before
 
 
 def test_the_version_is_printed_by_the_installed_command() -> None:

@@ -1,7 +1,7 @@
 // A bot's side of the race with a cleanup: rewrites session files as Baileys does while a remover runs pass after
 // pass over the same folder, and counts the writes that got lost.
 //
-//   node writer.mjs --folder FOLDER [--removals 2000] [--files 48] [--seconds 300] -- REMOVER ARG...
+//   node writer.mjs --folder FOLDER [--removals 2000] [--files 96] [--seconds 300] -- REMOVER ARG...
 //
 // Each file goes round for ever: made old (free to be removed), left for a moment, used by the bot (fresh again,
 // must survive), left for a moment, checked. A write is LOST when it completed on a file that nobody made old since,
@@ -23,7 +23,7 @@ const { values: options, positionals: remover } = parseArgs({
 	options: {
 		folder: { type: 'string' },
 		removals: { type: 'string', default: '2000' },
-		files: { type: 'string', default: '48' },
+		files: { type: 'string', default: '96' },
 		seconds: { type: 'string', default: '300' }
 	}
 })
