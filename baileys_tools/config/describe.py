@@ -15,7 +15,7 @@ _FILE_HEADING = """\
 #
 # A flag is stronger than an environment variable, which is stronger than this
 # file. Times are written like 14d, 36h, 90m or 1d12h. Paths are relative to the
-# folder of this file. 'baileys-tools config show' says what is in force and why.
+# folder of this file. 'baileys-tools config show' says what is in force.
 """
 
 _PAGE_HEADING = """\

@@ -81,7 +81,7 @@ def valid_company_id(text: str) -> str:
     control character, or too long for `company_<id>`. Whether it exists is for the listing to say.
     """
     if not text or text in (".", "..") or "/" in text or not _speakable(text):
-        raise ValueError(f"{quoted(text)} is not a company id: it has to be the name of one folder")
+        raise ValueError(f"{quoted(text)} is not a company id: it has to name one folder")
     if len(os.fsencode(text)) > LONGEST_COMPANY_ID:
         raise ValueError(f"{quoted(text)} is not a company id: longer than {LONGEST_COMPANY_ID} bytes")
     return text

@@ -6,21 +6,25 @@ Every source is checked whole, also where a stronger one wins, and everything wr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baileys_tools.config.host import (
+    CONFIG_VARIABLE,
+    SYSTEM_CONFIG,
+    Surroundings,
+    default_state_dir,
+    find_config,
+)
 from baileys_tools.config.kinds import Absolute
 from baileys_tools.config.schema import ASCENDING, SCHEMA, Schema, Setting, Settings
 from baileys_tools.errors import UsageError
 from baileys_tools.units import printable
 
-CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
-SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
 RAILWAY_SESSIONS = "/app/persistent-session"
 RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
 OWN_PREFIX = "BAILEYS_TOOLS_"
-LARGEST_CONFIG = 1 << 20
 MOST_PROBLEMS_SHOWN = 25
 LONGEST_PROBLEM_SHOWN = 400
 
@@ -47,43 +51,6 @@ class LoadedSettings:
     origin: Mapping[str, str]
     config_file: str | None
     values: Mapping[str, Any]
-
-
-class Surroundings:
-    """What of the host the settings depend on; a test gives its own."""
-
-    __slots__ = ("cwd", "environ", "euid", "home", "system_config")
-
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        cwd: str | None = None,
-        home: str | None = None,
-        euid: int | None = None,
-        system_config: str = SYSTEM_CONFIG,
-    ) -> None:
-        self.environ = environ
-        self.cwd = os.getcwd() if cwd is None else cwd
-        self.home = (environ.get("HOME") or os.path.expanduser("~")) if home is None else home
-        self.euid = os.geteuid() if euid is None else euid
-        self.system_config = system_config
-
-    def xdg(self, variable: str, fallback: str) -> str:
-        """Return the XDG folder that `variable` names. Its specification ignores relative ones."""
-        named = self.environ.get(variable, "")
-        return named if os.path.isabs(named) else os.path.join(self.home, fallback)
-
-    def absolute_from(self, folder: str) -> Absolute:
-        """Return what makes a path absolute when it was written in `folder`; `~` is the home folder."""
-
-        def absolute(path: str) -> str:
-            if path == "~" or path.startswith("~/"):
-                path = self.home + path[1:]
-            joined = os.path.join(folder, path)
-            # a/../b is not b when a is a link, so only paths without .. are tidied.
-            return joined if ".." in joined.split("/") else os.path.normpath(joined)
-
-        return absolute
 
 
 class _Given:
@@ -125,7 +92,7 @@ def resolve(
     problems: list[str] = []
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    file, content = _find_config(host, config, problems)
+    file, content = find_config(host, config, problems)
     given = [
         *_from_flags(schema, flags, host),
         *_from_environment(schema, host, problems),
@@ -174,36 +141,6 @@ def require_sessions_path(loaded: LoadedSettings) -> str:
     return loaded.settings.sessions.path
 
 
-def config_candidates(host: Surroundings) -> list[str]:
-    """Return the settings files that are looked for when none is named, first one first."""
-    return [
-        os.path.join(host.cwd, "baileys-tools.yaml"),
-        os.path.join(host.xdg("XDG_CONFIG_HOME", ".config"), "baileys-tools", "config.yaml"),
-        host.system_config,
-    ]
-
-
-def _find_config(host: Surroundings, config: str | None, problems: list[str]) -> tuple[str | None, bytes]:
-    named = config if config is not None else host.environ.get(CONFIG_VARIABLE) or None
-    giver = "flag --config" if config is not None else f"environment {CONFIG_VARIABLE}"
-    places = config_candidates(host) if named is None else [host.absolute_from(host.cwd)(named)]
-    for place in places:
-        try:
-            with open(place, "rb") as file:
-                content = file.read(LARGEST_CONFIG + 1)
-            if len(content) > LARGEST_CONFIG:
-                raise ValueError(f"larger than {LARGEST_CONFIG >> 20} MiB")
-            return place, content
-        except (FileNotFoundError, NotADirectoryError):
-            if named is not None:
-                problems.append(f"{place}: no such settings file ({giver})")
-        except (OSError, ValueError) as error:
-            # A file that is there but cannot be read must not quietly become the defaults.
-            problems.append(f"{place}: not readable: {getattr(error, 'strerror', None) or error}")
-            break
-    return None, b""
-
-
 def _from_flags(schema: Schema, flags: Mapping[str, object], host: Surroundings) -> Iterator[_Given]:
     absolute = host.absolute_from(host.cwd)
     for path, value in flags.items():
@@ -219,11 +156,11 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
         # Empty means not given, as compose files write ${SESSION_PATH:-}.
         if text := host.environ.get(name):
             yield _Given(setting, text, f"environment {name}", absolute)
-    problems += [
-        f"{name}: unknown environment variable{_did_you_mean(name, [*known])}"
-        for name in host.environ
-        if name.startswith(OWN_PREFIX) and name not in known and name != CONFIG_VARIABLE
-    ]
+    own = {name.removeprefix(OWN_PREFIX) for name in (*known, CONFIG_VARIABLE) if name.startswith(OWN_PREFIX)}
+    for name in host.environ:
+        word = name.removeprefix(OWN_PREFIX)
+        if word != name and word not in own:
+            problems.append(f"{name}: unknown environment variable{_did_you_mean(word, own, OWN_PREFIX)}")
 
 
 def _from_file(
@@ -259,13 +196,6 @@ def _from_host(schema: Schema, host: Surroundings) -> Iterator[_Given]:
         yield _Given(state, default_state_dir(host), "default", absolute)
 
 
-def default_state_dir(host: Surroundings) -> str:
-    """Return where state is kept when nothing says so: the system's folder for root, else the user's own."""
-    if host.euid == 0:
-        return "/var/lib/baileys-tools"
-    return os.path.join(host.xdg("XDG_STATE_HOME", ".local/state"), "baileys-tools")
-
-
 def _checked(item: _Given) -> Any:
     setting = item.setting
     value = setting.kind.read(item.raw, item.absolute)
@@ -291,12 +221,12 @@ def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
     siblings = [known for name, known in keys.items() if name.startswith(f"{section}.")]
     # Also a known key in the wrong section, or written with its dot.
     elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
-    guess = _did_you_mean(key, siblings if section else [*schema.sections])
+    guess = _did_you_mean(key, siblings if section else schema.sections)
     return guess or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
-def _did_you_mean(word: str, candidates: list[str]) -> str:
+def _did_you_mean(word: str, candidates: Iterable[str], prefix: str = "") -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(word[:100], candidates, n=1, cutoff=0.7)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = get_close_matches(word[:100], sorted(candidates), n=1, cutoff=0.7)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

@@ -1,0 +1,531 @@
+"""Settings: which source wins, what is refused, and that the person reading the error knows what to do."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from baileys_tools.config import (
+    Cleanup,
+    ConfigError,
+    Secret,
+    Settings,
+    load_settings,
+    require_sessions_path,
+    valid_company_id,
+)
+from baileys_tools.config.host import Surroundings
+from baileys_tools.config.kinds import BOOLEAN, COMPANY_IDS, COUNT, DURATION, PATH, SECRET, Kind
+from baileys_tools.config.load import build, resolve
+from baileys_tools.config.schema import SCHEMA, Schema, Section, setting
+from baileys_tools.errors import ExitCode, UsageError
+
+SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
+    BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
+    COUNT: (("151", 151), ("160", 160), ("165", 165), ("169", 169)),
+    DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),
+    PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
+    COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load settings on a host where nothing is configured; `yaml` is the text of the user's file."""
+
+    def load(flags=None, environ=None, yaml=None, **host):
+        if yaml is not None:
+            file = tmp_path / "home/.config/baileys-tools/config.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(yaml if isinstance(yaml, bytes) else yaml.encode())
+        (tmp_path / "work").mkdir(exist_ok=True)
+        places = {
+            "cwd": str(tmp_path / "work"),
+            "home": str(tmp_path / "home"),
+            "euid": 1000,
+            "system_config": str(tmp_path / "etc/config.yaml"),
+        }
+        return load_settings(flags or {}, environ or {}, **{**places, **host})
+
+    return load
+
+
+def problems_of(load, *args, **kwargs) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        load(*args, **kwargs)
+    assert refused.value.exit_code is ExitCode.USAGE
+    assert all(problem in refused.value.message for problem in refused.value.problems)
+    return refused.value.problems
+
+
+# Precedence
+
+
+def test_without_any_source_all_settings_have_their_defaults(load):
+    loaded = load(home="/home/ana")
+    assert loaded.settings == Settings(
+        state=type(Settings().state)(dir="/home/ana/.local/state/baileys-tools")
+    )
+    assert set(loaded.origin.values()) == {"default"}
+    assert loaded.config_file is None
+
+
+@pytest.mark.parametrize("path", SCHEMA.settings)
+@pytest.mark.parametrize("given", range(16))
+def test_flag_beats_environment_beats_file_beats_default(load, path, given):
+    found = SCHEMA.settings[path]
+    samples = SAMPLES[found.kind]
+    if path.startswith("thresholds."):
+        # Small steps, as each has to stay above the one before.
+        samples = tuple((str(found.default - step), found.default - step) for step in range(4))
+    by_flag, by_own_variable, by_known_variable, by_file = (bool(given & bit) for bit in (1, 2, 4, 8))
+    section, _, key = path.partition(".")
+    flags = {path: samples[0][0]} if by_flag else {}
+    environ = {found.env[0]: samples[1][0]} if by_own_variable else {}
+    if by_known_variable and len(found.env) > 1:
+        environ[found.env[-1]] = samples[2][0]
+    yaml = f"{section}:\n  {key}: {samples[3][0]}\n" if by_file else None
+
+    loaded = load(flags, environ, yaml)
+
+    value, origin = getattr(getattr(loaded.settings, section), key), loaded.origin[path]
+    if by_flag:
+        assert (value, origin) == (samples[0][1], f"flag {found.flag_for(samples[0][1])}")
+    elif by_own_variable:
+        assert (value, origin) == (samples[1][1], f"environment {found.env[0]}")
+    elif by_known_variable and len(found.env) > 1:
+        assert (value, origin) == (samples[2][1], f"environment {found.env[-1]}")
+    elif by_file:
+        assert (value, origin) == (samples[3][1], f"{loaded.config_file}:2")
+    else:
+        assert origin == "default"
+
+
+def test_the_first_settings_file_that_exists_wins(load, tmp_path):
+    places = ["etc/config.yaml", "home/.config/baileys-tools/config.yaml", "work/baileys-tools.yaml"]
+    for number, place in enumerate([*places, "variable.yaml", "flag.yaml"], start=60):
+        file = tmp_path / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"pre_keys: {{keep: {number}}}\n")
+        environ = {"BAILEYS_TOOLS_CONFIG": "../variable.yaml"} if number >= 63 else {}
+        loaded = load({}, environ, config=str(file) if number == 64 else None)
+        assert loaded.settings.pre_keys.keep == number
+
+
+def test_xdg_config_home_moves_the_users_file(load, tmp_path):
+    file = tmp_path / "xdg/baileys-tools/config.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("cleanup: {dry_run: yes}\n")
+    assert load({}, {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}).config_file == str(file)
+    assert load({}, {"XDG_CONFIG_HOME": "xdg"}).config_file is None
+
+
+@pytest.mark.parametrize("how", ["flag", "variable"])
+def test_a_named_file_that_does_not_exist_is_an_error(load, how):
+    config, environ = ("nope.yaml", {}) if how == "flag" else (None, {"BAILEYS_TOOLS_CONFIG": "nope.yaml"})
+    with pytest.raises(
+        ConfigError, match=r"work/nope\.yaml: no such settings file \((flag --config|environ)"
+    ):
+        load({}, environ, config=config)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(load, tmp_path):
+    (tmp_path / "work/baileys-tools.yaml").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"baileys-tools\.yaml: not readable: Is a directory"):
+        load()
+
+
+def test_railway_gives_a_sessions_path_only_when_nothing_else_does(load):
+    railway = {"RAILWAY_PROJECT_NAME": "bots"}
+    loaded = load({}, railway)
+    assert loaded.settings.sessions.path == "/app/persistent-session"
+    assert loaded.origin["sessions.path"] == "environment RAILWAY_PROJECT_NAME"
+    assert load({}, railway, "sessions: {path: /own}").settings.sessions.path == "/own"
+    assert load({}, railway | {"SESSION_PATH": "/own"}).settings.sessions.path == "/own"
+
+
+def test_state_is_kept_in_the_systems_folder_for_root_and_in_the_users_own_for_others(load):
+    assert load(euid=0).settings.state.dir == "/var/lib/baileys-tools"
+    assert load({}, {"XDG_STATE_HOME": "/x"}).settings.state.dir == "/x/baileys-tools"
+    assert load(home="/home/a").settings.state.dir == "/home/a/.local/state/baileys-tools"
+
+
+def test_a_relative_path_starts_where_it_was_written(load, tmp_path):
+    assert load({}, {"SESSION_PATH": "./sessions"}).settings.sessions.path == f"{tmp_path}/work/sessions"
+    assert load({"sessions.path": "."}).settings.sessions.path == f"{tmp_path}/work"
+    folder = f"{tmp_path}/home/.config/baileys-tools"
+    assert load(yaml="sessions: {path: sub/}").settings.sessions.path == f"{folder}/sub"
+    assert load(yaml="sessions: {path: ../x}").settings.sessions.path == f"{folder}/../x"
+    assert load(yaml="sessions: {path: ~/x}").settings.sessions.path == f"{tmp_path}/home/x"
+
+
+@pytest.mark.parametrize("environ", [{"SESSION_PATH": ""}, {"DRY_RUN": ""}, {"BAILEYS_TOOLS_CONFIG": ""}])
+def test_an_empty_variable_counts_as_not_given(load, environ):
+    assert set(load({}, environ).origin.values()) == {"default"}
+
+
+@pytest.mark.parametrize(
+    "flags", [{"sessions.path": None}, {"sessions.companies": ()}, {"sessions.companies": []}]
+)
+def test_a_flag_that_was_not_typed_counts_as_not_given(load, flags):
+    assert set(load(flags).origin.values()) == {"default"}
+
+
+def test_an_empty_path_in_a_flag_is_an_error_because_a_shell_variable_was_unset(load):
+    assert problems_of(load, {"sessions.path": ""}) == ("sessions.path: the path is empty (flag --sessions)",)
+
+
+def test_a_switch_names_the_flag_as_it_was_typed(load):
+    assert load({"pre_keys.guard": False}).origin["pre_keys.guard"] == "flag --no-pre-key-guard"
+    assert load({"cleanup.dry_run": True}).origin["cleanup.dry_run"] == "flag --dry-run"
+
+
+@pytest.mark.parametrize(
+    "yaml", ["", "# nothing\n", "---\n", "cleanup:\n", "cleanup:\n  dry_run:\n", "cleanup: {dry_run: ~}"]
+)
+def test_a_file_that_gives_nothing_changes_nothing(load, yaml):
+    loaded = load(yaml=yaml)
+    assert set(loaded.origin.values()) == {"default"}
+    assert loaded.config_file is not None
+
+
+def test_yaml_does_not_turn_ids_into_numbers(load):
+    assert load(yaml="sessions: {companies: [007, 1_0, 0x1, yes]}").settings.sessions.companies == (
+        "007",
+        "1_0",
+        "0x1",
+        "yes",
+    )
+
+
+# Errors
+
+
+def test_every_error_is_reported_at_once_with_its_path_and_place(load):
+    yaml = """\
+cleanup:
+  sesion_max_age: 3d
+  session_max_age: soon
+  undo_window: [1d]
+  dry_run: perhaps
+clenup: {}
+session_max_age: 3d
+pre_keys: 50
+"""
+    environ = {"DRY_RUN": "maybe", "BAILEYS_TOOLS_STATE_DIRR": "/x", "BAILEYS_TOOLS_XYZ": "1"}
+    with pytest.raises(ConfigError) as refused:
+        load({"pre_keys.keep": 3, "sessions.companies": ("a/b",)}, environ, yaml)
+    file = next(problem.split(" in ")[1] for problem in refused.value.problems if "sesion" in problem).split(
+        ":2"
+    )[0]
+    assert sorted(problem.replace(file, "FILE") for problem in refused.value.problems) == sorted(
+        [
+            "cleanup.sesion_max_age: unknown setting in FILE:2; did you mean session_max_age?",
+            'cleanup.session_max_age: "soon" is not a duration (for example 14d, 36h) (FILE:3)',
+            "cleanup.undo_window: a list is not a duration (for example 14d, 36h) (FILE:4)",
+            'cleanup.dry_run: "perhaps" is not true or false (FILE:5)',
+            "clenup: unknown section in FILE:6; did you mean cleanup?",
+            "session_max_age: unknown section in FILE:7; did you mean cleanup.session_max_age?",
+            "pre_keys: has to be a section with settings of its own (FILE:8)",
+            'cleanup.dry_run: "maybe" is not true or false (environment DRY_RUN)',
+            "BAILEYS_TOOLS_STATE_DIRR: unknown environment variable; did you mean BAILEYS_TOOLS_STATE_DIR?",
+            "BAILEYS_TOOLS_XYZ: unknown environment variable",
+            "pre_keys.keep: 3 is below 30, the floor that no setting goes below (flag --max-pre-keys)",
+            'sessions.companies: "a/b" is not a company id: it has to name one folder (flag --company)',
+        ]
+    )
+    assert refused.value.message.startswith("12 errors in the settings:\n  ")
+
+
+def test_a_wrong_value_is_an_error_also_where_a_stronger_source_wins(load):
+    assert problems_of(load, {"cleanup.dry_run": True}, {"DRY_RUN": "maybe"}) == (
+        'cleanup.dry_run: "maybe" is not true or false (environment DRY_RUN)',
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, found in SCHEMA.settings.items() if found.at_least is not None]
+)
+def test_no_setting_goes_below_its_floor(load, path):
+    found = SCHEMA.settings[path]
+    below = found.at_least - (1 if isinstance(found.at_least, int) else timedelta(seconds=1))
+    for source in ({"flags": {path: below}}, {"environ": {found.env[0]: found.show(below)}}):
+        with pytest.raises(ConfigError, match="the floor that no setting goes below"):
+            load(**source)
+    assert load({path: found.at_least}).values[path] == found.at_least
+
+
+@pytest.mark.parametrize(
+    ("path", "floor"),
+    [
+        ("cleanup.session_max_age", timedelta(days=7)),
+        ("cleanup.sender_key_max_age", timedelta(days=1)),
+        ("pre_keys.keep", 30),
+        ("emergency.session_max_age", timedelta(days=7)),
+        ("emergency.sender_key_max_age", timedelta(days=1)),
+        ("emergency.pre_keys_keep", 30),
+    ],
+)
+def test_the_floors_are_those_of_the_policy(path, floor):
+    assert SCHEMA.settings[path].at_least == floor
+
+
+@given(st.lists(st.integers(0, 300), min_size=5, max_size=5))
+def test_thresholds_load_exactly_when_each_is_above_the_one_before(numbers):
+    names = ["warning", "critical", "trigger", "emergency", "danger"]
+    flags = {f"thresholds.{name}": number for name, number in zip(names, numbers, strict=True)}
+    wrong = sum(higher <= lower for lower, higher in pairwise(numbers))
+    try:
+        load_settings(flags, {}, cwd="/nonexistent", home="/nonexistent", system_config="/nonexistent/x")
+    except ConfigError as refused:
+        assert len(refused.problems) == wrong
+    else:
+        assert wrong == 0
+
+
+def test_thresholds_out_of_order_name_the_pair_and_where_both_came_from(load):
+    (problem,) = problems_of(load, {"thresholds.warning": 172})
+    assert problem == (
+        "thresholds.critical: 170 (default) has to be above thresholds.warning, "
+        "which is 172 (flag thresholds.warning)"
+    )
+
+
+def test_a_missing_sessions_path_says_the_three_ways_to_give_one(load):
+    with pytest.raises(UsageError) as refused:
+        require_sessions_path(load())
+    for way in ("--sessions", "BAILEYS_SESSIONS_PATH", "SESSION_PATH", "sessions: {path:"):
+        assert way in refused.value.hint
+    assert all(len(line) < 80 for line in refused.value.hint.splitlines())
+    assert require_sessions_path(load({"sessions.path": "/s"})) == "/s"
+
+
+# Hostile input
+
+
+BOMBS = {
+    "aliases": "a: &a [x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n",
+    "laughs": "a0: &a0 lol\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 2000)),
+    "merge": "cleanup:\n  <<: {dry_run: true}\n",
+    "merge alias": "base: &b {dry_run: true}\ncleanup:\n  <<: *b\n",
+    "anchor": "cleanup:\n  dry_run: &x true\n",
+    "tag": "cleanup: !!python/object/apply:os.system ['true']\n",
+    "local tag": "cleanup: {dry_run: ! true}\n",
+    "flow depth": "cleanup: " + "[" * 500_000,
+    "map depth": "cleanup: " + "{a: " * 200_000,
+    "block depth": "cleanup: " + "- " * 400_000 + "x\n",
+    "key depth": "? " * 300_000,
+    "wide": "".join(f"k{n}: {n}\n" for n in range(80_000)),
+    "many unknown": "cleanup:\n" + "".join(f"  session_max_ag{n}: 1\n" for n in range(4_900)),
+    "wide list": "sessions: {companies: [" + "a, " * 300_000 + "]}\n",
+    "long key": "x" * 500_000 + ": {" + ", ".join(f"k{n}: {n}" for n in range(4_900)) + "}\n",
+    "long value": "cleanup: {session_max_age: " + "9" * 900_000 + "d}\n",
+    "long text": "cleanup: {dry_run: '" + "\x85" * 400_000 + "'}\n",
+    "too large": "#" * (1 << 20) + "\n",
+    "second document": "cleanup: {}\n---\ncleanup: {}\n",
+    "duplicate": "cleanup: {dry_run: true, dry_run: false}\n",
+    "duplicate section": "cleanup: {dry_run: true}\ncleanup: {dry_run: false}\n",
+    "list": "- cleanup\n",
+    "word": "cleanup\n",
+    "list key": "cleanup: {[a, b]: 1}\n",
+    "null key": "cleanup: {~: 1}\n",
+    "syntax": "cleanup: {dry_run: true\n",
+    "tab": "cleanup:\n\tdry_run: true\n",
+    "not text": b"\xff\xfe\xfa\x00cleanup",
+    "latin": "cleanup: {dry_run: é}\n".encode("latin-1"),
+    "nul": "cleanup: {dry_run: \0}\n",
+    "nul path": 'sessions: {path: "a\\0b"}\n',
+    "json bomb": json.dumps({"cleanup": {"session_max_age": {"a": {"b": {"c": {}}}}}}),
+    "escape codes": 'cleanup: {"\\e[2J": 1, dry_run: "\\e]0;x\\a"}\n',
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_hostile_file_is_refused_quickly_and_readably(load, name):
+    begun = time.perf_counter()
+    with pytest.raises(ConfigError) as refused:
+        load(yaml=BOMBS[name])
+    assert time.perf_counter() - begun < 1
+    assert len(refused.value.message) < 30_000
+    assert all(line.isprintable() for line in refused.value.message.splitlines())
+
+
+def test_a_refused_alias_is_named_with_its_path_and_line(load):
+    with pytest.raises(ConfigError) as refused:
+        load(yaml="sessions:\n  companies:\n  - 1\n  - *other\n")
+    assert "sessions.companies[1]: aliases are not allowed (*other)" in refused.value.problems[0]
+    assert refused.value.problems[0].endswith("config.yaml:4)")
+
+
+def test_a_broken_file_does_not_hide_what_is_wrong_elsewhere(load):
+    problems = problems_of(load, {"pre_keys.keep": 1}, {"DRY_RUN": "x"}, "cleanup: [")
+    assert len(problems) == 3
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet="cleanup:_dry \n-{}[]&*!<?#'\"|>%@`~\t", max_size=80).map(str.encode)
+)
+def test_any_bytes_load_or_are_a_config_error(load, content):
+    try:
+        load(yaml=content)
+    except ConfigError as refused:
+        assert refused.problems
+
+
+@pytest.mark.parametrize("text", ["1", "acme", "Größe", "a b", "-x", "..a", "a,b", "company_1", "x" * 247])
+def test_the_name_of_one_folder_is_a_company_id(text):
+    assert valid_company_id(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        "../../etc",
+        "/etc",
+        "a/b",
+        "company_1/../..",
+        "a\0b",
+        "a\nb",
+        "\x1b[2J",
+        "\x85",
+        "x" * 248,
+    ],
+)
+def test_what_cannot_be_one_folder_is_no_company_id(text):
+    with pytest.raises(ValueError, match="is not a company id") as refused:
+        valid_company_id(text)
+    assert str(refused.value).isprintable()
+    with pytest.raises(ConfigError):
+        load_settings({"sessions.companies": (text,)}, {}, cwd="/nonexistent", home="/nonexistent")
+
+
+# Secrets
+
+
+class Notify(Section, name="notify"):
+    """A section with a secret, as later ones have."""
+
+    __slots__ = ()
+
+    token: Secret | None = setting(default=None, kind=SECRET, about="The token.", env=("TOKEN",))
+
+
+@dataclass(frozen=True)
+class WithSecret:
+    notify: Notify = field(default_factory=Notify)
+
+
+CANARY = "hunter2-canary"
+
+
+def load_secret(tmp_path, environ=None, yaml=None) -> tuple[Any, dict[str, str]]:
+    file = tmp_path / "x.yaml"
+    file.write_text(yaml or "")
+    host = Surroundings(environ or {}, str(tmp_path), str(tmp_path), 1000)
+    values, origin, _ = resolve(Schema(Notify), {}, host, str(file))
+    return build(Schema(Notify), WithSecret, values), origin
+
+
+@pytest.mark.parametrize("source", ["TOKEN", "BAILEYS_TOOLS_NOTIFY__TOKEN"])
+def test_a_secret_comes_from_a_variable(tmp_path, source):
+    settings, origin = load_secret(tmp_path, {source: CANARY})
+    assert settings.notify.token.reveal() == CANARY
+    assert origin["notify.token"] == f"environment {source}"
+
+
+@pytest.mark.parametrize("source", ["TOKEN_FILE", "BAILEYS_TOOLS_NOTIFY__TOKEN_FILE", "yaml"])
+def test_a_secret_comes_from_a_file_that_a_setting_names(tmp_path, source):
+    (tmp_path / "secret").write_text(CANARY + "\n")
+    environ, yaml = ({}, "notify: {token_file: secret}") if source == "yaml" else ({source: "secret"}, None)
+    settings, origin = load_secret(tmp_path, environ, yaml)
+    assert settings.notify.token.reveal() == CANARY
+    assert origin["notify.token"].endswith("(token_file)")
+
+
+def test_a_secret_never_prints(tmp_path):
+    settings, _ = load_secret(tmp_path, {"TOKEN": CANARY})
+    secret = settings.notify.token
+    shown = [
+        str(secret),
+        repr(secret),
+        f"{secret:>20}",
+        f"{secret} {secret!r} {secret!s}",
+        repr(settings),
+        str([secret]),
+    ]
+    shown += [json.dumps({"token": secret}, default=str), repr(copy.deepcopy(settings))]
+    assert not any(CANARY in text for text in shown)
+    assert copy.deepcopy(secret) == secret
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        json.dumps(secret)
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        f"notify: {{token: [{CANARY}]}}",
+        f"notify: {{token: {{a: {CANARY}}}}}",
+        f"notify:\n  token: {CANARY}\n  token: {CANARY}\n",
+        f"notify: {{token: '{CANARY}",
+        f"notify:\n  token: {CANARY}\n {CANARY}\n\t- x: [",
+        "notify: {token_file: binary}",
+        "notify: {token_file: large}",
+        "notify: {token_file: missing}",
+        "notify: {token_file: empty}",
+    ],
+)
+def test_an_error_about_a_secret_does_not_quote_it(tmp_path, yaml):
+    (tmp_path / "binary").write_bytes(CANARY.encode() + b"\xff")
+    (tmp_path / "large").write_text(CANARY * 10_000)
+    (tmp_path / "empty").write_text(" \n")
+    with pytest.raises(ConfigError) as refused:
+        load_secret(tmp_path, yaml=yaml)
+    assert CANARY not in refused.value.message
+
+
+# Sections, and what a start costs
+
+
+def test_a_section_is_frozen_compares_by_value_and_knows_its_settings():
+    section = Cleanup(dry_run=True)
+    assert section == Cleanup(dry_run=True)
+    assert section != Cleanup()
+    assert hash(section) == hash(Cleanup(dry_run=True))
+    assert "dry_run=True" in repr(section)
+    with pytest.raises(AttributeError):
+        section.dry_run = False  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        section.other = 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="cleanup has no setting dry_ran"):
+        Cleanup(dry_ran=True)  # type: ignore[call-arg]
+
+
+def test_a_start_without_a_settings_file_imports_nothing_slow():
+    code = (
+        "import sys, baileys_tools.config as c\n"
+        "c.load_settings({}, {'SESSION_PATH': '/s'}, cwd='/nonexistent', home='/nonexistent', "
+        "system_config='/nonexistent/c')\n"
+        "print(*{'yaml', 'difflib', 'json', 'tempfile', 'textwrap', 'rich', 'typer'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""

@@ -1,0 +1,152 @@
+"""`config show`, `config check`, `config init` and the reference page say what the schema says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.commands.config import file_warnings, run_check, run_init, run_show
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.config.describe import commented_file, reference_page
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.errors import ExitCode, UsageError
+
+REFERENCE = Path(__file__).parents[2] / "docs/configuration.md"
+
+
+def load(flags=None, environ=None, config=None) -> LoadedSettings:
+    nowhere = "/nonexistent"
+    return load_settings(
+        flags or {}, environ or {}, config=config, cwd=nowhere, home=nowhere, euid=1000, system_config=nowhere
+    )
+
+
+def test_the_reference_page_is_what_the_schema_says():
+    assert REFERENCE.read_text() == reference_page(), (
+        "run: python -m baileys_tools.config.describe > docs/configuration.md"
+    )
+
+
+def test_the_commented_file_changes_nothing(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text(commented_file())
+    loaded = load(config=str(file))
+    assert set(loaded.origin.values()) == {"default"}
+    assert all(len(line) <= 80 for line in commented_file().splitlines())
+
+
+def test_the_commented_file_shows_every_setting_with_its_default(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text(re.sub(r"^  #(\w+:)", r"  \1", commented_file(), flags=re.MULTILINE))
+    loaded = load(config=str(file))
+    assert loaded.values == load().values
+    given = {path for path, origin in loaded.origin.items() if origin != "default"}
+    assert given == {path for path, found in SCHEMA.settings.items() if not found.default_text}
+
+
+def test_show_says_every_value_and_where_it_came_from_in_eighty_columns():
+    environ = {
+        "BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE": "20d",
+        "SESSION_PATH": "/srv/" + "bots/" * 8 + "sessions",
+    }
+    text = run_show(load({"sessions.companies": ["1", "2"]}, environ), as_json=False)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert re.search(r"session_max_age +20d +environment BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE\n", text)
+    assert re.search(r"companies +1, 2 +flag --company\n", text)
+    assert re.search(r"path +/srv/\S+sessions\n +environment SESSION_PATH\n", text)
+    assert re.search(r"multitenancy +detected +default\n", text)
+    for path in SCHEMA.settings:
+        assert path.partition(".")[2] in text
+
+
+def test_show_as_json_has_every_setting_once():
+    facts = json.loads(run_show(load({"pre_keys.keep": 60}), as_json=True))
+    assert facts["version"] == 1
+    assert facts["settings"].keys() == SCHEMA.settings.keys()
+    assert facts["settings"]["pre_keys.keep"] == {"value": 60, "origin": "flag --max-pre-keys"}
+    assert facts["settings"]["cleanup.undo_window"] == {"value": "1d", "origin": "default"}
+    assert facts["settings"]["sessions.companies"]["value"] == []
+
+
+def test_nothing_raw_from_a_value_reaches_the_terminal():
+    text = run_show(load({"sessions.path": "/s/\x1b[2J\udcff"}), as_json=False)
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_check_is_content_with_a_file_that_others_can_read_but_not_change(tmp_path, mode):
+    file = tmp_path / "c.yaml"
+    file.write_text("pre_keys: {keep: 60}\n")
+    file.chmod(mode)
+    text, code = run_check(load(config=str(file)))
+    assert code is ExitCode.DONE
+    assert text.splitlines() == ["The settings are valid.", f"settings file: {file}"]
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_check_warns_of_a_file_that_others_can_change(tmp_path, mode):
+    file = tmp_path / "c.yaml"
+    file.write_text("")
+    file.chmod(mode)
+    text, code = run_check(load(config=str(file)))
+    assert code is ExitCode.WARNING
+    assert f"warning: {file} can be changed by others: chmod go-w {file}" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "origin", "warned"),
+    [
+        (0o644, "FILE:3", True),
+        (0o640, "FILE:3", True),
+        (0o600, "FILE:3", False),
+        (0o644, "FILE:3 (token_file)", False),
+        (0o644, "environment TOKEN", False),
+        (0o644, "default", False),
+    ],
+)
+def test_check_warns_when_others_can_read_a_secret_in_the_file(tmp_path, mode, origin, warned):
+    file = tmp_path / "c.yaml"
+    file.write_text("")
+    file.chmod(mode)
+    origins = {"notify.token": origin.replace("FILE", str(file))}
+    warnings = file_warnings(str(file), origins, frozenset({"notify.token"}))
+    assert warnings == (
+        [f"{file} holds notify.token and can be read by others: chmod 600 {file}"] if warned else []
+    )
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_init_writes_a_private_file_whatever_the_umask(tmp_path, umask):
+    file = tmp_path / "new/deep/config.yaml"
+    before = os.umask(umask)
+    try:
+        assert str(file) in run_init(file, force=False)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert file.read_text() == commented_file()
+    assert [entry.name for entry in file.parent.iterdir()] == ["config.yaml"]
+
+
+def test_init_does_not_replace_a_file_unless_told_to(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="already exists"):
+        run_init(file, force=False)
+    assert file.read_text() == "mine"
+    run_init(file, force=True)
+    assert file.read_text() == commented_file()
+
+
+def test_init_does_not_write_through_a_link(tmp_path):
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError):
+        run_init(tmp_path / "link.yaml", force=False)
+    run_init(tmp_path / "link.yaml", force=True)
+    assert not (tmp_path / "elsewhere").exists()
