@@ -51,9 +51,9 @@ def load(tmp_path):
             file = tmp_path / "home/.config/baileys-tools/config.yaml"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(yaml if isinstance(yaml, bytes) else yaml.encode())
-        (tmp_path / "work").mkdir(exist_ok=True)
+        (tmp_path / "here").mkdir(exist_ok=True)
         places = {
-            "cwd": str(tmp_path / "work"),
+            "cwd": str(tmp_path / "here"),
             "home": str(tmp_path / "home"),
             "euid": 1000,
             "system_config": str(tmp_path / "etc/config.yaml"),
@@ -115,7 +115,7 @@ def test_flag_beats_environment_beats_file_beats_default(load, path, given):
 
 
 def test_the_first_settings_file_that_exists_wins(load, tmp_path):
-    places = ["etc/config.yaml", "home/.config/baileys-tools/config.yaml", "work/baileys-tools.yaml"]
+    places = ["etc/config.yaml", "home/.config/baileys-tools/config.yaml", "here/baileys-tools.yaml"]
     for number, place in enumerate([*places, "variable.yaml", "flag.yaml"], start=60):
         file = tmp_path / place
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -137,13 +137,13 @@ def test_xdg_config_home_moves_the_users_file(load, tmp_path):
 def test_a_named_file_that_does_not_exist_is_an_error(load, how):
     config, environ = ("nope.yaml", {}) if how == "flag" else (None, {"BAILEYS_TOOLS_CONFIG": "nope.yaml"})
     with pytest.raises(
-        ConfigError, match=r"work/nope\.yaml: no such settings file \((flag --config|environ)"
+        ConfigError, match=r"here/nope\.yaml: no such settings file \((flag --config|environ)"
     ):
         load({}, environ, config=config)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(load, tmp_path):
-    (tmp_path / "work/baileys-tools.yaml").mkdir(parents=True)
+    (tmp_path / "here/baileys-tools.yaml").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"baileys-tools\.yaml: not readable: Is a directory"):
         load()
 
@@ -164,8 +164,8 @@ def test_state_is_kept_in_the_systems_folder_for_root_and_in_the_users_own_for_o
 
 
 def test_a_relative_path_starts_where_it_was_written(load, tmp_path):
-    assert load({}, {"SESSION_PATH": "./sessions"}).settings.sessions.path == f"{tmp_path}/work/sessions"
-    assert load({"sessions.path": "."}).settings.sessions.path == f"{tmp_path}/work"
+    assert load({}, {"SESSION_PATH": "./sessions"}).settings.sessions.path == f"{tmp_path}/here/sessions"
+    assert load({"sessions.path": "."}).settings.sessions.path == f"{tmp_path}/here"
     folder = f"{tmp_path}/home/.config/baileys-tools"
     assert load(yaml="sessions: {path: sub/}").settings.sessions.path == f"{folder}/sub"
     assert load(yaml="sessions: {path: ../x}").settings.sessions.path == f"{folder}/../x"
