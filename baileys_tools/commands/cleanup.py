@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, plan_cleanup
+from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, explain, plan_cleanup
 from baileys_tools.domain.removals import Removals
 from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
-from baileys_tools.sessions.faults import explain, is_read_only
+from baileys_tools.sessions.faults import is_read_only, say_why
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import mend, new_run_id, purge, remove_empty_folders
 from baileys_tools.sessions.removal import FolderRemover
@@ -39,8 +40,9 @@ def cleanup_command(
     loaded = load_settings(flags, os.environ, config=config)
     root_path = require_sessions_path(loaded)
     now = _now(now_text, dry_run=loaded.settings.cleanup.dry_run)
+    verdicts = Verdicts.ALL if verbose else Verdicts.REMOVED if as_json else Verdicts.NONE
     with PatientProgress("cleaning", wanted=not quiet) as progress:
-        report = run_cleanup(loaded.settings, root_path, now, all_verdicts=verbose, progress=progress)
+        report = run_cleanup(loaded.settings, root_path, now, verdicts=verdicts, progress=progress)
     if as_json:
         from baileys_tools.output.cleanup_json import cleanup_json
 
@@ -77,6 +79,14 @@ def _now(text: str | None, *, dry_run: bool) -> datetime:
         raise UsageError(f"--now: {error}") from error
 
 
+class Verdicts(Enum):
+    """Which files' verdicts a report holds: memory that a large run need not spend."""
+
+    NONE = "none"
+    REMOVED = "removed"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class CleanupJob:
     """What one run is to do. `run` names its quarantine; None removes for good."""
@@ -85,7 +95,7 @@ class CleanupJob:
     now: datetime
     run: str | None
     undo_window: timedelta
-    keep_all_verdicts: bool
+    verdicts: Verdicts
 
 
 def run_cleanup(
@@ -93,19 +103,19 @@ def run_cleanup(
     root_path: str,
     now: datetime,
     *,
-    all_verdicts: bool = False,
+    verdicts: Verdicts = Verdicts.NONE,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CleanupReport:
     """Clean the companies that the settings choose below `root_path`, or plan it when they say dry run.
 
-    One company's trouble is part of the report and never stops the others. `all_verdicts` keeps the verdicts
-    on kept files in the report. `progress` is told how many companies of how many are done. Raises
+    One company's trouble is part of the report and never stops the others. `verdicts` says which
+    files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
     undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
     run = new_run_id(now) if undo_window and not dry_run else None
-    job = CleanupJob(policy_of(settings), now, run, undo_window, all_verdicts)
+    job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts)
     work = plan_company if dry_run else clean_company
     done: list[CompanyCleanup] = []
     with Root(root_path) as root:
@@ -156,12 +166,12 @@ def _one(
             raise BaileysToolsError(
                 f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
             ) from error
-        return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=explain(error))
+        return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=say_why(error))
 
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
-    facts = scan_folder(folder)
+    facts = scan_folder(folder, job.policy.fewest_pre_keys)
     return _report(company, facts, plan_cleanup(facts, job.policy, job.now), job)
 
 
@@ -169,7 +179,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyClea
     """Given an open session folder, clean it under its lock and return what was done."""
     with company_lock(folder, job.now):
         mended = mend(folder)
-        facts = scan_folder(folder)
+        facts = scan_folder(folder, job.policy.fewest_pre_keys)
         plan = plan_cleanup(facts, job.policy, job.now)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = (0, 0) if plan.holds else purge(folder, job.now, job.undo_window)
@@ -201,7 +211,10 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         company.id,
         company.path,
         Status.PLANNED,
-        plan=plan if job.keep_all_verdicts else plan.without_kept(),
+        plan=plan,
+        verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
+        if job.verdicts is not Verdicts.NONE
+        else (),
         creds_problem=facts.creds.value if isinstance(facts.creds, CredsProblem) else "",
         oddities=facts.oddities,
     )

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
-from baileys_tools.domain.keyfiles import parse_key_file
+from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.faults import explain
+from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import describe_runs, open_quarantine, open_run, undo_run
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -122,7 +122,7 @@ def _runs_of(root: Root, company: Company) -> CompanyUndo:
         with root.open(company) as folder:
             return CompanyUndo(company.id, tuple(describe_runs(folder)))
     except OSError as error:
-        return CompanyUndo(company.id, trouble=explain(error))
+        return CompanyUndo(company.id, trouble=say_why(error))
 
 
 def _undo_company(root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
@@ -138,7 +138,7 @@ def _undo_company(root: Root, company: Company, run: str, now: datetime) -> Comp
     except Locked as lock:
         return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")
     except OSError as error:
-        return CompanyUndo(company.id, trouble=explain(error))
+        return CompanyUndo(company.id, trouble=say_why(error))
 
 
 def _owned_by_content(
@@ -150,8 +150,12 @@ def _owned_by_content(
     with open_quarantine(folder) as quarantine:
         assert quarantine is not None
         with open_run(quarantine, run) as fd:
-            for name in untold_sender_keys(map(parse_key_file, quarantined), creds):
+            for name in untold_sender_keys(_sender_keys(quarantined), creds):
                 owned[name] = has_private_signing_key(fd, name)
-    for name in untold_sender_keys(map(parse_key_file, live), creds):
+    for name in untold_sender_keys(_sender_keys(live), creds):
         owned[name] = has_private_signing_key(folder, name)
     return {name: answer for name, answer in owned.items() if answer is not None}
+
+
+def _sender_keys(names: Collection[str]) -> list[str]:
+    return [name for name in names if kind_of(name) is Kind.SENDER_KEY]

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.domain.folder import Oddity
-from baileys_tools.domain.policy import CleanupPlan, Hold
+from baileys_tools.domain.policy import CleanupPlan, Hold, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.errors import ExitCode
 
@@ -29,7 +29,7 @@ class Status(StrEnum):
 class CompanyCleanup:
     """What a run did, or would do, in one company's folder.
 
-    `trouble` says why a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine
+    `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine
     because their undo window was over; `mended` are files that an interrupted run had left half removed.
     """
 
@@ -37,6 +37,7 @@ class CompanyCleanup:
     path: str
     status: Status
     plan: CleanupPlan | None = None
+    verdicts: Sequence[Verdict] = ()
     creds_problem: str = ""
     oddities: tuple[Oddity, ...] = ()
     removals: Removals | None = None

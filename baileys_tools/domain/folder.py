@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.keyfiles import KeyFile, Kind
+from baileys_tools.domain.keyfiles import Kind
 
 
 class FileStat(NamedTuple):
@@ -31,18 +30,23 @@ class Oddity:
 class FolderFacts:
     """What was seen in a folder, this tool's own files left out.
 
-    `stats` has an entry for each file of a removable kind, and for `creds.json`. `owned_by_content` says for
-    sender-keys whose owner the name cannot tell whether the record holds a private signing key.
+    `names` are the files by kind, sorted. `stats` has an entry for each file that a rule may remove: all
+    sessions, sender-keys and memories, and the pre-keys that are not among the highest ids; and for
+    `creds.json`. `owned_by_content` says for sender-keys whose owner the name cannot tell whether the record
+    holds a private signing key.
     """
 
-    files: Sequence[KeyFile]
+    names: Mapping[Kind, Sequence[str]]
     stats: Mapping[str, FileStat]
     creds: Creds | CredsProblem
     oddities: tuple[Oddity, ...] = ()
     owned_by_content: Mapping[str, bool] = field(default_factory=dict)
 
+    def of(self, kind: Kind) -> Sequence[str]:
+        """The names of one kind."""
+        return self.names.get(kind, ())
 
-def count_by_kind(files: Sequence[KeyFile]) -> dict[Kind, int]:
-    """Given files, return how many there are of each kind, the kinds in the order of `Kind`."""
-    counts = Counter(file.kind for file in files)
-    return {kind: counts[kind] for kind in Kind if counts[kind]}
+    @property
+    def file_count(self) -> int:
+        """All files of the folder."""
+        return sum(map(len, self.names.values()))

@@ -7,16 +7,16 @@ costs in messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.folder import FolderFacts, count_by_kind
-from baileys_tools.domain.keyfiles import PROTECTED, KeyFile, Kind
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_id_of
 from baileys_tools.domain.prekeys import PreKeyPool, PreKeyRule, apply_pre_key_rule, still_offered
-from baileys_tools.domain.senderkeys import Owner, own_units
+from baileys_tools.domain.senderkeys import sort_by_owner
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 
 
@@ -75,11 +75,17 @@ class Policy:
     pre_key_guard: bool = True
     thresholds: Thresholds = Thresholds()
 
+    @property
+    def fewest_pre_keys(self) -> int:
+        """How many of the highest pre-keys stay under either limits."""
+        return min(self.normal.pre_keys_keep, self.emergency.pre_keys_keep)
+
 
 class Verdict(NamedTuple):
     """The decision on one file. `age_ns` is None for kinds that age does not matter for."""
 
-    file: KeyFile
+    name: str
+    kind: Kind
     remove: bool
     reason: Reason
     age_ns: int | None = None
@@ -101,14 +107,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class CleanupPlan:
-    """What a cleanup of one folder does. `removals` are units in order: a unit goes whole or stays."""
+    """What a cleanup of one folder does. `removals` are units in order: a unit goes whole or stays.
 
-    verdicts: Sequence[Verdict]
-    removals: Sequence[tuple[KeyFile, ...]]
+    `exceptions` are the files that stay for another reason than their kind's usual one. `explain` spells out
+    a verdict for every file.
+    """
+
+    removals: Sequence[tuple[str, ...]]
+    exceptions: Mapping[str, Reason]
     tier: Tier
-    files: int
     by_kind: Mapping[Kind, int]
     guarded_pre_keys: int
+    removed_by_kind: Mapping[Kind, int]
     bytes_to_free: int
     level_before: Level
     level_after: Level
@@ -116,13 +126,14 @@ class CleanupPlan:
     holds: tuple[Hold, ...] = ()
 
     @property
+    def files(self) -> int:
+        """All files of the folder."""
+        return sum(self.by_kind.values())
+
+    @property
     def remove_count(self) -> int:
         """How many files go."""
-        return sum(map(len, self.removals))
-
-    def without_kept(self) -> CleanupPlan:
-        """Return this plan with verdicts for the removed files alone, to hold a large run in little memory."""
-        return replace(self, verdicts=[verdict for verdict in self.verdicts if verdict.remove])
+        return sum(self.removed_by_kind.values())
 
     @property
     def counted_before(self) -> int:
@@ -158,14 +169,14 @@ def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupP
 
 
 def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
-    level = level_of(len(folder.files), policy.thresholds)
+    level = level_of(folder.file_count, policy.thresholds)
     return CleanupPlan(
-        verdicts=[_kept_by_kind(file) or Verdict(file, False, Reason.HELD) for file in folder.files],
         removals=(),
+        exceptions={name: Reason.HELD for kind in REMOVABLE for name in folder.of(kind)},
         tier=Tier.NORMAL,
-        files=len(folder.files),
-        by_kind=count_by_kind(folder.files),
+        by_kind={kind: len(names) for kind, names in folder.names.items()},
         guarded_pre_keys=0,
+        removed_by_kind={},
         bytes_to_free=0,
         level_before=level,
         level_after=level,
@@ -176,126 +187,140 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
 
 def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, now: datetime) -> CleanupPlan:
     limits = policy.normal if tier is Tier.NORMAL else policy.emergency
-    now_ns = _nanoseconds(now)
-    clock_holds = clock_is_implausible(folder, now_ns)
-    by_age = _AgeRule(folder, now_ns, held=clock_holds)
+    by_age = _AgeRule(folder, now)
+    sender_keys = sort_by_owner(
+        folder.of(Kind.SENDER_KEY), folder.of(Kind.SENDER_KEY_MEMORY), creds, folder.owned_by_content
+    )
     pool = pre_key_pool(folder, creds)
-    pre_keys = apply_pre_key_rule(pool, limits.pre_keys_keep, guard=policy.pre_key_guard)
-    units, owners = own_units(folder, creds)
+    rule = apply_pre_key_rule(pool, limits.pre_keys_keep, guard=policy.pre_key_guard)
 
-    verdicts: list[Verdict] = []
-    removals: list[tuple[KeyFile, ...]] = []
-    contacts = group_senders = 0
-    session_limit = _in_nanoseconds(limits.session_max_age)
-    sender_key_limit = _in_nanoseconds(limits.sender_key_max_age)
-    for file in folder.files:
-        kind = file.kind
-        if kind is Kind.SESSION:
-            verdict = by_age.verdict(file, session_limit)
-            contacts += verdict.remove
-        elif kind is Kind.PRE_KEY:
-            verdict = _pre_key_verdict(file, pre_keys)
-        elif kind is Kind.SENDER_KEY and owners[file.name] is Owner.PEER:
-            verdict = by_age.verdict(file, sender_key_limit)
-            group_senders += verdict.remove
-        else:
-            kept = _kept_by_kind(file)
-            if kept is None:
-                continue  # part of a unit, decided below
-            verdict = kept
-        verdicts.append(verdict)
-        if verdict.remove:
-            removals.append((file,))
-    for unit in units.values():
-        decided = _unit_verdicts(unit, by_age, sender_key_limit)
-        verdicts += decided
-        if decided[0].remove:
-            removals.append(tuple(unit))
-            group_senders += sum(owners.get(file.name) is Owner.UNTOLD for file in unit)
+    sessions = by_age.old(folder.of(Kind.SESSION), limits.session_max_age)
+    peers = by_age.old(sender_keys.peers, limits.sender_key_max_age)
+    units = by_age.old_units(sender_keys.units, limits.sender_key_max_age)
+    # A pre-key that is no plain file has no stat and stays.
+    pre_keys = [name for i in sorted(rule.removed) if (name := f"pre-key-{i}.json") in folder.stats]
 
-    guarded = pre_keys.guarded
+    unit_files = [name for unit in units for name in unit]
+    removed = [*pre_keys, *sessions, *peers, *unit_files]
+    memories = sum(name.startswith("sender-key-memory-") for name in unit_files)
+    removed_by_kind = {
+        Kind.PRE_KEY: len(pre_keys),
+        Kind.SESSION: len(sessions),
+        Kind.SENDER_KEY: len(peers) + len(unit_files) - memories,
+        Kind.SENDER_KEY_MEMORY: memories,
+    }
+    guarded = rule.guarded
     if tier is Tier.EMERGENCY:
         guarded = apply_pre_key_rule(pool, policy.normal.pre_keys_keep, guard=policy.pre_key_guard).guarded
-    counted = len(folder.files) - len(guarded)
+    counted = folder.file_count - len(guarded)
     return CleanupPlan(
-        verdicts=verdicts,
-        removals=removals,
+        removals=[*((name,) for name in (*pre_keys, *sessions, *peers)), *units],
+        exceptions=by_age.exceptions | _pre_key_exceptions(rule),
         tier=tier,
-        files=len(folder.files),
-        by_kind=count_by_kind(folder.files),
+        by_kind={kind: len(names) for kind, names in folder.names.items()},
         guarded_pre_keys=len(guarded),
-        bytes_to_free=sum(folder.stats[file.name].size for unit in removals for file in unit),
+        removed_by_kind={kind: count for kind, count in removed_by_kind.items() if count},
+        bytes_to_free=sum(folder.stats[name].size for name in removed),
         level_before=level_of(counted, policy.thresholds),
-        level_after=level_of(counted - sum(map(len, removals)), policy.thresholds),
-        cost=Cost(contacts, group_senders, len(still_offered(pre_keys.removed, pool, limits.pre_keys_keep))),
-        holds=(Hold.CLOCK,) if clock_holds else (),
+        level_after=level_of(counted - len(removed), policy.thresholds),
+        cost=Cost(
+            contacts=len(sessions),
+            group_senders=len(peers) + len(sender_keys.untold.intersection(unit_files)),
+            pre_keys=len(still_offered(rule.removed, pool, limits.pre_keys_keep)),
+        ),
+        holds=(Hold.CLOCK,) if by_age.held else (),
     )
 
 
 class _AgeRule:
-    """Judges files by age, at one moment, in one folder."""
+    """Finds what is too old in one folder at one moment, and notes why old files stay."""
 
-    def __init__(self, folder: FolderFacts, now_ns: int, *, held: bool) -> None:
+    def __init__(self, folder: FolderFacts, now: datetime) -> None:
         self._stats = folder.stats
-        self._now_ns = now_ns
-        self._held = held
+        self._now_ns = _nanoseconds(now)
+        self.held = clock_is_implausible(folder, self._now_ns)
+        self.exceptions: dict[str, Reason] = {}
 
-    def verdict(self, file: KeyFile, limit_ns: int) -> Verdict:
-        # A file from the future is of age 0: the safe side.
-        age_ns = max(0, self._now_ns - self._stats[file.name].mtime_ns)
-        if age_ns <= limit_ns:
-            return Verdict(file, False, Reason.YOUNG, age_ns)
-        if self._held:
-            return Verdict(file, False, Reason.HELD, age_ns)
-        return Verdict(file, True, Reason.OLD, age_ns)
+    def old(self, names: Sequence[str], limit: timedelta) -> list[str]:
+        """Return the files last used longer ago than `limit`; none while the clock is in doubt."""
+        # A file from the future is newer than any limit: the safe side.
+        oldest = self._now_ns - _in_nanoseconds(limit)
+        stats = self._stats
+        old = [name for name in names if stats[name][1] < oldest]
+        if old and self.held:
+            self.exceptions |= dict.fromkeys(old, Reason.HELD)
+            return []
+        return old
 
-
-def _unit_verdicts(unit: list[KeyFile], by_age: _AgeRule, limit_ns: int) -> list[Verdict]:
-    alone = [by_age.verdict(file, limit_ns) for file in unit]
-    if all(verdict.remove for verdict in alone):
-        return alone
-    return [
-        Verdict(verdict.file, False, Reason.UNIT_YOUNG, verdict.age_ns) if verdict.remove else verdict
-        for verdict in alone
-    ]
-
-
-def _pre_key_verdict(file: KeyFile, rule: PreKeyRule) -> Verdict:
-    pre_key_id = int(file.key_id)
-    if pre_key_id in rule.removed:
-        return Verdict(file, True, Reason.PRE_KEY_OVER_LIMIT)
-    if pre_key_id in rule.guarded:
-        return Verdict(file, False, Reason.PRE_KEY_GUARDED)
-    if pre_key_id in rule.kept_last:
-        return Verdict(file, False, Reason.PRE_KEY_LAST)
-    if pre_key_id in rule.kept_unuploaded:
-        return Verdict(file, False, Reason.PRE_KEY_NOT_UPLOADED)
-    return Verdict(file, False, Reason.PRE_KEY_NEWEST)
+    def old_units(self, units: Sequence[tuple[str, ...]], limit: timedelta) -> list[tuple[str, ...]]:
+        """Return the units of which every file is too old."""
+        whole = []
+        for unit in units:
+            old = self.old(unit, limit)
+            if len(old) == len(unit):
+                whole.append(unit)
+            else:
+                self.exceptions |= dict.fromkeys(old, Reason.UNIT_YOUNG)
+        return whole
 
 
-_KEPT_KINDS = {kind: Reason.PROTECTED for kind in PROTECTED} | {
+def _pre_key_exceptions(rule: PreKeyRule) -> dict[str, Reason]:
+    reasons = (
+        (rule.guarded, Reason.PRE_KEY_GUARDED),
+        (rule.kept_last, Reason.PRE_KEY_LAST),
+        (rule.kept_unuploaded, Reason.PRE_KEY_NOT_UPLOADED),
+    )
+    return {f"pre-key-{i}.json": reason for ids, reason in reasons for i in ids}
+
+
+REMOVABLE = frozenset({Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY})
+"""Kinds that a rule can remove."""
+
+_USUAL_REASON = {
+    Kind.PRE_KEY: Reason.PRE_KEY_NEWEST,
+    Kind.SESSION: Reason.YOUNG,
+    Kind.SENDER_KEY: Reason.YOUNG,
+    Kind.SENDER_KEY_MEMORY: Reason.YOUNG,
     Kind.IDENTITY_KEY: Reason.KIND_KEPT,
     Kind.DEVICE_LIST: Reason.KIND_KEPT,
     Kind.TCTOKEN: Reason.KIND_KEPT,
     Kind.UNKNOWN: Reason.UNKNOWN,
+    **dict.fromkeys(PROTECTED, Reason.PROTECTED),
 }
+"""Why a file of a kind stays when nothing more is said of it."""
 
 
-def _kept_by_kind(file: KeyFile) -> Verdict | None:
-    reason = _KEPT_KINDS.get(file.kind)
-    return None if reason is None else Verdict(file, False, reason)
+def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool = True) -> list[Verdict]:
+    """Given a folder and its plan, return the verdict on every file, or with `kept` false on the removed ones."""
+    now_ns = _nanoseconds(now)
+    removed = {name for unit in plan.removals for name in unit}
+    verdicts = []
+    for kind, names in folder.names.items():
+        gone = Reason.PRE_KEY_OVER_LIMIT if kind is Kind.PRE_KEY else Reason.OLD
+        usual = _USUAL_REASON[kind]
+        has_age = kind in REMOVABLE and kind is not Kind.PRE_KEY
+        for name in names:
+            remove = name in removed
+            if not (remove or kept):
+                continue
+            age_ns = max(0, now_ns - folder.stats[name].mtime_ns) if has_age else None
+            reason = gone if remove else plan.exceptions.get(name, usual)
+            verdicts.append(Verdict(name, kind, remove, reason, age_ns))
+    return verdicts
 
 
 def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
     """Given a folder, return its pre-keys with what creds say of them."""
-    kinds = {file.kind for file in folder.files}
     return PreKeyPool(
-        ids=[int(file.key_id) for file in folder.files if file.kind is Kind.PRE_KEY],
+        ids=[pre_key_id_of(name) for name in folder.of(Kind.PRE_KEY)],
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         # Kinds that only Baileys 7 writes.
-        topped_up_by_fives=not kinds.isdisjoint({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY}),
+        topped_up_by_fives=not folder.names.keys().isdisjoint(_WRITTEN_BY_7),
     )
+
+
+_WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
 
 
 def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
@@ -303,7 +328,7 @@ def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
 
     True when the newest file seen is over a day in the future, or over a year old.
     """
-    newest = max((stat.mtime_ns for stat in folder.stats.values()), default=now_ns)
+    newest = max((stat[1] for stat in folder.stats.values()), default=now_ns)
     return not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - newest <= _in_nanoseconds(PAST_LIMIT)
 
 

@@ -7,12 +7,12 @@ If the key goes and the memory stays, a new key is made that nobody is told: eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 from baileys_tools.domain.creds import Address, Creds
-from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import KeyFile, Kind, SenderKeyName, parse_sender_key_id
+from baileys_tools.domain.keyfiles import Kind, SenderKeyName, key_id_of, parse_sender_key
 
 
 class Owner(Enum):
@@ -24,63 +24,79 @@ class Owner(Enum):
     """Neither name nor content tells; treated as the bot's own, the cautious side."""
 
 
-def owner_by_name(sender: SenderKeyName, creds: Creds) -> Owner:
-    """Given a sender and the account, return who it is as far as the name tells.
+_PHONE_DOMAINS = ("", "_128")
+_LID_DOMAINS = ("", "_1", "_129")
+"""Suffixes of an address (baileys `WAJIDDomains`): LID `_1`, hosted `_128` and `_129`."""
+
+
+def owner_of(name: str, creds: Creds, owned_by_content: Mapping[str, bool]) -> Owner:
+    """Given a sender-key file, return its owner by name, and where that does not tell, by content.
 
     The bot sends as `me.id`, and on Baileys 7 in LID groups as `me.lid`, always with its own device: the same
     user with another device is a peer, such as the account's phone (`messages-send.js`: `groupSenderIdentity`).
     """
-    if _is(sender, creds.me, {"", "_128"}) or _is(sender, creds.lid, {"", "_1", "_129"}):
+    sender = parse_sender_key(name)
+    if _is(sender, creds.me, _PHONE_DOMAINS) or _is(sender, creds.lid, _LID_DOMAINS):
         return Owner.BOT
-    if creds.me is None or creds.lid is None:
-        return Owner.UNTOLD
-    return Owner.PEER
-
-
-def _is(sender: SenderKeyName, address: Address | None, domains: set[str]) -> bool:
-    if address is None or not sender.user.startswith(address.user):
-        return False
-    if sender.user[len(address.user) :] not in domains:
-        return False
-    return address.device is None or sender.device == address.device
-
-
-def owner_of(file: KeyFile, creds: Creds, owned_by_content: Mapping[str, bool]) -> Owner:
-    """Given a sender-key file, return its owner by name, and where that does not tell, by content."""
-    by_name = owner_by_name(parse_sender_key_id(file.key_id), creds)
-    if by_name is not Owner.UNTOLD:
-        return by_name
-    has_private_key = owned_by_content.get(file.name)
+    if creds.me is not None and creds.lid is not None:
+        return Owner.PEER
+    has_private_key = owned_by_content.get(name)
     if has_private_key is None:
         return Owner.UNTOLD
     return Owner.BOT if has_private_key else Owner.PEER
 
 
-def untold_sender_keys(files: Iterable[KeyFile], creds: Creds) -> list[str]:
-    """Given the files of a folder, return the sender-keys whose owner only their content can tell."""
+def _is(sender: SenderKeyName, address: Address | None, domains: Sequence[str]) -> bool:
+    if address is None or sender.user not in [address.user + domain for domain in domains]:
+        return False
+    return address.device is None or sender.device == address.device
+
+
+def untold_sender_keys(names: Sequence[str], creds: Creds) -> list[str]:
+    """Given sender-key files, return those whose owner only their content can tell."""
     if creds.me is not None and creds.lid is not None:
         return []
-    return [
-        file.name
-        for file in files
-        if file.kind is Kind.SENDER_KEY
-        and owner_by_name(parse_sender_key_id(file.key_id), creds) is Owner.UNTOLD
-    ]
+    return [name for name in names if owner_of(name, creds, {}) is Owner.UNTOLD]
 
 
-def own_units(folder: FolderFacts, creds: Creds) -> tuple[dict[str, list[KeyFile]], dict[str, Owner]]:
-    """Given a folder, return its units by group, and the owner of every sender-key by file name.
+@dataclass(frozen=True, slots=True)
+class SenderKeys:
+    """The sender-keys of a folder: those of peers, and what the bot keeps itself, as one unit a group.
 
-    A unit is what the bot keeps for one group: the memory first, then the bot's own keys. The order is the
-    order of removal: a key without memory is harmless, a memory without key is not.
+    A unit is in the order of removal, the memory first: a key without memory is harmless, a memory without
+    key is not. `untold` are the keys in units that may be a peer's after all.
     """
-    units: dict[str, list[KeyFile]] = {}
-    owners: dict[str, Owner] = {}
-    for file in folder.files:
-        if file.kind is Kind.SENDER_KEY_MEMORY:
-            units.setdefault(file.key_id, []).insert(0, file)
-        elif file.kind is Kind.SENDER_KEY:
-            owner = owners[file.name] = owner_of(file, creds, folder.owned_by_content)
-            if owner is not Owner.PEER:
-                units.setdefault(parse_sender_key_id(file.key_id).group, []).append(file)
-    return units, owners
+
+    peers: Sequence[str]
+    units: Sequence[tuple[str, ...]]
+    untold: frozenset[str]
+
+
+def sort_by_owner(
+    sender_keys: Sequence[str], memories: Sequence[str], creds: Creds, owned_by_content: Mapping[str, bool]
+) -> SenderKeys:
+    """Given the sender-keys and memories of a folder, return them by owner."""
+    units: dict[str, list[str]] = {key_id_of(memory, Kind.SENDER_KEY_MEMORY): [memory] for memory in memories}
+    own_endings = _own_endings(creds)
+    peers: list[str] = []
+    untold: set[str] = set()
+    for name in sender_keys:
+        if own_endings and not name.endswith(own_endings):
+            peers.append(name)
+            continue
+        owner = owner_of(name, creds, owned_by_content)
+        if owner is Owner.PEER:
+            peers.append(name)
+        else:
+            units.setdefault(parse_sender_key(name).group, []).append(name)
+            if owner is Owner.UNTOLD:
+                untold.add(name)
+    return SenderKeys(peers, [tuple(unit) for unit in units.values()], frozenset(untold))
+
+
+def _own_endings(creds: Creds) -> tuple[str, ...]:
+    """Return how names of own keys end, where creds say enough to tell by that alone; else nothing."""
+    if creds.me is None or creds.lid is None or creds.me.device is None or creds.lid.device is None:
+        return ()
+    mine = [f"--{creds.me.user}{domain}--{creds.me.device}.json" for domain in _PHONE_DOMAINS]
+    return (*mine, *(f"--{creds.lid.user}{domain}--{creds.lid.device}.json" for domain in _LID_DOMAINS))

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.keyfiles import Kind, parse_key_file, parse_sender_key_id
+from baileys_tools.domain.keyfiles import Kind, key_id_of, kind_of, parse_sender_key
 from baileys_tools.domain.senderkeys import Owner, owner_of
 
 
@@ -40,14 +40,14 @@ def plan_undo(
 
 def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
     """Return the group whose own key or memory this is, None for anything else; in doubt it is own."""
-    file = parse_key_file(name)
-    if file.kind is Kind.SENDER_KEY_MEMORY:
-        return file.key_id
-    if file.kind is not Kind.SENDER_KEY:
+    kind = kind_of(name)
+    if kind is Kind.SENDER_KEY_MEMORY:
+        return key_id_of(name, kind)
+    if kind is not Kind.SENDER_KEY:
         return None
-    if isinstance(creds, Creds) and owner_of(file, creds, owned_by_content) is Owner.PEER:
+    if isinstance(creds, Creds) and owner_of(name, creds, owned_by_content) is Owner.PEER:
         return None
-    return parse_sender_key_id(file.key_id).group
+    return parse_sender_key(name).group
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup
@@ -50,7 +51,7 @@ def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
         "creds_problem": company.creds_problem,
     }
     if company.plan is not None:
-        document["plan"] = _plan(company.plan, kept_files=kept_files)
+        document["plan"] = _plan(company.plan, company.verdicts, kept_files=kept_files)
     document["not_files"] = [{"name": name_text(odd.name), "what": odd.what} for odd in company.oddities]
     if company.removals is not None:
         document["result"] = _result(company.removals)
@@ -59,7 +60,8 @@ def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
     return document
 
 
-def _plan(plan: CleanupPlan, *, kept_files: bool) -> dict[str, Any]:
+def _plan(plan: CleanupPlan, verdicts: Sequence[Verdict], *, kept_files: bool) -> dict[str, Any]:
+    by_name = sorted(verdicts, key=lambda verdict: verdict.name)
     document: dict[str, Any] = {
         "files": plan.files,
         "counted_files": plan.counted_before,
@@ -76,21 +78,17 @@ def _plan(plan: CleanupPlan, *, kept_files: bool) -> dict[str, Any]:
             "group_senders": plan.cost.group_senders,
             "pre_keys": plan.cost.pre_keys,
         },
-        "remove": [_verdict(verdict) for verdict in _by_name(plan) if verdict.remove],
+        "remove": [_verdict(verdict) for verdict in by_name if verdict.remove],
     }
     if kept_files:
-        document["keep"] = [_verdict(verdict) for verdict in _by_name(plan) if not verdict.remove]
+        document["keep"] = [_verdict(verdict) for verdict in by_name if not verdict.remove]
     return document
-
-
-def _by_name(plan: CleanupPlan) -> list[Verdict]:
-    return sorted(plan.verdicts, key=lambda verdict: verdict.file.name)
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "file": name_text(verdict.file.name),
-        "kind": verdict.file.kind.value,
+        "file": name_text(verdict.name),
+        "kind": verdict.kind.value,
         "reason": verdict.reason.value,
     }
     if verdict.age_ns is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import fill
 
@@ -61,7 +60,7 @@ def _company(company: CompanyCleanup, policy: Policy, style: Style, *, verbose: 
         yield from (_item(style.paint("held", "red"), why) for why in _why_held(company))
         if verbose:
             yield from (
-                _verdict(verdict, company.plan.tier, policy, style) for verdict in _sorted(company.plan)
+                _verdict(verdict, company.plan.tier, policy, style) for verdict in _sorted(company.verdicts)
             )
         if company.oddities:
             yield from _oddities(company, verbose=verbose)
@@ -86,8 +85,7 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
     if not plan.removals:
         yield _item("remove", "nothing")
         return
-    kinds = Counter(file.kind for unit in plan.removals for file in unit)
-    listed = ", ".join(f"{kind} {kinds[kind]:,}" for kind in plan.by_kind if kinds[kind])
+    listed = ", ".join(f"{kind} {count:,}" for kind, count in plan.removed_by_kind.items())
     tier = "; emergency limits" if plan.tier is Tier.EMERGENCY else ""
     yield _item("remove", f"{plan.remove_count:,} ({format_size(plan.bytes_to_free)}{tier}): {listed}")
     yield _item("cost", cost_text(plan.cost))
@@ -121,27 +119,25 @@ def _why_held(company: CompanyCleanup) -> Iterator[str]:
         )
 
 
-def _sorted(plan: CleanupPlan) -> list[Verdict]:
-    return sorted(
-        plan.verdicts, key=lambda verdict: (not verdict.remove, verdict.file.kind, verdict.file.name)
-    )
+def _sorted(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return sorted(verdicts, key=lambda verdict: (not verdict.remove, verdict.kind, verdict.name))
 
 
 def _verdict(verdict: Verdict, tier: Tier, policy: Policy, style: Style) -> str:
     word = style.paint("remove", "red") if verdict.remove else style.paint("keep  ", "green")
-    return f"    {word} {printable(verdict.file.name)}\n           {reason_text(verdict, tier, policy)}"
+    return f"    {word} {printable(verdict.name)}\n           {reason_text(verdict, tier, policy)}"
 
 
 def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
     """Given a verdict and the policy it was made by, return its reason in words."""
     limits = policy.normal if tier is Tier.NORMAL else policy.emergency
-    is_session = verdict.file.kind.value == "session"
+    is_session = verdict.kind.value == "session"
     limit = format_duration(limits.session_max_age if is_session else limits.sender_key_max_age)
     age = _age(verdict.age_ns) if verdict.age_ns is not None else ""
     emergency = " (emergency limit)" if tier is Tier.EMERGENCY else ""
     texts = {
-        Reason.PROTECTED: f"{verdict.file.kind} is protected: never removed",
-        Reason.KIND_KEPT: f"{verdict.file.kind} is kept at any age",
+        Reason.PROTECTED: f"{verdict.kind} is protected: never removed",
+        Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
         Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
         Reason.YOUNG: f"last used {age} ago, limit {limit}{emergency}",
         Reason.UNIT_YOUNG: f"last used {age} ago, but kept with the younger part of the bot's own key and memory",

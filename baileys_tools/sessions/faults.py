@@ -17,7 +17,7 @@ _HELP = {
 }
 
 
-def explain(error: OSError) -> str:
+def say_why(error: OSError) -> str:
     """Given a system error, return what it means for the folder it was met in, and the way out."""
     if isinstance(error, NotASessionFolder):
         return str(error)

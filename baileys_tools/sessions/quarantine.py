@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.domain.keyfiles import Kind, parse_key_file
+from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.undo import UndoReason, UndoRun
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER
@@ -100,18 +100,19 @@ def open_run(quarantine: int, run: str) -> Iterator[int]:
         os.close(fd)
 
 
-def list_runs(quarantine: int) -> list[str]:
-    """Given a quarantine, return its runs, oldest first."""
-    return sorted(name for name in os.listdir(quarantine) if run_started(name))
+def list_runs(quarantine: int) -> list[tuple[str, datetime]]:
+    """Given a quarantine, return its runs and when they started, oldest first."""
+    runs = ((name, run_started(name)) for name in os.listdir(quarantine))
+    return sorted((name, started) for name, started in runs if started is not None)
 
 
 def describe_runs(folder: int) -> list[UndoRun]:
     """Given the handle of a session folder, return what can be undone there, oldest first."""
     found = []
     with open_quarantine(folder) as quarantine:
-        for run in list_runs(quarantine) if quarantine is not None else ():
-            started = run_started(run)
-            assert started is not None
+        if quarantine is None:
+            return []
+        for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
                 sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
             if sizes:
@@ -130,9 +131,9 @@ def mend(folder: int) -> list[str]:
         if name.startswith(REMOVING_PREFIX) and put_back(name, folder, name[len(REMOVING_PREFIX) :], folder):
             mended.append(name[len(REMOVING_PREFIX) :])
     with open_quarantine(folder) as quarantine:
-        for run in list_runs(quarantine) if quarantine is not None else ():
-            started = run_started(run)
-            assert started is not None
+        if quarantine is None:
+            return mended
+        for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
                 mended += [name for name in _written_since(fd, started) if put_back(name, fd, name, folder)]
     return mended
@@ -146,7 +147,7 @@ def _written_since(run: int, started: datetime) -> list[str]:
         return [
             entry.name
             for entry in entries
-            if parse_key_file(entry.name).kind is not Kind.PRE_KEY
+            if kind_of(entry.name) is not Kind.PRE_KEY
             and entry.stat(follow_symlinks=False).st_mtime_ns >= limit
         ]
 
@@ -180,9 +181,7 @@ def purge(folder: int, now: datetime, undo_window: timedelta) -> tuple[int, int]
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return 0, 0
-        for run in list_runs(quarantine):
-            started = run_started(run)
-            assert started is not None
+        for run, started in list_runs(quarantine):
             if now - started > undo_window:
                 with open_run(quarantine, run) as fd:
                     freed = _empty(fd)
@@ -208,7 +207,7 @@ def remove_empty_folders(folder: int) -> None:
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return
-        for run in list_runs(quarantine):
+        for run, _ in list_runs(quarantine):
             with suppress(OSError):
                 os.rmdir(run, dir_fd=quarantine)
     with suppress(OSError):
@@ -228,7 +227,7 @@ def undo_run(
     Needs the company's lock. Files that stay are in the quarantine still. Raises OSError.
     """
     with open_quarantine(folder) as quarantine:
-        if quarantine is None or run not in list_runs(quarantine):
+        if quarantine is None or run not in dict(list_runs(quarantine)):
             return {}
         with open_run(quarantine, run) as fd:
             reasons = dict(choose(os.listdir(fd), frozenset(os.listdir(folder))))

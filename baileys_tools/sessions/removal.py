@@ -17,7 +17,7 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from baileys_tools.domain.folder import FileStat
-from baileys_tools.domain.keyfiles import PROTECTED, KeyFile, parse_key_file
+from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, put_back
 from baileys_tools.sessions.scan import READ_FLAGS
@@ -34,6 +34,10 @@ _NO_LEASES = {
 }
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
 _GET_LEASE: int | None = getattr(fcntl, "F_GETLEASE", None)
+
+
+_NEVER = PROTECTED | {Kind.IDENTITY_KEY, Kind.DEVICE_LIST, Kind.TCTOKEN, Kind.UNKNOWN}
+"""Asserted again at the moment of effect, whatever a plan says."""
 
 
 class FolderRemover:
@@ -58,24 +62,24 @@ class FolderRemover:
         if self._quarantine is not None:
             os.close(self._quarantine)
 
-    def remove_unit(self, unit: Sequence[KeyFile], stats: Mapping[str, FileStat]) -> None:
+    def remove_unit(self, unit: Sequence[str], stats: Mapping[str, FileStat]) -> None:
         """Remove the files of a unit in order; when one has to stay, so do those after it."""
         stays = False
-        for file in unit:
+        for name in unit:
             if stays:
-                self.removals.outcomes[file.name] = Outcome.WITH_UNIT
+                self.removals.outcomes[name] = Outcome.WITH_UNIT
                 continue
-            outcome = self._remove(file, stats[file.name])
-            self.removals.outcomes[file.name] = outcome
+            outcome = self._remove(name, stats[name])
+            self.removals.outcomes[name] = outcome
             stays = outcome not in (Outcome.REMOVED, Outcome.ALREADY_GONE)
 
-    def _remove(self, file: KeyFile, planned: FileStat) -> Outcome:
-        if file.kind in PROTECTED or parse_key_file(file.name).kind is not file.kind:
-            raise AssertionError(f"{file.name} is protected and was planned for removal")
+    def _remove(self, name: str, planned: FileStat) -> Outcome:
+        if kind_of(name) in _NEVER:
+            raise AssertionError(f"{name} must never be removed and was planned for removal")
         try:
-            outcome = self._move_out(file.name, planned)
+            outcome = self._move_out(name, planned)
         except OSError as error:
-            self.removals.errors[file.name] = error.strerror or str(error)
+            self.removals.errors[name] = error.strerror or str(error)
             return Outcome.FAILED
         if outcome is Outcome.REMOVED:
             self.removals.bytes_freed += planned.size

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
-from baileys_tools.domain.keyfiles import REMOVABLE, KeyFile, Kind, parse_key_file
+from baileys_tools.domain.keyfiles import Kind, pre_key_id_of, sort_by_kind
 from baileys_tools.domain.senderkeys import untold_sender_keys
 
 OWN_FOLDER = ".baileys-tools"
@@ -24,44 +24,30 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
 
-def scan_folder(folder: int) -> FolderFacts:
+def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
-    Only entries that a rule may remove are stat'ed (and `creds.json`): the rest is decided by name.
+    Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
+    decided by name. `pre_keys_kept` is how many of the highest pre-keys no rule will remove.
     """
-    files: list[KeyFile] = []
+    entries = os.listdir(folder)
+    names = sort_by_kind(name for name in entries if not name.startswith(OWN_PREFIX) and name != LOCK_NAME)
     stats: dict[str, FileStat] = {}
     oddities: list[Oddity] = []
     device = os.fstat(folder).st_dev
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(OWN_PREFIX) or name == LOCK_NAME:
-                continue
-            if not entry.is_file(follow_symlinks=False):
-                oddities.append(Oddity(name, _describe(entry)))
-                continue
-            file = parse_key_file(name)
-            if file.kind in REMOVABLE:
-                try:
-                    seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if seen.st_nlink != 1 or seen.st_dev != device:
-                    what = "a file with other hard links" if seen.st_nlink != 1 else "on another file system"
-                    oddities.append(Oddity(name, what))
-                    file = KeyFile(name, Kind.UNKNOWN, name)
-                else:
-                    stats[name] = FileStat(seen.st_size, seen.st_mtime_ns, seen.st_ino)
-            files.append(file)
+    for kind in _LOOKED_AT:
+        if kind in names:
+            wanted = names[kind] if kind is not Kind.PRE_KEY else _not_the_highest(names[kind], pre_keys_kept)
+            odd = _look_at(folder, device, wanted, stats)
+            if odd:
+                oddities += _set_aside(names, kind, odd)
     creds = read_creds(folder)
+    owned = {}
     if isinstance(creds, Creds):
-        _add_creds_stat(folder, stats)
-        owned = {name: has_private_signing_key(folder, name) for name in untold_sender_keys(files, creds)}
-    else:
-        owned = {}
+        untold = untold_sender_keys(names.get(Kind.SENDER_KEY, ()), creds)
+        owned = {name: has_private_signing_key(folder, name) for name in untold}
     return FolderFacts(
-        files=files,
+        names={kind: found for kind, found in names.items() if found},
         stats=stats,
         creds=creds,
         oddities=tuple(oddities),
@@ -69,12 +55,67 @@ def scan_folder(folder: int) -> FolderFacts:
     )
 
 
-def _add_creds_stat(folder: int, stats: dict[str, FileStat]) -> None:
-    try:
-        seen = os.stat("creds.json", dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    stats["creds.json"] = FileStat(seen.st_size, seen.st_mtime_ns, seen.st_ino)
+_LOOKED_AT = (
+    Kind.CREDS,
+    Kind.SESSION,
+    Kind.SENDER_KEY,
+    Kind.SENDER_KEY_MEMORY,
+    Kind.PRE_KEY,
+    Kind.UNKNOWN,
+)
+
+
+def _not_the_highest(pre_keys: Sequence[str], kept: int) -> list[str]:
+    return sorted(pre_keys, key=pre_key_id_of)[: max(0, len(pre_keys) - kept)]
+
+
+def _look_at(folder: int, device: int, names: Iterable[str], stats: dict[str, FileStat]) -> dict[str, str]:
+    """Stat files into `stats`; return those that are no plain file of one name, with what they are."""
+    odd: dict[str, str] = {}
+    look = os.stat
+    for name in names:
+        try:
+            seen = look(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            odd[name] = _GONE
+            continue
+        # By index: attributes of a stat result cost twice as much, and there are 100,000 of them.
+        if not stat.S_ISREG(seen[stat.ST_MODE]):
+            odd[name] = _what_it_is(seen.st_mode)
+        elif seen[stat.ST_NLINK] != 1:
+            odd[name] = _LINKED
+        elif seen[stat.ST_DEV] != device:
+            odd[name] = _ELSEWHERE
+        else:
+            stats[name] = FileStat(seen[stat.ST_SIZE], seen.st_mtime_ns, seen[stat.ST_INO])
+    return odd
+
+
+_GONE = "gone"
+_LINKED = "a file with other hard links"
+_ELSEWHERE = "a file on another file system"
+
+
+def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str]) -> Iterator[Oddity]:
+    """Take odd entries out of their kind: what is still a file is counted as unknown, and so never removed."""
+    names[kind] = [name for name in names[kind] if name not in odd]
+    files = [name for name, what in odd.items() if what in (_LINKED, _ELSEWHERE)]
+    if kind is Kind.CREDS:
+        names[kind] = [*names[kind], *files]
+    elif files:
+        names[Kind.UNKNOWN] = sorted(names.get(Kind.UNKNOWN, []) + files)
+    return (Oddity(name, what) for name, what in odd.items() if what is not _GONE)
+
+
+def _what_it_is(mode: int) -> str:
+    kinds = (
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISBLK, "a block device"),
+    )
+    return next((what for test, what in kinds if test(mode)), "a character device")
 
 
 def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
@@ -137,13 +178,3 @@ def has_private_signing_key(folder: int, name: str) -> bool | None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return bool(signing_key.get("private")) if isinstance(signing_key, dict) else None
-
-
-def _describe(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
-        return "a symbolic link"
-    if entry.is_dir(follow_symlinks=False):
-        return "a folder"
-    mode = entry.stat(follow_symlinks=False).st_mode
-    kinds = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a block device"))
-    return next((what for test, what in kinds if test(mode)), "a character device")
