@@ -9,7 +9,8 @@
 // does not help, the bot reads the live path.
 //
 // Prints one JSON line: passes, removals (old files found gone), writes (uses), lost, lost_to_quarantine, flickers
-// (a write that was out of sight for a moment and came back), exit_codes of the remover, finished (false: no time left).
+// (a write that was out of sight for a moment and came back), remover_exit (of the last pass; the race ends when it is
+// not 0), finished (false: no time left).
 
 import { spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -38,7 +39,7 @@ const FLICKER_MS = 500
 // About the size of a session with one contact.
 const RATCHET = 'k'.repeat(1500)
 
-const tally = { passes: 0, removals: 0, writes: 0, lost: 0, lost_to_quarantine: 0, flickers: 0, exit_codes: {}, finished: false }
+const tally = { passes: 0, removals: 0, writes: 0, lost: 0, lost_to_quarantine: 0, flickers: 0, remover_exit: 0, finished: false }
 let running = true
 
 // Utils/use-multi-file-auth-state.js writeData, the same in 6.7 and 7.0: open with O_TRUNC, write, close; no temp file.
@@ -118,8 +119,8 @@ const onePass = () => new Promise((resolve, reject) => {
 async function removePassAfterPass() {
 	try {
 		while (tally.removals < wanted && Date.now() < deadline) {
-			const code = await onePass()
-			tally.exit_codes[code] = (tally.exit_codes[code] ?? 0) + 1
+			tally.remover_exit = await onePass()
+			if (tally.remover_exit !== 0) return
 			tally.passes++
 		}
 		tally.finished = tally.removals >= wanted
