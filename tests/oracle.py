@@ -1,7 +1,7 @@
 """A second opinion on the cleanup policy, written from its description and not from the code.
 
-Deliberately plain: one pass over plain tuples and dictionaries, each rule spelled out by brute force, slow where
-slow is simple. Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here.
+Deliberately plain: tuples and dictionaries, each rule spelled out by brute force, slow where slow is simple.
+Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, NamedTuple
 
 SECOND = 1_000_000_000
@@ -52,7 +53,7 @@ class OraclePlan(NamedTuple):
         return {name for name, (verdict, _) in self.verdicts.items() if verdict == "remove"}
 
 
-# --- names ---------------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------------------
 
 
 def kind_of(name: str) -> str:
@@ -60,16 +61,16 @@ def kind_of(name: str) -> str:
     if name == "creds.json":
         return "creds"
     for kind, grammar in (
-        ("app-state-sync-key", r"app-state-sync-key-.*\.json"),
-        ("app-state-sync-version", r"app-state-sync-version-.*\.json"),
-        ("lid-mapping", r"lid-mapping-.*\.json"),
-        ("device-list", r"device-list-.*\.json"),
-        ("identity-key", r"identity-key-.*\.json"),
-        ("tctoken", r"tctoken-.*\.json"),
+        ("app-state-sync-key", r"app-state-sync-key-.+\.json"),
+        ("app-state-sync-version", r"app-state-sync-version-.+\.json"),
+        ("lid-mapping", r"lid-mapping-.+\.json"),
+        ("device-list", r"device-list-.+\.json"),
+        ("identity-key", r"identity-key-.+\.json"),
+        ("tctoken", r"tctoken-.+\.json"),
         ("sender-key-memory", r"sender-key-memory-[0-9A-Za-z@._+=-]+\.json"),
-        ("sender-key", r"sender-key-(?!memory-).+--.+--[0-9]+\.json"),
+        ("sender-key", r"sender-key-(?!memory-)[0-9A-Za-z@._+=-]+--[0-9A-Za-z._-]+--[0-9]+\.json"),
         ("session", r"session-[0-9A-Za-z_-]+\.[0-9]+\.json"),
-        ("pre-key", r"pre-key-(0|[1-9][0-9]*)\.json"),
+        ("pre-key", r"pre-key-[1-9][0-9]*\.json"),
     ):
         if re.fullmatch(grammar, name, flags=re.ASCII | re.DOTALL):
             return kind
@@ -80,38 +81,41 @@ def pre_key_id(name: str) -> int:
     return int(name.removeprefix("pre-key-").removesuffix(".json"))
 
 
-def sender_key_parts(name: str) -> tuple[str, str, str]:
+def sender_key_parts(name: str) -> tuple[str, str, int]:
     """Return (group, user with its suffix, device) of a sender-key's file name."""
     group, user, device = name.removeprefix("sender-key-").removesuffix(".json").rsplit("--", 2)
-    return group, user, device
+    return group, user, int(device)
 
 
 def memory_group(name: str) -> str:
     return name.removeprefix("sender-key-memory-").removesuffix(".json")
 
 
-# --- whose sender-key ----------------------------------------------------------------------------------------
+# --- whose sender-key ---------------------------------------------------------------------------------------
 
 
-def address_of(jid: Any) -> tuple[str, str | None] | None:
+def address_of(jid: Any) -> tuple[str, int | None] | None:
     """Split `user[:device]@server` into user and device; None when it is no such thing."""
-    if not isinstance(jid, str) or "@" not in jid:
+    if not isinstance(jid, str):
         return None
-    user, colon, device = jid.split("@", 1)[0].partition(":")
-    return (user, device if colon else None) if user else None
+    user, _, device = jid.split("@", 1)[0].partition(":")
+    return (user, int(device) if re.fullmatch(r"[0-9]{1,9}", device) else None) if user else None
 
 
 def signing_key_says(content: bytes | None) -> bool | None:
-    """True: the newest state can sign, so it is our own. False: it cannot. None: not to be told."""
+    """True: the newest state can sign, so it is our own. False: it cannot. None: not to be told.
+
+    A peer's record has no private key in Baileys 6, and an empty buffer in Baileys 7.
+    """
     try:
         outer = json.loads(content or b"")
-        states = json.loads(base64.b64decode(outer["data"]))
-        private = states[-1]["senderSigningKey"]["private"]
-    except (ValueError, KeyError, TypeError, IndexError):
+        signing_key = json.loads(base64.b64decode(outer["data"]))[-1]["senderSigningKey"]
+        private = signing_key.get("private")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
-    if isinstance(private, dict) and "data" in private:
-        private = private["data"]
-    return bool(private) if isinstance(private, str | list | dict) else None
+    if isinstance(private, dict):
+        private = private.get("data")
+    return bool(private)
 
 
 def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
@@ -134,11 +138,11 @@ def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
     return "own" if can_sign else "peer"
 
 
-# --- pre-keys ------------------------------------------------------------------------------------------------
+# --- pre-keys -----------------------------------------------------------------------------------------------
 
 
 def ids_in_dense_windows(ids: Iterable[int], least_span: int) -> set[int]:
-    """All ids that lie in some window [a, b] of at least `least_span` ids with more than half of them present."""
+    """All ids in some window [a, b] that spans at least `least_span` ids and has more than half of them."""
     ordered = sorted(set(ids))
     inside: set[int] = set()
     for first, low in enumerate(ordered):
@@ -173,7 +177,7 @@ def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any], keep: int) 
     return version_7 and next_id is not None and PAIRING_UPLOAD < next_id <= PAIRING_UPLOAD + 1 + keep
 
 
-# --- the plan ------------------------------------------------------------------------------------------------
+# --- the plan -----------------------------------------------------------------------------------------------
 
 
 def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
@@ -183,7 +187,7 @@ def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
 
 
 def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: int) -> OraclePlan:
-    """Return what the policy asks for. `creds` is the parsed creds.json, None when it is missing or unreadable."""
+    """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         return OraclePlan(everything, set(), len(files), False, False, 0, 0, 0)
@@ -260,3 +264,199 @@ def _removed(
             guarded |= {number for number in going if number <= PAIRING_UPLOAD}
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     return removed, guarded
+
+
+# --- folders to try it on -----------------------------------------------------------------------------------
+
+ME, ME_DEVICE, LID = "919585510685", 17, "270996591579169"
+GROUPS = ("120363041234567890@g.us", "919585510685-1602@g.us", "status@broadcast")
+
+KEPT_NAMES = (
+    "app-state-sync-key-AAAAAB____.json",
+    "app-state-sync-key-AAAA+w==.json",
+    "app-state-sync-version-regular_high.json",
+    "lid-mapping-919585510685.json",
+    "lid-mapping-270996591579169_reverse.json",
+    "device-list-4917000000001.json",
+    "identity-key-4917000000001_1.0.json",
+    "tctoken-270996591579169@lid.json",
+    "tctoken-__index.json",
+)
+
+UNKNOWN_NAMES = (
+    "session-1.0.json.tmp",
+    "session-1.0.JSON",
+    "Session-1.0.json",
+    " session-1.0.json",
+    "session-1.0.json\n",
+    "session-1.0",
+    "session-1.json",
+    "session-.json",
+    "session-.0.json",
+    "session-1.-1.json",
+    "session-1.\u0663.json",
+    "session-\u0661.0.json",
+    "session-a b.0.json",
+    "session-\x1b[31m.0.json",
+    "session-1.0\u202e.json",
+    "sessions-1.0.json",
+    "pre-key-0.json",
+    "pre-key-007.json",
+    "pre-key-.json",
+    "pre-key--5.json",
+    "pre-key-5.5.json",
+    "pre-key-1e3.json",
+    "pre-key-\u0663.json",
+    "pre-key-5 .json",
+    "sender-key-1@g.us.json",
+    "sender-key-1@g.us--2.json",
+    "sender-key-1@g.us--2--x.json",
+    "sender-key-1@g.us--2--.json",
+    "sender-key-1@g.us--2--\u0663.json",
+    "sender-key---2--0.json",
+    "sender-key-memory-.json",
+    "sender-key-memory-1@g.us\n.json",
+    "app-state-sync-foo.json",
+    "creds.json.bak",
+    "creds.JSON",
+    "xcreds.json",
+    ".json",
+    "notes.txt",
+    "lid-mapping-.json",
+)
+
+
+def sender_key_record(*private_keys: Any) -> bytes:
+    """Return a sender-key file as Baileys writes it, one state a private key; None leaves the field out."""
+    states = [
+        {
+            "senderKeyId": number,
+            "senderChainKey": {"iteration": 0, "seed": {"type": "Buffer", "data": [1]}},
+            "senderSigningKey": {"public": {"type": "Buffer", "data": [5, 2]}}
+            | ({} if private is None else {"private": private}),
+            "senderMessageKeys": [],
+        }
+        for number, private in enumerate(private_keys)
+    ]
+    text = base64.b64encode(json.dumps(states).encode()).decode()
+    return json.dumps({"type": "Buffer", "data": text}).encode()
+
+
+PRIVATE, EMPTY = {"type": "Buffer", "data": [1, 2, 3]}, {"type": "Buffer", "data": []}
+
+SENDER_KEY_CONTENTS = (
+    sender_key_record(PRIVATE),
+    sender_key_record(EMPTY),
+    sender_key_record(None),
+    sender_key_record(PRIVATE, EMPTY),
+    sender_key_record(EMPTY, PRIVATE),
+    sender_key_record(),
+    b"",
+    b"{",
+    b"[]",
+    b'{"type":"Buffer","data":"%%%"}',
+    b'{"type":"Buffer","data":"bnVsbA=="}',
+)
+
+
+class Tree(NamedTuple):
+    """A session folder to be. `creds` are the bytes of creds.json, None where there is no such file."""
+
+    files: list[OracleFile]
+    creds: bytes | None
+
+    @property
+    def parsed_creds(self) -> Any:
+        try:
+            return json.loads(self.creds or b"")
+        except ValueError:
+            return None
+
+
+def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
+    """Make up a folder near the edges that the policy draws: ages at the limits, ids at the counters."""
+    limits = (policy.session_max_age, policy.sender_key_max_age, 7 * DAY, 1 * DAY)
+    # Now and then the whole folder is old, up to what no clock can explain.
+    shift = rng.choice((0,) * 24 + (100 * DAY, 360 * DAY, 366 * DAY))
+
+    def mtime() -> int:
+        near = rng.choice(limits) + rng.choice((-SECOND, -1, 0, 1, SECOND))
+        far = rng.randrange(0, 40 * DAY)
+        future = -rng.choice((SECOND, DAY, DAY + 1, 2 * DAY)) if rng.random() < 0.03 else 0
+        return now_ns - shift - rng.choice((near, near, far, 0, future))
+
+    files: dict[str, bytes | None] = {}
+    for name in rng.sample(KEPT_NAMES, rng.choice((0, 0, 1, 3))):
+        files[name] = None
+    for name in rng.sample(UNKNOWN_NAMES, rng.choice((0, 1, 3))):
+        files[name] = None
+    for _ in range(rng.choice((0, 1, 4, 12))):
+        user = f"49170000000{rng.randrange(30):02}" + rng.choice(("", "_1", "_128", "_129"))
+        files[f"session-{user}.{rng.choice((0, 3, 99))}.json"] = None
+    for group in rng.sample(GROUPS, rng.choice((0, 1, 2, 3))):
+        if rng.random() < 0.6:
+            files[f"sender-key-memory-{group}.json"] = None
+        for _ in range(rng.choice((0, 1, 2, 4))):
+            user = rng.choice((ME, LID, LID, "4917000000001", ME + "7", ME[:-1]))
+            user += rng.choice(("", "", "_1", "_128", "_129"))
+            device = rng.choice((ME_DEVICE, ME_DEVICE, 0, 3))
+            files[f"sender-key-{group}--{user}--{device}.json"] = rng.choice(SENDER_KEY_CONTENTS)
+    ids = _random_pre_key_ids(rng)
+    for number in ids:
+        files[f"pre-key-{number}.json"] = None
+
+    creds = _random_creds(rng, ids)
+    tree = [OracleFile(name, mtime(), content) for name, content in files.items()]
+    if creds is not None:
+        age = rng.choice((0,) * 9 + (20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1))
+        tree.append(OracleFile("creds.json", now_ns - shift - age))
+    rng.shuffle(tree)
+    return Tree(tree, creds)
+
+
+def _random_pre_key_ids(rng: Random) -> set[int]:
+    shape = rng.random()
+    if shape < 0.6:
+        return set(rng.sample(range(1, 40), rng.choice((0, 0, 0, 1, 5))))
+    if shape < 0.8:  # one batch after the other, and leftovers below
+        top = rng.choice((60, 90, 840, 862, 863, 864, 2_000, 16_777_215))
+        batch = set(range(max(1, top - rng.choice((30, 52, 80))), top))
+        return batch | {rng.randrange(1, top) for _ in range(rng.choice((0, 5, 20)))}
+    if shape < 0.96:  # leftovers of a long life
+        top = rng.choice((813, 843, 844, 862, 863, 864, 5_000))
+        return set(rng.sample(range(1, top), rng.choice((31, 51, 60, 80))))
+    # Around the batch guard: span 200, half of it present.
+    low, span = rng.choice((1, 400)), rng.choice((198, 199, 200, 201, 240))
+    there = rng.sample(range(low, low + span), span // 2 + rng.choice((-1, 0, 1, 20)))
+    above = low + span + rng.choice((0, 1, 30, 300))
+    return {*there, low, low + span - 1, *range(above, above + rng.choice((29, 30, 50, 51)))}
+
+
+def _random_creds(rng: Random, ids: set[int]) -> bytes | None:
+    damage = rng.random()
+    if damage < 0.06:
+        return rng.choice((None, None, b"", b"\0" * 40, b'{"me":', b"[]", b"null", b"\xff\xfe\xfd"))
+    next_id = max(ids, default=0) + 1
+    creds: dict[str, Any] = {
+        "me": {"id": f"{ME}:{ME_DEVICE}@s.whatsapp.net", "lid": f"{LID}:{ME_DEVICE}@lid"},
+        "account": {},
+        "nextPreKeyId": next_id,
+        "firstUnuploadedPreKeyId": next_id,
+    }
+    for path, values in (
+        ("id", (None, f"{ME}@s.whatsapp.net", 7, "", ":17@s.whatsapp.net", f"{ME}:x@s.whatsapp.net")),
+        ("lid", (None, None, f"{LID}@lid", f"{LID}:3@lid", "@lid", ["x"])),
+    ):
+        if rng.random() < 0.2:
+            creds["me"][path] = rng.choice(values)
+    if rng.random() < 0.05:
+        creds["me"] = rng.choice((None, [], "me", {}))
+    if rng.random() < 0.25:
+        creds["firstUnuploadedPreKeyId"] = max(0, next_id - rng.choice((1, 5, 55, next_id)))
+    if rng.random() < 0.15:
+        creds["nextPreKeyId"] = rng.choice((None, "31", 31.0, True, 0, 813, 843, 844, 863, 864))
+    if ids and rng.random() < 0.15:
+        creds["nextPreKeyId"] = rng.choice(sorted(ids)) + 1
+    if rng.random() < 0.1:
+        creds["firstUnuploadedPreKeyId"] = rng.choice((None, "1", 1.5, False))
+    return json.dumps(creds).encode()
