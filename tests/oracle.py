@@ -196,7 +196,7 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
     counted = len(files) - len(guarded)
     emergency = counted - len(normal_removed) >= policy.danger
-    removed = normal_removed
+    removed, keep_pre_keys = normal_removed, policy.max_pre_keys
     if emergency:
         limits = replace(
             policy,
@@ -204,8 +204,10 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
-        removed, _ = _removed(files, creds, limits, policy.max_pre_keys, now_ns)
-    keep_pre_keys = min(policy.max_pre_keys, 30) if emergency else policy.max_pre_keys
+        strictly, _ = _removed(files, creds, limits, policy.max_pre_keys, now_ns)
+        # With 20 more pre-keys to go the guard can hold back more than those: then nothing is gained.
+        if len(strictly) > len(removed):
+            removed, keep_pre_keys = strictly, limits.max_pre_keys
 
     contacts = sum(kind_of(name) == "session" for name in removed)
     contents = {file.name: file.content for file in files}
