@@ -1,12 +1,14 @@
 # Everything a contributor runs. Needs python3 (3.11 or newer), git, make and, for the tests against the
 # real client, node. The first target that needs it makes .venv; nothing is installed outside this folder.
 
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
-PYTEST ?= $(BIN)/pytest -q
-ARGS   ?=
+PYTHON   ?= python3
+VENV     := .venv
+BIN      := $(VENV)/bin
+READY    := $(VENV)/.ready
+GENERATE := fixtures/generate
+CLIENTS  := $(GENERATE)/node_modules/.package-lock.json
+PYTEST   ?= $(BIN)/pytest -q
+ARGS     ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults lint format bench coverage fixtures golden clean
@@ -23,6 +25,12 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable . --group dev
 	@touch $@
 
+# The real Baileys, both versions, for the contract tests. Without npm those tests are skipped by name.
+$(CLIENTS): fixtures/generate/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "npm is missing: no tests against the real Baileys"; \
+	elif npm ci --prefix $(GENERATE) --silent --no-audit --no-fund; then touch $@; \
+	else echo "npm could not install Baileys: no tests against it"; fi
+
 # Reads like a shell session: each command is shown, then run.
 define SHOW
 show() { printf '\n$$ %s\n' "$$*"; "$$@"; }
@@ -37,10 +45,10 @@ demo: $(READY) ## a dry run and a real cleanup of a bloated session folder
 	show baileys-tools cleanup; \
 	show baileys-tools undo --list
 
-test: $(READY) ## all tests but the long ones (ARGS="-k name" picks)
+test: $(READY) $(CLIENTS) ## all tests but the long ones (ARGS="-k name" picks)
 	$(PYTEST) -m 'not faults' $(ARGS)
 
-faults: $(READY) ## the long proofs: kills, races, full disks, broken clocks
+faults: $(READY) $(CLIENTS) ## the long proofs: kills, races, full disks, broken clocks
 	$(PYTEST) -m faults $(ARGS)
 
 lint: $(READY) ## ruff and mypy --strict
@@ -55,18 +63,18 @@ format: $(READY) ## let ruff put the code in order
 bench: $(READY) ## speed and memory against find and node (fails beyond the limits)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
-coverage: $(READY) ## which lines the tests reach
+coverage: $(READY) $(CLIENTS) ## which lines the tests reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -m 'not faults' $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-fixtures: $(READY) ## make the fixtures again with the real Baileys (needs npm)
-	cd fixtures/generate && npm ci --no-audit --no-fund && npm run generate
+fixtures: $(CLIENTS) ## make the fixtures again with the real Baileys (needs npm)
+	npm run --prefix $(GENERATE) generate
 
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .demo dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(GENERATE)/node_modules .demo dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
