@@ -205,9 +205,7 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
         strictly, _ = _removed(files, creds, limits, policy.max_pre_keys, now_ns)
-        # With 20 more pre-keys to go the guard can hold back more than those: then nothing is gained.
-        if len(strictly) > len(removed):
-            removed, keep_pre_keys = strictly, limits.max_pre_keys
+        removed, keep_pre_keys = strictly, limits.max_pre_keys
 
     contacts = sum(kind_of(name) == "session" for name in removed)
     contents = {file.name: file.content for file in files}
@@ -258,10 +256,13 @@ def _removed(
             if all(older(member, limits.sender_key_max_age) for member in members):
                 removed |= {member.name for member in members}
 
-    going = pre_keys_to_go(_pre_key_ids(files), limits.max_pre_keys, creds)
+    ids = _pre_key_ids(files)
+    going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
     guarded: set[int] = set()
     if limits.guard:
-        guarded = ids_in_dense_windows(going, 200)
+        # Judged by what the strictest limit gives up, in both tiers: else an emergency could hold back what
+        # the normal rules remove, and the run after it would find more to do.
+        guarded = going & ids_in_dense_windows(pre_keys_to_go(ids, min(normal_keep, 30), creds), 200)
         if still_pairing_batch([kind_of(file.name) for file in files], creds, normal_keep):
             guarded |= {number for number in going if number <= PAIRING_UPLOAD}
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
