@@ -1,0 +1,384 @@
+"""`baileys-tools cleanup` as an operator meets it: what it prints, what it refuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support import COMMAND, company_folder, require_root, run_cli, snapshot_tree, write_key
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
+OLD_SESSION = "session-4917000000001.0.json"
+YOUNG_SESSION = "session-4917000000002.0.json"
+GROUP = "120363041234567890@g.us"
+KEYS = {
+    OLD_SESSION: timedelta(days=15),
+    YOUNG_SESSION: timedelta(days=13),
+    f"sender-key-{GROUP}--4917000000001--0.json": timedelta(days=4),
+    f"sender-key-{GROUP}--919585510685--17.json": timedelta(days=4),
+    f"sender-key-memory-{GROUP}.json": timedelta(hours=1),
+    "app-state-sync-key-AAAAAB____.json": timedelta(days=400),
+    "device-list-4917000000001.json": timedelta(days=400),
+    "notes.txt": timedelta(days=400),
+    **{f"pre-key-{number}.json": timedelta(days=20) for number in range(1, 61)},
+}
+HOSTILE = (
+    "\x1b]0;owned\x07.json",
+    "line\nbreak.json",
+    "\u202egnp.exe",
+    "csi\x9b31m",
+    "del\x7f",
+    "bad\udcff.txt",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two companies: 1001 with something of every rule, 1002 with nothing to do."""
+    company_folder(tmp_path / "sessions", "1001", KEYS, nextPreKeyId=61, firstUnuploadedPreKeyId=61)
+    company_folder(tmp_path / "sessions", "1002")
+    return tmp_path / "sessions"
+
+
+def cleanup(root: Path, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return run_cli("cleanup", "--sessions", root, *arguments, **more)
+
+
+def strict(schema: Any) -> Any:
+    """The schema without room for fields that it does not describe."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **closed} if "properties" in closed else closed
+
+
+def checked_json(text: str, name: str) -> Any:
+    document = json.loads(text)
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(strict(schema)).validate(document)
+    return document
+
+
+# --- help and errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [[], ["cleanup"], ["undo"], ["config"], ["config", "show"]], ids=" ".join)
+def test_help_fits_eighty_columns(command: list[str]) -> None:
+    shown = run_cli(*command, "--help", env={"COLUMNS": "200"})
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    assert [line for line in shown.stdout.splitlines() if len(line) > 80] == []
+    assert "Usage: baileys-tools" in shown.stdout
+
+
+def test_without_a_sessions_path_the_three_ways_to_give_one_are_named() -> None:
+    refused = run_cli("cleanup")
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    for way in ("--sessions", "BAILEYS_SESSIONS_PATH", "sessions: {path:"):
+        assert way in refused.stderr
+
+
+def test_an_unknown_company_is_not_found_and_the_known_ones_are_named(root: Path) -> None:
+    before = snapshot_tree(root, ignore=())
+    refused = cleanup(root, "--company", "1001", "--company", "1003")
+    assert refused.returncode == 10
+    assert "no company 1003" in refused.stderr
+    assert "1001, 1002" in refused.stderr
+    assert snapshot_tree(root, ignore=()) == before, "one company of the two was cleaned all the same"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--now", "2026-01-15T12:00:00Z"], "--now goes with --dry-run only"),
+        (["--dry-run", "--now", "yesterday"], '"yesterday" is not a time'),
+        (["--dry-run", "--now", "2026-01-15T12:00:00"], "no time zone"),
+        (["--session-max-age", "14"], '"14" is not a duration; write 14d for days'),
+        (["--session-max-age", "6d"], "below 7d"),
+        (["--sender-key-max-age", "23h"], "below 1d"),
+        (["--sender-key-max-age", "-3d"], "is not a duration"),
+        (["--max-pre-keys", "29"], "below 30"),
+        (["--max-pre-keys", "fifty"], "is not a whole number"),
+        (["--company", "../1001"], "is not a company id"),
+        (["--bogus"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_touched(
+    root: Path, arguments: list[str], said: str
+) -> None:
+    before = snapshot_tree(root, ignore=())
+    refused = cleanup(root, *arguments)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert snapshot_tree(root, ignore=()) == before
+
+
+def test_a_sessions_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    refused = cleanup(tmp_path / "nowhere")
+    assert refused.returncode == 2
+    assert (
+        f"cannot open the sessions path {tmp_path / 'nowhere'}: No such file or directory" in refused.stderr
+    )
+
+
+def test_a_folder_without_companies_says_where_they_may_be(tmp_path: Path) -> None:
+    company_folder(tmp_path / "bot-a", None)
+    refused = cleanup(tmp_path)
+    assert refused.returncode == 1
+    assert "bot-a" in refused.stderr
+    assert "rename it to company_<id>" in refused.stderr
+
+
+# --- the plan -----------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(root: Path) -> None:
+    before = snapshot_tree(root, ignore=())
+    shown = cleanup(root, "--dry-run")
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    assert snapshot_tree(root, ignore=()) == before
+    assert "company 1001" in shown.stdout
+    assert "pre-key 10, session 1, sender-key 1" in shown.stdout
+    assert "nothing was touched; 12 files would go" in shown.stdout
+
+
+def test_dry_run_and_run_print_the_same_plan(root: Path) -> None:
+    dry, real = (plan_part(cleanup(root, *more).stdout) for more in (["--dry-run"], []))
+    assert dry == real
+    assert len(dry) >= 10
+
+
+def plan_part(text: str) -> list[str]:
+    """The lines that state the plan: all but what was done and the sums."""
+    return [line for line in text.partition("\ntotal")[0].splitlines() if not line.startswith("  done")]
+
+
+def test_dry_run_and_run_write_the_same_plan_as_json(root: Path) -> None:
+    dry, real = (
+        [
+            company["plan"]
+            for company in checked_json(cleanup(root, "--json", *more).stdout, "cleanup")["companies"]
+        ]
+        for more in (["--dry-run"], [])
+    )
+    for plan in (*dry, *real):
+        for entry in plan["remove"]:
+            entry.pop("age_seconds", None)  # the two runs are not of one second
+    assert dry == real
+
+
+def test_a_run_removes_what_it_planned_and_a_second_finds_nothing(root: Path) -> None:
+    planned = checked_json(cleanup(root, "--dry-run", "--json").stdout, "cleanup")
+    names = {entry["file"] for entry in planned["companies"][0]["plan"]["remove"]}
+    folder = root / "company_1001"
+    before = {path.name for path in folder.iterdir()}
+    done = checked_json(cleanup(root, "--json").stdout, "cleanup")
+    assert done["totals"]["removed"] == len(names) == 12
+    assert {path.name for path in folder.iterdir()} - {".baileys-tools"} == before - names
+    again = checked_json(cleanup(root, "--json").stdout, "cleanup")
+    assert again["totals"]["to_remove"] == again["totals"]["removed"] == 0
+
+
+def test_a_run_that_removes_nothing_names_nothing_to_undo(root: Path) -> None:
+    document = checked_json(cleanup(root, "--company", "1002", "--json").stdout, "cleanup")
+    assert document["totals"]["removed"] == 0
+    assert document["run"] is None
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--dry-run", "-v"], ["-v"], []], ids=" ".join)
+def test_the_json_of_every_kind_of_run_fits_its_schema(root: Path, arguments: list[str]) -> None:
+    company_folder(root, "1003").joinpath("creds.json").write_bytes(b"")
+    (root / "company_1004").symlink_to("company_1001")
+    (root / "company_1001" / "folder").mkdir()
+    document = checked_json(cleanup(root, "--json", *arguments).stdout, "cleanup")
+    assert [company["company"] for company in document["companies"]] == ["1001", "1002", "1003", "1004"]
+    assert document["companies"][2]["creds_problem"] == "empty"
+    assert document["companies"][3]["status"] == "failed"
+    listed = document["companies"][0]["plan"]
+    assert ("keep" in listed) == ("-v" in arguments)
+
+
+def test_verbose_lists_each_file_exactly_once_with_a_reason(root: Path) -> None:
+    shown = cleanup(root, "--dry-run", "-v", "--company", "1001").stdout.splitlines()
+    entries = [
+        (line.split(), shown[at + 1]) for at, line in enumerate(shown) if re.match(r" {4}(remove|keep)", line)
+    ]
+    names = [words[1] for words, _ in entries]
+    assert sorted(names) == sorted({*KEYS, "creds.json"})
+    assert all(reason.startswith(" " * 11) and reason.strip() for _, reason in entries)
+    said = {words[1]: (words[0], reason.strip()) for words, reason in entries}
+    assert said[OLD_SESSION] == ("remove", "last used 15.0d ago, limit 14d")
+    assert said["creds.json"] == ("keep", "creds is protected: never removed")
+    assert said["pre-key-11.json"] == ("keep", "one of the 50 highest ids")
+    assert said["pre-key-10.json"] == ("remove", "not one of the 50 highest ids")
+
+
+def test_everything_for_people_fits_eighty_columns(root: Path) -> None:
+    company_folder(root, "1003").joinpath("creds.json").write_bytes(b"")
+    write_key(company_folder(root, "1004"), YOUNG_SESSION, timedelta(days=-3))
+    company_folder(root, "1005", {f"device-list-{number}.json": timedelta(0) for number in range(200)})
+    company_folder(
+        root,
+        "1006",
+        {f"pre-key-{number}.json": timedelta(days=1) for number in range(1, 813)}
+        | {"lid-mapping-1.json": timedelta(days=1), f"sender-key-memory-{GROUP}.json": timedelta(days=5)}
+        | {f"sender-key-{GROUP}--919585510685--17.json": timedelta(hours=1)},
+        nextPreKeyId=813,
+        firstUnuploadedPreKeyId=813,
+    )
+    shown = cleanup(root, "--dry-run", "-v").stdout.replace(str(root), "/srv/sessions")
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
+# --- quiet, colour, raw names -------------------------------------------------------------------------------
+
+
+def test_quiet_prints_nothing_and_cleans(root: Path) -> None:
+    done = cleanup(root, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (root / "company_1001" / OLD_SESSION).exists()
+
+
+def test_quiet_still_says_what_is_wrong(root: Path) -> None:
+    (root / "company_1002" / "creds.json").write_bytes(b"")
+    done = cleanup(root, "--quiet")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert "company 1002: creds.json is empty" in done.stderr
+    assert not (root / "company_1001" / OLD_SESSION).exists(), "one company's trouble stopped the other"
+
+
+def test_no_escape_is_printed_where_no_colour_is_wanted(root: Path) -> None:
+    assert "\x1b" not in cleanup(root, "--dry-run", "-v").stdout
+    assert "\x1b" in cleanup(root, "--dry-run", env={"FORCE_COLOR": "1"}).stdout
+
+
+def test_colour_changes_nothing_but_the_colour(root: Path) -> None:
+    now = ("--now", "2026-01-15T12:00:00Z")
+    plain = cleanup(root, "--dry-run", "-v", *now).stdout
+    coloured = cleanup(root, "--dry-run", "-v", *now, env={"FORCE_COLOR": "1"}).stdout
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+@pytest.mark.parametrize("arguments", [["-v"], ["--json", "-v"], []], ids=" ".join)
+def test_nothing_raw_from_a_name_reaches_the_terminal(root: Path, arguments: list[str]) -> None:
+    for name in HOSTILE:
+        write_key(root / "company_1001", name.encode(errors="surrogateescape"))
+        if "\n" not in name:
+            company_folder(root, name)
+    (root / "company_1001" / "link\x1b[2J").symlink_to("creds.json")
+    shown = cleanup(root, "--dry-run", *arguments)
+    assert shown.returncode == 0
+    raw = {character for character in shown.stdout + shown.stderr if not character.isprintable()} - {"\n"}
+    assert raw == set()
+    if "-v" in arguments:
+        assert "break.json" in shown.stdout
+
+
+def test_nothing_raw_from_a_foreign_lock_reaches_the_terminal(root: Path) -> None:
+    stamp = int(datetime.now(UTC).timestamp() * 1000)
+    lock = {"timestamp": stamp, "pid": 4, "hostname": "\x1b]0;owned\x07\x9b31m"}
+    (root / "company_1001" / ".cleanup.lock").write_text(json.dumps(lock))
+    for arguments in ([], ["--json"]):
+        shown = cleanup(root, "--company", "1001", *arguments)
+        assert shown.returncode == 75
+        assert "process 4" in shown.stdout
+        assert {character for character in shown.stdout + shown.stderr if not character.isprintable()} <= {
+            "\n"
+        }
+    assert (root / "company_1001" / OLD_SESSION).exists()
+
+
+# --- settings from the environment, partial failure ---------------------------------------------------------
+
+
+def test_the_variables_that_operators_have_are_understood(root: Path) -> None:
+    before = snapshot_tree(root, ignore=())
+    shown = run_cli("cleanup", env={"SESSION_PATH": str(root), "COMPANY_ID": "1001", "DRY_RUN": "true"})
+    assert shown.returncode == 0
+    assert "company 1001" in shown.stdout
+    assert "company 1002" not in shown.stdout
+    assert snapshot_tree(root, ignore=()) == before
+
+
+def test_a_flag_wins_over_the_environment(root: Path) -> None:
+    done = cleanup(root, "--company", "1001", "--no-dry-run", env={"COMPANY_ID": "1002", "DRY_RUN": "1"})
+    assert done.returncode == 0
+    assert not (root / "company_1001" / OLD_SESSION).exists()
+
+
+def test_a_folder_with_creds_is_a_company_by_itself(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "session", None, {OLD_SESSION: timedelta(days=15)})
+    document = checked_json(cleanup(folder, "--json").stdout, "cleanup")
+    assert [company["company"] for company in document["companies"]] == ["session"]
+    assert not (folder / OLD_SESSION).exists()
+
+
+@pytest.fixture
+def immovable(root: Path) -> Iterator[Path]:
+    """A session file that not even root can move."""
+    require_root()
+    folder = company_folder(
+        root, "1003", {OLD_SESSION: timedelta(days=15), "session-9.0.json": timedelta(days=15)}
+    )
+    marked = subprocess.run(["chattr", "+i", folder / OLD_SESSION], capture_output=True, check=False)
+    if marked.returncode != 0:
+        pytest.skip("needs a file system with immutable files")
+    yield folder / OLD_SESSION
+    subprocess.run(["chattr", "-i", folder / OLD_SESSION], check=True)
+
+
+@pytest.mark.root
+def test_a_file_that_cannot_be_removed_is_named_and_the_rest_is_done(root: Path, immovable: Path) -> None:
+    done = cleanup(root, "--json")
+    assert done.returncode == 3
+    document = checked_json(done.stdout, "cleanup")
+    assert document["companies"][2]["result"]["not_removed"] == [
+        {"file": OLD_SESSION, "outcome": "failed", "error": "Operation not permitted"}
+    ]
+    assert immovable.exists()
+    assert not (immovable.parent / "session-9.0.json").exists()
+    assert not (root / "company_1001" / OLD_SESSION).exists()
+    quiet = cleanup(root, "--quiet")
+    assert (quiet.returncode, quiet.stdout) == (3, "")
+    assert OLD_SESSION in quiet.stderr
+
+
+def test_a_company_that_is_no_folder_fails_alone(root: Path) -> None:
+    (root / "company_1000").write_text("not a folder")
+    done = cleanup(root)
+    assert done.returncode == 3
+    assert "is not a folder" in done.stdout
+    assert not (root / "company_1001" / OLD_SESSION).exists()
+
+
+def test_the_reader_of_a_pipe_may_go(root: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [COMMAND, "cleanup", "--sessions", root, "--dry-run"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert done.stderr == b""
