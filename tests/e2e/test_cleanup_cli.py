@@ -74,7 +74,7 @@ def checked_json(text: str, name: str) -> Any:
 # --- help and errors ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["cleanup"], ["undo"], ["config"], ["config", "show"]], ids=" ".join)
+@pytest.mark.parametrize("command", [[], ["cleanup"], ["undo"], ["config"]], ids=" ".join)
 def test_help_fits_eighty_columns(command: list[str]) -> None:
     shown = run_cli(*command, "--help", env={"COLUMNS": "200"})
     assert shown.returncode == 0
