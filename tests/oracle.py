@@ -61,12 +61,12 @@ def kind_of(name: str) -> str:
     if name == "creds.json":
         return "creds"
     for kind, grammar in (
-        ("app-state-sync-key", r"app-state-sync-key-.+\.json"),
-        ("app-state-sync-version", r"app-state-sync-version-.+\.json"),
-        ("lid-mapping", r"lid-mapping-.+\.json"),
-        ("device-list", r"device-list-.+\.json"),
-        ("identity-key", r"identity-key-.+\.json"),
-        ("tctoken", r"tctoken-.+\.json"),
+        ("app-state-sync-key", r"app-state-sync-key-.*\.json"),
+        ("app-state-sync-version", r"app-state-sync-version-.*\.json"),
+        ("lid-mapping", r"lid-mapping-.*\.json"),
+        ("device-list", r"device-list-.*\.json"),
+        ("identity-key", r"identity-key-.*\.json"),
+        ("tctoken", r"tctoken-.*\.json"),
         ("sender-key-memory", r"sender-key-memory-[0-9A-Za-z@._+=-]+\.json"),
         ("sender-key", r"sender-key-(?!memory-)[0-9A-Za-z@._+=-]+--[0-9A-Za-z._-]+--[0-9]+\.json"),
         ("session", r"session-[0-9A-Za-z_-]+\.[0-9]+\.json"),
@@ -284,6 +284,7 @@ KEPT_NAMES = (
     "identity-key-4917000000001_1.0.json",
     "tctoken-270996591579169@lid.json",
     "tctoken-__index.json",
+    "lid-mapping-.json",
 )
 
 UNKNOWN_NAMES = (
@@ -325,7 +326,6 @@ UNKNOWN_NAMES = (
     "xcreds.json",
     ".json",
     "notes.txt",
-    "lid-mapping-.json",
 )
 
 

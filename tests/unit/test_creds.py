@@ -1,0 +1,125 @@
+"""What is read from `creds.json`, and that nothing in it can bring the tool down."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baileys_tools.domain.creds import Address, Creds, CredsProblem, parse_creds
+from tests.support import creds
+
+
+def parsed(**changes: Any) -> Creds:
+    found = parse_creds(json.dumps(creds(**changes)).encode())
+    assert isinstance(found, Creds)
+    return found
+
+
+def test_the_account_and_its_counters_are_read() -> None:
+    assert parsed(nextPreKeyId=813, firstUnuploadedPreKeyId=812) == Creds(
+        me=Address("919585510685", 17),
+        lid=Address("270996591579169", 17),
+        next_pre_key_id=813,
+        first_unuploaded_pre_key_id=812,
+        paired=True,
+    )
+
+
+def test_no_secret_is_kept() -> None:
+    assert "cHJpdmF0ZQ" not in repr(parsed())
+    assert "YWR2" not in repr(parsed())
+
+
+@pytest.mark.parametrize(
+    ("jid", "address"),
+    [
+        ("919585510685:17@s.whatsapp.net", Address("919585510685", 17)),
+        ("919585510685@s.whatsapp.net", Address("919585510685", None)),
+        ("919585510685:0@s.whatsapp.net", Address("919585510685", 0)),
+        ("919585510685:@s.whatsapp.net", Address("919585510685", None)),
+        ("919585510685:x@s.whatsapp.net", Address("919585510685", None)),
+        ("919585510685:\u0663@s.whatsapp.net", Address("919585510685", None)),
+        (":17@s.whatsapp.net", None),
+        ("@s.whatsapp.net", None),
+        ("", None),
+        (None, None),
+        (919585510685, None),
+        (["919585510685:17@s.whatsapp.net"], None),
+    ],
+)
+def test_an_address_is_read_or_missing(jid: Any, address: Address | None) -> None:
+    assert parsed(me={"id": jid}).me == address
+    assert parsed(me={"id": "1:2@s.whatsapp.net", "lid": jid}).lid == address
+
+
+@pytest.mark.parametrize("me", [None, [], "919585510685:17@s.whatsapp.net", 7, {}])
+def test_without_me_there_is_no_address_and_no_pairing(me: Any) -> None:
+    found = parsed(me=me)
+    assert (found.me, found.lid, found.paired) == (None, None, False)
+
+
+@pytest.mark.parametrize("account", [None, {}, ""])
+def test_without_an_account_the_folder_is_not_paired(account: Any) -> None:
+    assert not parsed(account=account).paired
+
+
+def test_an_account_paired_by_qr_code_is_paired_though_not_registered() -> None:
+    assert parsed(registered=False).paired
+
+
+@pytest.mark.parametrize("value", [None, "31", 31.0, True, False, [31], {}])
+def test_a_counter_that_is_no_whole_number_is_missing(value: Any) -> None:
+    found = parsed(nextPreKeyId=value, firstUnuploadedPreKeyId=value)
+    assert (found.next_pre_key_id, found.first_unuploaded_pre_key_id) == (None, None)
+
+
+def test_an_object_without_anything_is_readable() -> None:
+    assert parse_creds(b"{}") == Creds(None, None, None, None, False)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\t", b"\0" * 4096])
+def test_a_file_with_nothing_in_it_is_empty(content: bytes) -> None:
+    assert parse_creds(content) is CredsProblem.EMPTY
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"me":{"id":"919585510685:17@s.wha',
+        b"[]",
+        b"null",
+        b'"text"',
+        b"42",
+        b"\xff\xfe\xfd",
+        b"{}{}",
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"nextPreKeyId":' + b"9" * 10_000 + b"}",
+    ],
+    ids=lambda content: content[:12].decode("latin-1"),
+)
+def test_what_is_no_json_object_is_unreadable(content: bytes) -> None:
+    assert parse_creds(content) is CredsProblem.UNREADABLE
+
+
+def test_a_device_number_without_end_does_not_bring_the_tool_down() -> None:
+    found = parsed(me={"id": f"919585510685:{'9' * 5_000}@s.whatsapp.net"})
+    assert found.me == Address("919585510685", None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["me", "id", "lid", "account"]), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.binary() | st.dictionaries(st.sampled_from(list(creds())), JSON).map(lambda d: json.dumps(d).encode())
+)
+def test_no_content_raises(content: bytes) -> None:
+    assert isinstance(parse_creds(content), Creds | CredsProblem)
