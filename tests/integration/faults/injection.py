@@ -1,0 +1,172 @@
+"""Faults at an exact system call, by strace: a signal, an error, a pause.
+
+A fault is aimed at the k-th call of one name, which a traced run of the same command on an equal folder has
+counted before (`trace`). Python starts the same way each time, so the count holds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support import COMMAND, require_tool, scrubbed_environment
+
+CHANGING = (
+    "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "link", "linkat",
+    "ftruncate", "write", "pwrite64", "fchown", "fchmod", "chmod", "fchmodat", "flock",
+)  # fmt: skip
+"""Calls that change what a folder holds or who holds it: between two of them the state is the same."""
+
+ALL = (*CHANGING, "openat", "fcntl", "newfstatat", "getdents64", "read", "pread64", "close")
+
+
+class Call(NamedTuple):
+    """The `nth` call of `name` in a run; `text` is strace's line."""
+
+    name: str
+    nth: int
+    text: str
+
+
+_call_name = re.compile(r"(?:\d+\.\d+ )?(\w+)\(")
+
+
+def parse_trace(lines: Sequence[str]) -> list[Call]:
+    counts: Counter[str] = Counter()
+    calls = []
+    for line in lines:
+        if match := _call_name.match(line):
+            counts[match[1]] += 1
+            calls.append(Call(match[1], counts[match[1]], line))
+    return calls
+
+
+def traced(
+    command: Sequence[str | Path],
+    *options: str,
+    calls: Sequence[str] = ALL,
+    env: Mapping[str, str] | None = None,
+    umask: int = 0o022,
+) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
+    """Run `command` under strace with `options`; return how it ended and the calls it made."""
+    with tempfile.NamedTemporaryFile(prefix="trace-", mode="r", errors="surrogateescape") as output:
+        run = subprocess.run(
+            strace(output.name, calls, *options, "--", *command),
+            env=scrubbed_environment(env),
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+            umask=umask,
+        )
+        return run, parse_trace(output.read().splitlines())
+
+
+def strace(output: str, calls: Sequence[str], *options: str | Path) -> list[str | Path]:
+    # Not with --seccomp-bpf: it drops injected signals.
+    return [require_tool("strace"), "-qq", "-o", output, "-e", f"trace={','.join(calls)}", *options]
+
+
+def cleanup(root: Path, *options: str) -> list[str | Path]:
+    return [COMMAND, "cleanup", "--sessions", root, *options]
+
+
+def undo(root: Path, *options: str) -> list[str | Path]:
+    return [COMMAND, "undo", "--sessions", root, *options]
+
+
+def after_lock(calls: Sequence[Call]) -> list[Call]:
+    """The calls from the first lock on: nothing of a session folder is touched before."""
+    start = next(index for index, call in enumerate(calls) if call.name == "flock")
+    return list(calls[start:])
+
+
+def before_first_removal(calls: Sequence[Call]) -> Call:
+    """The last call of the scan: all is planned, and no file is opened yet to be removed."""
+    return calls[_first_lease(calls) - 2]
+
+
+def opening_of_first_removal(calls: Sequence[Call]) -> Call:
+    return calls[_first_lease(calls) - 1]
+
+
+def _first_lease(calls: Sequence[Call]) -> int:
+    index = next(index for index, call in enumerate(calls) if "F_SETLEASE" in call.text)
+    assert calls[index - 1].name == "openat", calls[index - 3 : index + 1]
+    return index
+
+
+@dataclass(slots=True)
+class Paused:
+    """A command that is stopped, and its result once it went on."""
+
+    strace: subprocess.Popen[str]
+    pid: int
+    stdout: str = ""
+    stderr: str = ""
+    returncode: int | None = None
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+        self._wait()
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self._wait()
+
+    def _wait(self) -> None:
+        self.stdout, self.stderr = self.strace.communicate(timeout=60)
+        self.returncode = self.strace.returncode
+
+
+@contextmanager
+def paused_after(
+    call: Call, command: Sequence[str | Path], env: Mapping[str, str] | None = None, umask: int = 0o022
+) -> Iterator[Paused]:
+    """Run `command`, stop it (SIGSTOP) right after `call`, and yield it as it stands there."""
+    with tempfile.NamedTemporaryFile(prefix="trace-", mode="r", errors="surrogateescape") as output:
+        inject = f"inject={call.name}:signal=STOP:when={call.nth}"
+        process = subprocess.Popen(
+            strace(output.name, [call.name], "-e", inject, "--", *command),
+            env=scrubbed_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="surrogateescape",
+            umask=umask,
+        )
+        pid = 0
+        try:
+            deadline = time.monotonic() + 30
+            while "--- stopped by SIGSTOP ---" not in Path(output.name).read_text(errors="replace"):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise AssertionError(f"never came to {call}: {process.communicate(timeout=5)}")
+                time.sleep(0.01)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            pid = int(children[0])
+            yield Paused(process, pid)
+        finally:
+            if process.poll() is None:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                process.kill()
+                process.communicate(timeout=10)
+
+
+def python(*arguments: str | Path) -> list[str | Path]:
+    """A command line that runs a program of the tests without the packages of the environment."""
+    return [sys.executable, "-S", "-E", *arguments]
