@@ -150,6 +150,58 @@ def undo(
     )
 
 
+@config_app.command("show")
+def config_show(
+    sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Print every setting with its value and where that came from. Secrets show as ***.
+
+    \b
+    Examples:
+      baileys-tools config show
+      baileys-tools config show --json --config /etc/baileys-tools/config.yaml
+    """
+    from baileys_tools.commands.config import show_command
+
+    _finish(lambda: show_command({"sessions.path": sessions}, config, as_json=json))
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None) -> None:
+    """Read all settings and say what is wrong or unwise. Errors exit with 2, warnings with 4.
+
+    \b
+    Examples:
+      baileys-tools config check
+      baileys-tools config check --config ./baileys-tools.yaml
+    """
+    from baileys_tools.commands.config import check_command
+
+    _finish(lambda: check_command(config))
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="Where to write. [default: ~/.config/baileys-tools/config.yaml]"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a settings file with every setting in a comment (mode 0600).
+
+    \b
+    Examples:
+      baileys-tools config init
+      baileys-tools config init /etc/baileys-tools/config.yaml
+    """
+    from baileys_tools.commands.config import init_command
+
+    _finish(lambda: init_command(path, force=force))
+
+
 def _finish(command: Callable[[], ExitCode]) -> None:
     """Run a command and exit with its code."""
     try:

@@ -19,10 +19,19 @@ _EPOCH_SECONDS = r"[0-9]{9,11}(?:\.[0-9]{1,9})?"
 
 
 def printable(text: str) -> str:
-    """Given any text, return it with everything that a terminal would act on written as an escape."""
+    """Given any text, return it with everything that a terminal would act on written as an escape.
+
+    Bytes of a file name that are no UTF-8 (surrogates) show as the bytes they are: `\\xff`.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def quoted(text: str) -> str:

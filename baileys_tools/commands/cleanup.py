@@ -13,7 +13,7 @@ from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, explain, plan_cleanup
+from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, Tier, explain, plan_cleanup
 from baileys_tools.domain.removals import Removals
 from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -171,16 +171,26 @@ def _one(
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
-    facts = scan_folder(folder, job.policy.fewest_pre_keys)
-    return _report(company, facts, plan_cleanup(facts, job.policy, job.now), job)
+    facts, plan = look_and_plan(folder, job)
+    return _report(company, facts, plan, job)
+
+
+def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
+    """Given an open session folder, return what is there and what a cleanup would do about it."""
+    facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
+    plan = plan_cleanup(facts, job.policy, job.now)
+    if plan.tier is Tier.EMERGENCY:
+        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway.
+        facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
+        plan = plan_cleanup(facts, job.policy, job.now)
+    return facts, plan
 
 
 def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, clean it under its lock and return what was done."""
     with company_lock(folder, job.now):
         mended = mend(folder)
-        facts = scan_folder(folder, job.policy.fewest_pre_keys)
-        plan = plan_cleanup(facts, job.policy, job.now)
+        facts, plan = look_and_plan(folder, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = (0, 0) if plan.holds else purge(folder, job.now, job.undo_window)
         removals = carry_out(folder, plan, facts, job.run)

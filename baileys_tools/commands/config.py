@@ -11,8 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from baileys_tools.config import LoadedSettings, Secret
+from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
+from baileys_tools.config.host import Surroundings, config_candidates
 from baileys_tools.config.schema import SCHEMA, Setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.units import printable
@@ -121,3 +122,23 @@ def _write_private(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def show_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+    """Given the command line, print the settings in force."""
+    print(run_show(load_settings(flags, os.environ, config=config), as_json))
+    return ExitCode.DONE
+
+
+def check_command(config: str | None) -> ExitCode:
+    """Given the command line, print what is wrong or unwise about the settings."""
+    text, code = run_check(load_settings({}, os.environ, config=config))
+    print(text)
+    return code
+
+
+def init_command(path: str | None, *, force: bool) -> ExitCode:
+    """Given the command line, write a settings file."""
+    place = Path(path) if path is not None else Path(config_candidates(Surroundings(os.environ))[1])
+    print(run_init(place, force))
+    return ExitCode.DONE

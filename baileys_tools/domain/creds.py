@@ -69,7 +69,7 @@ def _address(contact: object, field: str) -> Address | None:
     user, _, device = jid.partition("@")[0].partition(":")
     if not user:
         return None
-    return Address(user, int(device) if device.isascii() and device.isdigit() else None)
+    return Address(user, int(device) if device.isascii() and device.isdigit() and len(device) < 10 else None)
 
 
 def _counter(creds: dict[str, object], field: str) -> int | None:

@@ -30,6 +30,9 @@ class Kind(StrEnum):
     IDENTITY_KEY = "identity-key"
     UNKNOWN = "unknown"
 
+    # Enum's own is a Python function, and a large run looks kinds up a hundred thousand times.
+    __hash__ = str.__hash__
+
 
 PROTECTED = frozenset(
     {Kind.CREDS, Kind.APP_STATE_SYNC_KEY, Kind.APP_STATE_SYNC_VERSION, Kind.LID_MAPPING},
@@ -49,49 +52,45 @@ class SenderKeyName(NamedTuple):
 
 
 _WORD = r"[0-9A-Za-z@._+=-]+"
-_ANY = r"[^\0]+"
-"""For kinds that are never removed any id will do: a wide grammar is the safe side."""
 
-_IDS = {
-    Kind.PRE_KEY: r"[1-9][0-9]*",
-    Kind.SESSION: r"[0-9A-Za-z_-]+\.[0-9]+",
-    Kind.SENDER_KEY: rf"{_WORD}--[0-9A-Za-z_.-]+--[0-9]+",
-    Kind.SENDER_KEY_MEMORY: _WORD,
-    Kind.APP_STATE_SYNC_KEY: _ANY,
-    Kind.APP_STATE_SYNC_VERSION: _ANY,
-    Kind.LID_MAPPING: _ANY,
-    Kind.DEVICE_LIST: _ANY,
-    Kind.TCTOKEN: _ANY,
-    Kind.IDENTITY_KEY: _ANY,
+_GRAMMAR = {
+    Kind.SENDER_KEY_MEMORY: rf"sender-key-memory-{_WORD}\.json",
+    Kind.SENDER_KEY: rf"sender-key-(?:[0-9A-Za-z@._+=]++|{_WORD})--[0-9A-Za-z_.-]+--[0-9]++\.json",
+    Kind.SESSION: r"session-[0-9A-Za-z_-]++\.[0-9]++\.json",
+    Kind.PRE_KEY: r"pre-key-[1-9][0-9]*+\.json",
 }
+"""How the names of removable kinds look. Other kinds are never removed, so for them any id will do."""
 
-
-class _Grammar(NamedTuple):
-    """How the names of one kind look: `fits` takes one name, `all_fit` many with a NUL behind each."""
-
-    prefix: str
-    kind: Kind
-    fits: re.Pattern[str]
-    all_fit: re.Pattern[str]
-
-
-def _grammar(kind: Kind, key_id: str) -> _Grammar:
-    name = rf"{kind}-{key_id}\.json"
-    return _Grammar(f"{kind}-", kind, re.compile(name), re.compile(rf"(?:{name}\0)*"))
-
+_ALL_FIT = {kind: rf"(?:{name}\0)*+" for kind, name in _GRAMMAR.items()}
 
 _LONGEST_FIRST = sorted(
-    (_grammar(kind, key_id) for kind, key_id in _IDS.items()), key=lambda line: len(line.prefix), reverse=True
+    ((f"{kind}-", kind) for kind in Kind if kind not in (Kind.CREDS, Kind.UNKNOWN)),
+    key=lambda line: len(line[0]),
+    reverse=True,
 )
 """The order matters: `sender-key-` also begins `sender-key-memory-`."""
 
 
 def kind_of(name: str) -> Kind:
     """Given a file name, return what the file is. Every name has an answer: at worst `Kind.UNKNOWN`."""
-    for prefix, kind, fits, _ in _LONGEST_FIRST:
+    for prefix, kind in _LONGEST_FIRST:
         if name.startswith(prefix):
-            return kind if fits.fullmatch(name) else Kind.UNKNOWN
+            return kind if _fits(name, kind) else Kind.UNKNOWN
     return Kind.CREDS if name == "creds.json" else Kind.UNKNOWN
+
+
+def _fits(name: str, kind: Kind) -> bool:
+    if kind in _GRAMMAR:
+        return re.fullmatch(_GRAMMAR[kind], name) is not None
+    return name.endswith(".json")
+
+
+def _all_fit(block: list[str], kind: Kind) -> bool:
+    """Tell for many names at once: no name holds a NUL, so one match over all of them joined will do."""
+    joined = "\0".join(block) + "\0"
+    if kind in _GRAMMAR:
+        return re.fullmatch(_ALL_FIT[kind], joined) is not None
+    return joined.count(".json\0") == len(block)
 
 
 def sort_by_kind(names: Iterable[str]) -> dict[Kind, list[str]]:
@@ -103,16 +102,16 @@ def sort_by_kind(names: Iterable[str]) -> dict[Kind, list[str]]:
     rest = sorted(names)
     kinds: dict[Kind, list[str]] = {}
     unknown: list[str] = []
-    for prefix, kind, fits, all_fit in _LONGEST_FIRST:
+    for prefix, kind in _LONGEST_FIRST:
         first = bisect_left(rest, prefix)
         last = bisect_left(rest, prefix[:-1] + ".", first)  # "." is what follows "-"
         if first == last:
             continue
         block = rest[first:last]
         del rest[first:last]
-        if not all_fit.fullmatch("\0".join(block) + "\0"):
-            unknown += [name for name in block if not fits.fullmatch(name)]
-            block = [name for name in block if fits.fullmatch(name)]
+        if not _all_fit(block, kind):
+            unknown += [name for name in block if not _fits(name, kind)]
+            block = [name for name in block if _fits(name, kind)]
         if block:
             kinds[kind] = block
     if "creds.json" in rest:
@@ -129,9 +128,9 @@ def key_id_of(name: str, kind: Kind) -> str:
     return name[len(kind) + 1 : -len(".json")]
 
 
-def pre_key_id_of(name: str) -> int:
-    """Given the name of a `pre-key` file, return its numeric id."""
-    return int(name[8:-5])
+def pre_key_ids(names: Iterable[str]) -> list[int]:
+    """Given names of `pre-key` files, return their numeric ids in the same order."""
+    return [int(name[8:-5]) for name in names]
 
 
 def parse_sender_key(name: str) -> SenderKeyName:

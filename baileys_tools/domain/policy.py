@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_id_of
+from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_ids
 from baileys_tools.domain.prekeys import PreKeyPool, PreKeyRule, apply_pre_key_rule, still_offered
 from baileys_tools.domain.senderkeys import sort_by_owner
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
@@ -74,11 +75,6 @@ class Policy:
     emergency: Limits = EMERGENCY_FLOOR
     pre_key_guard: bool = True
     thresholds: Thresholds = Thresholds()
-
-    @property
-    def fewest_pre_keys(self) -> int:
-        """How many of the highest pre-keys stay under either limits."""
-        return min(self.normal.pre_keys_keep, self.emergency.pre_keys_keep)
 
 
 class Verdict(NamedTuple):
@@ -202,7 +198,7 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
 
     unit_files = [name for unit in units for name in unit]
     removed = [*pre_keys, *sessions, *peers, *unit_files]
-    memories = sum(name.startswith("sender-key-memory-") for name in unit_files)
+    memories = len([name for name in unit_files if name.startswith("sender-key-memory-")])
     removed_by_kind = {
         Kind.PRE_KEY: len(pre_keys),
         Kind.SESSION: len(sessions),
@@ -214,13 +210,13 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
         guarded = apply_pre_key_rule(pool, policy.normal.pre_keys_keep, guard=policy.pre_key_guard).guarded
     counted = folder.file_count - len(guarded)
     return CleanupPlan(
-        removals=[*((name,) for name in (*pre_keys, *sessions, *peers)), *units],
+        removals=[*zip(chain(pre_keys, sessions, peers)), *units],
         exceptions=by_age.exceptions | _pre_key_exceptions(rule),
         tier=tier,
         by_kind={kind: len(names) for kind, names in folder.names.items()},
         guarded_pre_keys=len(guarded),
         removed_by_kind={kind: count for kind, count in removed_by_kind.items() if count},
-        bytes_to_free=sum(folder.stats[name].size for name in removed),
+        bytes_to_free=sum([folder.stats[name].st_size for name in removed]),
         level_before=level_of(counted, policy.thresholds),
         level_after=level_of(counted - len(removed), policy.thresholds),
         cost=Cost(
@@ -244,23 +240,19 @@ class _AgeRule:
     def old(self, names: Sequence[str], limit: timedelta) -> list[str]:
         """Return the files last used longer ago than `limit`; none while the clock is in doubt."""
         # A file from the future is newer than any limit: the safe side.
-        oldest = self._now_ns - _in_nanoseconds(limit)
+        oldest_ns = self._now_ns - _in_nanoseconds(limit)
         stats = self._stats
-        old = [name for name in names if stats[name][1] < oldest]
-        if old and self.held:
+        old = [name for name in names if stats[name].st_mtime_ns < oldest_ns]
+        if self.held:
             self.exceptions |= dict.fromkeys(old, Reason.HELD)
             return []
         return old
 
     def old_units(self, units: Sequence[tuple[str, ...]], limit: timedelta) -> list[tuple[str, ...]]:
         """Return the units of which every file is too old."""
-        whole = []
-        for unit in units:
-            old = self.old(unit, limit)
-            if len(old) == len(unit):
-                whole.append(unit)
-            else:
-                self.exceptions |= dict.fromkeys(old, Reason.UNIT_YOUNG)
+        old = set(self.old([name for unit in units for name in unit], limit))
+        whole = [unit for unit in units if old.issuperset(unit)]
+        self.exceptions |= dict.fromkeys(old.difference(*whole), Reason.UNIT_YOUNG)
         return whole
 
 
@@ -303,7 +295,7 @@ def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool
             remove = name in removed
             if not (remove or kept):
                 continue
-            age_ns = max(0, now_ns - folder.stats[name].mtime_ns) if has_age else None
+            age_ns = max(0, now_ns - folder.stats[name].st_mtime_ns) if has_age else None
             reason = gone if remove else plan.exceptions.get(name, usual)
             verdicts.append(Verdict(name, kind, remove, reason, age_ns))
     return verdicts
@@ -312,7 +304,7 @@ def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool
 def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
     """Given a folder, return its pre-keys with what creds say of them."""
     return PreKeyPool(
-        ids=[pre_key_id_of(name) for name in folder.of(Kind.PRE_KEY)],
+        ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         # Kinds that only Baileys 7 writes.
@@ -328,7 +320,7 @@ def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
 
     True when the newest file seen is over a day in the future, or over a year old.
     """
-    newest = max((stat[1] for stat in folder.stats.values()), default=now_ns)
+    newest = max([stat.st_mtime_ns for stat in folder.stats.values()], default=now_ns)
     return not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - newest <= _in_nanoseconds(PAST_LIMIT)
 
 

@@ -47,6 +47,9 @@ class PreKeyRule:
     kept_unuploaded: frozenset[int]
 
 
+_NONE = frozenset[int]()
+
+
 def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRule:
     """Given the ids on disk, return which to remove: all but the `keep` highest, less three exceptions.
 
@@ -54,6 +57,8 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
     (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
     With `guard`, ids that the server most likely still hands out stay too.
     """
+    if len(pool.ids) <= keep:
+        return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
     over_limit = sorted(pool.ids, reverse=True)[keep:]
     last = None if pool.next_id is None else pool.next_id - 1
     unuploaded = pool.first_unuploaded_id
@@ -62,7 +67,7 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
         i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
     )
     spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = _still_offered(spare, pool, keep, DENSE_RUN) if guard else frozenset[int]()
+    guarded = _still_offered(spare, pool, keep, DENSE_RUN) if guard else _NONE
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
 
 

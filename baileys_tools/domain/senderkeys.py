@@ -78,20 +78,21 @@ def sort_by_owner(
     """Given the sender-keys and memories of a folder, return them by owner."""
     units: dict[str, list[str]] = {key_id_of(memory, Kind.SENDER_KEY_MEMORY): [memory] for memory in memories}
     own_endings = _own_endings(creds)
-    peers: list[str] = []
-    untold: set[str] = set()
-    for name in sender_keys:
-        if own_endings and not name.endswith(own_endings):
-            peers.append(name)
-            continue
-        owner = owner_of(name, creds, owned_by_content)
-        if owner is Owner.PEER:
-            peers.append(name)
-        else:
-            units.setdefault(parse_sender_key(name).group, []).append(name)
-            if owner is Owner.UNTOLD:
-                untold.add(name)
-    return SenderKeys(peers, [tuple(unit) for unit in units.values()], frozenset(untold))
+    if own_endings:
+        own = [name for name in sender_keys if name.endswith(own_endings)]
+        untold = frozenset[str]()
+    else:
+        owners = {name: owner_of(name, creds, owned_by_content) for name in sender_keys}
+        own = [name for name in sender_keys if owners[name] is not Owner.PEER]
+        untold = frozenset(name for name in own if owners[name] is Owner.UNTOLD)
+    for name in own:
+        units.setdefault(parse_sender_key(name).group, []).append(name)
+    in_units = set(own)
+    return SenderKeys(
+        peers=[name for name in sender_keys if name not in in_units],
+        units=[tuple(unit) for unit in units.values()],
+        untold=untold,
+    )
 
 
 def _own_endings(creds: Creds) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, S
 from baileys_tools.domain.policy import CleanupPlan, Cost, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
-from baileys_tools.output.terminal import Style, counted, printable
-from baileys_tools.units import format_age, format_duration, format_size
+from baileys_tools.output.terminal import Style, counted
+from baileys_tools.units import format_age, format_duration, format_size, printable
 
 WIDTH = 80
 _LEVEL_COLOURS = {

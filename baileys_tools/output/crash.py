@@ -8,7 +8,7 @@ import tempfile
 import traceback
 
 from baileys_tools import __version__
-from baileys_tools.output.terminal import printable
+from baileys_tools.units import printable
 
 
 def report_crash(error: BaseException) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from baileys_tools import __version__
 from baileys_tools.errors import ExitCode
-from baileys_tools.output.terminal import printable
+from baileys_tools.units import printable
 
 SCHEMA_VERSION = 1
 

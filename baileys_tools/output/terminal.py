@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TextIO
 
+from baileys_tools.units import printable
+
 _COLOURS = {
     "bold": "1",
     "dim": "2",
@@ -15,23 +17,6 @@ _COLOURS = {
     "magenta": "35",
     "cyan": "36",
 }
-
-
-def printable(text: str) -> str:
-    """Given any text, return it with whatever a terminal could act on as `\\xNN` or `\\uNNNN`.
-
-    Bytes of a name that are no UTF-8 (surrogates) show as the bytes they are.
-    """
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 class Style:

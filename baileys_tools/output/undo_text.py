@@ -9,8 +9,8 @@ from typing import Any
 from baileys_tools.domain.undo import CompanyUndo, UndoReason
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.json_text import envelope, name_text, timestamp
-from baileys_tools.output.terminal import Style, counted, printable
-from baileys_tools.units import format_size
+from baileys_tools.output.terminal import Style, counted
+from baileys_tools.units import format_size, printable
 
 _KEPT = {
     UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",

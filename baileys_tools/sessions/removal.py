@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 import stat
 from collections.abc import Mapping, Sequence
 
@@ -52,6 +51,8 @@ class FolderRemover:
         self._quarantine: int | None = None
         self._device = os.fstat(folder).st_dev
         self.removals = Removals()
+        import signal  # 2 ms that a run with nothing to remove need not pay
+
         # A broken lease is announced by SIGIO, which would end the process; we ask instead.
         signal.signal(signal.SIGIO, signal.SIG_IGN)
 
@@ -82,7 +83,7 @@ class FolderRemover:
             self.removals.errors[name] = error.strerror or str(error)
             return Outcome.FAILED
         if outcome is Outcome.REMOVED:
-            self.removals.bytes_freed += planned.size
+            self.removals.bytes_freed += planned.st_size
         return outcome
 
     def _move_out(self, name: str, planned: FileStat) -> Outcome:
@@ -114,7 +115,8 @@ class FolderRemover:
             stat.S_ISREG(now.st_mode)
             and now.st_nlink == 1
             and now.st_dev == self._device
-            and (now.st_size, now.st_mtime_ns, now.st_ino) == planned
+            and (now.st_size, now.st_mtime_ns, now.st_ino)
+            == (planned.st_size, planned.st_mtime_ns, planned.st_ino)
         )
 
     def _take_name(self, name: str, fd: int, planned: FileStat, *, leased: bool) -> Outcome:
@@ -126,7 +128,7 @@ class FolderRemover:
             return Outcome.ALREADY_GONE
         moved = os.stat(new_name, dir_fd=place, follow_symlinks=False)
         outcome = Outcome.REMOVED
-        if moved.st_ino != planned.inode or not self._is_as_planned(fd, planned):
+        if moved.st_ino != planned.st_ino or not self._is_as_planned(fd, planned):
             outcome = Outcome.CHANGED
         elif leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_WRLCK:  # type: ignore[arg-type]
             outcome = Outcome.IN_USE

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from stat import (
+    S_ISBLK,
+    S_ISCHR,
+    S_ISDIR,
+    S_ISFIFO,
+    S_ISLNK,
+    S_ISREG,
+    S_ISSOCK,
+)
 
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
-from baileys_tools.domain.keyfiles import Kind, pre_key_id_of, sort_by_kind
+from baileys_tools.domain.keyfiles import Kind, sort_by_kind
 from baileys_tools.domain.senderkeys import untold_sender_keys
 
 OWN_FOLDER = ".baileys-tools"
@@ -24,23 +32,38 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
 
+def is_own(name: str) -> bool:
+    """Whether a name in a session folder is one that this tool keeps there."""
+    return name.startswith(OWN_PREFIX) or name == LOCK_NAME
+
+
+def exists(path: str, folder: int) -> bool:
+    """Whether an entry stands below a folder handle, itself and not what it links to."""
+    try:
+        os.stat(path, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
 def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
     Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
     decided by name. `pre_keys_kept` is how many of the highest pre-keys no rule will remove.
     """
-    entries = os.listdir(folder)
-    names = sort_by_kind(name for name in entries if not name.startswith(OWN_PREFIX) and name != LOCK_NAME)
+    names = sort_by_kind(os.listdir(folder))
+    if unknown := names.get(Kind.UNKNOWN):
+        names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
     stats: dict[str, FileStat] = {}
     oddities: list[Oddity] = []
     device = os.fstat(folder).st_dev
     for kind in _LOOKED_AT:
-        if kind in names:
-            wanted = names[kind] if kind is not Kind.PRE_KEY else _not_the_highest(names[kind], pre_keys_kept)
-            odd = _look_at(folder, device, wanted, stats)
-            if odd:
-                oddities += _set_aside(names, kind, odd)
+        wanted = names.get(kind)
+        if wanted and kind is Kind.PRE_KEY:
+            wanted = _not_the_highest(wanted, pre_keys_kept)
+        if wanted and (odd := _look_at(folder, device, wanted, stats)):
+            oddities += _set_aside(names, kind, odd)
     creds = read_creds(folder)
     owned = {}
     if isinstance(creds, Creds):
@@ -65,29 +88,31 @@ _LOOKED_AT = (
 )
 
 
-def _not_the_highest(pre_keys: Sequence[str], kept: int) -> list[str]:
-    return sorted(pre_keys, key=pre_key_id_of)[: max(0, len(pre_keys) - kept)]
+def _not_the_highest(pre_keys: list[str], kept: int) -> list[str]:
+    # Ids have no leading zeros, so of sorted names the longer is the higher.
+    return sorted(pre_keys, key=len)[: max(0, len(pre_keys) - kept)]
 
 
-def _look_at(folder: int, device: int, names: Iterable[str], stats: dict[str, FileStat]) -> dict[str, str]:
-    """Stat files into `stats`; return those that are no plain file of one name, with what they are."""
-    odd: dict[str, str] = {}
+def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileStat]) -> dict[str, str]:
+    """Stat files into `stats`; return those that are no plain file of one name, with what they are.
+
+    The bot may remove a file at any time, so the quick way, all in one go, can fail.
+    """
     look = os.stat
-    for name in names:
-        try:
-            seen = look(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            odd[name] = _GONE
-            continue
-        # By index: attributes of a stat result cost twice as much, and there are 100,000 of them.
-        if not stat.S_ISREG(seen[stat.ST_MODE]):
-            odd[name] = _what_it_is(seen.st_mode)
-        elif seen[stat.ST_NLINK] != 1:
-            odd[name] = _LINKED
-        elif seen[stat.ST_DEV] != device:
-            odd[name] = _ELSEWHERE
-        else:
-            stats[name] = FileStat(seen[stat.ST_SIZE], seen.st_mtime_ns, seen[stat.ST_INO])
+    try:
+        seen = [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
+    except FileNotFoundError:
+        odd = dict.fromkeys((name for name in names if not exists(name, folder)), _GONE)
+        return odd | _look_at(folder, device, [name for name in names if name not in odd], stats)
+    stats.update(zip(names, seen, strict=True))
+    # Mode, device and links by index: attributes of a stat result cost twice as much, times 100,000.
+    odd = {
+        name: _what_it_is(one, device)
+        for name, one in zip(names, seen, strict=True)
+        if one[3] != 1 or one[2] != device or not S_ISREG(one[0])
+    }
+    for name in odd:
+        del stats[name]
     return odd
 
 
@@ -107,15 +132,19 @@ def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str])
     return (Oddity(name, what) for name, what in odd.items() if what is not _GONE)
 
 
-def _what_it_is(mode: int) -> str:
+def _what_it_is(seen: os.stat_result, device: int) -> str:
     kinds = (
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISBLK, "a block device"),
+        (S_ISLNK, "a symbolic link"),
+        (S_ISDIR, "a folder"),
+        (S_ISFIFO, "a FIFO"),
+        (S_ISSOCK, "a socket"),
+        (S_ISBLK, "a block device"),
+        (S_ISCHR, "a character device"),
     )
-    return next((what for test, what in kinds if test(mode)), "a character device")
+    for test, what in kinds:
+        if test(seen.st_mode):
+            return what
+    return _LINKED if seen.st_dev == device else _ELSEWHERE
 
 
 def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
@@ -150,13 +179,16 @@ def read_regular_file(folder: int, name: str, limit: int) -> bytes:
     """
     fd = os.open(name, READ_FLAGS, dir_fd=folder)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not S_ISREG(os.fstat(fd).st_mode):
             raise OSError(f"{name} is not a regular file")
-        chunks = []
-        while limit > 0 and (chunk := os.read(fd, min(limit, 1 << 16))):
-            chunks.append(chunk)
-            limit -= len(chunk)
-        return b"".join(chunks)
+        content = b""
+        while len(content) < limit:
+            wanted = min(limit - len(content), 1 << 16)
+            chunk = os.read(fd, wanted)
+            content += chunk
+            if len(chunk) < wanted:
+                break
+        return content
     finally:
         os.close(fd)
 
