@@ -28,8 +28,8 @@ import { live } from '../../fixtures/generate/life.mjs'
 
 const LIVES = {
 	fresh: { paired: 60, contacts: 20, perGroup: 5, waiting: 5 },
-	long: { paired: 120, contacts: 30, handOuts: 1500, waiting: 2 },
-	updated: { paired: 120, contacts: 20, legacy: 10, movedGroup: true, waiting: 2 }
+	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 1500, waiting: 2 },
+	updated: { paired: 120, contacts: 16, perGroup: 5, legacy: 10, movedGroup: true, waiting: 2 }
 }
 const COMPANY = 'company_1'
 const RECEIPTS = 2
