@@ -45,7 +45,7 @@ def clean(settings: Settings, root: Path, now: datetime = NOW) -> CleanupReport:
 
 
 def undo(settings: Settings, root: Path, run: str | None = None) -> UndoReport:
-    return run_undo(settings, str(root), NOW, run)
+    return run_undo(settings, str(root), NOW, run=run)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -169,7 +169,7 @@ def test_a_company_that_is_locked_keeps_its_quarantine(settings: Settings, root:
     clean(settings, root)
     stamp = int(datetime.now(UTC).timestamp() * 1000)
     (root / "company_1001" / ".cleanup.lock").write_text(f'{{"timestamp": {stamp}, "pid": 1}}')
-    report = run_undo(settings, str(root), datetime.now(UTC), None)
+    report = run_undo(settings, str(root), datetime.now(UTC), run=None)
     assert report.exit_code is ExitCode.LOCKED
     assert report.companies[0].locked
     assert not (root / "company_1001" / SESSION).exists()
