@@ -22,6 +22,7 @@ import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
@@ -139,12 +140,11 @@ async function resendUntilRead(world, sender, resend) {
 async function runCommand([program, ...words], root) {
 	const child = spawn(program, words, {
 		env: { ...process.env, BAILEYS_SESSIONS_PATH: root },
-		stdio: ['ignore', 'pipe', 'inherit']
+		stdio: ['ignore', 'pipe', 'pipe']
 	})
-	const output = []
-	child.stdout.on('data', piece => output.push(piece))
-	const exitCode = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
-	return { exit_code: exitCode, output: Buffer.concat(output).toString() }
+	const exited = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
+	const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
+	return { exit_code: await exited, output, errors }
 }
 
 async function agesInDays(folder, now) {

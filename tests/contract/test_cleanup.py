@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,14 @@ GENERATE = HERE.parents[1] / "fixtures" / "generate"
 NAIVE = [sys.executable, str(HERE / "naive_cleanup.py")]
 CLEANUP = [str(COMMAND), "cleanup", "--json"]
 WITHOUT_GUARD = [*CLEANUP, "--no-pre-key-guard"]
+
+LIVES = {
+    "v6-long": ("baileys6", "long", "fifo"),
+    "v7-fresh": ("baileys7", "fresh", "fifo"),
+    "v7-long": ("baileys7", "long", "random"),
+    "v7-updated": ("baileys7", "updated", "fifo"),
+}
+"""Name -> which Baileys, which life (LIVES of cleanup_contract.mjs), how the server hands out pre-keys."""
 
 
 @dataclass(frozen=True)
@@ -79,31 +87,27 @@ def node() -> str:
     return program
 
 
-LIVES = {
-    "v6-long": ("baileys6", "long", "fifo"),
-    "v7-fresh": ("baileys7", "fresh", "fifo"),
-    "v7-long": ("baileys7", "long", "random"),
-    "v7-updated": ("baileys7", "updated", "fifo"),
-}
+Measure = Callable[[str], Measured]
 
 
 @pytest.fixture(scope="session")
-def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A function from the name of a life to what was measured; each life is measured once."""
-    known: dict[str, Measured] = {}
+def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """A function from the name of a life to what was measured; each life is lived once."""
+    reports: dict[str, dict[str, Any]] = {}
 
     def measured(name: str) -> Measured:
-        if name not in known:
-            known[name] = _measure(node, name, tmp_path_factory.mktemp(name))
-        return known[name]
+        if name not in reports:
+            reports[name] = _live(node, name, tmp_path_factory.mktemp(name))
+        report = reports[name]
+        ours, naive, without_guard = (_run(report["untouched"], run) for run in report["runs"])
+        return Measured(report["age_days"], ours, naive, without_guard)
 
-    yield measured
+    return measured
 
 
-def _measure(node: str, name: str, home: Path) -> Measured:
+def _live(node: str, name: str, home: Path) -> dict[str, Any]:
     version, life, order = LIVES[name]
-    commands = [CLEANUP, NAIVE, WITHOUT_GUARD]
-    words = [word for command in commands for word in ("--", *command)]
+    words = [word for command in (CLEANUP, NAIVE, WITHOUT_GUARD) for word in ("--", *command)]
     finished = subprocess.run(
         [node, HERE / "cleanup_contract.mjs", "--baileys", version, "--life", life, "--order", order, *words],
         env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
@@ -113,13 +117,12 @@ def _measure(node: str, name: str, home: Path) -> Measured:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    report = json.loads(finished.stdout)
-    ours, naive, without_guard = (_run(report["untouched"], run) for run in report["runs"])
-    return Measured(report["age_days"], ours, naive, without_guard)
+    report: dict[str, Any] = json.loads(finished.stdout)
+    return report
 
 
 def _run(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
-    assert run["exit_code"] == 0, run["output"]
+    assert run["exit_code"] == 0, f"{run['command']}: {run['output']}{run['errors']}"
     cleaned = run["cleaned"]
     return Run(
         removed=set(run["removed"]),
@@ -135,7 +138,7 @@ every_life = pytest.mark.parametrize("life", LIVES)
 
 
 @every_life
-def test_nobody_fails_to_read_the_bot(measure: Any, life: str) -> None:
+def test_nobody_fails_to_read_the_bot(measure: Measure, life: str) -> None:
     ours = measure(life).ours
     assert ours.removed, "a cleanup that removes nothing shows nothing"
     assert ours.attempts["bot_to_contact"] > 30
@@ -145,14 +148,14 @@ def test_nobody_fails_to_read_the_bot(measure: Any, life: str) -> None:
 
 
 @every_life
-def test_every_new_chat_on_a_pre_key_of_the_server_is_read(measure: Any, life: str) -> None:
+def test_every_new_chat_on_a_pre_key_of_the_server_is_read(measure: Measure, life: str) -> None:
     ours = measure(life).ours
     assert ours.attempts["new_chats"] > (5 if life.endswith("long") else 700)
     assert ours.after["new_chats"] == set()
 
 
 @every_life
-def test_contacts_of_the_last_14_days_lose_nothing(measure: Any, life: str) -> None:
+def test_contacts_of_the_last_14_days_lose_nothing(measure: Measure, life: str) -> None:
     measured = measure(life)
     assert measured.ours.plan["tier"] == "normal"
     young = {name for name, days in measured.ages.items() if name.startswith("session-") and days < 14}
@@ -162,35 +165,35 @@ def test_contacts_of_the_last_14_days_lose_nothing(measure: Any, life: str) -> N
 
 
 @every_life
-def test_one_resend_heals_each_contact_and_member(measure: Any, life: str) -> None:
+def test_one_resend_heals_each_contact_and_member(measure: Measure, life: str) -> None:
     ours = measure(life).ours
     for direction in ("contact_to_bot", "member_to_group"):
         assert ours.healed[direction] == {"1": len(ours.after[direction])}
 
 
 @pytest.mark.parametrize("life", ["v6-long", "v7-fresh", "v7-long"])
-def test_the_plan_states_what_the_cleanup_costs(measure: Any, life: str) -> None:
+def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> None:
     ours = measure(life).ours
     assert ours.plan["cost"] == ours.measured_cost
-    assert ours.measured_cost["contacts"] > 5
-    assert ours.measured_cost["group_senders"] > 5
+    assert ours.measured_cost["contacts"] > 3
+    assert ours.measured_cost["group_senders"] > 3
 
 
-def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(measure: Any) -> None:
+def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(measure: Measure) -> None:
     run = measure("v7-fresh").without_guard
     assert run.measured_cost["pre_keys"] > 700
     assert run.plan["cost"] == run.measured_cost
 
 
 @every_life
-def test_the_stated_cost_is_never_too_low(measure: Any, life: str) -> None:
+def test_the_stated_cost_is_never_too_low(measure: Measure, life: str) -> None:
     for run in (measure(life).ours, measure(life).without_guard):
         stated = run.plan["cost"]
         assert all(stated[what] >= cost for what, cost in run.measured_cost.items())
 
 
 @every_life
-def test_a_cleanup_by_prefix_and_age_fails_the_same_checks(measure: Any, life: str) -> None:
+def test_a_cleanup_by_prefix_and_age_fails_the_same_checks(measure: Measure, life: str) -> None:
     """Proves the checks above: this is what they would find."""
     naive = measure(life).naive
     assert naive.after["bot_to_group"], "own sender keys went and their memories stayed"
