@@ -83,7 +83,7 @@ def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
         )
 
 
-def run_undo(settings: Settings, root_path: str, now: datetime, *, run: str | None) -> UndoReport:
+def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None = None) -> UndoReport:
     """Undo a cleanup run (None: the last one) in the companies that the settings choose.
 
     Files go back where nothing newer stands, as they were: content, age and mode. Raises exit code 10 when

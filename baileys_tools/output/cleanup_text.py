@@ -138,7 +138,7 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
         Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
         Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
         Reason.YOUNG: f"last used {age} ago, limit {limit}{emergency}",
-        Reason.UNIT_YOUNG: f"last used {age} ago, but kept with the younger part of the bot's own key and memory",
+        Reason.UNIT_YOUNG: f"last used {age} ago, but one unit with a younger key or memory",
         Reason.PRE_KEY_NEWEST: f"one of the {limits.pre_keys_keep} highest ids",
         Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
         Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
