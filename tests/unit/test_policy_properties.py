@@ -125,7 +125,9 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
     # The file from the future may be among those removed; then the clock can be believed again.
     if plan.holds == again.holds:
         assert again.remove_count == 0
-        assert again.counted_before == plan.counted_after
+        # An emergency thins the highest ids, so guarded ones move up among them and count from then on.
+        if plan.tier is Tier.NORMAL:
+            assert again.counted_before == plan.counted_after
 
 
 @given(random_numbers, policies, policies)
