@@ -81,12 +81,12 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
 
 
 _LOOKED_AT = (
+    Kind.UNKNOWN,  # first, as files that are set aside below become unknown
     Kind.CREDS,
     Kind.SESSION,
     Kind.SENDER_KEY,
     Kind.SENDER_KEY_MEMORY,
     Kind.PRE_KEY,
-    Kind.UNKNOWN,
 )
 
 
@@ -237,4 +237,8 @@ def has_private_signing_key(folder: int, name: str) -> bool | None:
         signing_key = states[-1]["senderSigningKey"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return bool(signing_key.get("private")) if isinstance(signing_key, dict) else None
+    if not isinstance(signing_key, dict):
+        return None
+    # Baileys 7 writes a peer's as an empty buffer, Baileys 6 leaves it out.
+    private = signing_key.get("private")
+    return bool(private.get("data") if isinstance(private, dict) else private)
