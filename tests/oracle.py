@@ -169,11 +169,11 @@ def pre_keys_to_go(ids: Iterable[int], keep: int, creds: dict[str, Any]) -> set[
     return going
 
 
-def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any], keep: int) -> bool:
+def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any]) -> bool:
     """A Baileys 7 folder that has uploaded hardly more than what it uploaded when it paired."""
     next_id = whole_number(creds.get("nextPreKeyId"))
     version_7 = any(kind in ("lid-mapping", "device-list", "identity-key") for kind in kinds)
-    return version_7 and next_id is not None and PAIRING_UPLOAD < next_id <= PAIRING_UPLOAD + 1 + keep
+    return version_7 and next_id is not None and PAIRING_UPLOAD < next_id <= PAIRING_UPLOAD + 1 + 50
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -191,11 +191,11 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         return OraclePlan(everything, set(), set(), len(files), False, False, 0, 0, 0)
 
-    normal_removed, guarded_ids = _removed(files, creds, policy, policy.max_pre_keys, now_ns)
+    normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
     counted = len(files) - len(guarded)
     emergency = counted - len(normal_removed) >= policy.danger
-    removed, keep_pre_keys = normal_removed, policy.max_pre_keys
+    removed = normal_removed
     if emergency:
         limits = replace(
             policy,
@@ -203,18 +203,17 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
-        strictly, _ = _removed(files, creds, limits, policy.max_pre_keys, now_ns)
-        removed, keep_pre_keys = strictly, limits.max_pre_keys
+        removed, _ = _removed(files, creds, limits, now_ns)
 
     contacts = sum(kind_of(name) == "session" for name in removed)
     contents = {file.name: file.content for file in files}
     senders = sum(
         kind_of(name) == "sender-key" and owner_of(name, contents[name], creds) != "own" for name in removed
     )
-    going = pre_keys_to_go(_pre_key_ids(files), keep_pre_keys, creds)
-    offered = ids_in_dense_windows(going, 30)
-    if still_pairing_batch([kind_of(file.name) for file in files], creds, policy.max_pre_keys):
-        offered |= {number for number in going if number <= PAIRING_UPLOAD}
+    # A run is an upload whatever part of it goes, so for the cost the ids that stay count as well.
+    offered = ids_in_dense_windows(_pre_key_ids(files), 30)
+    if still_pairing_batch([kind_of(file.name) for file in files], creds):
+        offered |= {number for number in _pre_key_ids(files) if number <= PAIRING_UPLOAD}
     pre_keys = sum(f"pre-key-{number}.json" in removed for number in offered)
 
     verdicts = {
@@ -229,7 +228,7 @@ def _pre_key_ids(files: Iterable[OracleFile]) -> list[int]:
 
 
 def _removed(
-    files: Sequence[OracleFile], creds: dict[str, Any], limits: OraclePolicy, normal_keep: int, now_ns: int
+    files: Sequence[OracleFile], creds: dict[str, Any], limits: OraclePolicy, now_ns: int
 ) -> tuple[set[str], set[int]]:
     """Return the names to remove under `limits` and the pre-key ids that the batch guard held back."""
     removed: set[str] = set()
@@ -261,8 +260,8 @@ def _removed(
     if limits.guard:
         # Judged by what the strictest limit gives up, in both tiers: else an emergency could hold back what
         # the normal rules remove, and the run after it would find more to do.
-        guarded = going & ids_in_dense_windows(pre_keys_to_go(ids, min(normal_keep, 30), creds), 200)
-        if still_pairing_batch([kind_of(file.name) for file in files], creds, normal_keep):
+        guarded = going & ids_in_dense_windows(pre_keys_to_go(ids, 30, creds), 200)
+        if still_pairing_batch([kind_of(file.name) for file in files], creds):
             guarded |= {number for number in going if number <= PAIRING_UPLOAD}
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     return removed, guarded
