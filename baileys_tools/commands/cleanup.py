@@ -181,7 +181,7 @@ def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPla
     """Given an open session folder, return what is there and what a cleanup would do about it."""
     facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
     plan = plan_cleanup(facts, job.policy, job.now)
-    if plan.tier is Tier.EMERGENCY:
+    if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
         # Rare, so only now the pre-keys are looked at that the normal limits keep anyway.
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now)

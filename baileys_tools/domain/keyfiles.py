@@ -137,6 +137,11 @@ def pre_key_ids(names: Iterable[str]) -> list[int]:
     return [int(name[8:-5]) for name in names]
 
 
+def session_user(name: str) -> str:
+    """Given the name of a `session` file, return its user with the address domain if there is one."""
+    return key_id_of(name, Kind.SESSION).rpartition(".")[0]
+
+
 def parse_sender_key(name: str) -> SenderKeyName:
     """Given the name of a `sender-key` file, return group, user and device.
 

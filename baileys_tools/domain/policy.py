@@ -7,12 +7,13 @@ costs in messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
+from baileys_tools.domain.cost import Cost, senders_missed, sessions_missed
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_ids
@@ -94,25 +95,12 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What a plan costs, in messages that are late by one resend.
-
-    `contacts`: session addresses whose next message needs a resend if the contact writes first (nothing is
-    lost if the bot does). `group_senders`: (group, sender) pairs whose next group message does.
-    `pre_keys`: removed pre-keys that the server may still hand out; a new chat that gets one starts late.
-    """
-
-    contacts: int = 0
-    group_senders: int = 0
-    pre_keys: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class CleanupPlan:
     """What a cleanup of one folder does. `removals` are units in order: a unit goes whole or stays.
 
     `exceptions` are the files that stay for another reason than their kind's usual one. `explain` spells out
-    a verdict for every file.
+    a verdict for every file. `emergency_would_leave` is how many counted files even the emergency limits would
+    leave, where that is too many for them to be applied.
     """
 
     removals: Sequence[tuple[str, ...]]
@@ -126,6 +114,7 @@ class CleanupPlan:
     level_after: Level
     cost: Cost
     holds: tuple[Hold, ...] = ()
+    emergency_would_leave: int | None = None
 
     @property
     def files(self) -> int:
@@ -159,7 +148,9 @@ either the clock is ahead, or there is nothing left to keep tidy."""
 def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupPlan:
     """Given the facts of a folder, return the plan of a cleanup at `now` (aware).
 
-    The normal limits apply; if `thresholds.danger` or more counted files would remain, the emergency limits.
+    The normal limits apply; if `thresholds.danger` or more counted files would remain, the emergency limits,
+    provided that they bring the folder below. Where they cannot, being strict would cost messages every day
+    and gain nothing: most files of a busy Baileys 7 folder are of kinds that always stay.
     """
     if isinstance(folder.creds, CredsProblem):
         return _keep_everything(folder, policy)
@@ -167,7 +158,9 @@ def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupP
     if plan.counted_after < policy.thresholds.danger:
         return plan
     emergency = _plan_tier(folder, folder.creds, policy, Tier.EMERGENCY, now)
-    return emergency if emergency.remove_count > plan.remove_count else plan
+    if emergency.counted_after < policy.thresholds.danger:
+        return emergency
+    return replace(plan, emergency_would_leave=emergency.counted_after)
 
 
 def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
@@ -226,8 +219,8 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
         level_before=level_of(counted, policy.thresholds),
         level_after=level_of(counted - len(removed), policy.thresholds),
         cost=Cost(
-            contacts=len(sessions),
-            group_senders=len(peers) + len(sender_keys.untold.intersection(unit_files)),
+            contacts=sessions_missed(folder, sessions),
+            group_senders=senders_missed(folder, peers) + len(sender_keys.untold.intersection(unit_files)),
             pre_keys=len(still_offered(rule.removed, pool)),
         ),
         holds=(Hold.CLOCK,) if by_age.held else (),

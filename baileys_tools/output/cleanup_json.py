@@ -75,6 +75,7 @@ def _plan(plan: CleanupPlan, verdicts: Sequence[Verdict], *, kept_files: bool) -
         "level_before": plan.level_before.value,
         "level_after": plan.level_after.value,
         "tier": plan.tier.value,
+        "emergency_would_leave": plan.emergency_would_leave,
         "holds": [hold.value for hold in plan.holds],
         "bytes_to_free": plan.bytes_to_free,
         "cost": {

@@ -7,7 +7,8 @@ from datetime import timedelta
 from textwrap import fill
 
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status
-from baileys_tools.domain.policy import CleanupPlan, Cost, Hold, Policy, Reason, Tier, Verdict
+from baileys_tools.domain.cost import Cost
+from baileys_tools.domain.policy import REMOVABLE, CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.output.terminal import Style, counted
@@ -80,6 +81,8 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
     )
     if plan.by_kind:
         yield _item("kinds", ", ".join(f"{kind} {count:,}" for kind, count in plan.by_kind.items()))
+    if plan.emergency_would_leave is not None:
+        yield _item("note", _why_still_full(plan))
     if not plan.removals:
         yield _item("remove", "nothing")
         return
@@ -87,6 +90,15 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
     tier = "; emergency limits" if plan.tier is Tier.EMERGENCY else ""
     yield _item("remove", f"{plan.remove_count:,} ({format_size(plan.bytes_to_free)}{tier}): {listed}")
     yield _item("cost", cost_text(plan.cost))
+
+
+def _why_still_full(plan: CleanupPlan) -> str:
+    stay = sum(plan.by_kind.values()) - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
+    return (
+        f"the folder stays full: even the emergency limits would leave {plan.emergency_would_leave:,} counted "
+        f"files, so they are not applied; {stay:,} files are of kinds that always stay. Cleaning cannot help "
+        "here; a new login (reset) would."
+    )
 
 
 def cost_text(cost: Cost) -> str:
