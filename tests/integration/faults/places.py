@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,17 +71,21 @@ def run_as_nobody(command: Sequence[str | Path]) -> subprocess.CompletedProcess[
     )
 
 
-def open_to_everybody(path: Path) -> None:
-    """Let other users pass the private folders of pytest on the way to `path`."""
-    for folder in path.parents:
-        if folder.stat().st_uid == os.geteuid() and folder.name.startswith(("pytest-", "test_")):
-            folder.chmod(folder.stat().st_mode | 0o011)
+@contextmanager
+def place_for_everybody() -> Iterator[Path]:
+    """A folder that other users can reach: those of pytest are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="baileys-tools-test-", dir="/tmp") as place:
+        os.chmod(place, 0o755)
+        yield Path(place)
 
 
-def chown_tree(root: Path, owner: int) -> None:
+def give_away(root: Path) -> None:
+    """Give a tree to the user that `run_as_nobody` runs as."""
+    if os.geteuid() != 0:
+        return
     for folder, _, files in os.walk(root):
         for path in (folder, *(os.path.join(folder, name) for name in files)):
-            os.lchown(path, owner, owner)
+            os.lchown(path, NOBODY, NOBODY)
 
 
 def exchange(one: Path, other: Path) -> None:
