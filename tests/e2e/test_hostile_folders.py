@@ -114,6 +114,55 @@ def test_creds_that_are_no_file_hold_the_folder_without_waiting(tmp_path: Path, 
     assert (folder / "session-1.0.json").exists()
 
 
+BROKEN_CREDS = {
+    "empty": "",
+    "half": '{"me": {"id": "1',
+    "zeros": "\0" * 4096,
+    "a list": "[]",
+    "a bomb": "[" * 1_000_000,
+    "larger than any": json.dumps({"me": {"id": "1@s.whatsapp.net"}, "padding": "x" * (5 << 20)}),
+    "no utf-8": "\udcff{}",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_CREDS.values(), ids=BROKEN_CREDS)
+def test_broken_creds_hold_the_folder_and_nothing_else(tmp_path: Path, content: str) -> None:
+    broken = company_folder(tmp_path, "1", keys=KEYS)
+    sound = company_folder(tmp_path, "2", keys=KEYS)
+    (broken / "creds.json").write_bytes(os.fsencode(content))
+    before = snapshot_tree(broken)
+    run = clean(tmp_path, "--quiet")
+    assert run.returncode == 3
+    assert "company 1: creds.json is" in run.stderr
+    assert "internal error" not in run.stderr
+    assert snapshot_tree(broken) == before
+    assert not (sound / "session-1.0.json").exists()
+
+
+MAD_CREDS: list[dict[str, Any]] = [
+    {"nextPreKeyId": 10**4000},
+    {"nextPreKeyId": -1, "firstUnuploadedPreKeyId": -1},
+    {"nextPreKeyId": float("nan")},
+    {"nextPreKeyId": float("inf"), "firstUnuploadedPreKeyId": "31"},
+    {"nextPreKeyId": True, "firstUnuploadedPreKeyId": None},
+    {"me": []},
+    {"me": {"id": 5}},
+    {"me": {"id": "1" * 5000 + "@s.whatsapp.net"}},
+    {"me": {"id": "1:" + "9" * 5000 + "@s.whatsapp.net"}},
+    {"me": {"id": ":::@@@"}},
+]
+
+
+@pytest.mark.parametrize("changes", MAD_CREDS, ids=lambda changes: repr(changes)[:40])
+def test_creds_that_say_mad_things_never_end_in_a_crash(tmp_path: Path, changes: dict[str, Any]) -> None:
+    pre_keys = {f"pre-key-{number}.json": OLD for number in range(1, 61)}
+    folder = company_folder(tmp_path, keys=KEYS | pre_keys, **changes)
+    run = clean(tmp_path, "--quiet")
+    assert run.returncode in (0, 1)
+    assert "internal error" not in run.stderr
+    assert len(list(folder.glob("pre-key-*"))) >= 50
+
+
 @pytest.mark.xfail(reason="it is listed twice")
 def test_a_hard_link_to_an_outside_file_is_skipped_and_reported(tmp_path: Path) -> None:
     outside = write_key(tmp_path, "outside.json", OLD, "precious")
