@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +20,14 @@ from tests.integration.faults.kills import (
     Sweep,
     completes_and_can_be_undone,
     differences,
+    holdings,
+    losses,
     next_run_completes,
     small_folder,
     sweep,
     undo_brings_all_back,
 )
-from tests.support import Entry, snapshot_tree, write_key
+from tests.support import Entry, company_folder, scrubbed_environment, snapshot_tree, write_key
 
 NAIVE = Path(__file__).parent / "faults" / "naive.py"
 AT_ONCE = {"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"}
@@ -248,6 +252,34 @@ def test_a_cleanup_killed_three_times_gets_there_and_loses_nothing(
         shutil.rmtree(root)
     print(f"{kills} kills in 25 folders")
     assert kills >= 40
+
+
+def large_folder(root: Path) -> Path:
+    return company_folder(root, keys={f"session-{number}.0.json": OLD for number in range(2_000)})
+
+
+@pytest.mark.faults
+def test_a_cleanup_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
+    dice = random.Random(20260116)
+    kills = midway = 0
+    for turn in range(40):
+        root = tmp_path / f"turn-{turn}"
+        folder = large_folder(root)
+        before, tree = holdings(folder), snapshot_tree(folder)
+        process = subprocess.Popen(cleanup(root, "--quiet"), env=scrubbed_environment())
+        while process.poll() is None and not (folder / ".cleanup.lock").exists():
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, 0.15))
+        process.kill()
+        kills += process.wait() == -9
+        planned = before.keys() - {b"creds.json"}
+        midway += 0 < sum("live" not in places for places in holdings(folder).values()) < len(planned)
+        assert losses(folder, before, planned, undoable=True) == []
+        state = Recovery(root, folder, tree, planned, None)
+        assert completes_and_can_be_undone(state) == []
+        shutil.rmtree(root)
+    print(f"{kills} kills, {midway} of them midway")
+    assert midway >= 5
 
 
 # --- errors instead of kills --------------------------------------------------------------------------------

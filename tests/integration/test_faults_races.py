@@ -58,6 +58,17 @@ def outcomes(command: Any) -> dict[str, str]:
     return found
 
 
+def test_the_harness_catches_a_cleanup_that_does_not_look_again(tmp_path: Path) -> None:
+    _, calls = traced(python(NAIVE, "unlink", company_folder(tmp_path / "counted", keys=KEYS)))
+    point = calls[next(index for index, call in enumerate(calls) if call.name == "unlink") - 1]
+    folder = company_folder(tmp_path / "root", keys=KEYS)
+    with paused_after(point, python(NAIVE, "unlink", folder)) as command:
+        for name in KEYS:
+            (folder / name).write_text('{"the bot": "wrote this"}')
+        command.go_on()
+    assert not list(folder.glob("session-*"))
+
+
 def test_files_that_vanished_after_the_plan_are_already_gone_and_not_counted(tmp_path: Path) -> None:
     with stopped_with_a_plan(tmp_path) as (folder, command):
         gone = ["session-0.0.json", "session-2.0.json"]
