@@ -137,6 +137,31 @@ def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
     return "own" if can_sign else "peer"
 
 
+# --- what Baileys 7 still uses ------------------------------------------------------------------------------
+
+
+def has_lids(files: Iterable[OracleFile]) -> bool:
+    return any(kind_of(file.name) == "lid-mapping" for file in files)
+
+
+def session_is_used(name: str, files: Sequence[OracleFile]) -> bool:
+    """With LIDs a session by phone number counts only where a device list lets it be moved to the LID."""
+    user = name.removeprefix("session-").rsplit(".", 2)[0]
+    movable = f"device-list-{user}.json" in [file.name for file in files]
+    return not has_lids(files) or "_" in user or movable
+
+
+def sender_key_is_used(name: str, files: Sequence[OracleFile]) -> bool:
+    """With LIDs a key by phone number is a leftover where the group's newest key is one by LID."""
+    group, user, _ = sender_key_parts(name)
+    keys = [
+        (file.mtime_ns, "_" in sender_key_parts(file.name)[1])
+        for file in files
+        if kind_of(file.name) == "sender-key" and sender_key_parts(file.name)[0] == group
+    ]
+    return not has_lids(files) or "_" in user or not max(keys)[1]
+
+
 # --- pre-keys -----------------------------------------------------------------------------------------------
 
 
@@ -203,13 +228,19 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
-        removed, _ = _removed(files, creds, limits, now_ns)
+        strictly, _ = _removed(files, creds, limits, now_ns)
+        # Being strict where it does not help would cost messages every day and gain nothing.
+        emergency = counted - len(strictly) < policy.danger
+        if emergency:
+            removed = strictly
 
-    contacts = sum(kind_of(name) == "session" for name in removed)
+    contacts = sum(kind_of(name) == "session" and session_is_used(name, files) for name in removed)
     contents = {file.name: file.content for file in files}
-    senders = sum(
-        kind_of(name) == "sender-key" and owner_of(name, contents[name], creds) != "own" for name in removed
-    )
+    senders = 0
+    for name in removed:
+        if kind_of(name) == "sender-key":
+            owner = owner_of(name, contents[name], creds)
+            senders += owner == "untold" or (owner == "peer" and sender_key_is_used(name, files))
     # A run is an upload whatever part of it goes, so for the cost the ids that stay count as well.
     offered = ids_in_dense_windows(_pre_key_ids(files), 30)
     if still_pairing_batch([kind_of(file.name) for file in files], creds):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baileys_tools.domain.cost import Cost
 from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.policy import Cost, Limits, Policy, Reason, Tier, Verdict
+from baileys_tools.domain.policy import Limits, Policy, Reason, Tier, Verdict
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.cleanup_text import cost_text, reason_text
 from baileys_tools.output.json_text import envelope, name_text, timestamp

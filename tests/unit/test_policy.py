@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from baileys_tools.domain.cost import Cost
 from baileys_tools.domain.creds import Address, Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
 from baileys_tools.domain.policy import (
     CleanupPlan,
-    Cost,
     Hold,
     Limits,
     Policy,
@@ -228,7 +228,7 @@ def test_the_emergency_limits_apply_from_185_counted_files_left(
 
 
 def test_the_emergency_limits_remove_what_they_say() -> None:
-    gone = removed(emergency_folder(200))
+    gone = removed(emergency_folder(132))
     assert gone == {
         *(f"pre-key-{number}.json" for number in range(1, 22)),
         "session-1.0.json",
@@ -236,6 +236,18 @@ def test_the_emergency_limits_remove_what_they_say() -> None:
         PEER_KEY,
         f"sender-key-{GROUP}--4917000000002--0.json",
     }
+
+
+@pytest.mark.parametrize(
+    ("kept_kinds", "tier", "would_leave"), [(153, "emergency", None), (154, "normal", 185)]
+)
+def test_the_emergency_limits_are_left_alone_where_they_do_not_help(
+    kept_kinds: int, tier: str, would_leave: int | None
+) -> None:
+    ages = {f"pre-key-{number}.json": days(1) for number in range(1, 51)} | many(kept_kinds)
+    plan, _ = planned(ages)
+    assert (plan.tier, plan.emergency_would_leave) == (tier, would_leave)
+    assert plan.remove_count == (20 if tier == "emergency" else 0)
 
 
 def test_an_emergency_may_be_about_pre_keys_alone() -> None:
@@ -255,7 +267,8 @@ def test_guarded_pre_keys_are_no_emergency() -> None:
 def test_what_the_guard_holds_back_stays_in_an_emergency_too() -> None:
     leftovers = {f"pre-key-{number}.json": days(1) for number in range(1, 813, 8)}
     uploaded = {f"pre-key-{number}.json": days(1) for number in range(813, 853)}
-    plan, verdicts = planned(leftovers | uploaded | many(200), Creds(PAIRED.me, PAIRED.lid, 853, 853, True))
+    plan, verdicts = planned(leftovers | uploaded | many(140), Creds(PAIRED.me, PAIRED.lid, 853, 853, True))
+    assert plan.tier is Tier.EMERGENCY
     gone = {name for unit in plan.removals for name in unit}
     assert plan.guarded_pre_keys == 92
     assert gone == {f"pre-key-{number}.json" for number in range(813, 823)}
@@ -341,6 +354,17 @@ def test_the_cost_counts_contacts_group_senders_and_offered_pre_keys() -> None:
     ages |= {f"pre-key-{number}.json": days(1) for number in range(1, 81)}
     plan, _ = planned(ages)
     assert plan.cost == Cost(contacts=2, group_senders=1, pre_keys=30)
+
+
+def test_with_lids_what_nobody_uses_any_more_costs_nothing() -> None:
+    """Baileys 7 looks sessions up by LID, and a group that has moved to LIDs is not sent to by number."""
+    by_lid = f"sender-key-{GROUP}--270990000000001_1--0.json"
+    ages = {"session-1.0.json": days(15), "session-2.0.json": days(15), "session-3_1.0.json": days(15)}
+    ages |= {PEER_KEY: days(5), by_lid: days(4), "device-list-2.json": days(15)}
+    assert planned(ages)[0].cost == Cost(contacts=3, group_senders=2)
+    plan, _ = planned(ages | {"lid-mapping-1.json": days(15)})
+    assert plan.remove_count == 5
+    assert plan.cost == Cost(contacts=2, group_senders=1)
 
 
 def test_a_few_leftover_pre_keys_cost_nothing() -> None:
