@@ -16,7 +16,8 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 app = typer.Typer(
     name="baileys-tools",
     help="Keep the session folders of WhatsApp bots (Baileys) alive: clean them by policy, undo, explain.",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 10 not found, 75 locked.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 10 not found, "
+    "13 refused, 75 locked, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.
@@ -129,9 +130,9 @@ def undo(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put files that a cleanup removed back, where nothing newer stands.
+    """Put back what a cleanup removed.
 
-    Content, age and mode come back as they were. Removed files wait in quarantine for 24 hours
+    Files return as they were, with age and mode, where nothing newer stands. They wait in quarantine for 24 hours
     (cleanup.undo_window).
 
     \b

@@ -205,7 +205,7 @@ def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any]) -> bool:
 
 
 def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
-    watched = ("session", "sender-key", "sender-key-memory", "pre-key", "creds")
+    watched = ("session", "sender-key", "sender-key-memory", "creds")
     mtimes = [file.mtime_ns for file in files if kind_of(file.name) in watched]
     return not mtimes or -DAY <= now_ns - max(mtimes) <= 365 * DAY
 

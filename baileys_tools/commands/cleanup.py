@@ -123,7 +123,11 @@ def run_cleanup(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
         )
         if not companies:
-            raise BaileysToolsError(f"no session folder in {root.path}", _where_they_may_be(root))
+            raise BaileysToolsError(
+                f"no session folder in {root.path}",
+                _where_they_may_be(root),
+                exit_code=ExitCode.NOT_FOUND,
+            )
         for company in companies:
             progress(len(done), len(companies))
             done.append(_one(root, company, job, work))

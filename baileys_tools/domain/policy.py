@@ -176,7 +176,8 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
         level_before=level,
         level_after=level,
         cost=Cost(),
-        holds=(Hold.CREDS,),
+        # A folder with nothing in it yet is no trouble.
+        holds=(Hold.CREDS,) if folder.names else (),
     )
 
 
@@ -317,10 +318,18 @@ _WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY
 def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
     """Given a folder and the time, return whether they cannot belong together.
 
-    True when the newest file seen is over a day in the future, or over a year old.
+    True when the newest of the files that the bot writes again and again is over a day in the future, or over
+    a year old.
     """
-    newest = max([stat.st_mtime_ns for stat in folder.stats.values()], default=now_ns)
+    stats = folder.stats
+    newest = max(
+        [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats],
+        default=now_ns,
+    )
     return not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - newest <= _in_nanoseconds(PAST_LIMIT)
+
+
+_REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from textwrap import fill
 
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.domain.cost import Cost
+from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.policy import REMOVABLE, CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
@@ -80,16 +81,21 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
         "level", f"{before} -> {after} ({plan.counted_before:,} -> {plan.counted_after:,} counted files)"
     )
     if plan.by_kind:
-        yield _item("kinds", ", ".join(f"{kind} {count:,}" for kind, count in plan.by_kind.items()))
+        yield _item("kinds", _by_kind(plan.by_kind))
     if plan.emergency_would_leave is not None:
         yield _item("note", _why_still_full(plan))
     if not plan.removals:
         yield _item("remove", "nothing")
         return
-    listed = ", ".join(f"{kind} {count:,}" for kind, count in plan.removed_by_kind.items())
+    listed = _by_kind(plan.removed_by_kind)
     tier = "; emergency limits" if plan.tier is Tier.EMERGENCY else ""
     yield _item("remove", f"{plan.remove_count:,} ({format_size(plan.bytes_to_free)}{tier}): {listed}")
     yield _item("cost", cost_text(plan.cost))
+
+
+def _by_kind(counts: Mapping[Kind, int]) -> str:
+    # A no-break space keeps a kind and its number on one line; _item makes it a plain one again.
+    return ", ".join(f"{kind}\xa0{count:,}" for kind, count in counts.items())
 
 
 def _why_still_full(plan: CleanupPlan) -> str:
@@ -134,8 +140,11 @@ def _sorted(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _verdict(verdict: Verdict, tier: Tier, policy: Policy, style: Style) -> str:
+    name, reason = printable(verdict.name), reason_text(verdict, tier, policy)
     word = style.paint("remove", "red") if verdict.remove else style.paint("keep  ", "green")
-    return f"    {word} {printable(verdict.name)}\n           {reason_text(verdict, tier, policy)}"
+    # On one line where there is room, with the reasons in a column.
+    fits = len(name) <= 32 and 44 + len(reason) <= WIDTH
+    return f"    {word} {name:32} {reason}" if fits else f"    {word} {name}\n           {reason}"
 
 
 def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
@@ -155,7 +164,7 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
         Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
         Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
         Reason.PRE_KEY_GUARDED: "part of a large upload that the server still hands out",
-        Reason.HELD: "kept while the folder is held (see above)",
+        Reason.HELD: "kept while the folder is held: rules cannot be applied to it",
         Reason.OLD: f"last used {age} ago, limit {limit}{emergency}",
         Reason.PRE_KEY_OVER_LIMIT: f"not one of the {limits.pre_keys_keep} highest ids{emergency}",
     }
@@ -226,8 +235,6 @@ def _item(label: str, text: str) -> str:
     # Painted labels carry invisible characters, so the pad is counted from what is seen.
     seen = len(label) if not label.startswith("\x1b") else len(label.split("m", 1)[1]) - 4
     head = "  " + label + " " * max(1, 11 - seen)
-    if len(text) + 13 <= WIDTH or "\x1b" in text:
-        return head + text
-    return head + fill(text, WIDTH - 13, break_long_words=False, break_on_hyphens=False).replace(
-        "\n", "\n" + " " * 13
-    )
+    if len(text) + 13 > WIDTH and "\x1b" not in text:
+        text = fill(text, WIDTH - 13, break_long_words=False, break_on_hyphens=False)
+    return head + text.replace("\n", "\n" + " " * 13).replace("\xa0", " ")

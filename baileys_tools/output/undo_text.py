@@ -23,15 +23,15 @@ _KEPT = {
 def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, one line a run and company."""
     lines = [
-        f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {counted(run.files, 'file'):>12}  "
-        f"{format_size(run.size):>9}  company {printable(company.id)}"
+        f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
+        f"{printable(company.id)}"
         for company in companies
         for run in company.runs
     ]
     lines += undo_troubles(companies)
     if not lines:
         return "nothing to undo: no removed file is in quarantine"
-    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>12}  {'size':>9}"
+    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  company"
     return "\n".join([style.paint(head, "bold"), *lines])
 
 

@@ -28,8 +28,11 @@ _run_id = re.compile(r"(\d{8}T\d{6})Z-[0-9a-f]{6}").fullmatch
 
 
 def new_run_id(now: datetime) -> str:
-    """Given the time, return the name of a run: its start in UTC and something random."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Given the time, return the name of a run: its start in UTC, the millisecond, and something random.
+
+    So names sort by time.
+    """
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{secrets.token_hex(2)[:3]}"
 
 
 def run_started(run: str) -> datetime | None:

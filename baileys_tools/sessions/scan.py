@@ -64,7 +64,9 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         wanted = names.get(kind)
         if wanted and kind is Kind.PRE_KEY:
             wanted = _not_the_highest(wanted, pre_keys_kept)
-        if wanted and (odd := _look_at(folder, device, wanted, stats)):
+        # What Baileys did not name is only looked at for what it is.
+        into = stats if kind is not Kind.UNKNOWN else {}
+        if wanted and (odd := _look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     creds = read_creds(folder)
     owned = {}

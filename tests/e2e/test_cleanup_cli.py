@@ -140,7 +140,7 @@ def test_a_sessions_path_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_companies_says_where_they_may_be(tmp_path: Path) -> None:
     company_folder(tmp_path / "bot-a", None)
     refused = cleanup(tmp_path)
-    assert refused.returncode == 1
+    assert refused.returncode == 10
     assert "bot-a" in refused.stderr
     assert "rename it to company_<id>" in refused.stderr
 
@@ -217,13 +217,15 @@ def test_the_json_of_every_kind_of_run_fits_its_schema(root: Path, arguments: li
 
 def test_verbose_lists_each_file_exactly_once_with_a_reason(root: Path) -> None:
     shown = cleanup(root, "--dry-run", "-v", "--company", "1001").stdout.splitlines()
-    entries = [
-        (line.split(), shown[at + 1]) for at, line in enumerate(shown) if re.match(r" {4}(remove|keep)", line)
-    ]
-    names = [words[1] for words, _ in entries]
-    assert sorted(names) == sorted({*KEYS, "creds.json"})
-    assert all(reason.startswith(" " * 11) and reason.strip() for _, reason in entries)
-    said = {words[1]: (words[0], reason.strip()) for words, reason in entries}
+    said: dict[str, tuple[str, str]] = {}
+    for at, line in enumerate(shown):
+        if found := re.match(r" {4}(remove|keep) +(\S+)(?: +(.+))?", line):
+            verdict, name, reason = found.groups()
+            assert name not in said
+            # Behind the name where there is room, else below it.
+            said[name] = (verdict, reason or shown[at + 1].removeprefix(" " * 11))
+    assert said.keys() == {*KEYS, "creds.json"}
+    assert all(reason and not reason.startswith(" ") for _, reason in said.values())
     assert said[OLD_SESSION] == ("remove", "last used 15.0d ago, limit 14d")
     assert said["creds.json"] == ("keep", "creds is protected: never removed")
     assert said["pre-key-11.json"] == ("keep", "one of the 50 highest ids")

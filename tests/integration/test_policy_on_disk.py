@@ -213,10 +213,3 @@ def test_a_note_from_another_time_does_not_put_the_clock_in_doubt(tmp_path: Path
     plan = plan_on_disk(tmp_path, ages)
     assert plan["holds"] == []
     assert [entry["file"] for entry in plan["remove"]] == ["session-1.0.json"]
-
-
-def test_a_pre_key_from_the_future_puts_the_clock_in_doubt(tmp_path: Path) -> None:
-    ages = {"pre-key-7.json": timedelta(days=-2), "session-1.0.json": timedelta(days=20)}
-    plan = plan_on_disk(tmp_path, ages)
-    assert plan["holds"] == ["clock"]
-    assert plan["remove"] == []

@@ -340,7 +340,7 @@ def test_a_clock_that_cannot_be_right_stops_removal_by_age_alone(newest: timedel
     assert verdicts["session-1.0.json"].reason is (Reason.HELD if held else Reason.OLD)
 
 
-@pytest.mark.parametrize("name", ["creds.json", "session-2.0.json", PEER_KEY, MEMORY, "pre-key-7.json"])
+@pytest.mark.parametrize("name", ["creds.json", "session-2.0.json", PEER_KEY, MEMORY])
 def test_one_file_from_the_future_is_enough_to_doubt_the_clock(name: str) -> None:
     assert removed({"session-1.0.json": days(500), name: days(-2)}) == set()
 
