@@ -7,7 +7,7 @@ BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
 GENERATE := fixtures/generate
 CLIENTS  := $(GENERATE)/node_modules/.package-lock.json
-PYTEST   ?= $(BIN)/pytest -q
+PYTEST   ?= $(BIN)/pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
