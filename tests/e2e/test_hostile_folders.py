@@ -163,7 +163,6 @@ def test_creds_that_say_mad_things_never_end_in_a_crash(tmp_path: Path, changes:
     assert len(list(folder.glob("pre-key-*"))) >= 50
 
 
-@pytest.mark.xfail(reason="it is listed twice")
 def test_a_hard_link_to_an_outside_file_is_skipped_and_reported(tmp_path: Path) -> None:
     outside = write_key(tmp_path, "outside.json", OLD, "precious")
     folder = company_folder(tmp_path / "root", keys=KEYS)
