@@ -377,7 +377,7 @@ def test_a_company_of_a_strange_name_is_cleaned_and_printed_safely(tmp_path: Pat
     assert not (folder / "session-1.0.json").exists()
     listed = run_cli("undo", "--sessions", tmp_path, "--list")
     assert is_quiet_on_a_terminal(listed.stdout)
-    assert re.search(r"1 file ", listed.stdout)
+    assert re.search(r"\d{8}T\d{6}Z-[0-9a-f]{6}", listed.stdout)
     assert run_cli("undo", "--sessions", tmp_path).returncode == 0
     assert (folder / "session-1.0.json").exists()
     json.loads(clean(tmp_path, "--json").stdout)
