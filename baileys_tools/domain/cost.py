@@ -6,14 +6,13 @@ One removed file is one resend, with two exceptions that Baileys 7 makes; both w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import Kind, parse_sender_key, session_user
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What a plan costs, in messages that are late by one resend.
 
     `contacts`: session addresses whose next message needs a resend if the contact writes first (nothing is
@@ -46,10 +45,11 @@ def senders_missed(folder: FolderFacts, peers: Sequence[str]) -> int:
     In a group that has moved to LID addresses nobody sends by phone number any more: a key by number there is
     a leftover. A group has moved when its newest key is one by LID.
     """
-    if not folder.of(Kind.LID_MAPPING):
+    sender_keys = folder.of(Kind.SENDER_KEY)
+    if not folder.of(Kind.LID_MAPPING) or not [name for name in sender_keys if "_" in name]:
         return len(peers)
     newest: dict[str, tuple[int, bool]] = {}
-    for name in folder.of(Kind.SENDER_KEY):
+    for name in sender_keys:
         sender = parse_sender_key(name)
         candidate = (folder.stats[name].st_mtime_ns, "_" in sender.user)
         newest[sender.group] = max(newest.get(sender.group, candidate), candidate)

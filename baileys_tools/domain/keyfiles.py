@@ -139,7 +139,7 @@ def pre_key_ids(names: Iterable[str]) -> list[int]:
 
 def session_user(name: str) -> str:
     """Given the name of a `session` file, return its user with the address domain if there is one."""
-    return key_id_of(name, Kind.SESSION).rpartition(".")[0]
+    return name[8:-5].rpartition(".")[0]
 
 
 def parse_sender_key(name: str) -> SenderKeyName:
@@ -147,5 +147,5 @@ def parse_sender_key(name: str) -> SenderKeyName:
 
     Split from the right: old group ids contain a `-` of their own.
     """
-    group, user, device = key_id_of(name, Kind.SENDER_KEY).rsplit("--", 2)
+    group, user, device = name[11:-5].rsplit("--", 2)
     return SenderKeyName(group, user, int(device))

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from itertools import accumulate
+from operator import sub
+from typing import NamedTuple
 
 FEWEST_KEPT = 30
 """Pre-keys that every limit keeps."""
@@ -29,8 +30,7 @@ UPLOAD_BATCH = 30
 """The smallest full upload (`INITIAL_PREKEY_COUNT` of Baileys 6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreKeyPool:
+class PreKeyPool(NamedTuple):
     """The ids on disk and what creds say of them.
 
     `topped_up_by_fives` is true for folders of Baileys 7, which uploads 5 new pre-keys each time the server
@@ -43,8 +43,7 @@ class PreKeyPool:
     topped_up_by_fives: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PreKeyRule:
+class PreKeyRule(NamedTuple):
     """The verdict on every id. `kept_last` and `kept_unuploaded` were over the limit and stay all the same."""
 
     removed: frozenset[int]
@@ -116,7 +115,10 @@ def dense_runs(ids: Set[int], length: int) -> frozenset[int]:
     """
     ordered = sorted(ids)
     if len(ordered) * 2 <= length:
-        return frozenset()
+        return _NONE
+    if length > 1 and min(map(sub, ordered[1:], ordered)) > 2:
+        # All so far apart that no two make a dense span: what a drained folder has.
+        return _NONE
     g = [2 * k - i for k, i in enumerate(ordered)]
     # highest[k] is the maximum of g[k:]; it never rises, so it can be searched.
     highest = list(accumulate(reversed(g), max))
