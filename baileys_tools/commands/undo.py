@@ -17,9 +17,10 @@ from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.quarantine import describe_runs, run_started, undo_run
+from baileys_tools.sessions.quarantine import run_started
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import has_private_signing_key, read_creds, written_since
+from baileys_tools.sessions.undo import describe_runs, undo_run
 
 
 def undo_command(

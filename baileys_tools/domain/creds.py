@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CredsProblem(StrEnum):
@@ -17,16 +17,14 @@ class CredsProblem(StrEnum):
     """Not a JSON object: cut off, overwritten, or not readable at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A WhatsApp address `user[:device]@server`, without its server. `device` is None where it is not given."""
 
     user: str
     device: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Creds:
+class Creds(NamedTuple):
     """The facts of a readable `creds.json` that rules need.
 
     `next_pre_key_id` and `first_unuploaded_pre_key_id` are None where creds do not state them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.keyfiles import Kind
@@ -26,8 +26,7 @@ class FileStat(Protocol):
     def st_ino(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Oddity:
+class Oddity(NamedTuple):
     """An entry that is no plain file of one name. It is reported, never opened and never removed.
 
     `failed`: the system would not say what it is.

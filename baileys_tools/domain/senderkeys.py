@@ -8,8 +8,8 @@ If the key goes and the memory stays, a new key is made that nobody is told: eve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from baileys_tools.domain.creds import Address, Creds
 from baileys_tools.domain.keyfiles import Kind, SenderKeyName, key_id_of, parse_sender_key
@@ -59,8 +59,7 @@ def untold_sender_keys(names: Sequence[str], creds: Creds) -> list[str]:
     return [name for name in names if owner_of(name, creds, {}) is Owner.UNTOLD]
 
 
-@dataclass(frozen=True, slots=True)
-class SenderKeys:
+class SenderKeys(NamedTuple):
     """The sender-keys of a folder: those of peers, and what the bot keeps itself, as one unit a group.
 
     A unit is in the order of removal, the memory first: a key without memory is harmless, a memory without

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.undo import UndoReason, UndoRun, failed_sibling
 from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, exists
@@ -32,7 +30,7 @@ def new_run_id(now: datetime) -> str:
 
     So names sort by time.
     """
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{secrets.token_hex(2)[:3]}"
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
 
 
 def run_started(run: str) -> datetime | None:
@@ -41,7 +39,7 @@ def run_started(run: str) -> datetime | None:
     if match is None:
         return None
     try:
-        return datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        return datetime.fromisoformat(f"{match[1]}Z")  # strptime is an import of 2 ms more
     except ValueError:
         return None
 
@@ -104,20 +102,6 @@ def list_runs(quarantine: int) -> list[tuple[str, datetime]]:
     """Given a quarantine, return its runs and when they started, oldest first."""
     runs = ((name, run_started(name)) for name in os.listdir(quarantine))
     return sorted((name, started) for name, started in runs if started is not None)
-
-
-def describe_runs(folder: int) -> list[UndoRun]:
-    """Given the handle of a session folder, return what can be undone there, oldest first."""
-    found = []
-    with open_quarantine(folder) as quarantine:
-        if quarantine is None:
-            return []
-        for run, started in list_runs(quarantine):
-            with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
-                sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
-            if sizes:
-                found.append(UndoRun(run, started, len(sizes), sum(sizes)))
-    return found
 
 
 def mend(folder: int) -> list[str]:
@@ -240,35 +224,3 @@ def remove_empty_folders(folder: int) -> None:
         finally:
             os.close(own)
         os.rmdir(OWN_FOLDER, dir_fd=folder)
-
-
-def undo_run(
-    folder: int, run: str, choose: Callable[[Collection[str], int], Mapping[str, UndoReason]]
-) -> tuple[dict[str, UndoReason], dict[str, str]]:
-    """Put the files of a run back as `choose` (quarantined names, handle of the run) says.
-
-    Return what happened to each, and the system's word for each that failed. Needs the company's lock. Files
-    that stay are in the quarantine still. Raises OSError.
-    """
-    reasons: dict[str, UndoReason] = {}
-    errors: dict[str, str] = {}
-    with open_quarantine(folder) as quarantine:
-        if quarantine is None or run not in dict(list_runs(quarantine)):
-            return reasons, errors
-        with open_run(quarantine, run) as fd:
-            reasons = dict(choose(os.listdir(fd), fd))
-            # In the plan's order: a memory comes after the bot's own keys, and not at all if one of them fails.
-            for name, reason in reasons.items():
-                if reason is not UndoReason.BACK:
-                    continue
-                if kind_of(name) is Kind.SENDER_KEY_MEMORY and failed_sibling(name, errors):
-                    reasons[name] = UndoReason.WITH_UNIT
-                    continue
-                try:
-                    if not put_back(name, fd, name, folder):
-                        reasons[name] = UndoReason.NEWER_STANDS
-                except OSError as error:
-                    reasons[name] = UndoReason.FAILED
-                    errors[name] = error.strerror or str(error)
-    remove_empty_folders(folder)
-    return reasons, errors

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
@@ -15,8 +15,7 @@ COMPANY_PREFIX = "company_"
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Company:
+class Company(NamedTuple):
     """One tenant: `id` as people name it, `entry` the folder's name in the root (`.` for the root itself)."""
 
     id: str
