@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
@@ -117,7 +118,6 @@ def run_cleanup(
     run = new_run_id(now) if undo_window and not dry_run else None
     job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts)
     work = plan_company if dry_run else clean_company
-    done: list[CompanyCleanup] = []
     with Root(root_path) as root:
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
@@ -128,10 +128,7 @@ def run_cleanup(
                 _where_they_may_be(root),
                 exit_code=ExitCode.NOT_FOUND,
             )
-        for company in companies:
-            progress(len(done), len(companies))
-            done.append(_one(root, company, job, work))
-        progress(len(done), len(companies))
+        done = for_each(companies, lambda company: _one(root, company, job, work), _lost, progress)
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root_path, now, dry_run, run if undoable else None, done)
 
@@ -173,6 +170,11 @@ def _one(
                 f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
             ) from error
         return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=say_why(error))
+
+
+def _lost(company: Company, why: str) -> CompanyCleanup:
+    trouble = f"the process that worked on it {why}; what it removed can be undone, and the next run goes on"
+    return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=trouble)
 
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
@@ -228,7 +230,7 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         company.id,
         company.path,
         Status.PLANNED,
-        plan=plan,
+        plan=plan if job.verdicts is Verdicts.ALL else plan.in_numbers(),
         verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
         if job.verdicts is not Verdicts.NONE
         else (),

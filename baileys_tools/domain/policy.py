@@ -61,8 +61,7 @@ class Tier(StrEnum):
     EMERGENCY = "emergency"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What is too old, and how many pre-keys are enough."""
 
     session_max_age: timedelta
@@ -115,6 +114,10 @@ class CleanupPlan:
     cost: Cost
     holds: tuple[Hold, ...] = ()
     emergency_would_leave: int | None = None
+
+    def in_numbers(self) -> CleanupPlan:
+        """Return the plan without the names of files: what a large run keeps of it."""
+        return replace(self, removals=(), exceptions={})
 
     @property
     def files(self) -> int:

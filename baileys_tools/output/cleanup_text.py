@@ -84,7 +84,7 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
         yield _item("kinds", _by_kind(plan.by_kind))
     if plan.emergency_would_leave is not None:
         yield _item("note", _why_still_full(plan))
-    if not plan.removals:
+    if not plan.remove_count:
         yield _item("remove", "nothing")
         return
     listed = _by_kind(plan.removed_by_kind)

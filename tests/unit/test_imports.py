@@ -36,6 +36,8 @@ NO_IO_MODULES = {
     *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "sqlite3", "subprocess", "tempfile"),
     *("threading", "time", "urllib"),
 }
+ENDS_CHILDREN = {("commands", "fleet")}
+"""Where processes are forked, they are ended too."""
 CLOCK_METHODS = {"now", "today", "utcnow"}
 NO_DRY_RUN = (EFFECTS | LEAVES | {"domain"}) - {"output"}
 """A plan is applied or shown; who applies it does not ask. Only output knows, to say "would remove"."""
@@ -68,7 +70,7 @@ def _offences(package: Path, path: Path) -> Iterator[tuple[int, str]]:
                 yield line, offence
         if room == "domain" and _reads_clock_or_file(node):
             yield line, "domain reads the clock or a file"
-        if room not in ("cli", "__main__") and _exits(node):
+        if room not in ("cli", "__main__") and parts not in ENDS_CHILDREN and _exits(node):
             yield line, "only cli exits"
         if room in NO_DRY_RUN and _asks_for_dry_run(node):
             yield line, "below commands nothing asks whether this is a dry run"
