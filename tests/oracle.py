@@ -207,7 +207,15 @@ def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any]) -> bool:
 def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
     watched = ("session", "sender-key", "sender-key-memory", "creds")
     mtimes = [file.mtime_ns for file in files if kind_of(file.name) in watched]
-    return not mtimes or -DAY <= now_ns - max(mtimes) <= 365 * DAY
+    if mtimes and not -DAY <= now_ns - max(mtimes) <= 365 * DAY:
+        return False
+    for moment in mtimes:
+        until = [other for other in mtimes if other <= moment]
+        after = [other for other in mtimes if other > moment]
+        leapt = after and min(after) - max(until) > 365 * DAY and now_ns - min(mtimes) > 365 * DAY
+        if leapt and len(until) > len(after) and len(mtimes) >= 10:
+            return False
+    return True
 
 
 def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: int) -> OraclePlan:

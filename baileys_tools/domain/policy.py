@@ -147,6 +147,9 @@ PAST_LIMIT = timedelta(days=365)
 """A folder whose newest file is older than this cannot be alive (an idle session dies after about 30 days):
 either the clock is ahead, or there is nothing left to keep tidy."""
 
+FEWEST_FOR_A_GAP = 10
+"""Files that it takes to speak of most of them."""
+
 
 def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupPlan:
     """Given the facts of a folder, return the plan of a cleanup at `now` (aware).
@@ -321,15 +324,29 @@ _WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY
 def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
     """Given a folder and the time, return whether they cannot belong together.
 
-    True when the newest of the files that the bot writes again and again is over a day in the future, or over
-    a year old.
+    True when the newest of the files that the bot writes again and again is over a day in the future or over a
+    year old, or when most of them lie beyond a gap of over a year in which it wrote nothing.
     """
     stats = folder.stats
-    newest = max(
-        [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats],
-        default=now_ns,
-    )
-    return not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - newest <= _in_nanoseconds(PAST_LIMIT)
+    written = [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats]
+    if not written:
+        return False
+    long_ago = _in_nanoseconds(PAST_LIMIT)
+    if not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - max(written) <= long_ago:
+        return True
+    return now_ns - min(written) > long_ago and _most_lie_beyond_a_gap(written, long_ago)
+
+
+def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
+    """Whether the clock has leapt ahead and the bot writes on: it does so by the same clock.
+
+    No session outlives a year of silence, so a folder cannot have come by such a gap in a life of its own.
+    """
+    if len(written) < FEWEST_FOR_A_GAP:
+        return False
+    written = sorted(written)
+    beyond = [i for i in range(1, len(written)) if written[i] - written[i - 1] > gap_ns]
+    return bool(beyond) and beyond[-1] * 2 > len(written)
 
 
 _REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)

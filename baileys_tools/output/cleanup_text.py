@@ -130,8 +130,9 @@ def _why_held(company: CompanyCleanup) -> Iterator[str]:
         )
     if Hold.CLOCK in holds:
         yield (
-            "the clock does not fit the files (the newest is over a day in the future or over a year old): "
-            "nothing is removed by age. Check the date of this host."
+            "the clock does not fit the files (the newest is over a day in the future or over a year old, or "
+            "most were written over a year before the rest): nothing is removed by age. Check the date of "
+            "this host."
         )
 
 

@@ -250,6 +250,22 @@ def test_the_emergency_limits_are_left_alone_where_they_do_not_help(
     assert plan.remove_count == (20 if tier == "emergency" else 0)
 
 
+@pytest.mark.parametrize(
+    ("before_the_gap", "after_it", "gap", "held"),
+    [(6, 4, 400, True), (5, 5, 400, False), (6, 3, 400, False), (6, 4, 300, False), (60, 4, 3653, True)],
+)
+def test_a_leap_that_most_files_lie_behind_puts_the_clock_in_doubt(
+    before_the_gap: int, after_it: int, gap: int, held: bool
+) -> None:
+    ages = {f"session-{number}.0.json": days(gap + 20 + number / 10) for number in range(before_the_gap)}
+    ages |= {f"session-9{number}.0.json": days(20) for number in range(after_it - 1)} | {
+        "creds.json": days(0)
+    }
+    plan, _ = planned(ages)
+    assert (plan.holds == (Hold.CLOCK,)) == held
+    assert plan.remove_count == (0 if held else before_the_gap + after_it - 1)
+
+
 def test_an_emergency_may_be_about_pre_keys_alone() -> None:
     ages = {f"pre-key-{number}.json": days(1) for number in range(1, 51)} | many(150)
     assert removed(ages) == {f"pre-key-{number}.json" for number in range(1, 21)}
