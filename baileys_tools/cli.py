@@ -231,7 +231,7 @@ def main() -> None:
         # The reader has gone (`| head`): nothing to say to nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(ExitCode.DONE))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort
         from baileys_tools.output.crash import report_crash
 
         report_crash(error)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class OraclePolicy:
 
 class OraclePlan(NamedTuple):
     verdicts: dict[str, tuple[str, str]]  # name -> ("keep" | "remove", kind)
+    removed: set[str]
     guarded: set[str]
     counted: int
     emergency: bool
@@ -48,14 +50,11 @@ class OraclePlan(NamedTuple):
     cost_group_senders: int
     cost_pre_keys: int
 
-    @property
-    def removed(self) -> set[str]:
-        return {name for name, (verdict, _) in self.verdicts.items() if verdict == "remove"}
-
 
 # --- names --------------------------------------------------------------------------------------------------
 
 
+@cache
 def kind_of(name: str) -> str:
     """Return the kind that the file name says, "unknown" when it fits no grammar exactly."""
     if name == "creds.json":
@@ -190,7 +189,7 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
-        return OraclePlan(everything, set(), len(files), False, False, 0, 0, 0)
+        return OraclePlan(everything, set(), set(), len(files), False, False, 0, 0, 0)
 
     normal_removed, guarded_ids = _removed(files, creds, policy, policy.max_pre_keys, now_ns)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
@@ -222,7 +221,7 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
         file.name: ("remove" if file.name in removed else "keep", kind_of(file.name)) for file in files
     }
     by_age = clock_is_plausible(files, now_ns)
-    return OraclePlan(verdicts, guarded, counted, emergency, by_age, contacts, senders, pre_keys)
+    return OraclePlan(verdicts, removed, guarded, counted, emergency, by_age, contacts, senders, pre_keys)
 
 
 def _pre_key_ids(files: Iterable[OracleFile]) -> list[int]:

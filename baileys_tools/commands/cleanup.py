@@ -18,9 +18,9 @@ from baileys_tools.domain.removals import Removals
 from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
-from baileys_tools.sessions.faults import is_read_only, say_why
+from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.quarantine import mend, new_run_id, purge, remove_empty_folders
+from baileys_tools.sessions.quarantine import Purge, mend, new_run_id, purge, remove_empty_folders
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import scan_folder
@@ -128,7 +128,8 @@ def run_cleanup(
             progress(len(done), len(companies))
             done.append(_one(root, company, job, work))
         progress(len(done), len(companies))
-    return CleanupReport(root_path, now, dry_run, run, done)
+    undoable = any(company.removals.undoable for company in done if company.removals is not None)
+    return CleanupReport(root_path, now, dry_run, run if undoable else None, done)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -162,7 +163,8 @@ def _one(
     except Locked as lock:
         return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock))
     except OSError as error:
-        if is_read_only(error):
+        if root.is_read_only():
+            # One word for all of them.
             raise BaileysToolsError(
                 f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
             ) from error
@@ -192,14 +194,15 @@ def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyClea
         mended = mend(folder)
         facts, plan = look_and_plan(folder, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
-        purged = (0, 0) if plan.holds else purge(folder, job.now, job.undo_window)
+        purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
         removals = carry_out(folder, plan, facts, job.run)
         return replace(
             _report(company, facts, plan, job),
             status=held_or_cleaned(plan),
             removals=removals,
-            purged_files=purged[0],
-            purged_bytes=purged[1],
+            purged_files=purged.files,
+            purged_bytes=purged.size,
+            purge_errors=purged.errors,
             mended=tuple(mended),
         )
 
@@ -211,7 +214,7 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
     with FolderRemover(folder, run) as remover:
         for unit in plan.removals:
             remover.remove_unit(unit, facts.stats)
-        if run is not None and not remover.removals.bytes_freed:
+        if run is not None and not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals
 

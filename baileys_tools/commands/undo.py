@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
@@ -16,9 +17,9 @@ from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.quarantine import describe_runs, open_quarantine, open_run, undo_run
+from baileys_tools.sessions.quarantine import describe_runs, run_started, undo_run
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.scan import has_private_signing_key, read_creds
+from baileys_tools.sessions.scan import has_private_signing_key, read_creds, written_since
 
 
 def undo_command(
@@ -38,10 +39,8 @@ def undo_command(
     loaded = load_settings(flags, os.environ, config=config)
     root_path = require_sessions_path(loaded)
     now = datetime.now(UTC)
-    if list_only:
-        report = list_undo(loaded.settings, root_path, now)
-    else:
-        report = run_undo(loaded.settings, root_path, now, run)
+    undo = list_undo if list_only else partial(run_undo, run=run)
+    report = undo(loaded.settings, root_path, now)
     if as_json:
         print(undo_json(root_path, now, report.exit_code, report.run, report.companies))
     elif quiet:
@@ -67,8 +66,10 @@ class UndoReport:
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         failed = sum(bool(company.trouble) and not company.locked for company in self.companies)
-        if failed:
-            return ExitCode.FAILED if failed == len(self.companies) else ExitCode.PARTLY_FAILED
+        if failed and failed == len(self.companies):
+            return ExitCode.FAILED
+        if failed or any(company.errors for company in self.companies):
+            return ExitCode.PARTLY_FAILED
         if self.companies and all(company.locked for company in self.companies):
             return ExitCode.LOCKED
         return ExitCode.DONE
@@ -82,7 +83,7 @@ def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
         )
 
 
-def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None) -> UndoReport:
+def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None = None) -> UndoReport:
     """Undo a cleanup run (None: the last one) in the companies that the settings choose.
 
     Files go back where nothing newer stands, as they were: content, age and mode. Raises exit code 10 when
@@ -126,35 +127,39 @@ def _runs_of(root: Root, company: Company) -> CompanyUndo:
 
 
 def _undo_company(root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
+    started = run_started(run)
+    assert started is not None
     try:
         with root.open(company) as folder, company_lock(folder, now):
-            creds = read_creds(folder)
 
-            def chosen(quarantined: Collection[str], live: Collection[str]) -> Mapping[str, UndoReason]:
-                owned = _owned_by_content(folder, run, quarantined, live, creds)
-                return plan_undo(quarantined, live, creds, owned)
+            def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
+                return _plan(folder, run_folder, quarantined, started)
 
-            return CompanyUndo(company.id, reasons=undo_run(folder, run, chosen))
+            reasons, errors = undo_run(folder, run, chosen)
+            return CompanyUndo(company.id, reasons=reasons, errors=errors)
     except Locked as lock:
         return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")
     except OSError as error:
+        if root.is_read_only():
+            raise BaileysToolsError(
+                f"{root.path} is on a read-only file system", "Mount it writable."
+            ) from error
         return CompanyUndo(company.id, trouble=say_why(error))
 
 
-def _owned_by_content(
-    folder: int, run: str, quarantined: Collection[str], live: Collection[str], creds: object
-) -> dict[str, bool]:
-    if not isinstance(creds, Creds):
-        return {}
+def _plan(
+    folder: int, run_folder: int, quarantined: Collection[str], started: datetime
+) -> dict[str, UndoReason]:
+    live = os.listdir(folder)
+    since = written_since(folder, live, started)
+    creds = read_creds(folder)
     owned: dict[str, bool | None] = {}
-    with open_quarantine(folder) as quarantine:
-        assert quarantine is not None
-        with open_run(quarantine, run) as fd:
-            for name in untold_sender_keys(_sender_keys(quarantined), creds):
-                owned[name] = has_private_signing_key(fd, name)
-    for name in untold_sender_keys(_sender_keys(live), creds):
-        owned[name] = has_private_signing_key(folder, name)
-    return {name: answer for name, answer in owned.items() if answer is not None}
+    if isinstance(creds, Creds):
+        for place, names in ((folder, live), (run_folder, quarantined)):
+            for name in untold_sender_keys(_sender_keys(names), creds):
+                owned[name] = has_private_signing_key(place, name)
+    told = {name: answer for name, answer in owned.items() if answer is not None}
+    return plan_undo(quarantined, live, since, creds, told)
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,8 +29,9 @@ class Status(StrEnum):
 class CompanyCleanup:
     """What a run did, or would do, in one company's folder.
 
-    `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine
-    because their undo window was over; `mended` are files that an interrupted run had left half removed.
+    `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why
+    a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine because their undo
+    window was over; `mended` are files that an interrupted run had left half removed.
     """
 
     id: str
@@ -43,13 +44,15 @@ class CompanyCleanup:
     removals: Removals | None = None
     purged_files: int = 0
     purged_bytes: int = 0
+    purge_errors: Mapping[str, str] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
     trouble: str = ""
 
     @property
     def failed_files(self) -> int:
-        """Planned removals that the system refused."""
-        return self.removals.count(Outcome.FAILED) if self.removals is not None else 0
+        """Files that the system would not let us look at, remove or purge."""
+        removals = self.removals.count(Outcome.FAILED) if self.removals is not None else 0
+        return removals + len(self.purge_errors) + sum(odd.failed for odd in self.oddities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,7 @@ class CleanupReport:
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         statuses = [company.status for company in self.companies]
-        bad = {Status.FAILED} if self.dry_run else {Status.FAILED, Status.HELD}
-        failed = sum(status in bad for status in statuses)
+        failed = sum(status in (Status.FAILED, Status.HELD) for status in statuses)
         if failed and failed == len(statuses):
             return ExitCode.FAILED
         if failed or any(company.failed_files for company in self.companies):

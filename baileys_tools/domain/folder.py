@@ -28,10 +28,14 @@ class FileStat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """An entry that is no plain file of one name. It is reported, never opened and never removed."""
+    """An entry that is no plain file of one name. It is reported, never opened and never removed.
+
+    `failed`: the system would not say what it is.
+    """
 
     name: str
     what: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,15 +51,19 @@ class SenderKeyName(NamedTuple):
     device: int
 
 
-_WORD = r"[0-9A-Za-z@._+=-]+"
+_WORD = r"[0-9A-Za-z@._+=-]"
+_USER = r"[0-9A-Za-z_.-]{1,64}"
+_DEVICE = r"[0-9]{1,9}+"
 
 _GRAMMAR = {
-    Kind.SENDER_KEY_MEMORY: rf"sender-key-memory-{_WORD}\.json",
-    Kind.SENDER_KEY: rf"sender-key-(?:[0-9A-Za-z@._+=]++|{_WORD})--[0-9A-Za-z_.-]+--[0-9]++\.json",
-    Kind.SESSION: r"session-[0-9A-Za-z_-]++\.[0-9]++\.json",
-    Kind.PRE_KEY: r"pre-key-[1-9][0-9]*+\.json",
+    Kind.SENDER_KEY_MEMORY: rf"sender-key-memory-{_WORD}{{1,100}}\.json",
+    Kind.SENDER_KEY: rf"sender-key-(?:[0-9A-Za-z@._+=]{{1,100}}+|{_WORD}{{1,100}})--{_USER}--{_DEVICE}\.json",
+    Kind.SESSION: rf"session-[0-9A-Za-z_-]{{1,64}}+\.{_DEVICE}\.json",
+    Kind.PRE_KEY: r"pre-key-[1-9][0-9]{0,9}+\.json",
 }
-"""How the names of removable kinds look. Other kinds are never removed, so for them any id will do."""
+"""How the names of removable kinds look, and how long they can be: a longer one is none of Baileys', and a
+name has to leave room for what is put before it on its way out. Other kinds are never removed, so for them any
+id will do."""
 
 _ALL_FIT = {kind: rf"(?:{name}\0)*+" for kind, name in _GRAMMAR.items()}
 

@@ -16,7 +16,13 @@ from typing import NamedTuple
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_ids
-from baileys_tools.domain.prekeys import PreKeyPool, PreKeyRule, apply_pre_key_rule, still_offered
+from baileys_tools.domain.prekeys import (
+    FEWEST_KEPT,
+    PreKeyPool,
+    PreKeyRule,
+    apply_pre_key_rule,
+    still_offered,
+)
 from baileys_tools.domain.senderkeys import sort_by_owner
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 
@@ -63,7 +69,7 @@ class Limits:
     pre_keys_keep: int
 
 
-EMERGENCY_FLOOR = Limits(timedelta(days=7), timedelta(days=1), 30)
+EMERGENCY_FLOOR = Limits(timedelta(days=7), timedelta(days=1), FEWEST_KEPT)
 """The strictest limits there are; no setting goes below them."""
 
 
@@ -222,7 +228,7 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
         cost=Cost(
             contacts=len(sessions),
             group_senders=len(peers) + len(sender_keys.untold.intersection(unit_files)),
-            pre_keys=len(still_offered(rule.removed, pool, limits.pre_keys_keep)),
+            pre_keys=len(still_offered(rule.removed, pool)),
         ),
         holds=(Hold.CLOCK,) if by_age.held else (),
     )

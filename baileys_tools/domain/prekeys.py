@@ -13,11 +13,17 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
+FEWEST_KEPT = 30
+"""Pre-keys that every limit keeps."""
+
 DENSE_RUN = 200
 """Ids that a dense run spans at least, for the batch guard."""
 
 PAIRING_BATCH = 812
 """Pre-keys that Baileys uploads at pairing since 7.0.0-rc.6 (`Defaults/index.js`: `INITIAL_PREKEY_COUNT`)."""
+
+DRAINED_AFTER = 50
+"""Ids past the pairing upload from which on it is taken for drained: ten uploads of five."""
 
 UPLOAD_BATCH = 30
 """The smallest full upload (`INITIAL_PREKEY_COUNT` of Baileys 6)."""
@@ -67,34 +73,39 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
         i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
     )
     spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = _still_offered(spare, pool, keep, DENSE_RUN) if guard else _NONE
+    guarded = spare & _guarded(pool) if guard else _NONE
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
 
 
-def still_offered(ids: Set[int], pool: PreKeyPool, keep: int) -> frozenset[int]:
+def _guarded(pool: PreKeyPool) -> frozenset[int]:
+    """Return the ids that the server most likely still hands out.
+
+    Judged by what the strictest limit would give up, whatever the limit in force: else an emergency would
+    shorten a run so far that the next run no longer sees it.
+    """
+    strictest = apply_pre_key_rule(pool, FEWEST_KEPT, guard=False).removed
+    return dense_runs(strictest, DENSE_RUN) | _left_of_pairing(pool)
+
+
+def still_offered(ids: Set[int], pool: PreKeyPool) -> frozenset[int]:
     """Given ids that are to go, return those that the server may still hand out to a new chat.
 
-    A guard must not hold back leftovers, so it wants a long dense run; a stated cost must not be too low, so
-    here the smallest upload is long enough.
+    A guard must not hold back leftovers, so it wants a long run among what would go. A stated cost must not be
+    too low, so here the smallest upload is long enough, and what stays of the run counts as well.
     """
-    return _still_offered(ids, pool, keep, UPLOAD_BATCH)
+    return dense_runs(frozenset(pool.ids), UPLOAD_BATCH) & ids | _left_of_pairing(pool) & ids
 
 
-def _still_offered(ids: Set[int], pool: PreKeyPool, keep: int, run: int) -> frozenset[int]:
-    offered = dense_runs(ids, run)
-    if _lives_off_pairing_batch(pool, keep):
-        offered |= {i for i in ids if i <= PAIRING_BATCH}
-    return offered
-
-
-def _lives_off_pairing_batch(pool: PreKeyPool, keep: int) -> bool:
-    """Whether the server still hands out what was uploaded at pairing.
+def _left_of_pairing(pool: PreKeyPool) -> frozenset[int]:
+    """Return the ids of the pairing upload, as long as the server still hands them out.
 
     Once it had run low, Baileys 7 would have uploaded more, and the counter would stand well past the batch.
     """
     if not pool.topped_up_by_fives or pool.next_id is None:
-        return False
-    return PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + keep
+        return _NONE
+    if not PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + DRAINED_AFTER:
+        return _NONE
+    return frozenset(i for i in pool.ids if i <= PAIRING_BATCH)
 
 
 def dense_runs(ids: Set[int], length: int) -> frozenset[int]:

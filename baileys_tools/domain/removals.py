@@ -34,6 +34,11 @@ class Removals:
     without_undo: int = 0
     leases: bool = True
 
+    @property
+    def undoable(self) -> int:
+        """How many removed files wait in quarantine."""
+        return self.count(Outcome.REMOVED) - self.without_undo
+
     def count(self, outcome: Outcome) -> int:
         """How many files came to this."""
         return sum(found is outcome for found in self.outcomes.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,21 +21,38 @@ class UndoReason(StrEnum):
     UNIT_MOVED_ON = "unit-moved-on"
     """The bot has a newer own sender-key or memory for this group. An old memory beside a new key would keep
     the key from every member (baileys `Socket/messages-send.js`: `relayMessage`)."""
+    WITH_UNIT = "with-unit"
+    """A memory that stays because an own key of its group could not be put back."""
+    FAILED = "failed"
 
 
 def plan_undo(
     quarantined: Collection[str],
     live: Collection[str],
+    written_since: Collection[str],
     creds: Creds | CredsProblem,
     owned_by_content: Mapping[str, bool],
 ) -> dict[str, UndoReason]:
-    """Given the names in a quarantine and in the live folder, return for each quarantined one what happens."""
-    reasons = {name: UndoReason.NEWER_STANDS if name in live else UndoReason.BACK for name in quarantined}
-    moved_on = {group for group in map(lambda name: _unit_of(name, creds, owned_by_content), live) if group}
-    for name, reason in reasons.items():
-        if reason is UndoReason.BACK and _unit_of(name, creds, owned_by_content) in moved_on:
-            reasons[name] = UndoReason.UNIT_MOVED_ON
+    """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
+
+    `written_since` are the live ones that were written after the run: older ones never left, or came back by
+    an undo that was interrupted. The order is the order to work in: a memory comes after the own keys.
+    """
+    groups = {_unit_of(name, creds, owned_by_content) for name in written_since}
+    moved_on = groups - {None}
+    reasons = {}
+    for name in sorted(quarantined, key=lambda name: (kind_of(name) is Kind.SENDER_KEY_MEMORY, name)):
+        if _unit_of(name, creds, owned_by_content) in moved_on:
+            reasons[name] = UndoReason.NEWER_STANDS if name in live else UndoReason.UNIT_MOVED_ON
+        else:
+            reasons[name] = UndoReason.NEWER_STANDS if name in written_since else UndoReason.BACK
     return reasons
+
+
+def failed_sibling(memory: str, failed: Collection[str]) -> bool:
+    """Given a memory and the files that could not be put back, return whether a key of its group is among them."""
+    group = key_id_of(memory, Kind.SENDER_KEY_MEMORY)
+    return any(kind_of(name) is Kind.SENDER_KEY and parse_sender_key(name).group == group for name in failed)
 
 
 def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
@@ -62,11 +79,13 @@ class UndoRun:
 
 @dataclass(frozen=True, slots=True)
 class CompanyUndo:
-    """What undo did, or can do, in one company. `reasons` by file name; `trouble` if it could not be done."""
+    """What undo did, or can do, in one company. `reasons` and `errors` are by file name; `trouble` says
+    why nothing could be done."""
 
     id: str
     runs: tuple[UndoRun, ...] = ()
     reasons: Mapping[str, UndoReason] | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
     locked: bool = False
     trouble: str = ""
 

@@ -55,7 +55,11 @@ def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
     document["not_files"] = [{"name": name_text(odd.name), "what": odd.what} for odd in company.oddities]
     if company.removals is not None:
         document["result"] = _result(company.removals)
-        document["purged"] = {"files": company.purged_files, "bytes": company.purged_bytes}
+        document["purged"] = {
+            "files": company.purged_files,
+            "bytes": company.purged_bytes,
+            "errors": {name_text(name): error for name, error in company.purge_errors.items()},
+        }
         document["mended"] = [name_text(name) for name in company.mended]
     return document
 

@@ -41,11 +41,9 @@ def trouble_lines(report: CleanupReport) -> list[str]:
         if company.status is Status.FAILED:
             lines.append(f"{who}: {printable(company.trouble)}")
         lines += [f"{who}: {why}" for why in _why_held(company)]
-        if company.removals is not None:
-            lines += [
-                f"{who}: {printable(name)} was not removed: {error}"
-                for name, error in company.removals.errors.items()
-            ]
+        errors = {**(company.removals.errors if company.removals else {}), **company.purge_errors}
+        lines += [f"{who}: {printable(name)} was not removed: {error}" for name, error in errors.items()]
+        lines += [f"{who}: {printable(odd.name)} {odd.what}" for odd in company.oddities if odd.failed]
     return lines
 
 
@@ -140,7 +138,7 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
         Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
         Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
         Reason.YOUNG: f"last used {age} ago, limit {limit}{emergency}",
-        Reason.UNIT_YOUNG: f"last used {age} ago, but kept with the younger part of the bot's own key and memory",
+        Reason.UNIT_YOUNG: f"last used {age} ago, but one unit with a younger key or memory",
         Reason.PRE_KEY_NEWEST: f"one of the {limits.pre_keys_keep} highest ids",
         Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
         Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
@@ -177,7 +175,7 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
     for outcome, what in others:
         if number := removals.count(outcome):
             yield _item("", f"{number:,} {what}")
-    for name, error in removals.errors.items():
+    for name, error in {**removals.errors, **company.purge_errors}.items():
         yield _item(style.paint("failed", "red"), f"{printable(name)}: {error}")
     if removals.without_undo:
         yield _item("", f"{counted(removals.without_undo, 'file')} removed without undo: the disk is full")

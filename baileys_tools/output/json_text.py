@@ -28,7 +28,8 @@ def envelope(command: str, now: datetime, exit_code: ExitCode, result: Mapping[s
         "exit_code": int(exit_code),
         **result,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    # ASCII alone: no control character of a file name reaches a terminal.
+    return json.dumps(document, indent=2)
 
 
 def timestamp(moment: datetime) -> str:

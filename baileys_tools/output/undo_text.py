@@ -15,6 +15,8 @@ from baileys_tools.units import format_size, printable
 _KEPT = {
     UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",
     UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
+    UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
+    UndoReason.FAILED: "could not be put back",
 }
 
 
@@ -52,18 +54,21 @@ def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[s
     for reason, what in _KEPT.items():
         if number := company.count(reason):
             yield f"    {number:,} {what}"
+    for name, error in company.errors.items():
+        yield f"    failed {printable(name)}: {error}"
     if verbose:
         for name, reason in sorted((company.reasons or {}).items()):
             yield f"    {'back' if reason is UndoReason.BACK else 'kept'}  {printable(name)}"
 
 
 def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
-    """Given the companies, return a line for each whose undo could not be done."""
-    return [
-        f"  company {printable(company.id)}: {printable(company.trouble)}"
-        for company in companies
-        if company.trouble
-    ]
+    """Given the companies, return a line for whatever could not be done."""
+    lines = []
+    for company in companies:
+        troubles = [company.trouble] if company.trouble else []
+        troubles += [f"{name} was not put back: {error}" for name, error in company.errors.items()]
+        lines += [f"  company {printable(company.id)}: {printable(trouble)}" for trouble in troubles]
+    return lines
 
 
 def undo_json(

@@ -10,8 +10,7 @@ _HELP = {
     errno.EACCES: "permission denied: run as the owner of the folder, or as root",
     errno.EPERM: "not permitted: run as the owner of the folder, or look for an immutable flag (lsattr)",
     errno.ENOLCK: "the file system has no kernel locks (some network mounts): run on the host that owns it",
-    errno.ENOSYS: "the file system has no kernel locks (some network mounts): run on the host that owns it",
-    errno.EOPNOTSUPP: "the file system has no kernel locks (some network mounts): run on the host that owns it",
+    errno.EROFS: "the file system is read-only: mount it writable, or look with --dry-run",
     errno.ENOENT: "vanished while it was being read",
     errno.EIO: "input/output error: look at the disk (dmesg)",
 }
@@ -23,8 +22,3 @@ def say_why(error: OSError) -> str:
         return str(error)
     text = _HELP.get(error.errno or 0) or error.strerror or str(error)
     return f"{error.filename}: {text}" if isinstance(error.filename, str) else text
-
-
-def is_read_only(error: OSError) -> bool:
-    """Whether the error says that the whole file system cannot be written."""
-    return error.errno == errno.EROFS

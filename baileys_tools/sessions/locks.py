@@ -16,12 +16,15 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a lock file is respected that no kernel lock vouches for."""
 
 _TOOL = "baileys-tools"
+_LAST_STAMP = 1e14
+"""Milliseconds since 1970 up to the year 5138; what lies outside is no timestamp."""
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -63,37 +66,46 @@ def _lock(fd: int) -> bool:
     # filelock costs 9 ms to import, which a dry run need not pay.
     from filelock import lock_descriptor
 
-    return lock_descriptor(fd, blocking=False)
+    try:
+        return lock_descriptor(fd, blocking=False)
+    except OSError as error:
+        # Some network file systems answer EBADF or EINVAL where they mean that they have no locks.
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error
 
 
 def _take_lock_file(folder: int, now: datetime) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
-        fd = os.open(LOCK_NAME, flags, 0o600, dir_fd=folder)
+        fd = _open_lock_file(folder)
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
                 raise OSError(errno.EINVAL, "is not a regular file", LOCK_NAME)
-            if not _lock(fd):
-                raise Locked(_holder(_read_lock_file(fd)))
-            if os.fstat(fd).st_nlink == 0:
-                os.close(fd)
-                continue  # its holder was just leaving
             left = _read_lock_file(fd)
-            if _is_respected(left, seen.st_mtime, now):
+            if not _lock(fd) or _is_respected(left, seen.st_mtime, now):
                 raise Locked(_holder(left))
-            _sign(fd, folder, now)
+            links = os.fstat(fd).st_nlink
+            if links == 1:
+                _sign(fd, now)
+                return fd
+            if links > 1:
+                # A file with another name somewhere is not ours to write into. The name alone goes.
+                os.unlink(LOCK_NAME, dir_fd=folder)
         except BaseException:
-            with suppress(OSError):
-                os.close(fd)
+            os.close(fd)
             raise
-        return fd
+        os.close(fd)  # its holder was just leaving: start over
 
 
-def _sign(fd: int, folder: int, now: datetime) -> None:
-    owner = os.fstat(folder)
-    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
-        os.fchown(fd, owner.st_uid, owner.st_gid)
+def _open_lock_file(folder: int) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        with suppress(FileNotFoundError):
+            return os.open(LOCK_NAME, flags, dir_fd=folder)
+        with suppress(FileExistsError), as_owner_of(folder):
+            return os.open(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+
+
+def _sign(fd: int, now: datetime) -> None:
     text = json.dumps(
         {
             "timestamp": int(now.timestamp() * 1000),
@@ -121,7 +133,7 @@ def _read_lock_file(fd: int) -> dict[str, Any]:
 
 def _is_respected(left: dict[str, Any], mtime: float, now: datetime) -> bool:
     stamp = left.get("timestamp")
-    if left.get("tool") == _TOOL or isinstance(stamp, bool) or not isinstance(stamp, int | float):
+    if left.get("tool") == _TOOL or not isinstance(stamp, int | float) or not 0 < stamp < _LAST_STAMP:
         return False
     # A stamp from the future counts from when the file was written.
     since = stamp / 1000 if stamp / 1000 <= now.timestamp() else mtime
@@ -144,7 +156,7 @@ def _holder(content: dict[str, Any]) -> str:
     who = f"process {pid}" if isinstance(pid, int) else "another process"
     if isinstance(host, str):
         who += f" on {host[:64]}"
-    if isinstance(stamp, int | float) and 0 < stamp < 1e14:
+    if isinstance(stamp, int | float) and 0 < stamp < _LAST_STAMP:
         from datetime import UTC
 
         who += f" since {datetime.fromtimestamp(stamp / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,12 +12,14 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.undo import UndoReason, UndoRun
+from baileys_tools.domain.undo import UndoReason, UndoRun, failed_sibling
+from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER
+from baileys_tools.sessions.scan import OWN_FOLDER, exists
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
@@ -44,16 +46,11 @@ def run_started(run: str) -> datetime | None:
 def make_folder(name: str, parent: int) -> int:
     """Given a name and the handle of its parent, return the handle of that folder, made 0700 if need be.
 
-    What root makes in somebody's folder belongs to that somebody. Raises OSError.
+    It belongs to the parent's owner. Raises OSError.
     """
-    with suppress(FileExistsError):
+    with suppress(FileExistsError), as_owner_of(parent):
         os.mkdir(name, 0o700, dir_fd=parent)
-    fd = os.open(name, FOLDER_FLAGS, dir_fd=parent)
-    if os.geteuid() == 0:
-        owner = os.fstat(parent)
-        if (owner.st_uid, owner.st_gid) != (0, 0):
-            os.fchown(fd, owner.st_uid, owner.st_gid)
-    return fd
+    return os.open(name, FOLDER_FLAGS, dir_fd=parent)
 
 
 def make_run_folder(folder: int, run: str) -> int:
@@ -128,78 +125,101 @@ def mend(folder: int) -> list[str]:
     """
     mended = []
     for name in os.listdir(folder):
-        if name.startswith(REMOVING_PREFIX) and put_back(name, folder, name[len(REMOVING_PREFIX) :], folder):
-            mended.append(name[len(REMOVING_PREFIX) :])
+        if name.startswith(REMOVING_PREFIX):
+            if put_back(name, folder, name[len(REMOVING_PREFIX) :], folder):
+                mended.append(name[len(REMOVING_PREFIX) :])
+            else:
+                # The bot has made the file anew: the removal is all that was left to do.
+                os.unlink(name, dir_fd=folder)
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return mended
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
-                mended += [name for name in _written_since(fd, started) if put_back(name, fd, name, folder)]
+                mended += [name for name in _unfinished(fd, started) if put_back(name, fd, name, folder)]
     return mended
 
 
-def _written_since(run: int, started: datetime) -> list[str]:
-    # Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was
-    # at least a day old.
+def _unfinished(run: int, started: datetime) -> list[str]:
+    """Return what does not belong in a quarantine: written since it came, or linked from its old place still.
+
+    Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was at
+    least a day old.
+    """
     limit = int(started.timestamp()) * 1_000_000_000
+    found = []
     with os.scandir(run) as entries:
-        return [
-            entry.name
-            for entry in entries
-            if kind_of(entry.name) is not Kind.PRE_KEY
-            and entry.stat(follow_symlinks=False).st_mtime_ns >= limit
-        ]
+        for entry in entries:
+            seen = entry.stat(follow_symlinks=False)
+            is_rewritten = seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
+            if is_rewritten or seen.st_nlink > 1:
+                found.append(entry.name)
+    return found
 
 
 def put_back(name: str, source: int, live_name: str, folder: int) -> bool:
-    """Move a file back into its folder unless something stands there already; return whether it moved.
+    """Move a file back into its folder unless another stands there already; return whether it is there.
 
     By hard link, which never replaces anything; without hard links by a look and a rename.
     """
     try:
         os.link(name, live_name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
-        return False
+        if not _is_same_file(name, source, live_name, folder):
+            return False
+        # The link of an earlier try that died here.
+    except FileNotFoundError:
+        raise
     except OSError:
-        try:
-            os.stat(live_name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            os.rename(name, live_name, src_dir_fd=source, dst_dir_fd=folder)
-            return True
-        return False
+        if exists(live_name, folder):
+            return False
+        os.rename(name, live_name, src_dir_fd=source, dst_dir_fd=folder)
+        return True
     os.unlink(name, dir_fd=source)
     return True
 
 
-def purge(folder: int, now: datetime, undo_window: timedelta) -> tuple[int, int]:
-    """Remove quarantined runs older than `undo_window`; return how many files and bytes that freed.
+def _is_same_file(name: str, source: int, live_name: str, folder: int) -> bool:
+    one = os.stat(name, dir_fd=source, follow_symlinks=False)
+    other = os.stat(live_name, dir_fd=folder, follow_symlinks=False)
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
-    A run from the future stays.
-    """
-    files = size = 0
+
+@dataclass(slots=True)
+class Purge:
+    """What leaving the quarantine freed; `errors` has the system's word for each file that would not go."""
+
+    files: int = 0
+    size: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
+    """Remove quarantined runs older than `undo_window`. A run from the future stays."""
+    done = Purge()
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
-            return 0, 0
+            return done
         for run, started in list_runs(quarantine):
             if now - started > undo_window:
                 with open_run(quarantine, run) as fd:
-                    freed = _empty(fd)
-                files, size = files + freed[0], size + freed[1]
-                with suppress(OSError):
-                    os.rmdir(run, dir_fd=quarantine)
+                    _empty(fd, done)
     remove_empty_folders(folder)
-    return files, size
+    return done
 
 
-def _empty(run: int) -> tuple[int, int]:
-    files = size = 0
-    with os.scandir(run) as entries:
-        for entry in list(entries):
-            size += entry.stat(follow_symlinks=False).st_size
+def _empty(run: int, done: Purge) -> None:
+    with os.scandir(run) as found:
+        entries = list(found)
+    for entry in entries:
+        try:
+            size = entry.stat(follow_symlinks=False).st_size
             os.unlink(entry.name, dir_fd=run)
-            files += 1
-    return files, size
+        except OSError as error:
+            done.errors[entry.name] = error.strerror or str(error)
+        else:
+            done.files += 1
+            done.size += size
 
 
 def remove_empty_folders(folder: int) -> None:
@@ -220,19 +240,32 @@ def remove_empty_folders(folder: int) -> None:
 
 
 def undo_run(
-    folder: int, run: str, choose: Callable[[Collection[str], Collection[str]], Mapping[str, UndoReason]]
-) -> dict[str, UndoReason]:
-    """Put the files of a run back as `choose` (quarantined names, live names) says; return what happened.
+    folder: int, run: str, choose: Callable[[Collection[str], int], Mapping[str, UndoReason]]
+) -> tuple[dict[str, UndoReason], dict[str, str]]:
+    """Put the files of a run back as `choose` (quarantined names, handle of the run) says.
 
-    Needs the company's lock. Files that stay are in the quarantine still. Raises OSError.
+    Return what happened to each, and the system's word for each that failed. Needs the company's lock. Files
+    that stay are in the quarantine still. Raises OSError.
     """
+    reasons: dict[str, UndoReason] = {}
+    errors: dict[str, str] = {}
     with open_quarantine(folder) as quarantine:
         if quarantine is None or run not in dict(list_runs(quarantine)):
-            return {}
+            return reasons, errors
         with open_run(quarantine, run) as fd:
-            reasons = dict(choose(os.listdir(fd), frozenset(os.listdir(folder))))
+            reasons = dict(choose(os.listdir(fd), fd))
+            # In the plan's order: a memory comes after the bot's own keys, and not at all if one of them fails.
             for name, reason in reasons.items():
-                if reason is UndoReason.BACK and not put_back(name, fd, name, folder):
-                    reasons[name] = UndoReason.NEWER_STANDS
+                if reason is not UndoReason.BACK:
+                    continue
+                if kind_of(name) is Kind.SENDER_KEY_MEMORY and failed_sibling(name, errors):
+                    reasons[name] = UndoReason.WITH_UNIT
+                    continue
+                try:
+                    if not put_back(name, fd, name, folder):
+                        reasons[name] = UndoReason.NEWER_STANDS
+                except OSError as error:
+                    reasons[name] = UndoReason.FAILED
+                    errors[name] = error.strerror or str(error)
     remove_empty_folders(folder)
-    return reasons
+    return reasons, errors

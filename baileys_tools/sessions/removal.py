@@ -126,7 +126,11 @@ class FolderRemover:
             os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=place)
         except FileNotFoundError:
             return Outcome.ALREADY_GONE
-        moved = os.stat(new_name, dir_fd=place, follow_symlinks=False)
+        try:
+            moved = os.stat(new_name, dir_fd=place, follow_symlinks=False)
+        except OSError:
+            put_back(new_name, place, name, self._folder)
+            raise
         outcome = Outcome.REMOVED
         if moved.st_ino != planned.st_ino or not self._is_as_planned(fd, planned):
             outcome = Outcome.CHANGED

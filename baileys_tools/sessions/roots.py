@@ -81,6 +81,10 @@ class Root:
             for company_id in sorted(filter(None, ids), key=_natural_order)
         ]
 
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written anywhere here."""
+        return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)
+
     @contextmanager
     def open(self, company: Company) -> Iterator[int]:
         """Open the folder of a company and yield its handle. A link is refused. Raises OSError."""
@@ -98,12 +102,9 @@ class Root:
 
     def folders_with_creds(self) -> list[str]:
         """Return entries that look like session folders under other names, for the hint when none is found."""
-        found = []
         with os.scandir(self.fd) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False) and _exists(f"{entry.name}/creds.json", self.fd):
-                    found.append(entry.name)
-        return sorted(found)
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return sorted(name for name in folders if _exists(f"{name}/creds.json", self.fd))
 
 
 def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> list[Company]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from stat import (
     S_ISBLK,
     S_ISCHR,
@@ -101,9 +103,9 @@ def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileSt
     look = os.stat
     try:
         seen = [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
-    except FileNotFoundError:
-        odd = dict.fromkeys((name for name in names if not exists(name, folder)), _GONE)
-        return odd | _look_at(folder, device, [name for name in names if name not in odd], stats)
+    except OSError:
+        troubles = _find_troubles(folder, names)
+        return troubles | _look_at(folder, device, [name for name in names if name not in troubles], stats)
     stats.update(zip(names, seen, strict=True))
     # Mode, device and links by index: attributes of a stat result cost twice as much, times 100,000.
     odd = {
@@ -116,7 +118,20 @@ def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileSt
     return odd
 
 
+def _find_troubles(folder: int, names: list[str]) -> dict[str, str]:
+    troubles = {}
+    for name in names:
+        try:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            troubles[name] = _GONE
+        except OSError as error:
+            troubles[name] = f"{_FAILED}{error.strerror}"
+    return troubles
+
+
 _GONE = "gone"
+_FAILED = "cannot be looked at: "
 _LINKED = "a file with other hard links"
 _ELSEWHERE = "a file on another file system"
 
@@ -124,12 +139,14 @@ _ELSEWHERE = "a file on another file system"
 def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str]) -> Iterator[Oddity]:
     """Take odd entries out of their kind: what is still a file is counted as unknown, and so never removed."""
     names[kind] = [name for name in names[kind] if name not in odd]
-    files = [name for name, what in odd.items() if what in (_LINKED, _ELSEWHERE)]
+    files = [name for name, what in odd.items() if what in (_LINKED, _ELSEWHERE) or what.startswith(_FAILED)]
     if kind is Kind.CREDS:
         names[kind] = [*names[kind], *files]
     elif files:
         names[Kind.UNKNOWN] = sorted(names.get(Kind.UNKNOWN, []) + files)
-    return (Oddity(name, what) for name, what in odd.items() if what is not _GONE)
+    return (
+        Oddity(name, what, failed=what.startswith(_FAILED)) for name, what in odd.items() if what is not _GONE
+    )
 
 
 def _what_it_is(seen: os.stat_result, device: int) -> str:
@@ -145,6 +162,17 @@ def _what_it_is(seen: os.stat_result, device: int) -> str:
         if test(seen.st_mode):
             return what
     return _LINKED if seen.st_dev == device else _ELSEWHERE
+
+
+def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozenset[str]:
+    """Given names in a folder, return those last written at `moment` or later."""
+    limit = int(moment.timestamp()) * 1_000_000_000
+    found = set()
+    for name in names:
+        with suppress(FileNotFoundError):
+            if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns >= limit:
+                found.add(name)
+    return frozenset(found)
 
 
 def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:

@@ -22,14 +22,15 @@ import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
 
 const LIVES = {
 	fresh: { paired: 60, contacts: 20, perGroup: 5, waiting: 5 },
-	long: { paired: 120, contacts: 30, handOuts: 1500, waiting: 2 },
-	updated: { paired: 120, contacts: 20, legacy: 10, movedGroup: true, waiting: 2 }
+	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 1500, waiting: 2 },
+	updated: { paired: 120, contacts: 16, perGroup: 5, legacy: 10, movedGroup: true, waiting: 2 }
 }
 const COMPANY = 'company_1'
 const RECEIPTS = 2
@@ -139,12 +140,11 @@ async function resendUntilRead(world, sender, resend) {
 async function runCommand([program, ...words], root) {
 	const child = spawn(program, words, {
 		env: { ...process.env, BAILEYS_SESSIONS_PATH: root },
-		stdio: ['ignore', 'pipe', 'inherit']
+		stdio: ['ignore', 'pipe', 'pipe']
 	})
-	const output = []
-	child.stdout.on('data', piece => output.push(piece))
-	const exitCode = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
-	return { exit_code: exitCode, output: Buffer.concat(output).toString() }
+	const exited = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
+	const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
+	return { exit_code: await exited, output, errors }
 }
 
 async function agesInDays(folder, now) {

@@ -22,6 +22,7 @@ from baileys_tools.commands.cleanup import Verdicts, run_cleanup
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.output.cleanup_json import cleanup_json
 from tests.oracle import DAY, OraclePlan, OraclePolicy, Tree, plan, random_tree
+from tests.support import company_folder
 
 TREES = int(os.environ.get("TREES", "10000"))
 BATCH = 100
@@ -127,7 +128,7 @@ def check_batch(root: Path, environment: dict[str, str], plans: dict[str, Oracle
         assert cleaned[company]["plan"] == planned[company]["plan"], f"{company}: dry run and run differ"
         check_disk(company, root, before[company], expected, undoable=bool(real.cleanup.undo_window))
 
-    again = companies_of(real, root, NOW + timedelta(seconds=0))
+    again = companies_of(real, root, NOW, Verdicts.REMOVED)
     for company in plans:
         # With no file left from the future the clock may be believed again: that is a new situation.
         if planned[company]["plan"]["holds"] == []:
@@ -135,9 +136,11 @@ def check_batch(root: Path, environment: dict[str, str], plans: dict[str, Oracle
             assert files_of(root / f"company_{company}") == after[company]
 
 
-def companies_of(settings: Settings, root: Path, now: datetime) -> dict[str, Any]:
-    report = run_cleanup(settings, str(root), now, verdicts=Verdicts.ALL)
-    companies = json.loads(cleanup_json(report, kept_files=True))["companies"]
+def companies_of(
+    settings: Settings, root: Path, now: datetime, verdicts: Verdicts = Verdicts.ALL
+) -> dict[str, Any]:
+    report = run_cleanup(settings, str(root), now, verdicts=verdicts)
+    companies = json.loads(cleanup_json(report, kept_files=verdicts is Verdicts.ALL))["companies"]
     return {company["company"]: company for company in companies}
 
 
@@ -185,3 +188,35 @@ def files_of(folder: Path) -> dict[str, Seen]:
             if entry.is_file(follow_symlinks=False)
             for seen in [entry.stat()]
         }
+
+
+# --- what a scan that looks at less could miss --------------------------------------------------------------
+
+
+def plan_on_disk(workshop: Path, ages: dict[str, timedelta]) -> dict[str, Any]:
+    company_folder(workshop, "1", ages, now=NOW)
+    settings = load_settings({"cleanup.dry_run": True}, {}, home=str(workshop), cwd=str(workshop)).settings
+    plan: dict[str, Any] = companies_of(settings, workshop, NOW)["1"]["plan"]
+    return plan
+
+
+def test_an_emergency_that_only_pre_keys_can_help_is_seen_on_disk(tmp_path: Path) -> None:
+    ages = {f"pre-key-{number}.json": timedelta(days=1) for number in range(1, 51)}
+    ages |= {f"device-list-{number}.json": timedelta(0) for number in range(150)}
+    plan = plan_on_disk(tmp_path, ages)
+    assert plan["tier"] == "emergency"
+    assert [entry["file"] for entry in plan["remove"]] == sorted(f"pre-key-{i}.json" for i in range(1, 21))
+
+
+def test_a_note_from_another_time_does_not_put_the_clock_in_doubt(tmp_path: Path) -> None:
+    ages = {"notes.txt": timedelta(days=-900), "session-1.0.json": timedelta(days=20)}
+    plan = plan_on_disk(tmp_path, ages)
+    assert plan["holds"] == []
+    assert [entry["file"] for entry in plan["remove"]] == ["session-1.0.json"]
+
+
+def test_a_pre_key_from_the_future_puts_the_clock_in_doubt(tmp_path: Path) -> None:
+    ages = {"pre-key-7.json": timedelta(days=-2), "session-1.0.json": timedelta(days=20)}
+    plan = plan_on_disk(tmp_path, ages)
+    assert plan["holds"] == ["clock"]
+    assert plan["remove"] == []

@@ -1,4 +1,4 @@
-"""The command in a process of its own without waiting for Python to start: a sweep runs it hundreds of times."""
+"""The command in a process of its own without waiting for Python to start, as a sweep runs it often."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support import COMMAND, missing, require_root, require_tool
+from tests.support import COMMAND, missing, require_root, require_tool, scrubbed_environment
 
 NOBODY = 65534
 
@@ -56,15 +56,18 @@ def immutable(*paths: Path) -> Iterator[None]:
         subprocess.run([chattr, "-i", *paths], check=False, capture_output=True)
 
 
-def as_nobody(command: Sequence[str | Path]) -> list[str | Path]:
-    """The command line that runs `command` without root's rights."""
-    if os.geteuid() != 0:
-        return list(command)
-    drop = [require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    probe = subprocess.run([*drop, COMMAND, "--version"], capture_output=True, check=False, cwd="/")
+def run_as_nobody(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    """Run `command` without root's rights; whoever has none runs it as it is."""
+    drop: list[str] = []
+    if os.geteuid() == 0:
+        drop = [require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    env = scrubbed_environment({"HOME": "/nonexistent", "BAILEYS_TOOLS_STATE_DIR": "/nonexistent"})
+    probe = subprocess.run([*drop, COMMAND, "--version"], capture_output=True, check=False, cwd="/", env=env)
     if probe.returncode:
         missing("an installation that other users can run")
-    return [*drop, *command]
+    return subprocess.run(
+        [*drop, *command], capture_output=True, text=True, check=False, cwd="/", env=env, timeout=60
+    )
 
 
 def open_to_everybody(path: Path) -> None:

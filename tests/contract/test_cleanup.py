@@ -1,0 +1,203 @@
+"""What a cleanup does to messages, measured with the real client (see cleanup_contract.mjs).
+
+Each life is lived once and cleaned several ways, each on a copy. The first run installs the two versions of
+Baileys into fixtures/generate/node_modules with `npm ci`, from the lock file there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import COMMAND, require_tool, scrubbed_environment
+
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
+
+HERE = Path(__file__).parent
+GENERATE = HERE.parents[1] / "fixtures" / "generate"
+
+NAIVE = [sys.executable, str(HERE / "naive_cleanup.py")]
+CLEANUP = [str(COMMAND), "cleanup", "--json"]
+WITHOUT_GUARD = [*CLEANUP, "--no-pre-key-guard"]
+
+LIVES = {
+    "v6-long": ("baileys6", "long", "fifo"),
+    "v7-fresh": ("baileys7", "fresh", "fifo"),
+    "v7-long": ("baileys7", "long", "random"),
+    "v7-updated": ("baileys7", "updated", "fifo"),
+}
+"""Name -> which Baileys, which life (LIVES of cleanup_contract.mjs), how the server hands out pre-keys."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cleanup of one life. Every set holds names of the bot's files, those that a message depends on."""
+
+    removed: set[str]
+    before: dict[str, set[str]]
+    after: dict[str, set[str]]
+    attempts: dict[str, int]
+    healed: dict[str, dict[str, int]]
+    output: str
+
+    def lost(self, direction: str) -> set[str]:
+        """What failed at the first try because of the cleanup."""
+        return self.after[direction] - self.before[direction]
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        (company,) = json.loads(self.output)["companies"]
+        plan: dict[str, Any] = company["plan"]
+        return plan
+
+    @property
+    def measured_cost(self) -> dict[str, int]:
+        return {
+            "contacts": len(self.lost("contact_to_bot")),
+            "group_senders": len(self.lost("member_to_group")),
+            "pre_keys": len(self.lost("new_chats")),
+        }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A life, the age in days of each file at its end, and what each command did to it."""
+
+    ages: dict[str, float]
+    ours: Run
+    naive: Run
+    without_guard: Run
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with both versions of Baileys installed beside the fixtures."""
+    program = require_tool("node")
+    if not (GENERATE / "node_modules").exists():
+        subprocess.run(
+            [require_tool("npm"), "ci"], cwd=GENERATE, check=True, capture_output=True, timeout=300
+        )
+    return program
+
+
+Measure = Callable[[str], Measured]
+
+
+@pytest.fixture(scope="session")
+def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """A function from the name of a life to what was measured; each life is lived once."""
+    reports: dict[str, dict[str, Any]] = {}
+
+    def measured(name: str) -> Measured:
+        if name not in reports:
+            reports[name] = _live(node, name, tmp_path_factory.mktemp(name))
+        report = reports[name]
+        ours, naive, without_guard = (_run(report["untouched"], run) for run in report["runs"])
+        return Measured(report["age_days"], ours, naive, without_guard)
+
+    return measured
+
+
+def _live(node: str, name: str, home: Path) -> dict[str, Any]:
+    version, life, order = LIVES[name]
+    words = [word for command in (CLEANUP, NAIVE, WITHOUT_GUARD) for word in ("--", *command)]
+    finished = subprocess.run(
+        [node, HERE / "cleanup_contract.mjs", "--baileys", version, "--life", life, "--order", order, *words],
+        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    report: dict[str, Any] = json.loads(finished.stdout)
+    return report
+
+
+def _run(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
+    assert run["exit_code"] == 0, f"{run['command']}: {run['output']}{run['errors']}"
+    cleaned = run["cleaned"]
+    return Run(
+        removed=set(run["removed"]),
+        before={direction: set(result["failed"]) for direction, result in untouched.items()},
+        after={direction: set(result["failed"]) for direction, result in cleaned.items()},
+        attempts={direction: result["attempts"] for direction, result in cleaned.items()},
+        healed={direction: result["healed_by_resend"] for direction, result in cleaned.items()},
+        output=run["output"],
+    )
+
+
+every_life = pytest.mark.parametrize("life", LIVES)
+
+
+@every_life
+def test_nobody_fails_to_read_the_bot(measure: Measure, life: str) -> None:
+    ours = measure(life).ours
+    assert ours.removed, "a cleanup that removes nothing shows nothing"
+    assert ours.attempts["bot_to_contact"] > 30
+    assert ours.attempts["bot_to_group"] > 30
+    assert ours.after["bot_to_contact"] == set()
+    assert ours.after["bot_to_group"] == set()
+
+
+@every_life
+def test_every_new_chat_on_a_pre_key_of_the_server_is_read(measure: Measure, life: str) -> None:
+    ours = measure(life).ours
+    assert ours.attempts["new_chats"] > (5 if life.endswith("long") else 700)
+    assert ours.after["new_chats"] == set()
+
+
+@every_life
+def test_contacts_of_the_last_14_days_lose_nothing(measure: Measure, life: str) -> None:
+    measured = measure(life)
+    assert measured.ours.plan["tier"] == "normal"
+    young = {name for name, days in measured.ages.items() if name.startswith("session-") and days < 14}
+    assert young
+    assert young & measured.ours.removed == set()
+    assert young & measured.ours.lost("contact_to_bot") == set()
+
+
+@every_life
+def test_one_resend_heals_each_contact_and_member(measure: Measure, life: str) -> None:
+    ours = measure(life).ours
+    for direction in ("contact_to_bot", "member_to_group"):
+        assert ours.healed[direction] == {"1": len(ours.after[direction])}
+
+
+@pytest.mark.parametrize("life", ["v6-long", "v7-fresh", "v7-long"])
+def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> None:
+    ours = measure(life).ours
+    assert ours.plan["cost"] == ours.measured_cost
+    assert ours.measured_cost["contacts"] > 3
+    assert ours.measured_cost["group_senders"] > 3
+
+
+def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(measure: Measure) -> None:
+    run = measure("v7-fresh").without_guard
+    assert run.measured_cost["pre_keys"] > 700
+    assert run.plan["cost"] == run.measured_cost
+
+
+@every_life
+def test_the_stated_cost_is_never_too_low(measure: Measure, life: str) -> None:
+    for run in (measure(life).ours, measure(life).without_guard):
+        stated = run.plan["cost"]
+        assert all(stated[what] >= cost for what, cost in run.measured_cost.items())
+
+
+@every_life
+def test_a_cleanup_by_prefix_and_age_fails_the_same_checks(measure: Measure, life: str) -> None:
+    """Proves the checks above: this is what they would find."""
+    naive = measure(life).naive
+    assert naive.after["bot_to_group"], "own sender keys went and their memories stayed"
+    if life in ("v7-fresh", "v7-updated"):
+        assert len(naive.after["new_chats"]) > 700, "the server still hands out what was uploaded at pairing"
+        # The server's next pre-key is gone as well, so only a key inside the second receipt helps.
+        assert set(naive.healed["contact_to_bot"]) == {"2"}
