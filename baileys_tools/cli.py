@@ -15,8 +15,9 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 
 app = typer.Typer(
     name="baileys-tools",
-    help="Keep the session folders of WhatsApp bots (Baileys) alive: clean them by policy, undo, explain.",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 10 not found, 75 locked.",
+    help="Keep the session folders of WhatsApp bots (Baileys) alive: clean them by policy, undo, back up, explain.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 10 not found, "
+    "11 snapshot damaged, 12 wrong key, 75 locked.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.
@@ -41,6 +42,10 @@ CompanyOption = Annotated[
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file with its reason.")]
+IdentityOption = Annotated[
+    str | None,
+    typer.Option("--identity", metavar="FILE", help="age secret key that opens encrypted snapshots."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing unless something is wrong.")]
 
 
@@ -146,6 +151,122 @@ def undo(
     _finish(
         lambda: undo_command(
             flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet
+        )
+    )
+
+
+@app.command()
+def backup(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    tag: Annotated[str, typer.Option(metavar="TAG", help="A word in the snapshot's name.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Take a snapshot of unchanged folders, too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which folders have changed.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--import",
+            metavar="DIR|URL",
+            help="Take in old plain copies, or fetch snapshots from a place of copies.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take a snapshot of each session folder that has changed.
+
+    Safe under a running bot, and nothing is written into its folder. A folder without a whole, paired
+    creds.json is reported and never replaces a good snapshot. Old snapshots go by the backup.keep_ rules.
+
+    \b
+    Examples:
+      baileys-tools backup --quiet                  # from cron, every 5 minutes
+      baileys-tools backup --company 1001 --tag before-update
+      baileys-tools backup --import sessions.backup
+      baileys-tools backup --import sftp://backup@host/bots
+    """
+    from baileys_tools.commands.backup import backup_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    _finish(
+        lambda: backup_command(
+            flags,
+            config,
+            tag=tag,
+            force=force,
+            dry_run=dry_run,
+            source=source,
+            as_json=json,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def snapshots(company: CompanyOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the snapshots in the backup repository, oldest first.
+
+    \b
+    Examples:
+      baileys-tools snapshots
+      baileys-tools snapshots --company 1001 --json
+    """
+    from baileys_tools.commands.snapshots import snapshots_command
+
+    _finish(lambda: snapshots_command({"sessions.companies": company or None}, config, as_json=json))
+
+
+@app.command()
+def verify(
+    company: CompanyOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All snapshots, not only the newest of each.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read each file in them, as a restore would.")] = False,
+    identity: IdentityOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Look for damaged snapshots: 11 when one is, 12 when a key is missing.
+
+    Without --deep the hash in each name is compared, which needs no key. A damaged snapshot is marked and no
+    longer counts: restore takes the one before it.
+
+    \b
+    Examples:
+      baileys-tools verify --quiet                  # from cron, once a day
+      baileys-tools verify --all --deep --identity key.txt
+    """
+    from baileys_tools.commands.verify import verify_command
+
+    flags = {"sessions.companies": company or None, "backup.identity_file": identity}
+    _finish(lambda: verify_command(flags, config, every=every, deep=deep, as_json=json, quiet=quiet))
+
+
+@app.command()
+def prune(
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what goes and why, and remove nothing.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove the snapshots that no backup.keep_ rule keeps. The newest whole one always stays.
+
+    \b
+    Examples:
+      baileys-tools prune --dry-run
+      baileys-tools prune --company 1001
+    """
+    from baileys_tools.commands.prune import prune_command
+
+    _finish(
+        lambda: prune_command(
+            {"sessions.companies": company or None}, config, dry_run=dry_run, as_json=json, quiet=quiet
         )
     )
 

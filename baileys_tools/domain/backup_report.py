@@ -31,6 +31,7 @@ class CompanyBackup:
 
     `files` and `bytes` are what the snapshot holds; `left_out` are entries of the folder that it does not.
     `removed` are snapshots that retention no longer keeps, `damaged` those found damaged on that occasion.
+    `fetched` counts the snapshots that came from a place of copies, of which `snapshot` is the newest.
     `trouble` says why a company failed or is locked, or what went wrong after the snapshot was taken.
     """
 
@@ -43,6 +44,7 @@ class CompanyBackup:
     left_out: Sequence[Oddity] = ()
     removed: Sequence[SnapshotInfo] = ()
     damaged: Sequence[SnapshotInfo] = ()
+    fetched: int = 0
     trouble: str = ""
 
 

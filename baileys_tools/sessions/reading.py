@@ -42,6 +42,8 @@ _DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15)
 _ROUNDS = 4
 """How often a folder is read again because `creds.json` moved meanwhile."""
 _STANDS_STILL_NS = 10_000_000_000
+_CLOCK_STEP_NS = 2_000_000_000
+"""The coarsest clock of the file systems that sessions live on."""
 _CHUNK = 1 << 16
 
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
@@ -64,12 +66,13 @@ class TooLarge(OSError):
 class FolderStamp:
     """What tells one state of a folder from another without opening a file: names, sizes, mtimes, inodes.
 
-    `newest_ns` is the youngest mtime: a stamp taken within the clock's step of it proves nothing yet.
+    `is_settled` is false while the youngest mtime is so near that another write could fall on the same step
+    of the file system's clock: then the stamp proves nothing.
     """
 
     digest: str
     files: int
-    newest_ns: int
+    is_settled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def stamp_folder(folder: int) -> FolderStamp:
         numbers.extend((seen[6], modified, seen[1], seen[0]))
     digest = hashlib.sha256(numbers.tobytes())
     digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
-    return FolderStamp(digest.hexdigest(), len(names), newest)
+    return FolderStamp(digest.hexdigest(), len(names), time.time_ns() - newest > _CLOCK_STEP_NS)
 
 
 def read_session(folder: int) -> ReadFolder:

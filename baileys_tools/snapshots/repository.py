@@ -26,6 +26,7 @@ from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, Stor
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
+from baileys_tools.snapshots.index import Index, read_index
 
 COMPANY_PREFIX = "company_"
 PARTIAL_PREFIX = ".partial-"
@@ -188,6 +189,21 @@ class Repository:
         with self.opened(info) as file:
             check_hash(file, info)
 
+    def index(self, company: str) -> Index:
+        """Return what is remembered of the last backup of a company. Raises OSError."""
+        try:
+            folder = self._open_folder(company)
+        except FileNotFoundError:
+            return Index()
+        try:
+            return read_index(folder)
+        finally:
+            os.close(folder)
+
+    def has(self, company: str, file: str) -> bool:
+        """Whether a snapshot's file is there."""
+        return bool(file) and _is_file(f"{COMPANY_PREFIX}{company}/{file}", self.fd)
+
     @contextmanager
     def opened(self, info: SnapshotInfo) -> Iterator[BinaryIO]:
         """Open the file of a snapshot for reading. Raises OSError, DamagedSnapshot for what is no file."""
@@ -240,6 +256,14 @@ class CompanyWriter:
     def snapshots(self) -> list[SnapshotInfo]:
         """As `Repository.snapshots`."""
         return list_snapshots(self.company, self.folder)
+
+    def index(self) -> Index:
+        """As `Repository.index`."""
+        return read_index(self.folder)
+
+    def has(self, file: str) -> bool:
+        """As `Repository.has`."""
+        return bool(file) and _is_file(file, self.folder)
 
     def publish(
         self,
@@ -357,6 +381,13 @@ def _checked_reader(reader: ArchiveReader, info: SnapshotInfo) -> ArchiveReader:
     if manifest.sequence != info.sequence or manifest.tag != info.tag:
         raise DamagedSnapshot(info.file, "its name is not the one that it was written under")
     return reader
+
+
+def _is_file(path: str, folder: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def _write_all(fd: int, content: bytes) -> None:
