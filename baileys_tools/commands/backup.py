@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from baileys_tools.commands.prune import prune_company, retention_of
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.retention import Retention
-from baileys_tools.domain.snapshot import IMPORT_TAG, Manifest, SnapshotInfo
+from baileys_tools.domain.snapshot import IMPORT_TAG, Manifest
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
@@ -183,6 +184,41 @@ def _one(
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
 
 
+Take = Callable[[int, Company], str]
+"""Given an open session folder whose lock is held, takes a snapshot of it; returns what went wrong, or ""."""
+
+
+@contextmanager
+def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
+    """Yield what takes a snapshot of a folder before something is removed from it.
+
+    It never raises: a cleanup has its own undo, and has to work on a full disk.
+    """
+    try:
+        job = job_of(settings, now)
+        repository = Repository(settings.backup.path or "", create=True)
+    except BaileysToolsError as error:
+        trouble = error.message
+        yield lambda folder, company: trouble
+        return
+
+    def take(folder: int, company: Company) -> str:
+        try:
+            stamp = stamp_folder(folder)
+            if _is_known(repository, company.id, repository.index(company.id), stamp):
+                return ""
+            read = read_session(folder)
+            with repository.writing(company.id) as writer:
+                return store(repository, writer, company, read, stamp, job).trouble
+        except (UnfitFolder, BaileysToolsError) as error:
+            return str(error)
+        except OSError as error:
+            return say_why(error)
+
+    with repository:
+        yield take
+
+
 def plan_company(
     folder: int, company: Company, repository: Repository | None, job: BackupJob
 ) -> CompanyBackup:
@@ -290,8 +326,3 @@ def _report(company: Company, status: BackupStatus, read: ReadFolder) -> Company
         bytes=sum(file.entry.size for file in read.files),
         left_out=read.left_out,
     )
-
-
-def latest_good(infos: list[SnapshotInfo]) -> SnapshotInfo | None:
-    """Given snapshots, oldest first, return the newest that is not known to be damaged."""
-    return next((info for info in reversed(infos) if not info.damaged), None)
