@@ -271,6 +271,52 @@ def prune(
     )
 
 
+@app.command()
+def restore(
+    company: Annotated[str, typer.Option("--company", metavar="ID", help="The company to restore.")],
+    snapshot: Annotated[
+        str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
+    ] = "latest",
+    sessions: SessionsOption = None,
+    mode: Annotated[
+        str,
+        typer.Option(metavar="MODE", help="repair: mend what is missing. rollback: become the snapshot."),
+    ] = "repair",
+    target: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write a plain folder there and touch nothing else.")
+    ] = None,
+    keep_sessions: Annotated[
+        bool, typer.Option("--keep-sessions", help="The bot has been off since the snapshot: sessions fit.")
+    ] = False,
+    identity: IdentityOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on against objections; each is named.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Bring a session folder back from a snapshot. The bot has to be stopped.
+
+    repair (default) brings back what is missing or unreadable and fits, and touches nothing whole. rollback
+    makes the folder the snapshot, as far as the protocol allows, in one step, and keeps the folder as it was
+    as a snapshot. Both say first what they cost in messages.
+
+    \b
+    Examples:
+      baileys-tools restore --company 1001 --dry-run
+      baileys-tools restore --company 1001 --yes
+      baileys-tools restore --company 1001 41 --mode rollback
+      baileys-tools restore --company 1001 --target /tmp/company_1001
+    """
+    from baileys_tools.commands.restore import RestoreOptions, restore_command
+
+    flags = {"sessions.path": sessions, "backup.identity_file": identity}
+    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes)
+    _finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))
+
+
 @config_app.command("show")
 def config_show(
     sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False

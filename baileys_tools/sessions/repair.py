@@ -19,6 +19,7 @@ from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.removals import Outcome
 from baileys_tools.domain.restore import CREDS, Action, LiveFolder, RestorePlan, fitted_creds
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
+from baileys_tools.sessions.interrupted import STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
@@ -35,8 +36,6 @@ from baileys_tools.sessions.staging import (
     write_journal,
     write_new,
 )
-
-STAGE = "restore"
 
 
 @dataclass(slots=True)
@@ -144,7 +143,8 @@ def _bring_back(
             done.kept[name] = "the bot has written a new one"
             return
     else:
-        _keep_a_copy(name, folder, run)
+        if standing.st_size:
+            _keep_a_copy(name, folder, run)
         os.rename(name, name, src_dir_fd=stage, dst_dir_fd=folder)
     done.brought_back.append(name)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,12 +23,13 @@ from typing import Any, NamedTuple
 from baileys_tools.domain.restore import Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.interrupted import REPLACED_PREFIX, STAGE_PREFIX
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.quarantine import QUARANTINE
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import OWN_FOLDER, OWN_PREFIX, exists, is_own
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, is_own
 from baileys_tools.sessions.staging import (
     look,
     read_journal,
@@ -38,9 +40,6 @@ from baileys_tools.sessions.staging import (
     write_journal,
     write_new,
 )
-
-STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
-REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
 
 
 class Place(NamedTuple):
@@ -100,7 +99,6 @@ def roll_back(
     live: LiveFolder,
     contents: Mapping[str, StoredFile],
     files: Mapping[str, StoredFile],
-    run: str,
     now: datetime,
 ) -> RolledBack:
     """Carry out the plan of a rollback. `contents` are the files of the folder, `files` those of the snapshot.
@@ -122,7 +120,7 @@ def roll_back(
         # Whoever opens the folder by name from the swap on finds it locked as well.
         with company_lock(stage, now):
             try:
-                write_journal(stage, _journal(folder, live, run))
+                write_journal(stage, _journal(folder, live))
                 os.fsync(place.parent)
                 swapped = _swap(place)
             except BaseException:
@@ -159,11 +157,10 @@ def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
     return stage
 
 
-def _journal(folder: int, live: LiveFolder, run: str) -> dict[str, Any]:
+def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
     return {
         "version": 1,
         "mode": "rollback",
-        "run": run,
         "old": os.fstat(folder).st_ino,
         "files": {name: seen_file(file.stat) for name, file in live.files.items()},
     }
@@ -218,7 +215,7 @@ def finish_rollback(place: Place, folder: int) -> RolledBack:
         if unchanged:
             remove_tree(place.stage, place.parent)
         else:
-            done.old_folder = f"{place.replaced}-{journal.get('run')}"
+            done.old_folder = f"{place.replaced}-{secrets.token_hex(3)}"
             os.rename(place.stage, done.old_folder, src_dir_fd=place.parent, dst_dir_fd=place.parent)
     os.fsync(place.parent)
     remove_journal(folder)
@@ -256,25 +253,11 @@ def discard_leftovers(place: Place) -> bool:
     return True
 
 
-def put_back_missing(root: int) -> list[str]:
-    """Give a folder its name back whose restore died between two steps; return the names. Raises OSError.
-
-    Only where a file system cannot swap: the old folder is complete under its other name.
-    """
-    names = []
-    for entry in os.listdir(root):
-        name = entry.removeprefix(REPLACED_PREFIX)
-        if name != entry and name and not exists(name, root) and exists(STAGE_PREFIX + name, root):
-            os.rename(entry, name, src_dir_fd=root, dst_dir_fd=root)
-            os.fsync(root)
-            names.append(name)
-    return names
-
-
-def write_plain_folder(path: str, files: Sequence[StoredFile]) -> None:
+def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None = None) -> None:
     """Write the files of a snapshot as a folder that is not there yet, or is empty; whole or not at all.
 
-    Modes, ages and, where root writes, owners are those of the snapshot. Raises OSError.
+    Modes and ages are those of the snapshot. So are owners where root writes, unless `like` is the handle of a
+    folder whose owner is to have them. Raises OSError.
     """
     parent_path, name = os.path.split(os.path.abspath(path))
     parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -284,8 +267,12 @@ def write_plain_folder(path: str, files: Sequence[StoredFile]) -> None:
         os.mkdir(stage_name, 0o700, dir_fd=parent)
         stage = os.open(stage_name, FOLDER_FLAGS, dir_fd=parent)
         try:
+            owner = None if like is None else os.fstat(like)
+            if owner is not None and os.geteuid() == 0:
+                os.fchown(stage, owner.st_uid, owner.st_gid)
             for file in files:
-                write_new(stage, file.entry, file.content, owner=(file.entry.uid, file.entry.gid))
+                entry = file.entry
+                write_new(stage, entry, file.content, owner=None if owner else (entry.uid, entry.gid))
             sync_files(stage, [file.entry.name for file in files])
         finally:
             os.close(stage)

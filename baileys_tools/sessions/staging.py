@@ -17,13 +17,11 @@ from typing import Any, NamedTuple
 
 from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.snapshot import Entry
+from baileys_tools.sessions.interrupted import JOURNAL
 from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
-
-JOURNAL = "restore.json"
-"""Below `.baileys-tools` of the folder that a restore works on."""
 
 _FEW = 64
 _LARGEST_JOURNAL = 64 << 20
