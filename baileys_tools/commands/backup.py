@@ -244,8 +244,7 @@ def back_up_company(
     if not job.force and _is_known(repository, company.id, repository.index(company.id), stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
     with reading_lock(folder, job.now):
-        # Stamped before it is read: whatever is written from here on makes another stamp.
-        stamp = stamp_folder(folder)
+        # The stamp is from before: whatever is written while the folder is read makes another one.
         read = read_session(folder)
     with repository.writing(company.id) as writer:
         return store(repository, writer, company, read, stamp, job)

@@ -125,9 +125,9 @@ def run_cleanup(
     undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
     run = new_run_id(now) if undo_window and not dry_run else None
-    job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts)
     done: list[CompanyCleanup] = []
-    with Root(root_path) as root:
+    with Root(root_path) as root, _snapshots(settings, now) as snapshot:
+        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
         if not dry_run:
             put_back_missing(root.fd)
         work = plan_company if dry_run else partial(clean_company, root=root)

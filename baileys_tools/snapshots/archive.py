@@ -79,19 +79,41 @@ def write_archive(manifest: Manifest, files: Sequence[StoredFile]) -> tuple[Mani
         bytes=sum(file.entry.size for file in ordered),
         files_sha256=hashlib.sha256(sums).hexdigest(),
     )
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).chunker(chunk_size=1 << 16)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    written = hashlib.sha256()
     packed: list[bytes] = []
+    for chunk in _gathered(_tar(complete, sums, ordered)):
+        written.update(chunk)
+        packed.append(compressor.compress(chunk))
+    packed.append(compressor.flush())
+    archive = b"".join(packed)
+    # What was packed has to come out again before it may count as a backup.
+    if _unpacked_digest(archive) != written.digest():
+        raise OSError("the new snapshot does not unpack to what was put in: look at the memory of this host")
+    return complete, archive
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small parts, as each call of a compressor or a hash has its price."""
     pending: list[bytes] = []
     waiting = 0
-    for part in _tar(complete, sums, ordered):
+    for part in parts:
         pending.append(part)
         waiting += len(part)
         if waiting >= 1 << 18:
-            packed += compressor.compress(b"".join(pending))
+            yield b"".join(pending)
             pending, waiting = [], 0
-    packed += compressor.compress(b"".join(pending))
-    packed += compressor.finish()  # type: ignore[no-untyped-call]
-    return complete, b"".join(packed)
+    yield b"".join(pending)
+
+
+def _unpacked_digest(archive: bytes) -> bytes:
+    import zstandard
+
+    digest = hashlib.sha256()
+    with zstandard.ZstdDecompressor().stream_reader(archive) as stream:
+        while chunk := stream.read(1 << 18):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def sums_digest(files: Iterable[StoredFile]) -> str:

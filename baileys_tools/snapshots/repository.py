@@ -10,7 +10,6 @@ is a memory of the last run (index.py) and may be removed at any time.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import secrets
@@ -97,6 +96,7 @@ class Repository:
 
     def __init__(self, path: str, *, create: bool = False) -> None:
         self.path = path
+        self._has_new_folders = False
         try:
             if create:
                 _make_folders(path)
@@ -115,7 +115,12 @@ class Repository:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
+        try:
+            # Once for all companies of a first run; until then nothing has been called done.
+            if self._has_new_folders:
+                os.fsync(self.fd)
+        finally:
+            os.close(self.fd)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -235,7 +240,7 @@ class Repository:
         name = COMPANY_PREFIX + company
         with suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=self.fd)
-            os.fsync(self.fd)
+            self._has_new_folders = True
         folder = self._open_folder(company)
         try:
             _lock(folder, company, patience)
@@ -278,9 +283,6 @@ class CompanyWriter:
         """
         sequence = max([info.sequence + 1 for info in self.snapshots()] + [at_least])
         complete, archive = write_archive(replace(manifest, sequence=sequence), files)
-        # The reader that a restore uses has the last word on what was packed, before it may count.
-        for _ in ArchiveReader(io.BytesIO(archive), len(archive), "the new snapshot").files():
-            pass
         content = recipients.encrypt(archive) if recipients else archive
         name = snapshot_name(
             sequence,

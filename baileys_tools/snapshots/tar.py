@@ -7,6 +7,7 @@ may hold: links, devices, sparse files, paths. Here everything that this module 
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -42,14 +43,22 @@ def member(
         records += _record(b"gid", b"%d" % gid)
     seconds = min(mtime_ns // 1_000_000_000, _LARGEST_MTIME)
     header = _header(name, mode, min(uid, _LARGEST_ID), min(gid, _LARGEST_ID), size, seconds, b"0")
-    if not records:
-        return header
-    return _header(b"pax", 0o600, 0, 0, len(records), 0, b"x") + records + padding(len(records)) + header
+    return _pax_header(len(records)) + records + padding(len(records)) + header if records else header
 
 
 def padding(size: int) -> bytes:
     """Return the zeros that fill the last block of a content of `size` bytes."""
-    return bytes(-size % BLOCK)
+    return _zeros(-size % BLOCK)
+
+
+@cache
+def _pax_header(size: int) -> bytes:
+    return _header(b"pax", 0o600, 0, 0, size, 0, b"x")
+
+
+@cache
+def _zeros(size: int) -> bytes:
+    return bytes(size)
 
 
 def _record(key: bytes, value: bytes) -> bytes:
