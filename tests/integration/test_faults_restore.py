@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.faults.injection import python, traced
-from tests.integration.faults.restores import EVERY, MOVING, Killed, damaged, kill_at_each
+from tests.integration.faults.restores import (
+    EVERY,
+    MOVING,
+    NO_SWAP,
+    Killed,
+    damaged,
+    kill_at_each,
+    restore,
+)
 
 NAIVE = Path(__file__).parent / "faults" / "naive_restore.py"
 STEPS = ("renameat", "renameat2", "mkdirat", "unlinkat", "fsync")
@@ -52,6 +60,23 @@ def test_a_repair_killed_at_any_step_is_finished_or_given_up(tmp_path: Path) -> 
 
 def test_a_rollback_killed_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path) -> None:
     assert_old_or_new(kill_at_each(tmp_path, ["--mode", "rollback"], STEPS), points=5)
+
+
+@pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+def test_where_names_cannot_be_swapped_it_takes_two_renames_and_still_holds(
+    tmp_path: Path, options: list[str]
+) -> None:
+    result = kill_at_each(tmp_path, options, ("renameat", "linkat"), extra=NO_SWAP)
+    assert_old_or_new(result, points=4)
+
+
+def test_two_renames_instead_of_a_swap_are_said(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    command = [word for word in restore("--mode", "rollback") if word != "--quiet"]
+    run, _ = traced(command, *NO_SWAP, calls=["renameat2"], env=scene.env)
+    assert run.returncode == 0, run.stderr
+    assert "cannot swap folders" in run.stdout
+    assert os.listdir(scene.sessions) == ["company_1001"]
 
 
 @pytest.mark.faults

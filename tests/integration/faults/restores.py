@@ -96,9 +96,15 @@ def restore(*options: str) -> list[str | Path]:
     return [COMMAND, "restore", "--company", "1001", "--yes", "--quiet", *options]
 
 
-def points_of(scene: Scene, options: Sequence[str], calls: Sequence[str]) -> list[Call]:
+NO_SWAP = ("-e", "inject=renameat2:error=EINVAL")
+"""As a file system that can neither swap two names nor rename without replacing."""
+
+
+def points_of(
+    scene: Scene, options: Sequence[str], calls: Sequence[str], extra: Sequence[str] = ()
+) -> list[Call]:
     """The calls of an undisturbed restore of `scene` from its lock on."""
-    run, made = traced(restore(*options), calls=[*calls, "flock"], env=scene.env)
+    run, made = traced(restore(*options), *extra, calls=[*calls, "flock", "renameat2"], env=scene.env)
     assert run.returncode == 0, run.stderr
     return [call for call in after_lock(made) if call.name in calls]
 
@@ -130,6 +136,7 @@ def kill_at_each(
 ) -> Killed:
     """Kill a restore at each point; then run one other command, and look what the folder is.
 
+    `extra` are options of strace for each run. In two steps a folder may be missing for a moment.
     The next command is a cleanup, which knows nothing of the restore but its journal.
     """
     first = damaged(place / "first")
@@ -137,12 +144,14 @@ def kill_at_each(
     run = run_forked(restore(*options), done.env)
     assert run.returncode == 0, run.stderr
     new, old = done.tree(), first.tree()
-    points = points_of(first.copy(place / "counted"), options, calls)
+    points = points_of(first.copy(place / "counted"), options, calls, extra)
     result = Killed(points=len(points), troubles=[])
     for point in points:
         scene = first.copy(place / f"{point.name}-{point.nth}")
         inject = f"inject={point.name}:{fault}:when={point.nth}"
-        run, _ = traced(restore(*options), "-e", inject, *extra, calls=[point.name], env=scene.env)
+        run, _ = traced(
+            restore(*options), "-e", inject, *extra, calls=[point.name, "renameat2"], env=scene.env
+        )
         result.hits += run.returncode == -9 or "KILL" not in fault
         trouble = _judge(scene, old, new, result, atomic="rollback" in options)
         if "internal error" in run.stderr:
@@ -158,7 +167,7 @@ def _judge(
 ) -> list[str]:
     trouble = []
     right_after = scene.tree() if scene.folder.exists() else {}
-    if right_after not in (old, new):
+    if scene.folder.exists() and right_after not in (old, new):
         result.mixed += 1
         if atomic:
             trouble.append("the folder is mixed")
