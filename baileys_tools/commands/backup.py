@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, reading_lock
 from baileys_tools.sessions.reading import FolderStamp, ReadFolder, UnfitFolder, read_session, stamp_folder
+from baileys_tools.sessions.removal import ignore_lease_breaks
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.snapshots.archive import sums_digest
 from baileys_tools.snapshots.encryption import Recipients
@@ -31,6 +32,9 @@ from baileys_tools.snapshots.repository import (
     RepositoryLocked,
     valid_tag,
 )
+
+_FEW = 8
+_AT_A_TIME = 4
 
 TOOL = f"baileys-tools {__version__}"
 
@@ -135,9 +139,15 @@ def run_backup(
                 f"no session folder in {root.path}",
                 "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
             )
-        for company in companies:
-            progress(len(done), len(companies))
-            done.append(_one(root, company, repository, job, work))
+        known: dict[str, CompanyBackup] = {}
+        if not dry_run and not force and repository is not None:
+            known = _unchanged(root, companies, repository)
+        changed = [company for company in companies if company.id not in known]
+        taken = {}
+        for company, result in _each(changed, lambda one: _one(root, one, repository, job, work)):
+            taken[company.id] = result
+            progress(len(known) + len(taken), len(companies))
+        done = [known.get(company.id) or taken[company.id] for company in companies]
         if settings.backup.copies and not dry_run and repository is not None:
             from baileys_tools.snapshots.copies import send_copies
 
@@ -145,6 +155,32 @@ def run_backup(
                 repository, settings.backup.copies, retention_of(settings.copies), settings.copies.timeout
             )
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
+
+
+def _unchanged(root: Root, companies: Sequence[Company], repository: Repository) -> dict[str, CompanyBackup]:
+    """Return the companies of which nothing has moved since their last snapshot. Trouble is for later."""
+    found = {}
+    for company in companies:
+        with suppress(OSError), root.open(company) as folder:
+            if _is_known(repository, company.id, repository.index(company.id), stamp_folder(folder)):
+                found[company.id] = CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    return found
+
+
+def _each(
+    companies: Sequence[Company], work: Callable[[Company], CompanyBackup]
+) -> Iterator[tuple[Company, CompanyBackup]]:
+    """Work on each company; on many at a time, as most of a backup is waiting for the disk to sync."""
+    if len(companies) <= _FEW:
+        for company in companies:
+            yield company, work(company)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Signals are set by the main thread only.
+    ignore_lease_breaks()
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        yield from zip(companies, pool.map(work, companies), strict=True)
 
 
 class _NoRepository:
@@ -241,8 +277,6 @@ def back_up_company(
     if repository is None:
         raise AssertionError("a backup needs a repository")
     stamp = stamp_folder(folder)
-    if not job.force and _is_known(repository, company.id, repository.index(company.id), stamp):
-        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
     with reading_lock(folder, job.now):
         # The stamp is from before: whatever is written while the folder is read makes another one.
         read = read_session(folder)

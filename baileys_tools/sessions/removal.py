@@ -42,7 +42,10 @@ _NEVER = PROTECTED | {Kind.IDENTITY_KEY, Kind.DEVICE_LIST, Kind.TCTOKEN, Kind.UN
 def ignore_lease_breaks() -> None:
     """A broken lease is announced by SIGIO, which would end the process: whoever takes one asks instead."""
     import signal  # 2 ms that a run which takes no lease need not pay
+    import threading
 
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may, and has done so before it started others
     signal.signal(signal.SIGIO, signal.SIG_IGN)
 
 
