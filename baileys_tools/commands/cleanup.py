@@ -129,7 +129,7 @@ def run_cleanup(
     with Root(root_path) as root, _snapshots(settings, now) as snapshot:
         job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
         if not dry_run:
-            put_back_missing(root.fd)
+            put_back_missing(root.fd, now)
         work = plan_company if dry_run else partial(clean_company, root=root)
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path

@@ -275,7 +275,7 @@ def run_restore(
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees)
         try:
             if not options.dry_run:
-                put_back_missing(root.fd)
+                put_back_missing(root.fd, now)
             company = _company(root, settings.sessions.multitenancy, options.company)
             if company is None:
                 return _make_folder(root, job)
@@ -293,11 +293,11 @@ def run_restore(
 
 def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company | None:
     """Return the company to restore, None when its folder is gone."""
-    for company in (*root.companies(multitenancy), *root.companies(False)):
-        # A folder that has lost its creds.json is not listed; its name still tells.
-        if company.id == company_id:
-            return company
-    return None
+    listed = root.companies(multitenancy)
+    if not listed:
+        # A single folder that has lost its creds.json is not listed; its name still tells.
+        listed = root.companies(multitenancy=False)
+    return next((company for company in listed if company.id == company_id), None)
 
 
 class Look(NamedTuple):

@@ -91,7 +91,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     there is no such run.
     """
     with Root(root_path) as root:
-        put_back_missing(root.fd)
+        put_back_missing(root.fd, now)
         listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
         known = sorted({found.run for _, undo in listed for found in undo.runs})
         if run is None and not known:

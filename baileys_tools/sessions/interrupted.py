@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import datetime
 
 from baileys_tools.errors import BaileysToolsError
-from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
 from baileys_tools.sessions.scan import OWN_FOLDER, OWN_PREFIX, exists
 
 JOURNAL = "restore.json"
@@ -68,16 +70,23 @@ def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
     return ""
 
 
-def put_back_missing(root: int) -> list[str]:
+def put_back_missing(root: int, now: datetime) -> list[str]:
     """Give a folder its name back whose rollback died between two renames; return the names. Raises OSError.
 
-    Only where a file system cannot swap: the old folder is complete under its other name.
+    Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
+    is in the hands of a rollback that lives.
     """
     names = []
     for entry in os.listdir(root):
         name = entry.removeprefix(REPLACED_PREFIX)
-        if name != entry and name and not exists(name, root) and exists(STAGE_PREFIX + name, root):
-            os.rename(entry, name, src_dir_fd=root, dst_dir_fd=root)
-            os.fsync(root)
-            names.append(name)
+        if name == entry or not name or exists(name, root) or not exists(STAGE_PREFIX + name, root):
+            continue
+        old = os.open(entry, FOLDER_FLAGS, dir_fd=root)
+        try:
+            with suppress(Locked), company_lock(old, now):
+                os.rename(entry, name, src_dir_fd=root, dst_dir_fd=root)
+                os.fsync(root)
+                names.append(name)
+        finally:
+            os.close(old)
     return names
