@@ -127,7 +127,7 @@ def test_creds_that_are_no_session_fail_and_evict_nothing(env, sessions, content
         path.unlink()
     else:
         path.write_bytes(content)
-    for _ in range(15):
+    for _ in range(4):
         document = json.loads(run_cli("backup", "--force", "--json", "--company", "1001", env=env).stdout)
         assert document["exit_code"] == 1
     assert document["companies"][0]["status"] == "unfit"

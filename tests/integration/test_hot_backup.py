@@ -56,7 +56,7 @@ def is_whole(content: bytes) -> bool:
     """Whether these bytes are what one write of the bot left."""
     try:
         said = json.loads(content)
-        return len(said["padding"]) == said["length"]
+        return bool(len(said["padding"]) == said["length"])
     except (ValueError, KeyError, TypeError):
         return False
 
