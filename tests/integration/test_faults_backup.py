@@ -121,6 +121,7 @@ def test_a_backup_killed_here_and_there_leaves_nothing_half(tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3000)
 def test_a_backup_killed_at_every_call_leaves_nothing_half(tmp_path):
     hits, troubles = sweep(Scene(tmp_path, 1), ["backup", "--quiet"], 1, every=1)
     assert troubles == []
@@ -128,6 +129,7 @@ def test_a_backup_killed_at_every_call_leaves_nothing_half(tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3000)
 def test_pruning_killed_at_every_call_leaves_the_newest(tmp_path):
     rules = {"KEEP_LAST": "1", "KEEP_HOURLY": "0", "KEEP_DAILY": "0", "KEEP_WEEKLY": "0", "MINIMUM": "2"}
     scene = Scene(tmp_path, 5, **rules)
