@@ -36,14 +36,24 @@ define SHOW
 show() { printf '\n$$ %s\n' "$$*"; "$$@"; }
 endef
 
-demo: $(READY) ## a dry run and a real cleanup of a bloated session folder
+DEMO_COMPANY := .demo/sessions/company_2001
+
+demo: $(READY) ## clean, back up, damage and repair a bloated session folder
 	@rm -rf .demo && mkdir .demo
 	@$(SHOW); export PATH="$(CURDIR)/$(BIN):$$PATH"; set -e; \
 	show python fixtures/lay.py bloated-v6 .demo/sessions; \
 	show export BAILEYS_SESSIONS_PATH=.demo/sessions BAILEYS_TOOLS_STATE_DIR=.demo/state; \
 	show baileys-tools cleanup --dry-run; \
 	show baileys-tools cleanup; \
-	show baileys-tools undo --list
+	show baileys-tools undo --list; \
+	show export BAILEYS_TOOLS_BACKUP_PATH=.demo/backups; \
+	show baileys-tools backup; \
+	printf '\n# A full disk tears creds.json, and somebody removes what looks old.\n'; \
+	show truncate --size 0 $(DEMO_COMPANY)/creds.json; \
+	show touch --date '10 minutes ago' $(DEMO_COMPANY)/creds.json; \
+	show sh -c 'rm $(DEMO_COMPANY)/pre-key-15*.json $(DEMO_COMPANY)/app-state-sync-key-*.json'; \
+	show baileys-tools restore --company 2001 --dry-run; \
+	show baileys-tools restore --company 2001 --yes
 
 test: $(READY) $(CLIENTS) ## all tests but the long ones (ARGS="-k name" picks)
 	$(PYTEST) -m 'not faults' $(ARGS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings, load_settings, require_sessions_path
@@ -20,6 +22,7 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import Purge, mend, new_run_id, purge, remove_empty_folders
 from baileys_tools.sessions.removal import FolderRemover
@@ -88,15 +91,22 @@ class Verdicts(Enum):
     ALL = "all"
 
 
+Snapshot = Callable[[int, Company], str]
+
+
 @dataclass(frozen=True, slots=True)
 class CleanupJob:
-    """What one run is to do. `run` names its quarantine; None removes for good."""
+    """What one run is to do. `run` names its quarantine; None removes for good.
+
+    `snapshot` is called before the first removal in a folder and returns what went wrong, or "".
+    """
 
     policy: Policy
     now: datetime
     run: str | None
     undo_window: timedelta
     verdicts: Verdicts
+    snapshot: Snapshot | None = None
 
 
 def run_cleanup(
@@ -116,9 +126,11 @@ def run_cleanup(
     undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
     run = new_run_id(now) if undo_window and not dry_run else None
-    job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts)
-    work = plan_company if dry_run else clean_company
-    with Root(root_path) as root:
+    with Root(root_path) as root, _snapshots(settings, now) as snapshot:
+        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
+        if not dry_run:
+            put_back_missing(root.fd, now)
+        work = plan_company if dry_run else partial(clean_company, root=root)
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
         )
@@ -131,6 +143,15 @@ def run_cleanup(
         done = for_each(companies, lambda company: _one(root, company, job, work), _lost, progress)
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root_path, now, dry_run, run if undoable else None, done)
+
+
+def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:
+    """What takes a snapshot before a removal, None where nothing is removed or no repository is configured."""
+    if settings.backup.path is None or not settings.cleanup.snapshot_first or settings.cleanup.dry_run:
+        return nullcontext()
+    from baileys_tools.commands.backup import snapshots_before
+
+    return snapshots_before(settings, now)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -194,13 +215,15 @@ def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPla
     return facts, plan
 
 
-def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
+def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:
     """Given an open session folder, clean it under its lock and return what was done."""
     with company_lock(folder, job.now):
+        earlier_restore = finish_restore(root, company, folder)
         mended = mend(folder)
         facts, plan = look_and_plan(folder, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
+        trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
         removals = carry_out(folder, plan, facts, job.run)
         return replace(
             _report(company, facts, plan, job),
@@ -210,6 +233,8 @@ def clean_company(folder: int, company: Company, job: CleanupJob) -> CompanyClea
             purged_bytes=purged.size,
             purge_errors=purged.errors,
             mended=tuple(mended),
+            snapshot_trouble=trouble,
+            earlier_restore=earlier_restore,
         )
 
 

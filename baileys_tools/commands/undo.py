@@ -16,6 +16,7 @@ from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import run_started
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -91,6 +92,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     there is no such run.
     """
     with Root(root_path) as root:
+        put_back_missing(root.fd, now)
         listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
         known = sorted({found.run for _, undo in listed for found in undo.runs})
         if run is None and not known:
@@ -132,6 +134,7 @@ def _undo_company(root: Root, company: Company, run: str, now: datetime) -> Comp
     assert started is not None
     try:
         with root.open(company) as folder, company_lock(folder, now):
+            finish_restore(root, company, folder)
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 return _plan(folder, run_folder, quarantined, started)

@@ -1,9 +1,17 @@
 """Settings: flags > environment > YAML > defaults, and where each value came from."""
 
 from baileys_tools.config.kinds import Secret, valid_company_id
-from baileys_tools.config.load import ConfigError, LoadedSettings, load_settings, require_sessions_path
+from baileys_tools.config.load import (
+    ConfigError,
+    LoadedSettings,
+    load_settings,
+    require_backup_path,
+    require_sessions_path,
+)
 from baileys_tools.config.schema import (
+    Backup,
     Cleanup,
+    Copies,
     Emergency,
     PreKeys,
     Sessions,
@@ -13,8 +21,10 @@ from baileys_tools.config.schema import (
 )
 
 __all__ = [
+    "Backup",
     "Cleanup",
     "ConfigError",
+    "Copies",
     "Emergency",
     "LoadedSettings",
     "PreKeys",
@@ -24,6 +34,7 @@ __all__ = [
     "State",
     "Thresholds",
     "load_settings",
+    "require_backup_path",
     "require_sessions_path",
     "valid_company_id",
 ]

@@ -20,6 +20,8 @@ LONGEST_COMPANY_ID = 255 - len("company_")
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 
+COPY_SCHEMES = ("sftp", "s3", "file")
+
 Absolute = Callable[[str], str]
 """Makes a path absolute as its source means it: from the settings file's folder, else the working folder."""
 
@@ -139,6 +141,37 @@ def _read_company_ids(raw: object, absolute: Absolute) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
+def _read_texts(raw: object, absolute: Absolute) -> tuple[str, ...]:
+    if isinstance(raw, dict):
+        raise ValueError("a section is not a list")
+    items = raw if isinstance(raw, list | tuple) else str(raw).split(",")
+    texts = [_text(item, "one text of a list").strip() for item in items]
+    if not all(texts):
+        raise ValueError("the list has an empty entry")
+    if not all(map(_speakable, texts)):
+        raise ValueError("the list has an entry with a control character")
+    return tuple(dict.fromkeys(texts))
+
+
+def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
+    from urllib.parse import urlsplit
+
+    targets = _read_texts(raw, absolute)
+    for target in targets:
+        parts = urlsplit(target)
+        if parts.password is not None:
+            # The text itself must not be shown: it holds the password.
+            raise ValueError("a copy target with a password in it; use a key file or the usual variables")
+        if parts.scheme not in COPY_SCHEMES or (not parts.path.strip("/") and parts.scheme != "s3"):
+            examples = "sftp://user@host/folder, s3://bucket/folder or file:///mnt/folder"
+            raise ValueError(f"{quoted(target)} is not a place for copies ({examples})")
+        if not parts.netloc and parts.scheme != "file":
+            raise ValueError(f"{quoted(target)} names no {'bucket' if parts.scheme == 's3' else 'host'}")
+        if parts.query or parts.fragment:
+            raise ValueError(f"{quoted(target)} has a ? or # in it")
+    return targets
+
+
 def _read_secret(raw: object, absolute: Absolute) -> Secret:
     if not isinstance(raw, str) or not raw.strip():
         raise ValueError("a secret is one text that is not empty")
@@ -168,5 +201,7 @@ COUNT = Kind(_read_count, str)
 DURATION = Kind(_read_duration, format_duration)
 PATH = Kind(_read_path, str)
 COMPANY_IDS = Kind(_read_company_ids, ", ".join)
+TEXTS = Kind(_read_texts, ", ".join)
+COPY_TARGETS = Kind(_read_copy_targets, ", ".join)
 SECRET = Kind(_read_secret, str)
 SECRET_FILE = Kind(_read_secret_file, str)

@@ -141,6 +141,18 @@ def require_sessions_path(loaded: LoadedSettings) -> str:
     return loaded.settings.sessions.path
 
 
+def require_backup_path(loaded: LoadedSettings) -> str:
+    """Return the absolute path of the backup repository. Raise UsageError when there is none."""
+    if loaded.settings.backup.path is None:
+        raise UsageError(
+            "No backup repository is given: where do snapshots go?",
+            "Give it in one of two ways:\n"
+            "  environment    BAILEYS_TOOLS_BACKUP_PATH=/path/to/backups\n"
+            "  settings file  backup: {path: /path/to/backups}",
+        )
+    return loaded.settings.backup.path
+
+
 def _from_flags(schema: Schema, flags: Mapping[str, object], host: Surroundings) -> Iterator[_Given]:
     absolute = host.absolute_from(host.cwd)
     for path, value in flags.items():

@@ -15,11 +15,13 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from baileys_tools.config.kinds import (
     BOOLEAN,
     COMPANY_IDS,
+    COPY_TARGETS,
     COUNT,
     DURATION,
     PATH,
     SECRET,
     SECRET_FILE,
+    TEXTS,
     Kind,
 )
 
@@ -199,6 +201,11 @@ class Cleanup(Section, name="cleanup"):
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
     )
+    snapshot_first: bool = setting(
+        default=True,
+        kind=BOOLEAN,
+        about="Take a snapshot of a folder before files are removed from it. Needs `backup.path`.",
+    )
     undo_window: timedelta = setting(
         default=timedelta(hours=24),
         kind=DURATION,
@@ -260,6 +267,93 @@ class Thresholds(Section, name="thresholds"):
     danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
 
 
+class Backup(Section, name="backup"):
+    """Where snapshots of the session folders go, who can read them, and which stay.
+
+    A snapshot stays when any rule keeps it. With all `keep_` rules at 0, nothing is ever removed.
+    """
+
+    __slots__ = ()
+
+    path: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="The backup repository: a folder of its own, made with mode 0700.",
+        env=("BAILEYS_TOOLS_BACKUP_PATH",),
+        default_text="none",
+    )
+    recipients: tuple[str, ...] = setting(
+        default=(),
+        kind=TEXTS,
+        about="age public keys (`age1...`, `ssh-ed25519 ...`) that snapshots are encrypted to. This host needs no "
+        "secret key.",
+        default_text="none: snapshots are not encrypted",
+    )
+    identity_file: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="The age secret key that opens snapshots, for `restore` and `verify --deep`. Better kept elsewhere.",
+        flag="--identity",
+        default_text="none",
+    )
+    copies: tuple[str, ...] = setting(
+        default=(),
+        kind=COPY_TARGETS,
+        about="Where each snapshot is copied to: `sftp://user@host/folder`, `s3://bucket/folder`, `file:///mnt/disk`.",
+        default_text="none",
+    )
+    keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
+    keep_within: timedelta = setting(
+        default=timedelta(),
+        kind=DURATION,
+        about="Keep all that are at most this much older than the newest one.",
+    )
+    keep_hourly: int = setting(
+        default=24, kind=COUNT, about="Keep the newest of an hour, for this many hours."
+    )
+    keep_daily: int = setting(default=7, kind=COUNT, about="Keep the newest of a day, for this many days.")
+    keep_weekly: int = setting(default=4, kind=COUNT, about="Keep the newest of a week, for this many weeks.")
+    keep_monthly: int = setting(
+        default=0, kind=COUNT, about="Keep the newest of a month, for this many months."
+    )
+    minimum: int = setting(
+        default=3,
+        kind=COUNT,
+        about="Whole snapshots of a company that stay whatever the rules say.",
+        at_least=1,
+    )
+
+
+class Copies(Section, name="copies"):
+    """Which snapshots stay at the places of `backup.copies`, and how long to wait for those."""
+
+    __slots__ = ()
+
+    keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
+    keep_within: timedelta = setting(
+        default=timedelta(),
+        kind=DURATION,
+        about="Keep all that are at most this much older than the newest one.",
+    )
+    keep_hourly: int = setting(
+        default=0, kind=COUNT, about="Keep the newest of an hour, for this many hours."
+    )
+    keep_daily: int = setting(default=14, kind=COUNT, about="Keep the newest of a day, for this many days.")
+    keep_weekly: int = setting(default=8, kind=COUNT, about="Keep the newest of a week, for this many weeks.")
+    keep_monthly: int = setting(
+        default=6, kind=COUNT, about="Keep the newest of a month, for this many months."
+    )
+    minimum: int = setting(
+        default=3, kind=COUNT, about="Snapshots of a company that stay whatever the rules say.", at_least=1
+    )
+    timeout: timedelta = setting(
+        default=timedelta(seconds=30),
+        kind=DURATION,
+        about="How long to wait for an answer from such a place.",
+        at_least=timedelta(seconds=1),
+    )
+
+
 class State(Section, name="state"):
     """Where this tool keeps what it remembers between runs."""
 
@@ -284,6 +378,8 @@ class Settings:
     pre_keys: PreKeys = field(default_factory=PreKeys)
     emergency: Emergency = field(default_factory=Emergency)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    backup: Backup = field(default_factory=Backup)
+    copies: Copies = field(default_factory=Copies)
     state: State = field(default_factory=State)
 
 
@@ -316,4 +412,4 @@ def _settings_of(section: type[Section]) -> Iterator[Setting]:
             yield companion.named(section.section_name, f"{found.key}_file", found.path)
 
 
-SCHEMA = Schema(Sessions, Cleanup, PreKeys, Emergency, Thresholds, State)
+SCHEMA = Schema(Sessions, Cleanup, PreKeys, Emergency, Thresholds, Backup, Copies, State)

@@ -31,7 +31,8 @@ class CompanyCleanup:
 
     `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why
     a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine because their undo
-    window was over; `mended` are files that an interrupted run had left half removed.
+    window was over; `mended` are files that an interrupted run had left half removed,
+    `earlier_restore` says what became of an interrupted restore.
     """
 
     id: str
@@ -46,6 +47,8 @@ class CompanyCleanup:
     purged_bytes: int = 0
     purge_errors: Mapping[str, str] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
+    snapshot_trouble: str = ""
+    earlier_restore: str = ""
     trouble: str = ""
 
     @property
@@ -76,6 +79,8 @@ class CleanupReport:
             return ExitCode.PARTLY_FAILED
         if statuses and all(status is Status.LOCKED for status in statuses):
             return ExitCode.LOCKED
+        if any(company.snapshot_trouble for company in self.companies):
+            return ExitCode.WARNING
         return ExitCode.DONE
 
 

@@ -61,6 +61,8 @@ def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
             "errors": {name_text(name): error for name, error in company.purge_errors.items()},
         }
         document["mended"] = [name_text(name) for name in company.mended]
+        document["snapshot_trouble"] = name_text(company.snapshot_trouble)
+        document["earlier_restore"] = name_text(company.earlier_restore)
     return document
 
 

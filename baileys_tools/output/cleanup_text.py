@@ -43,6 +43,8 @@ def trouble_lines(report: CleanupReport) -> list[str]:
         if company.status is Status.FAILED:
             lines.append(f"{who}: {printable(company.trouble)}")
         lines += [f"{who}: {why}" for why in _why_held(company)]
+        if company.snapshot_trouble:
+            lines.append(f"{who}: no snapshot before the cleanup: {printable(company.snapshot_trouble)}")
         errors = {**(company.removals.errors if company.removals else {}), **company.purge_errors}
         lines += [f"{who}: {printable(name)} was not removed: {error}" for name, error in errors.items()]
         lines += [f"{who}: {printable(odd.name)} {odd.what}" for odd in company.oddities if odd.failed]
@@ -201,6 +203,10 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
         yield _item(style.paint("failed", "red"), f"{printable(name)}: {error}")
     if removals.without_undo:
         yield _item("", f"{counted(removals.without_undo, 'file')} removed without undo: the disk is full")
+    if company.earlier_restore:
+        yield _item("mended", printable(company.earlier_restore))
+    if company.snapshot_trouble:
+        yield _item("no snapshot", printable(company.snapshot_trouble))
     if company.mended:
         yield _item("mended", f"{counted(len(company.mended), 'file')} of an interrupted run put back")
     if company.purged_files:

@@ -62,6 +62,37 @@ def company_lock(folder: int, now: datetime) -> Iterator[None]:
         os.close(guard)
 
 
+@contextmanager
+def reading_lock(folder: int, now: datetime) -> Iterator[None]:
+    """Keep cleanups out of a session folder while it is read, without writing anything into it.
+
+    Whoever cleans locks the folder itself first (`company_lock`), so that lock is enough; the lock file of
+    another program is respected as long as there. Raises `Locked` or OSError.
+    """
+    guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if not _lock(guard):
+            raise Locked(_holder_of(folder))
+        left, modified = _left_behind(folder)
+        if _is_respected(left, modified, now):
+            raise Locked(_holder(left))
+        yield
+    finally:
+        os.close(guard)
+
+
+def _left_behind(folder: int) -> tuple[dict[str, Any], float]:
+    """Return what a lock file says and when it was written; nothing when there is none to read."""
+    try:
+        fd = os.open(LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return {}, 0.0
+    try:
+        return _read_lock_file(fd), os.fstat(fd).st_mtime
+    finally:
+        os.close(fd)
+
+
 def _lock(fd: int) -> bool:
     # filelock costs 9 ms to import, which a dry run need not pay.
     from filelock import lock_descriptor

@@ -22,7 +22,7 @@ from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, 
 from baileys_tools.sessions.scan import READ_FLAGS
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_NO_LEASES = {
+NO_LEASES = {
     errno.EACCES,
     errno.EPERM,
     errno.EINVAL,
@@ -39,6 +39,16 @@ _NEVER = PROTECTED | {Kind.IDENTITY_KEY, Kind.DEVICE_LIST, Kind.TCTOKEN, Kind.UN
 """Asserted again at the moment of effect, whatever a plan says."""
 
 
+def ignore_lease_breaks() -> None:
+    """A broken lease is announced by SIGIO, which would end the process: whoever takes one asks instead."""
+    import signal  # 2 ms that a run which takes no lease need not pay
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may, and has done so before it started others
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+
 class FolderRemover:
     """Removes files from one session folder, into the quarantine of `run`, or for good when `run` is None.
 
@@ -51,10 +61,7 @@ class FolderRemover:
         self._quarantine: int | None = None
         self._device = os.fstat(folder).st_dev
         self.removals = Removals()
-        import signal  # 2 ms that a run with nothing to remove need not pay
-
-        # A broken lease is announced by SIGIO, which would end the process; we ask instead.
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        ignore_lease_breaks()
 
     def __enter__(self) -> FolderRemover:
         return self
@@ -166,7 +173,7 @@ def _take_write_lease(fd: int) -> bool | None:
     except OSError as error:
         if error.errno == errno.EAGAIN:
             return None
-        if error.errno in _NO_LEASES:
+        if error.errno in NO_LEASES:
             return False
         raise
     return True

@@ -111,7 +111,7 @@ def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileSt
     stats.update(zip(names, seen, strict=True))
     # Mode, device and links by index: attributes of a stat result cost twice as much, times 100,000.
     odd = {
-        name: _what_it_is(one, device)
+        name: entry_oddity(one, device)
         for name, one in zip(names, seen, strict=True)
         if one[3] != 1 or one[2] != device or not S_ISREG(one[0])
     }
@@ -151,7 +151,8 @@ def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str])
     )
 
 
-def _what_it_is(seen: os.stat_result, device: int) -> str:
+def entry_oddity(seen: os.stat_result, device: int) -> str:
+    """Given the stat of an entry that is no plain file of one name on `device`, return what it is."""
     kinds = (
         (S_ISLNK, "a symbolic link"),
         (S_ISDIR, "a folder"),

@@ -28,7 +28,17 @@ from baileys_tools.config import (
     valid_company_id,
 )
 from baileys_tools.config.host import Surroundings
-from baileys_tools.config.kinds import BOOLEAN, COMPANY_IDS, COUNT, DURATION, PATH, SECRET, Kind
+from baileys_tools.config.kinds import (
+    BOOLEAN,
+    COMPANY_IDS,
+    COPY_TARGETS,
+    COUNT,
+    DURATION,
+    PATH,
+    SECRET,
+    TEXTS,
+    Kind,
+)
 from baileys_tools.config.load import build, resolve
 from baileys_tools.config.schema import SCHEMA, Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
@@ -38,6 +48,13 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     COUNT: (("151", 151), ("160", 160), ("165", 165), ("169", 169)),
     DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),
     PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
+    TEXTS: (("age1a", ("age1a",)), ("age1b,age1c", ("age1b", "age1c")), ("d e", ("d e",)), ("f", ("f",))),
+    COPY_TARGETS: (
+        ("sftp://a@b/c", ("sftp://a@b/c",)),
+        ("s3://b,file:///c", ("s3://b", "file:///c")),
+        ("s3://b/c", ("s3://b/c",)),
+        ("file:///d", ("file:///d",)),
+    ),
     COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
 }
 

@@ -1,0 +1,361 @@
+"""`backup`: one snapshot of each session folder that has changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from baileys_tools import __version__
+from baileys_tools.commands.prune import prune_company, retention_of
+from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
+from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
+from baileys_tools.domain.retention import Retention
+from baileys_tools.domain.snapshot import IMPORT_TAG, Manifest
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.output.progress import PatientProgress
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.locks import Locked, reading_lock
+from baileys_tools.sessions.reading import FolderStamp, ReadFolder, UnfitFolder, read_session, stamp_folder
+from baileys_tools.sessions.removal import ignore_lease_breaks
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.snapshots.archive import sums_digest
+from baileys_tools.snapshots.encryption import Recipients
+from baileys_tools.snapshots.index import Index, write_index
+from baileys_tools.snapshots.repository import (
+    CompanyWriter,
+    Repository,
+    RepositoryLocked,
+    valid_tag,
+)
+
+_FEW = 8
+_AT_A_TIME = 4
+
+TOOL = f"baileys-tools {__version__}"
+
+
+def backup_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    tag: str,
+    force: bool,
+    dry_run: bool,
+    source: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, back up or plan it, print the result once, and return the exit code."""
+    if tag and (not valid_tag(tag) or tag == IMPORT_TAG):
+        raise UsageError(
+            f"--tag {tag!r} cannot be part of a snapshot's name",
+            f"A tag is up to 32 of a-z, 0-9 and single dashes, and not {IMPORT_TAG!r}.",
+        )
+    loaded = load_settings(flags, os.environ, config=config)
+    repository = require_backup_path(loaded)
+    now = datetime.now(UTC)
+    with PatientProgress("backing up", wanted=not quiet) as progress:
+        if source is not None:
+            from baileys_tools.commands.imports import run_import
+
+            report = run_import(loaded.settings, source, repository, now, dry_run=dry_run)
+        else:
+            root = require_sessions_path(loaded)
+            report = run_backup(
+                loaded.settings,
+                root,
+                repository,
+                now,
+                tag=tag,
+                force=force,
+                dry_run=dry_run,
+                progress=progress,
+            )
+    if as_json:
+        from baileys_tools.output.backup_json import backup_json
+
+        print(backup_json(report))
+    elif not quiet:
+        from baileys_tools.output.backup_text import backup_text
+        from baileys_tools.output.terminal import Style
+
+        print(backup_text(report, Style()))
+    elif report.exit_code is not ExitCode.DONE:
+        from baileys_tools.output.backup_text import backup_troubles
+
+        for line in backup_troubles(report):
+            print(line, file=sys.stderr)
+    return report.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class BackupJob:
+    """What one run is to do. `recipients` are those to encrypt to, `force` takes unchanged folders too."""
+
+    now: datetime
+    recipients: Recipients | None
+    retention: Retention
+    tag: str = ""
+    force: bool = False
+
+
+def job_of(settings: Settings, now: datetime, *, tag: str = "", force: bool = False) -> BackupJob:
+    """Given the settings, return the job. Raises UsageError for a recipient that is none."""
+    recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
+    return BackupJob(now, recipients, retention_of(settings.backup), tag, force)
+
+
+def run_backup(
+    settings: Settings,
+    root_path: str,
+    repository_path: str,
+    now: datetime,
+    *,
+    tag: str = "",
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> BackupReport:
+    """Back up the companies that the settings choose below `root_path`, or only look which have changed.
+
+    One company's trouble is part of the report and never stops the others. Raises BaileysToolsError when
+    nothing can be worked on at all.
+    """
+    job = job_of(settings, now, tag=tag, force=force)
+    work = plan_company if dry_run else back_up_company
+    done: list[CompanyBackup] = []
+    copies: list[CopyResult] = []
+    with Root(root_path) as root, open_repository(repository_path, create=not dry_run) as repository:
+        companies = choose(
+            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
+        )
+        if not companies:
+            raise BaileysToolsError(
+                f"no session folder in {root.path}",
+                "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
+            )
+        known: dict[str, CompanyBackup] = {}
+        if not dry_run and not force and repository is not None:
+            known = _unchanged(root, companies, repository)
+        changed = [company for company in companies if company.id not in known]
+        taken = {}
+        for company, result in _each(changed, lambda one: _one(root, one, repository, job, work)):
+            taken[company.id] = result
+            progress(len(known) + len(taken), len(companies))
+        done = [known.get(company.id) or taken[company.id] for company in companies]
+        if settings.backup.copies and not dry_run and repository is not None:
+            from baileys_tools.snapshots.copies import send_copies
+
+            copies = send_copies(
+                repository, settings.backup.copies, retention_of(settings.copies), settings.copies.timeout
+            )
+    return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
+
+
+def _unchanged(root: Root, companies: Sequence[Company], repository: Repository) -> dict[str, CompanyBackup]:
+    """Return the companies of which nothing has moved since their last snapshot. Trouble is for later."""
+    found = {}
+    for company in companies:
+        with suppress(OSError), root.open(company) as folder:
+            if _is_known(repository, company.id, repository.index(company.id), stamp_folder(folder)):
+                found[company.id] = CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    return found
+
+
+def _each(
+    companies: Sequence[Company], work: Callable[[Company], CompanyBackup]
+) -> Iterator[tuple[Company, CompanyBackup]]:
+    """Work on each company; on many at a time, as most of a backup is waiting for the disk to sync."""
+    if len(companies) <= _FEW:
+        for company in companies:
+            yield company, work(company)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Signals are set by the main thread only.
+    ignore_lease_breaks()
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        yield from zip(companies, pool.map(work, companies), strict=True)
+
+
+class _NoRepository:
+    """Stands for a repository that a dry run must not make."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def open_repository(path: str, *, create: bool) -> Repository | _NoRepository:
+    """Open a repository; one that is not there yet is made or, without `create`, None at entering."""
+    if not create and not os.path.isdir(path):
+        return _NoRepository()
+    return Repository(path, create=create)
+
+
+_Work = Callable[[int, Company, Repository | None, BackupJob], CompanyBackup]
+
+
+def _one(
+    root: Root, company: Company, repository: Repository | None, job: BackupJob, work: _Work
+) -> CompanyBackup:
+    try:
+        with root.open(company) as folder:
+            return work(folder, company, repository, job)
+    except Locked as lock:
+        return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=f"locked by {lock}")
+    except RepositoryLocked as lock:
+        return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
+    except UnfitFolder as unfit:
+        trouble = _record_failure(repository if work is back_up_company else None, company.id, unfit, job.now)
+        return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
+    except OSError as error:
+        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
+
+
+Take = Callable[[int, Company], str]
+"""Given an open session folder whose lock is held, takes a snapshot of it; returns what went wrong, or ""."""
+
+
+@contextmanager
+def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
+    """Yield what takes a snapshot of a folder before something is removed from it.
+
+    It never raises: a cleanup has its own undo, and has to work on a full disk.
+    """
+    try:
+        job = job_of(settings, now)
+        repository = Repository(settings.backup.path or "", create=True)
+    except BaileysToolsError as error:
+        trouble = error.message
+        yield lambda folder, company: trouble
+        return
+
+    def take(folder: int, company: Company) -> str:
+        try:
+            stamp = stamp_folder(folder)
+            if _is_known(repository, company.id, repository.index(company.id), stamp):
+                return ""
+            read = read_session(folder)
+            with repository.writing(company.id) as writer:
+                return store(repository, writer, company, read, stamp, job).trouble
+        except (UnfitFolder, BaileysToolsError) as error:
+            return str(error)
+        except OSError as error:
+            return say_why(error)
+
+    with repository:
+        yield take
+
+
+def plan_company(
+    folder: int, company: Company, repository: Repository | None, job: BackupJob
+) -> CompanyBackup:
+    """Given an open session folder, return what a backup would do. Writes nothing."""
+    stamp = stamp_folder(folder)
+    index = repository.index(company.id) if repository is not None else Index()
+    if not job.force and _is_known(repository, company.id, index, stamp):
+        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    with reading_lock(folder, job.now):
+        read = read_session(folder)
+    same = not job.force and index.last and index.files_sha256 == sums_digest(read.files)
+    status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
+    return _report(company, status, read)
+
+
+def back_up_company(
+    folder: int, company: Company, repository: Repository | None, job: BackupJob
+) -> CompanyBackup:
+    """Given an open session folder, take a snapshot of it when it has changed, and prune its older ones."""
+    if repository is None:
+        raise AssertionError("a backup needs a repository")
+    stamp = stamp_folder(folder)
+    with reading_lock(folder, job.now):
+        # The stamp is from before: whatever is written while the folder is read makes another one.
+        read = read_session(folder)
+    with repository.writing(company.id) as writer:
+        return store(repository, writer, company, read, stamp, job)
+
+
+def store(
+    repository: Repository,
+    writer: CompanyWriter,
+    company: Company,
+    read: ReadFolder,
+    stamp: FolderStamp,
+    job: BackupJob,
+) -> CompanyBackup:
+    """Publish what was read, unless the last snapshot holds the same, then prune. Raises OSError."""
+    index = writer.index()
+    digest = sums_digest(read.files)
+    known = Index(stamp.digest if stamp.is_settled else "", digest, index.last, index.sequence)
+    if not job.force and index.files_sha256 == digest and writer.has(index.last):
+        write_index(writer.folder, known)
+        return _report(company, BackupStatus.UNCHANGED, read)
+    info = writer.publish(manifest_of(company.id, read, job), read.files, job.recipients, index.sequence + 1)
+    report = replace(_report(company, BackupStatus.TAKEN, read), snapshot=info)
+    # From here on the snapshot is safe, and trouble is no reason to call the backup failed.
+    try:
+        write_index(writer.folder, replace(known, last=info.file, sequence=info.sequence))
+        pruned = prune_company(repository, writer, job.retention, verified=info)
+    except OSError as error:
+        return replace(
+            report, trouble=f"the snapshot is safe, but older ones were not pruned: {say_why(error)}"
+        )
+    return replace(report, removed=pruned.removed, damaged=pruned.damaged)
+
+
+def manifest_of(company: str, read: ReadFolder, job: BackupJob) -> Manifest:
+    """Return what a snapshot of this content says about itself; publishing fills in the rest."""
+    return Manifest(
+        tool=TOOL,
+        host=socket.gethostname(),
+        company=company,
+        account=read.account,
+        taken_at=job.now,
+        sequence=0,
+        tag=job.tag,
+        counts=read.counts,
+        counters=read.counters,
+        files=0,
+        bytes=0,
+        files_sha256="",
+    )
+
+
+def _is_known(repository: Repository | None, company: str, index: Index, stamp: FolderStamp) -> bool:
+    if repository is None or not index.stamp or index.stamp != stamp.digest or index.failure:
+        return False
+    return repository.has(company, index.last)
+
+
+def _record_failure(repository: Repository | None, company: str, unfit: UnfitFolder, now: datetime) -> str:
+    """Write down that a backup failed, next to the good snapshots that stay; return the finding."""
+    text = f"{unfit}; no snapshot was taken and none was removed"
+    if repository is None:
+        return text
+    try:
+        with repository.writing(company) as writer:
+            index = replace(writer.index(), stamp="", failure=str(unfit), failed_at=now.isoformat())
+            write_index(writer.folder, index)
+    except (OSError, RepositoryLocked):
+        return f"{text} (and that could not be written down)"
+    return text
+
+
+def _report(company: Company, status: BackupStatus, read: ReadFolder) -> CompanyBackup:
+    return CompanyBackup(
+        company.id,
+        company.path,
+        status,
+        files=len(read.files),
+        bytes=sum(file.entry.size for file in read.files),
+        left_out=read.left_out,
+    )

@@ -1,0 +1,129 @@
+"""`prune`: remove the snapshots that no retention rule keeps."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from baileys_tools.config import Backup, Copies, load_settings, require_backup_path
+from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
+from baileys_tools.domain.retention import Decision, Retention, plan_retention
+from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
+
+
+def prune_command(
+    flags: Mapping[str, object], config: str | None, *, dry_run: bool, as_json: bool, quiet: bool
+) -> ExitCode:
+    """Given the command line, prune or plan it, print the result once, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    path = require_backup_path(loaded)
+    policy = retention_of(loaded.settings.backup)
+    companies = loaded.settings.sessions.companies
+    report = run_prune(path, companies, policy, datetime.now(UTC), dry_run=dry_run)
+    if as_json:
+        from baileys_tools.output.backup_json import prune_json
+
+        print(prune_json(report))
+    elif not quiet:
+        from baileys_tools.output.backup_text import prune_text
+        from baileys_tools.output.terminal import Style
+
+        print(prune_text(report, Style()))
+    elif report.exit_code is not ExitCode.DONE:
+        from baileys_tools.output.backup_text import prune_troubles
+
+        for line in prune_troubles(report):
+            print(line, file=sys.stderr)
+    return report.exit_code
+
+
+def run_prune(
+    path: str, companies: Sequence[str], policy: Retention, now: datetime, *, dry_run: bool = False
+) -> PruneReport:
+    """Prune the chosen companies of a repository (none: all), or only plan it.
+
+    A company whose listing cannot be read loses nothing and is part of the report.
+    """
+    done = []
+    with Repository(path) as repository:
+        for company in choose_companies(repository, companies):
+            try:
+                if dry_run:
+                    plan = plan_retention(repository.snapshots(company), policy)
+                    done.append(CompanyPrune(company, plan))
+                    continue
+                with repository.writing(company) as writer:
+                    pruned = prune_company(repository, writer, policy)
+                done.append(CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged))
+            except RepositoryLocked as lock:
+                done.append(CompanyPrune(company, locked=True, trouble=lock.message))
+            except OSError as error:
+                done.append(CompanyPrune(company, trouble=say_why(error)))
+    return PruneReport(path, now, dry_run, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did: the plan it followed, what it removed, and what it found damaged on the way."""
+
+    plan: Sequence[Decision]
+    removed: Sequence[SnapshotInfo] = ()
+    damaged: Sequence[SnapshotInfo] = ()
+
+
+def prune_company(
+    repository: Repository, writer: CompanyWriter, policy: Retention, verified: SnapshotInfo | None = None
+) -> Pruned:
+    """Remove what no rule keeps, once the newest snapshot that stays is known to be whole. Raises OSError.
+
+    `verified` is one that was read back a moment ago. A newest snapshot that does not fit its hash is marked
+    as damaged and the plan is made again, so that nothing goes on the strength of a broken one.
+    """
+    damaged: list[SnapshotInfo] = []
+    while True:
+        plan = plan_retention(writer.snapshots(), policy)
+        doomed = [decision.snapshot for decision in plan if not decision.keep]
+        newest = next((decision.snapshot for decision in plan if not decision.snapshot.damaged), None)
+        if not doomed or newest is None:
+            return Pruned(plan, damaged=damaged)
+        try:
+            if verified is None or newest.file != verified.file:
+                repository.verify_hash(newest)
+        except DamagedSnapshot:
+            damaged.append(writer.mark_damaged(newest))
+            continue
+        writer.remove(doomed)
+        return Pruned(plan, doomed, damaged)
+
+
+def retention_of(section: Backup | Copies) -> Retention:
+    """Given a section of the settings, return its retention policy."""
+    return Retention(
+        section.keep_last,
+        section.keep_within,
+        section.keep_hourly,
+        section.keep_daily,
+        section.keep_weekly,
+        section.keep_monthly,
+        section.minimum,
+    )
+
+
+def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]:
+    """Given the ids asked for (none: all), return those to work on. Raises exit code 10 for one not there."""
+    found = repository.companies()
+    missing = [company for company in wanted if company not in found]
+    if missing:
+        raise BaileysToolsError(
+            f"no snapshots of company {', '.join(missing)} in {repository.path}",
+            f"Companies found there: {', '.join(found[:10]) or 'none'}.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return list(dict.fromkeys(wanted)) if wanted else found

@@ -1,0 +1,454 @@
+"""`restore`: bring a session folder back from a snapshot."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from baileys_tools import __version__
+from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
+from baileys_tools.domain.creds import Creds, parse_creds
+from baileys_tools.domain.keyfiles import Kind, kind_of
+from baileys_tools.domain.restore import (
+    CREDS,
+    Action,
+    Choice,
+    LiveFolder,
+    Mode,
+    Refusal,
+    RestorePlan,
+    SnapshotFiles,
+    plan_restore,
+)
+from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
+from baileys_tools.domain.snapshot import (
+    Account,
+    Counters,
+    CredsUnfit,
+    Manifest,
+    SnapshotInfo,
+    StoredFile,
+    may_be_stored,
+    read_account,
+)
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.quarantine import new_run_id
+from baileys_tools.sessions.repair import fit, repair
+from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
+from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
+from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.encryption import Identities, Recipients
+from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+
+BEFORE_TAG = "pre-restore"
+"""The tag of the snapshot that keeps what a rollback replaced. `latest` never means one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere."""
+
+    company: str
+    wanted: str = "latest"
+    mode: str = Mode.REPAIR
+    target: str | None = None
+    keep_sessions: bool = False
+    dry_run: bool = False
+    force: bool = False
+    yes: bool = False
+
+
+def restore_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    options: RestoreOptions,
+    *,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, restore or plan it, print the result once, and return the exit code."""
+    from baileys_tools.output.restore_text import restore_text, restore_troubles
+    from baileys_tools.output.terminal import Style
+
+    if options.mode not in set(Mode):
+        raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
+    loaded = load_settings(flags, os.environ, config=config)
+    repository_path = require_backup_path(loaded)
+    now = datetime.now(UTC)
+
+    def agrees(report: RestoreReport) -> bool:
+        return options.yes or _ask(restore_text(report, Style(sys.stderr), verbose=verbose))
+
+    if options.target is not None:
+        report = run_target(
+            options, options.target, repository_path, loaded.settings.backup.identity_file, now
+        )
+    else:
+        root_path = require_sessions_path(loaded)
+        report = run_restore(loaded.settings, options, root_path, repository_path, now, agrees)
+    if as_json:
+        from baileys_tools.output.restore_json import restore_json
+
+        print(restore_json(report))
+    elif quiet:
+        for line in restore_troubles(report):
+            print(line, file=sys.stderr)
+    else:
+        print(restore_text(report, Style(), verbose=verbose))
+    return report.exit_code
+
+
+def _ask(plan: str) -> bool:
+    """Show a plan and ask. Raises exit code 13 where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise BaileysToolsError(
+            "a restore wants a yes, and nobody is there to give it",
+            "Look at the plan with --dry-run, then give --yes.",
+            exit_code=ExitCode.REFUSED,
+        )
+    print(plan, file=sys.stderr)
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+# --- reading the snapshot -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSnapshot:
+    """A snapshot that was read from its first to its last byte, with its files by name."""
+
+    info: SnapshotInfo
+    manifest: Manifest
+    files: Mapping[str, StoredFile]
+
+
+def read_snapshot(repository: Repository, company: str, wanted: str, identity: str | None) -> WholeSnapshot:
+    """Find and verify a snapshot. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
+    info = _find(repository, company, wanted)
+    if info.damaged:
+        raise DamagedSnapshot(info.file, "a verification has found that before")
+    identities = Identities(identity) if identity is not None else None
+    try:
+        with repository.reading(info, identities) as reader:
+            files = {file.entry.name: file for file in reader.files()}
+            return WholeSnapshot(info, reader.manifest, files)
+    except OSError as error:
+        raise BaileysToolsError(f"cannot read the snapshot {info.file}: {say_why(error)}") from error
+
+
+def _find(repository: Repository, company: str, wanted: str) -> SnapshotInfo:
+    if wanted == "latest":
+        found = [info for info in repository.snapshots(company) if not info.damaged]
+        chosen = [info for info in found if info.tag != BEFORE_TAG]
+        if chosen:
+            return chosen[-1]
+    return repository.find(company, wanted)
+
+
+def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
+    """Return what a plan needs of a snapshot. Raises exit code 13 when it holds no session."""
+    creds_file = snapshot.files.get(CREDS)
+    account = CredsUnfit.MISSING if creds_file is None else read_account(creds_file.content)
+    creds = None if creds_file is None else parse_creds(creds_file.content)
+    if isinstance(account, CredsUnfit) or not isinstance(creds, Creds):
+        why = account if isinstance(account, CredsUnfit) else CredsUnfit.UNREADABLE
+        raise BaileysToolsError(
+            f"the snapshot {snapshot.info.id} holds no usable creds.json ({why})",
+            "Choose another one, or unpack it with --target.",
+            exit_code=ExitCode.REFUSED,
+        )
+    # Baileys would take a file that is not whole for missing, so bringing it back mends nothing.
+    whole = {
+        name: file
+        for name, file in snapshot.files.items()
+        if kind_of(name) is Kind.UNKNOWN or is_whole(file.content)
+    }
+    return SnapshotFiles(
+        id=snapshot.info.id,
+        taken_at=snapshot.manifest.taken_at,
+        entries={name: file.entry for name, file in whole.items()},
+        creds=creds,
+        account=account[0],
+        newest_account=newest,
+        owned_by_content=owned_by_content(
+            {name: file.content for name, file in whole.items() if kind_of(name) is Kind.SENDER_KEY}
+        ),
+    )
+
+
+def _newest_account(repository: Repository, snapshot: WholeSnapshot, identity: str | None) -> Account | None:
+    """Return whose session the newest snapshot holds, None when it cannot be read."""
+    infos = [info for info in repository.snapshots(snapshot.info.company) if not info.damaged]
+    newest = [info for info in infos if info.tag != BEFORE_TAG][-1:]
+    if not newest or newest[0].file == snapshot.info.file:
+        return snapshot.manifest.account
+    try:
+        identities = Identities(identity) if identity is not None else None
+        with repository.reading(newest[0], identities) as reader:
+            return reader.manifest.account
+    except (BaileysToolsError, OSError):
+        return None
+
+
+# --- elsewhere ----------------------------------------------------------------------------------------------
+
+
+def run_target(
+    options: RestoreOptions, target: str, repository_path: str, identity_file: str | None, now: datetime
+) -> RestoreReport:
+    """Write a snapshot as a plain folder to `target`, which is not there yet or is empty."""
+    with Repository(repository_path) as repository:
+        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+    report = RestoreReport(
+        options.company, "", now, snapshot.info, snapshot.manifest, RestoreStatus.PLANNED, target=target
+    )
+    _require_room(target)
+    if options.dry_run:
+        return report
+    try:
+        write_plain_folder(target, list(snapshot.files.values()))
+    except OSError as error:
+        raise BaileysToolsError(
+            f"cannot write {target}: {say_why(error)}", "Nothing was left there."
+        ) from error
+    return replace(report, status=RestoreStatus.RESTORED, brought_back=sorted(snapshot.files))
+
+
+def _require_room(target: str) -> None:
+    try:
+        taken = bool(os.listdir(target))
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        taken = True
+    if taken:
+        raise UsageError(f"--target {target} is not empty", "Name a folder that is not there yet.")
+
+
+# --- in place -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreJob:
+    """What one restore is to do, with everything it needs to decide and to act."""
+
+    options: RestoreOptions
+    choice: Choice
+    snapshot: WholeSnapshot
+    facts: SnapshotFiles
+    repository: Repository
+    recipients: Recipients | None
+    now: datetime
+    agrees: Callable[[RestoreReport], bool]
+
+
+def run_restore(
+    settings: Settings,
+    options: RestoreOptions,
+    root_path: str,
+    repository_path: str,
+    now: datetime,
+    agrees: Callable[[RestoreReport], bool],
+) -> RestoreReport:
+    """Restore one company below `root_path`, or plan it. `agrees` is asked with the plan before it is done.
+
+    Raises exit code 10 to 13 before anything is touched, 75 when the company is locked.
+    """
+    identity_file = settings.backup.identity_file
+    with Root(root_path) as root, Repository(repository_path) as repository:
+        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+        facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
+        recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
+        pre_keys = settings.pre_keys
+        choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
+        job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees)
+        try:
+            if not options.dry_run:
+                put_back_missing(root.fd, now)
+            company = _company(root, settings.sessions.multitenancy, options.company)
+            if company is None:
+                return _make_folder(root, job)
+            with root.open(company) as folder:
+                if options.dry_run:
+                    return _report(company.path, job, _look(folder, job).plan)
+                return _restore(root, company, folder, job)
+        except (Locked, RepositoryLocked) as lock:
+            raise BaileysToolsError(
+                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
+            ) from lock
+        except OSError as error:
+            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
+
+
+def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company | None:
+    """Return the company to restore, None when its folder is gone."""
+    listed = root.companies(multitenancy)
+    if not listed:
+        # A single folder that has lost its creds.json is not listed; its name still tells.
+        listed = root.companies(multitenancy=False)
+    return next((company for company in listed if company.id == company_id), None)
+
+
+class Look(NamedTuple):
+    """What is in a folder, and what the restore makes of it."""
+
+    plan: RestorePlan
+    live: LiveFolder
+    contents: list[StoredFile]
+
+
+def _look(folder: int, job: RestoreJob) -> Look:
+    live, contents = read_live_folder(folder)
+    return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
+
+
+def _report(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
+    info, manifest = job.snapshot.info, job.snapshot.manifest
+    return RestoreReport(job.options.company, path, job.now, info, manifest, RestoreStatus.PLANNED, plan=plan)
+
+
+def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> RestoreReport:
+    with company_lock(folder, job.now):
+        earlier = finish_restore(root, company, folder)
+        _require_same_folder(root, company, folder)
+        look = _look(folder, job)
+        report = replace(_report(company.path, job, look.plan), earlier=earlier)
+        if look.plan.changes_nothing and look.plan.mode is Mode.REPAIR:
+            return replace(report, status=RestoreStatus.NOTHING_TO_DO)
+        report = replace(report, forced=_require_no_refusal(look.plan, force=job.options.force))
+        _require_agreement(job, report)
+        if not job.options.yes:
+            look = _look_again(folder, job, look)
+        if look.plan.mode is Mode.REPAIR:
+            return _repair(folder, report, look, job)
+        return _roll_back(root, company, folder, report, look, job)
+
+
+def _require_same_folder(root: Root, company: Company, folder: int) -> None:
+    """Another restore may have swapped the folder between its opening and its lock."""
+    with root.open(company) as now:
+        if os.fstat(now).st_ino != os.fstat(folder).st_ino:
+            raise BaileysToolsError(f"{company.path} was replaced just now", "Run the command again.")
+
+
+def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:
+    """Somebody took the time to read the plan, and the bot may have been started meanwhile."""
+    look = _look(folder, replace(job, now=datetime.now(UTC)))
+    unforced = [refusal for refusal in look.plan.refusals if not job.options.force]
+    if unforced or look.plan.verdicts != before.plan.verdicts:
+        raise BaileysToolsError(
+            "the folder changed while you were asked, and nothing was done",
+            "Run the command again.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return look
+
+
+def _require_no_refusal(plan: RestorePlan, *, force: bool) -> tuple[Refusal, ...]:
+    standing = [refusal for refusal in plan.refusals if not (force and refusal.can_be_forced)]
+    if standing:
+        forceable = all(refusal.can_be_forced for refusal in standing)
+        raise BaileysToolsError(
+            "refused: " + "; ".join(refusal.text for refusal in standing),
+            "Stop the bot first. --force goes on all the same, and so overrides "
+            + ", ".join(refusal.objection for refusal in standing)
+            + "."
+            if forceable
+            else "Nothing was changed. --target unpacks the snapshot elsewhere.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return plan.refusals
+
+
+def _require_agreement(job: RestoreJob, report: RestoreReport) -> None:
+    if not job.agrees(report):
+        raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+
+
+def _repair(folder: int, report: RestoreReport, look: Look, job: RestoreJob) -> RestoreReport:
+    run = new_run_id(job.now)
+    done = repair(folder, look.plan, look.live, job.snapshot.files, run, job.snapshot.info.id)
+    return replace(
+        report,
+        status=RestoreStatus.RESTORED,
+        run=run if done.set_aside else None,
+        brought_back=done.brought_back,
+        set_aside=done.set_aside,
+        kept=done.kept,
+    )
+
+
+def _roll_back(
+    root: Root, company: Company, folder: int, report: RestoreReport, look: Look, job: RestoreJob
+) -> RestoreReport:
+    with place_of(root, company, folder) as place:
+        before = keep_what_was(look, job)
+        contents = {file.entry.name: file for file in look.contents}
+        done = roll_back(place, folder, look.plan, look.live, contents, job.snapshot.files, job.now)
+    return replace(
+        report,
+        status=RestoreStatus.RESTORED,
+        brought_back=done.brought_back,
+        before=before,
+        old_folder=done.old_folder,
+        in_one_step=done.swapped,
+    )
+
+
+def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
+    """Put the folder as it is into the repository, whole or not; None for an empty one.
+
+    Raises OSError or RepositoryLocked, and then the folder is not touched.
+    """
+    live = look.live
+    files = [file for file in look.contents if may_be_stored(file.entry.name)]
+    if not sum(file.entry.size for file in files):
+        return None
+    counts: dict[Kind, int] = {}
+    for file in files:
+        kind = kind_of(file.entry.name)
+        counts[kind] = counts.get(kind, 0) + 1
+    creds = live.creds if isinstance(live.creds, Creds) else None
+    manifest = Manifest(
+        tool=f"baileys-tools {__version__}",
+        host=socket.gethostname(),
+        company=job.options.company,
+        account=live.account if isinstance(live.account, Account) else job.facts.account,
+        taken_at=job.now,
+        sequence=0,
+        tag=BEFORE_TAG,
+        counts=counts,
+        counters=Counters(creds.next_pre_key_id, creds.first_unuploaded_pre_key_id) if creds else Counters(),
+        files=0,
+        bytes=0,
+        files_sha256="",
+    )
+    with job.repository.writing(job.options.company) as writer:
+        return writer.publish(manifest, files, job.recipients)
+
+
+def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
+    """Restore a company whose folder is gone: it is made anew, in one step."""
+    name = COMPANY_PREFIX + job.options.company
+    path = os.path.join(root.path, name)
+    plan = plan_restore(LiveFolder(), job.facts, job.choice, job.now)
+    report = _report(path, job, plan)
+    if job.options.dry_run:
+        return report
+    report = replace(report, forced=_require_no_refusal(plan, force=job.options.force))
+    _require_agreement(job, report)
+    names = plan.named(Action.BRING_BACK)
+    files = [fit(job.snapshot.files[name], plan.next_pre_key_id) for name in names]
+    write_plain_folder(path, files, like=root.fd)
+    return replace(report, status=RestoreStatus.RESTORED, brought_back=names)

@@ -1,0 +1,44 @@
+"""`snapshots`: list what the repository holds, by the names of its files alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from baileys_tools.commands.prune import choose_companies
+from baileys_tools.config import load_settings, require_backup_path
+from baileys_tools.domain.prune_report import CompanySnapshots, SnapshotsReport
+from baileys_tools.errors import ExitCode
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.snapshots.repository import Repository
+
+
+def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+    """Given the command line, list the snapshots, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    report = list_all(require_backup_path(loaded), loaded.settings.sessions.companies, datetime.now(UTC))
+    if as_json:
+        from baileys_tools.output.backup_json import snapshots_json
+
+        print(snapshots_json(report))
+    else:
+        from baileys_tools.output.backup_text import snapshots_text
+        from baileys_tools.output.terminal import Style
+
+        print(snapshots_text(report, Style()))
+    return report.exit_code
+
+
+def list_all(path: str, companies: Sequence[str], now: datetime) -> SnapshotsReport:
+    """Return the snapshots of the chosen companies (none: all), oldest first. Opens no archive."""
+    found = []
+    with Repository(path) as repository:
+        for company in choose_companies(repository, companies):
+            try:
+                index = repository.index(company)
+                listing = repository.snapshots(company)
+                found.append(CompanySnapshots(company, listing, index.failure, index.failed_at))
+            except OSError as error:
+                found.append(CompanySnapshots(company, trouble=say_why(error)))
+    return SnapshotsReport(path, now, found)

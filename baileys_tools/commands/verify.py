@@ -1,0 +1,111 @@
+"""`verify`: find damaged snapshots while there is still another one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from baileys_tools.commands.prune import choose_companies
+from baileys_tools.config import load_settings, require_backup_path
+from baileys_tools.domain.prune_report import Health, Verified, VerifyReport
+from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.errors import ExitCode
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.encryption import Identities, WrongKey
+from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+
+
+def verify_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    every: bool,
+    deep: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, verify, print the result once, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    path = require_backup_path(loaded)
+    identity_file = loaded.settings.backup.identity_file
+    identities = Identities(identity_file) if deep and identity_file is not None else None
+    companies = loaded.settings.sessions.companies
+    report = run_verify(path, companies, datetime.now(UTC), every=every, deep=deep, identities=identities)
+    if as_json:
+        from baileys_tools.output.backup_json import verify_json
+
+        print(verify_json(report))
+    elif not quiet:
+        from baileys_tools.output.backup_text import verify_text
+        from baileys_tools.output.terminal import Style
+
+        print(verify_text(report, Style()))
+    elif report.exit_code is not ExitCode.DONE:
+        from baileys_tools.output.backup_text import verify_troubles
+
+        for line in verify_troubles(report):
+            print(line, file=sys.stderr)
+    return report.exit_code
+
+
+def run_verify(
+    path: str,
+    companies: Sequence[str],
+    now: datetime,
+    *,
+    every: bool = False,
+    deep: bool = False,
+    identities: Identities | None = None,
+) -> VerifyReport:
+    """Verify the newest snapshot of each chosen company, or with `every` all of them.
+
+    One that does not fit its hash is marked as damaged, where the repository can be written: it then counts
+    for nothing in `prune`, and `restore` takes the one before it. Deep reads every file in it as a restore
+    would, which for an encrypted one takes its key.
+    """
+    results: list[Verified] = []
+    troubles: list[str] = []
+    with Repository(path) as repository:
+        for company in choose_companies(repository, companies):
+            try:
+                listing = repository.snapshots(company)
+            except OSError as error:
+                troubles.append(f"company {company}: {say_why(error)}")
+                continue
+            whole = [info for info in listing if not info.damaged]
+            chosen = listing if every else whole[-1:] or listing[-1:]
+            results += [_verify_one(repository, info, identities, deep=deep) for info in chosen]
+    return VerifyReport(path, now, deep, results, troubles)
+
+
+def _verify_one(
+    repository: Repository, info: SnapshotInfo, identities: Identities | None, *, deep: bool
+) -> Verified:
+    try:
+        if not deep:
+            repository.verify_hash(info)
+            return Verified(info, Health.WHOLE)
+        snapshot = repository.read_whole(info, identities)
+        return Verified(info, Health.WHOLE, manifest=snapshot.manifest)
+    except DamagedSnapshot as damage:
+        why = damage.message.removeprefix(f"{info.file} is damaged: ")
+        return Verified(_marked(repository, info), Health.DAMAGED, why)
+    except WrongKey as error:
+        return Verified(info, Health.NO_KEY, error.message)
+    except FileNotFoundError:
+        return Verified(info, Health.UNREADABLE, "it was removed meanwhile")
+    except OSError as error:
+        return Verified(info, Health.UNREADABLE, say_why(error))
+
+
+def _marked(repository: Repository, info: SnapshotInfo) -> SnapshotInfo:
+    if info.damaged:
+        return info
+    try:
+        with repository.writing(info.company) as writer:
+            return writer.mark_damaged(info)
+    except (OSError, RepositoryLocked):
+        return info  # on a read-only mount the finding itself has to do

@@ -1,0 +1,90 @@
+"""The result of a backup run: one entry a company, one a place for copies, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.errors import ExitCode
+
+
+class BackupStatus(StrEnum):
+    """How a company's part of a backup ended."""
+
+    TAKEN = "taken"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    """Dry run: the folder has changed and would be taken."""
+    LOCKED = "locked"
+    UNFIT = "unfit"
+    """`creds.json` is missing, torn or unpaired: not worth a snapshot, and no good one may go for it."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyBackup:
+    """What a run did, or would do, for one company.
+
+    `files` and `bytes` are what the snapshot holds; `left_out` are entries of the folder that it does not.
+    `removed` are snapshots that retention no longer keeps, `damaged` those found damaged on that occasion.
+    `fetched` counts the snapshots that came from a place of copies, of which `snapshot` is the newest.
+    `trouble` says why a company failed or is locked, or what went wrong after the snapshot was taken.
+    """
+
+    id: str
+    path: str
+    status: BackupStatus
+    snapshot: SnapshotInfo | None = None
+    files: int = 0
+    bytes: int = 0
+    left_out: Sequence[Oddity] = ()
+    removed: Sequence[SnapshotInfo] = ()
+    damaged: Sequence[SnapshotInfo] = ()
+    fetched: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What became of the copies at one place: how many were sent and removed, and what went wrong there."""
+
+    target: str
+    sent: int = 0
+    removed: int = 0
+    waiting: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """A whole run over one sessions path into one repository."""
+
+    root: str
+    repository: str
+    now: datetime
+    dry_run: bool
+    encrypted: bool
+    companies: Sequence[CompanyBackup]
+    copies: Sequence[CopyResult] = ()
+
+    def count(self, status: BackupStatus) -> int:
+        """How many companies ended so."""
+        return sum(company.status is status for company in self.companies)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code: trouble with copies is a warning, the snapshots here are good."""
+        failed = self.count(BackupStatus.FAILED) + self.count(BackupStatus.UNFIT)
+        if failed and failed == len(self.companies):
+            return ExitCode.FAILED
+        if failed or any(company.trouble and company.snapshot for company in self.companies):
+            return ExitCode.PARTLY_FAILED
+        if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
+            return ExitCode.LOCKED
+        if any(copy.trouble for copy in self.copies) or any(company.damaged for company in self.companies):
+            return ExitCode.WARNING
+        return ExitCode.DONE

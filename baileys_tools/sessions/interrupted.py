@@ -1,0 +1,92 @@
+"""Finishes what a restore left that died: the first thing every command does with a folder it may change.
+
+Nearly always there is nothing, so the restore itself is imported only where there is.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime
+
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.scan import OWN_FOLDER, OWN_PREFIX, exists
+
+JOURNAL = "restore.json"
+"""Below `.baileys-tools` of the folder that a restore works on."""
+STAGE = "restore"
+"""Beside it: the files that a repair is to bring back."""
+STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
+"""Before the folder's name: the new folder of a rollback until the swap, the old one after it."""
+REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
+"""Before the folder's name: the old folder, where the file system cannot swap."""
+
+
+def finish_restore(root: Root, company: Company, folder: int) -> str:
+    """Given an open and locked session folder, finish or undo an interrupted restore; return what was done.
+
+    Empty when there was none. Raises OSError.
+    """
+    if exists(f"{OWN_FOLDER}/{JOURNAL}", folder):
+        return _finish(root, company, folder)
+    if exists(f"{OWN_FOLDER}/{STAGE}", folder):
+        from baileys_tools.sessions.repair import discard_stage
+
+        discard_stage(folder)
+        return "an interrupted repair had changed nothing yet and was given up"
+    stage = f"{STAGE_PREFIX}{company.entry}"
+    if company.entry == ".":
+        stage = f"../{STAGE_PREFIX}{os.path.basename(os.path.realpath(root.path))}"
+    if exists(stage, root.fd):
+        return _give_up_rollback(root, company, folder)
+    return ""
+
+
+def _finish(root: Root, company: Company, folder: int) -> str:
+    from baileys_tools.sessions.repair import finish_repair
+    from baileys_tools.sessions.rollback import finish_rollback, place_of
+    from baileys_tools.sessions.staging import read_journal
+
+    journal = read_journal(folder) or {}
+    if journal.get("mode") != "rollback":
+        kept = finish_repair(folder).kept
+        return "an interrupted repair was finished" + (
+            f"; left as they are: {', '.join(kept)}" if kept else ""
+        )
+    with place_of(root, company, folder) as place:
+        old = finish_rollback(place, folder).old_folder
+        return "an interrupted rollback was finished" + (f"; the old folder is {old}" if old else "")
+
+
+def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
+    from baileys_tools.sessions.rollback import discard_leftovers, place_of
+
+    # Who may work in a folder need not have any business in the one around it.
+    with suppress(PermissionError, BaileysToolsError), place_of(root, company, folder) as place:
+        if discard_leftovers(place):
+            return "an interrupted rollback had changed nothing yet and was given up"
+    return ""
+
+
+def put_back_missing(root: int, now: datetime) -> list[str]:
+    """Give a folder its name back whose rollback died between two renames; return the names. Raises OSError.
+
+    Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
+    is in the hands of a rollback that lives.
+    """
+    names = []
+    for entry in os.listdir(root):
+        name = entry.removeprefix(REPLACED_PREFIX)
+        if name == entry or not name or exists(name, root) or not exists(STAGE_PREFIX + name, root):
+            continue
+        old = os.open(entry, FOLDER_FLAGS, dir_fd=root)
+        try:
+            with suppress(Locked), company_lock(old, now):
+                os.rename(entry, name, src_dir_fd=root, dst_dir_fd=root)
+                os.fsync(root)
+                names.append(name)
+        finally:
+            os.close(old)
+    return names

@@ -1,0 +1,134 @@
+"""Reads a whole session folder, content and all, as a restore needs to know it."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from stat import S_IMODE, S_ISREG
+
+from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.keyfiles import Kind, kind_of
+from baileys_tools.domain.restore import CREDS, LiveFile, LiveFolder
+from baileys_tools.domain.snapshot import (
+    LARGEST_FILE,
+    Account,
+    CredsUnfit,
+    Entry,
+    StoredFile,
+    read_account,
+)
+from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
+from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
+
+BROKEN_DISK = {errno.EIO, errno.EUCLEAN}
+"""A file that cannot be read for such a reason is lost; for any other, somebody has to look first."""
+
+
+def read_live_folder(folder: int) -> tuple[LiveFolder, list[StoredFile]]:
+    """Given the handle of a session folder, return what is in it, and its files. Raises OSError.
+
+    Every key file is read and has to parse, as Baileys takes what does not parse for missing
+    (`Utils/use-multi-file-auth-state.js`: `readData`). The files are there whole or not: what a folder held
+    before a rollback is kept as it was.
+    """
+    files: dict[str, LiveFile] = {}
+    contents: dict[str, StoredFile] = {}
+    oddities: list[Oddity] = []
+    device = os.fstat(folder).st_dev
+    for name in sorted(os.listdir(folder)):
+        if is_own(name):
+            continue
+        with suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if seen.st_nlink != 1 or seen.st_dev != device or not S_ISREG(seen.st_mode):
+                oddities.append(Oddity(name, entry_oddity(seen, device)))
+                continue
+            stored = _read(folder, name, seen) if seen.st_size <= LARGEST_FILE else None
+            if stored is None and kind_of(name) is Kind.UNKNOWN:
+                oddities.append(Oddity(name, "too large or not readable, and not written by Baileys"))
+                continue
+            contents |= {name: stored} if stored is not None else {}
+            # What Baileys did not write need not be JSON.
+            whole = kind_of(name) is Kind.UNKNOWN or (stored is not None and is_whole(stored.content))
+            files[name] = LiveFile(seen, stored.entry.sha256 if stored is not None else "", whole)
+    creds = contents.get(CREDS)
+    sender_keys = {name: file.content for name, file in contents.items() if kind_of(name) is Kind.SENDER_KEY}
+    live = LiveFolder(
+        files=files,
+        creds=_creds(files, creds),
+        account=_account(creds),
+        oddities=tuple(oddities),
+        quarantined=frozenset(_quarantined(folder)),
+        owned_by_content=owned_by_content(sender_keys),
+    )
+    return live, list(contents.values())
+
+
+def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:
+    try:
+        content = read_regular_file(folder, name, LARGEST_FILE)
+    except OSError as error:
+        if error.errno in BROKEN_DISK:
+            return None
+        raise
+    entry = Entry(
+        name,
+        len(content),
+        S_IMODE(seen.st_mode) & 0o777,
+        max(0, seen.st_mtime_ns),
+        seen.st_uid,
+        seen.st_gid,
+        hashlib.sha256(content).hexdigest(),
+    )
+    return StoredFile(entry, content)
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether Baileys would take these bytes for a key: JSON, and not null."""
+    try:
+        return json.loads(content) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def _creds(files: Mapping[str, LiveFile], creds: StoredFile | None) -> Creds | CredsProblem:
+    if creds is not None:
+        return parse_creds(creds.content)
+    return CredsProblem.UNREADABLE if CREDS in files else CredsProblem.MISSING
+
+
+def _account(creds: StoredFile | None) -> Account | CredsUnfit:
+    if creds is None:
+        return CredsUnfit.MISSING
+    found = read_account(creds.content)
+    return found if isinstance(found, CredsUnfit) else found[0]
+
+
+def _quarantined(folder: int) -> Iterable[str]:
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None:
+            return
+        for run, _ in list_runs(quarantine):
+            with open_run(quarantine, run) as fd:
+                yield from os.listdir(fd)
+
+
+def owned_by_content(contents: Mapping[str, bytes]) -> dict[str, bool]:
+    """Given sender-keys, return for each whether it holds a private signing key, where that can be told.
+
+    Only the sender itself stores one (libsignal `sender-key-state.js`).
+    """
+    owned = {}
+    for name, content in contents.items():
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            outer = json.loads(content)
+            data = outer.get("data") if isinstance(outer, dict) else None
+            states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
+            owned[name] = bool(states[-1]["senderSigningKey"].get("private"))
+    return owned

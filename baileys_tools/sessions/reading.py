@@ -1,0 +1,312 @@
+"""Reads a whole live session folder while its bot goes on writing.
+
+Baileys truncates a file and then writes it, so an outside reader sees empty files (measured under a tight loop
+of saves: half to nine tenths of all readings). A reading counts only when the kernel vouched for it by a read
+lease, or the file stood still meanwhile, and its JSON is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from stat import S_IMODE, S_ISREG
+
+from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.keyfiles import Kind, sort_by_kind
+from baileys_tools.domain.snapshot import (
+    LARGEST_FILE,
+    MOST_BYTES,
+    MOST_FILES,
+    Account,
+    Counters,
+    CredsUnfit,
+    Entry,
+    StoredFile,
+    may_be_stored,
+    read_account,
+)
+from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
+from baileys_tools.sessions.scan import READ_FLAGS, entry_oddity, is_own
+
+CREDS = "creds.json"
+
+_DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15)
+"""Seconds between readings of a file that is being written: a write takes milliseconds."""
+_ROUNDS = 4
+"""How often a folder is read again because `creds.json` moved meanwhile."""
+_STANDS_STILL_NS = 10_000_000_000
+_CLOCK_STEP_NS = 2_000_000_000
+"""The coarsest clock of the file systems that sessions live on."""
+_CHUNK = 1 << 16
+
+# json.loads would look for the encoding first, in each of 100,000 files; Baileys writes UTF-8.
+_decode = json.JSONDecoder().decode
+
+_SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
+_GET_LEASE: int = getattr(fcntl, "F_GETLEASE", 0)
+
+
+class UnfitFolder(Exception):
+    """The folder holds no session that is worth a snapshot. `reason` says why."""
+
+    def __init__(self, reason: CredsUnfit, why: str = "") -> None:
+        super().__init__(why or f"creds.json is {reason}")
+        self.reason = reason
+
+
+class TooLarge(OSError):
+    """The folder holds more than a snapshot may."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStamp:
+    """What tells one state of a folder from another without opening a file: names, sizes, mtimes, inodes.
+
+    `is_settled` is false while the youngest mtime is so near that another write could fall on the same step
+    of the file system's clock: then the stamp proves nothing.
+    """
+
+    digest: str
+    files: int
+    is_settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFolder:
+    """A folder as it was read. `left_out` are entries that are no plain files or could not be read whole."""
+
+    account: Account
+    counters: Counters
+    files: Sequence[StoredFile]
+    counts: Mapping[Kind, int]
+    left_out: tuple[Oddity, ...]
+
+
+def stamp_folder(folder: int) -> FolderStamp:
+    """Given the handle of a session folder, return its stamp. Raises OSError."""
+    names = sorted(name for name in os.listdir(folder) if not is_own(name))
+    look = os.stat
+    numbers = array("q")
+    newest = 0
+    for name in names:
+        try:
+            seen = look(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            numbers.append(-1)
+            continue
+        modified = seen.st_mtime_ns
+        if modified > newest:
+            newest = modified
+        numbers.extend((seen[6], modified, seen[1], seen[0]))
+    digest = hashlib.sha256(numbers.tobytes())
+    digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
+    return FolderStamp(digest.hexdigest(), len(names), time.time_ns() - newest > _CLOCK_STEP_NS)
+
+
+def read_session(folder: int) -> ReadFolder:
+    """Given the handle of a session folder, return everything in it that a snapshot keeps.
+
+    `creds.json` is read first and last, and the rest again as long as it moved in between. Raises UnfitFolder,
+    TooLarge or OSError.
+    """
+    ignore_lease_breaks()
+    reader = _Reader(folder)
+    creds = reader.creds()
+    for _ in range(_ROUNDS):
+        reader.read_all()
+        before, creds = creds, reader.creds()
+        if creds.entry.sha256 == before.entry.sha256:
+            break
+    found = read_account(creds.content)
+    if isinstance(found, CredsUnfit):
+        raise UnfitFolder(found)
+    files = [*reader.files.values(), creds]
+    kinds = sort_by_kind(file.entry.name for file in files)
+    counts = {kind: len(names) for kind, names in kinds.items()}
+    account, counters = found
+    return ReadFolder(account, counters, files, counts, tuple(reader.left_out.values()))
+
+
+class _Reader:
+    """Holds what was read so far, so that another round reads only what moved."""
+
+    def __init__(self, folder: int) -> None:
+        self._folder = folder
+        self._device = os.fstat(folder).st_dev
+        self._leases = _SET_LEASE is not None
+        self.files: dict[str, StoredFile] = {}
+        self.left_out: dict[str, Oddity] = {}
+
+    def creds(self) -> StoredFile:
+        """Read `creds.json` until it is whole and paired. Raises UnfitFolder."""
+        reason, why = CredsUnfit.MISSING, ""
+        for delay in (0.0, *_DELAYS):
+            if delay:
+                time.sleep(delay)
+            try:
+                found = self._read(CREDS, lease=delay != _DELAYS[-1])
+            except FileNotFoundError:
+                # Also for a moment while a bot replaces it by rename of another kind.
+                reason, why = CredsUnfit.MISSING, ""
+                continue
+            except OSError as error:
+                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json: {error.strerror}") from error
+            if isinstance(found, str):
+                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json is {found}")
+            if found is None:
+                reason = CredsUnfit.UNREADABLE
+                continue
+            facts = read_account(found.content)
+            if not isinstance(facts, CredsUnfit):
+                return found
+            reason = facts
+            if reason is CredsUnfit.UNPAIRED:
+                break  # whole JSON, so no torn reading: waiting does not pair it
+        raise UnfitFolder(reason, why)
+
+    def read_all(self) -> None:
+        """Read what is new or has moved since the last round, and forget what has gone."""
+        names = sorted(name for name in os.listdir(self._folder) if name != CREDS and not is_own(name))
+        if len(names) > MOST_FILES:
+            raise TooLarge(errno.EFBIG, f"more than {MOST_FILES:,} files: no session folder is that large")
+        self.left_out = {}
+        known, self.files = self.files, {}
+        total = 0
+        for name in names:
+            kept = self._unmoved(known.get(name)) or self._read_patiently(name)
+            if isinstance(kept, Oddity):
+                self.left_out[name] = kept
+            elif kept is not None:
+                self.files[name] = kept
+                total += kept.entry.size
+                if total > MOST_BYTES:
+                    raise TooLarge(errno.EFBIG, f"more than {MOST_BYTES >> 20} MiB of files")
+
+    def _unmoved(self, file: StoredFile | None) -> StoredFile | None:
+        if file is None:
+            return None
+        try:
+            seen = os.stat(file.entry.name, dir_fd=self._folder, follow_symlinks=False)
+        except OSError:
+            return None
+        same = S_ISREG(seen.st_mode) and (seen.st_size, seen.st_mtime_ns) == (
+            file.entry.size,
+            file.entry.mtime_ns,
+        )
+        # A file that was written a moment ago can have been written again within one step of the clock.
+        return file if same and time.time_ns() - seen.st_mtime_ns > _STANDS_STILL_NS else None
+
+    def _read_patiently(self, name: str) -> StoredFile | Oddity | None:
+        if not may_be_stored(name):
+            return Oddity(name, "a name that Baileys does not write")
+        is_json = name.endswith(".json")
+        for delay in (*_DELAYS, None):
+            try:
+                found = self._read(name, lease=delay is not None)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno != errno.EWOULDBLOCK or delay is None:
+                    return Oddity(name, f"not readable ({error.strerror})")
+                found = None
+            if isinstance(found, str):
+                return Oddity(name, found)
+            if found is not None and (not is_json or _is_json(found.content)):
+                return found
+            if delay is None or (found is not None and _is_long_done(found.entry)):
+                break
+            time.sleep(delay)
+        return Oddity(name, "not whole: empty, cut off or no JSON")
+
+    def _read(self, name: str, *, lease: bool) -> StoredFile | str | None:
+        """Read a file once. Return it, None when it was being written, or what it is if it is no plain file.
+
+        Without a `lease`, as a last try on a file that somebody holds open, only the parse will tell whether
+        it is whole. Raises OSError.
+        """
+        try:
+            fd = os.open(name, READ_FLAGS, dir_fd=self._folder)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
+                return "a symbolic link" if error.errno == errno.ELOOP else "a socket or a device"
+            raise
+        try:
+            before = os.fstat(fd)
+            if before.st_nlink != 1 or before.st_dev != self._device or not S_ISREG(before.st_mode):
+                if S_ISREG(before.st_mode) and before.st_nlink == 0:
+                    raise FileNotFoundError(errno.ENOENT, "vanished", name)
+                return entry_oddity(before, self._device)
+            if before.st_size > LARGEST_FILE:
+                return f"larger than {LARGEST_FILE >> 20} MiB"
+            leased = self._lease(fd) if lease else False
+            if leased is None:
+                return None
+            content = _content(fd)
+            after = os.fstat(fd)
+            if leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_RDLCK:
+                return None
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                return None
+            if len(content) != after.st_size:
+                return None
+        finally:
+            os.close(fd)  # ends the lease: a bot that waits goes on
+        entry = Entry(
+            name,
+            len(content),
+            S_IMODE(after.st_mode) & 0o777,
+            max(0, after.st_mtime_ns),
+            after.st_uid,
+            after.st_gid,
+            hashlib.sha256(content).hexdigest(),
+        )
+        return StoredFile(entry, content)
+
+    def _lease(self, fd: int) -> bool | None:
+        """Take a read lease; return whether it is held, False where there are none, None while it is written."""
+        if not self._leases or _SET_LEASE is None:
+            return False
+        try:
+            fcntl.fcntl(fd, _SET_LEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            if error.errno == errno.EAGAIN:
+                return None
+            if error.errno in NO_LEASES:
+                # The same for every file of the folder, as far as one owner goes; parse and stat remain.
+                self._leases = error.errno in (errno.EACCES, errno.EPERM)
+                return False
+            raise
+        return True
+
+
+def _content(fd: int) -> bytes:
+    chunk = os.read(fd, _CHUNK)
+    if len(chunk) < _CHUNK:
+        return chunk
+    chunks = [chunk]
+    size = len(chunk)
+    while chunk and size <= LARGEST_FILE:
+        chunk = os.read(fd, _CHUNK)
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        _decode(content.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_long_done(entry: Entry) -> bool:
+    """Whether a file that is not whole was last written so long ago that nobody is writing it now."""
+    return time.time_ns() - entry.mtime_ns > _STANDS_STILL_NS

@@ -1,0 +1,43 @@
+"""Two renames that Python does not offer: swap two names, and never replace.
+
+Both are one step for the kernel (`renameat2`, Linux 3.15). Some file systems have neither; then OSError is
+raised with EINVAL, and the caller has another way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+_NOREPLACE = 1
+_EXCHANGE = 2
+
+NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What the kernel says where a file system has no such rename."""
+
+
+def exchange(name: str, other: str, folder: int) -> None:
+    """Swap two entries of a folder in one step: nobody ever sees either name missing. Raises OSError."""
+    _renameat2(name, folder, other, folder, _EXCHANGE)
+
+
+def rename_new(name: str, source: int, new_name: str, target: int) -> None:
+    """Move a file to a name that nobody has. Raises FileExistsError where somebody has it, or OSError."""
+    try:
+        _renameat2(name, source, new_name, target, _NOREPLACE)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+        # A hard link replaces nothing either, only takes two steps.
+        os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        os.unlink(name, dir_fd=source)
+
+
+def _renameat2(name: str, source: int, new_name: str, target: int, flag: int) -> None:
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(source, os.fsencode(name), target, os.fsencode(new_name), flag) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name, None, new_name)

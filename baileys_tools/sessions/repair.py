@@ -1,0 +1,226 @@
+"""Mends a session folder file by file: each comes by rename, `creds.json` last.
+
+    .baileys-tools/restore/<name>     what is to come, already on disk
+    .baileys-tools/restore.json       the journal: what was decided, and on which versions of the files
+
+From the journal on, a repair that dies is finished by the next command. A file that changed since the plan is
+left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from baileys_tools.domain.keyfiles import Kind, kind_of
+from baileys_tools.domain.removals import Outcome
+from baileys_tools.domain.restore import CREDS, Action, LiveFolder, RestorePlan, fitted_creds
+from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
+from baileys_tools.sessions.interrupted import STAGE
+from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
+from baileys_tools.sessions.removal import FolderRemover
+from baileys_tools.sessions.renames import rename_new
+from baileys_tools.sessions.roots import FOLDER_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file
+from baileys_tools.sessions.staging import (
+    SeenFile,
+    look,
+    read_journal,
+    remove_journal,
+    remove_tree,
+    seen_file,
+    sync_files,
+    write_journal,
+    write_new,
+)
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair did. `kept` are files that changed since the plan and stayed, with what was in the way."""
+
+    brought_back: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+def repair(
+    folder: int, plan: RestorePlan, live: LiveFolder, files: Mapping[str, StoredFile], run: str, snapshot: str
+) -> Repaired:
+    """Carry out the plan of a repair. Needs the company's lock. Raises OSError; then nothing was changed, or
+    the next command finishes it.
+    """
+    _stage(folder, plan, live, files, run, snapshot)
+    return finish_repair(folder)
+
+
+def _stage(
+    folder: int, plan: RestorePlan, live: LiveFolder, files: Mapping[str, StoredFile], run: str, snapshot: str
+) -> None:
+    names = plan.named(Action.BRING_BACK)
+    journal = {
+        "version": 1,
+        "mode": plan.mode.value,
+        "run": run,
+        "snapshot": snapshot,
+        "set_aside": [
+            [[name, *seen_file(live.files[name].stat)] for name in unit] for unit in plan.set_aside
+        ],
+        "bring_back": [
+            [name, *(seen_file(live.files[name].stat) if name in live.files else ())] for name in names
+        ],
+    }
+    try:
+        with _own_folder(folder) as own:
+            remove_tree(STAGE, own)
+            stage = make_folder(STAGE, own)
+            try:
+                for name in names:
+                    fitted = fit(files[name], plan.next_pre_key_id)
+                    write_new(stage, fitted.entry, fitted.content)
+                sync_files(stage, names)
+            finally:
+                os.close(stage)
+            os.fsync(own)
+        write_journal(folder, journal)
+    except BaseException:
+        discard_stage(folder)
+        raise
+
+
+def fit(file: StoredFile, next_pre_key_id: int | None) -> StoredFile:
+    """Return a file as it goes into the folder: `creds.json` with counters that fit the keys beside it."""
+    if file.entry.name != CREDS or next_pre_key_id is None:
+        return file
+    content = fitted_creds(file.content, next_pre_key_id)
+    return replace(file, entry=replace(file.entry, size=len(content)), content=content)
+
+
+def finish_repair(folder: int) -> Repaired:
+    """Do what the journal of a folder says and was not done yet, then take the journal away.
+
+    Needs the company's lock. Raises OSError; then the journal is still there.
+    """
+    done = Repaired()
+    journal = read_journal(folder)
+    if journal is None:
+        discard_stage(folder)
+        return done
+    run, units, names = _orders(journal)
+    with FolderRemover(folder, run) as remover:
+        for unit in units:
+            remover.remove_unit(list(unit), unit)
+        for name, outcome in remover.removals.outcomes.items():
+            if outcome is Outcome.REMOVED:
+                done.set_aside.append(name)
+            elif outcome is not Outcome.ALREADY_GONE:
+                done.kept[name] = remover.removals.errors.get(name, outcome.value)
+    with _opened(f"{OWN_FOLDER}/{STAGE}", folder) as stage:
+        for name, replaced in names.items():
+            _bring_back(name, replaced, stage, folder, run, done)
+    sync_files(folder, done.brought_back)
+    remove_stage(folder)
+    remove_journal(folder)
+    return done
+
+
+def _bring_back(
+    name: str, replaced: SeenFile | None, stage: int | None, folder: int, run: str, done: Repaired
+) -> None:
+    if stage is None or look(name, stage) is None:
+        return  # it came in before the process died
+    standing = look(name, folder)
+    if standing is not None and standing != replaced:
+        done.kept[name] = "changed since the plan was made"
+        return
+    if standing is None:
+        try:
+            rename_new(name, stage, name, folder)
+        except FileExistsError:
+            done.kept[name] = "the bot has written a new one"
+            return
+    else:
+        if standing.st_size:
+            _keep_a_copy(name, folder, run)
+        os.rename(name, name, src_dir_fd=stage, dst_dir_fd=folder)
+    done.brought_back.append(name)
+
+
+def _keep_a_copy(name: str, folder: int, run: str) -> None:
+    """Let the unreadable file that is about to be replaced wait in quarantine, under a second name.
+
+    By hard link, so that the folder never lacks the file; where there are none, by copy.
+    """
+    place = make_run_folder(folder, run)
+    try:
+        os.link(name, name, src_dir_fd=folder, dst_dir_fd=place, follow_symlinks=False)
+    except FileExistsError:
+        pass
+    except OSError:
+        with suppress(OSError):  # what the disk cannot read cannot be kept
+            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            content = read_regular_file(folder, name, LARGEST_FILE)
+            write_new(place, Entry(name, len(content), 0o600, seen.st_mtime_ns, 0, 0, ""), content)
+    finally:
+        os.close(place)
+
+
+def discard_stage(folder: int) -> None:
+    """Take away what a repair without a journal has left: nothing of it came into the folder."""
+    with suppress(FileNotFoundError):
+        remove_stage(folder)
+    with suppress(OSError):
+        remove_journal(folder)
+
+
+def remove_stage(folder: int) -> None:
+    """Remove the stage of a folder, if there is one. Raises OSError."""
+    with _opened(OWN_FOLDER, folder) as own:
+        if own is not None:
+            remove_tree(STAGE, own)
+
+
+def _orders(
+    journal: Mapping[str, Any],
+) -> tuple[str, Sequence[dict[str, SeenFile]], dict[str, SeenFile | None]]:
+    """Return what a journal orders. Raises ValueError for one that this tool did not write."""
+    try:
+        run = journal["run"]
+        units = [{name: SeenFile(*map(int, seen)) for name, *seen in unit} for unit in journal["set_aside"]]
+        names = {name: SeenFile(*map(int, seen)) if seen else None for name, *seen in journal["bring_back"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("the journal of a restore is not one that this version wrote") from error
+    removed = [name for unit in units for name in unit]
+    sound = all(isinstance(name, str) and may_be_stored(name) for name in (*removed, *names))
+    if not sound or not isinstance(run, str) or run_started(run) is None or not _removable(removed):
+        raise ValueError("the journal of a restore is not one that this version wrote")
+    return run, units, names
+
+
+def _removable(names: Sequence[str]) -> bool:
+    return {kind_of(name) for name in names} <= {Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY}
+
+
+@contextmanager
+def _own_folder(folder: int) -> Iterator[int]:
+    fd = make_folder(OWN_FOLDER, folder)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _opened(path: str, folder: int) -> Iterator[int | None]:
+    try:
+        fd = os.open(path, FOLDER_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,287 @@
+"""Replaces a whole session folder in one step.
+
+    <root>/.baileys-tools-restore-<folder>      the new folder until the swap, the old one after it
+    <root>/.baileys-tools-replaced-<folder>     the old folder, where the file system cannot swap
+
+The new folder is complete and on disk before the swap, with a journal inside, so that the next command can
+tell from where the journal is how far a restore came that died: before the swap the stage goes, after it the
+old folder does. A bot never sees a mixture.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from stat import S_IMODE
+from typing import Any, NamedTuple
+
+from baileys_tools.domain.restore import Action, LiveFolder, RestorePlan
+from baileys_tools.domain.snapshot import StoredFile
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.interrupted import REPLACED_PREFIX, STAGE_PREFIX
+from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.quarantine import QUARANTINE
+from baileys_tools.sessions.renames import NOT_OFFERED, exchange
+from baileys_tools.sessions.repair import fit
+from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, is_own
+from baileys_tools.sessions.staging import (
+    look,
+    read_journal,
+    remove_journal,
+    remove_tree,
+    seen_file,
+    sync_files,
+    write_journal,
+    write_new,
+)
+
+
+class Place(NamedTuple):
+    """Where a session folder hangs: the handle of its parent and its name there."""
+
+    parent: int
+    name: str
+
+    @property
+    def stage(self) -> str:
+        """The name of the folder that waits beside it."""
+        return STAGE_PREFIX + self.name
+
+    @property
+    def replaced(self) -> str:
+        """The name of the old folder where two names cannot be swapped."""
+        return REPLACED_PREFIX + self.name
+
+
+@dataclass(slots=True)
+class RolledBack:
+    """What a rollback did. `swapped` is false where the folder was replaced in two steps.
+
+    `old_folder` is where the old folder still is, because something was written into it meanwhile.
+    """
+
+    brought_back: list[str] = field(default_factory=list)
+    swapped: bool = True
+    old_folder: str = ""
+
+
+@contextmanager
+def place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
+    """Yield where the folder of a company hangs. Raises OSError, or BaileysToolsError where it cannot be told."""
+    if company.entry != ".":
+        yield Place(root.fd, company.entry)
+        return
+    parent = os.open("..", FOLDER_FLAGS, dir_fd=folder)
+    try:
+        name = os.path.basename(os.path.realpath(root.path))
+        seen = look(name, parent) if name else None
+        if seen is None or seen.st_ino != os.fstat(folder).st_ino:
+            raise BaileysToolsError(
+                f"{root.path} is a mount point or has no folder around it, so it cannot be swapped in one step",
+                "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
+                exit_code=ExitCode.REFUSED,
+            )
+        yield Place(parent, name)
+    finally:
+        os.close(parent)
+
+
+def roll_back(
+    place: Place,
+    folder: int,
+    plan: RestorePlan,
+    live: LiveFolder,
+    contents: Mapping[str, StoredFile],
+    files: Mapping[str, StoredFile],
+    now: datetime,
+) -> RolledBack:
+    """Carry out the plan of a rollback. `contents` are the files of the folder, `files` those of the snapshot.
+
+    Needs the company's lock. Raises OSError or BaileysToolsError; then the folder is as it was, or the next
+    command finishes what is left.
+    """
+    remove_tree(place.stage, place.parent)
+    wanted = [files[name] for name in plan.named(Action.BRING_BACK)]
+    wanted = [fit(file, plan.next_pre_key_id) for file in wanted]
+    kept = [contents[name] for name in plan.named(Action.KEEP)]
+    try:
+        stage = _build(place, folder, [*kept, *wanted])
+    except BaseException:
+        with suppress(OSError):
+            remove_tree(place.stage, place.parent)
+        raise
+    try:
+        # Whoever opens the folder by name from the swap on finds it locked as well.
+        with company_lock(stage, now):
+            try:
+                write_journal(stage, _journal(folder, live))
+                os.fsync(place.parent)
+                swapped = _swap(place)
+            except BaseException:
+                # Only while the name is still that of the new folder: after the swap it is that of the old one.
+                waiting = look(place.stage, place.parent)
+                if waiting is not None and waiting.st_ino == os.fstat(stage).st_ino:
+                    with suppress(OSError):
+                        remove_tree(place.stage, place.parent)
+                raise
+            done = finish_rollback(place, stage)
+            done.swapped = swapped
+            done.brought_back = [file.entry.name for file in wanted]
+            return done
+    finally:
+        os.close(stage)
+
+
+def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
+    """Make the new folder beside the old one and return its handle: complete and on disk."""
+    os.mkdir(place.stage, 0o700, dir_fd=place.parent)
+    stage = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
+    try:
+        old = os.fstat(folder)
+        new = os.fstat(stage)
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            os.fchown(stage, old.st_uid, old.st_gid)
+        for file in files:
+            write_new(stage, file.entry, file.content)
+        sync_files(stage, [file.entry.name for file in files])
+        os.fchmod(stage, S_IMODE(old.st_mode))
+    except BaseException:
+        os.close(stage)
+        raise
+    return stage
+
+
+def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "mode": "rollback",
+        "old": os.fstat(folder).st_ino,
+        "files": {name: seen_file(file.stat) for name, file in live.files.items()},
+    }
+
+
+def _swap(place: Place) -> bool:
+    """Put the stage in the folder's place and the folder in the stage's; return whether in one step."""
+    try:
+        exchange(place.stage, place.name, place.parent)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.EXDEV):
+            raise BaileysToolsError(
+                f"{place.name} is a mount point, so it cannot be swapped in one step",
+                "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
+                exit_code=ExitCode.REFUSED,
+            ) from error
+        if error.errno not in NOT_OFFERED:
+            raise
+        os.rename(place.name, place.replaced, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        try:
+            os.rename(place.stage, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        except OSError:
+            os.rename(place.replaced, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+            raise
+        os.rename(place.replaced, place.stage, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        os.fsync(place.parent)
+        return False
+    os.fsync(place.parent)
+    return True
+
+
+def finish_rollback(place: Place, folder: int) -> RolledBack:
+    """Given the new folder in its place, with its journal, take over the quarantine and remove the old folder.
+
+    Needs the company's lock. Raises OSError; then the journal is still there.
+    """
+    done = RolledBack()
+    journal = read_journal(folder)
+    if journal is None:
+        return done
+    if exists(place.replaced, place.parent) and not exists(place.stage, place.parent):
+        os.rename(place.replaced, place.stage, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    with suppress(FileNotFoundError):
+        old = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
+        try:
+            is_the_old_one = os.fstat(old).st_ino == journal.get("old")
+            if is_the_old_one:
+                _take_over_quarantine(old, folder)
+            unchanged = is_the_old_one and _is_as_planned(old, journal)
+        finally:
+            os.close(old)
+        if unchanged:
+            remove_tree(place.stage, place.parent)
+        else:
+            done.old_folder = f"{place.replaced}-{secrets.token_hex(3)}"
+            os.rename(place.stage, done.old_folder, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    os.fsync(place.parent)
+    remove_journal(folder)
+    return done
+
+
+def _take_over_quarantine(old: int, new: int) -> None:
+    path = f"{OWN_FOLDER}/{QUARANTINE}"
+    if exists(path, old) and not exists(path, new):
+        os.rename(path, path, src_dir_fd=old, dst_dir_fd=new)
+
+
+def _is_as_planned(old: int, journal: Mapping[str, Any]) -> bool:
+    """Whether nothing was written into the old folder since the plan. What is already removed is no change."""
+    planned = journal.get("files")
+    if not isinstance(planned, dict):
+        return False
+    for name in os.listdir(old):
+        if is_own(name):
+            continue
+        seen = look(name, old)
+        if seen is not None and list(seen) != planned.get(name):
+            return False
+    return True
+
+
+def discard_leftovers(place: Place) -> bool:
+    """Remove the stage of a rollback that died before the swap; return whether there was one.
+
+    Needs the company's lock. Nothing else is beside a folder without a journal. Raises OSError.
+    """
+    if not exists(place.stage, place.parent):
+        return False
+    remove_tree(place.stage, place.parent)
+    return True
+
+
+def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None = None) -> None:
+    """Write the files of a snapshot as a folder that is not there yet, or is empty; whole or not at all.
+
+    Modes and ages are those of the snapshot. So are owners where root writes, unless `like` is the handle of a
+    folder whose owner is to have them. Raises OSError.
+    """
+    parent_path, name = os.path.split(os.path.abspath(path))
+    parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    stage_name = STAGE_PREFIX + name
+    try:
+        remove_tree(stage_name, parent)
+        os.mkdir(stage_name, 0o700, dir_fd=parent)
+        stage = os.open(stage_name, FOLDER_FLAGS, dir_fd=parent)
+        try:
+            owner = None if like is None else os.fstat(like)
+            if owner is not None and os.geteuid() == 0:
+                os.fchown(stage, owner.st_uid, owner.st_gid)
+            for file in files:
+                entry = file.entry
+                write_new(stage, entry, file.content, owner=None if owner else (entry.uid, entry.gid))
+            sync_files(stage, [file.entry.name for file in files])
+        finally:
+            os.close(stage)
+        # An empty folder under the name gives way, one with anything in it does not.
+        os.rename(stage_name, name, src_dir_fd=parent, dst_dir_fd=parent)
+        os.fsync(parent)
+    except BaseException:
+        with suppress(OSError):
+            remove_tree(stage_name, parent)
+        raise
+    finally:
+        os.close(parent)

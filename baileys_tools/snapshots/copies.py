@@ -1,0 +1,362 @@
+"""Copies of snapshots elsewhere: SFTP, S3 or a mounted disk, all by fsspec.
+
+A snapshot is copied once it is published, under a temporary name where the place can rename, read back and
+compared with the hash in its name. What fails waits for the next run. The snapshots here are never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from baileys_tools.domain.backup_report import CopyResult
+from baileys_tools.domain.retention import Retention, plan_retention
+from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
+from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.snapshots.repository import (
+    COMPANY_PREFIX,
+    HASH_LENGTH,
+    PARTIAL_PREFIX,
+    Repository,
+    parse_name,
+)
+
+STATE = "copies.json"
+_LARGEST_STATE = 64 << 20
+_LARGEST_SNAPSHOT = 1 << 30
+_CHUNK = 1 << 18
+_EXTRAS = {"sftp": "sftp", "s3": "s3", "file": "sftp"}
+
+Known = dict[str, set[str]]
+"""The files that a place is known to have, by company."""
+
+
+class Place:
+    """An open place of copies. `path` is the folder in it; each company has a folder of its own below."""
+
+    def __init__(self, url: str, timeout: timedelta) -> None:
+        parts = urlsplit(url)
+        self.scheme = parts.scheme
+        try:
+            if parts.scheme == "sftp":
+                from baileys_tools.snapshots.sftp import open_sftp
+
+                self._system = open_sftp(parts.hostname or "", parts.port, parts.username, timeout)
+                self.path = parts.path.rstrip("/")
+            elif parts.scheme == "s3":
+                self._system = _open_s3(timeout)
+                self.path = f"{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+            else:
+                import fsspec
+
+                self._system = fsspec.filesystem("file", skip_instance_cache=True)
+                self.path = parts.path.rstrip("/")
+        except ImportError as error:
+            raise BaileysToolsError(
+                f"{parts.scheme}:// needs a library that is not installed ({error.name})",
+                f"pip install 'baileys-tools[{_EXTRAS[parts.scheme]}]'",
+            ) from None
+
+    def close(self) -> None:
+        """End the connection."""
+        close = getattr(self._system, "close_connection", None)
+        if close is not None:
+            close()
+
+    def companies(self) -> list[str]:
+        """Return the ids of the companies that have a folder here."""
+        names = [name for name in self._names(self.path) if name.startswith(COMPANY_PREFIX)]
+        ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
+        return sorted(company for company in ids if company and may_be_stored(company))
+
+    def snapshots(self, company: str) -> list[SnapshotInfo]:
+        """Return the snapshots of a company here. What an upload that was cut has left is removed."""
+        found = []
+        for name in self._names(self._folder(company)):
+            if name.startswith(PARTIAL_PREFIX):
+                self._system.rm_file(f"{self._folder(company)}/{name}")
+            elif info := parse_name(company, name, 0):
+                found.append(info)
+        return found
+
+    def send(self, repository: Repository, info: SnapshotInfo) -> None:
+        """Copy a snapshot here and compare what arrived with its hash. Raises when it does not fit."""
+        folder = self._folder(info.company)
+        final = f"{folder}/{info.file}"
+        # A key of S3 appears whole or not at all, and to rename one is to copy it.
+        place = final if self.scheme == "s3" else f"{folder}/{PARTIAL_PREFIX}{secrets.token_hex(8)}"
+        self._make_folder(folder)
+        try:
+            with repository.opened(info) as source, self._system.open(place, "wb") as sink:
+                self._keep_private(place)
+                while chunk := source.read(_CHUNK):
+                    sink.write(chunk)
+            digest = hashlib.sha256()
+            for chunk in self.read(place):
+                digest.update(chunk)
+            if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
+                raise OSError(f"{info.file} arrived damaged")
+            if place != final:
+                self._system.mv(place, final)
+        except BaseException:
+            with suppress(Exception):
+                self._system.rm_file(place)
+            raise
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield the content of a file, at most 1 GiB of it."""
+        left = _LARGEST_SNAPSHOT
+        with self._system.open(path, "rb") as file:
+            while left > 0 and (chunk := file.read(_CHUNK)):
+                left -= len(chunk)
+                yield chunk
+
+    def fetch(self, info: SnapshotInfo) -> Iterator[bytes]:
+        """Yield the content of a snapshot here; whoever stores it compares the hash."""
+        return self.read(f"{self._folder(info.company)}/{info.file}")
+
+    def remove(self, info: SnapshotInfo) -> None:
+        """Remove a snapshot here."""
+        self._system.rm_file(f"{self._folder(info.company)}/{info.file}")
+
+    def _make_folder(self, folder: str) -> None:
+        if self.scheme == "sftp":
+            self._system.makedirs(folder, exist_ok=True, mode=0o700)
+        elif self.scheme == "file":
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+
+    def _keep_private(self, path: str) -> None:
+        """Before anything is in it, and below a folder that nobody else may enter."""
+        if self.scheme == "sftp":
+            self._system.ftp.chmod(path, 0o600)
+        elif self.scheme == "file":
+            os.chmod(path, 0o600)
+
+    def _folder(self, company: str) -> str:
+        return f"{self.path}/{COMPANY_PREFIX}{company}"
+
+    def _names(self, folder: str) -> list[str]:
+        self._system.invalidate_cache()
+        try:
+            found: list[str] = self._system.ls(folder, detail=False)
+        except FileNotFoundError:
+            return []
+        return [path.rstrip("/").rpartition("/")[2] for path in found]
+
+
+def _open_s3(timeout: timedelta) -> Any:
+    """Keys and endpoint come from the usual places: AWS_* variables, ~/.aws, the host's role."""
+    import s3fs
+
+    seconds = timeout.total_seconds()
+    return s3fs.S3FileSystem(
+        skip_instance_cache=True,
+        use_listings_cache=False,
+        default_cache_type="none",
+        config_kwargs={
+            "connect_timeout": seconds,
+            "read_timeout": seconds,
+            "retries": {"max_attempts": 2},
+        },
+    )
+
+
+# --- sending ------------------------------------------------------------------------------------------------
+
+
+def send_copies(
+    repository: Repository, targets: Sequence[str], policy: Retention, timeout: timedelta
+) -> list[CopyResult]:
+    """Bring each place up to date with the repository, by its own retention; return what was done there.
+
+    A place that is known to have everything is not even connected to. No trouble is raised: it is part of the
+    result, and the next run tries again.
+    """
+    with _alone(repository) as alone:
+        if not alone:
+            return []
+        try:
+            local = {company: repository.snapshots(company) for company in repository.companies()}
+        except OSError as error:
+            return [CopyResult(target, trouble=f"the repository: {error.strerror}") for target in targets]
+        state = _read_state(repository)
+        results = [
+            _send_to(repository, target, local, state.setdefault(target, {}), policy, timeout)
+            for target in targets
+        ]
+        if any(result.sent or result.removed for result in results):
+            with suppress(OSError):
+                # Without it the next run only looks again what is there.
+                _write_state(repository, {target: state[target] for target in targets})
+        return results
+
+
+def _send_to(
+    repository: Repository,
+    target: str,
+    local: Mapping[str, list[SnapshotInfo]],
+    known: Known,
+    policy: Retention,
+    timeout: timedelta,
+) -> CopyResult:
+    due = {
+        company: infos
+        for company, infos in local.items()
+        if _missing(infos, [], known.get(company, set()), policy)
+    }
+    if not due:
+        return CopyResult(target)
+    sent = removed = 0
+    waiting = sum(
+        len(_missing(infos, [], known.get(company, set()), policy)) for company, infos in due.items()
+    )
+    try:
+        place = Place(target, timeout)
+        try:
+            for company, infos in due.items():
+                there = place.snapshots(company)
+                names = {info.file for info in there}
+                for info in _missing(infos, there, names, policy):
+                    place.send(repository, info)
+                    names.add(info.file)
+                    known.setdefault(company, set()).add(info.file)
+                    sent += 1
+                    waiting = max(0, waiting - 1)
+                for info in _surplus(infos, there, policy):
+                    place.remove(info)
+                    names.discard(info.file)
+                    removed += 1
+                known[company] = names
+        finally:
+            with suppress(Exception):
+                place.close()
+    except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
+        return CopyResult(target, sent, removed, waiting, _say(error))
+    return CopyResult(target, sent, removed)
+
+
+def _missing(
+    local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], names: set[str], policy: Retention
+) -> list[SnapshotInfo]:
+    """The local snapshots that a place does not have and whose retention would keep them, oldest first."""
+    kept = {decision.snapshot.file for decision in _plan(local, there, policy) if decision.keep}
+    return [info for info in local if not info.damaged and info.file in kept and info.file not in names]
+
+
+def _surplus(
+    local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: Retention
+) -> list[SnapshotInfo]:
+    doomed = {decision.snapshot.file for decision in _plan(local, there, policy) if not decision.keep}
+    return [info for info in there if info.file in doomed]
+
+
+def _plan(local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: Retention) -> Any:
+    union = {info.file: info for info in (*there, *local) if not info.damaged}
+    return plan_retention(list(union.values()), policy)
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, BaileysToolsError):
+        return f"{error.message}. {error.hint}" if error.hint else error.message
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:200]
+
+
+# --- fetching -----------------------------------------------------------------------------------------------
+
+
+def fetch_copies(
+    repository: Repository, url: str, wanted: Sequence[str], timeout: timedelta
+) -> dict[str, list[SnapshotInfo]]:
+    """Fetch the snapshots of the wanted companies (none: all) that the repository does not have.
+
+    Each is published as a new one would be: whole, under its own name. Returns the fetched ones by company.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in _EXTRAS or urlsplit(url).password is not None:
+        raise UsageError(
+            "--import takes a folder, or a URL as in backup.copies",
+            "For example sftp://user@host/folder, s3://bucket/folder or file:///mnt/folder.",
+        )
+    try:
+        place = Place(url, timeout)
+        try:
+            return {
+                company: _fetch_company(repository, place, company)
+                for company in place.companies()
+                if not wanted or company in wanted
+            }
+        finally:
+            with suppress(Exception):
+                place.close()
+    except BaileysToolsError:
+        raise
+    except Exception as error:
+        raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
+
+
+def _fetch_company(repository: Repository, place: Place, company: str) -> list[SnapshotInfo]:
+    with repository.writing(company) as writer:
+        here = {info.file for info in writer.snapshots()}
+        there = sorted(place.snapshots(company), key=lambda one: one.order)
+        return [
+            writer.publish_file(info.file, place.fetch(info))
+            for info in there
+            if info.file not in here and not info.damaged
+        ]
+
+
+# --- what is known to be where ------------------------------------------------------------------------------
+
+
+def _read_state(repository: Repository) -> dict[str, Known]:
+    try:
+        fd = os.open(STATE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=repository.fd)
+        with open(fd, "rb") as file:
+            document = json.loads(file.read(_LARGEST_STATE))
+        return {
+            target: {company: set(files) for company, files in companies.items()}
+            for target, companies in document["targets"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
+def _write_state(repository: Repository, state: Mapping[str, Known]) -> None:
+    document = {
+        "version": 1,
+        "targets": {
+            target: {company: sorted(files) for company, files in companies.items()}
+            for target, companies in state.items()
+        },
+    }
+    temporary = f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, 0o600, dir_fd=repository.fd)
+    try:
+        with open(fd, "wb") as file:
+            file.write(json.dumps(document).encode())
+        os.rename(temporary, STATE, src_dir_fd=repository.fd, dst_dir_fd=repository.fd)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=repository.fd)
+        raise
+
+
+@contextmanager
+def _alone(repository: Repository) -> Iterator[bool]:
+    """Yield whether this process is the only one that copies: a second one would send the same again."""
+    from filelock import lock_descriptor
+
+    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=repository.fd)
+    try:
+        yield lock_descriptor(fd, blocking=False)
+    finally:
+        os.close(fd)

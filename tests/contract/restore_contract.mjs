@@ -1,0 +1,231 @@
+/**
+ * What a restore costs, measured with the real client.
+ *
+ *     node restore_contract.mjs --baileys baileys7 --tool COMMAND
+ *
+ * A bot lives a short life, and COMMAND takes a snapshot of its folder. Then there is traffic, then damage, and
+ * then one of four things is done about it: repair, rollback, unpacking the snapshot over the folder, or nothing.
+ * Contacts, groups and server remember everything as it was, Baileys loads the folder, and somebody writes:
+ *
+ * - the bot first, to each contact (`bot_to_contact`) and group (`bot_to_group`)
+ * - the others first, each contact (`contact_to_bot`) and each member of each group (`member_to_group`)
+ * - strangers, with pre-keys that the server offers now (`offered`) and that the bot uploads next (`minted`)
+ *
+ * Each on a copy of its own. One JSON document with a row for each combination goes to stdout.
+ */
+
+import { spawn } from 'node:child_process'
+import { cp, mkdtemp, readdir, rm, stat, truncate, unlink, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loadBaileys } from '../../fixtures/generate/client.mjs'
+import { stopClock } from '../../fixtures/generate/clock.mjs'
+import { live } from '../../fixtures/generate/life.mjs'
+
+const COMPANY = 'company_1'
+const HOUR_MS = 60 * 60 * 1000
+const LIFE = { paired: 6, contacts: 6, perGroup: 3 }
+
+const TRAFFIC = {
+	none: [],
+	incoming: [incoming],
+	outgoing: [outgoing],
+	'5 rounds both ways': [...Array.from({ length: 5 }, () => [incoming, outgoing]).flat(), newChats]
+}
+
+/** More than v6 uploads at once, so that pre-keys with new ids are on the server afterwards. */
+async function newChats(world) {
+	for (let n = 0; n < 28; n++) {
+		const stranger = await world.addStranger()
+		await world.takePreKey(stranger)
+		await world.contactWrites(stranger)
+	}
+}
+
+async function incoming(world) {
+	for (const client of [world.phone, ...world.contacts.flatMap(contact => contact.clients)]) await world.contactWrites(client)
+	for (const group of world.groups) {
+		for (const client of group.members) await world.memberWritesToGroup(client, group)
+	}
+}
+
+async function outgoing(world) {
+	for (const contact of world.contacts) await world.botWrites(contact)
+	for (const group of world.groups) await world.botWritesToGroup(group)
+}
+
+const isSession = name => name.startsWith('session-')
+const isOwnKey = (name, me) => new RegExp(`^sender-key-.*--(${me.join('|')})(_\\d+)?--17\\.json$`).test(name)
+
+/** Damage -> which files of the folder it hits, and how. */
+const DAMAGES = {
+	'creds.json empty': { hits: name => name === 'creds.json', tear: true },
+	'every second session torn': { hits: (name, n) => isSession(name) && n % 2, tear: true },
+	'every second session rotten': { hits: (name, n) => isSession(name) && n % 2, rot: true },
+	'every second session deleted': { hits: (name, n) => isSession(name) && n % 2 },
+	'all sessions deleted': { hits: isSession },
+	'pre-keys lost': { hits: name => name.startsWith('pre-key-') },
+	'LID mappings lost': { hits: name => name.startsWith('lid-mapping-') },
+	'own sender-keys lost': { hits: (name, _, me) => isOwnKey(name, me) },
+	'everything gone': { hits: () => true }
+}
+
+async function damage(folder, { hits, tear, rot }, me, when) {
+	const names = (await readdir(folder)).sort().filter((name, n) => hits(name, n, me))
+	for (const name of names) {
+		const path = join(folder, name)
+		if (!tear && !rot) await unlink(path)
+		else await empty(path, tear ? when : undefined)
+	}
+	return names.length
+}
+
+/** A torn write moves the age of the file; a bad disk does not. */
+async function empty(path, when) {
+	const { mtimeMs } = await stat(path)
+	await truncate(path)
+	const seconds = (when ?? mtimeMs) / 1000
+	await utimes(path, seconds, seconds)
+}
+
+const DIRECTIONS = {
+	async bot_to_contact(world, tally) {
+		for (const contact of world.contacts) await tally.each([...contact.clients, world.phone], () => world.botWrites(contact))
+	},
+	async bot_to_group(world, tally) {
+		for (const group of world.groups) await tally.each(group.members, () => world.botWritesToGroup(group))
+	},
+	async contact_to_bot(world, tally) {
+		for (const client of [world.phone, ...world.contacts.flatMap(contact => contact.clients)]) {
+			await tally.one(() => world.contactWrites(client))
+		}
+	},
+	async member_to_group(world, tally) {
+		for (const group of world.groups) {
+			for (const client of group.members) await tally.one(() => world.memberWritesToGroup(client, group))
+		}
+	},
+	async offered(world, tally) {
+		await newChatsWith(world.server.account(world.bot.jid).offered.slice(-5), world, tally)
+	},
+	async minted(world, tally) {
+		await world.bot.uploadPreKeys()
+		await newChatsWith(world.server.account(world.bot.jid).offered.slice(-5), world, tally)
+	}
+}
+
+async function newChatsWith(preKeys, world, tally) {
+	for (const preKey of preKeys) {
+		const stranger = await world.addStranger()
+		await tally.one(async () => {
+			await world.takePreKey(stranger, preKey)
+			return world.contactWrites(stranger)
+		})
+	}
+}
+
+/** Counts tries and failures. What throws has failed for everybody. */
+class Tally {
+	attempts = 0
+	failures = 0
+	errors = {}
+
+	note(error) {
+		this.attempts++
+		if (!error) return
+		this.failures++
+		this.errors[error] = (this.errors[error] ?? 0) + 1
+	}
+
+	async one(write) {
+		this.note(await write().catch(error => String(error?.message ?? error)))
+	}
+
+	async each(clients, write) {
+		let outcomes
+		try {
+			outcomes = await write()
+		} catch (error) {
+			outcomes = new Map(clients.map(client => [client, String(error.message)]))
+		}
+		for (const error of outcomes.values()) this.note(error)
+	}
+}
+
+/** What the six directions come to on a folder; null where Baileys would show a QR code. */
+async function measure(world, folder, scratch) {
+	const results = {}
+	for (const [direction, run] of Object.entries(DIRECTIONS)) {
+		const copy = join(scratch, 'measured')
+		await rm(copy, { recursive: true, force: true })
+		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		const { state } = await world.baileys.useMultiFileAuthState(copy)
+		if (!state.creds.me?.id) return null
+		const tally = new Tally()
+		await run(world.fork(state), tally)
+		results[direction] = { ...tally }
+	}
+	return results
+}
+
+async function run(words, env) {
+	const child = spawn(words[0], words.slice(1), { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+	const output = []
+	const errors = []
+	child.stdout.on('data', piece => output.push(piece))
+	child.stderr.on('data', piece => errors.push(piece))
+	const exitCode = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
+	return { exit_code: exitCode, output: Buffer.concat(output).toString(), errors: Buffer.concat(errors).toString() }
+}
+
+async function main() {
+	const { values } = parseArgs({ options: { baileys: { type: 'string' }, tool: { type: 'string' } } })
+	const now = Date.now()
+	const baileys = await loadBaileys(values.baileys)
+	const world = await live(baileys, { end: now - 3 * HOUR_MS, ...LIFE })
+	const me = [world.bot.creds.me.id, world.bot.creds.me.lid].map(jid => baileys.jidDecode(jid).user)
+
+	const scratch = await mkdtemp(join(tmpdir(), 'restore-contract-'))
+	const env = { BAILEYS_SESSIONS_PATH: join(scratch, 'sessions'), BAILEYS_TOOLS_BACKUP_PATH: join(scratch, 'backups') }
+	const restore = [values.tool, 'restore', '--company', '1', '1', '--json', '--yes']
+	const choices = {
+		repair: folder => run(restore, env),
+		rollback: folder => run([...restore, '--mode', 'rollback'], env),
+		'unpack over it': folder => cp(join(scratch, 'unpacked'), folder, { recursive: true, preserveTimestamps: true }),
+		'leave it': () => undefined
+	}
+	try {
+		const folder = join(env.BAILEYS_SESSIONS_PATH, COMPANY)
+		await world.writeFolder(folder)
+		const taken = await run([values.tool, 'backup', '--quiet'], env)
+		await run([...restore, '--target', join(scratch, 'unpacked')], env)
+		const rows = []
+		for (const [traffic, steps] of Object.entries(TRAFFIC)) {
+			const after = world.fork()
+			after.bot.credsWrittenAt = world.bot.credsWrittenAt
+			stopClock(now - 2 * HOUR_MS, 0)
+			for (const step of steps) await step(after)
+			const undamaged = join(scratch, 'undamaged')
+			await rm(undamaged, { recursive: true, force: true })
+			await after.writeFolder(undamaged)
+			for (const [what, how] of Object.entries(DAMAGES)) {
+				for (const [choice, act] of Object.entries(choices)) {
+					await rm(folder, { recursive: true, force: true })
+					await cp(undamaged, folder, { recursive: true, preserveTimestamps: true })
+					const hit = await damage(folder, how, me, now - HOUR_MS)
+					if (!hit) continue
+					const ran = (await act(folder)) ?? {}
+					rows.push({ traffic, damage: what, hit, choice, ...ran, results: await measure(after, folder, scratch) })
+				}
+			}
+		}
+		return { ...values, taken, rows }
+	} finally {
+		await rm(scratch, { recursive: true, force: true })
+	}
+}
+
+const report = JSON.stringify(await main())
+// Baileys' caches keep timers for days, so the process must be ended, once all is written.
+process.stdout.write(report + '\n', () => process.exit(0))

@@ -1,0 +1,287 @@
+"""`restore` as an operator meets it: through the installed command, on real folders."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pyrage
+import pytest
+
+from tests.support import company_folder, creds, run_cli, snapshot_tree, write_key
+
+SCHEMA = Path(__file__).parents[2] / "docs/json/restore.schema.json"
+OLD = timedelta(hours=5)
+GROUP = "120363001234567890@g.us"
+OWN_KEY = f"sender-key-{GROUP}--919585510685--17.json"
+MEMORY = f"sender-key-memory-{GROUP}.json"
+PEER_KEY = f"sender-key-{GROUP}--447700900123--0.json"
+MAPPING = "lid-mapping-447700900123.json"
+SESSIONS = [f"session-44770090012{n}.0.json" for n in range(3)]
+NAMES = [*SESSIONS, OWN_KEY, MEMORY, PEER_KEY, MAPPING, "pre-key-29.json", "pre-key-30.json"]
+CANARY = "Y2FuYXJ5LW9mLWEtcHJpdmF0ZS1rZXk="
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A quiet company folder with a snapshot of it."""
+    folder = company_folder(tmp_path / "sessions", keys=dict.fromkeys(NAMES, OLD))
+    write_creds(folder)
+    (folder / MAPPING).chmod(0o640)
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    return folder
+
+
+def write_creds(folder: Path, **changes: Any) -> None:
+    write_key(folder, "creds.json", OLD, json.dumps(creds(advSecretKey=CANARY, **changes)))
+
+
+def env_of(folder: Path) -> dict[str, str]:
+    place = folder.parents[1]
+    return {
+        "BAILEYS_SESSIONS_PATH": str(folder.parent),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(place / "repository"),
+    }
+
+
+def restore(folder: Path, *options: str, env: Mapping[str, str] | None = None) -> Any:
+    done = run_cli("restore", "--company", "1001", *options, env={**env_of(folder), **(env or {})})
+    assert CANARY not in done.stdout + done.stderr
+    return done
+
+
+def restored(folder: Path, *options: str) -> Any:
+    """Restore with --json and return the document, checked against its schema."""
+    done = restore(folder, "--yes", "--json", *options)
+    assert done.returncode in (0, 3), done.stderr
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert document["exit_code"] == done.returncode
+    return document
+
+
+def tear(path: Path) -> None:
+    modified = path.stat().st_mtime_ns
+    path.write_text('{"half')
+    os.utime(path, ns=(modified, modified))
+
+
+def test_a_repair_brings_back_what_was_lost_as_it_was(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    tear(folder / "creds.json")
+    tear(folder / SESSIONS[0])
+    for name in (SESSIONS[1], PEER_KEY, MAPPING, "pre-key-29.json"):
+        (folder / name).unlink()
+    document = restored(folder)
+    assert snapshot_tree(folder) == before, "content, mode and age of every file"
+    assert document["status"] == "restored"
+    assert document["result"]["brought_back"][-1] == "creds.json"
+    assert document["plan"]["cost"] == {"contacts": 0, "group_senders": 0, "pre_keys": 0}
+    assert restored(folder)["status"] == "nothing-to-do"
+
+
+def test_a_memory_without_its_key_goes_aside_and_undo_brings_it_back(folder: Path) -> None:
+    (folder / OWN_KEY).unlink()
+    document = restored(folder)
+    assert document["result"]["set_aside"] == [MEMORY]
+    assert not (folder / MEMORY).exists()
+    undone = run_cli("undo", "--run", document["result"]["run"], env=env_of(folder))
+    assert undone.returncode == 0
+    assert (folder / MEMORY).exists()
+
+
+def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -> None:
+    tear(folder / "creds.json")
+    restored(folder)
+    (kept,) = (folder / ".baileys-tools" / "quarantine").glob("*/creds.json")
+    assert kept.read_text() == '{"half'
+    assert kept.stat().st_nlink == 1
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(folder: Path) -> None:
+    tear(folder / "creds.json")
+    (folder / SESSIONS[0]).unlink()
+    before = snapshot_tree(folder, ignore=())
+    planned = restored(folder, "--dry-run")
+    assert snapshot_tree(folder, ignore=()) == before
+    assert planned["status"] == "planned"
+    assert planned["plan"] == restored(folder)["plan"]
+    text = restore(folder, "--dry-run", "--verbose", "--mode", "rollback").stdout
+    assert "own-sender-key" not in text, "people read words"
+    summary = text.splitlines()[1:]
+    assert [line for line in summary if len(line) > 80 and ".json" not in line] == []
+
+
+def test_nobody_there_to_say_yes_is_a_no(folder: Path) -> None:
+    tear(folder / "creds.json")
+    before = snapshot_tree(folder, ignore=())
+    done = restore(folder)
+    assert done.returncode == 13
+    assert "--yes" in done.stderr
+    assert snapshot_tree(folder, ignore=()) == before
+
+
+@pytest.mark.parametrize("mode", ["repair", "rollback"])
+def test_a_folder_in_use_is_refused_and_force_names_what_it_overrides(folder: Path, mode: str) -> None:
+    write_key(folder, SESSIONS[0], timedelta(seconds=60), "[]")
+    (folder / MAPPING).unlink()
+    before = snapshot_tree(folder, ignore=())
+    done = restore(folder, "--yes", "--mode", mode)
+    assert done.returncode == 13
+    assert "last 2 minutes" in done.stderr
+    assert SESSIONS[0] in done.stderr
+    assert "bot-lives" in done.stderr
+    assert snapshot_tree(folder, ignore=()) == before
+    assert restored(folder, "--mode", mode, "--force")["forced"] == ["bot-lives"]
+    assert (folder / MAPPING).exists()
+
+
+@pytest.mark.parametrize(
+    ("me", "why"),
+    [("15550001111:3@s.whatsapp.net", "another account"), ("919585510685:18@s.whatsapp.net", "paired anew")],
+)
+def test_the_snapshot_of_another_pairing_is_refused(folder: Path, me: str, why: str) -> None:
+    write_creds(folder, me={"id": me, "lid": "270996591579169:18@lid"})
+    (folder / MAPPING).unlink()
+    before = snapshot_tree(folder, ignore=())
+    done = restore(folder, "--yes")
+    assert (done.returncode, why in done.stderr) == (13, True)
+    assert restore(folder, "--yes", "--force").returncode == 13, "two identities never share a folder"
+    assert snapshot_tree(folder, ignore=()) == before
+    assert restored(folder, "--mode", "rollback", "--force")["forced"]
+    assert json.loads((folder / "creds.json").read_text())["me"] == creds()["me"]
+
+
+def test_a_rollback_keeps_the_old_folder_as_a_snapshot(folder: Path) -> None:
+    write_key(folder, SESSIONS[0], timedelta(hours=1), "[1]")
+    write_key(folder, "session-9.0.json", timedelta(hours=1))
+    write_key(folder, "pre-key-33.json", timedelta(hours=1))
+    (folder / "notes.txt").write_text("mine")
+    os.utime(folder / "notes.txt", (1e9, 1e9))
+    folder.chmod(0o750)
+    before = snapshot_tree(folder)
+    document = restored(folder, "--mode", "rollback")
+    kept = {
+        "creds.json",
+        PEER_KEY,
+        MAPPING,
+        "pre-key-29.json",
+        "pre-key-30.json",
+        "pre-key-33.json",
+        "notes.txt",
+    }
+    assert {os.fsdecode(name) for name in snapshot_tree(folder)} == kept
+    assert document["plan"]["cost"]["contacts"] == 4
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    assert os.listdir(folder.parent) == ["company_1001"], "nothing is left beside it"
+    old = document["result"]["before"]
+    assert old["tag"] == "pre-restore"
+    assert restored(folder, "--dry-run")["snapshot"]["id"] == "1", "latest is what a backup took"
+    target = folder.parents[1] / "as-it-was"
+    assert restore(folder, old["id"], "--target", str(target)).returncode == 0
+    assert snapshot_tree(target) == before
+
+
+def test_a_rollback_takes_the_quarantine_along(folder: Path) -> None:
+    (folder / OWN_KEY).unlink()
+    run = restored(folder)["result"]["run"]
+    restored(folder, "--mode", "rollback")
+    assert run in run_cli("undo", "--list", env=env_of(folder)).stdout
+
+
+def test_a_target_is_a_plain_folder_and_has_to_be_empty(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    document = restored(folder, "--target", str(target))
+    assert snapshot_tree(target) == snapshot_tree(folder)
+    assert document["plan"] is None
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert restore(folder, "--target", str(target)).returncode == 2
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "repository", "sessions"]
+
+
+def test_a_folder_that_is_gone_is_made_anew(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    assert restored(folder)["plan"]["traffic"] == "untold"
+    assert {os.fsdecode(name) for name in snapshot_tree(folder)} == {
+        *("creds.json", PEER_KEY, MAPPING, "pre-key-29.json", "pre-key-30.json")
+    }
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    restored(folder, "--keep-sessions")
+    own = {os.fsencode(OWN_KEY), os.fsencode(MEMORY), b"creds.json"}
+    after = snapshot_tree(folder)
+    assert {name: entry for name, entry in before.items() if name not in own} == {
+        name: entry for name, entry in after.items() if name != b"creds.json"
+    }
+
+
+def test_a_single_session_folder_that_lost_its_creds_is_found_by_its_name(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "bot", None, dict.fromkeys(NAMES, OLD))
+    write_creds(folder)
+    env = {"BAILEYS_SESSIONS_PATH": str(folder), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    assert run_cli("backup", "--quiet", env=env).returncode == 0
+    before = snapshot_tree(folder)
+    for mode in ("repair", "rollback"):
+        (folder / "creds.json").unlink()
+        done = run_cli("restore", "--company", "bot", "--yes", "--mode", mode, env=env)
+        assert done.returncode == 0, done.stderr
+        assert snapshot_tree(folder)[b"creds.json"] == before[b"creds.json"]
+
+
+def test_a_damaged_snapshot_is_found_before_anything_is_touched(folder: Path) -> None:
+    (archive,) = (folder.parents[1] / "repository" / "company_1001").glob("*.tar.zst")
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    tear(folder / "creds.json")
+    before = snapshot_tree(folder, ignore=())
+    for options in (["--yes"], ["--yes", "--mode", "rollback", "--force"], ["--dry-run"]):
+        assert restore(folder, *options).returncode == 11
+    assert snapshot_tree(folder, ignore=()) == before
+
+
+def test_an_encrypted_snapshot_wants_its_key(folder: Path, tmp_path: Path) -> None:
+    key, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    for name, identity in (("key", key), ("other", other)):
+        (tmp_path / name).write_text(str(identity))
+    settings = tmp_path / "config.yaml"
+    settings.write_text(f"backup:\n  recipients: ['{key.to_public()}']\n")
+    config = ["--config", str(settings)]
+    assert run_cli("backup", "--force", *config, env=env_of(folder)).returncode == 0
+    (folder / MAPPING).unlink()
+    assert restore(folder, "--yes", *config).returncode == 12
+    assert restore(folder, "--yes", *config, "--identity", str(tmp_path / "other")).returncode == 12
+    assert not (folder / MAPPING).exists()
+    done = restore(folder, "--yes", *config, "--identity", str(tmp_path / "key"))
+    assert done.returncode == 0, done.stderr
+    assert (folder / MAPPING).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [(["7"], 10), (["--mode", "merge"], 2), (["latest", "--target", "/proc/none/x"], 1)],
+)
+def test_what_cannot_be_done_has_its_exit_code(folder: Path, options: list[str], code: int) -> None:
+    assert restore(folder, "--yes", *options).returncode == code
+
+
+def test_a_locked_company_is_left_alone(folder: Path) -> None:
+    (folder / MAPPING).unlink()
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert restore(folder, "--yes").returncode == 75
+    finally:
+        os.close(held)
+    assert not (folder / MAPPING).exists()

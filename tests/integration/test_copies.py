@@ -1,0 +1,251 @@
+"""Copies elsewhere against real servers on loopback: OpenSSH for SFTP, an HTTP endpoint that speaks S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.snapshots.repository import Repository
+from tests.support import company_folder, creds, missing, run_cli, write_key
+
+OLD = timedelta(hours=3)
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the server did not start")
+
+
+class Cutter:
+    """Stands between a client and a server, and hangs up after `limit` bytes towards the server."""
+
+    def __init__(self, port: int) -> None:
+        self.limit: int | None = None
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(("127.0.0.1", self._target))
+            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        passed = 0
+        try:
+            while content := source.recv(4096):
+                passed += len(content)
+                if counted and self.limit is not None and passed > self.limit:
+                    break
+                sink.sendall(content)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                end.close()
+
+
+class Place:
+    """A running server: the URL of a folder there by way of a cutter, and what a client needs."""
+
+    def __init__(self, url: str, cutter: Cutter, env: dict[str, str]) -> None:
+        self.url, self.cutter, self.env = url, cutter, env
+
+
+@pytest.fixture
+def sftp(tmp_path: Path, own_home: Path) -> Iterator[Place]:
+    sshd = shutil.which("sshd") or shutil.which("/usr/sbin/sshd") or missing("sshd")
+    pytest.importorskip("paramiko") if os.environ.get("CI") != "true" else None
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    for name in ("host", "client"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)]
+        subprocess.run(command, check=True)
+    shutil.copy(keys / "client.pub", keys / "authorized")
+    os.makedirs("/run/sshd", exist_ok=True)
+    port = free_port()
+    (tmp_path / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/authorized\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
+        f"PidFile {tmp_path}/sshd.pid\nPermitRootLogin yes\n"
+    )
+    server = subprocess.Popen([sshd, "-D", "-e", "-f", tmp_path / "sshd_config"], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, server)
+        cutter = Cutter(port)
+        ssh = own_home / ".ssh"
+        ssh.mkdir(mode=0o700)
+        (ssh / "config").write_text(
+            f"Host vault\n  Hostname 127.0.0.1\n  Port {cutter.port}\n  IdentityFile {keys}/client\n"
+        )
+        public = (keys / "host.pub").read_text().rsplit(" ", 1)[0]
+        (ssh / "known_hosts").write_text(f"[127.0.0.1]:{cutter.port} {public}\n")
+        (tmp_path / "vault").mkdir()
+        yield Place(f"sftp://vault{tmp_path}/vault", cutter, {})
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Place]:
+    try:
+        import moto.server  # noqa: F401
+        import s3fs  # noqa: F401
+    except ImportError as error:
+        missing(f"s3fs and moto ({error.name})")
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, server)
+        cutter = Cutter(port)
+        env = KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{cutter.port}"}
+        script = "import s3fs; s3fs.S3FileSystem().mkdir('vault')"
+        subprocess.run([sys.executable, "-c", script], env=os.environ | env, check=True)
+        yield Place("s3://vault/bots", cutter, env)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(params=["sftp", "s3"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Path:
+    root = tmp_path / "sessions"
+    for company in ("1001", "1002"):
+        folder = company_folder(root, company, {"session-1.0.json": OLD})
+        write_key(folder, "creds.json", OLD, json.dumps(creds()))
+        write_key(folder, "session-2.0.json", OLD, json.dumps({"random": os.urandom(30_000).hex()}))
+    return root
+
+
+def env_of(place: Place, sessions: Path, repository: Path, **more: str) -> dict[str, str]:
+    return place.env | {
+        "BAILEYS_SESSIONS_PATH": str(sessions),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(repository),
+        "BAILEYS_TOOLS_BACKUP__COPIES": place.url,
+        "BAILEYS_TOOLS_COPIES__TIMEOUT": "5s",
+        **more,
+    }
+
+
+def test_copies_are_sent_once_and_come_back_on_an_empty_machine(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    first = json.loads(run_cli("backup", "--json", env=env).stdout)
+    assert first["copies"] == [{"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": ""}]
+    assert json.loads(run_cli("backup", "--json", env=env).stdout)["copies"][0]["sent"] == 0
+
+    empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
+    assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
+    names = [
+        sorted(path.name for path in (tmp_path / at).rglob("*.zst")) for at in ("repository", "other-machine")
+    ]
+    assert names[0] == names[1]
+    assert run_cli("verify", "--all", "--deep", env=empty).returncode == 0
+
+
+def test_a_cut_connection_is_a_finding_and_the_next_run_makes_up_for_it(place, sessions, tmp_path):
+    repository = tmp_path / "repository"
+    env = env_of(place, sessions, repository)
+    place.cutter.limit = 12_000
+    cut = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(cut.stdout)["copies"]
+    assert cut.returncode == 4
+    assert copy["trouble"]
+    assert copy["waiting"] > 0
+    assert "canary-secret" not in cut.stdout + cut.stderr
+    with Repository(str(repository)) as opened:
+        for company in ("1001", "1002"):
+            opened.read_whole(opened.find(company))
+
+    place.cutter.limit = None
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["trouble"], copy["waiting"]) == ("", 0)
+    empty = env_of(place, sessions, tmp_path / "other-machine")
+    fetched = json.loads(run_cli("backup", "--import", place.url, "--json", env=empty).stdout)
+    assert [company["fetched"] for company in fetched["companies"]] == [1, 1]
+
+
+def test_copies_have_a_retention_of_their_own(place, sessions, tmp_path):
+    rules = {f"BAILEYS_TOOLS_COPIES__KEEP_{rule}": "0" for rule in ("HOURLY", "DAILY", "WEEKLY", "MONTHLY")}
+    rules |= {"BAILEYS_TOOLS_COPIES__KEEP_LAST": "2", "BAILEYS_TOOLS_COPIES__MINIMUM": "1"}
+    env = env_of(place, sessions, tmp_path / "repository", **rules)
+    for _ in range(4):
+        assert run_cli("backup", "--force", "--company", "1001", env=env).returncode == 0
+    empty = env_of(place, sessions, tmp_path / "other-machine")
+    (company,) = json.loads(run_cli("backup", "--import", place.url, "--json", env=empty).stdout)["companies"]
+    assert (company["fetched"], company["snapshot"]["sequence"]) == (2, 4)
+    assert len(list((tmp_path / "repository").rglob("*.zst"))) == 4
+
+
+def test_an_unknown_host_key_is_refused(sftp, sessions, tmp_path, own_home):
+    (own_home / ".ssh/known_hosts").write_text("")
+    done = run_cli("backup", "--json", env=env_of(sftp, sessions, tmp_path / "repository"))
+    assert done.returncode == 4
+    assert "known_hosts" in json.loads(done.stdout)["copies"][0]["trouble"]
+    assert not list((tmp_path / "vault").iterdir())
+
+
+def test_sftp_copies_are_private(sftp, sessions, tmp_path):
+    run_cli("backup", env=env_of(sftp, sessions, tmp_path / "repository"))
+    for path in (tmp_path / "vault").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_damaged_copy_is_not_taken_in(sftp, sessions, tmp_path):
+    run_cli("backup", env=env_of(sftp, sessions, tmp_path / "repository"))
+    copy = next((tmp_path / "vault").rglob("*.zst"))
+    copy.write_bytes(copy.read_bytes()[:-1])
+    empty = env_of(sftp, sessions, tmp_path / "other-machine")
+    done = run_cli(
+        "backup", "--import", sftp.url, "--company", copy.parent.name.removeprefix("company_"), env=empty
+    )
+    assert done.returncode == 11
+    assert not list((tmp_path / "other-machine").rglob("*.zst"))
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown(sessions, tmp_path):
+    env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    done = run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": "sftp://me:canary@host/x"})
+    assert done.returncode == 2
+    assert "canary" not in done.stdout + done.stderr

@@ -1,0 +1,98 @@
+"""Killed at any instant, a restore leaves a folder that is old or new, and the next command sees to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faults.injection import python, traced
+from tests.integration.faults.restores import (
+    EVERY,
+    MOVING,
+    NO_SWAP,
+    Killed,
+    damaged,
+    kill_at_each,
+    restore,
+)
+
+NAIVE = Path(__file__).parent / "faults" / "naive_restore.py"
+STEPS = ("renameat", "renameat2", "mkdirat", "unlinkat", "fsync")
+
+
+def assert_old_or_new(result: Killed, *, points: int) -> None:
+    assert result.hits == result.points >= points
+    assert not result.troubles, "\n".join(result.troubles or [])
+    assert result.old + result.new == result.points
+
+
+def test_the_judgement_catches_a_copy_over_the_folder(tmp_path: Path) -> None:
+    """The harness proves itself: files that are copied in place leave mixtures behind."""
+    scene = damaged(tmp_path / "first")
+    old = scene.tree()
+    good = tmp_path / "good"
+    shutil.copytree(scene.folder, good)
+    for name in os.listdir(good):
+        (good / name).write_text("restored")
+    command = python(NAIVE, good)
+    _, made = traced(
+        [*command, shutil.copytree(scene.folder, tmp_path / "counted")], calls=["openat", "write"]
+    )
+    points = [call for call in made if call.name == "write"]
+    mixed = 0
+    for point in points:
+        target = tmp_path / f"write-{point.nth}"
+        shutil.copytree(scene.folder, target)
+        traced([*command, target], "-e", f"inject=write:signal=KILL:when={point.nth}", calls=["write"])
+        contents = {path.read_text() for path in target.iterdir() if path.is_file()}
+        mixed += "restored" in contents and len(contents) > 1
+    assert len(points) >= 10
+    assert mixed > len(points) / 2
+    assert scene.tree() == old
+
+
+def test_a_repair_killed_at_any_step_is_finished_or_given_up(tmp_path: Path) -> None:
+    assert_old_or_new(kill_at_each(tmp_path, [], STEPS), points=10)
+
+
+def test_a_rollback_killed_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path) -> None:
+    assert_old_or_new(kill_at_each(tmp_path, ["--mode", "rollback"], STEPS), points=5)
+
+
+@pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+def test_where_names_cannot_be_swapped_it_takes_two_renames_and_still_holds(
+    tmp_path: Path, options: list[str]
+) -> None:
+    result = kill_at_each(tmp_path, options, ("renameat", "linkat"), extra=NO_SWAP)
+    assert_old_or_new(result, points=4)
+
+
+def test_two_renames_instead_of_a_swap_are_said(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    command = [word for word in restore("--mode", "rollback") if word != "--quiet"]
+    run, _ = traced(command, *NO_SWAP, calls=["renameat2"], env=scene.env)
+    assert run.returncode == 0, run.stderr
+    assert "cannot swap folders" in run.stdout
+    assert os.listdir(scene.sessions) == ["company_1001"]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+def test_a_restore_killed_before_any_call_is_old_or_new(tmp_path: Path, options: list[str]) -> None:
+    assert_old_or_new(kill_at_each(tmp_path, options, EVERY), points=100)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EACCES"])
+def test_an_error_of_any_call_leaves_the_old_or_the_new_folder(
+    tmp_path: Path, options: list[str], error: str
+) -> None:
+    result = kill_at_each(tmp_path, options, MOVING, fault=f"error={error}")
+    assert not result.troubles, "\n".join(result.troubles or [])
+    assert result.old + result.new == result.points >= 10

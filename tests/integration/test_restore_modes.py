@@ -1,0 +1,54 @@
+"""Whose the files of a restore are, and who could ever read them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.domain.snapshot import Entry, StoredFile
+from baileys_tools.sessions.rollback import write_plain_folder
+from tests.integration.faults.forked import run_forked
+from tests.integration.faults.injection import traced
+from tests.integration.faults.places import NOBODY, chown_tree
+from tests.integration.faults.restores import damaged, restore
+from tests.support import require_root
+
+MODES = pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+
+
+@MODES
+def test_nothing_is_ever_open_to_others_not_even_for_a_moment(tmp_path: Path, options: list[str]) -> None:
+    scene = damaged(tmp_path / "scene")
+    calls = ["openat", "mkdirat", "mkdir", "fchmod"]
+    run, made = traced(restore(*options), calls=calls, env=scene.env, umask=0)
+    assert run.returncode == 0, run.stderr
+    born = [call.text for call in made if "O_CREAT" in call.text and "/dev/" not in call.text]
+    folders = [call.text for call in made if call.name.startswith("mkdir") and "= 0" in call.text]
+    assert len(born) >= 5
+    assert [text for text in born if not re.search(r", 0600\) += ", text)] == []
+    assert [text for text in folders if ", 0700)" not in text] == []
+
+
+@MODES
+def test_what_root_restores_belongs_to_the_owner_of_the_folder(tmp_path: Path, options: list[str]) -> None:
+    require_root()
+    scene = damaged(tmp_path / "scene")
+    chown_tree(scene.folder, NOBODY)
+    run = run_forked(restore(*options), scene.env)
+    assert run.returncode == 0, run.stderr
+    found = [scene.folder, *scene.folder.rglob("*")]
+    assert len(found) > 10
+    assert {(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in found} == {(NOBODY, NOBODY)}
+
+
+def test_a_folder_made_elsewhere_keeps_modes_and_owners(tmp_path: Path) -> None:
+    require_root()
+    entry = Entry("session-1.0.json", 2, 0o640, 1_000_000_007, NOBODY, NOBODY, "")
+    write_plain_folder(str(tmp_path / "target"), [StoredFile(entry, b"{}")])
+    found = (tmp_path / "target" / entry.name).stat()
+    assert (found.st_uid, found.st_gid, found.st_mtime_ns) == (NOBODY, NOBODY, 1_000_000_007)
+    assert found.st_mode & 0o777 == 0o640
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o700
