@@ -67,7 +67,7 @@ def _import_folder(
         companies = root.companies()
         if len(companies) == 1 and companies[0].entry == "." and len(wanted) == 1:
             # A lone copied folder has any name: --company says whose it is.
-            companies = [replace(companies[0], id=wanted[0])]
+            companies = [companies[0]._replace(id=wanted[0])]
         return [
             _import_company(root, company, repository_path, job, dry_run=dry_run)
             for company in companies

@@ -12,7 +12,7 @@ from baileys_tools.domain.snapshot import Entry, StoredFile
 from baileys_tools.sessions.rollback import write_plain_folder
 from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import traced
-from tests.integration.faults.places import NOBODY, chown_tree
+from tests.integration.faults.places import NOBODY, give_away
 from tests.integration.faults.restores import damaged, restore
 from tests.support import require_root
 
@@ -36,7 +36,7 @@ def test_nothing_is_ever_open_to_others_not_even_for_a_moment(tmp_path: Path, op
 def test_what_root_restores_belongs_to_the_owner_of_the_folder(tmp_path: Path, options: list[str]) -> None:
     require_root()
     scene = damaged(tmp_path / "scene")
-    chown_tree(scene.folder, NOBODY)
+    give_away(scene.folder)
     run = run_forked(restore(*options), scene.env)
     assert run.returncode == 0, run.stderr
     found = [scene.folder, *scene.folder.rglob("*")]
