@@ -173,7 +173,7 @@ def _one(
 
 
 def _lost(company: Company, why: str) -> CompanyCleanup:
-    trouble = f"the process that worked on it {why}; what it removed can be undone, and the next run goes on"
+    trouble = f"the process that worked on it {why}; the next run goes on from there"
     return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=trouble)
 
 
@@ -230,7 +230,7 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         company.id,
         company.path,
         Status.PLANNED,
-        plan=plan if job.verdicts is Verdicts.ALL else plan.in_numbers(),
+        plan=plan.in_numbers(),
         verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
         if job.verdicts is not Verdicts.NONE
         else (),
