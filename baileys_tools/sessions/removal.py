@@ -19,7 +19,7 @@ from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, put_back
-from baileys_tools.sessions.scan import READ_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_LEASES = {
@@ -37,6 +37,10 @@ _GET_LEASE: int | None = getattr(fcntl, "F_GETLEASE", None)
 
 _NEVER = PROTECTED | {Kind.IDENTITY_KEY, Kind.DEVICE_LIST, Kind.TCTOKEN, Kind.UNKNOWN}
 """Asserted again at the moment of effect, whatever a plan says."""
+
+
+class NoQuarantine(OSError):
+    """There is no place to move files to, so none is removed. The text says why."""
 
 
 class FolderRemover:
@@ -79,6 +83,8 @@ class FolderRemover:
             raise AssertionError(f"{name} must never be removed and was planned for removal")
         try:
             outcome = self._move_out(name, planned)
+        except NoQuarantine:
+            raise
         except OSError as error:
             self.removals.errors[name] = error.strerror or str(error)
             return Outcome.FAILED
@@ -149,7 +155,9 @@ class FolderRemover:
                 self._quarantine = make_run_folder(self._folder, self._run)
             except OSError as error:
                 if error.errno not in _OUT_OF_SPACE:
-                    raise
+                    raise NoQuarantine(
+                        f"cannot make the quarantine {OWN_FOLDER}: {error.strerror}"
+                    ) from error
                 # On a full disk something has to go before a folder can be made.
                 self.removals.without_undo += 1
         if self._quarantine is None:
