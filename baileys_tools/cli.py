@@ -374,13 +374,25 @@ def _finish(command: Callable[[], ExitCode]) -> None:
     try:
         code = command()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
         code = ExitCode.INTERRUPTED
     raise typer.Exit(int(code))
 
 
+def _open_closed_streams() -> None:
+    """Give a standard stream that was closed at the start (`2>&-`) something to write to."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_WRONLY)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as we live
+
+
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character must not end a cleanup.
         if isinstance(stream, io.TextIOWrapper):
@@ -398,6 +410,10 @@ def main() -> None:
         # The reader has gone (`| head`): nothing to say to nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(ExitCode.DONE))
+    except OSError as error:
+        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
+        print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
+        sys.exit(int(ExitCode.FAILED))
     except Exception as error:  # noqa: BLE001 - the last resort
         from baileys_tools.output.crash import report_crash
 

@@ -100,8 +100,9 @@ def say(what: str) -> None:
 
 
 def ratio_row(what: str, limit: float, ours: list[Run], theirs: list[Run]) -> Row:
-    figure = statistics.median(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
-    return Row(what, figure, limit, "x", f"{_median_time(ours)} against {_median_time(theirs)}")
+    ratios = sorted(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
+    detail = f"{ratios[0]:.2f} to {ratios[-1]:.2f}: {_median_time(ours)} against {_median_time(theirs)}"
+    return Row(what, statistics.median(ratios), limit, "x", detail)
 
 
 def _median_time(runs: list[Run]) -> str:

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import partial
 
 from baileys_tools.commands.fleet import for_each
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.folder import FolderFacts
@@ -24,7 +24,14 @@ from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.quarantine import Purge, mend, new_run_id, purge, remove_empty_folders
+from baileys_tools.sessions.quarantine import (
+    Purge,
+    due_for_purge,
+    mend,
+    new_run_id,
+    purge,
+    remove_empty_folders,
+)
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import scan_folder
@@ -56,10 +63,27 @@ def cleanup_command(
         from baileys_tools.output.cleanup_text import cleanup_text
         from baileys_tools.output.terminal import Style
 
-        print(cleanup_text(report, policy_of(loaded.settings), Style(), verbose=verbose))
+        print(
+            cleanup_text(
+                report,
+                policy_of(loaded.settings),
+                Style(),
+                verbose=verbose,
+                undo_options=_options_again(loaded, config),
+            )
+        )
     else:
         print_troubles(report)
     return report.exit_code
+
+
+def _options_again(loaded: LoadedSettings, config: str | None) -> str:
+    """Return the options that say where the folders are, to be typed again."""
+    import shlex
+
+    path = loaded.settings.sessions.path or ""
+    sessions = f" --sessions {shlex.quote(path)}" if loaded.origin["sessions.path"].startswith("flag") else ""
+    return sessions + (f" --config {shlex.quote(config)}" if config is not None else "")
 
 
 def print_troubles(report: CleanupReport) -> None:
@@ -194,14 +218,15 @@ def _one(
 
 
 def _lost(company: Company, why: str) -> CompanyCleanup:
-    trouble = f"the process that worked on it {why}; what it removed can be undone, and the next run goes on"
+    trouble = f"the process that worked on it {why}; the next run goes on from there"
     return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=trouble)
 
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, job)
-    return _report(company, facts, plan, job)
+    due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
+    return replace(_report(company, facts, plan, job), purged_files=due.files, purged_bytes=due.size)
 
 
 def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
@@ -255,7 +280,7 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         company.id,
         company.path,
         Status.PLANNED,
-        plan=plan if job.verdicts is Verdicts.ALL else plan.in_numbers(),
+        plan=plan.in_numbers(),
         verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
         if job.verdicts is not Verdicts.NONE
         else (),

@@ -26,8 +26,8 @@ MOST_WORKERS = 4
 """The bots need the machine too."""
 
 SEND_EVERY = 0.01
-"""Seconds for which a worker gathers results: to send each by itself costs as much again as a sixth of the work.
-What was done in the last of them is lost with a worker, and its company is then called lost as well."""
+"""Seconds for which a worker gathers results: to send each by itself adds a sixth to the work of a dry run. A
+worker that dies takes the results of its last moment along; they are called lost, the safe side."""
 
 _QUEUE_LENGTH = 1000
 """Numbers that fit into a pipe under every limit (4096 bytes), so that filling it never blocks."""
@@ -59,6 +59,7 @@ def for_each(
                 progress(len(found), len(items))
         why = fleet.deaths
     for index, item in enumerate(items):
+        # All of them when there are no workers; also what a worker was told to let go of.
         if index not in found:
             found[index] = lost(item, why) if why else work(item)
             progress(len(found), len(items))

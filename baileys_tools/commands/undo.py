@@ -67,13 +67,14 @@ class UndoReport:
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
-        failed = sum(bool(company.trouble) and not company.locked for company in self.companies)
+        # Somebody asked for all of them, so a locked one is not done.
+        failed = sum(bool(company.trouble) for company in self.companies)
+        if self.companies and all(company.locked for company in self.companies):
+            return ExitCode.LOCKED
         if failed and failed == len(self.companies):
             return ExitCode.FAILED
         if failed or any(company.errors for company in self.companies):
             return ExitCode.PARTLY_FAILED
-        if self.companies and all(company.locked for company in self.companies):
-            return ExitCode.LOCKED
         return ExitCode.DONE
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 
 from baileys_tools.config.kinds import Absolute
@@ -66,6 +68,15 @@ def config_candidates(host: Surroundings) -> list[str]:
     ]
 
 
+def _open_regular(path: str, flags: int) -> int:
+    # A FIFO in the place of a settings file would have every command wait for its writer.
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return fd
+
+
 def find_config(host: Surroundings, config: str | None, problems: list[str]) -> tuple[str | None, bytes]:
     """Return the settings file and its content, (None, b"") without one; a trouble is added to `problems`."""
     named = config if config is not None else host.environ.get(CONFIG_VARIABLE) or None
@@ -73,7 +84,7 @@ def find_config(host: Surroundings, config: str | None, problems: list[str]) -> 
     places = config_candidates(host) if named is None else [host.absolute_from(host.cwd)(named)]
     for place in places:
         try:
-            with open(place, "rb") as file:
+            with open(place, "rb", opener=_open_regular) as file:
                 content = file.read(LARGEST_CONFIG + 1)
             if len(content) > LARGEST_CONFIG:
                 raise ValueError(f"larger than {LARGEST_CONFIG >> 20} MiB")

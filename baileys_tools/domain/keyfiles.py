@@ -40,6 +40,10 @@ PROTECTED = frozenset(
 """Kinds that no flag, no setting and no bug may remove."""
 
 
+REMOVABLE = frozenset({Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY})
+"""Kinds that a rule can remove."""
+
+
 class SenderKeyName(NamedTuple):
     """Whose key for which group (baileys `Signal/Group/sender-key-name.js`: `group::user::device`).
 

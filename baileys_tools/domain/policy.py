@@ -16,7 +16,7 @@ from typing import NamedTuple
 from baileys_tools.domain.cost import Cost, senders_missed, sessions_missed
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import PROTECTED, Kind, pre_key_ids
+from baileys_tools.domain.keyfiles import PROTECTED, REMOVABLE, Kind, pre_key_ids
 from baileys_tools.domain.prekeys import (
     FEWEST_KEPT,
     PreKeyPool,
@@ -161,7 +161,7 @@ def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupP
     if isinstance(folder.creds, CredsProblem):
         return _keep_everything(folder, policy)
     plan = _plan_tier(folder, folder.creds, policy, Tier.NORMAL, now)
-    if plan.counted_after < policy.thresholds.danger:
+    if plan.holds or plan.counted_after < policy.thresholds.danger:
         return plan
     emergency = _plan_tier(folder, folder.creds, policy, Tier.EMERGENCY, now)
     if emergency.counted_after < policy.thresholds.danger:
@@ -270,9 +270,6 @@ def _pre_key_exceptions(rule: PreKeyRule) -> dict[str, Reason]:
     )
     return {f"pre-key-{i}.json": reason for ids, reason in reasons for i in ids}
 
-
-REMOVABLE = frozenset({Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY})
-"""Kinds that a rule can remove."""
 
 _USUAL_REASON = {
     Kind.PRE_KEY: Reason.PRE_KEY_NEWEST,

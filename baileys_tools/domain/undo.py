@@ -23,6 +23,8 @@ class UndoReason(StrEnum):
     the key from every member (baileys `Socket/messages-send.js`: `relayMessage`)."""
     WITH_UNIT = "with-unit"
     """A memory that stays because an own key of its group could not be put back."""
+    FOREIGN = "foreign"
+    """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
 
 

@@ -53,13 +53,13 @@ def _company(company: CompanyCleanup, *, kept_files: bool) -> dict[str, Any]:
     if company.plan is not None:
         document["plan"] = _plan(company.plan, company.verdicts, kept_files=kept_files)
     document["not_files"] = [{"name": name_text(odd.name), "what": odd.what} for odd in company.oddities]
+    document["purged"] = {
+        "files": company.purged_files,
+        "bytes": company.purged_bytes,
+        "errors": {name_text(name): error for name, error in company.purge_errors.items()},
+    }
     if company.removals is not None:
         document["result"] = _result(company.removals)
-        document["purged"] = {
-            "files": company.purged_files,
-            "bytes": company.purged_bytes,
-            "errors": {name_text(name): error for name, error in company.purge_errors.items()},
-        }
         document["mended"] = [name_text(name) for name in company.mended]
         document["snapshot_trouble"] = name_text(company.snapshot_trouble)
         document["earlier_restore"] = name_text(company.earlier_restore)

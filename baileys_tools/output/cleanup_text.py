@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from textwrap import fill
 
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.domain.cost import Cost
-from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.policy import REMOVABLE, CleanupPlan, Hold, Policy, Reason, Tier, Verdict
+from baileys_tools.domain.keyfiles import REMOVABLE, Kind
+from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.output.terminal import Style, counted
@@ -26,12 +26,17 @@ _LEVEL_COLOURS = {
 }
 
 
-def cleanup_text(report: CleanupReport, policy: Policy, style: Style, *, verbose: bool) -> str:
-    """Given a report, return it as text: a block for each company, then the sums."""
+def cleanup_text(
+    report: CleanupReport, policy: Policy, style: Style, *, verbose: bool, undo_options: str = ""
+) -> str:
+    """Given a report, return it as text: a block for each company, then the sums.
+
+    `undo_options` is what `undo` has to be told to find the same folders.
+    """
     lines: list[str] = []
     for company in report.companies:
         lines += _company(company, policy, style, verbose=verbose)
-    lines += _summary(report, style)
+    lines += _summary(report, style, undo_options)
     return "\n".join(lines)
 
 
@@ -61,11 +66,12 @@ def _company(company: CompanyCleanup, policy: Policy, style: Style, *, verbose: 
         yield from _plan(company.plan, style)
         yield from (_item(style.paint("held", "red"), why) for why in _why_held(company))
         if verbose:
-            yield from (
-                _verdict(verdict, company.plan.tier, policy, style) for verdict in _sorted(company.verdicts)
-            )
+            yield from (_verdict(verdict, company.plan.tier, policy, style) for verdict in _sorted(company))
         if company.oddities:
             yield from _oddities(company, verbose=verbose)
+    if company.removals is None and company.purged_files:
+        due = counted(company.purged_files, "file")
+        yield _item("purge", f"{due} whose undo window is over would leave the quarantine for good")
     if company.removals is not None:
         yield from _result(company, company.removals, style, verbose=verbose)
     yield ""
@@ -104,8 +110,8 @@ def _why_still_full(plan: CleanupPlan) -> str:
     stay = sum(plan.by_kind.values()) - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
     return (
         f"the folder stays full: even the emergency limits would leave {plan.emergency_would_leave:,} counted "
-        f"files, so they are not applied; {stay:,} files are of kinds that always stay. Cleaning cannot help "
-        "here; a new login (reset) would."
+        f"files, so they are not applied; {stay:,} files are of kinds that always stay. Cleaning cannot bring "
+        "it lower, and a working session is no worse for it."
     )
 
 
@@ -138,7 +144,10 @@ def _why_held(company: CompanyCleanup) -> Iterator[str]:
         )
 
 
-def _sorted(verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _sorted(company: CompanyCleanup) -> list[Verdict]:
+    # What is odd about a file is said once, below.
+    odd = {oddity.name for oddity in company.oddities}
+    verdicts = [verdict for verdict in company.verdicts if verdict.name not in odd]
     return sorted(verdicts, key=lambda verdict: (not verdict.remove, verdict.kind, verdict.name))
 
 
@@ -179,7 +188,8 @@ def _age(nanoseconds: int) -> str:
 
 
 def _oddities(company: CompanyCleanup, *, verbose: bool) -> Iterator[str]:
-    yield _item("left alone", counted(len(company.oddities), "entry", "entries") + " that are no plain files")
+    entries = counted(len(company.oddities), "entry", "entries")
+    yield _item("left alone", f"{entries} not plain files, or with other hard links")
     if verbose:
         for odd in company.oddities:
             yield f"    keep   {printable(odd.name)}\n           {odd.what}"
@@ -215,7 +225,7 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
         yield _item("", "write leases are not offered here: each file was checked again, no more")
 
 
-def _summary(report: CleanupReport, style: Style) -> Iterator[str]:
+def _summary(report: CleanupReport, style: Style, undo_options: str) -> Iterator[str]:
     plans = [company.plan for company in report.companies if company.plan is not None]
     done = [company.removals for company in report.companies if company.removals is not None]
     yield style.paint("total", "bold") + (
@@ -231,7 +241,8 @@ def _summary(report: CleanupReport, style: Style) -> Iterator[str]:
         size = format_size(sum(removals.bytes_freed for removals in done))
         yield _item("removed", f"{counted(removed, 'file')}, {size} freed")
         if removed and report.run is not None:
-            yield _item("undo", f"baileys-tools undo --run {report.run}")
+            # Not wrapped: it is there to be copied.
+            yield f"  undo       baileys-tools undo{undo_options} --run {report.run}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
     for status, what in ((Status.FAILED, "failed"), (Status.LOCKED, "locked"), (Status.HELD, "held")):
         if number := sum(company.status is status for company in troubled):

@@ -16,6 +16,7 @@ _KEPT = {
     UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",
     UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
     UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
+    UndoReason.FOREIGN: "stayed: no plain file, so nothing that a cleanup puts there",
     UndoReason.FAILED: "could not be put back",
 }
 
@@ -54,6 +55,8 @@ def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[s
     for reason, what in _KEPT.items():
         if number := company.count(reason):
             yield f"    {number:,} {what}"
+    if not company.count(UndoReason.BACK):
+        yield "    an earlier cleanup is undone by --run (see undo --list)"
     for name, error in company.errors.items():
         yield f"    failed {printable(name)}: {error}"
     if verbose:

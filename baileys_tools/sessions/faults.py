@@ -18,7 +18,7 @@ _HELP = {
 
 def say_why(error: OSError) -> str:
     """Given a system error, return what it means for the folder it was met in, and the way out."""
-    if isinstance(error, NotASessionFolder):
+    if isinstance(error, NotASessionFolder) or error.errno is None:
         return str(error)
     text = _HELP.get(error.errno or 0) or error.strerror or str(error)
     return f"{error.filename}: {text}" if isinstance(error.filename, str) else text

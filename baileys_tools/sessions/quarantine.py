@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.domain.keyfiles import Kind, kind_of
+from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, exists
@@ -100,7 +101,9 @@ def open_run(quarantine: int, run: str) -> Iterator[int]:
 
 def list_runs(quarantine: int) -> list[tuple[str, datetime]]:
     """Given a quarantine, return its runs and when they started, oldest first."""
-    runs = ((name, run_started(name)) for name in os.listdir(quarantine))
+    with os.scandir(quarantine) as entries:
+        folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    runs = ((name, run_started(name)) for name in folders)
     return sorted((name, started) for name, started in runs if started is not None)
 
 
@@ -112,23 +115,34 @@ def mend(folder: int) -> list[str]:
     """
     mended = []
     for name in os.listdir(folder):
-        if name.startswith(REMOVING_PREFIX):
-            if put_back(name, folder, name[len(REMOVING_PREFIX) :], folder):
-                mended.append(name[len(REMOVING_PREFIX) :])
-            else:
-                # The bot has made the file anew: the removal is all that was left to do.
-                os.unlink(name, dir_fd=folder)
+        live_name = name.removeprefix(REMOVING_PREFIX)
+        if live_name == name or not is_quarantinable(live_name, name, folder):
+            continue
+        if put_back(name, folder, live_name, folder):
+            mended.append(live_name)
+        else:
+            # The bot has made the file anew: the removal is all that was left to do.
+            os.unlink(name, dir_fd=folder)
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return mended
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
-                mended += [name for name in _unfinished(fd, started) if put_back(name, fd, name, folder)]
+                mended += [
+                    name for name in _unfinished(fd, started, folder) if put_back(name, fd, name, folder)
+                ]
     return mended
 
 
-def _unfinished(run: int, started: datetime) -> list[str]:
-    """Return what does not belong in a quarantine: written since it came, or linked from its old place still.
+def is_quarantinable(live_name: str, name: str, place: int) -> bool:
+    """Whether an entry is what a removal leaves: a plain file of a kind that a rule removes."""
+    if kind_of(live_name) not in REMOVABLE:
+        return False
+    return stat.S_ISREG(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode)
+
+
+def _unfinished(run: int, started: datetime, folder: int) -> list[str]:
+    """Return what does not belong in a quarantine: written since it came, or still in its old place as well.
 
     Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was at
     least a day old.
@@ -137,9 +151,12 @@ def _unfinished(run: int, started: datetime) -> list[str]:
     found = []
     with os.scandir(run) as entries:
         for entry in entries:
+            if not is_quarantinable(entry.name, entry.name, run):
+                continue
             seen = entry.stat(follow_symlinks=False)
             is_rewritten = seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
-            if is_rewritten or seen.st_nlink > 1:
+            is_in_both = seen.st_nlink > 1 and exists(entry.name, folder)
+            if is_rewritten or is_in_both:
                 found.append(entry.name)
     return found
 
@@ -193,6 +210,21 @@ def purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
                     _empty(fd, done)
     remove_empty_folders(folder)
     return done
+
+
+def due_for_purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
+    """Return what `purge` would remove."""
+    due = Purge()
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None:
+            return due
+        for run, started in list_runs(quarantine):
+            if now - started > undo_window:
+                with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
+                    sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
+                due.files += len(sizes)
+                due.size += sum(sizes)
+    return due
 
 
 def _empty(run: int, done: Purge) -> None:

@@ -19,7 +19,7 @@ from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, put_back
-from baileys_tools.sessions.scan import READ_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 NO_LEASES = {
@@ -47,6 +47,10 @@ def ignore_lease_breaks() -> None:
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may, and has done so before it started others
     signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+
+class NoQuarantine(OSError):
+    """There is no place to move files to, so none is removed. The text says why."""
 
 
 class FolderRemover:
@@ -86,6 +90,8 @@ class FolderRemover:
             raise AssertionError(f"{name} must never be removed and was planned for removal")
         try:
             outcome = self._move_out(name, planned)
+        except NoQuarantine:
+            raise
         except OSError as error:
             self.removals.errors[name] = error.strerror or str(error)
             return Outcome.FAILED
@@ -156,7 +162,9 @@ class FolderRemover:
                 self._quarantine = make_run_folder(self._folder, self._run)
             except OSError as error:
                 if error.errno not in _OUT_OF_SPACE:
-                    raise
+                    raise NoQuarantine(
+                        f"cannot make the quarantine {OWN_FOLDER}: {error.strerror}"
+                    ) from error
                 # On a full disk something has to go before a folder can be made.
                 self.removals.without_undo += 1
         if self._quarantine is None:

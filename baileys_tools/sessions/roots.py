@@ -120,7 +120,8 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
         known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
         raise BaileysToolsError(
             f"no company {', '.join(missing)} in {root}",
-            f"Companies found there: {known or 'none'}.",
+            f"Companies found there: {known or 'none'}."
+            + (" Repeat --company for each." if any("," in company_id for company_id in missing) else ""),
             exit_code=ExitCode.NOT_FOUND,
         )
     return [by_id[company_id] for company_id in dict.fromkeys(wanted)]

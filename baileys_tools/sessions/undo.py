@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Mapping
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
@@ -53,7 +54,9 @@ def undo_run(
                     reasons[name] = UndoReason.WITH_UNIT
                     continue
                 try:
-                    if not put_back(name, fd, name, folder):
+                    if not stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                        reasons[name] = UndoReason.FOREIGN
+                    elif not put_back(name, fd, name, folder):
                         reasons[name] = UndoReason.NEWER_STANDS
                 except OSError as error:
                     reasons[name] = UndoReason.FAILED

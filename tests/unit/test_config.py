@@ -161,7 +161,7 @@ def test_a_named_file_that_does_not_exist_is_an_error(load, how):
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(load, tmp_path):
     (tmp_path / "here/baileys-tools.yaml").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"baileys-tools\.yaml: not readable: Is a directory"):
+    with pytest.raises(ConfigError, match=r"baileys-tools\.yaml: not readable: not a regular file"):
         load()
 
 
