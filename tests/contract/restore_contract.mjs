@@ -11,7 +11,7 @@
  * - the others first, each contact (`contact_to_bot`) and each member of each group (`member_to_group`)
  * - strangers, with pre-keys that the server offers now (`offered`) and that the bot uploads next (`minted`)
  *
- * Each on a copy of its own. One JSON document with a row for each combination goes to stdout.
+ * Each on a copy of its own. A JSON document for each combination goes to stdout, one a line.
  */
 
 import { spawn } from 'node:child_process'
@@ -25,7 +25,7 @@ import { live } from '../../fixtures/generate/life.mjs'
 
 const COMPANY = 'company_1'
 const HOUR_MS = 60 * 60 * 1000
-const LIFE = { paired: 6, contacts: 6, perGroup: 3 }
+const LIFE = { paired: 6, contacts: 5, perGroup: 2 }
 
 const TRAFFIC = {
 	none: [],
@@ -89,39 +89,40 @@ async function empty(path, when) {
 	await utimes(path, seconds, seconds)
 }
 
-const DIRECTIONS = {
-	async bot_to_contact(world, tally) {
-		for (const contact of world.contacts) await tally.each([...contact.clients, world.phone], () => world.botWrites(contact))
+/** Who writes first -> what is tried, in order, on one copy of the world. */
+const FIRST = {
+	async bot(world, tally) {
+		for (const contact of world.contacts) {
+			await tally.bot_to_contact.each([...contact.clients, world.phone], () => world.botWrites(contact))
+		}
+		for (const group of world.groups) await tally.bot_to_group.each(group.members, () => world.botWritesToGroup(group))
 	},
-	async bot_to_group(world, tally) {
-		for (const group of world.groups) await tally.each(group.members, () => world.botWritesToGroup(group))
-	},
-	async contact_to_bot(world, tally) {
+	async others(world, tally) {
 		for (const client of [world.phone, ...world.contacts.flatMap(contact => contact.clients)]) {
-			await tally.one(() => world.contactWrites(client))
+			await tally.contact_to_bot.one(() => world.contactWrites(client))
 		}
-	},
-	async member_to_group(world, tally) {
 		for (const group of world.groups) {
-			for (const client of group.members) await tally.one(() => world.memberWritesToGroup(client, group))
+			for (const client of group.members) await tally.member_to_group.one(() => world.memberWritesToGroup(client, group))
 		}
 	},
-	async offered(world, tally) {
-		await newChatsWith(world.server.account(world.bot.jid).offered.slice(-5), world, tally)
-	},
-	async minted(world, tally) {
+	async strangers(world, tally) {
+		const account = world.server.account(world.bot.jid)
+		await newChatsWith(account.offered.slice(-5), world, tally.offered)
 		await world.bot.uploadPreKeys()
-		await newChatsWith(world.server.account(world.bot.jid).offered.slice(-5), world, tally)
+		await newChatsWith(account.offered.slice(-5), world, tally.minted)
 	}
 }
+const DIRECTIONS = ['bot_to_contact', 'bot_to_group', 'contact_to_bot', 'member_to_group', 'offered', 'minted']
 
+/** One person in many roles: to make keys for each would take most of the run. */
 async function newChatsWith(preKeys, world, tally) {
+	const stranger = await world.addStranger()
 	for (const preKey of preKeys) {
-		const stranger = await world.addStranger()
 		await tally.one(async () => {
 			await world.takePreKey(stranger, preKey)
 			return world.contactWrites(stranger)
 		})
+		await world.forget(stranger)
 	}
 }
 
@@ -153,20 +154,18 @@ class Tally {
 	}
 }
 
-/** What the six directions come to on a folder; null where Baileys would show a QR code. */
+/** What everybody's first tries on a folder come to; null where Baileys would show a QR code. */
 async function measure(world, folder, scratch) {
-	const results = {}
-	for (const [direction, run] of Object.entries(DIRECTIONS)) {
+	const tally = Object.fromEntries(DIRECTIONS.map(direction => [direction, new Tally()]))
+	for (const writeFirst of Object.values(FIRST)) {
 		const copy = join(scratch, 'measured')
 		await rm(copy, { recursive: true, force: true })
 		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
 		const { state } = await world.baileys.useMultiFileAuthState(copy)
 		if (!state.creds.me?.id) return null
-		const tally = new Tally()
-		await run(world.fork(state), tally)
-		results[direction] = { ...tally }
+		await writeFirst(world.fork(state), tally)
 	}
-	return results
+	return tally
 }
 
 async function run(words, env) {
@@ -198,9 +197,8 @@ async function main() {
 	try {
 		const folder = join(env.BAILEYS_SESSIONS_PATH, COMPANY)
 		await world.writeFolder(folder)
-		const taken = await run([values.tool, 'backup', '--quiet'], env)
+		await run([values.tool, 'backup', '--quiet'], env)
 		await run([...restore, '--target', join(scratch, 'unpacked')], env)
-		const rows = []
 		for (const [traffic, steps] of Object.entries(TRAFFIC)) {
 			const after = world.fork()
 			after.bot.credsWrittenAt = world.bot.credsWrittenAt
@@ -216,16 +214,16 @@ async function main() {
 					const hit = await damage(folder, how, me, now - HOUR_MS)
 					if (!hit) continue
 					const ran = (await act(folder)) ?? {}
-					rows.push({ traffic, damage: what, hit, choice, ...ran, results: await measure(after, folder, scratch) })
+					const results = await measure(after, folder, scratch)
+					process.stdout.write(JSON.stringify({ baileys: values.baileys, traffic, damage: what, choice, ...ran, results }) + '\n')
 				}
 			}
 		}
-		return { ...values, taken, rows }
 	} finally {
 		await rm(scratch, { recursive: true, force: true })
 	}
 }
 
-const report = JSON.stringify(await main())
+await main()
 // Baileys' caches keep timers for days, so the process must be ended, once all is written.
-process.stdout.write(report + '\n', () => process.exit(0))
+process.stdout.write('', () => process.exit(0))

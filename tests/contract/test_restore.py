@@ -47,10 +47,10 @@ Table = dict[tuple[str, str], dict[str, Outcome]]
 """(damage, traffic) -> choice -> outcome."""
 
 
-def table_of(report: Mapping[str, Any]) -> Table:
+def table_of(lines: str) -> Table:
     """Given what the harness wrote, return it by row and choice."""
     table: Table = {}
-    for row in report["rows"]:
+    for row in map(json.loads, lines.splitlines()):
         results = row["results"]
         outcome = Outcome(
             failures=results and {direction: results[direction]["failures"] for direction in DIRECTIONS},
@@ -90,7 +90,7 @@ def _measure(baileys: str, home: Path) -> Table:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    table = table_of(json.loads(finished.stdout))
+    table = table_of(finished.stdout)
     print(markdown({baileys: table}))
     return table
 
@@ -168,5 +168,4 @@ def _cell(outcome: Outcome) -> str:
 
 
 if __name__ == "__main__":
-    reports = [json.loads(Path(path).read_text()) for path in sys.argv[1:]]
-    print(markdown({report["baileys"]: table_of(report) for report in reports}))
+    print(markdown({Path(path).stem: table_of(Path(path).read_text()) for path in sys.argv[1:]}))
