@@ -234,7 +234,9 @@ def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPla
     facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
     plan = plan_cleanup(facts, job.policy, job.now)
     if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
-        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway.
+        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway. Such a folder can be
+        # huge: not two of its kind in memory.
+        del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now)
     return facts, plan
