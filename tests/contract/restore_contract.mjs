@@ -1,7 +1,7 @@
 /**
  * What a restore costs, measured with the real client.
  *
- *     node restore_contract.mjs --baileys baileys7 --tool COMMAND
+ *     node restore_contract.mjs --baileys baileys7 --tool COMMAND [--traffic outgoing]
  *
  * A bot lives a short life, and COMMAND takes a snapshot of its folder. Then there is traffic, then damage, and
  * then one of four things is done about it: repair, rollback, unpacking the snapshot over the folder, or nothing.
@@ -34,12 +34,16 @@ const TRAFFIC = {
 	'5 rounds both ways': [...Array.from({ length: 5 }, () => [incoming, outgoing]).flat(), newChats]
 }
 
-/** More than v6 uploads at once, so that pre-keys with new ids are on the server afterwards. */
+/**
+ * More than v6 uploads at once, so that pre-keys with new ids are on the server afterwards. Nothing else is left
+ * of these chats: one person in many roles, as to make keys for each would take most of the run.
+ */
 async function newChats(world) {
+	const stranger = await world.addStranger()
 	for (let n = 0; n < 28; n++) {
-		const stranger = await world.addStranger()
 		await world.takePreKey(stranger)
 		await world.contactWrites(stranger)
+		await world.forget(stranger)
 	}
 }
 
@@ -114,7 +118,6 @@ const FIRST = {
 }
 const DIRECTIONS = ['bot_to_contact', 'bot_to_group', 'contact_to_bot', 'member_to_group', 'offered', 'minted']
 
-/** One person in many roles: to make keys for each would take most of the run. */
 async function newChatsWith(preKeys, world, tally) {
 	const stranger = await world.addStranger()
 	for (const preKey of preKeys) {
@@ -179,7 +182,8 @@ async function run(words, env) {
 }
 
 async function main() {
-	const { values } = parseArgs({ options: { baileys: { type: 'string' }, tool: { type: 'string' } } })
+	const options = { baileys: { type: 'string' }, tool: { type: 'string' }, traffic: { type: 'string' } }
+	const { values } = parseArgs({ options })
 	const now = Date.now()
 	const baileys = await loadBaileys(values.baileys)
 	const world = await live(baileys, { end: now - 3 * HOUR_MS, ...LIFE })
@@ -200,6 +204,7 @@ async function main() {
 		await run([values.tool, 'backup', '--quiet'], env)
 		await run([...restore, '--target', join(scratch, 'unpacked')], env)
 		for (const [traffic, steps] of Object.entries(TRAFFIC)) {
+			if (values.traffic && values.traffic !== traffic) continue
 			const after = world.fork()
 			after.bot.credsWrittenAt = world.bot.credsWrittenAt
 			stopClock(now - 2 * HOUR_MS, 0)
