@@ -227,7 +227,8 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
     normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
     counted = len(files) - len(guarded)
-    emergency = counted - len(normal_removed) >= policy.danger
+    # With a clock in doubt nothing is known of how full the folder would be.
+    emergency = counted - len(normal_removed) >= policy.danger and clock_is_plausible(files, now_ns)
     removed = normal_removed
     if emergency:
         limits = replace(
