@@ -14,7 +14,8 @@ from typing import Any
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
-from baileys_tools.config.schema import SCHEMA, Setting
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.config.section import Setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.units import printable
 

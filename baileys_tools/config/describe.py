@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import textwrap
 
-from baileys_tools.config.schema import SCHEMA, Schema, Section, Setting
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.config.section import Schema, Section, Setting
 
 _FILE_HEADING = """\
 # Settings of baileys-tools. Each line that is commented out shows its default:

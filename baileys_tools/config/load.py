@@ -18,7 +18,8 @@ from baileys_tools.config.host import (
     find_config,
 )
 from baileys_tools.config.kinds import Absolute
-from baileys_tools.config.schema import ASCENDING, SCHEMA, Schema, Setting, Settings
+from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
+from baileys_tools.config.section import Schema, Setting
 from baileys_tools.errors import UsageError
 from baileys_tools.units import printable
 

@@ -40,7 +40,8 @@ from baileys_tools.config.kinds import (
     Kind,
 )
 from baileys_tools.config.load import build, resolve
-from baileys_tools.config.schema import SCHEMA, Schema, Section, setting
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
 
 SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {

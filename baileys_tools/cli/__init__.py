@@ -1,0 +1,81 @@
+"""The command line: signatures and help. Each body is one lazy import and one call; only here is exited."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from importlib import import_module
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+
+MODULES = {
+    "folders": ("cleanup", "undo"),
+    "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
+    "settings": ("config",),
+}
+"""Which module has which commands and groups, in the order of the help."""
+
+
+def load_commands(wanted: str) -> None:
+    """Make the command or group `wanted` ready, and it alone; all of them when it is none.
+
+    Typer builds every command at every start, a millisecond and more apiece; cron asks for one of them.
+    """
+    from baileys_tools.cli.app import app
+
+    home = next((module for module, commands in MODULES.items() if wanted in commands), None)
+    for module in MODULES if home is None else (home,):
+        import_module(f"baileys_tools.cli.{module}")
+    if home is not None:
+        app.registered_commands = [
+            command
+            for command in app.registered_commands
+            if command.callback is not None and (command.name or command.callback.__name__) == wanted
+        ]
+        app.registered_groups = [group for group in app.registered_groups if group.name == wanted]
+
+
+def _open_closed_streams() -> None:
+    """Give a standard stream that was closed at the start (`2>&-`) something to write to."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_WRONLY)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as we live
+
+
+def main() -> None:
+    """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
+    _open_closed_streams()
+    load_commands(sys.argv[1] if len(sys.argv) > 1 else "")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not end a cleanup.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        from baileys_tools.cli.app import app
+
+        app()
+    except BaileysToolsError as error:
+        from baileys_tools.output.terminal import printable_lines
+
+        print(f"baileys-tools: {printable_lines(error.message)}", file=sys.stderr)
+        if error.hint:
+            print(printable_lines(error.hint), file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing to say to nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(ExitCode.DONE))
+    except OSError as error:
+        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
+        print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
+        sys.exit(int(ExitCode.FAILED))
+    except Exception as error:  # noqa: BLE001 - the last resort
+        from baileys_tools.output.crash import report_crash
+
+        report_crash(error)
+        sys.exit(int(ExitCode.FAILED))

@@ -1,0 +1,68 @@
+"""What all commands share: the application, the options, and the one way out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from baileys_tools import __version__
+from baileys_tools.errors import ExitCode
+
+app = typer.Typer(
+    name="baileys-tools",
+    help="Keep the session folders of WhatsApp bots (Baileys) alive: clean, undo, back up, restore, explain.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 10 not found, "
+    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help reads the same everywhere and saves loading rich.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+SessionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sessions", metavar="PATH", help="Folder of the company_<id> folders, or one session folder."
+    ),
+]
+CompanyOption = Annotated[
+    list[str] | None,
+    typer.Option("--company", metavar="ID", help="Only this company; repeatable. [default: all]"),
+]
+ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file with its reason.")]
+IdentityOption = Annotated[
+    str | None,
+    typer.Option("--identity", metavar="FILE", help="age secret key that opens encrypted snapshots."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing unless something is wrong.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"baileys-tools {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def finish(command: Callable[[], ExitCode]) -> None:
+    """Run a command and exit with its code."""
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        print("interrupted; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
+        code = ExitCode.INTERRUPTED
+    raise typer.Exit(int(code))

@@ -1,0 +1,109 @@
+"""The session folders: `cleanup` and `undo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import (
+    CompanyOption,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SessionsOption,
+    VerboseOption,
+    app,
+    finish,
+)
+
+
+@app.command()
+def cleanup(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--no-dry-run", help="Show the plan and touch nothing.")
+    ] = None,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    pre_key_guard: Annotated[
+        bool | None,
+        typer.Option(
+            "--pre-key-guard/--no-pre-key-guard",
+            help="Keep a large upload of pre-keys that the server still hands out. [default: on]",
+        ),
+    ] = None,
+    session_max_age: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Remove older sessions. [default: 14d]")
+    ] = None,
+    sender_key_max_age: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Remove older sender keys. [default: 3d]")
+    ] = None,
+    max_pre_keys: Annotated[
+        str | None, typer.Option(metavar="N", help="Keep the N highest pre-keys. [default: 50]")
+    ] = None,
+    now: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Plan as of this time (ISO 8601); with --dry-run only.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Remove what the policy calls too old or too many, undoably.
+
+    Dry run and real run print the same plan. creds, app-state-sync and lid-mapping files are never removed.
+    Safe under a running bot.
+
+    \b
+    Examples:
+      baileys-tools cleanup --sessions /srv/bot/sessions --dry-run
+      baileys-tools cleanup --company 1001 --dry-run --verbose
+      baileys-tools cleanup --quiet                 # from cron
+      baileys-tools cleanup --dry-run --json --now 2026-01-15T12:00:00Z
+    """
+    from baileys_tools.commands.cleanup import cleanup_command
+
+    flags = {
+        "sessions.path": sessions,
+        "sessions.companies": company or None,
+        "cleanup.dry_run": dry_run,
+        "cleanup.session_max_age": session_max_age,
+        "cleanup.sender_key_max_age": sender_key_max_age,
+        "pre_keys.keep": max_pre_keys,
+        "pre_keys.guard": pre_key_guard,
+    }
+    finish(lambda: cleanup_command(flags, config, now, verbose=verbose, as_json=json, quiet=quiet))
+
+
+@app.command()
+def undo(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The cleanup to undo. [default: the last one]")
+    ] = None,
+    list_runs: Annotated[bool, typer.Option("--list", help="Only list what can be undone.")] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put back what a cleanup removed.
+
+    Files return as they were, with age and mode, where nothing newer stands. They wait in quarantine for 24 hours
+    (cleanup.undo_window).
+
+    \b
+    Examples:
+      baileys-tools undo --list
+      baileys-tools undo
+      baileys-tools undo --company 1001 --run 20260115T030000Z-a1b2c3
+    """
+    from baileys_tools.commands.undo import undo_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(
+        lambda: undo_command(
+            flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet
+        )
+    )

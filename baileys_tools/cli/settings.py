@@ -1,0 +1,72 @@
+"""The settings: `config show`, `config check` and `config init`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import (
+    ConfigOption,
+    JsonOption,
+    SessionsOption,
+    app,
+    finish,
+)
+
+config_app = typer.Typer(
+    help="Show, check and write the settings.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(config_app, name="config")
+
+
+@config_app.command("show")
+def config_show(
+    sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Print every setting with its value and where that came from. Secrets show as ***.
+
+    \b
+    Examples:
+      baileys-tools config show
+      baileys-tools config show --json --config /etc/baileys-tools/config.yaml
+    """
+    from baileys_tools.commands.config import show_command
+
+    finish(lambda: show_command({"sessions.path": sessions}, config, as_json=json))
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None) -> None:
+    """Read all settings and say what is wrong or unwise. Errors exit with 2, warnings with 4.
+
+    \b
+    Examples:
+      baileys-tools config check
+      baileys-tools config check --config ./baileys-tools.yaml
+    """
+    from baileys_tools.commands.config import check_command
+
+    finish(lambda: check_command(config))
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="Where to write. [default: ~/.config/baileys-tools/config.yaml]"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a settings file with every setting in a comment (mode 0600).
+
+    \b
+    Examples:
+      baileys-tools config init
+      baileys-tools config init /etc/baileys-tools/config.yaml
+    """
+    from baileys_tools.commands.config import init_command
+
+    finish(lambda: init_command(path, force=force))

@@ -1,0 +1,181 @@
+"""Snapshots: `backup`, `snapshots`, `verify`, `prune` and `restore`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import (
+    CompanyOption,
+    ConfigOption,
+    IdentityOption,
+    JsonOption,
+    QuietOption,
+    SessionsOption,
+    VerboseOption,
+    app,
+    finish,
+)
+
+
+@app.command()
+def backup(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    tag: Annotated[str, typer.Option(metavar="TAG", help="A word in the snapshot's name.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Take a snapshot of unchanged folders, too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which folders have changed.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--import",
+            metavar="DIR|URL",
+            help="Take in old plain copies, or fetch snapshots from a place of copies.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take a snapshot of each session folder that has changed.
+
+    Safe under a running bot, and nothing is written into its folder. A folder without a whole, paired
+    creds.json is reported and never replaces a good snapshot. Old snapshots go by the backup.keep_ rules.
+
+    \b
+    Examples:
+      baileys-tools backup --quiet                  # from cron, every 5 minutes
+      baileys-tools backup --company 1001 --tag before-update
+      baileys-tools backup --import sessions.backup
+      baileys-tools backup --import sftp://backup@host/bots
+    """
+    from baileys_tools.commands.backup import backup_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(
+        lambda: backup_command(
+            flags,
+            config,
+            tag=tag,
+            force=force,
+            dry_run=dry_run,
+            source=source,
+            as_json=json,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def snapshots(company: CompanyOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the snapshots in the backup repository, oldest first.
+
+    \b
+    Examples:
+      baileys-tools snapshots
+      baileys-tools snapshots --company 1001 --json
+    """
+    from baileys_tools.commands.snapshots import snapshots_command
+
+    finish(lambda: snapshots_command({"sessions.companies": company or None}, config, as_json=json))
+
+
+@app.command()
+def verify(
+    company: CompanyOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All snapshots, not only the newest of each.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read each file in them, as a restore would.")] = False,
+    identity: IdentityOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Look for damaged snapshots: 11 when one is, 12 when a key is missing.
+
+    Without --deep the hash in each name is compared, which needs no key. A damaged snapshot is marked and no
+    longer counts: restore takes the one before it.
+
+    \b
+    Examples:
+      baileys-tools verify --quiet                  # from cron, once a day
+      baileys-tools verify --all --deep --identity key.txt
+    """
+    from baileys_tools.commands.verify import verify_command
+
+    flags = {"sessions.companies": company or None, "backup.identity_file": identity}
+    finish(lambda: verify_command(flags, config, every=every, deep=deep, as_json=json, quiet=quiet))
+
+
+@app.command()
+def prune(
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what goes and why, and remove nothing.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove the snapshots that no backup.keep_ rule keeps. The newest whole one always stays.
+
+    \b
+    Examples:
+      baileys-tools prune --dry-run
+      baileys-tools prune --company 1001
+    """
+    from baileys_tools.commands.prune import prune_command
+
+    finish(
+        lambda: prune_command(
+            {"sessions.companies": company or None}, config, dry_run=dry_run, as_json=json, quiet=quiet
+        )
+    )
+
+
+@app.command()
+def restore(
+    company: Annotated[str, typer.Option("--company", metavar="ID", help="The company to restore.")],
+    snapshot: Annotated[
+        str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
+    ] = "latest",
+    sessions: SessionsOption = None,
+    mode: Annotated[
+        str,
+        typer.Option(metavar="MODE", help="repair: mend what is missing. rollback: become the snapshot."),
+    ] = "repair",
+    target: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write a plain folder there and touch nothing else.")
+    ] = None,
+    keep_sessions: Annotated[
+        bool, typer.Option("--keep-sessions", help="The bot has been off since the snapshot: sessions fit.")
+    ] = False,
+    identity: IdentityOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on against objections; each is named.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Bring a session folder back from a snapshot. The bot has to be stopped.
+
+    repair (default) brings back what is missing or unreadable and fits, and touches nothing whole. rollback
+    makes the folder the snapshot, as far as the protocol allows, in one step, and keeps the folder as it was
+    as a snapshot. Both say first what they cost in messages.
+
+    \b
+    Examples:
+      baileys-tools restore --company 1001 --dry-run
+      baileys-tools restore --company 1001 --yes
+      baileys-tools restore --company 1001 41 --mode rollback
+      baileys-tools restore --company 1001 --target /tmp/company_1001
+    """
+    from baileys_tools.commands.restore import RestoreOptions, restore_command
+
+    flags = {"sessions.path": sessions, "backup.identity_file": identity}
+    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes)
+    finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))
