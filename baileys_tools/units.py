@@ -40,6 +40,11 @@ def quoted(text: str) -> str:
     return '"' + printable(shown) + '"'
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Given 1 and "file", return "1 file"; given 2, "2 files"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def parse_duration(text: str) -> timedelta:
     """Given "14d", "36h", "1d12h", "90m", "2w" or "0", return the duration. m means minutes.
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
+from baileys_tools.domain.clock import clock_is_implausible, in_nanoseconds, nanoseconds
 from baileys_tools.domain.cost import Cost, senders_missed, sessions_missed
+from baileys_tools.domain.counting import pre_key_pool
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import PROTECTED, REMOVABLE, Kind, pre_key_ids
+from baileys_tools.domain.keyfiles import PROTECTED, REMOVABLE, Kind
 from baileys_tools.domain.prekeys import (
     FEWEST_KEPT,
-    PreKeyPool,
     PreKeyRule,
     apply_pre_key_rule,
     still_offered,
@@ -140,17 +141,6 @@ class CleanupPlan:
         return self.counted_before - self.remove_count
 
 
-FUTURE_LIMIT = timedelta(days=1)
-"""A file further ahead than this cannot be: the clock is behind."""
-
-PAST_LIMIT = timedelta(days=365)
-"""A folder whose newest file is older than this cannot be alive (an idle session dies after about 30 days):
-either the clock is ahead, or there is nothing left to keep tidy."""
-
-FEWEST_FOR_A_GAP = 10
-"""Files that it takes to speak of most of them."""
-
-
 def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupPlan:
     """Given the facts of a folder, return the plan of a cleanup at `now` (aware).
 
@@ -239,14 +229,14 @@ class _AgeRule:
 
     def __init__(self, folder: FolderFacts, now: datetime) -> None:
         self._stats = folder.stats
-        self._now_ns = _nanoseconds(now)
+        self._now_ns = nanoseconds(now)
         self.held = clock_is_implausible(folder, self._now_ns)
         self.exceptions: dict[str, Reason] = {}
 
     def old(self, names: Sequence[str], limit: timedelta) -> list[str]:
         """Return the files last used longer ago than `limit`; none while the clock is in doubt."""
         # A file from the future is newer than any limit: the safe side.
-        oldest_ns = self._now_ns - _in_nanoseconds(limit)
+        oldest_ns = self._now_ns - in_nanoseconds(limit)
         stats = self._stats
         old = [name for name in names if stats[name].st_mtime_ns < oldest_ns]
         if self.held:
@@ -287,7 +277,7 @@ _USUAL_REASON = {
 
 def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool = True) -> list[Verdict]:
     """Given a folder and its plan, return the verdict on every file, or with `kept` false on the removed ones."""
-    now_ns = _nanoseconds(now)
+    now_ns = nanoseconds(now)
     removed = {name for unit in plan.removals for name in unit}
     verdicts = []
     for kind, names in folder.names.items():
@@ -302,59 +292,3 @@ def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool
             reason = gone if remove else plan.exceptions.get(name, usual)
             verdicts.append(Verdict(name, kind, remove, reason, age_ns))
     return verdicts
-
-
-def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
-    """Given a folder, return its pre-keys with what creds say of them."""
-    return PreKeyPool(
-        ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
-        next_id=creds.next_pre_key_id,
-        first_unuploaded_id=creds.first_unuploaded_pre_key_id,
-        # Kinds that only Baileys 7 writes.
-        topped_up_by_fives=not folder.names.keys().isdisjoint(_WRITTEN_BY_7),
-    )
-
-
-_WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
-
-
-def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
-    """Given a folder and the time, return whether they cannot belong together.
-
-    True when the newest of the files that the bot writes again and again is over a day in the future or over a
-    year old, or when most of them lie beyond a gap of over a year in which it wrote nothing.
-    """
-    stats = folder.stats
-    written = [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats]
-    if not written:
-        return False
-    long_ago = _in_nanoseconds(PAST_LIMIT)
-    if not -_in_nanoseconds(FUTURE_LIMIT) <= now_ns - max(written) <= long_ago:
-        return True
-    return now_ns - min(written) > long_ago and _most_lie_beyond_a_gap(written, long_ago)
-
-
-def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
-    """Whether the clock has leapt ahead and the bot writes on: it does so by the same clock.
-
-    No session outlives a year of silence, so a folder cannot have come by such a gap in a life of its own.
-    """
-    if len(written) < FEWEST_FOR_A_GAP:
-        return False
-    written = sorted(written)
-    beyond = [i for i in range(1, len(written)) if written[i] - written[i - 1] > gap_ns]
-    return bool(beyond) and beyond[-1] * 2 > len(written)
-
-
-_REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return _in_nanoseconds(moment - _EPOCH)
-
-
-def _in_nanoseconds(length: timedelta) -> int:
-    return (length.days * 86_400 + length.seconds) * 1_000_000_000 + length.microseconds * 1_000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,7 +6,9 @@ import os
 import sys
 from typing import TextIO
 
-from baileys_tools.units import printable
+from baileys_tools.units import counted, printable
+
+__all__ = ["Style", "counted", "printable_lines"]
 
 _COLOURS = {
     "bold": "1",
@@ -33,11 +35,6 @@ class Style:
         if not self._on or not text:
             return text
         return f"\x1b[{';'.join(_COLOURS[colour] for colour in colours)}m{text}\x1b[0m"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Given 1 and "file", return "1 file"; given 2, "2 files"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def printable_lines(text: str) -> str:

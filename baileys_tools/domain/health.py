@@ -1,0 +1,408 @@
+"""What is wrong with a session folder, as far as one listing and `creds.json` tell.
+
+Pure: facts in, findings out, cheap enough for every minute. `inspection.py` has the rules that need more.
+What is no trouble must not become a finding above notice: whoever is woken for nothing stops reading alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from baileys_tools.domain.clock import clock_is_implausible, nanoseconds
+from baileys_tools.domain.counting import FileCount, count_files
+from baileys_tools.domain.creds import Creds, CredsProblem
+from baileys_tools.domain.findings import SEVERITY_OF_LEVEL, Finding, Severity
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.keyfiles import Kind, key_id_of, pre_key_ids
+from baileys_tools.domain.senderkeys import sort_by_owner
+from baileys_tools.domain.thresholds import Level, Thresholds, level_of
+from baileys_tools.units import counted, format_age, format_duration, printable
+
+LEFTOVER_ENDINGS = (".tmp", ".temp", ".bak", ".backup", ".old", ".orig", ".part", ".swp", "~")
+"""How programs name what they forgot to remove. Baileys itself makes no such file."""
+
+FEWEST_LID_MAPPINGS = 50
+"""Below this many, LID mappings are nobody's concern however few other files there are."""
+
+STATUS_BROADCAST = "status@broadcast"
+"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
+
+
+class HealthRules(NamedTuple):
+    """The limits that findings compare with: what the settings say."""
+
+    thresholds: Thresholds = Thresholds()
+    pre_keys_kept: int = 50
+    pre_key_guard: bool = True
+    inactive_warning: timedelta = timedelta(days=14)
+    inactive_critical: timedelta = timedelta(days=25)
+
+
+def cheap_findings(
+    company: str,
+    facts: FolderFacts,
+    rules: HealthRules,
+    now: datetime,
+    *,
+    was_linked: bool = False,
+    last_activity: datetime | None = None,
+    strictest_leaves: int = 0,
+) -> list[Finding]:
+    """Given a listing with what `creds.json` says, return what is wrong, the worst first.
+
+    Of stats only that of `creds.json` is needed. `was_linked` says that this folder held a linked session at an
+    earlier look, so that an empty one is a loss and not a beginning. `last_activity` is when the bot last wrote,
+    where that is known, `strictest_leaves` how many counted files the latest plan said even the emergency
+    limits would leave (`CleanupPlan.emergency_would_leave`). A torn reading of creds is for the reader to repeat
+    before this is asked.
+    """
+    found = [
+        *_creds_findings(company, facts, was_linked=was_linked),
+        *_count_findings(company, facts, rules, strictest_leaves),
+        *_pre_key_findings(company, facts),
+        *_sender_key_findings(company, facts),
+        *_app_state_findings(company, facts),
+        *_stray_findings(company, facts),
+        *_clock_findings(company, facts, now),
+    ]
+    if last_activity is not None and isinstance(facts.creds, Creds) and facts.creds.paired:
+        found += activity_findings(company, last_activity, rules, now)
+    return worst_first(found)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Given findings, return them the worst first, equals in their order."""
+    return sorted(findings, key=lambda finding: -finding.severity.rank)
+
+
+def host_findings(
+    companies: int, root: str, *, companies_before: int = 0, state_trouble: str = ""
+) -> list[Finding]:
+    """Given how many companies were found at the sessions path, return what is wrong with the host as a whole.
+
+    `companies_before` is how many an earlier look found there, `state_trouble` why the state cannot be used.
+    """
+    found = []
+    if not companies:
+        known = companies_before > 0
+        found.append(
+            Finding(
+                "no-companies",
+                Severity.EMERGENCY if known else Severity.WARNING,
+                "",
+                f"no session folder in {printable(root)}"
+                + (f", where there were {companies_before}" if known else ""),
+                "Is the disk or volume mounted? Look with: ls -ld " + printable(root)
+                if known
+                else "Check sessions.path: it holds company_<id> folders, or is one folder with a creds.json.",
+                {"companies": 0, "companies_before": companies_before},
+            )
+        )
+    if state_trouble:
+        found.append(
+            Finding(
+                "state-unreadable",
+                Severity.WARNING,
+                "",
+                f"the state database cannot be used: {printable(state_trouble)}",
+                "Until it can, cooldowns, history and alerts start anew at each run. Check the folder of state.dir.",
+            )
+        )
+    return found
+
+
+def unreadable_folder(company: str, why: str) -> Finding:
+    """Given why a company's folder cannot be opened or listed, return the finding: nobody watches that bot."""
+    return Finding(
+        "folder-unreadable",
+        Severity.CRITICAL,
+        company,
+        f"the session folder cannot be read: {printable(why)}",
+        "Run as the folder's owner, or let this user in. A link has to be replaced by the folder itself.",
+    )
+
+
+def activity_findings(
+    company: str, last_activity: datetime, rules: HealthRules, now: datetime
+) -> list[Finding]:
+    """Given when the bot last wrote a key, return whether the session is about to die of idleness."""
+    idle = now - last_activity
+    if idle < rules.inactive_warning:
+        return []
+    is_critical = idle >= rules.inactive_critical
+    limit = rules.inactive_critical if is_critical else rules.inactive_warning
+    return [
+        Finding(
+            "no-activity",
+            Severity.CRITICAL if is_critical else Severity.WARNING,
+            company,
+            f"the bot has written nothing for {format_age(idle)} (limit {format_duration(limit)}); "
+            "WhatsApp unlinks a device that is away for about 30 days",
+            "Start the bot and let it connect. If the company is gone for good, remove its folder.",
+            {"idle_seconds": int(idle.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+        )
+    ]
+
+
+# --- creds.json ---------------------------------------------------------------------------------------------
+
+_LOST = {
+    CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
+    CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
+    CredsProblem.UNREADABLE: ("creds-unreadable", "creds.json cannot be read"),
+}
+
+
+def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> Iterator[Finding]:
+    """Baileys takes creds that it cannot read for none, and makes a new identity over them.
+
+    (`Utils/use-multi-file-auth-state.js`: `readData` answers null to any error, and then comes
+    `initAuthCreds`.) Before the first login there is nothing to lose: no file at all, or creds alone.
+    """
+    creds = facts.creds
+    if isinstance(creds, CredsProblem):
+        if creds is CredsProblem.MISSING and not facts.file_count and not was_linked:
+            yield _not_linked_yet(company, "the folder is empty")
+            return
+        code, message = _LOST[creds]
+        others = facts.file_count - len(facts.of(Kind.CREDS))
+        yield Finding(
+            code,
+            Severity.EMERGENCY,
+            company,
+            f"{message}, beside {counted(others, 'other file')}: the bot will take this for a new installation "
+            "and ask for a QR code",
+            "Stop the bot before it writes a new identity, then: "
+            f"baileys-tools restore --company {word(company)} --dry-run",
+            {"other_files": others},
+        )
+    elif not creds.paired:
+        if was_linked or _has_been_logged_in(facts):
+            yield Finding(
+                "creds-unpaired",
+                Severity.EMERGENCY,
+                company,
+                "creds.json belongs to no linked device, though this folder has been logged in before: the "
+                "session was replaced or logged out",
+                "Stop the bot. If the account still lists the device: baileys-tools restore "
+                f"--company {word(company)} --dry-run. Else link it anew by QR code.",
+            )
+        else:
+            yield _not_linked_yet(company, "creds.json is not linked to an account")
+
+
+_AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
+"""Baileys writes these only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`)."""
+
+
+def _has_been_logged_in(facts: FolderFacts) -> bool:
+    return any(facts.of(kind) for kind in _AFTER_LOGIN)
+
+
+def _not_linked_yet(company: str, why: str) -> Finding:
+    return Finding(
+        "not-linked-yet",
+        Severity.NOTICE,
+        company,
+        f"{why}: it waits for its first login",
+        "Start the bot and scan its QR code.",
+    )
+
+
+# --- how full -----------------------------------------------------------------------------------------------
+
+
+def _count_findings(
+    company: str, facts: FolderFacts, rules: HealthRules, strictest_leaves: int
+) -> Iterator[Finding]:
+    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    level = level_of(count.counted, rules.thresholds)
+    if level is not Level.HEALTHY:
+        yield _too_many(company, count, max(count.fixed, strictest_leaves), rules.thresholds)
+    mappings = len(facts.of(Kind.LID_MAPPING))
+    if mappings >= FEWEST_LID_MAPPINGS and mappings * 2 > count.files:
+        yield Finding(
+            "mostly-lid-mappings",
+            Severity.NOTICE,
+            company,
+            f"{mappings:,} of {count.files:,} files are LID mappings, which always stay: cleanups have little left "
+            "to take",
+            "Nothing is wrong. If the number matters to you, raise the thresholds, or link the account anew.",
+            {"lid_mappings": mappings, "files": count.files},
+        )
+
+
+def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds) -> Finding:
+    """A level that even the strictest cleanup could not lower is worth a warning and nobody's sleep."""
+    level = level_of(count.counted, thresholds)
+    limit = limit_of(level, thresholds)
+    guarded = f"; {counted(count.guarded, 'guarded pre-key')} left out" if count.guarded else ""
+    message = f"{counted(count.counted, 'counted file')}, level {level} (limit {limit}){guarded}"
+    severity = SEVERITY_OF_LEVEL[level]
+    if level_of(min(stay, count.counted), thresholds) is level:
+        severity = min(severity, Severity.WARNING, key=lambda one: one.rank)
+        message += f"; {min(stay, count.counted)} of them stay whatever the limits, so no cleanup can lower the level"
+        action = "A working session is no worse for it: set the thresholds to what is normal for this bot."
+    elif level is Level.WARNING:
+        action = f"See what a cleanup would take: baileys-tools cleanup --company {word(company)} --dry-run"
+    else:
+        action = f"Clean it: baileys-tools cleanup --company {word(company)}"
+    facts = {
+        "counted_files": count.counted,
+        "files": count.files,
+        "guarded_pre_keys": count.guarded,
+        "staying_files": min(stay, count.counted),
+        "limit": limit,
+        "level": level.value,
+    }
+    return Finding("file-count", severity, company, message, action, facts)
+
+
+def limit_of(level: Level, thresholds: Thresholds) -> int:
+    """Given a level above healthy, return the threshold that it passed."""
+    return {
+        Level.WARNING: thresholds.warning,
+        Level.CRITICAL: thresholds.critical,
+        Level.TRIGGER: thresholds.trigger,
+        Level.EMERGENCY: thresholds.emergency,
+        Level.DANGER: thresholds.danger,
+    }[level]
+
+
+# --- keys that miss each other ------------------------------------------------------------------------------
+
+
+def _pre_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    creds = facts.creds
+    if (
+        not isinstance(creds, Creds)
+        or not creds.paired
+        or not creds.next_pre_key_id
+        or creds.next_pre_key_id < 2
+    ):
+        return
+    last = creds.next_pre_key_id - 1
+    ids = pre_key_ids(facts.of(Kind.PRE_KEY))
+    if not ids:
+        yield Finding(
+            "pre-keys-gone",
+            Severity.WARNING,
+            company,
+            f"no pre-key is left of those up to {last}: the first message of each new chat comes late or not at all",
+            f"Bring them back: baileys-tools restore --company {word(company)} --dry-run. Baileys 7 makes new ones "
+            "at its next login.",
+            {"pre_keys": 0, "expected_id": last},
+        )
+    elif last not in ids:
+        yield Finding(
+            "pre-key-last-missing",
+            Severity.NOTICE,
+            company,
+            f"pre-key {last}, the newest, is gone; {len(ids)} others are there",
+            "Nothing to do: a new chat may have used it up. Baileys 7 uploads five more at its next login.",
+            {"expected_id": last, "pre_keys": len(ids)},
+        )
+
+
+def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    """The bot's own key and its memory are one unit (`senderkeys.py` says why)."""
+    if not isinstance(facts.creds, Creds) or facts.creds.me is None:
+        return
+    units = sort_by_owner(
+        facts.of(Kind.SENDER_KEY), facts.of(Kind.SENDER_KEY_MEMORY), facts.creds, facts.owned_by_content
+    )
+    alone, forgotten = 0, 0
+    for unit in units.units:
+        has_memory = unit[0].startswith("sender-key-memory-")
+        keys = unit[1:] if has_memory else unit
+        if has_memory and not keys and key_id_of(unit[0], Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
+            alone += 1
+        elif not has_memory and not units.untold.issuperset(keys):
+            forgotten += 1
+    if alone:
+        yield Finding(
+            "memory-without-own-key",
+            Severity.WARNING,
+            company,
+            f"sender-key-memory without the bot's own sender-key in {counted(alone, 'group')}: no member can "
+            "read the bot's next message there at first",
+            f"Bring the keys back: baileys-tools restore --company {word(company)} --dry-run. Else stop the bot and "
+            "move those memory files away; it then sends its new key to everybody.",
+            {"groups": alone},
+        )
+    if forgotten:
+        yield Finding(
+            "own-key-without-memory",
+            Severity.NOTICE,
+            company,
+            f"the bot's own sender-key without a memory in {counted(forgotten, 'group')}",
+            "Nothing to do: the bot sends its key to everybody again with its next message.",
+            {"groups": forgotten},
+        )
+
+
+def _app_state_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    versions = len(facts.of(Kind.APP_STATE_SYNC_VERSION))
+    if versions and not facts.of(Kind.APP_STATE_SYNC_KEY):
+        yield Finding(
+            "app-state-keys-missing",
+            Severity.WARNING,
+            company,
+            f"{counted(versions, 'app-state-sync-version file')}, but no app-state-sync-key: what is "
+            "archived, pinned or muted cannot be synced",
+            f"Bring the keys back: baileys-tools restore --company {word(company)} --dry-run. Find out what removed "
+            "them: this tool never does.",
+            {"versions": versions},
+        )
+
+
+# --- what does not belong there, and time -------------------------------------------------------------------
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is named like what a program forgot to remove."""
+    return name.lower().endswith(LEFTOVER_ENDINGS)
+
+
+def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    unknown = facts.of(Kind.UNKNOWN)
+    leftovers = sum(map(is_leftover, unknown))
+    if leftovers:
+        yield Finding(
+            "leftover-files",
+            Severity.NOTICE,
+            company,
+            f"{counted(leftovers, 'temporary file or copy', 'temporary files or copies')} (.tmp, .bak ...) that "
+            "Baileys did not write",
+            f"See which: baileys-tools inspect --company {word(company)} -v. Copies of keys are as secret as keys.",
+            {"files": leftovers},
+        )
+    if others := len(unknown) - leftovers:
+        yield Finding(
+            "unknown-files",
+            Severity.NOTICE,
+            company,
+            f"{counted(others, 'file')} that Baileys did not write",
+            f"See which: baileys-tools inspect --company {word(company)} -v. They are counted and never removed.",
+            {"files": others},
+        )
+
+
+def _clock_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
+    if clock_is_implausible(facts, nanoseconds(now)):
+        yield Finding(
+            "clock-implausible",
+            Severity.WARNING,
+            company,
+            f"this host's clock says {now:%Y-%m-%d %H:%M} UTC, which does not fit the files (over a day behind "
+            "the newest, or over a year ahead)",
+            "Check it with: timedatectl. Until it fits, nothing is removed by age.",
+        )
+
+
+def word(company: str) -> str:
+    """Given a company id, return it as it can be typed into a shell, or quoted for people where it cannot."""
+    is_plain = company.isascii() and company.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    return company if is_plain and company[0] != "-" else '"' + printable(company) + '"'
