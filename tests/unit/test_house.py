@@ -56,7 +56,11 @@ def test_the_licence_and_the_changelog_match_the_package() -> None:
 
 # --- cold start: cron pays it every minute ------------------------------------------------------------------
 
-HEAVY = {"rich", "httpx", "crontab", "pydantic", "asyncio", "apprise", "fsspec", "jsonschema"}
+HEAVY = {"rich", "httpx", "crontab", "pydantic", "asyncio", "apprise", "fsspec", "jsonschema"} | {
+    "httpcore",
+    "jmespath",
+    "segno",
+}
 
 SHOW_MODULES = """
 import sys
