@@ -1,0 +1,1 @@
+"""What this tool remembers between runs, in one SQLite file."""

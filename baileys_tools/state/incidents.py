@@ -1,0 +1,79 @@
+"""Incidents: when a company was in trouble, why, and what was done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from baileys_tools.state.database import State, from_seconds, to_seconds
+
+
+class Entry(NamedTuple):
+    """One thing that happened in an incident. No text holds a secret."""
+
+    at: datetime
+    what: str
+    detail: str
+
+
+class Incident(NamedTuple):
+    """A time of trouble of one company; `closed` is None while it lasts."""
+
+    id: int
+    company: str
+    opened: datetime
+    closed: datetime | None
+    cause: str
+
+
+def open_incident(state: State, company: str, cause: str, now: datetime) -> int:
+    """Return the company's open incident; one is opened when there is none."""
+    with state.transaction():
+        rows = state.rows(
+            "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1",
+            (company,),
+        )
+        if rows:
+            return int(rows[0][0])
+        state.change(
+            "INSERT INTO incidents (company, opened, closed, cause) VALUES (?, ?, NULL, ?)",
+            (company, to_seconds(now), cause),
+        )
+        return int(state.rows("SELECT last_insert_rowid()")[0][0])
+
+
+def add_entry(state: State, incident: int, what: str, detail: str, now: datetime) -> None:
+    """Add what happened to the time line of an incident."""
+    state.change(
+        "INSERT INTO incident_entries (incident, at, what, detail) VALUES (?, ?, ?, ?)",
+        (incident, to_seconds(now), what, detail),
+    )
+
+
+def close_incident(state: State, incident: int, now: datetime, cause: str | None = None) -> None:
+    """Close an incident, with its cause if that is known better now. One that is closed stays as it is."""
+    state.change(
+        "UPDATE incidents SET closed = ?, cause = coalesce(?, cause) WHERE id = ? AND closed IS NULL",
+        (to_seconds(now), cause, incident),
+    )
+
+
+def incidents(state: State, company: str = "", limit: int = 100) -> list[Incident]:
+    """Return incidents, newest first: of one company or ("") of all."""
+    rows = state.rows(
+        "SELECT id, company, opened, closed, cause FROM incidents WHERE (? = '' OR company = ?) "
+        "ORDER BY opened DESC, id DESC LIMIT ?",
+        (company, company, limit),
+    )
+    return [
+        Incident(number, whose, from_seconds(opened), None if closed is None else from_seconds(closed), cause)
+        for number, whose, opened, closed, cause in rows
+    ]
+
+
+def entries(state: State, incident: int) -> list[Entry]:
+    """Return the time line of an incident, oldest first."""
+    rows = state.rows(
+        "SELECT at, what, detail FROM incident_entries WHERE incident = ? ORDER BY at, id", (incident,)
+    )
+    return [Entry(from_seconds(at), what, detail) for at, what, detail in rows]

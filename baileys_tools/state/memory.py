@@ -1,0 +1,41 @@
+"""Small values that a command wants to find again at its next run: folder stamps, log offsets, counters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from baileys_tools.state.database import State
+
+
+def recall(state: State, key: str, company: str = "") -> Any:
+    """Return the value that was kept under `key` for a company ("" is the host), None when there is none."""
+    rows = state.rows("SELECT value FROM memory WHERE key = ? AND company = ?", (key, company))
+    return _value(rows[0][0]) if rows else None
+
+
+def recall_all(state: State, key: str) -> dict[str, Any]:
+    """Return the values that were kept under `key`, by company."""
+    rows = state.rows("SELECT company, value FROM memory WHERE key = ?", (key,))
+    return {company: _value(text) for company, text in rows}
+
+
+def keep(state: State, key: str, value: Any, company: str = "") -> None:
+    """Keep a JSON value under `key`. The same value again is not written again."""
+    state.change(
+        "INSERT INTO memory VALUES (?, ?, ?) "
+        "ON CONFLICT (key, company) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+        (key, company, json.dumps(value, separators=(",", ":"))),
+    )
+
+
+def forget(state: State, key: str, company: str = "") -> None:
+    """Forget what was kept under `key` for a company."""
+    state.change("DELETE FROM memory WHERE key = ? AND company = ?", (key, company))
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

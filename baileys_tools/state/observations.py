@@ -1,0 +1,126 @@
+"""How each session folder looked, again and again: what forecasts and reports are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from baileys_tools.state.database import State, from_seconds, to_seconds
+
+FULL_FOR = timedelta(days=7)
+"""All observations stay for this long, then one an hour."""
+HOURLY_FOR = timedelta(days=90)
+"""One an hour stays for this long, then one a day."""
+THIN_EVERY = timedelta(hours=6)
+
+_COLUMNS = "company, at, files, counted, by_kind, bytes, level, creds, last_activity, connection"
+
+
+class Observation(NamedTuple):
+    """One company at one moment.
+
+    `files` are all files, `counted` those that the thresholds look at. `level` is a Level, `creds` "valid" or the
+    problem, `connection` what the bot's API said, "" when it was not asked. `size` (bytes) and `last_activity` are
+    those of the last time when all files were looked at, None before the first.
+    """
+
+    company: str
+    at: datetime
+    files: int
+    counted: int
+    by_kind: Mapping[str, int]
+    size: int | None
+    level: str
+    creds: str
+    last_activity: datetime | None
+    connection: str = ""
+
+
+def observe(state: State, observations: Iterable[Observation]) -> None:
+    """Write observations down; one of the same company and second replaces the other."""
+    rows = [
+        (
+            one.company,
+            to_seconds(one.at),
+            one.files,
+            one.counted,
+            json.dumps({kind: count for kind, count in one.by_kind.items() if count}, separators=(",", ":")),
+            one.size,
+            one.level,
+            one.creds,
+            None if one.last_activity is None else to_seconds(one.last_activity),
+            one.connection,
+        )
+        for one in observations
+    ]
+    if rows:
+        with state.transaction():
+            state.change_many(
+                "INSERT OR REPLACE INTO observations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+
+
+def last_observations(state: State) -> dict[str, Observation]:
+    """Return the latest observation of each company."""
+    rows = state.rows(
+        f"SELECT {_COLUMNS} FROM observations JOIN "  # noqa: S608 - the text is a constant
+        "(SELECT company AS c, max(at) AS newest FROM observations GROUP BY company) ON company = c AND at = newest"
+    )
+    return {row[0]: _observation(row) for row in rows}
+
+
+def history(state: State, company: str, since: datetime) -> list[Observation]:
+    """Return a company's observations from `since` on, oldest first."""
+    rows = state.rows(
+        f"SELECT {_COLUMNS} FROM observations WHERE company = ? AND at >= ? ORDER BY at",  # noqa: S608
+        (company, to_seconds(since)),
+    )
+    return [_observation(row) for row in rows]
+
+
+def histories(state: State, since: datetime) -> dict[str, list[Observation]]:
+    """Return all observations from `since` on by company, oldest first."""
+    found: dict[str, list[Observation]] = {}
+    rows = state.rows(
+        f"SELECT {_COLUMNS} FROM observations WHERE at >= ? ORDER BY company, at",  # noqa: S608
+        (to_seconds(since),),
+    )
+    for row in rows:
+        found.setdefault(row[0], []).append(_observation(row))
+    return found
+
+
+def thin_observations(state: State, now: datetime) -> int:
+    """Keep of what is over 7 days old one observation an hour, over 90 days one a day; return how many went.
+
+    The last of an hour or a day stays: it is how that time ended.
+    """
+    removed = 0
+    with state.transaction():
+        for age, span in ((FULL_FOR, 3_600), (HOURLY_FOR, 86_400)):
+            # Whole spans alone: else the one that the limit cuts would lose its last observation again and again.
+            limit = to_seconds(now - age) // span * span
+            removed += state.change(
+                "DELETE FROM observations WHERE at < ? AND (company, at) NOT IN "
+                "(SELECT company, max(at) FROM observations WHERE at < ? GROUP BY company, at / ?)",
+                (limit, limit, span),
+            )
+    return removed
+
+
+def _observation(row: tuple[Any, ...]) -> Observation:
+    company, at, files, counted, by_kind, size, level, creds, last_activity, connection = row
+    return Observation(
+        company,
+        from_seconds(at),
+        files,
+        counted,
+        json.loads(by_kind),
+        size,
+        level,
+        creds,
+        None if last_activity is None else from_seconds(last_activity),
+        connection,
+    )

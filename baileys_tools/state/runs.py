@@ -1,0 +1,173 @@
+"""Which command ran when, how it ended, and what it did in which company."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from baileys_tools.state.database import State, from_seconds, to_seconds
+
+FULL_FOR = timedelta(days=7)
+KEPT_FOR = timedelta(days=90)
+
+
+class Run(NamedTuple):
+    """One run of a command, from its start to its end.
+
+    `counts` are its sums (companies, removed, failed ...), `companies` what it changed in each company it
+    finished: the files removed by a cleanup, 1 for a backup that took a snapshot; a dry run has none. `uid` tells it
+    from every other.
+    """
+
+    uid: str
+    command: str
+    started: datetime
+    finished: datetime
+    exit_code: int
+    dry_run: bool
+    counts: Mapping[str, int]
+    companies: Mapping[str, int]
+
+
+class CompanyRun(NamedTuple):
+    """When a command last did its work in a company, and how much it changed."""
+
+    at: datetime
+    changed: int
+
+
+def record(state: State, runs: Iterable[Run]) -> None:
+    """Write runs down, each once however often it is given."""
+    with state.transaction():
+        for run in runs:
+            _record(state, run)
+
+
+def _record(state: State, run: Run) -> None:
+    started = to_seconds(run.started)
+    new = state.change(
+        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            run.uid,
+            run.command,
+            started,
+            to_seconds(run.finished),
+            run.exit_code,
+            run.dry_run,
+            json.dumps(dict(run.counts), separators=(",", ":")),
+        ),
+    )
+    if not new:
+        return
+    state.change_many(
+        # Records can come late, and a clock that was ahead must not hide all that follows: the last one in wins
+        # unless it is plainly the older.
+        "INSERT INTO company_runs VALUES (?, ?, ?, ?) ON CONFLICT (company, command) DO UPDATE "
+        "SET at = excluded.at, changed = excluded.changed WHERE excluded.at >= at OR at > ?",
+        [
+            (company, run.command, started, changed, to_seconds(run.finished))
+            for company, changed in run.companies.items()
+        ],
+    )
+
+
+def last_runs(state: State) -> dict[str, Run]:
+    """Return the last run of each command that was no dry run."""
+    rows = state.rows(
+        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts FROM runs "
+        "WHERE dry_run = 0 GROUP BY command"
+    )
+    return {row[1]: _run(row) for row in rows}
+
+
+def last_run(state: State, command: str) -> Run | None:
+    """Return the last run of a command that was no dry run, None when there is none."""
+    rows = state.rows(
+        "SELECT uid, command, started, finished, exit_code, dry_run, counts FROM runs "
+        "WHERE command = ? AND dry_run = 0 ORDER BY started DESC LIMIT 1",
+        (command,),
+    )
+    return _run(rows[0]) if rows else None
+
+
+def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
+    """Return the runs that started at `since` or later, oldest first, of one command or ("") of all."""
+    rows = state.rows(
+        "SELECT uid, command, started, finished, exit_code, dry_run, counts FROM runs "
+        "WHERE started >= ? AND (? = '' OR command = ?) ORDER BY started, uid",
+        (to_seconds(since), command, command),
+    )
+    return [_run(row) for row in rows]
+
+
+def last_in_companies(state: State, command: str) -> dict[str, CompanyRun]:
+    """Return by company when a command last did its work there."""
+    rows = state.rows("SELECT company, at, changed FROM company_runs WHERE command = ?", (command,))
+    return {company: CompanyRun(from_seconds(at), changed) for company, at, changed in rows}
+
+
+def thin_runs(state: State, now: datetime) -> None:
+    """Forget runs that are 90 days old, and after 7 days all that went well but one an hour of a command.
+
+    The last run of each command stays however old it is.
+    """
+    last = {run.uid for run in last_runs(state).values()}
+    full, kept = to_seconds(now - FULL_FOR), to_seconds(now - KEPT_FOR)
+    doomed = state.rows(
+        "SELECT uid FROM runs WHERE started < ? OR (started < ? AND exit_code = 0 AND uid NOT IN "
+        "(SELECT min(uid) FROM runs WHERE started < ? AND exit_code = 0 GROUP BY command, started / 3600))",
+        (kept, full, full),
+    )
+    gone = [(uid,) for (uid,) in doomed if uid not in last]
+    if gone:
+        state.change_many("DELETE FROM runs WHERE uid = ?", gone)
+
+
+def to_json(run: Run) -> bytes:
+    """Given a run, return it as one line for the spool."""
+    document = run._asdict() | {
+        "started": to_seconds(run.started),
+        "finished": to_seconds(run.finished),
+        "counts": dict(run.counts),
+        "companies": dict(run.companies),
+    }
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def from_json(content: bytes) -> Run | None:
+    """Given what `to_json` wrote, return the run; None for anything else."""
+    try:
+        document = json.loads(content)
+        run = Run(
+            str(document["uid"]),
+            str(document["command"]),
+            from_seconds(int(document["started"])),
+            from_seconds(int(document["finished"])),
+            int(document["exit_code"]),
+            bool(document["dry_run"]),
+            _counts(document["counts"]),
+            _counts(document["companies"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
+    return run
+
+
+def _counts(document: Any) -> dict[str, int]:
+    return {str(name): int(count) for name, count in document.items()}
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    uid, command, started, finished, exit_code, dry_run, counts = row
+    return Run(
+        uid,
+        command,
+        from_seconds(started),
+        from_seconds(finished),
+        exit_code,
+        bool(dry_run),
+        json.loads(counts),
+        {},
+    )

@@ -1,0 +1,92 @@
+"""The tables of the state database, as steps from one version to the next.
+
+A step that has been released is never changed: whoever needs another table appends a step.
+Times are whole seconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+STEPS: Sequence[Sequence[str]] = (
+    (
+        """CREATE TABLE runs (
+            uid TEXT PRIMARY KEY,
+            command TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            finished INTEGER NOT NULL,
+            exit_code INTEGER NOT NULL,
+            dry_run INTEGER NOT NULL,
+            counts TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX runs_by_command ON runs (command, started)",
+        # What the last run of each command did in each company.
+        """CREATE TABLE company_runs (
+            company TEXT NOT NULL,
+            command TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            changed INTEGER NOT NULL,
+            PRIMARY KEY (company, command)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE observations (
+            company TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            files INTEGER NOT NULL,
+            counted INTEGER NOT NULL,
+            by_kind TEXT NOT NULL,
+            bytes INTEGER,
+            level TEXT NOT NULL,
+            creds TEXT NOT NULL,
+            last_activity INTEGER,
+            connection TEXT NOT NULL,
+            PRIMARY KEY (company, at)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE cooldowns (
+            name TEXT NOT NULL,
+            company TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (name, company)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE alerts (
+            code TEXT NOT NULL,
+            company TEXT NOT NULL,
+            severity TEXT NOT NULL,
+            began INTEGER NOT NULL,
+            seen INTEGER NOT NULL,
+            checks INTEGER NOT NULL,
+            sent INTEGER,
+            sent_severity TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (code, company)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE alert_spool (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            channel TEXT NOT NULL,
+            message TEXT NOT NULL
+        )""",
+        """CREATE TABLE incidents (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            company TEXT NOT NULL,
+            opened INTEGER NOT NULL,
+            closed INTEGER,
+            cause TEXT NOT NULL
+        )""",
+        "CREATE INDEX incidents_by_company ON incidents (company, opened)",
+        """CREATE TABLE incident_entries (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            incident INTEGER NOT NULL REFERENCES incidents (id),
+            at INTEGER NOT NULL,
+            what TEXT NOT NULL,
+            detail TEXT NOT NULL
+        )""",
+        "CREATE INDEX incident_entries_by_incident ON incident_entries (incident, at)",
+        """CREATE TABLE memory (
+            key TEXT NOT NULL,
+            company TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (key, company)
+        ) WITHOUT ROWID""",
+    ),
+)
+"""Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""
