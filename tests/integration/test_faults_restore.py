@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from baileys_tools.errors import ExitCode
+from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import python, traced
 from tests.integration.faults.restores import (
     EVERY,
+    MEMORY,
     MOVING,
     NO_SWAP,
     Killed,
@@ -80,6 +83,23 @@ def test_two_renames_instead_of_a_swap_are_said(tmp_path: Path) -> None:
     assert os.listdir(scene.sessions) == ["company_1001"]
 
 
+def test_what_cannot_be_moved_away_is_named_and_the_rest_is_repaired(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    done = scene.copy(tmp_path / "done")
+    assert run_forked(restore(), done.env).returncode == 0
+    _, made = traced(restore(), calls=["renameat"], env=scene.copy(tmp_path / "counted").env)
+    (moved,) = [call for call in made if MEMORY in call.text]
+    inject = f"inject=renameat:error=EIO:when={moved.nth}"
+    run, _ = traced(restore(), "-e", inject, calls=["renameat"], env=scene.env)
+    assert run.returncode == ExitCode.PARTLY_FAILED
+    assert MEMORY in run.stderr
+    before_again = scene.tree()
+    assert before_again.pop(os.fsencode(MEMORY))
+    assert before_again == done.tree()
+    assert run_forked(restore(), scene.env).returncode == 0
+    assert scene.tree() == done.tree()
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
@@ -96,4 +116,6 @@ def test_an_error_of_any_call_leaves_the_old_or_the_new_folder(
 ) -> None:
     result = kill_at_each(tmp_path, options, MOVING, fault=f"error={error}")
     assert not result.troubles, "\n".join(result.troubles or [])
-    assert result.old + result.new == result.points >= 10
+    assert result.old + result.new + result.said == result.points >= 10
+    assert result.said <= 1, "the memory of the lost own key is the only file that is moved away"
+    assert not result.said or not options, "a rollback moves nothing away"

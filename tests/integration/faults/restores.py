@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from baileys_tools.errors import ExitCode
 from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import Call, after_lock, cleanup, traced
 from tests.support import COMMAND, Entry, company_folder, snapshot_tree, write_key
@@ -118,12 +119,15 @@ class Killed:
     mixed: int = 0
     old: int = 0
     new: int = 0
+    said: int = 0
+    """New but for files that the command itself named, with exit 3: a file that cannot be moved away."""
     troubles: list[str] | None = None
 
     def __str__(self) -> str:
         return (
-            f"{self.hits} kills at {self.points} points: right after {self.mixed} folders neither old nor new; "
-            f"after the next command {self.old} old, {self.new} new, {len(self.troubles or [])} troubles"
+            f"{self.hits} faults at {self.points} points: right after {self.mixed} folders neither old nor new; "
+            f"after the next command {self.old} old, {self.new} new, {self.said} new but for what was said, "
+            f"{len(self.troubles or [])} troubles"
         )
 
 
@@ -153,13 +157,39 @@ def kill_at_each(
             restore(*options), "-e", inject, *extra, calls=[point.name, "renameat2"], env=scene.env
         )
         result.hits += run.returncode == -9 or "KILL" not in fault
-        trouble = _judge(scene, old, new, result, atomic="rollback" in options)
+        if run.returncode == ExitCode.PARTLY_FAILED:
+            trouble = _judge_partly(scene, old, new, result, options, run.stderr)
+        else:
+            trouble = _judge(scene, old, new, result, atomic="rollback" in options)
         if "internal error" in run.stderr:
             trouble.append(run.stderr)
         result.troubles = (result.troubles or []) + [f"{point}: {what}" for what in trouble]
         shutil.rmtree(scene.place)
     print(result)
     return result
+
+
+def _judge_partly(
+    scene: Scene,
+    old: Mapping[bytes, Entry],
+    new: Mapping[bytes, Entry],
+    result: Killed,
+    options: Sequence[str],
+    said: str,
+) -> list[str]:
+    """What is wrong after a restore that called itself partly failed, with the fault gone at the next try."""
+    after = scene.tree()
+    other = [name for name in old.keys() | new.keys() | after.keys() if after.get(name) != new.get(name)]
+    trouble = [
+        f"{name!r} is not as it was, or was not named: {said}"
+        for name in other
+        if after.get(name) != old.get(name) or os.fsdecode(name) not in said
+    ]
+    result.said += bool(other) and not trouble
+    again = run_forked(restore(*options), scene.env)
+    if again.returncode != 0 or scene.tree() != new:
+        trouble.append(f"the same command again, exit {again.returncode}, did not finish it: {again.stderr}")
+    return trouble
 
 
 def _judge(
