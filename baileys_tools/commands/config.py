@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from baileys_tools.config import LoadedSettings, Secret, load_settings
@@ -16,6 +17,8 @@ from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Setting
+from baileys_tools.domain.backup_findings import repository_findings
+from baileys_tools.domain.findings import Finding, exit_code_for, worst
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.units import printable
 
@@ -67,12 +70,20 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     Errors never come this far: loading raises them all as one ConfigError.
     """
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    backup = loaded.settings.backup
+    findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
     lines = [
         "The settings are valid.",
         f"settings file: {printable(loaded.config_file or NO_FILE)}",
         *(f"warning: {printable(warning)}" for warning in warnings),
+        *(line for finding in findings for line in _finding_lines(finding)),
     ]
-    return "\n".join(lines), ExitCode.WARNING if warnings else ExitCode.DONE
+    return "\n".join(lines), ExitCode.WARNING if warnings else exit_code_for(worst(findings))
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    text = f"{finding.severity}: {finding.message}. {finding.action}"
+    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 
 def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:

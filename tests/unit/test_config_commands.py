@@ -16,6 +16,8 @@ from baileys_tools.config.describe import commented_file, reference_page
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.errors import ExitCode, UsageError
 
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kdgm22q8s2lk8yz"
+
 REFERENCE = Path(__file__).parents[2] / "docs/configuration.md"
 
 
@@ -118,6 +120,34 @@ def test_check_warns_when_others_can_read_a_secret_in_the_file(tmp_path, mode, o
     assert warnings == (
         [f"{file} holds notify.token and can be read by others: chmod 600 {file}"] if warned else []
     )
+
+
+@pytest.mark.parametrize(
+    ("backup", "word", "code"),
+    [
+        ({}, None, ExitCode.DONE),
+        ({"path": "/srv/b"}, "notice: snapshots are not encrypted", ExitCode.DONE),
+        ({"path": "/srv/b", "copies": "file:///mnt/b"}, "notice: snapshots are not", ExitCode.DONE),
+        ({"path": "/srv/b", "copies": "sftp://me@vault/b"}, "warning: snapshots are not", ExitCode.WARNING),
+        ({"path": "/srv/b", "recipients": RECIPIENT, "copies": "s3://b/c"}, None, ExitCode.DONE),
+        (
+            {"path": "/srv/b", "recipients": RECIPIENT, "identity_file": "/k"},
+            "notice: backup.identity",
+            ExitCode.DONE,
+        ),
+    ],
+)
+def test_check_says_who_can_read_the_snapshots(backup, word, code):
+    environ = {f"BAILEYS_TOOLS_BACKUP__{key.upper()}": value for key, value in backup.items()}
+    text, found = run_check(load(environ=environ))
+    assert found is code
+    assert all(len(line) <= 80 for line in text.splitlines())
+    if word is None:
+        assert "snapshots" not in text
+        assert "identity" not in text
+    else:
+        assert word in text
+        assert all(backup[key] in text for key in ("path", "copies") if backup.get(key, "")[:4] == "sftp")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
