@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -147,26 +147,40 @@ def run_cleanup(
     files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
-    undo_window = settings.cleanup.undo_window
-    dry_run = settings.cleanup.dry_run
-    run = new_run_id(now) if undo_window and not dry_run else None
-    with Root(root_path) as root, _snapshots(settings, now) as snapshot:
-        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
-        if not dry_run:
+    with Root(root_path) as root:
+        if not settings.cleanup.dry_run:
             put_back_missing(root.fd, now)
-        work = plan_company if dry_run else partial(clean_company, root=root)
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
         )
         if not companies:
             raise BaileysToolsError(
                 f"no session folder in {root.path}",
-                _where_they_may_be(root),
+                where_they_may_be(root),
                 exit_code=ExitCode.NOT_FOUND,
             )
+        return clean_companies(settings, root, companies, now, verdicts=verdicts, progress=progress)
+
+
+def clean_companies(
+    settings: Settings,
+    root: Root,
+    companies: Sequence[Company],
+    now: datetime,
+    *,
+    verdicts: Verdicts = Verdicts.NONE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CleanupReport:
+    """Clean these companies of an open root, or plan it when the settings say dry run. As `run_cleanup`."""
+    undo_window = settings.cleanup.undo_window
+    dry_run = settings.cleanup.dry_run
+    run = new_run_id(now) if undo_window and not dry_run else None
+    with _snapshots(settings, now) as snapshot:
+        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
+        work = plan_company if dry_run else partial(clean_company, root=root)
         done = for_each(companies, lambda company: _one(root, company, job, work), _lost, progress)
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
-    return CleanupReport(root_path, now, dry_run, run if undoable else None, done)
+    return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
 
 
 def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:
@@ -291,7 +305,8 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
     )
 
 
-def _where_they_may_be(root: Root) -> str:
+def where_they_may_be(root: Root) -> str:
+    """Given a root without companies, return the hint where they could be."""
     others = root.folders_with_creds()
     if others:
         return (

@@ -1,4 +1,4 @@
-"""One holder per company, by the kernel's own lock.
+"""One holder per company, and one `trigger` at a time, by the kernel's own lock.
 
 The folder itself is locked first and then `.cleanup.lock` in it. The file is for people, for the older
 JavaScript scripts, and for anyone who locks it by path; the folder's lock needs no space, so that cleaning
@@ -21,11 +21,14 @@ from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a lock file is respected that no kernel lock vouches for."""
+PROCESS_STALE_AFTER = timedelta(hours=1)
+"""The same for a lock that keeps a whole program to one process."""
 
 _TOOL = "baileys-tools"
 _LAST_STAMP = 1e14
 """Milliseconds since 1970 up to the year 5138; what lies outside is no timestamp."""
-_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_WRITABLE = _OUT_OF_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Locked(Exception):
@@ -40,14 +43,41 @@ def company_lock(folder: int, now: datetime) -> Iterator[None]:
     `timestamp` in ms, nobody holding it) is respected for 10 minutes and taken over after. Raises `Locked` at
     once when somebody else holds it, OSError where there are no kernel locks.
     """
+    with _hold(folder, LOCK_NAME, now, STALE_AFTER, _OUT_OF_SPACE):
+        yield
+
+
+@contextmanager
+def process_lock(path: str, now: datetime) -> Iterator[None]:
+    """Given the path of a lock file, hold it for the length of a `with`: one process on this host at a time.
+
+    As `company_lock`, but a lock file of another program is respected for an hour. Where the file cannot be made,
+    the lock of its folder has to do, or of the nearest one above that is there. Raises `Locked` or OSError.
+    """
+    place, name = os.path.split(path)
+    while not os.path.isdir(place) and place != os.path.dirname(place):
+        place = os.path.dirname(place)
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with _hold(folder, name, now, PROCESS_STALE_AFTER, _NOT_WRITABLE):
+            yield
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _hold(
+    folder: int, name: str, now: datetime, stale_after: timedelta, without_file: frozenset[int]
+) -> Iterator[None]:
+    """Hold the lock of a folder and of the lock file in it; of the folder alone after an errno in `without_file`."""
     guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not _lock(guard):
-            raise Locked(_holder_of(folder))
+            raise Locked(_holder_of(folder, name))
         try:
-            lock_file = _take_lock_file(folder, now)
+            lock_file = _take_lock_file(folder, name, now, stale_after)
         except OSError as error:
-            if error.errno not in _OUT_OF_SPACE:
+            if error.errno not in without_file:
                 raise
             yield  # the folder's own lock holds
             return
@@ -56,7 +86,7 @@ def company_lock(folder: int, now: datetime) -> Iterator[None]:
         finally:
             # Unlinked while it is held: whoever opened it meanwhile finds no link to it and starts over.
             with suppress(OSError):
-                os.unlink(LOCK_NAME, dir_fd=folder)
+                os.unlink(name, dir_fd=folder)
             os.close(lock_file)
     finally:
         os.close(guard)
@@ -72,9 +102,9 @@ def reading_lock(folder: int, now: datetime) -> Iterator[None]:
     guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not _lock(guard):
-            raise Locked(_holder_of(folder))
+            raise Locked(_holder_of(folder, LOCK_NAME))
         left, modified = _left_behind(folder)
-        if _is_respected(left, modified, now):
+        if _is_respected(left, modified, now, STALE_AFTER):
             raise Locked(_holder(left))
         yield
     finally:
@@ -104,15 +134,15 @@ def _lock(fd: int) -> bool:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error
 
 
-def _take_lock_file(folder: int, now: datetime) -> int:
+def _take_lock_file(folder: int, name: str, now: datetime, stale_after: timedelta) -> int:
     while True:
-        fd = _open_lock_file(folder)
+        fd = _open_lock_file(folder, name)
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
-                raise OSError(errno.EINVAL, "is not a regular file", LOCK_NAME)
+                raise OSError(errno.EINVAL, "is not a regular file", name)
             left = _read_lock_file(fd)
-            if not _lock(fd) or _is_respected(left, seen.st_mtime, now):
+            if not _lock(fd) or _is_respected(left, seen.st_mtime, now, stale_after):
                 raise Locked(_holder(left))
             links = os.fstat(fd).st_nlink
             if links == 1:
@@ -120,20 +150,20 @@ def _take_lock_file(folder: int, now: datetime) -> int:
                 return fd
             if links > 1:
                 # A file with another name somewhere is not ours to write into. The name alone goes.
-                os.unlink(LOCK_NAME, dir_fd=folder)
+                os.unlink(name, dir_fd=folder)
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)  # its holder was just leaving: start over
 
 
-def _open_lock_file(folder: int) -> int:
+def _open_lock_file(folder: int, name: str) -> int:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         with suppress(FileNotFoundError):
-            return os.open(LOCK_NAME, flags, dir_fd=folder)
+            return os.open(name, flags, dir_fd=folder)
         with suppress(FileExistsError), as_owner_of(folder):
-            return os.open(LOCK_NAME, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
 
 
 def _sign(fd: int, now: datetime) -> None:
@@ -162,18 +192,18 @@ def _read_lock_file(fd: int) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _is_respected(left: dict[str, Any], mtime: float, now: datetime) -> bool:
+def _is_respected(left: dict[str, Any], mtime: float, now: datetime, stale_after: timedelta) -> bool:
     stamp = left.get("timestamp")
     if left.get("tool") == _TOOL or not isinstance(stamp, int | float) or not 0 < stamp < _LAST_STAMP:
         return False
     # A stamp from the future counts from when the file was written.
     since = stamp / 1000 if stamp / 1000 <= now.timestamp() else mtime
-    return now.timestamp() - since < STALE_AFTER.total_seconds()
+    return now.timestamp() - since < stale_after.total_seconds()
 
 
-def _holder_of(folder: int) -> str:
+def _holder_of(folder: int, name: str) -> str:
     try:
-        fd = os.open(LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return _holder({})
     try:

@@ -107,6 +107,14 @@ def list_runs(quarantine: int) -> list[tuple[str, datetime]]:
     return sorted((name, started) for name, started in runs if started is not None)
 
 
+def newest_run(folder: int) -> datetime | None:
+    """Given the handle of a session folder, return when the newest cleanup began that its quarantine shows."""
+    with suppress(OSError), open_quarantine(folder) as quarantine:
+        if quarantine is not None:
+            return max((started for _, started in list_runs(quarantine)), default=None)
+    return None
+
+
 def mend(folder: int) -> list[str]:
     """Put back what an interrupted run left half removed, and return the names.
 
