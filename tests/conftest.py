@@ -28,7 +28,16 @@ FORBIDDEN = (
     f"{REAL_HOME}/.cache/baileys-tools",
 )
 CLEARED_PREFIXES = ("BAILEYS_", "SESSION_", "XDG_", "RAILWAY_")
-CLEARED = ("ENABLE_MULTITENANCY", "COMPANY_ID", "DRY_RUN", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TZ")
+CLEARED = (
+    "API_URL",
+    "ENABLE_MULTITENANCY",
+    "COMPANY_ID",
+    "DRY_RUN",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "TZ",
+)
 
 
 class RealHomeTouched(BaseException):

@@ -16,7 +16,7 @@ from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.config.section import Setting
+from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -41,6 +41,13 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
             if len(line) > WIDTH:
                 line = f"  {key:{key_width}}  {value}\n  {'':{key_width}}  {origin}"
             lines.append(line)
+    own = [path for path in loaded.values if path.startswith(OF_COMPANY)]
+    lines += ["", "companies"] if own else []
+    for path in own:
+        value = printable(SCHEMA.setting(path).show(loaded.values[path]))
+        lines.append(
+            f"  {printable(path.removeprefix(OF_COMPANY))}  {value}  {printable(loaded.origin[path])}"
+        )
     return "\n".join(lines)
 
 
@@ -52,7 +59,7 @@ def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
 def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
     """Return what `config show --json` prints: values as a settings file has them, secrets masked."""
     settings = {
-        path: {"value": _plain(SCHEMA.settings[path], value), "origin": loaded.origin[path]}
+        path: {"value": _plain(SCHEMA.setting(path), value), "origin": loaded.origin[path]}
         for path, value in sorted(loaded.values.items())
     }
     return {"version": 1, "config_file": loaded.config_file, "settings": settings}
@@ -89,7 +96,8 @@ def _finding_lines(finding: Finding) -> list[str]:
 def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:
     """Given the settings file and the origins, say who else can change it, or read the secrets in it."""
     if secrets is None:
-        secrets = frozenset(found.target for found in SCHEMA.settings.values() if found.target != found.path)
+        files = {found.target for found in SCHEMA.settings.values() if found.target != found.path}
+        secrets = frozenset(path for path in origin if SCHEMA.setting(path).path in files)
     # /etc/x.yaml:12 holds the secret itself, /etc/x.yaml:12 (token_file) only where it is.
     held = [
         path

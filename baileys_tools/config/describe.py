@@ -46,6 +46,7 @@ exist. A value is checked also when a stronger source overrides it.
 - **Paths**: `~` is the home folder. A relative path in a settings file starts at that file's folder, any
   other at the working folder.
 - **Lists**: a YAML list, or words with commas between them.
+- **Requests**: `GET /status/{company}`, or a mapping (in a variable: JSON), as `bot_api` below says.
 - An empty environment variable, and `null` in the file, count as not given.
 - The file is plain YAML: anchors, aliases, merge keys and tags are refused, as is a file over 1 MiB.
 
@@ -53,6 +54,19 @@ exist. A value is checked also when a stronger source overrides it.
 """
 
 _PAGE_END = """\
+## Single companies
+
+In the settings file, a company can have values of its own for PER_COMPANY; the others hold for all
+that have none:
+
+```yaml
+bot_api: {preset: ai-admin, url: "http://127.0.0.1:3000"}
+companies:
+  1002:
+    bot_api: {url: "http://127.0.0.1:3002", name: bakery}
+    process: {pm2: "bot-{company}"}
+```
+
 ## Environment
 
 Every setting can be given as `BAILEYS_TOOLS_<SECTION>__<KEY>`, with two underscores between the two:
@@ -95,7 +109,7 @@ def reference_page(schema: Schema = SCHEMA) -> str:
     return (
         "\n".join(parts)
         + "\n"
-        + _PAGE_END
+        + _PAGE_END.replace("PER_COMPANY", " and ".join(f"`{name}`" for name in schema.per_company))
         + "| variable | gives |\n|---|---|\n"
         + "".join(rows)
         + _ENVIRONMENT_END

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
@@ -17,11 +17,14 @@ from baileys_tools.config.host import (
     default_state_dir,
     find_config,
 )
-from baileys_tools.config.kinds import Absolute
+from baileys_tools.config.kinds import Absolute, valid_company_id
 from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
-from baileys_tools.config.section import Schema, Setting
+from baileys_tools.config.section import OF_COMPANY, Schema, Setting
 from baileys_tools.errors import UsageError
 from baileys_tools.units import printable
+
+if TYPE_CHECKING:
+    from baileys_tools.config.yaml_file import Node
 
 RAILWAY_SESSIONS = "/app/persistent-session"
 RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
@@ -57,9 +60,12 @@ class LoadedSettings:
 class _Given:
     """One value that one source gives for one setting."""
 
-    __slots__ = ("absolute", "origin", "raw", "setting")
+    __slots__ = ("absolute", "of_company", "origin", "raw", "setting")
 
-    def __init__(self, setting: Setting, raw: object, origin: str, absolute: Absolute) -> None:
+    def __init__(
+        self, setting: Setting, raw: object, origin: str, absolute: Absolute, of_company: str = ""
+    ) -> None:
+        self.of_company = of_company
         self.setting = setting
         self.raw = raw
         self.origin = origin
@@ -104,12 +110,13 @@ def resolve(
         try:
             value = _checked(item)
         except ValueError as error:
-            problems.append(f"{item.setting.path}: {error} ({item.origin})")
+            problems.append(f"{item.of_company}{item.setting.path}: {error} ({item.origin})")
             continue
-        if item.setting.target not in values:
-            values[item.setting.target] = value
+        target = item.of_company + item.setting.target
+        if target not in values:
+            values[target] = value
             by_file = item.setting.path != item.setting.target
-            origin[item.setting.target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
+            origin[target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
@@ -123,10 +130,16 @@ def resolve(
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
     """Given values by dotted path, return the typed settings object."""
     by_section: dict[str, dict[str, Any]] = {name: {} for name in schema.sections}
+    companies: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
+        if path.startswith(OF_COMPANY):
+            company, section, key = path.removeprefix(OF_COMPANY).rsplit(".", 2)
+            companies.setdefault(company, {})[f"{section}.{key}"] = value
+            continue
         section, _, key = path.partition(".")
         by_section[section][key] = value
-    return root(**{name: section(**by_section[name]) for name, section in schema.sections.items()})
+    sections = {name: section(**by_section[name]) for name, section in schema.sections.items()}
+    return root(**sections, **({"companies": companies} if schema.per_company else {}))
 
 
 def require_sessions_path(loaded: LoadedSettings) -> str:
@@ -185,7 +198,9 @@ def _from_file(
     problems += wrong
     absolute = host.absolute_from(os.path.dirname(file))
     for name, section in top.value.items():
-        if name not in schema.sections:
+        if name == "companies" and schema.per_company:
+            yield from _of_companies(schema, file, section, absolute, problems)
+        elif name not in schema.sections:
             meant = _meant(schema, "", name, problems)
             problems.append(f"{name}: unknown section in {file}:{section.line}{meant}")
         elif isinstance(section.value, dict):
@@ -198,6 +213,38 @@ def _from_file(
                     yield _Given(setting, node.plain(), f"{file}:{node.line}", absolute)
         elif section.value is not None:
             problems.append(f"{name}: has to be a section with settings of its own ({file}:{section.line})")
+
+
+def _of_companies(
+    schema: Schema, file: str, node: Node, absolute: Absolute, problems: list[str]
+) -> Iterator[_Given]:
+    """What single companies have of their own: `companies: {1001: {process: {pm2: shop}}}`."""
+    for company, section in _pairs(node, file, "companies", problems):
+        try:
+            valid_company_id(company)
+        except ValueError as error:
+            problems.append(f"companies: {error} ({file}:{section.line})")
+            continue
+        prefix = f"{OF_COMPANY}{company}."
+        for name, keys in _pairs(section, file, prefix[:-1], problems):
+            if name not in schema.per_company:
+                known = " and ".join(schema.per_company)
+                problems.append(f"{prefix}{name}: a company has only {known} of its own ({file}:{keys.line})")
+                continue
+            for key, value in _pairs(keys, file, f"{prefix}{name}", problems):
+                setting = schema.settings.get(f"{name}.{key}")
+                if setting is None:
+                    meant = _meant(schema, name, key, problems)
+                    problems.append(f"{prefix}{name}.{key}: unknown setting in {file}:{value.line}{meant}")
+                elif value.value is not None:
+                    yield _Given(setting, value.plain(), f"{file}:{value.line}", absolute, prefix)
+
+
+def _pairs(node: Node, file: str, path: str, problems: list[str]) -> Iterator[tuple[str, Node]]:
+    if isinstance(node.value, dict):
+        yield from node.value.items()
+    elif node.value is not None:
+        problems.append(f"{path}: has to be a section with settings of its own ({file}:{node.line})")
 
 
 def _from_host(schema: Schema, host: Surroundings) -> Iterator[_Given]:

@@ -7,9 +7,12 @@ that operators already use is one more word in `env`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
+from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.kinds import (
     BOOLEAN,
     COMPANY_IDS,
@@ -17,7 +20,9 @@ from baileys_tools.config.kinds import (
     COUNT,
     DURATION,
     PATH,
+    SECRET,
     TEXTS,
+    Secret,
 )
 from baileys_tools.config.section import Schema, Section, setting
 
@@ -83,6 +88,12 @@ class Cleanup(Section, name="cleanup"):
         default=True,
         kind=BOOLEAN,
         about="Take a snapshot of a folder before files are removed from it. Needs `backup.path`.",
+    )
+    when_connected: str = setting(
+        default="allow",
+        kind=WHEN_CONNECTED,
+        about="What a cleanup does with a company whose bot is connected: `allow` cleans it, which is safe, `skip` "
+        "leaves it for another time. `skip` needs `bot_api`.",
     )
     undo_window: timedelta = setting(
         default=timedelta(hours=24),
@@ -247,6 +258,147 @@ class State(Section, name="state"):
     )
 
 
+class BotApi(Section, name="bot_api"):
+    """The HTTP API of the bots: whether they are connected, and what to ask of them.
+
+    A preset knows the requests of one program; what is given here besides is stronger. A request is `GET /path`,
+    or a mapping with `request`, `body` and, in JMESPath, where its answer says `connected`, `connecting`,
+    `disconnected`, `has_qr` (each has to come out as true), `user`, `code` (of a QR or a pairing code) and `ok`.
+    `{company}` stands for `bot_api.name` in a path and a body, `{number}` and `{message}` for what is sent.
+    """
+
+    __slots__ = ()
+
+    preset: str | None = setting(
+        default=None,
+        kind=PRESET,
+        about="The program that serves the API: `ai-admin`, `persistent-session`, `evolution`, `waha`, "
+        "`wppconnect` or `baileys-api`.",
+        default_text="none",
+    )
+    url: str | None = setting(
+        default=None,
+        kind=URL,
+        about="Where the API is: the part of the address before the path.",
+        env=("API_URL",),
+        default_text="none: nobody is asked",
+    )
+    name: str | None = setting(
+        default=None,
+        kind=LINE,
+        about="What the API calls this company, where that is not its id.",
+        default_text="the company's id",
+    )
+    token: Secret | None = setting(
+        default=None,
+        kind=SECRET,
+        about="The key of the API, sent in the header that the preset knows, else as `Authorization: Bearer`.",
+        default_text="none",
+    )
+    headers: Secret | None = setting(
+        default=None,
+        kind=SECRET,
+        about="More headers to send, as `Name: value` with a line for each.",
+        default_text="none",
+    )
+    status: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request that tells whether a company is connected.",
+        default_text="the preset's",
+    )
+    reconnect: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request that makes a bot connect again with the session it has.",
+        default_text="the preset's",
+    )
+    init: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request that starts a session, with a QR code where there is none yet.",
+        default_text="the preset's",
+    )
+    qr: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request whose `code` is the text of the QR code, or a PNG of it in base64.",
+        default_text="the preset's",
+    )
+    pairing_code: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request whose `code` is typed into the phone instead of a QR code.",
+        default_text="the preset's",
+    )
+    send: Mapping[str, Any] | None = setting(
+        default=None,
+        kind=ENDPOINT,
+        about="The request that sends a message.",
+        default_text="the preset's",
+    )
+    timeout: timedelta = setting(
+        default=timedelta(seconds=10),
+        kind=DURATION,
+        about="How long a whole request may take.",
+        at_least=timedelta(seconds=1),
+    )
+
+
+class Process(Section, name="process"):
+    """The process of the bots, for `monitor-once`, `restore` and `recover`. `{company}` stands for the id."""
+
+    __slots__ = ()
+
+    pm2: str | None = setting(
+        default=None, kind=LINE, about="Its name in PM2 (`pm2 jlist`).", default_text="none"
+    )
+    systemd: str | None = setting(
+        default=None, kind=LINE, about="Its systemd unit (`systemctl show`).", default_text="none"
+    )
+    pidfile: str | None = setting(
+        default=None, kind=PATH, about="The file that holds its process id.", default_text="none"
+    )
+    restart: bool = setting(
+        default=True,
+        kind=BOOLEAN,
+        about="Let `recover` restart it, by PM2 or systemd. Behind a pidfile nothing can be restarted.",
+    )
+    restart_burst: int = setting(
+        default=3,
+        kind=COUNT,
+        about="From so many restarts between two looks on, they are a finding.",
+        at_least=1,
+    )
+
+
+class Recover(Section, name="recover"):
+    """How far `recover` goes by itself."""
+
+    __slots__ = ()
+
+    auto: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Let `recover` act without a yes, on steps that destroy nothing. Else it only says what it would do.",
+    )
+    tries: int = setting(default=5, kind=COUNT, about="How often it asks a bot to reconnect.", at_least=1)
+    first_delay: timedelta = setting(
+        default=timedelta(seconds=5),
+        kind=DURATION,
+        about="How long it waits after the first try; twice as long after each further one.",
+    )
+    wait: timedelta = setting(
+        default=timedelta(minutes=1),
+        kind=DURATION,
+        about="How long it gives a bot that is restarting, or was restarted, to connect.",
+    )
+
+
+PER_COMPANY = ("bot_api", "process")
+"""The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting with its value."""
@@ -259,6 +411,23 @@ class Settings:
     backup: Backup = field(default_factory=Backup)
     copies: Copies = field(default_factory=Copies)
     state: State = field(default_factory=State)
+    bot_api: BotApi = field(default_factory=BotApi)
+    process: Process = field(default_factory=Process)
+    recover: Recover = field(default_factory=Recover)
+    companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By company id: values by dotted path that are its own."""
+
+    def for_company(self, company: str) -> Settings:
+        """Given a company's id, return the settings that are in force for it."""
+        own = self.companies.get(company)
+        if not own:
+            return self
+        by_section: dict[str, dict[str, Any]] = {}
+        for path, value in own.items():
+            section, _, key = path.partition(".")
+            by_section.setdefault(section, {})[key] = value
+        changed = {name: getattr(self, name).changed(values) for name, values in by_section.items()}
+        return replace(self, **changed)
 
 
 ASCENDING = (
@@ -270,4 +439,17 @@ ASCENDING = (
 """Pairs of settings of which the second has to be above the first."""
 
 
-SCHEMA = Schema(Sessions, Cleanup, PreKeys, Emergency, Thresholds, Backup, Copies, State)
+SCHEMA = Schema(
+    Sessions,
+    Cleanup,
+    PreKeys,
+    Emergency,
+    Thresholds,
+    Backup,
+    Copies,
+    State,
+    BotApi,
+    Process,
+    Recover,
+    per_company=PER_COMPANY,
+)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from baileys_tools.config.kinds import SECRET, SECRET_FILE, Kind
 
 T = TypeVar("T")
+
+OF_COMPANY = "companies."
+"""Begins the path of a value that a single company has: `companies.<id>.<section>.<key>`."""
 
 
 class Setting:
@@ -115,6 +118,10 @@ class Section:
             raise TypeError(f"{self.section_name} has no setting {', '.join(sorted(unknown))}")
         self._values = {key: found.default for key, found in self.declared.items()} | values
 
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Return the section with these values in the place of its own."""
+        return type(self)(**{**self._values, **values})
+
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Section) and other._values == self._values
 
@@ -127,13 +134,20 @@ class Section:
 
 
 class Schema:
-    """The sections by name, and all their settings by dotted path."""
+    """The sections by name, all their settings by dotted path, and which sections a company may have of its own."""
 
-    __slots__ = ("sections", "settings")
+    __slots__ = ("per_company", "sections", "settings")
 
-    def __init__(self, *sections: type[Section]) -> None:
+    def __init__(self, *sections: type[Section], per_company: tuple[str, ...] = ()) -> None:
+        self.per_company = per_company
         self.sections = {section.section_name: section for section in sections}
         self.settings = {found.path: found for section in sections for found in _settings_of(section)}
+
+    def setting(self, path: str) -> Setting:
+        """Given the path of a value, return its setting; `companies.<id>.<section>.<key>` is that of the section."""
+        if path.startswith(OF_COMPANY):
+            path = ".".join(path.rsplit(".", 2)[1:])
+        return self.settings[path]
 
 
 def _settings_of(section: type[Section]) -> Iterator[Setting]:
@@ -142,5 +156,7 @@ def _settings_of(section: type[Section]) -> Iterator[Setting]:
         if found.kind is SECRET:
             # What containers mount: TELEGRAM_BOT_TOKEN_FILE=/run/secrets/telegram
             env = tuple(f"{name}_FILE" for name in found.env[1:])
-            companion = Setting(None, SECRET_FILE, f"A file that holds {found.path}.", env=env)
+            companion = Setting(
+                None, SECRET_FILE, f"A file that holds {found.path}.", env=env, default_text="none"
+            )
             yield companion.named(section.section_name, f"{found.key}_file", found.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from baileys_tools.config import (
     require_sessions_path,
     valid_company_id,
 )
+from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.host import Surroundings
 from baileys_tools.config.kinds import (
     BOOLEAN,
@@ -56,6 +58,12 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
         ("s3://b/c", ("s3://b/c",)),
         ("file:///d", ("file:///d",)),
     ),
+    SECRET: tuple((word, Secret(word)) for word in ("one", "two", "three", "four")),
+    LINE: tuple((word, word) for word in ("one", "two", "three", "four")),
+    URL: tuple((f"http://{word}:80", f"http://{word}:80") for word in "abcd"),
+    PRESET: tuple((word, word) for word in ("ai-admin", "waha", "evolution", "wppconnect")),
+    WHEN_CONNECTED: tuple((word, word) for word in ("skip", "allow", "skip", "allow")),
+    ENDPOINT: tuple((f"GET /{word}", {"method": "GET", "path": f"/{word}"}) for word in "abcd"),
     COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
 }
 
@@ -101,7 +109,7 @@ def test_without_any_source_all_settings_have_their_defaults(load):
     assert loaded.config_file is None
 
 
-@pytest.mark.parametrize("path", SCHEMA.settings)
+@pytest.mark.parametrize("path", [path for path, found in SCHEMA.settings.items() if found.target == path])
 @pytest.mark.parametrize("given", range(16))
 def test_flag_beats_environment_beats_file_beats_default(load, path, given):
     found = SCHEMA.settings[path]
@@ -547,3 +555,104 @@ def test_a_start_without_a_settings_file_imports_nothing_slow():
         "print(*{'yaml', 'difflib', 'json', 'tempfile', 'textwrap', 'rich', 'typer'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
+
+
+# What single companies have of their own
+
+OWN = """
+bot_api: {preset: waha, url: "http://127.0.0.1:3000", timeout: 5s}
+process: {pm2: bots}
+companies:
+  1002:
+    bot_api: {url: "http://127.0.0.1:3002", name: shop.b}
+    process: {systemd: "bot@{company}"}
+  a.b:
+    bot_api: {token: canary}
+"""
+
+
+def test_a_company_has_its_own_values_and_shares_the_others(load):
+    settings = load(yaml=OWN).settings
+    own = settings.for_company("1002")
+    assert (own.bot_api.url, own.bot_api.name) == ("http://127.0.0.1:3002", "shop.b")
+    assert (own.bot_api.preset, own.bot_api.timeout) == ("waha", timedelta(seconds=5))
+    assert (own.process.pm2, own.process.systemd) == ("bots", "bot@{company}")
+    assert settings.for_company("1001") is settings
+    assert settings.for_company("a.b").bot_api.token == Secret("canary")
+    assert settings.bot_api.token is None
+
+
+@pytest.mark.parametrize(
+    ("yaml", "problem"),
+    [
+        ("companies: {1: {bot_api: {urll: x}}}", "companies.1.bot_api.urll: unknown setting"),
+        ("companies: {1: {bot_api: {urll: x}}}", "did you mean url?"),
+        ("companies: {1: {cleanup: {dry_run: yes}}}", "a company has only bot_api and process of its own"),
+        ("companies: {1: {bot_api: {url: nowhere}}}", 'companies.1.bot_api.url: "nowhere" is not an address'),
+        ("companies: {../x: {process: {pm2: x}}}", "is not a company id"),
+        ("companies: {1: yes}", "companies.1: has to be a section"),
+        ("companies: [1]", "companies: has to be a section"),
+        ("companies: {1: {process: yes}}", "companies.1.process: has to be a section"),
+    ],
+)
+def test_what_a_company_cannot_have_is_refused(load, yaml, problem):
+    assert any(problem in found for found in problems_of(load, yaml=yaml))
+
+
+def test_the_token_of_a_company_comes_from_a_file_as_well(load, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("canary\n")
+    own = load(yaml=f"companies: {{7: {{bot_api: {{token_file: {secret}}}}}}}").settings.for_company("7")
+    assert own.bot_api.token == Secret("canary")
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("GET /s/{company}", {"method": "GET", "path": "/s/{company}"}),
+        (
+            '{"request": "POST /s", "body": {"to": "{number}", "n": 1}, "ok": "sent"}',
+            {"method": "POST", "path": "/s", "body": {"to": "{number}", "n": 1}, "ok": "sent"},
+        ),
+        (
+            {"request": "POST /s", "body": '{"wait": false}', "code": "data.qr"},
+            {"method": "POST", "path": "/s", "body": {"wait": False}, "code": "data.qr"},
+        ),
+    ],
+)
+def test_a_request_is_read_from_a_line_json_or_a_mapping_and_shown_as_it_is_read(raw, value):
+    read = ENDPOINT.read(raw, str)
+    assert read == value
+    assert ENDPOINT.read(ENDPOINT.show(read), str) == value
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ("/status", "is not a request"),
+        ("DELETE /status", "is not a request"),
+        ("GET status", "is not a request"),
+        ("GET http://other/x", "is not a request"),
+        ({"body": {}}, "nothing is not a request"),
+        ("GET /ü", "is not a path"),
+        ("GET /{tenant}", "{tenant} is none of {company}, {number}, {message}"),
+        ({"request": "POST /x", "body": {"a": ["{phone}"]}}, "{phone} is none of"),
+        ({"request": "POST /x", "body": "{no json"}, "is not valid JSON"),
+        ({"request": "GET /x", "connected": "a..b"}, "is not a JMESPath expression"),
+        ({"request": "GET /x", "conected": "a"}, '"conected" is none of'),
+        (["GET /x"], "a list is not a request"),
+    ],
+)
+def test_what_is_no_request_is_refused(raw, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        ENDPOINT.read(raw, str)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:3000", "ftp://x", "http://", "http://a:b@c", "http://a?b", "http://a b", "http://a:99999"],
+)
+def test_what_is_no_address_of_an_api_is_refused(url):
+    with pytest.raises(ValueError, match=r"address|has a") as refused:
+        URL.read(url, str)
+    assert "a:b" not in str(refused.value)
