@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from baileys_tools.units import format_duration, parse_duration, quoted
+from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
 
 LARGEST_SECRET_FILE = 65_536
 # company_<id> has to be a file name, and those end at 255 bytes.
@@ -124,6 +124,16 @@ def _read_duration(raw: object, absolute: Absolute) -> timedelta:
     return parse_duration(_text(raw, "a duration (for example 14d, 36h)"))
 
 
+def _read_size(raw: object, absolute: Absolute) -> int:
+    return parse_size(_text(raw, "a size (for example 150MB, 2GiB)"))
+
+
+def _show_size(size: int) -> str:
+    """Write a size so that it reads back as the same number."""
+    shown = format_size(size)
+    return shown.replace(".0 ", " ") if parse_size(shown) == size else str(size)
+
+
 def _read_path(raw: object, absolute: Absolute) -> str:
     text = _text(raw, "a path")
     if not text.strip():
@@ -198,6 +208,7 @@ def _read_secret_file(raw: object, absolute: Absolute) -> Secret:
 
 BOOLEAN = Kind(_read_boolean, lambda value: str(value).lower())
 COUNT = Kind(_read_count, str)
+SIZE = Kind(_read_size, _show_size)
 DURATION = Kind(_read_duration, format_duration)
 PATH = Kind(_read_path, str)
 COMPANY_IDS = Kind(_read_company_ids, ", ".join)

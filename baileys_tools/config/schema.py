@@ -21,6 +21,7 @@ from baileys_tools.config.kinds import (
     DURATION,
     PATH,
     SECRET,
+    SIZE,
     TEXTS,
     Secret,
 )
@@ -154,6 +155,41 @@ class Thresholds(Section, name="thresholds"):
     trigger: int = setting(default=175, kind=COUNT, about="From here on: time for a cleanup.")
     emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.")
     danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
+
+
+class Health(Section, name="health"):
+    """From where on `inspect` and `monitor-once` call something a finding (docs/findings.md)."""
+
+    __slots__ = ()
+
+    inactive_warning: timedelta = setting(
+        default=timedelta(days=14),
+        kind=DURATION,
+        about="A bot that has written nothing for so long: warning.",
+    )
+    inactive_critical: timedelta = setting(
+        default=timedelta(days=25),
+        kind=DURATION,
+        about="The same, and critical: a device that stays away for about 30 days is unlinked.",
+    )
+    snapshot_max_age: timedelta = setting(
+        default=timedelta(hours=26),
+        kind=DURATION,
+        about="How old the newest snapshot of a folder may be that has changed since. Needs `backup.path`.",
+    )
+    largest_folder: int = setting(
+        default=150_000_000, kind=SIZE, about="A session folder above this size: warning."
+    )
+    free_disk: int = setting(
+        default=500_000_000,
+        kind=SIZE,
+        about="Less free space where the sessions are: warning; less than a tenth of it: critical.",
+    )
+    free_inodes: int = setting(
+        default=10_000,
+        kind=COUNT,
+        about="Room for fewer files there: warning; for fewer than a tenth of it: critical.",
+    )
 
 
 class Backup(Section, name="backup"):
@@ -408,6 +444,7 @@ class Settings:
     pre_keys: PreKeys = field(default_factory=PreKeys)
     emergency: Emergency = field(default_factory=Emergency)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    health: Health = field(default_factory=Health)
     backup: Backup = field(default_factory=Backup)
     copies: Copies = field(default_factory=Copies)
     state: State = field(default_factory=State)
@@ -435,6 +472,7 @@ ASCENDING = (
     ("thresholds.critical", "thresholds.trigger"),
     ("thresholds.trigger", "thresholds.emergency"),
     ("thresholds.emergency", "thresholds.danger"),
+    ("health.inactive_warning", "health.inactive_critical"),
 )
 """Pairs of settings of which the second has to be above the first."""
 
@@ -445,6 +483,7 @@ SCHEMA = Schema(
     PreKeys,
     Emergency,
     Thresholds,
+    Health,
     Backup,
     Copies,
     State,

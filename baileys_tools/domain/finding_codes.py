@@ -24,6 +24,7 @@ CODES: Mapping[str, CodeInfo] = {
     "creds-missing": CodeInfo(EMERGENCY, "creds.json is gone, and with it the account's login."),
     "creds-empty": CodeInfo(EMERGENCY, "creds.json has 0 bytes: a write was cut off."),
     "creds-unreadable": CodeInfo(EMERGENCY, "creds.json is no JSON object, or may not be read."),
+    "creds-incomplete": CodeInfo(EMERGENCY, "creds.json lacks a key of its identity."),
     "creds-unpaired": CodeInfo(EMERGENCY, "creds.json belongs to no linked device, but the folder to one."),
     "not-linked-yet": CodeInfo(NOTICE, "The folder waits for its first login."),
     # --- how full
@@ -40,9 +41,38 @@ CODES: Mapping[str, CodeInfo] = {
     "own-key-without-memory": CodeInfo(NOTICE, "The bot's own sender-key stands without its memory."),
     "lid-mapping-without-twin": CodeInfo(WARNING, "One of the two files of a LID mapping is missing."),
     "app-state-keys-missing": CodeInfo(WARNING, "App state has versions but no key to read it with."),
+    "creds-behind-pre-keys": CodeInfo(WARNING, "creds.json counts fewer pre-keys than there are."),
+    # --- files that cannot be read
+    "key-files-empty": CodeInfo(WARNING, "Key files of 0 bytes: Baileys takes them for missing."),
+    "key-files-torn": CodeInfo(WARNING, "Key files that are no whole JSON: Baileys takes them for missing."),
+    "key-files-unreadable": CodeInfo(WARNING, "Key files that the system refuses to read."),
+    # --- who can reach the keys
+    "keys-readable-by-all": CodeInfo(NOTICE, "Every user of the host can read the keys."),
+    "keys-writable-by-all": CodeInfo(WARNING, "Every user of the host can change the keys."),
+    "foreign-owner": CodeInfo(CRITICAL, "Key files belong to another user than the bot's."),
+    "two-writers": CodeInfo(CRITICAL, "Two bots use one session folder."),
+    "folder-locked": CodeInfo(NOTICE, "A cleanup or restore holds the folder, or left a lock."),
     # --- what does not belong there
+    "odd-entries": CodeInfo(WARNING, "Links, FIFOs, folders or the like among the key files."),
     "leftover-files": CodeInfo(NOTICE, "Temporary files or copies lie in the session folder."),
     "unknown-files": CodeInfo(NOTICE, "Files that Baileys did not write lie in the session folder."),
+    # --- room
+    "folder-large": CodeInfo(WARNING, "The session folder takes more room than any healthy one."),
+    "disk-low": CodeInfo(CRITICAL, "The disk of the sessions is nearly full."),
+    "inodes-low": CodeInfo(CRITICAL, "The file system of the sessions can hold few more files."),
+    "cleanups-remove-little": CodeInfo(NOTICE, "Cleanups have little left to take."),
+    # --- backups
+    "backup-not-configured": CodeInfo(NOTICE, "No backup repository is configured."),
+    "backup-unreadable": CodeInfo(WARNING, "The backup repository cannot be read."),
+    "backup-failed": CodeInfo(CRITICAL, "The last backup of the folder failed."),
+    "backup-unfit": CodeInfo(CRITICAL, "The folder holds no session that is worth a snapshot."),
+    "snapshot-damaged": CodeInfo(CRITICAL, "Snapshots are not what was written."),
+    "snapshot-missing": CodeInfo(WARNING, "There is no whole snapshot of the folder."),
+    "snapshot-old": CodeInfo(WARNING, "The folder has changed since its newest snapshot, which is old."),
+    "prune-failed": CodeInfo(WARNING, "Old snapshots could not be removed."),
+    "copy-failed": CodeInfo(WARNING, "Copies of snapshots elsewhere are behind."),
+    "snapshots-not-encrypted": CodeInfo(WARNING, "Whoever reads the snapshots can act as the bots."),
+    "secret-key-beside-snapshots": CodeInfo(NOTICE, "This host can decrypt the snapshots it wrote."),
     # --- time
     "clock-implausible": CodeInfo(WARNING, "The host's clock does not fit the files."),
     "no-activity": CodeInfo(

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from baileys_tools.domain.clock import clock_is_implausible, nanoseconds
 from baileys_tools.domain.counting import FileCount, count_files
 from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.findings import SEVERITY_OF_LEVEL, Finding, Severity
+from baileys_tools.domain.findings import SEVERITY_OF_LEVEL, Finding, Severity, word
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import Kind, key_id_of, pre_key_ids
-from baileys_tools.domain.senderkeys import sort_by_owner
+from baileys_tools.domain.health_keys import key_findings
+from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.units import counted, format_age, format_duration, printable
 
@@ -26,18 +26,19 @@ LEFTOVER_ENDINGS = (".tmp", ".temp", ".bak", ".backup", ".old", ".orig", ".part"
 FEWEST_LID_MAPPINGS = 50
 """Below this many, LID mappings are nobody's concern however few other files there are."""
 
-STATUS_BROADCAST = "status@broadcast"
-"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
-
 
 class HealthRules(NamedTuple):
-    """The limits that findings compare with: what the settings say."""
+    """The limits that findings compare with: what the settings say. Sizes are in bytes."""
 
     thresholds: Thresholds = Thresholds()
     pre_keys_kept: int = 50
     pre_key_guard: bool = True
     inactive_warning: timedelta = timedelta(days=14)
     inactive_critical: timedelta = timedelta(days=25)
+    snapshot_max_age: timedelta = timedelta(hours=26)
+    largest_folder: int = 150_000_000
+    free_disk: int = 500_000_000
+    free_inodes: int = 10_000
 
 
 def cheap_findings(
@@ -61,9 +62,7 @@ def cheap_findings(
     found = [
         *_creds_findings(company, facts, was_linked=was_linked),
         *_count_findings(company, facts, rules, strictest_leaves),
-        *_pre_key_findings(company, facts),
-        *_sender_key_findings(company, facts),
-        *_app_state_findings(company, facts),
+        *key_findings(company, facts),
         *_stray_findings(company, facts),
         *_clock_findings(company, facts, now),
     ]
@@ -271,93 +270,6 @@ def limit_of(level: Level, thresholds: Thresholds) -> int:
     }[level]
 
 
-# --- keys that miss each other ------------------------------------------------------------------------------
-
-
-def _pre_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
-    creds = facts.creds
-    if (
-        not isinstance(creds, Creds)
-        or not creds.paired
-        or not creds.next_pre_key_id
-        or creds.next_pre_key_id < 2
-    ):
-        return
-    last = creds.next_pre_key_id - 1
-    ids = pre_key_ids(facts.of(Kind.PRE_KEY))
-    if not ids:
-        yield Finding(
-            "pre-keys-gone",
-            Severity.WARNING,
-            company,
-            f"no pre-key is left of those up to {last}: the first message of each new chat comes late or not at all",
-            f"Bring them back: baileys-tools restore --company {word(company)} --dry-run. Baileys 7 makes new ones "
-            "at its next login.",
-            {"pre_keys": 0, "expected_id": last},
-        )
-    elif last not in ids:
-        yield Finding(
-            "pre-key-last-missing",
-            Severity.NOTICE,
-            company,
-            f"pre-key {last}, the newest, is gone; {len(ids)} others are there",
-            "Nothing to do: a new chat may have used it up. Baileys 7 uploads five more at its next login.",
-            {"expected_id": last, "pre_keys": len(ids)},
-        )
-
-
-def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
-    """The bot's own key and its memory are one unit (`senderkeys.py` says why)."""
-    if not isinstance(facts.creds, Creds) or facts.creds.me is None:
-        return
-    units = sort_by_owner(
-        facts.of(Kind.SENDER_KEY), facts.of(Kind.SENDER_KEY_MEMORY), facts.creds, facts.owned_by_content
-    )
-    alone, forgotten = 0, 0
-    for unit in units.units:
-        has_memory = unit[0].startswith("sender-key-memory-")
-        keys = unit[1:] if has_memory else unit
-        if has_memory and not keys and key_id_of(unit[0], Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
-            alone += 1
-        elif not has_memory and not units.untold.issuperset(keys):
-            forgotten += 1
-    if alone:
-        yield Finding(
-            "memory-without-own-key",
-            Severity.WARNING,
-            company,
-            f"sender-key-memory without the bot's own sender-key in {counted(alone, 'group')}: no member can "
-            "read the bot's next message there at first",
-            f"Bring the keys back: baileys-tools restore --company {word(company)} --dry-run. Else stop the bot and "
-            "move those memory files away; it then sends its new key to everybody.",
-            {"groups": alone},
-        )
-    if forgotten:
-        yield Finding(
-            "own-key-without-memory",
-            Severity.NOTICE,
-            company,
-            f"the bot's own sender-key without a memory in {counted(forgotten, 'group')}",
-            "Nothing to do: the bot sends its key to everybody again with its next message.",
-            {"groups": forgotten},
-        )
-
-
-def _app_state_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
-    versions = len(facts.of(Kind.APP_STATE_SYNC_VERSION))
-    if versions and not facts.of(Kind.APP_STATE_SYNC_KEY):
-        yield Finding(
-            "app-state-keys-missing",
-            Severity.WARNING,
-            company,
-            f"{counted(versions, 'app-state-sync-version file')}, but no app-state-sync-key: what is "
-            "archived, pinned or muted cannot be synced",
-            f"Bring the keys back: baileys-tools restore --company {word(company)} --dry-run. Find out what removed "
-            "them: this tool never does.",
-            {"versions": versions},
-        )
-
-
 # --- what does not belong there, and time -------------------------------------------------------------------
 
 
@@ -400,9 +312,3 @@ def _clock_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator
             "the newest, or over a year ahead)",
             "Check it with: timedatectl. Until it fits, nothing is removed by age.",
         )
-
-
-def word(company: str) -> str:
-    """Given a company id, return it as it can be typed into a shell, or quoted for people where it cannot."""
-    is_plain = company.isascii() and company.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    return company if is_plain and company[0] != "-" else '"' + printable(company) + '"'

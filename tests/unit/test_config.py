@@ -38,6 +38,7 @@ from baileys_tools.config.kinds import (
     DURATION,
     PATH,
     SECRET,
+    SIZE,
     TEXTS,
     Kind,
 )
@@ -50,6 +51,7 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
     COUNT: (("151", 151), ("160", 160), ("165", 165), ("169", 169)),
     DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),
+    SIZE: (("150MB", 150_000_000), ("1.5 GB", 1_500_000_000), ("2GiB", 2 << 30), ("4096", 4096)),
     PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
     TEXTS: (("age1a", ("age1a",)), ("age1b,age1c", ("age1b", "age1c")), ("d e", ("d e",)), ("f", ("f",))),
     COPY_TARGETS: (
@@ -117,6 +119,8 @@ def test_flag_beats_environment_beats_file_beats_default(load, path, given):
     if path.startswith("thresholds."):
         # Small steps, as each has to stay above the one before.
         samples = tuple((str(found.default - step), found.default - step) for step in range(4))
+    if path == "health.inactive_critical":
+        samples = tuple((f"{days}d", timedelta(days=days)) for days in (26, 27, 28, 29))
     by_flag, by_own_variable, by_known_variable, by_file = (bool(given & bit) for bit in (1, 2, 4, 8))
     section, _, key = path.partition(".")
     flags = {path: samples[0][0]} if by_flag else {}

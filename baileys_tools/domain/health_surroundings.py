@@ -1,0 +1,164 @@
+"""What surrounds a session folder: its disk, its cleanups, its backups. Of use to every pass, cheap or deep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.health import HealthRules
+from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.units import counted, format_age, format_duration, format_size, printable
+
+FEW_REMOVED = 5
+"""A cleanup that finds fewer files than this has nothing left to take."""
+
+
+class Space(NamedTuple):
+    """The file system that a folder lies on, as far as its user may fill it. `inodes` is 0 where it has no limit."""
+
+    size: int
+    free: int
+    inodes: int
+    free_inodes: int
+
+
+class Snapshots(NamedTuple):
+    """What the backup repository has of a company.
+
+    `newest` is the newest that is not known to be damaged, `damaged` how many newer ones are. `is_current` says
+    that the folder is as it was at the last backup. `failure` says why the last attempt failed. `trouble` says why
+    the repository could not be asked.
+    """
+
+    newest: SnapshotInfo | None = None
+    stored: int = 0
+    damaged: int = 0
+    is_current: bool = False
+    failure: str = ""
+    trouble: str = ""
+
+
+class LastCleanup(NamedTuple):
+    """The last cleanup of a company, as the state remembers it."""
+
+    at: datetime
+    removed: int
+
+
+def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[Finding]:
+    """Given the file system of a folder, or with company "" of the sessions path, yield what runs out.
+
+    Baileys truncates a file before it writes it (`useMultiFileAuthState`), so a full disk empties creds.json.
+    """
+    if space.free < rules.free_disk:
+        is_bad = space.free * 10 < rules.free_disk
+        yield Finding(
+            "disk-low",
+            Severity.CRITICAL if is_bad else Severity.WARNING,
+            company,
+            f"{format_size(space.free)} free on the disk of the sessions (limit {format_size(rules.free_disk)}): "
+            "on a full disk the next save leaves creds.json empty",
+            "Make room: df -h, then du -xh / | sort -h | tail",
+            {"free_bytes": space.free, "limit": rules.free_disk},
+        )
+    if space.inodes and space.free_inodes < rules.free_inodes:
+        is_bad = space.free_inodes * 10 < rules.free_inodes
+        yield Finding(
+            "inodes-low",
+            Severity.CRITICAL if is_bad else Severity.WARNING,
+            company,
+            f"room for {space.free_inodes:,} more files on the disk of the sessions (limit {rules.free_inodes:,})",
+            "Find the folder with the most files: df -i, then du --inodes -x / | sort -n | tail",
+            {"free_inodes": space.free_inodes, "limit": rules.free_inodes},
+        )
+
+
+def cleanup_findings(
+    company: str, counted_files: int, last: LastCleanup, rules: HealthRules
+) -> Iterator[Finding]:
+    """Given the counted files and the last cleanup, yield whether cleanups still help a full folder."""
+    if last.removed >= FEW_REMOVED or counted_files < rules.thresholds.warning:
+        return
+    yield Finding(
+        "cleanups-remove-little",
+        Severity.NOTICE,
+        company,
+        f"the last cleanup removed {counted(last.removed, 'file')} (fewer than {FEW_REMOVED}), and "
+        f"{counted(counted_files, 'counted file')} stay",
+        "Nothing is wrong: the rest is in use. If the number matters to you, raise the thresholds, or link the "
+        "account anew at a quiet hour.",
+        {"removed": last.removed, "limit": FEW_REMOVED, "counted_files": counted_files},
+    )
+
+
+def snapshot_findings(
+    company: str,
+    snapshots: Snapshots | None,
+    last_activity: datetime | None,
+    rules: HealthRules,
+    now: datetime,
+) -> Iterator[Finding]:
+    """Given what the repository has of a company (None: there is no repository), yield what is missing.
+
+    `last_activity` is when the folder last changed: of a folder that stands still, an old snapshot is a good one.
+    """
+    if snapshots is None:
+        yield Finding(
+            "backup-not-configured",
+            Severity.NOTICE,
+            company,
+            "no backup repository is configured: a lost creds.json means a QR code and lost chats",
+            "Set backup.path, and run baileys-tools backup from cron.",
+        )
+        return
+    if snapshots.trouble:
+        yield Finding(
+            "backup-unreadable",
+            Severity.WARNING,
+            company,
+            f"the backup repository cannot be read: {printable(snapshots.trouble)}",
+            "Is its disk mounted, and may this user read it? See: baileys-tools config show",
+        )
+        return
+    newest = snapshots.newest
+    backup = f"baileys-tools backup --company {word(company)}"
+    if snapshots.failure:
+        yield Finding(
+            "backup-failed",
+            Severity.CRITICAL,
+            company,
+            f"the last backup failed: {printable(snapshots.failure)}",
+            f"Mend that, then: {backup}",
+        )
+    if snapshots.damaged:
+        yield Finding(
+            "snapshot-damaged",
+            Severity.CRITICAL,
+            company,
+            f"{counted(snapshots.damaged, 'snapshot')} newer than the newest whole one are damaged",
+            f"Look at the disk of the repository (dmesg), then: {backup}",
+            {"damaged": snapshots.damaged},
+        )
+    if newest is None:
+        yield Finding(
+            "snapshot-missing",
+            Severity.WARNING,
+            company,
+            "there is no whole snapshot of this folder",
+            f"Take one: {backup}",
+        )
+        return
+    age = now - newest.taken_at
+    has_changed = last_activity is not None and last_activity > newest.taken_at
+    if age > rules.snapshot_max_age and has_changed and not snapshots.is_current:
+        yield Finding(
+            "snapshot-old",
+            Severity.WARNING,
+            company,
+            f"the newest snapshot is {format_age(age)} old (limit {format_duration(rules.snapshot_max_age)}), and "
+            "the folder has changed since",
+            f"Does cron run the backup? By hand: {backup}",
+            {"age_seconds": int(age.total_seconds()), "snapshot": newest.id},
+        )

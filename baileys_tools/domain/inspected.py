@@ -1,0 +1,109 @@
+"""What an inspection saw in a session folder, and what others know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots, Space
+from baileys_tools.domain.keyfiles import Kind
+
+
+class FullStat(Protocol):
+    """What rules look at of a file. `os.stat_result` is one."""
+
+    @property
+    def st_size(self) -> int: ...  # bytes
+
+    @property
+    def st_mtime_ns(self) -> int: ...
+
+    @property
+    def st_ino(self) -> int: ...
+
+    @property
+    def st_mode(self) -> int: ...
+
+    @property
+    def st_uid(self) -> int: ...
+
+
+class Broken(StrEnum):
+    """Why Baileys takes a key file for missing (`Utils/use-multi-file-auth-state.js`: `readData`)."""
+
+    EMPTY = "empty"
+    TORN = "torn"
+    """Not JSON, or null: cut off or overwritten."""
+    UNREADABLE = "unreadable"
+    """The system refuses to read it."""
+
+
+class Writers(NamedTuple):
+    """What tells that two programs write into one folder.
+
+    `replaced` is how often the bot's log says in `window` that another connection took over (code 440,
+    `DisconnectReason.connectionReplaced`), None when no log was read.
+    """
+
+    replaced: int | None = None
+    window: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A session folder as an inspection saw it.
+
+    `stats` has every plain file. `broken` are key files that Baileys cannot read, looked at again and again.
+    `mappings` is what each LID mapping says, `present` the names there were after all was read. `lock` says who
+    holds or left a lock, `creds_incomplete` that `creds.json` lacks a key of its identity. `kept_bytes` is what
+    this tool keeps in the folder itself.
+    """
+
+    folder: FolderFacts
+    stats: Mapping[str, FullStat]
+    folder_mode: int
+    space: Space
+    broken: Mapping[str, Broken] = field(default_factory=dict)
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()
+    creds_incomplete: bool = False
+    lock: str = ""
+    kept_bytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes in the folder, this tool's own left out."""
+        return sum(seen.st_size for seen in self.stats.values())
+
+    @property
+    def last_activity(self) -> datetime | None:
+        """When the bot last wrote a file of its own; None when there is none."""
+        unknown = frozenset(self.folder.of(Kind.UNKNOWN))
+        written = [seen.st_mtime_ns for name, seen in self.stats.items() if name not in unknown]
+        return _moment(max(written)) if written else None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What others know about a company. None and nothing where nobody was asked."""
+
+    snapshots: Snapshots | None = None
+    writers: Writers = Writers()
+    last_cleanup: LastCleanup | None = None
+    strictest_leaves: int = 0
+    was_linked: bool = False
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _moment(nanoseconds: int) -> datetime:
+    """Given a file's time, return it as an aware time, the nearest there is for one beyond the calendar."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
