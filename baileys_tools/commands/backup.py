@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from baileys_tools import __version__
 from baileys_tools.commands.prune import prune_company, retention_of
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.retention import Retention
@@ -57,9 +58,12 @@ def backup_command(
             f"A tag is up to 32 of a-z, 0-9 and single dashes, and not {IMPORT_TAG!r}.",
         )
     loaded = load_settings(flags, os.environ, config=config)
-    repository = require_backup_path(loaded)
     now = datetime.now(UTC)
-    with PatientProgress("backing up", wanted=not quiet) as progress:
+    with (
+        recorded("backup", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run,
+        PatientProgress("backing up", wanted=not quiet) as progress,
+    ):
+        repository = require_backup_path(loaded)
         if source is not None:
             from baileys_tools.commands.imports import run_import
 
@@ -76,6 +80,8 @@ def backup_command(
                 dry_run=dry_run,
                 progress=progress,
             )
+        taken = report.count(BackupStatus.TAKEN)
+        run.ended(report.exit_code, report.taken_by_company, companies=len(report.companies), taken=taken)
     if as_json:
         from baileys_tools.output.backup_json import backup_json
 

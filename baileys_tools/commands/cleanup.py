@@ -12,6 +12,7 @@ from enum import Enum
 from functools import partial
 
 from baileys_tools.commands.fleet import for_each
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
@@ -49,11 +50,19 @@ def cleanup_command(
 ) -> ExitCode:
     """Given the command line, clean or plan, print the result once, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
-    root_path = require_sessions_path(loaded)
-    now = _now(now_text, dry_run=loaded.settings.cleanup.dry_run)
+    dry_run = loaded.settings.cleanup.dry_run
+    now = _now(now_text, dry_run=dry_run)
     verdicts = Verdicts.ALL if verbose else Verdicts.REMOVED if as_json else Verdicts.NONE
-    with PatientProgress("cleaning", wanted=not quiet) as progress:
-        report = run_cleanup(loaded.settings, root_path, now, verdicts=verdicts, progress=progress)
+    with recorded("cleanup", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
+        root_path = require_sessions_path(loaded)
+        with PatientProgress("cleaning", wanted=not quiet) as progress:
+            report = run_cleanup(loaded.settings, root_path, now, verdicts=verdicts, progress=progress)
+        run.ended(
+            report.exit_code,
+            report.removed_by_company,
+            companies=len(report.companies),
+            removed=sum(report.removed_by_company.values()),
+        )
     if as_json:
         from baileys_tools.output.cleanup_json import cleanup_json
 

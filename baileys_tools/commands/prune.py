@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import Backup, Copies, load_settings, require_backup_path
 from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
 from baileys_tools.domain.retention import Decision, Retention, plan_retention
@@ -23,10 +24,18 @@ def prune_command(
 ) -> ExitCode:
     """Given the command line, prune or plan it, print the result once, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
-    path = require_backup_path(loaded)
-    policy = retention_of(loaded.settings.backup)
-    companies = loaded.settings.sessions.companies
-    report = run_prune(path, companies, policy, datetime.now(UTC), dry_run=dry_run)
+    now = datetime.now(UTC)
+    with recorded("prune", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
+        path = require_backup_path(loaded)
+        policy = retention_of(loaded.settings.backup)
+        report = run_prune(path, loaded.settings.sessions.companies, policy, now, dry_run=dry_run)
+        gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
+        run.ended(
+            report.exit_code,
+            {} if dry_run else gone,
+            companies=len(report.companies),
+            removed=sum(gone.values()),
+        )
     if as_json:
         from baileys_tools.output.backup_json import prune_json
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools import __version__
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
@@ -83,19 +84,23 @@ def restore_command(
     if options.mode not in set(Mode):
         raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
     loaded = load_settings(flags, os.environ, config=config)
-    repository_path = require_backup_path(loaded)
     now = datetime.now(UTC)
 
     def agrees(report: RestoreReport) -> bool:
         return options.yes or _ask(restore_text(report, Style(sys.stderr), verbose=verbose))
 
-    if options.target is not None:
-        report = run_target(
-            options, options.target, repository_path, loaded.settings.backup.identity_file, now
-        )
-    else:
-        root_path = require_sessions_path(loaded)
-        report = run_restore(loaded.settings, options, root_path, repository_path, now, agrees)
+    with recorded("restore", loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+        repository_path = require_backup_path(loaded)
+        if options.target is not None:
+            report = run_target(
+                options, options.target, repository_path, loaded.settings.backup.identity_file, now
+            )
+        else:
+            root_path = require_sessions_path(loaded)
+            report = run_restore(loaded.settings, options, root_path, repository_path, now, agrees)
+        changed = {report.company: len(report.brought_back) + len(report.set_aside)}
+        in_place = report.status is RestoreStatus.RESTORED and options.target is None
+        run.ended(report.exit_code, changed if in_place else {}, brought_back=len(report.brought_back))
     if as_json:
         from baileys_tools.output.restore_json import restore_json
 

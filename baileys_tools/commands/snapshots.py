@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.prune import choose_companies
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import load_settings, require_backup_path
 from baileys_tools.domain.prune_report import CompanySnapshots, SnapshotsReport
 from baileys_tools.errors import ExitCode
@@ -17,7 +18,10 @@ from baileys_tools.snapshots.repository import Repository
 def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
     """Given the command line, list the snapshots, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
-    report = list_all(require_backup_path(loaded), loaded.settings.sessions.companies, datetime.now(UTC))
+    now = datetime.now(UTC)
+    with recorded("snapshots", loaded.settings, now) as run:
+        report = list_all(require_backup_path(loaded), loaded.settings.sessions.companies, now)
+        run.ended(report.exit_code, companies=len(report.companies))
     if as_json:
         from baileys_tools.output.backup_json import snapshots_json
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
@@ -39,10 +40,13 @@ def undo_command(
     from baileys_tools.output.undo_text import undo_json, undo_list_text, undo_text, undo_troubles
 
     loaded = load_settings(flags, os.environ, config=config)
-    root_path = require_sessions_path(loaded)
     now = datetime.now(UTC)
-    undo = list_undo if list_only else partial(run_undo, run=run)
-    report = undo(loaded.settings, root_path, now)
+    with recorded("undo", loaded.settings, now, quiet=quiet, dry_run=list_only) as record:
+        root_path = require_sessions_path(loaded)
+        undo = list_undo if list_only else partial(run_undo, run=run)
+        report = undo(loaded.settings, root_path, now)
+        back = {company.id: company.count(UndoReason.BACK) for company in report.companies if company.reasons}
+        record.ended(report.exit_code, back, companies=len(report.companies), put_back=sum(back.values()))
     if as_json:
         print(undo_json(root_path, now, report.exit_code, report.run, report.companies))
     elif quiet:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.prune import choose_companies
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import load_settings, require_backup_path
 from baileys_tools.domain.prune_report import Health, Verified, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
@@ -29,11 +30,19 @@ def verify_command(
 ) -> ExitCode:
     """Given the command line, verify, print the result once, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
-    path = require_backup_path(loaded)
-    identity_file = loaded.settings.backup.identity_file
-    identities = Identities(identity_file) if deep and identity_file is not None else None
-    companies = loaded.settings.sessions.companies
-    report = run_verify(path, companies, datetime.now(UTC), every=every, deep=deep, identities=identities)
+    now = datetime.now(UTC)
+    with recorded("verify", loaded.settings, now, quiet=quiet) as run:
+        path = require_backup_path(loaded)
+        identity_file = loaded.settings.backup.identity_file
+        identities = Identities(identity_file) if deep and identity_file is not None else None
+        companies = loaded.settings.sessions.companies
+        report = run_verify(path, companies, now, every=every, deep=deep, identities=identities)
+        run.ended(
+            report.exit_code,
+            snapshots=len(report.results),
+            whole=report.count(Health.WHOLE),
+            damaged=report.count(Health.DAMAGED),
+        )
     if as_json:
         from baileys_tools.output.backup_json import verify_json
 

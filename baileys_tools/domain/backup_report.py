@@ -76,6 +76,16 @@ class BackupReport:
         return sum(company.status is status for company in self.companies)
 
     @property
+    def taken_by_company(self) -> dict[str, int]:
+        """For each company that is safe, how many snapshots were taken: 0 where nothing had changed."""
+        safe = (BackupStatus.TAKEN, BackupStatus.UNCHANGED)
+        return {
+            company.id: int(company.status is BackupStatus.TAKEN)
+            for company in self.companies
+            if company.status in safe and not self.dry_run
+        }
+
+    @property
     def exit_code(self) -> ExitCode:
         """The documented exit code: trouble with copies is a warning, the snapshots here are good."""
         failed = self.count(BackupStatus.FAILED) + self.count(BackupStatus.UNFIT)

@@ -69,6 +69,15 @@ class CleanupReport:
     companies: Sequence[CompanyCleanup]
 
     @property
+    def removed_by_company(self) -> dict[str, int]:
+        """How many files went, for each company that was cleaned; none in a dry run."""
+        return {
+            company.id: company.removals.count(Outcome.REMOVED)
+            for company in self.companies
+            if company.status is Status.CLEANED and company.removals is not None
+        }
+
+    @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         statuses = [company.status for company in self.companies]
