@@ -343,8 +343,9 @@ def test_without_a_repository_it_says_how_to_give_one(env):
 def test_nothing_heavy_is_loaded_when_nothing_has_changed(env):
     result_of("backup", env=env)
     script = (
-        "import sys; from baileys_tools import cli\n"
-        "try: cli.app(['backup', '--quiet'])\n"
+        "import sys; from baileys_tools.cli import main\n"
+        "sys.argv = ['baileys-tools', 'backup', '--quiet']\n"
+        "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'zstandard', 'pyrage', 'fsspec', 'paramiko', 's3fs', 'rich', 'httpx'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
