@@ -52,14 +52,16 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
     Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
-    decided by name. `pre_keys_kept` is how many of the highest pre-keys no rule will remove.
+    decided by name and by what the listing says that it is. `pre_keys_kept` is how many of the highest pre-keys
+    no rule will remove.
     """
-    names = sort_by_kind(os.listdir(folder))
+    files, others = _list(folder)
+    names = sort_by_kind(files)
     if unknown := names.get(Kind.UNKNOWN):
         names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
     stats: dict[str, FileStat] = {}
-    oddities: list[Oddity] = []
     device = os.fstat(folder).st_dev
+    oddities = list(_what_they_are(folder, device, others))
     for kind in _LOOKED_AT:
         wanted = names.get(kind)
         if wanted and kind is Kind.PRE_KEY:
@@ -77,9 +79,30 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         names={kind: found for kind, found in names.items() if found},
         stats=stats,
         creds=creds,
-        oddities=tuple(oddities),
+        oddities=tuple(sorted(oddities)),
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
     )
+
+
+def _list(folder: int) -> tuple[list[str], list[str]]:
+    """Return the names of plain files and of other entries: the listing itself tells, on most file systems."""
+    others: list[str] = []
+    with os.scandir(folder) as entries:
+        files = [
+            entry.name
+            for entry in entries
+            if entry.is_file(follow_symlinks=False) or others.append(entry.name)  # type: ignore[func-returns-value]
+        ]
+    return files, others
+
+
+def _what_they_are(folder: int, device: int, names: Iterable[str]) -> Iterator[Oddity]:
+    for name in names:
+        if is_own(name):
+            continue
+        with suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            yield Oddity(name, entry_oddity(seen, device))
 
 
 _LOOKED_AT = (

@@ -84,12 +84,19 @@ def test_what_is_no_file_is_reported_and_never_opened_nor_removed(
     assert word in loud.stdout
 
 
-@pytest.mark.xfail(reason="pre-keys that stay are told by name alone")
-def test_a_folder_that_is_called_like_a_pre_key_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["pre-key-1.json", "lid-mapping-491700000001.json", "app-state-sync-version-regular.json"]
+)
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_called_like_a_file_that_always_stays_is_reported(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    make, what = ODD[kind][:2]
     folder = company_folder(tmp_path, keys=KEYS)
-    (folder / "pre-key-1.json").mkdir()
-    run = clean(tmp_path, "--json")
-    assert report_of(run)["companies"][0]["not_files"] == [{"name": "pre-key-1.json", "what": "a folder"}]
+    make(folder / name)
+    (company,) = report_of(clean(tmp_path, "--json"))["companies"]
+    assert [odd["name"] for odd in company["not_files"]] == [name]
+    assert what in company["not_files"][0]["what"]
 
 
 def test_pipes_called_like_pre_keys_are_never_opened_nor_removed(tmp_path: Path) -> None:
