@@ -78,6 +78,11 @@ CODES: Mapping[str, CodeInfo] = {
     "no-activity": CodeInfo(
         CRITICAL, "The bot has written nothing for weeks; a session dies after about 30 days."
     ),
+    # --- the running bot
+    "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
+    "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),
+    "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
+    "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),
     # --- what cannot be watched
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),
     "no-companies": CodeInfo(EMERGENCY, "No session folder was found at the sessions path."),
