@@ -27,7 +27,7 @@ FORBIDDEN = (
     f"{REAL_HOME}/.local/share/baileys-tools",
     f"{REAL_HOME}/.cache/baileys-tools",
 )
-CLEARED_PREFIXES = ("BAILEYS_", "SESSION_", "XDG_", "RAILWAY_")
+CLEARED_PREFIXES = ("BAILEYS_", "SESSION_", "XDG_", "RAILWAY_", "NOTIFICATION_", "TELEGRAM_")
 CLEARED = (
     "API_URL",
     "ENABLE_MULTITENANCY",

@@ -68,7 +68,11 @@ def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
 def _plain(setting: Setting, value: object) -> object:
     if isinstance(value, timedelta | Secret):
         return setting.show(value)
-    return [*value] if isinstance(value, tuple) else value
+    return (
+        [_plain(setting, item) if not isinstance(item, Secret) else str(item) for item in value]
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:

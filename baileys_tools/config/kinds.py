@@ -7,10 +7,12 @@ read by the same rules.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from baileys_tools.masking import remember_secret
 from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
 
 LARGEST_SECRET_FILE = 65_536
@@ -27,12 +29,13 @@ Absolute = Callable[[str], str]
 
 
 class Secret:
-    """A text that prints as `***` everywhere; only `reveal()` gives it away."""
+    """A text that prints as `***` everywhere, also in what others write; only `reveal()` gives it away."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         self._text = text
+        remember_secret(text)
 
     def reveal(self) -> str:
         """Return the secret itself, for the one place that sends it."""
@@ -188,7 +191,46 @@ def _read_secret(raw: object, absolute: Absolute) -> Secret:
     return Secret(raw.strip())
 
 
-def _read_secret_file(raw: object, absolute: Absolute) -> Secret:
+def _read_secret_url(raw: object, absolute: Absolute) -> Secret:
+    secret: Secret = _read_secret(raw, absolute)
+    _check_url(secret.reveal())
+    return secret
+
+
+def _check_url(text: str) -> None:
+    """Raise ValueError when this is no address of a web server. The text is not shown: it may hold a token."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("this is not an address that starts with https:// or http://")
+    if not _speakable(text) or " " in text:
+        raise ValueError("the address has a space or a control character in it")
+
+
+def _read_secrets(raw: object, absolute: Absolute) -> tuple[Secret, ...]:
+    if isinstance(raw, dict):
+        raise ValueError("a section is not a list of addresses")
+    # A comma can be part of an address, so one only parts where another address begins.
+    pieces = (
+        raw if isinstance(raw, list | tuple) else re.split(r"[\s,]+(?=[A-Za-z0-9]+://)", str(raw).strip())
+    )
+    secrets = [_read_secret(piece, absolute) for piece in pieces]
+    if any("://" not in secret.reveal() or not _speakable(secret.reveal()) for secret in secrets):
+        raise ValueError("the list has an entry that is not an address (mailto://..., ntfy://...)")
+    return tuple(dict.fromkeys(secrets))
+
+
+def in_file(kind: Kind) -> Kind:
+    """Given a kind of secret, return the kind of a path whose file holds such a secret."""
+    return Kind(lambda raw, absolute: kind.read(_content_of_file(raw, absolute), absolute), kind.show)
+
+
+def _content_of_file(raw: object, absolute: Absolute) -> str:
     path = _read_path(raw, absolute)
     try:
         with open(path, "rb") as file:
@@ -203,7 +245,7 @@ def _read_secret_file(raw: object, absolute: Absolute) -> Secret:
         raise ValueError(f"{quoted(path)} is not UTF-8 text") from None
     if not text.strip():
         raise ValueError(f"{quoted(path)} is empty")
-    return Secret(text.strip())
+    return text.strip()
 
 
 BOOLEAN = Kind(_read_boolean, lambda value: str(value).lower())
@@ -215,4 +257,7 @@ COMPANY_IDS = Kind(_read_company_ids, ", ".join)
 TEXTS = Kind(_read_texts, ", ".join)
 COPY_TARGETS = Kind(_read_copy_targets, ", ".join)
 SECRET = Kind(_read_secret, str)
-SECRET_FILE = Kind(_read_secret_file, str)
+SECRET_URL = Kind(_read_secret_url, str)
+SECRETS = Kind(_read_secrets, lambda value: ", ".join(map(str, value)))
+SECRET_KINDS = (SECRET, SECRET_URL, SECRETS)
+"""Their settings get a companion `<key>_file`."""

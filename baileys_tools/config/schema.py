@@ -21,6 +21,8 @@ from baileys_tools.config.kinds import (
     DURATION,
     PATH,
     SECRET,
+    SECRET_URL,
+    SECRETS,
     SIZE,
     TEXTS,
     Secret,
@@ -294,6 +296,110 @@ class State(Section, name="state"):
     )
 
 
+class Notify(Section, name="notify"):
+    """Whom alerts go to, and how often the same one is told again. Any number of these may be given.
+
+    Each is tried by itself: what one cannot deliver waits for its next run, and the others are not told again.
+    """
+
+    __slots__ = ()
+
+    webhook: Secret | None = setting(
+        default=None,
+        kind=SECRET_URL,
+        about="An address that takes each alert as JSON by POST: `text`, `level` and the facts.",
+        env=("NOTIFICATION_WEBHOOK",),
+        default_text="none",
+    )
+    telegram_bot_token: Secret | None = setting(
+        default=None,
+        kind=SECRET,
+        about="The token of a Telegram bot. Needs `notify.telegram_chat_id`.",
+        env=("TELEGRAM_BOT_TOKEN",),
+        default_text="none",
+    )
+    telegram_chat_id: Secret | None = setting(
+        default=None,
+        kind=SECRET,
+        about="The Telegram chat that the bot writes to.",
+        env=("TELEGRAM_CHAT_ID",),
+        default_text="none",
+    )
+    telegram_api: str = setting(
+        default="https://api.telegram.org", kind=URL, about="Where the Telegram Bot API is."
+    )
+    urls: tuple[Secret, ...] = setting(
+        default=(),
+        kind=SECRETS,
+        about="Apprise addresses (`mailto://...`, `ntfy://...`, `discord://...`). Needs "
+        "`pip install 'baileys-tools[apprise]'`.",
+        default_text="none",
+    )
+    warning_every: timedelta = setting(
+        default=timedelta(hours=1),
+        kind=DURATION,
+        about="How often a warning that lasts is told again.",
+        at_least=timedelta(minutes=1),
+    )
+    critical_every: timedelta = setting(
+        default=timedelta(minutes=30),
+        kind=DURATION,
+        about="How often a critical finding that lasts is told again.",
+        at_least=timedelta(minutes=1),
+    )
+    emergency_every: timedelta = setting(
+        default=timedelta(minutes=15),
+        kind=DURATION,
+        about="How often an emergency that lasts is told again.",
+        at_least=timedelta(minutes=1),
+    )
+    host: str | None = setting(
+        default=None,
+        kind=LINE,
+        about="What alerts call this host.",
+        default_text="its own name",
+    )
+
+
+class Ping(Section, name="ping"):
+    """Dead-man's pings, as healthchecks.io takes them, for the commands that cron runs.
+
+    At the start `/start` is added to the address, at a failure `/fail`. Who watches the pings notices what no alert
+    can tell: that nothing runs any more.
+    """
+
+    __slots__ = ()
+
+    url: Secret | None = setting(
+        default=None,
+        kind=SECRET_URL,
+        about="The address for every command that has none of its own. `{command}` in it is the command's name "
+        "(`https://hc-ping.com/<ping-key>/{command}`): one address for all could not tell which one stopped.",
+        default_text="none",
+    )
+    cleanup: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `cleanup`.", default_text="none"
+    )
+    backup: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `backup`.", default_text="none"
+    )
+    verify: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `verify`.", default_text="none"
+    )
+    prune: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `prune`.", default_text="none"
+    )
+    monitor_once: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `monitor-once`.", default_text="none"
+    )
+    trigger: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `trigger`.", default_text="none"
+    )
+    report: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `report`.", default_text="none"
+    )
+
+
 class BotApi(Section, name="bot_api"):
     """The HTTP API of the bots: whether they are connected, and what to ask of them.
 
@@ -448,6 +554,8 @@ class Settings:
     backup: Backup = field(default_factory=Backup)
     copies: Copies = field(default_factory=Copies)
     state: State = field(default_factory=State)
+    notify: Notify = field(default_factory=Notify)
+    ping: Ping = field(default_factory=Ping)
     bot_api: BotApi = field(default_factory=BotApi)
     process: Process = field(default_factory=Process)
     recover: Recover = field(default_factory=Recover)
@@ -487,6 +595,8 @@ SCHEMA = Schema(
     Backup,
     Copies,
     State,
+    Notify,
+    Ping,
     BotApi,
     Process,
     Recover,

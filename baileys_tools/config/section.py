@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from baileys_tools.config.kinds import SECRET, SECRET_FILE, Kind
+from baileys_tools.config.kinds import SECRET_KINDS, Kind, in_file
 
 T = TypeVar("T")
 
@@ -153,10 +153,9 @@ class Schema:
 def _settings_of(section: type[Section]) -> Iterator[Setting]:
     for found in section.declared.values():
         yield found
-        if found.kind is SECRET:
+        if found.kind in SECRET_KINDS:
             # What containers mount: TELEGRAM_BOT_TOKEN_FILE=/run/secrets/telegram
             env = tuple(f"{name}_FILE" for name in found.env[1:])
-            companion = Setting(
-                None, SECRET_FILE, f"A file that holds {found.path}.", env=env, default_text="none"
-            )
+            about = f"A file that holds `{found.path}`."
+            companion = Setting(None, in_file(found.kind), about, env=env, default_text="none")
             yield companion.named(section.section_name, f"{found.key}_file", found.path)

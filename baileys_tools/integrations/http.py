@@ -2,8 +2,8 @@
 
 httpx limits each read, not the whole: a server that sends a byte a second holds it for ever. And it puts the
 address, which may hold a token, into its log and its exceptions. So this is its transport, `httpcore`, over
-sockets that all count down to one deadline. httpcore follows no redirect, asks no proxy variables and logs
-nothing at INFO.
+sockets that all count down to one deadline. httpcore follows no redirect and logs nothing at INFO. A proxy is
+used only where the caller says so: bots are asked on loopback, alerts may have to leave through one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import ssl
+
+    import httpcore
 
 DEADLINE = 15.0
 """Seconds for a whole request: name, connection, TLS, sending and the last byte of the answer."""
@@ -53,10 +55,12 @@ def request(
     body: bytes | None = None,
     deadline: float = DEADLINE,
     limit: int = LARGEST_ANSWER,
+    by_proxy: bool = False,
 ) -> Answer:
     """Send one request and return the answer, whatever its status; a redirect is an answer like any other.
 
-    `deadline` is in seconds for all of it, `limit` in bytes of the body. Raises HttpError.
+    `deadline` is in seconds for all of it, `limit` in bytes of the body. `by_proxy`: by way of the proxy that the
+    environment names for this address (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY), if any. Raises HttpError.
     """
     import httpcore
 
@@ -65,11 +69,8 @@ def request(
     sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "baileys-tools"}
     sent |= headers or {}
     try:
-        secure = url.lower().startswith("https:")
         with (
-            httpcore.ConnectionPool(
-                ssl_context=_trusted() if secure else None, network_backend=_backend(clock)
-            ) as pool,
+            _pool(url, clock, by_proxy=by_proxy) as pool,
             pool.stream(method, url, headers=list(sent.items()), content=body or b"") as response,
         ):
             content = bytearray()
@@ -91,8 +92,46 @@ def request(
         raise HttpError("the address is neither http:// nor https://") from None
     except (httpcore.ProtocolError, httpcore.NetworkError):
         raise HttpError("the connection broke before the answer was whole, or it was not HTTP") from None
+    except httpcore.ProxyError:
+        raise HttpError("the proxy did not let the request through") from None
     except (ValueError, TypeError):
         raise HttpError("the address or a header cannot be sent") from None
+
+
+def _pool(url: str, clock: _Countdown, *, by_proxy: bool) -> httpcore.ConnectionPool:
+    import httpcore
+
+    trusted = _trusted() if url.lower().startswith("https:") else None
+    proxy = _proxy_for(url) if by_proxy else None
+    if proxy is None:
+        return httpcore.ConnectionPool(ssl_context=trusted, network_backend=_backend(clock))
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise HttpError("the proxy that the environment names is no HTTP proxy")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return httpcore.HTTPProxy(
+        f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}",
+        proxy_auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
+        ssl_context=trusted,
+        proxy_ssl_context=_trusted() if parts.scheme == "https" else None,
+        network_backend=_backend(clock),
+    )
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, None for none."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies_environment, proxy_bypass
+
+    parts = urlsplit(url)
+    named = getproxies_environment()
+    proxy = named.get(parts.scheme) or named.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    # As curl reads it: without a scheme it is HTTP.
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def masked_number(text: str) -> str:

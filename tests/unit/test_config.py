@@ -38,6 +38,8 @@ from baileys_tools.config.kinds import (
     DURATION,
     PATH,
     SECRET,
+    SECRET_URL,
+    SECRETS,
     SIZE,
     TEXTS,
     Kind,
@@ -66,6 +68,13 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     PRESET: tuple((word, word) for word in ("ai-admin", "waha", "evolution", "wppconnect")),
     WHEN_CONNECTED: tuple((word, word) for word in ("skip", "allow", "skip", "allow")),
     ENDPOINT: tuple((f"GET /{word}", {"method": "GET", "path": f"/{word}"}) for word in "abcd"),
+    SECRET_URL: tuple((f"https://h/{word}", Secret(f"https://h/{word}")) for word in "abcd"),
+    SECRETS: (
+        ("ntfy://a", (Secret("ntfy://a"),)),
+        ("ntfy://b,mailto://u:p@h?to=x,y", (Secret("ntfy://b"), Secret("mailto://u:p@h?to=x,y"))),
+        ("json://c json://d", (Secret("json://c"), Secret("json://d"))),
+        ("ntfy://e/f", (Secret("ntfy://e/f"),)),
+    ),
     COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
 }
 
@@ -127,7 +136,8 @@ def test_flag_beats_environment_beats_file_beats_default(load, path, given):
     environ = {found.env[0]: samples[1][0]} if by_own_variable else {}
     if by_known_variable and len(found.env) > 1:
         environ[found.env[-1]] = samples[2][0]
-    yaml = f"{section}:\n  {key}: {samples[3][0]}\n" if by_file else None
+    quote = "'" if found.kind in (SECRET_URL, SECRETS, URL) else ""
+    yaml = f"{section}:\n  {key}: {quote}{samples[3][0]}{quote}\n" if by_file else None
 
     loaded = load(flags, environ, yaml)
 

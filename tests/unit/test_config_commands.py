@@ -77,6 +77,19 @@ def test_show_as_json_has_every_setting_once():
     assert facts["settings"]["sessions.companies"]["value"] == []
 
 
+def test_show_masks_secrets_one_by_one():
+    environ = {
+        "NOTIFICATION_WEBHOOK": "https://h/canary-1",
+        "BAILEYS_TOOLS_NOTIFY__URLS": "json://canary-2,json://b",
+    }
+    for as_json in (True, False):
+        text = run_show(load({}, environ), as_json=as_json)
+        assert "canary" not in text
+    facts = json.loads(run_show(load({}, environ), as_json=True))["settings"]
+    assert facts["notify.webhook"] == {"value": "***", "origin": "environment NOTIFICATION_WEBHOOK"}
+    assert facts["notify.urls"]["value"] == ["***", "***"]
+
+
 def test_nothing_raw_from_a_value_reaches_the_terminal():
     text = run_show(load({"sessions.path": "/s/\x1b[2J\udcff"}), as_json=False)
     assert all(line.isprintable() for line in text.splitlines())
