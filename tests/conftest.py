@@ -22,6 +22,7 @@ REAL_HOME = os.path.expanduser("~")
 FORBIDDEN = (
     "/etc/baileys-tools",
     "/var/lib/baileys-tools",
+    "/etc/cron.d/baileys-tools",
     f"{REAL_HOME}/.config/baileys-tools",
     f"{REAL_HOME}/.local/state/baileys-tools",
     f"{REAL_HOME}/.local/share/baileys-tools",
@@ -44,9 +45,22 @@ class RealHomeTouched(BaseException):
     """A test went for the operator's own files. No Exception, so that no `except` in the tool hides it."""
 
 
+@pytest.fixture(scope="session")
+def no_crontab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the front of PATH, with a crontab program that refuses: the real one is the developer's own."""
+    folder = tmp_path_factory.mktemp("no-crontab")
+    program = folder / "crontab"
+    program.write_text("#!/bin/sh\necho 'a test went for the real crontab' >&2\nexit 1\n")
+    program.chmod(0o755)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a home of its own and an environment without the developer's settings."""
+def own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, no_crontab: Path
+) -> Path:
+    """Give each test a home of its own, an environment without the developer's settings, and no crontab."""
+    monkeypatch.setenv("PATH", f"{no_crontab}:{os.environ['PATH']}")
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(CLEARED_PREFIXES) or name in CLEARED:

@@ -13,6 +13,7 @@ MODULES = {
     "folders": ("cleanup", "undo"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "settings": ("config",),
+    "host": ("cron",),
 }
 """Which module has which commands and groups, in the order of the help."""
 

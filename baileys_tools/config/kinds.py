@@ -185,6 +185,16 @@ def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
     return targets
 
 
+def _read_schedule(raw: object, absolute: Absolute) -> str:
+    from baileys_tools.schedule import OFF, parse_schedule
+
+    text = " ".join(_text(raw, 'a time for cron (for example "0 3 * * *", or off)').strip('" ').split())
+    if text.lower() in (OFF, "false", "no"):
+        return OFF
+    parse_schedule(text)
+    return text
+
+
 def _read_secret(raw: object, absolute: Absolute) -> Secret:
     if not isinstance(raw, str) or not raw.strip():
         raise ValueError("a secret is one text that is not empty")
@@ -256,6 +266,7 @@ PATH = Kind(_read_path, str)
 COMPANY_IDS = Kind(_read_company_ids, ", ".join)
 TEXTS = Kind(_read_texts, ", ".join)
 COPY_TARGETS = Kind(_read_copy_targets, ", ".join)
+SCHEDULE = Kind(_read_schedule, lambda value: f'"{value}"')  # a * begins an alias in YAML
 SECRET = Kind(_read_secret, str)
 SECRET_URL = Kind(_read_secret_url, str)
 SECRETS = Kind(_read_secrets, lambda value: ", ".join(map(str, value)))

@@ -20,6 +20,7 @@ from baileys_tools.config.kinds import (
     COUNT,
     DURATION,
     PATH,
+    SCHEDULE,
     SECRET,
     SECRET_URL,
     SECRETS,
@@ -537,6 +538,44 @@ class Recover(Section, name="recover"):
     )
 
 
+class Cron(Section, name="cron"):
+    """When `cron install` has each job run: five fields as in crontab(5), in the host's local time, or `off`.
+
+    A time that is given stands as written; the default ones are moved by some minutes from host to host.
+    """
+
+    __slots__ = ()
+
+    monitor: str = setting(default="* * * * *", kind=SCHEDULE, about="When `monitor-once` runs.")
+    trigger: str = setting(default="*/30 * * * *", kind=SCHEDULE, about="When `trigger` runs.")
+    cleanup: str = setting(default="0 3 * * *", kind=SCHEDULE, about="When `cleanup` runs.")
+    backup: str = setting(default="*/5 * * * *", kind=SCHEDULE, about="When `backup` runs.")
+    prune: str = setting(default="30 4 * * *", kind=SCHEDULE, about="When `prune` runs.")
+    verify: str = setting(default="0 5 * * 0", kind=SCHEDULE, about="When `verify` runs.")
+    report: str = setting(default="0 6 * * *", kind=SCHEDULE, about="When `report` runs.")
+    recover: str = setting(
+        default="*/5 * * * *",
+        kind=SCHEDULE,
+        about="When `recover` runs; it only alerts unless told otherwise.",
+    )
+    jitter: timedelta = setting(
+        default=timedelta(minutes=10),
+        kind=DURATION,
+        about="Up to how many minutes a default time is moved, the same each day, by the host's name.",
+    )
+    log: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="The file that takes what the jobs have to say.",
+        default_text="`cron.log` in `state.dir`",
+    )
+    journal: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Send what the jobs have to say to the journal (`logger -t baileys-tools`) instead of a file.",
+    )
+
+
 PER_COMPANY = ("bot_api", "process")
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 
@@ -559,6 +598,7 @@ class Settings:
     bot_api: BotApi = field(default_factory=BotApi)
     process: Process = field(default_factory=Process)
     recover: Recover = field(default_factory=Recover)
+    cron: Cron = field(default_factory=Cron)
     companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By company id: values by dotted path that are its own."""
 
@@ -600,5 +640,6 @@ SCHEMA = Schema(
     BotApi,
     Process,
     Recover,
+    Cron,
     per_company=PER_COMPANY,
 )

@@ -37,6 +37,7 @@ from baileys_tools.config.kinds import (
     COUNT,
     DURATION,
     PATH,
+    SCHEDULE,
     SECRET,
     SECRET_URL,
     SECRETS,
@@ -55,6 +56,7 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),
     SIZE: (("150MB", 150_000_000), ("1.5 GB", 1_500_000_000), ("2GiB", 2 << 30), ("4096", 4096)),
     PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
+    SCHEDULE: (*((f"{n} 3 * * *", f"{n} 3 * * *") for n in (7, 8, 9)), ("Off", "off")),
     TEXTS: (("age1a", ("age1a",)), ("age1b,age1c", ("age1b", "age1c")), ("d e", ("d e",)), ("f", ("f",))),
     COPY_TARGETS: (
         ("sftp://a@b/c", ("sftp://a@b/c",)),

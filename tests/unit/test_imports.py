@@ -15,7 +15,7 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking"}
+LEAVES = {"errors", "units", "masking", "schedule"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "masking": set(),
     "units": {"errors"},
+    "schedule": {"units"},
     "domain": LEAVES | {"domain"},
     "config": LEAVES | {"config"},
     **{effect: LEAVES | {effect, "domain"} for effect in EFFECTS},

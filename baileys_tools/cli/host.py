@@ -1,0 +1,105 @@
+"""The host: `cron`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import (
+    ConfigOption,
+    QuietOption,
+    SessionsOption,
+    app,
+    finish,
+)
+
+cron_app = typer.Typer(
+    help="Run everything by itself: entries for cron, or systemd timers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(cron_app, name="cron")
+
+SystemOption = Annotated[
+    bool, typer.Option("--system", help="/etc/cron.d/baileys-tools instead of your own crontab; needs root.")
+]
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="With --system: who runs the jobs. [default: the owner of the sessions]"
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and touch nothing.")]
+
+
+@cron_app.command("show")
+def cron_show(
+    sessions: SessionsOption = None,
+    system: SystemOption = False,
+    user: UserOption = None,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Print systemd services and timers instead.")
+    ] = False,
+    into: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="With --systemd: write the units into this folder.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print the entries that `cron install` would write.
+
+    \b
+    Examples:
+      baileys-tools cron show
+      baileys-tools cron show --system --user bot
+      baileys-tools cron show --systemd --into /etc/systemd/system
+    """
+    from baileys_tools.commands.cron import show_command
+
+    flags = {"sessions.path": sessions}
+    finish(lambda: show_command(flags, config, system=system, user=user, systemd=systemd, into=into))
+
+
+@cron_app.command("install")
+def cron_install(
+    sessions: SessionsOption = None,
+    system: SystemOption = False,
+    user: UserOption = None,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put the jobs into the crontab, in a marked block. Twice is once.
+
+    Every other line stays byte for byte as it is, and the crontab before is kept. Each job sees the settings
+    that are in force now. Times: the section cron of the settings.
+
+    \b
+    Examples:
+      baileys-tools cron install --dry-run
+      baileys-tools cron install --sessions /srv/bot/sessions
+      sudo baileys-tools cron install --system --user bot
+    """
+    from baileys_tools.commands.cron import install_command
+
+    flags = {"sessions.path": sessions}
+    finish(lambda: install_command(flags, config, system=system, user=user, dry_run=dry_run, quiet=quiet))
+
+
+@cron_app.command("remove")
+def cron_remove(
+    system: SystemOption = False,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take the jobs out of the crontab again.
+
+    \b
+    Examples:
+      baileys-tools cron remove --dry-run
+      baileys-tools cron remove
+    """
+    from baileys_tools.commands.cron import remove_command
+
+    finish(lambda: remove_command(config, system=system, dry_run=dry_run, quiet=quiet))

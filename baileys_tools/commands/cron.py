@@ -1,0 +1,280 @@
+"""`cron show`, `install`, `remove` and `status`: the jobs that keep a host's session folders, in its crontab."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from baileys_tools.config import LoadedSettings, Secret, load_settings, require_sessions_path
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.domain.cron import (
+    JOBS,
+    Entry,
+    Log,
+    crontab_block,
+    entries_of,
+    plan_entries,
+    split,
+    spread,
+    with_block,
+    without_block,
+)
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.integrations import crontab
+from baileys_tools.units import printable
+
+
+class Account(NamedTuple):
+    """Who runs the jobs."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class Setup(NamedTuple):
+    """Everything that the crontab, or the units, of a host are made from."""
+
+    account: Account
+    entries: Sequence[Entry]
+    variables: Mapping[str, str]
+    """Settings that cron would not see by itself."""
+    log: Log
+    notes: Sequence[str]
+    writable: Sequence[str]
+
+    def block(self, *, system: bool) -> bytes:
+        """Return the marked block for the user's crontab, or for /etc/cron.d."""
+        user = self.account.name if system else ""
+        return crontab_block(self.entries, self.variables, self.log, self.notes, user)
+
+
+def show_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    system: bool,
+    user: str | None,
+    systemd: bool,
+    into: str | None,
+) -> ExitCode:
+    """Given the command line, print the entries, or the systemd units, for this host."""
+    setup = setup_of(load_settings(flags, os.environ, config=config), system=system, user=user)
+    if not systemd:
+        print(setup.block(system=system).decode("utf-8", "backslashreplace"), end="")
+        return ExitCode.DONE
+    from baileys_tools.domain.systemd import units
+
+    made = units(setup.entries, setup.variables, setup.account.name, setup.writable)
+    if into is None:
+        print("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in made.items()), end="")
+        return ExitCode.DONE
+    try:
+        os.makedirs(into, exist_ok=True)
+        for name, text in made.items():
+            with open(os.path.join(into, name), "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise BaileysToolsError(f"cannot write into {into}: {error.strerror}") from error
+    timers = " ".join(name for name in made if name.endswith(".timer"))
+    print(f"wrote {len(made)} units into {printable(into)}; next:")
+    print(f"  systemctl daemon-reload && systemctl enable --now {timers}")
+    return ExitCode.DONE
+
+
+def install_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    system: bool,
+    user: str | None,
+    dry_run: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, put our block into the crontab, or show what would change there."""
+    loaded = load_settings(flags, os.environ, config=config)
+    setup = setup_of(loaded, system=system, user=user)
+    block = setup.block(system=system)
+    if wrong := crontab.misread_times(entries_of(block)):
+        raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
+    changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
+    if changed and not dry_run:
+        if setup.log.path:
+            crontab.prepare_log(setup.log.path, setup.account.uid, setup.account.gid)
+        if not quiet:
+            print(
+                f"{len(setup.entries)} jobs run from now on: {', '.join(e.job.command for e in setup.entries)}"
+            )
+            print(f"what they have to say goes to {printable(setup.log.path) or 'the journal'}")
+            for note in setup.notes:
+                print(f"note: {printable(note)}")
+            print("look after them: baileys-tools cron status")
+    return ExitCode.DONE
+
+
+def remove_command(config: str | None, *, system: bool, dry_run: bool, quiet: bool) -> ExitCode:
+    """Given the command line, take our block out of the crontab, or show what would change there."""
+    loaded = load_settings({}, os.environ, config=config)
+    _change(loaded, without_block, system=system, dry_run=dry_run, quiet=quiet)
+    return ExitCode.DONE
+
+
+def _change(
+    loaded: LoadedSettings, edit: Callable[[bytes], bytes], *, system: bool, dry_run: bool, quiet: bool
+) -> bool:
+    place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
+    if dry_run:
+        before = read_tab(system=system)
+        after = edit(before or b"")
+        print(_difference(before or b"", after) or f"{place} is as it should be; nothing would change")
+        return bool(after != (before or b""))
+    with crontab.backups_folder(loaded.settings.state.dir) as backups:
+        before = read_tab(system=system)
+        after = edit(before or b"")
+        if after == (before or b""):
+            if not quiet:
+                print(f"{place} is as it should be; nothing was changed")
+            return False
+        write = crontab.write_system_file if system else crontab.write_crontab
+        kept = write(before, after, backups)
+    if not quiet:
+        print(f"changed {place}; the one before is kept in {printable(kept)}")
+    return True
+
+
+def read_tab(*, system: bool) -> bytes | None:
+    """Return the crontab that we write to, as it is; None when there is none."""
+    return crontab.read_system_file() if system else crontab.read_crontab()
+
+
+def _difference(before: bytes, after: bytes) -> str:
+    from difflib import unified_diff
+
+    old, new = (
+        [printable(line) for line in tab.decode("utf-8", "surrogateescape").split("\n")]
+        for tab in (before, after)
+    )
+    return "\n".join(unified_diff(old, new, "crontab", "crontab after", lineterm="", n=1))
+
+
+def setup_of(
+    loaded: LoadedSettings, *, system: bool = False, user: str | None = None, host: str | None = None
+) -> Setup:
+    """Given the settings in force, return what cron is to run so that each job sees the same settings.
+
+    Raises UsageError where that cannot be: no sessions path, or a secret that only the environment knows.
+    """
+    sessions = require_sessions_path(loaded)
+    if user is not None and not system:
+        raise UsageError(
+            "--user goes with --system only", "Or run it as that user: sudo -u USER baileys-tools ..."
+        )
+    account = account_named(_owner(sessions, user) if system else None)
+    settings = loaded.settings
+    notes = []
+    if settings.backup.path is None:
+        left_out = ", ".join(job.command for job in JOBS if job.needs_repository)
+        notes.append(f"Without {left_out}: there is no backup.path in the settings.")
+    options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
+    entries = plan_entries(
+        _times(loaded, os.uname().nodename if host is None else host),
+        own_command(),
+        options,
+        {},
+        has_repository=settings.backup.path is not None,
+    )
+    alone = _settings_alone(loaded, account)
+    state_dir = (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
+    log = Log("" if settings.cron.journal else settings.cron.log or os.path.join(state_dir, "cron.log"))
+    if log.path:
+        notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
+    writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
+    return Setup(account, entries, carried_settings(loaded, alone), log, notes, writable)
+
+
+def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
+    times = {}
+    for job in JOBS:
+        path = f"cron.{job.setting}"
+        time: str = loaded.values[path]
+        default = loaded.origin[path] == "default"
+        times[job.setting] = spread(time, job.setting, host, loaded.settings.cron.jitter) if default else time
+    return times
+
+
+def own_command() -> list[str]:
+    """Return the words that start this very installation from anywhere: cron knows few paths."""
+    beside = os.path.join(os.path.dirname(sys.executable), "baileys-tools")
+    called = os.path.abspath(sys.argv[0])
+    for script in (beside, called):
+        if os.path.basename(script) == "baileys-tools" and os.access(script, os.X_OK):
+            return [script]
+    # -P: what lies in the working folder of a job is no module of ours.
+    return [sys.executable, "-P", "-m", "baileys_tools"]
+
+
+def account_named(name: str | None) -> Account:
+    """Return the account of that name, the calling user's for None. Raise UsageError when there is none."""
+    try:
+        found = pwd.getpwuid(os.geteuid()) if name is None else pwd.getpwnam(name)
+    except KeyError:
+        raise UsageError(f"there is no user {name or os.geteuid()} on this host") from None
+    home = os.environ.get("HOME", found.pw_dir) if name is None else found.pw_dir
+    return Account(found.pw_name, found.pw_uid, found.pw_gid, home)
+
+
+def _owner(sessions: str, user: str | None) -> str:
+    if user is not None:
+        return user
+    try:
+        return pwd.getpwuid(os.stat(sessions).st_uid).pw_name
+    except (OSError, KeyError):
+        raise UsageError(f"nobody knows who owns {sessions}", "Say who runs the jobs: --user NAME") from None
+
+
+def _settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
+    """Return the settings as a job of `account` finds them: without this shell's flags and variables."""
+    return load_settings(
+        {}, {}, config=loaded.config_file, cwd=account.home, home=account.home, euid=account.uid
+    )
+
+
+def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str, str]:
+    """Return the variables that a job needs to see, besides what it finds `alone`, the settings now in force.
+
+    Raises UsageError for a secret that only the environment knows.
+    """
+    variables: dict[str, str] = {}
+    for path, value in loaded.values.items():
+        origin = loaded.origin[path]
+        if origin == "default" or alone.values[path] == value:
+            continue
+        setting = SCHEMA.settings[path]
+        if not isinstance(value, Secret):
+            # The names that people know: BAILEYS_SESSIONS_PATH, not BAILEYS_TOOLS_SESSIONS__PATH.
+            name = next((name for name in setting.env[1:] if name.startswith("BAILEYS_")), setting.env[0])
+            variables[name] = setting.show(value)
+            continue
+        name, _, by_file = origin.removeprefix("environment ").partition(" ")
+        if not by_file:
+            raise UsageError(
+                f"{path} comes from {origin}, which cron does not have, and a crontab is no place for a secret",
+                f"Write it into a file of mode 0600 and name that in the settings: {setting.key}_file",
+            )
+        variables[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
+    return variables
+
+
+def installed_block(*, system: bool) -> bytes:
+    """Return our block as it stands in the crontab, empty when it does not."""
+    return split(read_tab(system=system) or b"")[1]
+
+
+def now_here() -> datetime:
+    """Return the time in the host's own zone, by which cron goes."""
+    return datetime.now(UTC).astimezone()

@@ -1,0 +1,193 @@
+"""Our entries for cron: which jobs run when, the lines they become, and the marked block they stand in.
+
+Everything in a crontab outside the block belongs to somebody else and stays byte for byte as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.schedule import OFF
+
+BEGIN = b"# BEGIN baileys-tools"
+END = b"# END baileys-tools"
+
+LONGEST_COMMAND = 990
+"""Debian's cron takes 1000 bytes, its own end included (cron.h: MAX_COMMAND)."""
+
+
+class Job(NamedTuple):
+    """One thing that cron does: the setting that says when, and the command with its options."""
+
+    setting: str
+    arguments: tuple[str, ...]
+    needs_repository: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command as its runs are recorded."""
+        return self.arguments[0]
+
+
+JOBS = (
+    Job("monitor", ("monitor-once", "--quiet")),
+    Job("trigger", ("trigger", "--quiet")),
+    Job("recover", ("recover", "--quiet")),
+    Job("cleanup", ("cleanup", "--quiet")),
+    Job("backup", ("backup", "--quiet"), needs_repository=True),
+    Job("prune", ("prune", "--quiet"), needs_repository=True),
+    Job("verify", ("verify", "--quiet"), needs_repository=True),
+    Job("report", ("report", "--quiet")),
+)
+
+
+class Entry(NamedTuple):
+    """One job with its time (five fields) and the words of its command line, options of this host included."""
+
+    job: Job
+    time: str
+    words: tuple[str, ...]
+
+
+class Log(NamedTuple):
+    """Where the jobs' output goes: to a file, or to the journal when `path` is empty."""
+
+    path: str = ""
+
+
+def spread(time: str, job: str, host: str, most: timedelta) -> str:
+    """Given a default time, return it moved by up to `most`, always the same on one host.
+
+    A fleet that is installed from one image must not go for the same server, or the same disk, in the same
+    second. Steps (`*/5`) are moved within the step, fixed times by minutes; every minute stays every minute.
+    """
+    minutes = int(most.total_seconds() // 60)
+    minute, hour, *rest = time.split()
+    number = int.from_bytes(hashlib.sha256(f"{host}\0{job}".encode()).digest()[:8], "big")
+    if minute.startswith("*/"):
+        step = int(minute[2:])
+        offset = number % max(1, min(step, minutes))
+        return " ".join([f"{offset}-59/{step}" if offset else minute, hour, *rest])
+    if minute.isdigit() and hour.isdigit():
+        moved = int(hour) * 60 + int(minute) + number % max(1, minutes)
+        # Never over midnight: that would be another day of the week.
+        moved = min(moved, 23 * 60 + 59)
+        return " ".join([str(moved % 60), str(moved // 60), *rest])
+    return time
+
+
+def plan_entries(
+    times: Mapping[str, str],
+    command: Sequence[str],
+    options: Sequence[str],
+    extra: Mapping[str, Sequence[str]],
+    *,
+    has_repository: bool,
+) -> list[Entry]:
+    """Given the time of each job, return the entries: `command`, the job's arguments, `options` and its `extra`.
+
+    A job that is off is left out, and so is one that needs a repository where there is none.
+    """
+    return [
+        Entry(job, times[job.setting], (*command, *job.arguments, *extra.get(job.setting, ()), *options))
+        for job in JOBS
+        if times[job.setting] != OFF and (has_repository or not job.needs_repository)
+    ]
+
+
+def crontab_line(entry: Entry, variables: Mapping[str, str], log: Log, user: str = "") -> str:
+    """Return the line of a crontab for an entry; `user` is what /etc/cron.d wants in the sixth field.
+
+    Variables stand on the line itself: a `NAME=value` line would hold for everybody's lines below it.
+    Raises BaileysToolsError for what cron cannot be told.
+    """
+    from shlex import join, quote
+
+    words = [f"{name}={quote(value)}" for name, value in variables.items()]
+    # tee goes on when the log cannot be written, and says so; a failed redirection would stop the job itself.
+    sink = f"tee -a {quote(log.path)} >/dev/null" if log.path else "logger -t baileys-tools"
+    shell = " ".join([*words, join(entry.words), "2>&1 |", sink])
+    for character, name in (("\n", "a line break"), ("\r", "a line break"), ("\\", "a backslash")):
+        if character in shell:
+            raise BaileysToolsError(
+                f"a path with {name} cannot be written into a crontab: {shell}", "Give it another name."
+            )
+    # cron ends the command at the first % that has no backslash, also between quotes.
+    shell = shell.replace("%", "\\%")
+    if len(shell.encode("utf-8", "surrogateescape")) > LONGEST_COMMAND:
+        raise BaileysToolsError(
+            f"the line for {entry.job.command} is longer than the {LONGEST_COMMAND} bytes that cron takes",
+            "Write the settings into a file: baileys-tools config init",
+        )
+    return " ".join(filter(None, [entry.time, user, shell]))
+
+
+def crontab_block(
+    entries: Sequence[Entry], variables: Mapping[str, str], log: Log, notes: Sequence[str], user: str = ""
+) -> bytes:
+    """Return the marked block with all entries, as it stands in a crontab."""
+    lines = [
+        BEGIN.decode(),
+        '# Written by "baileys-tools cron install". Change the settings (section cron), not these lines.',
+        *(f"# {note}" for note in notes),
+        *(crontab_line(entry, variables, log, user) for entry in entries),
+        END.decode(),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def with_block(tab: bytes, block: bytes) -> bytes:
+    """Given a crontab, return it with `block` where our block was, else at its end.
+
+    A last line without its line break gets one, as crontab(1) takes no other.
+    """
+    before, found, after = split(tab)
+    if found:
+        return before + block + after
+    return before + (b"\n" if before and not before.endswith(b"\n") else b"") + block
+
+
+def without_block(tab: bytes) -> bytes:
+    """Given a crontab, return it without our block."""
+    before, _, after = split(tab)
+    return before + after
+
+
+def split(tab: bytes) -> tuple[bytes, bytes, bytes]:
+    """Given a crontab, return what is before our block, the block (empty: none) and what is after it.
+
+    Raise BaileysToolsError when the marks do not make one block: then nobody knows whose the lines are.
+    """
+    marks = []
+    start = 0
+    for line in _lines(tab):
+        text = line.rstrip()
+        if text in (BEGIN, END):
+            marks.append((text, start, start + len(line)))
+        start += len(line)
+    if not marks:
+        return tab, b"", b""
+    if [mark[0] for mark in marks] != [BEGIN, END]:
+        raise BaileysToolsError(
+            f'the crontab has not one "{BEGIN.decode()}" with one "{END.decode()}" after it',
+            "Somebody changed these marks. Take the lines out by hand (crontab -e), then install again.",
+            exit_code=ExitCode.REFUSED,
+        )
+    first, last = marks[0][1], marks[1][2]
+    return tab[:first], tab[first:last], tab[last:]
+
+
+def _lines(tab: bytes) -> list[bytes]:
+    """Lines as cron has them: only \\n ends one."""
+    parts = tab.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def entries_of(block: bytes) -> list[str]:
+    """Given our block, return its lines that are jobs."""
+    lines = block.decode("utf-8", "surrogateescape").split("\n")
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,107 @@
+"""`cron show`: the example in the repository, the settings that travel along, the systemd units."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import COMMAND, company_folder, missing, run_cli
+
+ROOT = Path(__file__).parents[2]
+
+EXAMPLE_SETTINGS = """\
+sessions: {path: /srv/bot/sessions}
+backup: {path: /var/backups/baileys}
+state: {dir: /var/lib/baileys-tools}
+cron: {jitter: 0}
+"""
+
+
+def test_the_example_is_what_cron_show_prints(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(EXAMPLE_SETTINGS)
+    run = run_cli("cron", "show", "--config", file, env={"BAILEYS_TOOLS_STATE_DIR": "/var/lib/baileys-tools"})
+    assert run.returncode == 0, run.stderr
+    shown = run.stdout.replace(str(COMMAND), "/home/bot/.local/bin/baileys-tools")
+    shown = shown.replace(str(file), "/etc/baileys-tools/config.yaml")
+    assert shown == (ROOT / "crontab.example").read_text(), "write it again: see this test"
+
+
+def test_settings_that_cron_would_not_see_travel_along(tmp_path: Path, own_home: Path) -> None:
+    company_folder(tmp_path / "a b")
+    file = own_home / ".config" / "baileys-tools" / "config.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("cleanup: {session_max_age: 20d}\ncron: {report: off, verify: '0 5 * * 1'}\n")
+    run = run_cli(
+        *("cron", "show", "--sessions", "a b"),
+        env={"BAILEYS_TOOLS_PRE_KEYS__KEEP": "80", "COMPANY_ID": "7, 8"},
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stderr
+    lines = [line for line in run.stdout.splitlines() if not line.startswith("#")]
+    assert len(lines) == 4, "no repository, so no backup, prune and verify; report is off"
+    for line in lines:
+        assert f"BAILEYS_SESSIONS_PATH='{tmp_path}/a b' " in line
+        assert "BAILEYS_TOOLS_PRE_KEYS__KEEP=80 " in line
+        assert "BAILEYS_TOOLS_SESSIONS__COMPANIES='7, 8' " in line
+        assert f" --config {file} " in line
+        assert "session_max_age" not in line.lower(), "the file says so itself"
+
+
+def test_a_mistake_in_a_time_is_found_when_settings_are_read(tmp_path: Path) -> None:
+    company_folder(tmp_path)
+    run = run_cli("cron", "show", "--sessions", tmp_path, env={"BAILEYS_TOOLS_CRON__CLEANUP": "0 24 * * *"})
+    assert run.returncode == 2
+    assert "cron.cleanup" in run.stderr
+    assert "0 to 23" in run.stderr
+
+
+def test_without_a_sessions_path_nothing_is_shown() -> None:
+    assert run_cli("cron", "show").returncode == 2
+
+
+def test_the_units_pass_the_verification_of_systemd(tmp_path: Path) -> None:
+    company_folder(tmp_path / "a %b")
+    run = run_cli(
+        *("cron", "show", "--systemd", "--into", tmp_path / "units", "--sessions", tmp_path / "a %b"),
+        env={"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "back$up")},
+    )
+    assert run.returncode == 0, run.stderr
+    units = sorted((tmp_path / "units").iterdir())
+    assert len(units) == 16
+    if not shutil.which("systemd-analyze"):
+        missing("systemd-analyze")
+    verify = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}/units:"},
+        check=False,
+    )
+    assert verify.returncode == 0, verify.stderr
+    assert str(tmp_path) not in verify.stderr
+
+
+@pytest.mark.parametrize(
+    ("time", "calendars"),
+    [
+        ("* * * * *", ["*-*-* *:*:00"]),
+        ("3-59/5 * * * *", ["*-*-* *:03/5:00"]),
+        ("7-59/30 * * * *", ["*-*-* *:07,37:00"]),
+        ("0 3 * * *", ["*-*-* 03:00:00"]),
+        ("0 5 * * 0", ["Sun *-*-* 05:00:00"]),
+        ("0 5 1,15 * mon-fri", ["*-*-01,15 05:00:00", "Mon,Tue,Wed,Thu,Fri *-*-* 05:00:00"]),
+        ("0 5 * jan,jul *", ["*-01,07-* 05:00:00"]),
+    ],
+)
+def test_a_time_for_cron_as_a_calendar_for_systemd(time: str, calendars: list[str]) -> None:
+    from baileys_tools.domain.systemd import on_calendar
+    from baileys_tools.schedule import parse_schedule
+
+    assert on_calendar(parse_schedule(time)) == calendars
+    if shutil.which("systemd-analyze"):
+        subprocess.run(["systemd-analyze", "calendar", *calendars], check=True, capture_output=True)

@@ -1,0 +1,245 @@
+"""The real crontab program: what it is given, and what we leave of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.integrations import crontab
+from tests.cronhost import CronHost
+from tests.crontabs import CRONTABS
+from tests.support import COMMAND, company_folder, require_tool, run_cli
+
+ROOT = Path(__file__).parents[2]
+
+EDIT_ALL = """
+import json, os, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from baileys_tools.domain.cron import with_block, without_block
+from baileys_tools.integrations.crontab import backups_folder, read_crontab, write_crontab
+from tests.crontabs import block
+spool, state = "/var/spool/cron/crontabs/root", sys.argv[2]
+first, other = block(), block("/usr/bin/baileys-tools", has_repository=False)
+def listed():
+    with open(spool, "rb") as file:
+        content = file.read()
+    return content.split(b"\\n", 3)[3]
+def change(edit):
+    with backups_folder(state) as backups:
+        before = read_crontab()
+        write_crontab(before, edit(before or b""), backups)
+done = 0
+for path in sorted(os.listdir(sys.argv[3])):
+    with open(os.path.join(sys.argv[3], path), "rb") as file:
+        tab = file.read()
+    given = os.path.join(sys.argv[3], path)
+    if subprocess.run(["crontab", given], capture_output=True).returncode != 0:
+        continue  # a crontab that cron itself refuses
+    assert read_crontab() == tab, (path, tab, read_crontab())
+    for edit, wanted in (
+        (lambda one: with_block(one, first), tab + first),
+        (lambda one: with_block(one, first), tab + first),
+        (lambda one: with_block(one, other), tab + other),
+        (without_block, tab),
+    ):
+        change(edit)
+        assert listed() == wanted, (path, listed(), wanted)
+    done += 1
+print(done)
+"""
+
+
+def write_samples(folder: Path, number: int) -> None:
+    """Crontabs that end with a newline, as crontab(1) wants them; the others are refused before we come."""
+    folder.mkdir()
+    made: list[bytes] = []
+
+    @settings(
+        max_examples=number,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(CRONTABS)
+    def collect(tab: bytes) -> None:
+        made.append(tab + b"\n" if tab and not tab.endswith(b"\n") else tab)
+
+    collect()
+    for index, tab in enumerate(made):
+        (folder / f"{index:05}").write_bytes(tab)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("number", "enough"), [(40, 10), pytest.param(2000, 500, marks=pytest.mark.faults)])
+def test_the_real_program_leaves_every_other_line_as_it_is(tmp_path: Path, number: int, enough: int) -> None:
+    host = CronHost(tmp_path)
+    write_samples(tmp_path / "tabs", number)
+    script = tmp_path / "edit.py"
+    script.write_text(EDIT_ALL)
+    run = host.run(sys.executable, script, ROOT, tmp_path / "state", tmp_path / "tabs", cwd=ROOT)
+    assert run.returncode == 0, run.stderr.decode("utf-8", "backslashreplace")[-3000:]
+    assert int(run.stdout) >= enough, "most of the samples were crontabs"
+
+
+@pytest.mark.root
+def test_what_the_listing_of_crontab_hides_is_not_lost(tmp_path: Path) -> None:
+    """Debian's `crontab -l` turns a carriage return into two characters and drops comments at the top."""
+    host = CronHost(tmp_path)
+    by_hand = b"# one\n# two\n# three\n# four\r\n* * * * * echo a\\\\r\r\n"
+    (host.spool / "root").write_bytes(by_hand)
+    (host.spool / "root").chmod(0o600)
+    plain = host.run("crontab", "-l").stdout
+    assert b"# one" not in plain
+    assert b"\r" not in plain, "the trap is there"
+    company_folder(tmp_path / "sessions")
+    install = host.run(COMMAND, "cron", "install", "--sessions", tmp_path / "sessions")
+    assert install.returncode == 0, install.stderr
+    assert host.installed().startswith(by_hand + b"# BEGIN baileys-tools\n")
+    assert host.run(COMMAND, "cron", "remove").returncode == 0
+    assert host.installed() == by_hand
+
+
+@pytest.mark.root
+def test_install_twice_is_once_and_the_crontab_before_is_kept(tmp_path: Path, own_home: Path) -> None:
+    host = CronHost(tmp_path)
+    company_folder(tmp_path / "sessions")
+    before = b"MAILTO=ops\n0 1 * * * /usr/bin/mine\n"
+    (tmp_path / "tab").write_bytes(before)
+    host.run("crontab", tmp_path / "tab")
+    dry = host.run(COMMAND, "cron", "install", "--dry-run", "--sessions", tmp_path / "sessions")
+    assert b"+* * * * * " in dry.stdout
+    assert host.installed() == before
+    assert not (own_home / "state").exists(), "a dry run leaves nothing behind"
+
+    first = host.run(COMMAND, "cron", "install", "--sessions", tmp_path / "sessions")
+    assert first.returncode == 0, first.stderr
+    installed = host.installed()
+    (kept,) = (own_home / "state" / "crontabs").iterdir()
+    assert kept.read_bytes() == before
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+
+    second = host.run(COMMAND, "cron", "install", "--sessions", tmp_path / "sessions")
+    assert b"nothing was changed" in second.stdout
+    assert host.installed() == installed
+    assert [*kept.parent.iterdir()] == [kept]
+    assert host.run(COMMAND, "cron", "install", "--quiet", "--sessions", tmp_path / "sessions").stdout == b""
+    assert host.run(COMMAND, "cron", "remove").returncode == 0
+    assert host.installed() == before
+
+
+@pytest.mark.root
+def test_without_a_crontab_one_is_made(tmp_path: Path) -> None:
+    host = CronHost(tmp_path)
+    company_folder(tmp_path / "sessions")
+    assert host.run(COMMAND, "cron", "install", "--sessions", tmp_path / "sessions").returncode == 0
+    assert host.installed().startswith(b"# BEGIN baileys-tools\n")
+
+
+@pytest.mark.root
+def test_the_system_file_runs_the_jobs_as_the_owner_of_the_folders(tmp_path: Path) -> None:
+    host = CronHost(tmp_path)
+    tmp_path.chmod(0o755)
+    folder = company_folder(tmp_path / "sessions").parent
+    os.chown(folder, 65534, 65534)
+    assert host.run(
+        COMMAND, "cron", "install", "--system", "--sessions", folder, "--user", "nobody"
+    ).returncode in (0, 1)
+    file = host.cron_d / "baileys-tools"
+    text = file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert "* * * * * nobody BAILEYS_SESSIONS_PATH=" in text
+    assert host.run(COMMAND, "cron", "remove", "--system").returncode == 0
+    assert not file.exists()
+    assert [*host.cron_d.iterdir()] == []
+
+
+KILLED = ("write", "fsync", "rename", "execve", "unlink", "unlinkat", "renameat2", "openat", "wait4", "close")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [12, pytest.param(400, marks=pytest.mark.faults)])
+def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, number: int) -> None:
+    """Ours and crontab's own processes, killed at a system call: the old crontab or the new one, never less."""
+    require_tool("strace")
+    host = CronHost(tmp_path)
+    company_folder(tmp_path / "sessions")
+    before = b"# mine\n" + b"".join(b"%d 1 * * * /usr/bin/mine\n" % minute for minute in range(60))
+    (tmp_path / "tab").write_bytes(before)
+    words = [str(COMMAND), "cron", "install", "--quiet", "--sessions", str(tmp_path / "sessions")]
+    host.run("crontab", tmp_path / "tab")
+    assert host.run(*words).returncode == 0
+    after = host.installed()
+    chance = random.Random(20260115)
+    seen = set()
+    for round_number in range(number):
+        host.run("crontab", tmp_path / "tab")
+        call = KILLED[round_number % len(KILLED)]
+        when = (
+            1
+            if call == "fsync"
+            else chance.randint(1, 2 if call in ("rename", "unlink", "wait4", "execve") else 400)
+        )
+        host.run("strace", "-f", "-qq", "-o", "/dev/null", f"--inject={call}:signal=KILL:when={when}", *words)
+        found = host.installed()
+        assert found in (before, after), (call, when)
+        seen.add(found == after)
+        # And the next one needs no human.
+    assert host.run(*words).returncode == 0
+    assert host.installed() == after
+    assert seen == {False, True}, "some were killed before the crontab was there, some after"
+
+
+# --- without the real program: a stand-in that shows one trouble --------------------------------------------
+
+
+def stand_in(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(exist_ok=True)
+    program = folder / "crontab"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_an_edit_between_the_look_and_the_write_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = tmp_path / "tab"
+    stand_in(tmp_path / "bin", f'[ "$1" = -l ] && exec cat {tab}\ncp "$1" {tab}', monkeypatch)
+    tab.write_bytes(b"# theirs\n")
+    with crontab.backups_folder(str(tmp_path / "state")) as backups:
+        before = crontab.read_crontab()
+        tab.write_bytes(b"# theirs, changed\n")
+        with pytest.raises(crontab.CrontabChanged):
+            crontab.write_crontab(before, b"# ours\n", backups)
+    assert tab.read_bytes() == b"# theirs, changed\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'You (bot) are not allowed to use this program (crontab)' >&2; exit 1", "not allowed"),
+        ("exit 1", "does not say why"),
+        ("kill -9 $$", "does not say why"),
+    ],
+)
+def test_a_crontab_that_cannot_be_read_is_never_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
+) -> None:
+    stand_in(tmp_path / "bin", script, monkeypatch)
+    with pytest.raises(BaileysToolsError, match=words):
+        crontab.read_crontab()
+
+
+def test_the_tests_cannot_reach_the_real_crontab(tmp_path: Path) -> None:
+    company_folder(tmp_path)
+    run = run_cli("cron", "install", "--sessions", tmp_path)
+    assert run.returncode == 1
+    assert "a test went for the real crontab" in run.stderr
