@@ -66,6 +66,10 @@ def main() -> None:
         print(f"baileys-tools: {printable_lines(error.message)}", file=sys.stderr)
         if error.hint:
             print(printable_lines(error.hint), file=sys.stderr)
+        if "--json" in sys.argv:
+            from baileys_tools.output.json_text import error_json
+
+            print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
     except BrokenPipeError:
         # The reader has gone (`| head`): nothing to say to nobody.

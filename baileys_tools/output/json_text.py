@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from baileys_tools import __version__
-from baileys_tools.errors import ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.units import printable
 
 SCHEMA_VERSION = 1
@@ -30,6 +30,12 @@ def envelope(command: str, now: datetime, exit_code: ExitCode, result: Mapping[s
     }
     # ASCII alone: no control character of a file name reaches a terminal.
     return json.dumps(document, indent=2)
+
+
+def error_json(command: str, error: BaileysToolsError) -> str:
+    """Given what ended a command before it had a result, return the JSON document for standard output."""
+    said = {"message": error.message, "hint": error.hint}
+    return envelope(command, datetime.now(UTC), error.exit_code, {"error": said})
 
 
 def timestamp(moment: datetime) -> str:

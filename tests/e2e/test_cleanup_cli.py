@@ -83,6 +83,26 @@ def test_help_fits_eighty_columns(command: list[str]) -> None:
     assert "Usage: baileys-tools" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["cleanup"], 2),
+        (["cleanup", "--company", "7"], 10),
+        (["undo", "--company", "7"], 10),
+        (["restore", "--company", "7", "--yes"], 2),
+    ],
+    ids=["no path", "no such company", "undo", "restore"],
+)
+def test_what_cannot_begin_says_so_in_json_too(tmp_path: Path, arguments: list[str], code: int) -> None:
+    company_folder(tmp_path)
+    env = {} if arguments == ["cleanup"] else {"BAILEYS_SESSIONS_PATH": str(tmp_path)}
+    refused = run_cli(*arguments, "--json", env=env)
+    said = checked_json(refused.stdout, "error")
+    assert (refused.returncode, said["exit_code"], said["command"]) == (code, code, arguments[0])
+    assert said["error"]["message"] in refused.stderr
+    assert said["error"]["hint"] in refused.stderr
+
+
 def test_without_a_sessions_path_the_three_ways_to_give_one_are_named() -> None:
     refused = run_cli("cleanup")
     assert refused.returncode == 2
