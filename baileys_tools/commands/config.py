@@ -15,6 +15,7 @@ from typing import Any
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
+from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
@@ -68,6 +69,8 @@ def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
 def _plain(setting: Setting, value: object) -> object:
     if isinstance(value, timedelta | Secret):
         return setting.show(value)
+    if isinstance(value, LogFile):
+        return setting.show((value,))
     return (
         [_plain(setting, item) if not isinstance(item, Secret) else str(item) for item in value]
         if isinstance(value, tuple)

@@ -211,6 +211,9 @@ def _from_file(
                     problems.append(f"{name}.{key}: unknown setting in {file}:{node.line}{meant}")
                 elif node.value is not None:
                     yield _Given(setting, node.plain(), f"{file}:{node.line}", absolute)
+        elif isinstance(section.value, list) and (key := schema.sections[name].list_key):
+            setting = schema.settings[f"{name}.{key}"]
+            yield _Given(setting, section.plain(), f"{file}:{section.line}", absolute)
         elif section.value is not None:
             problems.append(f"{name}: has to be a section with settings of its own ({file}:{section.line})")
 

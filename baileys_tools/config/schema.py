@@ -28,6 +28,7 @@ from baileys_tools.config.kinds import (
     TEXTS,
     Secret,
 )
+from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.section import Schema, Section, setting
 
 
@@ -515,6 +516,32 @@ class Process(Section, name="process"):
     )
 
 
+class Logs(Section, name="logs", list_key="files"):
+    """The bots' logs, of which events are counted and no text is kept. A list here is `logs.files`."""
+
+    __slots__ = ()
+
+    files: tuple[LogFile, ...] = setting(
+        default=(),
+        kind=LOG_FILES,
+        about="The files, each with `path` and `company`; or a path with `{company}` in it for all of them. As text: "
+        "`1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
+        default_text="none: no log is read",
+    )
+    reconnects_per_day: int = setting(
+        default=10,
+        kind=COUNT,
+        about="More reconnects than this in 24 hours are a finding.",
+        at_least=1,
+    )
+    session_bursts: int = setting(
+        default=50,
+        kind=COUNT,
+        about="From so many sessions on that contacts began anew in one hour, it is a finding.",
+        at_least=1,
+    )
+
+
 class Recover(Section, name="recover"):
     """How far `recover` goes by itself."""
 
@@ -597,6 +624,7 @@ class Settings:
     ping: Ping = field(default_factory=Ping)
     bot_api: BotApi = field(default_factory=BotApi)
     process: Process = field(default_factory=Process)
+    logs: Logs = field(default_factory=Logs)
     recover: Recover = field(default_factory=Recover)
     cron: Cron = field(default_factory=Cron)
     companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -639,6 +667,7 @@ SCHEMA = Schema(
     Ping,
     BotApi,
     Process,
+    Logs,
     Recover,
     Cron,
     per_company=PER_COMPANY,

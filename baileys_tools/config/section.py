@@ -105,10 +105,13 @@ class Section:
 
     __slots__ = ("_values",)
     section_name: ClassVar[str]
+    list_key: ClassVar[str]
+    """The setting that is meant where the settings file has a list in the place of this section, "" for none."""
     declared: ClassVar[dict[str, Setting]]
 
-    def __init_subclass__(cls, name: str) -> None:
+    def __init_subclass__(cls, name: str, list_key: str = "") -> None:
         cls.section_name = name
+        cls.list_key = list_key
         cls.declared = {key: found for key, found in vars(cls).items() if isinstance(found, Setting)}
         for key, found in cls.declared.items():
             found.named(name, key)

@@ -46,6 +46,7 @@ from baileys_tools.config.kinds import (
     Kind,
 )
 from baileys_tools.config.load import build, resolve
+from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
@@ -57,6 +58,12 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     SIZE: (("150MB", 150_000_000), ("1.5 GB", 1_500_000_000), ("2GiB", 2 << 30), ("4096", 4096)),
     PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
     SCHEDULE: (*((f"{n} 3 * * *", f"{n} 3 * * *") for n in (7, 8, 9)), ("Off", "off")),
+    LOG_FILES: (
+        ("7=/a.log", (LogFile("/a.log", "7"),)),
+        ("/b/{company}.log", (LogFile("/b/{company}.log"),)),
+        ("1=/c, /d/{company}", (LogFile("/c", "1"), LogFile("/d/{company}"))),
+        ("07=/e=f.log", (LogFile("/e=f.log", "07"),)),
+    ),
     TEXTS: (("age1a", ("age1a",)), ("age1b,age1c", ("age1b", "age1c")), ("d e", ("d e",)), ("f", ("f",))),
     COPY_TARGETS: (
         ("sftp://a@b/c", ("sftp://a@b/c",)),

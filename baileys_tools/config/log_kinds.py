@@ -1,0 +1,62 @@
+"""The kind of value that `logs.files` has: which bot writes into which file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from baileys_tools.config.kinds import Absolute, Kind, _read_path, _text, valid_company_id
+from baileys_tools.units import quoted
+
+COMPANY = "{company}"
+_KEYS = ("path", "company")
+
+
+class LogFile(NamedTuple):
+    """A file that a bot writes its log into; `path` is absolute, `company` "" where `{company}` stands in it."""
+
+    path: str
+    company: str = ""
+
+    def path_of(self, company: str) -> str | None:
+        """Given a company's id, return the path of its log, None when this is the log of others."""
+        if self.company:
+            return self.path.replace(COMPANY, company) if self.company == company else None
+        return self.path.replace(COMPANY, company)
+
+
+def _read_log_files(raw: object, absolute: Absolute) -> tuple[LogFile, ...]:
+    if isinstance(raw, dict):
+        raw = [raw]
+    items = raw if isinstance(raw, list | tuple) else [part.strip() for part in str(raw).split(",")]
+    return tuple(dict.fromkeys(_log_file(item, absolute) for item in items))
+
+
+def _log_file(item: object, absolute: Absolute) -> LogFile:
+    if isinstance(item, LogFile):
+        return item
+    if isinstance(item, dict):
+        if unknown := [str(key) for key in item if key not in _KEYS]:
+            raise ValueError(f"{quoted(unknown[0])} is neither path nor company")
+        path, company = item.get("path"), item.get("company")
+    else:
+        before, equals, after = _text(item, "a log").partition("=")
+        # A path may have = in it; what stands before the first one is then no single name.
+        path, company = (after, before) if equals and "/" not in before else (before + equals + after, None)
+    if path is None:
+        raise ValueError("a log without a path")
+    file = LogFile(
+        _read_path(path, absolute),
+        "" if company is None else valid_company_id(_text(company, "a company id")),
+    )
+    if not file.company and COMPANY not in file.path:
+        raise ValueError(
+            f"whose log is {quoted(file.path)}? Give its company, or put {COMPANY} into the path"
+        )
+    return file
+
+
+def _show_log_files(files: tuple[LogFile, ...]) -> str:
+    return ", ".join(f"{file.company}={file.path}" if file.company else file.path for file in files)
+
+
+LOG_FILES = Kind(_read_log_files, _show_log_files)

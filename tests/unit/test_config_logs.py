@@ -1,0 +1,54 @@
+"""Which bot writes into which log: `logs` in the settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from baileys_tools.config import ConfigError, load_settings
+from baileys_tools.config.log_kinds import LogFile
+
+
+def load(tmp_path, text):
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    return load_settings(
+        {}, {}, config=str(file), cwd=str(tmp_path), home=str(tmp_path), euid=1000
+    ).settings.logs
+
+
+@pytest.mark.parametrize("text", ["logs: {entries}", "logs: {{files: {entries}}}"])
+def test_a_list_of_logs_may_stand_for_the_section(tmp_path, text):
+    entries = '[{path: a.log, company: "07"}, {path: "/srv/{company}/out.log"}, "8=b.log"]'
+    assert load(tmp_path, text.format(entries=entries)).files == (
+        LogFile(f"{tmp_path}/a.log", "07"),
+        LogFile("/srv/{company}/out.log"),
+        LogFile(f"{tmp_path}/b.log", "8"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{path: a.log}", "whose log is"),
+        ("a.log", "whose log is"),
+        ("{company: 7}", "a log without a path"),
+        ("{path: a.log, company: ../x}", "is not a company id"),
+        ("{path: a.log, compnay: 7}", "is neither path nor company"),
+        ("{path: [a.log], company: 7}", "a list is not a path"),
+        ("7=", "the path is empty"),
+    ],
+)
+def test_a_log_that_cannot_be_meant_is_refused(tmp_path, entry, said):
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, f"logs: [{entry}]")
+
+
+def test_a_list_for_another_section_is_still_refused(tmp_path):
+    with pytest.raises(ConfigError, match="has to be a section"):
+        load(tmp_path, "cleanup: [1, 2]")
+
+
+def test_the_path_of_a_company(tmp_path):
+    own, shared = LogFile("/a.log", "7"), LogFile("/srv/{company}.log")
+    assert (own.path_of("7"), own.path_of("8")) == ("/a.log", None)
+    assert shared.path_of("8") == "/srv/8.log"
