@@ -17,6 +17,10 @@ class Level(StrEnum):
     DANGER = "danger"
 
 
+LEVELS = tuple(Level)
+"""The levels, mildest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Counted files at which a level begins; `danger` begins above its number."""

@@ -30,7 +30,7 @@ OWN_PREFIX = ".baileys-tools"
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _CREDS_LIMIT = 4 << 20
-_RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
+RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
 
@@ -81,6 +81,30 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         creds=creds,
         oddities=tuple(sorted(oddities)),
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
+    )
+
+
+def scan_names(folder: int, delays: Sequence[float] = RETRY_DELAYS) -> FolderFacts:
+    """Given the handle of a session folder, return what its names and `creds.json` tell. Raises OSError.
+
+    Only `creds.json` is stat'ed, and what Baileys did not name. `delays` are those of `read_creds`.
+    """
+    files, others = _list(folder)
+    names = sort_by_kind(files)
+    if unknown := names.get(Kind.UNKNOWN):
+        names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
+    stats: dict[str, FileStat] = {}
+    device = os.fstat(folder).st_dev
+    oddities = list(_what_they_are(folder, device, others))
+    for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats)):
+        wanted = names.get(kind)
+        if wanted and (odd := _look_at(folder, device, wanted, into)):
+            oddities += _set_aside(names, kind, odd)
+    return FolderFacts(
+        names={kind: found for kind, found in names.items() if found},
+        stats=stats,
+        creds=read_creds(folder, delays),
+        oddities=tuple(sorted(oddities)),
     )
 
 
@@ -201,7 +225,7 @@ def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozen
     return frozenset(found)
 
 
-def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
+def read_creds(folder: int, delays: Sequence[float] = RETRY_DELAYS) -> Creds | CredsProblem:
     """Given a folder handle, return what `creds.json` says. A torn reading is repeated after each delay.
 
     Baileys truncates, then writes: an outside reader sees an empty file (measured under a tight loop of saves:

@@ -1,0 +1,189 @@
+"""How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from baileys_tools import __version__
+from baileys_tools.commands.fleet import for_each
+from baileys_tools.config import Settings
+from baileys_tools.domain.counting import count_files
+from baileys_tools.domain.creds import Creds
+from baileys_tools.domain.health import HealthRules, cheap_findings
+from baileys_tools.domain.thresholds import LEVELS, Thresholds, level_of
+from baileys_tools.domain.watch import Look, from_plain, full_look_is_due, to_plain, unreadable
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.look import list_folder, stamp_of, weigh
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.state import memory
+from baileys_tools.state.database import State
+
+if TYPE_CHECKING:
+    from baileys_tools.domain.policy import Policy
+
+LOOKS = "looks"
+
+
+def rules_of(settings: Settings) -> HealthRules:
+    """Given the settings, return the limits that findings compare with."""
+    health = settings.health
+    return HealthRules(
+        thresholds_of(settings),
+        settings.pre_keys.keep,
+        settings.pre_keys.guard,
+        health.inactive_warning,
+        health.inactive_critical,
+        health.snapshot_max_age,
+        health.largest_folder,
+        health.free_disk,
+        health.free_inodes,
+    )
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """Given the settings, return the thresholds."""
+    levels = settings.thresholds
+    return Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+
+
+# --- memory -------------------------------------------------------------------------------------------------
+
+
+def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
+    """Return the looks of earlier passes at this sessions path, by company.
+
+    What other rules or another version of this tool found is as good as nothing; that a session was linked is not.
+    """
+    kept = memory.recall(state, LOOKS)
+    if not isinstance(kept, dict) or kept.get("root") != root or not isinstance(kept.get("looks"), dict):
+        return {}
+    looks = {company: from_plain(company, plain) for company, plain in kept["looks"].items()}
+    found = {company: look for company, look in looks.items() if look is not None}
+    if kept.get("rules") != _fingerprint(rules):
+        return {company: look._replace(settled=False, full_at=0) for company, look in found.items()}
+    return found
+
+
+def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Look]) -> None:
+    """Keep looks for the next pass. One that nothing came of is not written again."""
+    plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
+    memory.keep(state, LOOKS, {"root": root, "rules": _fingerprint(rules), "looks": plain})
+
+
+def _fingerprint(rules: HealthRules) -> str:
+    return f"{__version__} {rules}"
+
+
+# --- looking ------------------------------------------------------------------------------------------------
+
+
+class _Task(NamedTuple):
+    company: Company
+    known: Look | None
+    full: bool
+
+
+def look_at_all(
+    root: Root, companies: Sequence[Company], known: Mapping[str, Look], settings: Settings, now: datetime
+) -> tuple[dict[str, Look], frozenset[str]]:
+    """Return the look at each company, and the ids of those whose folders were listed for it.
+
+    Raises BaileysToolsError when nothing can be looked at at all.
+    """
+    seconds = int(now.timestamp())
+    found: dict[str, Look] = {}
+    tasks: list[_Task] = []
+    for company in companies:
+        before = known.get(company.id)
+        full = before is None or full_look_is_due(company.id, before, seconds)
+        if before is not None and not full and before.settled and _stands_still(root, company, before):
+            found[company.id] = before
+        else:
+            tasks.append(_Task(company, before, full))
+    rules = rules_of(settings)
+    work = partial(_look, root, rules, settings, now)
+    done = for_each(tasks, work, lambda task, why: unreadable(f"the process that looked {why}", task.known))
+    found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
+    return found, frozenset(task.company.id for task in tasks)
+
+
+def _stands_still(root: Root, company: Company, before: Look) -> bool:
+    try:
+        return stamp_of(root.fd, company) == before.stamp
+    except OSError:
+        return False
+
+
+def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
+    try:
+        with root.open(task.company) as folder:
+            return _look_into(root, folder, rules, settings, now, task)
+    except OSError as error:
+        return unreadable(say_why(error), task.known)
+
+
+def _look_into(
+    root: Root, folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task
+) -> Look:
+    company, before = task.company, task.known
+    stamp, settled, facts = list_folder(root.fd, company, folder)
+    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    paired = isinstance(facts.creds, Creds) and facts.creds.paired
+    was_linked = paired or (before is not None and before.was_linked)
+    full_at, size, written_at, strictest = (
+        (before.full_at, before.size, before.written_at, before.strictest_leaves) if before else (0, 0, 0, 0)
+    )
+    level = level_of(count.counted, rules.thresholds)
+    risen = before is None or LEVELS.index(level) > LEVELS.index(level_of(before.counted, rules.thresholds))
+    if task.full or risen:
+        full_at = int(now.timestamp())
+        size, written_ns = weigh(folder, facts)
+        written_at = written_ns // 1_000_000_000
+        strictest = (
+            _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
+        )
+    findings = cheap_findings(
+        company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest
+    )
+    return Look(
+        stamp=stamp,
+        # Whether the clock is right is for the next minute to ask again.
+        settled=settled and not any(finding.code == "clock-implausible" for finding in findings),
+        files=count.files,
+        guarded=count.guarded,
+        by_kind={kind.value: len(names) for kind, names in facts.names.items()},
+        creds=("valid" if paired else "unpaired") if isinstance(facts.creds, Creds) else facts.creds.value,
+        was_linked=was_linked,
+        full_at=full_at,
+        size=size,
+        written_at=max(written_at, stamp.creds_mtime // 1_000_000_000),
+        strictest_leaves=strictest,
+        findings=tuple(findings),
+        observed_at=before.observed_at if before else 0,
+        observed_counted=before.observed_counted if before else -1,
+        connection=before.connection if before else "",
+    )
+
+
+def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
+    """Return how many counted files even the emergency limits would leave, 0 where they would do."""
+    from baileys_tools.commands.cleanup import policy_of
+    from baileys_tools.domain.policy import plan_cleanup
+    from baileys_tools.sessions.scan import scan_folder
+
+    policy: Policy = policy_of(settings)
+    plan = plan_cleanup(scan_folder(folder, policy.emergency.pre_keys_keep), policy, now)
+    return plan.emergency_would_leave or 0
+
+
+def last_activity(look: Look) -> datetime | None:
+    """Return when the bot last wrote a file, as far as was looked; None where no file was."""
+    if not look.written_at:
+        return None
+    try:
+        return datetime.fromtimestamp(look.written_at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

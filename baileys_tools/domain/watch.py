@@ -1,0 +1,222 @@
+"""What watching keeps of each look at a session folder, when it looks again, and what a pass found.
+
+Pure. A pass comes every minute, so a folder that stands still is not listed again: what the last look found is
+remembered, and only what depends on the time is worked out anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
+from baileys_tools.domain.thresholds import Level, Thresholds, level_of
+from baileys_tools.errors import ExitCode
+
+FULL_EVERY = timedelta(minutes=50)
+"""How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
+_SPREAD_MINUTES = 20
+
+OBSERVED_EVERY = timedelta(hours=1)
+"""How often a folder whose count moves is written down; a change of level, creds or connection is at once."""
+OBSERVED_AT_LEAST = timedelta(days=1)
+"""How often one that stands still is."""
+
+GONE_FOR = timedelta(days=1)
+"""How long a folder that has vanished is spoken of: who removed it on purpose need not say so anywhere."""
+
+
+class Stamp(NamedTuple):
+    """What tells one state of a folder from another without listing it: times in ns, 0 for creds that are missing.
+
+    A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself.
+    """
+
+    folder_mtime: int
+    folder_inode: int
+    creds_mtime: int
+    creds_size: int
+    creds_inode: int
+
+
+class Look(NamedTuple):
+    """One look at a folder, as it is remembered. Times are seconds since 1970.
+
+    `settled` is false when the folder changed so shortly before that the same stamp could hide another change.
+    `guarded` pre-keys do not count for the thresholds. `creds` is "valid", "unpaired" or the problem; `was_linked`
+    says that it was once valid. `full_at` is when all files were last looked at, with their `size` (bytes), when the
+    newest was written, and how many counted files even the emergency limits would leave (0: not too many).
+    `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
+    time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished.
+    """
+
+    stamp: Stamp
+    settled: bool
+    files: int
+    guarded: int
+    by_kind: Mapping[str, int]
+    creds: str
+    was_linked: bool
+    full_at: int
+    size: int
+    written_at: int
+    strictest_leaves: int
+    findings: Sequence[Finding]
+    trouble: str = ""
+    observed_at: int = 0
+    observed_counted: int = -1
+    connection: str = ""
+    gone_since: int = 0
+
+    @property
+    def counted(self) -> int:
+        """Files that count for the thresholds."""
+        return self.files - self.guarded
+
+
+def unreadable(trouble: str, known: Look | None) -> Look:
+    """Given why a folder cannot be read and the look before, return the look that says so."""
+    if known is None:
+        return Look(Stamp(0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
+    return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
+
+
+def to_plain(look: Look) -> list[Any]:
+    """Given a look, return it as JSON can hold it."""
+    findings = [
+        [one.code, one.severity.value, one.message, one.action, dict(one.facts)] for one in look.findings
+    ]
+    return [*look._replace(stamp=list(look.stamp), by_kind=dict(look.by_kind), findings=findings)]  # type: ignore[arg-type]
+
+
+def from_plain(company: str, plain: Any) -> Look | None:
+    """Given what `to_plain` returned, return the look; None for anything else, which then is looked at anew."""
+    try:
+        look = Look._make(plain)
+        found: Any = look.findings
+        findings = tuple(
+            Finding(code, Severity(severity), company, message, action, facts)
+            for code, severity, message, action, facts in found
+        )
+        return look._replace(stamp=Stamp._make(look.stamp), findings=findings)
+    except (TypeError, ValueError):
+        return None
+
+
+def full_look_is_due(company: str, look: Look, now: int) -> bool:
+    """Whether all files of a folder should be looked at again: about hourly, each company at a minute of its own."""
+    spread = sum(company.encode("utf-8", "surrogateescape")) % _SPREAD_MINUTES * 60
+    age = now - look.full_at
+    return age < 0 or age >= FULL_EVERY.total_seconds() + spread
+
+
+def is_worth_history(look: Look, known: Look | None, thresholds: Thresholds, now: int) -> bool:
+    """Whether a look says something that history does not have yet."""
+    if look.trouble or look.gone_since:
+        return False
+    if known is None or not look.observed_at:
+        return True
+    before = (level_of(known.counted, thresholds), known.creds, known.connection)
+    if before != (level_of(look.counted, thresholds), look.creds, look.connection):
+        return True
+    age = now - look.observed_at
+    if age < 0 or age >= OBSERVED_AT_LEAST.total_seconds():
+        return True
+    return look.counted != look.observed_counted and age >= OBSERVED_EVERY.total_seconds()
+
+
+def gone_finding(company: str, path: str, linked: bool) -> Finding:
+    """Given a company whose folder has vanished, return the finding."""
+    session = "and with it a linked session" if linked else "though no session was linked in it"
+    return Finding(
+        "folder-gone",
+        Severity.CRITICAL if linked else Severity.WARNING,
+        company,
+        f"the session folder {path} is gone, {session}",
+        "If that was on purpose, this ends by itself within a day. Else stop the bot, and then: "
+        f"baileys-tools snapshots --company {word(company)}",
+    )
+
+
+class CompanyWatch(NamedTuple):
+    """What a pass knows of one company. `listed` says that its folder was listed in this pass.
+
+    `size` and `last_activity` are None where all files were never looked at. `connection` is "" where nobody was
+    asked; `last_snapshot` is None where there is none, or no repository.
+    """
+
+    id: str
+    path: str
+    level: Level
+    files: int
+    guarded: int
+    by_kind: Mapping[str, int]
+    creds: str
+    size: int | None
+    last_activity: datetime | None
+    connection: str
+    last_snapshot: datetime | None
+    findings: Sequence[Finding]
+    listed: bool
+
+    @property
+    def counted(self) -> int:
+        """Files that count for the thresholds."""
+        return self.files - self.guarded
+
+    @property
+    def worst(self) -> Severity:
+        """The worst severity found here."""
+        return worst(self.findings)
+
+
+class MonitorReport(NamedTuple):
+    """One pass over one sessions path. `host` are the findings that belong to no company.
+
+    `news` are the findings, as (code, company), that were not there at the last pass or are worse than then.
+    `cleaned` says in a line for each company what `monitor.auto_cleanup` did; `trouble` has what went wrong with
+    telling others (alerts, the metrics file).
+    """
+
+    root: str
+    now: datetime
+    thresholds: Thresholds
+    companies: Sequence[CompanyWatch]
+    host: Sequence[Finding] = ()
+    news: frozenset[tuple[str, str]] = frozenset()
+    cleaned: Sequence[str] = ()
+    trouble: Sequence[str] = ()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, those of the host first."""
+        return [*self.host, *(finding for company in self.companies for finding in company.findings)]
+
+    @property
+    def worst(self) -> Severity:
+        """The worst severity of the pass."""
+        return worst(self.findings)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code: 0, 4 for a warning, 5 for anything worse."""
+        return exit_code_for(self.worst)
+
+
+def news_among(findings: Iterable[Finding], before: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Given findings and the severities of the last pass (`said_key`), return those that are new or worse."""
+    return frozenset(
+        (finding.code, finding.company)
+        for finding in findings
+        if finding.severity.rank > _rank(before.get(said_key(finding)))
+    )
+
+
+def said_key(finding: Finding) -> str:
+    """Return the text that tells a finding from all others."""
+    return f"{finding.code} {finding.company}"
+
+
+def _rank(severity: str | None) -> int:
+    return Severity(severity).rank if severity in set(Severity) else -1

@@ -1,0 +1,76 @@
+"""Looks at a session folder for as little as will do: by its stamp, by its names, and now and then by every file."""
+
+from __future__ import annotations
+
+import os
+import time
+from stat import S_ISDIR
+from typing import NamedTuple
+
+from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.watch import Stamp
+from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.scan import RETRY_DELAYS, scan_names
+
+CLOCK_STEP_NS = 2_000_000_000
+"""The coarsest clock of the file systems that sessions live on: within one step a second change shows nowhere."""
+
+CREDS = "creds.json"
+
+
+def stamp_of(root: int, company: Company) -> Stamp | None:
+    """Given the handle of the sessions path, return the stamp of a company's folder.
+
+    None when it is no folder of its own: opening it will say why. Raises OSError.
+    """
+    folder = os.stat(company.entry, dir_fd=root, follow_symlinks=False)
+    if not S_ISDIR(folder.st_mode):
+        return None
+    try:
+        creds = os.stat(f"{company.entry}/{CREDS}", dir_fd=root, follow_symlinks=False)
+    except FileNotFoundError:
+        return Stamp(folder.st_mtime_ns, folder.st_ino, 0, 0, 0)
+    return Stamp(folder.st_mtime_ns, folder.st_ino, creds.st_mtime_ns, creds.st_size, creds.st_ino)
+
+
+class Listing(NamedTuple):
+    """A folder's names and creds, with the stamp from just before they were read.
+
+    `settled`: a change since would show in the stamp.
+    """
+
+    stamp: Stamp
+    settled: bool
+    facts: FolderFacts
+
+
+def list_folder(root: int, company: Company, folder: int) -> Listing:
+    """Given the handles of the sessions path and of a company's folder, list it. Raises OSError."""
+    stamp = stamp_of(root, company)
+    if stamp is None:
+        raise NotADirectoryError(f"{company.entry} was replaced meanwhile")
+    looked_at = time.time_ns()
+    newest = max(stamp.folder_mtime, stamp.creds_mtime)
+    # A file that nobody has touched for a while is no torn reading, so there is nothing to wait for.
+    is_being_written = abs(looked_at - stamp.creds_mtime) < CLOCK_STEP_NS
+    facts = scan_names(folder, RETRY_DELAYS if is_being_written else ())
+    return Listing(stamp, looked_at - newest > CLOCK_STEP_NS, facts)
+
+
+def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:
+    """Given a folder's handle and listing, return the size of its files (bytes) and when the newest was written (ns).
+
+    A file that has gone meanwhile weighs nothing. Raises OSError.
+    """
+    size = newest = 0
+    look = os.stat
+    for names in facts.names.values():
+        for name in names:
+            try:
+                seen = look(name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            size += seen.st_size
+            if seen.st_mtime_ns > newest:
+                newest = seen.st_mtime_ns
+    return size, newest

@@ -1,0 +1,94 @@
+"""What the repository has of each company, for as little as will do: a folder that stands still is not listed again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from baileys_tools.domain.snapshot import SnapshotInfo
+
+_COMPANY_PREFIX = "company_"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CLOCK_STEP_NS = 2_000_000_000
+
+
+class Newest(NamedTuple):
+    """What stands in a company's folder of the repository, as it is remembered.
+
+    `folder_mtime` (ns) is that of the folder, 0 when it has none or has just changed. `file` is the newest snapshot
+    that is not known to be damaged, of `size` bytes and taken at `taken_at` (seconds since 1970), "" when there is
+    none. `stored` counts all, `damaged` the damaged ones that are newer. `failure` is why the last attempt failed.
+    """
+
+    folder_mtime: int = 0
+    file: str = ""
+    size: int = 0
+    taken_at: float = 0
+    stored: int = 0
+    damaged: int = 0
+    failure: str = ""
+
+    def info(self, company: str) -> SnapshotInfo | None:
+        """Return the newest snapshot as its name tells it."""
+        from baileys_tools.snapshots.repository import parse_name
+
+        return parse_name(company, self.file, self.size)
+
+
+def from_plain(plain: Any) -> Newest | None:
+    """Given a remembered one as JSON has it, return it; None for anything else."""
+    try:
+        return Newest._make(plain)
+    except TypeError:
+        return None
+
+
+def newest_snapshots(
+    path: str, companies: Iterable[str], known: Mapping[str, Newest]
+) -> tuple[dict[str, Newest], str]:
+    """Given the repository and what is remembered, return what it has of each company, and why it has not ("").
+
+    A company whose folder cannot be read keeps what was known of it.
+    """
+    try:
+        root = os.open(path, _FOLDER)
+    except OSError as error:
+        return {}, f"{path}: {error.strerror}"
+    found = {}
+    try:
+        for company in companies:
+            before = known.get(company, Newest())
+            try:
+                seen = os.stat(_COMPANY_PREFIX + company, dir_fd=root, follow_symlinks=False)
+                same = before.folder_mtime == seen.st_mtime_ns
+                found[company] = before if same else _list(path, company, seen.st_mtime_ns)
+            except FileNotFoundError:
+                found[company] = Newest()
+            except OSError:
+                found[company] = before
+    finally:
+        os.close(root)
+    return found, ""
+
+
+def _list(path: str, company: str, mtime: int) -> Newest:
+    from baileys_tools.errors import BaileysToolsError
+    from baileys_tools.snapshots.repository import Repository
+
+    settled = time.time_ns() - mtime > _CLOCK_STEP_NS
+    try:
+        with Repository(path) as repository:
+            listing = repository.snapshots(company)
+            failure = repository.index(company).failure
+    except BaileysToolsError as error:
+        raise OSError(error.message) from error
+    whole = [info for info in listing if not info.damaged]
+    if not whole:
+        return Newest(mtime if settled else 0, stored=len(listing), damaged=len(listing), failure=failure)
+    newest = whole[-1]
+    later = sum(info.damaged and info.order > newest.order for info in listing)
+    taken_at = newest.taken_at.timestamp()
+    return Newest(mtime if settled else 0, newest.file, newest.size, taken_at, len(listing), later, failure)
