@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from baileys_tools import __version__
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.prune import prune_company, retention_of
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
@@ -22,7 +23,6 @@ from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, reading_lock
 from baileys_tools.sessions.reading import FolderStamp, ReadFolder, UnfitFolder, read_session, stamp_folder
-from baileys_tools.sessions.removal import ignore_lease_breaks
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.snapshots.archive import sums_digest
 from baileys_tools.snapshots.encryption import Recipients
@@ -35,7 +35,7 @@ from baileys_tools.snapshots.repository import (
 )
 
 _FEW = 8
-_AT_A_TIME = 4
+_WORKERS = 4
 
 TOOL = f"baileys-tools {__version__}"
 
@@ -134,7 +134,6 @@ def run_backup(
     """
     job = job_of(settings, now, tag=tag, force=force)
     work = plan_company if dry_run else back_up_company
-    done: list[CompanyBackup] = []
     copies: list[CopyResult] = []
     with Root(root_path) as root, open_repository(repository_path, create=not dry_run) as repository:
         companies = choose(
@@ -145,15 +144,18 @@ def run_backup(
                 f"no session folder in {root.path}",
                 "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
             )
-        known: dict[str, CompanyBackup] = {}
-        if not dry_run and not force and repository is not None:
-            known = _unchanged(root, companies, repository)
-        changed = [company for company in companies if company.id not in known]
-        taken = {}
-        for company, result in _each(changed, lambda one: _one(root, one, repository, job, work)):
-            taken[company.id] = result
-            progress(len(known) + len(taken), len(companies))
-        done = [known.get(company.id) or taken[company.id] for company in companies]
+        # More workers than CPUs, as half of a backup is waiting for the disk to sync.
+        workers = _WORKERS if len(companies) > _FEW else 1
+        done = for_each(
+            companies,
+            lambda company: _one(root, company, repository, job, work),
+            _lost,
+            progress,
+            workers=workers,
+        )
+        if repository is not None and any(company.snapshot is not None for company in done):
+            # Folders of companies that came up for the first time may be another process's work.
+            repository.sync()
         if settings.backup.copies and not dry_run and repository is not None:
             from baileys_tools.snapshots.copies import send_copies
 
@@ -163,30 +165,9 @@ def run_backup(
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
 
 
-def _unchanged(root: Root, companies: Sequence[Company], repository: Repository) -> dict[str, CompanyBackup]:
-    """Return the companies of which nothing has moved since their last snapshot. Trouble is for later."""
-    found = {}
-    for company in companies:
-        with suppress(OSError), root.open(company) as folder:
-            if _is_known(repository, company.id, repository.index(company.id), stamp_folder(folder)):
-                found[company.id] = CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    return found
-
-
-def _each(
-    companies: Sequence[Company], work: Callable[[Company], CompanyBackup]
-) -> Iterator[tuple[Company, CompanyBackup]]:
-    """Work on each company; on many at a time, as most of a backup is waiting for the disk to sync."""
-    if len(companies) <= _FEW:
-        for company in companies:
-            yield company, work(company)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    # Signals are set by the main thread only.
-    ignore_lease_breaks()
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        yield from zip(companies, pool.map(work, companies), strict=True)
+def _lost(company: Company, why: str) -> CompanyBackup:
+    trouble = f"the process that backed it up {why}; the next run tries again"
+    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=trouble)
 
 
 class _NoRepository:
@@ -251,7 +232,10 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
                 return ""
             read = read_session(folder)
             with repository.writing(company.id) as writer:
-                return store(repository, writer, company, read, stamp, job).trouble
+                trouble = store(repository, writer, company, read, stamp, job).trouble
+            # Here and now: files are removed next, and this may be a worker of a fleet.
+            repository.sync()
+            return trouble
         except (UnfitFolder, BaileysToolsError) as error:
             return str(error)
         except OSError as error:
@@ -282,7 +266,10 @@ def back_up_company(
     """Given an open session folder, take a snapshot of it when it has changed, and prune its older ones."""
     if repository is None:
         raise AssertionError("a backup needs a repository")
+    index = repository.index(company.id)
     stamp = stamp_folder(folder)
+    if not job.force and _is_known(repository, company.id, index, stamp):
+        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
     with reading_lock(folder, job.now):
         # The stamp is from before: whatever is written while the folder is read makes another one.
         read = read_session(folder)

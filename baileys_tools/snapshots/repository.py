@@ -118,9 +118,17 @@ class Repository:
         try:
             # Once for all companies of a first run; until then nothing has been called done.
             if self._has_new_folders:
-                os.fsync(self.fd)
+                self.sync()
         finally:
             os.close(self.fd)
+
+    def sync(self) -> None:
+        """Make the folders of new companies outlive a power cut, also those that a forked process has made.
+
+        Raises OSError; then nothing that was published into one may be called done.
+        """
+        os.fsync(self.fd)
+        self._has_new_folders = False
 
     # --- reading --------------------------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ _USTAR = b"ustar\x0000"
 _LARGEST_ID = 0o7777777
 _LARGEST_MTIME = 0o77777777777
 _NO_CHECKSUM = b"        "
+_CONSTANT_FROM = 157
+_CONSTANT_SUM = sum(_USTAR)
 
 
 class TarError(ValueError):
@@ -71,8 +73,9 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 def _header(name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, kind: bytes) -> bytes:
     block = _pack(name, mode, uid, gid, size, mtime, kind, _NO_CHECKSUM)
-    # A field of the checksum ends in NUL and space, by tradition.
-    return b"%s%06o\0 %s" % (block[:148], sum(block), block[156:])
+    # Behind the kind stand only constants, of which the sum is known. A field of the checksum ends in NUL and
+    # space, by tradition.
+    return b"%s%06o\0 %s" % (block[:148], sum(block[:_CONSTANT_FROM]) + _CONSTANT_SUM, block[156:])
 
 
 def _pack(

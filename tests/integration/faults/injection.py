@@ -39,7 +39,7 @@ class Call(NamedTuple):
     text: str
 
 
-_call_name = re.compile(r"(?:\d+\.\d+ )?(\w+)\(")
+_call_name = re.compile(r"(?:\d+ +)?(?:\d+\.\d+ )?(\w+)\(")
 
 
 def parse_trace(lines: Sequence[str]) -> list[Call]:
