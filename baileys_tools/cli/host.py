@@ -8,6 +8,7 @@ import typer
 
 from baileys_tools.cli.app import (
     ConfigOption,
+    JsonOption,
     QuietOption,
     SessionsOption,
     app,
@@ -103,3 +104,22 @@ def cron_remove(
     from baileys_tools.commands.cron import remove_command
 
     finish(lambda: remove_command(config, system=system, dry_run=dry_run, quiet=quiet))
+
+
+@cron_app.command("status")
+def cron_status(
+    system: SystemOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say of each job when it ran last and how it ended. Exits with 4 when one failed or did not run.
+
+    \b
+    Examples:
+      baileys-tools cron status
+      baileys-tools cron status --json
+    """
+    from baileys_tools.commands.cron import status_command
+
+    finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from baileys_tools.config import LoadedSettings, Secret, load_settings, require_sessions_path
+from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.cron import (
     JOBS,
@@ -23,9 +23,13 @@ from baileys_tools.domain.cron import (
     with_block,
     without_block,
 )
+from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, installed_jobs, job_states
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.units import printable
+
+INSTALLED = "cron-installed"
+"""Under this key the state keeps when `cron install` last changed something."""
 
 
 class Account(NamedTuple):
@@ -104,6 +108,7 @@ def install_command(
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
     changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
     if changed and not dry_run:
+        _note_installation(loaded.settings)
         if setup.log.path:
             crontab.prepare_log(setup.log.path, setup.account.uid, setup.account.gid)
         if not quiet:
@@ -190,7 +195,7 @@ def setup_of(
     )
     alone = _settings_alone(loaded, account)
     state_dir = (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
-    log = Log("" if settings.cron.journal else settings.cron.log or os.path.join(state_dir, "cron.log"))
+    log = Log("" if settings.cron.journal else log_path(settings, state_dir))
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
     writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
@@ -205,6 +210,11 @@ def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
         default = loaded.origin[path] == "default"
         times[job.setting] = spread(time, job.setting, host, loaded.settings.cron.jitter) if default else time
     return times
+
+
+def log_path(settings: Settings, state_dir: str = "") -> str:
+    """Return the file that takes what the jobs have to say."""
+    return settings.cron.log or os.path.join(state_dir or settings.state.dir, "cron.log")
 
 
 def own_command() -> list[str]:
@@ -270,11 +280,52 @@ def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str,
     return variables
 
 
-def installed_block(*, system: bool) -> bytes:
-    """Return our block as it stands in the crontab, empty when it does not."""
-    return split(read_tab(system=system) or b"")[1]
+def status_command(
+    flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
+) -> ExitCode:
+    """Given the command line, say of each installed job when it ran last and how it ended."""
+    loaded = load_settings(flags, os.environ, config=config)
+    now = datetime.now(UTC)
+    states = states_of(split(read_tab(system=system) or b"")[1], loaded.settings, now)
+    code = exit_code_of(states)
+    place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
+    log = "" if loaded.settings.cron.journal else log_path(loaded.settings)
+    if as_json:
+        from baileys_tools.output.cron_text import status_json
+        from baileys_tools.output.json_text import envelope
+
+        print(envelope("cron status", now, code, status_json(states, place, log)))
+    elif not (quiet and code is ExitCode.DONE):
+        from baileys_tools.output.cron_text import status_text
+        from baileys_tools.output.terminal import Style
+
+        print(status_text(states, place, log, now, Style()), file=sys.stderr if quiet else sys.stdout)
+    return code
 
 
-def now_here() -> datetime:
-    """Return the time in the host's own zone, by which cron goes."""
-    return datetime.now(UTC).astimezone()
+def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]:
+    """Given our block as it is installed, return the state of each job in it."""
+    from baileys_tools.state.database import from_seconds, open_state
+    from baileys_tools.state.memory import recall
+    from baileys_tools.state.runs import last_runs
+    from baileys_tools.state.spool import take_in
+
+    jobs = installed_jobs(block)
+    if not jobs:
+        return []
+    with open_state(settings.state.dir, now) as state:
+        take_in(state)
+        runs = {command: Ended(run.started, run.exit_code) for command, run in last_runs(state).items()}
+        since = recall(state, INSTALLED)
+    # cron goes by the host's own zone.
+    return job_states(jobs, runs, from_seconds(since) if isinstance(since, int) else None, now.astimezone())
+
+
+def _note_installation(settings: Settings) -> None:
+    """Remember when the jobs were installed: before their first time, none is missed."""
+    from baileys_tools.state.database import open_state, to_seconds
+    from baileys_tools.state.memory import keep
+
+    now = datetime.now(UTC)
+    with open_state(settings.state.dir, now) as state:
+        keep(state, INSTALLED, to_seconds(now))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from tests.cronhost import CronHost
 from tests.support import COMMAND, company_folder, missing, run_cli
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +108,29 @@ def test_a_time_for_cron_as_a_calendar_for_systemd(time: str, calendars: list[st
     assert on_calendar(parse_schedule(time)) == calendars
     if shutil.which("systemd-analyze"):
         subprocess.run(["systemd-analyze", "calendar", *calendars], check=True, capture_output=True)
+
+
+@pytest.mark.root
+def test_status_says_what_ran_and_what_did_not(tmp_path: Path) -> None:
+    host = CronHost(tmp_path)
+    company_folder(tmp_path / "sessions")
+    env = {"BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions")}
+    none = host.run(COMMAND, "cron", "status", env=env)
+    assert none.returncode == 4
+    assert b"cron install" in none.stdout
+
+    assert host.run(COMMAND, "cron", "install", "--quiet", env=env).returncode == 0
+    assert host.run(COMMAND, "cleanup", "--quiet", env=env).returncode == 0
+    run = host.run(COMMAND, "cron", "status", "--json", env=env)
+    document = json.loads(run.stdout)
+    jsonschema.validate(document, json.loads((ROOT / "docs/json/cron-status.schema.json").read_text()))
+    jobs = {job["command"]: job for job in document["jobs"]}
+    assert jobs["cleanup"]["last_exit_code"] == 0
+    assert {job["verdict"] for job in jobs.values()} <= {"ok", "waiting"}
+    assert run.returncode == document["exit_code"] == 0
+    assert host.run(COMMAND, "cron", "status", "--quiet", env=env).stdout == b""
+
+    text = host.run("faketime", "-f", "+2d", COMMAND, "cron", "status", env=env)
+    assert text.returncode == 4
+    assert b"not run when due: " in text.stdout
+    assert all(len(line) <= 80 for line in text.stdout.decode().splitlines() if "/" not in line), text.stdout
