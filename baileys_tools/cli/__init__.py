@@ -11,6 +11,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
     "folders": ("cleanup", "undo"),
+    "watching": ("trigger",),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "settings": ("config",),
     "host": ("cron",),

@@ -21,6 +21,7 @@ from baileys_tools.config.schema import (
     Settings,
     State,
     Thresholds,
+    Trigger,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "State",
     "Thresholds",
+    "Trigger",
     "load_settings",
     "require_backup_path",
     "require_sessions_path",

@@ -196,6 +196,31 @@ class Health(Section, name="health"):
     )
 
 
+class Trigger(Section, name="trigger"):
+    """How often `trigger` cleans a folder that reached `thresholds.trigger`, or `thresholds.danger`."""
+
+    __slots__ = ()
+
+    cooldown: timedelta = setting(
+        default=timedelta(hours=6),
+        kind=DURATION,
+        about="A folder is not cleaned again before this has passed.",
+        at_least=timedelta(minutes=30),
+    )
+    emergency_cooldown: timedelta = setting(
+        default=timedelta(minutes=30),
+        kind=DURATION,
+        about="The same for a folder with `thresholds.danger` counted files or more.",
+        at_least=timedelta(minutes=30),
+    )
+    lock_file: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="The lock that keeps `trigger` to one process. Name that of an older script to take turns with it.",
+        default_text="`trigger.lock` in `state.dir`",
+    )
+
+
 class Backup(Section, name="backup"):
     """Where snapshots of the session folders go, who can read them, and which stay.
 
@@ -617,6 +642,7 @@ class Settings:
     emergency: Emergency = field(default_factory=Emergency)
     thresholds: Thresholds = field(default_factory=Thresholds)
     health: Health = field(default_factory=Health)
+    trigger: Trigger = field(default_factory=Trigger)
     backup: Backup = field(default_factory=Backup)
     copies: Copies = field(default_factory=Copies)
     state: State = field(default_factory=State)
@@ -659,6 +685,7 @@ SCHEMA = Schema(
     PreKeys,
     Emergency,
     Thresholds,
+    Trigger,
     Health,
     Backup,
     Copies,

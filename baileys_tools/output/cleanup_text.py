@@ -16,7 +16,7 @@ from baileys_tools.output.terminal import Style, counted
 from baileys_tools.units import format_age, format_duration, format_size, printable
 
 WIDTH = 80
-_LEVEL_COLOURS = {
+LEVEL_COLOURS = {
     Level.HEALTHY: ("green",),
     Level.WARNING: ("yellow",),
     Level.CRITICAL: ("yellow", "bold"),
@@ -82,7 +82,7 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
         f", {counted(plan.guarded_pre_keys, 'guarded pre-key')} left out" if plan.guarded_pre_keys else ""
     )
     before, after = (
-        style.paint(level, *_LEVEL_COLOURS[level]) for level in (plan.level_before, plan.level_after)
+        style.paint(level, *LEVEL_COLOURS[level]) for level in (plan.level_before, plan.level_after)
     )
     yield _item("files", f"{plan.files:,}, of which {plan.counted_before:,} count{guarded}")
     yield _item(

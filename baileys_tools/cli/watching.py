@@ -1,0 +1,51 @@
+"""Watching: `trigger`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import (
+    CompanyOption,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SessionsOption,
+    VerboseOption,
+    app,
+    finish,
+)
+
+
+@app.command()
+def trigger(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--no-dry-run", help="Say what would be cleaned; touch nothing.")
+    ] = None,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Clean the folders that are full, each once in 6 hours at most.
+
+    From 175 counted files on a folder is cleaned as `cleanup` does; from 185 on whatever the cooldown says, but
+    once in 30 minutes at most. Only one trigger works at a time. Where cleaning cannot help, it says what would.
+
+    \b
+    Examples:
+      baileys-tools trigger --quiet                 # from cron, every 30 minutes
+      baileys-tools trigger --dry-run --verbose
+      baileys-tools trigger --company 1001 --json
+    """
+    from baileys_tools.commands.trigger import trigger_command
+
+    flags = {
+        "sessions.path": sessions,
+        "sessions.companies": company or None,
+        "cleanup.dry_run": dry_run,
+    }
+    finish(lambda: trigger_command(flags, config, verbose=verbose, as_json=json, quiet=quiet))
