@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,8 +21,8 @@ from baileys_tools.commands.cleanup import (
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import Status
-from baileys_tools.domain.findings import Finding, Severity
-from baileys_tools.domain.health import HealthRules, cheap_findings, word
+from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.health import HealthRules, cheap_findings
 from baileys_tools.domain.policy import CleanupPlan
 from baileys_tools.domain.trigger import Action, Past, Rules, Why, advice, decide
 from baileys_tools.domain.trigger_report import CompanyTrigger, TriggerReport
@@ -181,7 +181,13 @@ def run_trigger(
 
 
 def _one_at_a_time(settings: Settings, now: datetime) -> AbstractContextManager[None]:
-    return process_lock(settings.trigger.lock_file or os.path.join(settings.state.dir, LOCK), now)
+    from baileys_tools.state.database import make_private_folder
+
+    path = settings.trigger.lock_file or os.path.join(settings.state.dir, LOCK)
+    # All have to lock the same place, so it is made first.
+    with suppress(OSError):
+        make_private_folder(os.path.dirname(path))
+    return process_lock(path, now)
 
 
 # --- looking and deciding -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan
+from baileys_tools.domain.prekeys import FEWEST_KEPT
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
 """How far ahead a time may lie and still be believed: clocks are set by seconds all the time."""
@@ -179,8 +180,9 @@ def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
             f"{rest.guarded_pre_keys:,} guarded pre-keys besides do not count: the bot removes each when a new "
             "chat uses it"
         )
-    return (
-        "; ".join(parts)
-        + ". A working session is no worse for it: raise the thresholds to what is normal for this bot. "
-        f"Only a new session starts small: baileys-tools reset --company {company} (needs the phone and a QR code)."
+    if sum(rest.staying.values()) + FEWEST_KEPT < clean_from:
+        return "; ".join(parts) + ". Cleaning helps again once those in use are old."
+    return "; ".join(parts) + (
+        ". A working session is no worse for it: raise the thresholds to what is normal for this bot. Only a new "
+        f"session starts small: baileys-tools reset --company {company} (needs the phone and a QR code)."
     )

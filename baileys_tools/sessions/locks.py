@@ -52,13 +52,20 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
     """Given the path of a lock file, hold it for the length of a `with`: one process on this host at a time.
 
     As `company_lock`, but a lock file of another program is respected for an hour. Where the file cannot be made,
-    the lock of its folder has to do, or of the nearest one above that is there. Raises `Locked` or OSError.
+    the lock of its folder has to do, and where that cannot be there, of the nearest one above. Raises `Locked` or
+    OSError.
     """
     place, name = os.path.split(path)
+    wanted = place
     while not os.path.isdir(place) and place != os.path.dirname(place):
         place = os.path.dirname(place)
     folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if place != wanted:
+            if not _lock(folder):
+                raise Locked(_holder({}))
+            yield
+            return
         with _hold(folder, name, now, PROCESS_STALE_AFTER, _NOT_WRITABLE):
             yield
     finally:

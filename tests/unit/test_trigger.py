@@ -195,4 +195,9 @@ def test_advice_is_given_only_where_cleaning_cannot_help() -> None:
     assert "10 are in use and go when they are old" in told
     assert "762 guarded pre-keys besides do not count" in told
     assert "baileys-tools reset --company 1001" in told
+    soon = advice("1001", plan(300, 40, staying=60), 175)
+    assert soon.endswith(
+        "200 are in use and go when they are old. Cleaning helps again once those in use are old."
+    )
+    assert "reset" not in soon
     assert "logout" not in told.lower(), "nobody knows that a full folder is a danger"
