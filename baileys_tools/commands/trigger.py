@@ -19,6 +19,7 @@ from baileys_tools.commands.cleanup import (
     where_they_may_be,
 )
 from baileys_tools.commands.fleet import for_each
+from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import Status
 from baileys_tools.domain.findings import Finding, Severity, word
@@ -60,16 +61,20 @@ def trigger_command(
 ) -> ExitCode:
     """Given the command line, clean what is full and due, print the result once, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
-    root_path = require_sessions_path(loaded)
     settings = loaded.settings
     now = datetime.now(UTC)
-    try:
-        with _one_at_a_time(settings, now), PatientProgress("looking", wanted=not quiet) as progress:
-            report = _run_with_state(settings, root_path, now, progress)
-    except Locked as lock:
-        if not quiet:
-            print(f"baileys-tools: another trigger is at work: {printable(str(lock))}", file=sys.stderr)
-        return ExitCode.LOCKED
+    with recorded("trigger", settings, now, quiet=quiet, dry_run=settings.cleanup.dry_run) as run:
+        root_path = require_sessions_path(loaded)
+        try:
+            with _one_at_a_time(settings, now), PatientProgress("looking", wanted=not quiet) as progress:
+                report = _run_with_state(settings, root_path, now, progress)
+        except Locked as lock:
+            run.ended(ExitCode.LOCKED)
+            if not quiet:
+                print(f"baileys-tools: another trigger is at work: {printable(str(lock))}", file=sys.stderr)
+            return ExitCode.LOCKED
+        removed = report.removed_by_company
+        run.ended(report.exit_code, removed, companies=len(report.companies), removed=sum(removed.values()))
     _print(report, verbose=verbose, as_json=as_json, quiet=quiet)
     return report.exit_code
 

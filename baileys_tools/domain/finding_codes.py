@@ -73,6 +73,10 @@ CODES: Mapping[str, CodeInfo] = {
     "copy-failed": CodeInfo(WARNING, "Copies of snapshots elsewhere are behind."),
     "snapshots-not-encrypted": CodeInfo(WARNING, "Whoever reads the snapshots can act as the bots."),
     "secret-key-beside-snapshots": CodeInfo(NOTICE, "This host can decrypt the snapshots it wrote."),
+    # --- what `trigger` tells of itself, each time once
+    "trigger-begins": CodeInfo(CRITICAL, "A full folder is being cleaned."),
+    "trigger-cleaned": CodeInfo(WARNING, "A full folder was cleaned."),
+    "trigger-failed": CodeInfo(CRITICAL, "A full folder could not be cleaned."),
     # --- time
     "clock-implausible": CodeInfo(WARNING, "The host's clock does not fit the files."),
     "no-activity": CodeInfo(

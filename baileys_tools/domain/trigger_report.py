@@ -98,6 +98,11 @@ class TriggerReport:
         return [company for company in self.companies if company.ending is ending]
 
     @property
+    def removed_by_company(self) -> dict[str, int]:
+        """How many files were removed from each company that was cleaned."""
+        return {company.id: company.removed for company in self.ended(Ending.CLEANED)}
+
+    @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         bad = len(self.ended(Ending.FAILED)) + len(self.ended(Ending.HELD))
