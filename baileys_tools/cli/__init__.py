@@ -13,6 +13,7 @@ MODULES = {
     "folders": ("cleanup", "undo"),
     "watching": ("trigger",),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
+    "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
     "host": ("cron",),
 }

@@ -1,0 +1,121 @@
+"""When a session is in trouble: `reconnect`, `init`, `qr` and `send-test`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from baileys_tools.cli.app import ConfigOption, JsonOption, QuietOption, app, finish
+
+OneCompany = Annotated[str, typer.Option("--company", metavar="ID", help="The company.")]
+WaitOption = Annotated[
+    str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
+]
+
+
+@app.command()
+def reconnect(
+    company: OneCompany,
+    wait: WaitOption = "30s",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Have a bot connect again with the session it has, and wait until it has.
+
+    \b
+    Examples:
+      baileys-tools reconnect --company 1001
+      baileys-tools reconnect --company 1001 --wait 2m
+    """
+    from baileys_tools.commands import ask_bot
+
+    ask = partial(ask_bot.reconnect, wait=wait)
+    finish(lambda: ask_bot.ask_command("reconnect", company, config, ask, as_json=json, quiet=quiet))
+
+
+@app.command()
+def init(
+    company: OneCompany,
+    wait: WaitOption = "30s",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Have a bot start its session. Where it has none yet, a QR code follows.
+
+    \b
+    Examples:
+      baileys-tools init --company 1001
+    """
+    from baileys_tools.commands import ask_bot
+
+    ask = partial(ask_bot.init, wait=wait)
+    finish(lambda: ask_bot.ask_command("init", company, config, ask, as_json=json, quiet=quiet))
+
+
+@app.command()
+def qr(
+    company: OneCompany,
+    png: Annotated[
+        str | None, typer.Option("--png", metavar="FILE", help="Write it there as a picture as well.")
+    ] = None,
+    pairing_code: Annotated[
+        str | None,
+        typer.Option("--pairing-code", metavar="NUMBER", help="Show a code to type into this phone instead."),
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="TIME", help="Give up when it is not connected by then.")
+    ] = "3m",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show the QR code of a bot in the terminal, each new one anew, until it is connected.
+
+    Whoever scans the code links this bot to their account: show it to nobody else.
+
+    \b
+    Examples:
+      baileys-tools qr --company 1001
+      baileys-tools qr --company 1001 --png /tmp/qr.png
+      baileys-tools qr --company 1001 --pairing-code 4917012345678
+    """
+    from baileys_tools.commands import ask_bot
+
+    if pairing_code is not None:
+        ask = partial(
+            ask_bot.pairing_code,
+            number=pairing_code,
+            show=lambda code: typer.echo(f"Type this into the phone: {code}", err=json),
+            timeout=timeout,
+        )
+    else:
+        show = ask_bot.on_terminal(company, png, as_json=json)
+        ask = partial(ask_bot.show_qr, show=show, timeout=timeout)
+    finish(lambda: ask_bot.ask_command("qr", company, config, ask, as_json=json))
+
+
+@app.command("send-test")
+def send_test(
+    company: OneCompany,
+    to: Annotated[str, typer.Option("--to", metavar="NUMBER", help="The phone number, with its country.")],
+    message: Annotated[
+        str | None,
+        typer.Option("--message", metavar="TEXT", help="What to send. [default: a test, the time]"),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Send a message from a bot, to see that it really works. The number is never shown whole.
+
+    \b
+    Examples:
+      baileys-tools send-test --company 1001 --to 4917012345678
+    """
+    from baileys_tools.commands import ask_bot
+
+    ask = partial(ask_bot.send_test, to=to, message=message)
+    finish(lambda: ask_bot.ask_command("send-test", company, config, ask, as_json=json, quiet=quiet))

@@ -1,0 +1,119 @@
+"""What every command needs that speaks with bots: the API of a company by its settings, and the whole fleet asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from baileys_tools.domain.connection import Connection, ConnectionState
+from baileys_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from baileys_tools.config import Settings
+    from baileys_tools.integrations.bot_api import BotApi
+
+REQUESTS = ("status", "reconnect", "init", "qr", "pairing_code", "send")
+
+AT_A_TIME = 8
+"""Companies that are asked side by side: most of it is waiting."""
+FLEET_SECONDS = 30.0
+"""How long the whole fleet may take to answer."""
+
+
+def bot_api_for(settings: Settings, company: str) -> BotApi | None:
+    """Given the settings, return the API of a company, None where none is configured.
+
+    Raises UsageError for headers that are none.
+    """
+    own = settings.for_company(company).bot_api
+    if own.url is None:
+        return None
+    from baileys_tools.integrations.bot_api import PRESETS, BotApi, Endpoint
+
+    preset = PRESETS[own.preset] if own.preset is not None else None
+    endpoints = dict(preset.endpoints) if preset is not None else {}
+    for what in REQUESTS:
+        if (given := getattr(own, what)) is not None:
+            endpoints[what] = Endpoint(**given)
+    headers = _headers(own.headers.reveal()) if own.headers is not None else {}
+    if own.token is not None:
+        template = preset.token_header if preset is not None else "Authorization: Bearer {token}"
+        name, _, value = template.partition(": ")
+        headers.setdefault(name, value.format(token=own.token.reveal()))
+    return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds())
+
+
+def _headers(text: str) -> dict[str, str]:
+    headers = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if not line.strip():
+            continue
+        if not colon or not name.strip().replace("-", "").replace("_", "").isalnum() or not value.strip():
+            # The line itself may be a secret.
+            raise UsageError(
+                "bot_api.headers has a line that is no header", "Write one to a line, as Name: value."
+            )
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def require_bot_api(settings: Settings, company: str) -> BotApi:
+    """Return the API of a company. Raises UsageError, saying how to give one, when there is none."""
+    api = bot_api_for(settings, company)
+    if api is None:
+        raise UsageError(
+            f"no address is given for the API of company {company}",
+            "Give it in one of two ways, with bot_api.preset beside it (docs/recovery.md):\n"
+            "  environment    API_URL=http://127.0.0.1:3000\n"
+            '  settings file  bot_api: {preset: ai-admin, url: "http://127.0.0.1:3000"}',
+        )
+    return api
+
+
+def where_of(settings: Settings, company: str) -> str:
+    """Return where the API of a company is, as an error may say it: the path can hold a secret."""
+    parts = urlsplit(settings.for_company(company).bot_api.url or "")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def connections(
+    settings: Settings, companies: Sequence[str], *, within: float = FLEET_SECONDS
+) -> dict[str, Connection]:
+    """Ask for the connection of each company that has an API configured, `within` seconds for all of them.
+
+    Never raises: what was not asked or not answered in time is unknown. Companies without an API are left out.
+    """
+    asked: dict[str, BotApi] = {}
+    found: dict[str, Connection] = {}
+    for company in companies:
+        try:
+            api = bot_api_for(settings, company)
+        except UsageError as error:
+            found[company] = Connection(ConnectionState.UNKNOWN, detail=error.message)
+            continue
+        if api is not None:
+            asked[company] = api
+    if not asked:
+        return found
+    end = time.monotonic() + within
+
+    def ask(company: str) -> Connection:
+        left = end - time.monotonic()
+        if left <= 0:
+            return Connection(
+                ConnectionState.UNKNOWN, detail=f"no time was left to ask it within {within:g} s"
+            )
+        return asked[company].connection(left)
+
+    if len(asked) == 1:
+        return found | {company: ask(company) for company in asked}
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Imported before there are threads: two that import the same at a time wait for each other.
+    import baileys_tools.integrations.http  # noqa: F401
+
+    with ThreadPoolExecutor(min(AT_A_TIME, len(asked))) as pool:
+        return found | dict(zip(asked, pool.map(ask, asked), strict=True))
