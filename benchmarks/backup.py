@@ -1,9 +1,11 @@
-"""What backups cost beside restic, borg and tar | zstd on the same folders: `python -m benchmarks.backup`.
+"""What backups cost beside restic, borg and tar | zstd on the same folders.
 
-Three rounds, each after the same change to the folders: the first backup, nothing changed, 1 % of the
-companies changed (their creds and three sessions rewritten). Then a day of 288 runs on a few companies, for
-the size on disk. restic and borg come from the distribution; whichever is missing is left out. borg goes last,
-as it drops the page cache. Exits with 1 when a limit is exceeded.
+`make bench ARGS="--only backup"` measures the first backup, one where nothing changed, one where 1 % of the
+companies changed, and the restore of one company, in alternating pairs with restic. `python -m benchmarks.backup`
+is a day of 288 runs on a few companies, for the size on disk: it takes a quarter of an hour.
+
+restic and borg come from the distribution (`apt install restic borgbackup`); without restic there is nothing to
+compare with, and that is said.
 """
 
 from __future__ import annotations
@@ -18,15 +20,18 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.measure import COMMAND, Bench, Row, Run, memory_row, note, ratio_row, say
 from benchmarks.tree import company_files
 
-COMMAND = Path(sys.executable).parent / "baileys-tools"
-LIMITS = {"first": 1.0, "unchanged": 0.25, "1% changed": 0.4}
-"""Seconds as a ratio to restic's."""
+FIRST, UNCHANGED, CHANGED, RESTORE = 1.0, 0.25, 0.4, 0.6
+"""Most seconds as a ratio to restic's."""
 DAY_RUNS = 288
+KEEP = ["--keep-last=12", "--keep-hourly=24", "--keep-daily=7", "--keep-weekly=4"]
+"""The default retention, as restic and borg spell it."""
 
 
 def key(chance: random.Random, size: int) -> str:
@@ -81,172 +86,195 @@ def change(root: Path, numbers: range, chance: random.Random) -> None:
 
 
 class Tool:
-    """A backup tool with a repository of its own below `place`."""
+    """A backup tool with a repository of its own."""
 
-    def __init__(self, name: str, place: Path, sessions: Path) -> None:
+    def __init__(self, name: str, bench: Bench, sessions: Path) -> None:
         self.name = name
-        self.repository = place / name.replace(" | ", "-")
+        self.repository = bench.place / name.replace(" | ", "-")
+        self._bench = bench
         self._sessions = sessions
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(place),
-            "RESTIC_PASSWORD": "benchmark",
-            "BORG_BASE_DIR": str(place / "borg-base"),
-            "BAILEYS_TOOLS_STATE_DIR": str(place / "state"),
-            "BAILEYS_TOOLS_BACKUP_PATH": str(self.repository),
-        }
         self._number = 0
 
     def prepare(self) -> None:
+        """Make an empty repository, in the place of what was there."""
+        shutil.rmtree(self.repository, ignore_errors=True)
         if self.name == "restic":
-            self._run(["restic", "init", "-q", "-r", str(self.repository)])
+            self._run("restic", "init", "-q", "-r", self.repository)
         elif self.name == "borg":
-            self._run(["borg", "init", "-e", "none", str(self.repository)])
+            self._run("borg", "init", "-e", "none", self.repository)
         else:
             self.repository.mkdir()
+        os.sync()
 
-    def back_up(self) -> float:
-        """Take one backup and return its seconds."""
+    def back_up(self, at: int | None = None) -> Run:
+        """Take one backup; `at` (seconds since 1970) is the time that it takes for now."""
         self._number += 1
-        repository, sessions = str(self.repository), str(self._sessions)
-        commands: Mapping[str, list[str]] = {
-            "baileys-tools": [str(COMMAND), "backup", "--quiet", "--sessions", sessions],
-            "restic": ["restic", "backup", "-q", "-r", repository, sessions],
-            "borg": ["borg", "create", "-C", "zstd,3", f"{repository}::{self._number}", sessions],
-            "tar | zstd": [
-                "sh",
-                "-c",
-                f"tar c {sessions} | zstd -q -3 -o {repository}/{self._number}.tar.zst",
-            ],
-        }
-        return self._run(commands[self.name])
+        when = datetime.fromtimestamp(at or time.time(), UTC)
+        if self.name == "restic":
+            dated = ["--time", f"{when:%Y-%m-%d %H:%M:%S}"] if at else []
+            return self._run("restic", "backup", "-q", "-r", self.repository, *dated, self._sessions)
+        if self.name == "borg":
+            dated = ["--timestamp", f"{when:%Y-%m-%dT%H:%M:%S}"] if at else []
+            archive = f"{self.repository}::{self._number}"
+            return self._run("borg", "create", "-C", "zstd,3", *dated, archive, self._sessions)
+        if self.name == "tar | zstd":
+            archive = f"{self.repository}/{self._number}.tar.zst"
+            return self._run("sh", "-c", f"tar c -P {self._sessions} | zstd -q -3 -o {archive}")
+        if at:
+            return self._run(sys.executable, "-c", _AS_OF, self._sessions, self.repository, str(at))
+        return self._run(COMMAND, "backup", "--quiet", "--sessions", self._sessions)
 
-    def restore_one(self, company: str, target: Path) -> float:
-        """Bring one company's folder back to `target` and to disk; return the seconds."""
-        commands: Mapping[str, list[str]] = {
-            "baileys-tools": [
-                *(str(COMMAND), "restore", "--company", company, "--target", str(target), "--yes"),
-                *("--sessions", str(self._sessions)),
-            ],
-            "restic": [
-                *("sh", "-c"),
-                (
-                    f"restic restore -q -r {self.repository} latest --target {target} "
-                    f"--include company_{company} && sync -f {target}"
-                ),
-            ],
-        }
-        return self._run(commands[self.name])
+    def restore_one(self, company: int, target: Path) -> Run:
+        """Bring one company's folder back to `target` and to disk."""
+        shutil.rmtree(target, ignore_errors=True)
+        folder = f"company_{1000 + company}"
+        if self.name == "restic":
+            command = (
+                f"restic restore -q -r {self.repository} latest --target {target} --include {folder}"
+                f" && sync -f {target}"
+            )
+            return self._run("sh", "-c", command)
+        return self._run(COMMAND, "restore", "--quiet", "--company", str(1000 + company), "--target", target)
 
     def forget(self) -> None:
-        """Apply the default retention, as `backup` does by itself."""
-        keep = ["--keep-last=12", "--keep-hourly=24", "--keep-daily=7", "--keep-weekly=4"]
+        """Apply the default retention, which `baileys-tools backup` has done by itself."""
         if self.name == "restic":
-            self._run(["restic", "forget", "-q", "--prune", "-r", str(self.repository), *keep])
+            self._run("restic", "forget", "-q", "--prune", "-r", self.repository, *KEEP)
         elif self.name == "borg":
-            self._run(["borg", "prune", *keep, str(self.repository)])
-            self._run(["borg", "compact", str(self.repository)])
+            self._run("borg", "prune", *KEEP, self.repository)
+            self._run("borg", "compact", self.repository)
 
     def size(self) -> int:
         """Bytes on disk."""
         listing = subprocess.run(["du", "-s", "-B1", self.repository], capture_output=True, check=True)
         return int(listing.stdout.split()[0])
 
-    def _run(self, command: list[str]) -> float:
-        started = time.perf_counter()
-        subprocess.run(command, env=self._environment, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - started
+    def _run(self, *command: str | Path) -> Run:
+        return self._bench.run(
+            command,
+            TZ="UTC",
+            RESTIC_PASSWORD="benchmark",
+            BORG_BASE_DIR=str(self._bench.place / "borg-base"),
+            BAILEYS_TOOLS_BACKUP_PATH=str(self.repository),
+        )
 
 
-def tools(place: Path, sessions: Path, names: list[str]) -> list[Tool]:
-    found = [
-        Tool(name, place, sessions)
-        for name in names
-        if shutil.which(name.split()[0]) or name == "baileys-tools"
-    ]
-    for tool in found:
+_AS_OF = """
+import datetime, os, sys
+from baileys_tools.commands.backup import run_backup
+from baileys_tools.config import load_settings
+now = datetime.datetime.fromtimestamp(int(sys.argv[3]), datetime.UTC)
+run_backup(load_settings({}, os.environ).settings, sys.argv[1], sys.argv[2], now)
+"""
+"""A backup as of another time, so that the hours of a day fill up."""
+
+
+# --- rounds -------------------------------------------------------------------------------------------------
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Measure backups and restores in pairs with restic; the others once, for the sizes."""
+    if shutil.which("restic") is None:
+        note("restic is missing, so backups are not measured: apt install restic borgbackup")
+        return
+    chance = random.Random(7)
+    sessions = bench.place / "sessions"
+    say(f"building {bench.companies} companies of 200 files that hold keys")
+    build(sessions, bench.companies, chance)
+    ours, restic = Tool("baileys-tools", bench, sessions), Tool("restic", bench, sessions)
+    # The first reading warms the cache.
+    bench.run(["sh", "-c", f"tar c -P {sessions} | cat >/dev/null"])
+    first = _pairs(bench, (ours, restic), before=lambda tool: tool.prepare())
+    yield ratio_row("first backup / restic", FIRST, *first)
+    yield memory_row("first backup", first[0])
+    sizes = {tool.name: tool.size() for tool in (ours, restic)}
+    yield ratio_row("unchanged backup / restic", UNCHANGED, *_pairs(bench, (ours, restic)))
+    hundredth = range(max(1, bench.companies // 100))
+    changed: tuple[list[Run], list[Run]] = ([], [])
+    for _ in range(bench.runs):
+        change(sessions, hundredth, chance)
+        for runs, run in zip(changed, _pairs(bench, (ours, restic), runs=1), strict=True):
+            runs += run
+    yield ratio_row("backup, 1 % changed / restic", CHANGED, *changed)
+    target = bench.place / "restored"
+    restored: tuple[list[Run], list[Run]] = ([], [])
+    for number in range(bench.runs):
+        restored[0].append(ours.restore_one(number, target))
+        restored[1].append(restic.restore_one(number, target))
+    yield ratio_row("restore of one company / restic", RESTORE, *restored)
+    for tool in _others(bench, sessions):
         tool.prepare()
+        took = tool.back_up()
+        sizes[tool.name] = tool.size()
+        note(f"first backup with {tool.name}: {took.seconds:.2f} s")
+    note(
+        "on disk after the first: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())
+    )
+
+
+def _pairs(
+    bench: Bench,
+    tools: tuple[Tool, Tool],
+    *,
+    before: Callable[[Tool], None] = lambda tool: None,
+    runs: int | None = None,
+) -> tuple[list[Run], list[Run]]:
+    """Let both take a backup in turn, again and again; what is still to be written is on disk before each."""
+    found: tuple[list[Run], list[Run]] = ([], [])
+    for _ in range(runs or bench.runs):
+        for tool, taken in zip(tools, found, strict=True):
+            before(tool)
+            os.sync()
+            taken.append(tool.back_up())
     return found
 
 
+def _others(bench: Bench, sessions: Path) -> Iterator[Tool]:
+    """tar | zstd, and borg last, as it drops the page cache."""
+    for name in ("tar | zstd", "borg"):
+        if all(shutil.which(word) for word in name.split(" | ")):
+            yield Tool(name, bench, sessions)
+        else:
+            note(f"{name} is missing: apt install zstd borgbackup")
+
+
+# --- a day --------------------------------------------------------------------------------------------------
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--companies", type=int, default=1000)
-    parser.add_argument(
-        "--day", type=int, default=3, help="companies of the day of 288 runs; 0 leaves it out"
-    )
-    parser.add_argument("--place", type=Path, help="folder to work in [default: a temporary one]")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--companies", type=int, default=3, help="bots that always write (default 3)")
+    parser.add_argument("--runs", type=int, default=DAY_RUNS, help="runs of the day, 5 minutes apart")
+    parser.add_argument("--place", type=Path, help="folder to work in (default: a temporary one)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.place) as place:
-        passed = rounds(Path(place), options.companies)
-    if options.day:
-        with tempfile.TemporaryDirectory(dir=options.place) as place:
-            day(Path(place), options.day)
-    return 0 if passed else 1
+    with tempfile.TemporaryDirectory(prefix="baileys-tools-day-", dir=options.place) as place:
+        day(Bench(Path(place), options.companies, 1), options.runs)
+    return 0
 
 
-def rounds(place: Path, companies: int) -> bool:
-    chance = random.Random(7)
-    sessions = place / "sessions"
-    build(sessions, companies, chance)
-    subprocess.run(["sync"], check=True)
-    found = tools(place, sessions, ["baileys-tools", "restic", "tar | zstd", "borg"])
-    passed = True
-    for round_name in LIMITS:
-        if round_name == "1% changed":
-            change(sessions, range(max(1, companies // 100)), chance)
-        # The first reading warms the cache, for whoever would come first.
-        subprocess.run(["tar", "c", "-f", "/dev/null", sessions], check=True, capture_output=True)
-        time.sleep(3)
-        seconds = {tool.name: tool.back_up() for tool in found}
-        sizes = {tool.name: tool.size() for tool in found}
-        print(f"{round_name}: " + ", ".join(f"{name} {took:.2f} s" for name, took in seconds.items()))
-        print("  on disk: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
-        if "restic" in seconds:
-            ratio = seconds["baileys-tools"] / seconds["restic"]
-            verdict = "ok" if ratio <= LIMITS[round_name] else "TOO SLOW"
-            print(f"  {ratio:.2f} x restic, limit {LIMITS[round_name]}: {verdict}", flush=True)
-            passed = passed and ratio <= LIMITS[round_name]
-    return passed
-
-
-def day(place: Path, companies: int) -> None:
+def day(bench: Bench, runs: int) -> None:
     """A day of runs every 5 minutes on bots that always write; sizes with the default retention."""
     chance = random.Random(8)
-    sessions = place / "sessions"
-    build(sessions, companies, chance)
-    found = tools(place, sessions, ["baileys-tools", "restic", "borg"])
-    started = int(time.time()) - DAY_RUNS * 300
+    sessions = bench.place / "sessions"
+    build(sessions, bench.companies, chance)
+    ours = Tool("baileys-tools", bench, sessions)
+    tools = [ours, *(Tool(name, bench, sessions) for name in ("restic", "borg") if shutil.which(name))]
+    for tool in tools:
+        tool.prepare()
+    # From midnight, so that the day does not end in between.
+    started = int(time.time()) // 86400 * 86400 - 2 * 86400
     raw = sum(path.stat().st_size for path in sessions.rglob("*.json"))
-    for run in range(DAY_RUNS):
-        change(sessions, range(companies), chance)
-        for tool in found:
-            if tool.name == "baileys-tools":
-                at_time(tool, started + run * 300)
-            else:
-                tool.back_up()
-    for tool in found:
+    print(f"{runs} runs in a day, {bench.companies} companies of {raw / bench.companies / 1000:.0f} kB each")
+    seconds = dict.fromkeys((tool.name for tool in tools), 0.0)
+    for run in range(runs):
+        change(sessions, range(bench.companies), chance)
+        for tool in tools:
+            seconds[tool.name] += tool.back_up(started + run * 86400 // runs).seconds
+    for tool in tools:
         before = tool.size()
         tool.forget()
-        print(f"{tool.name}: {before / 1e6:.2f} MB, after retention {tool.size() / 1e6:.2f} MB")
-    print(
-        f"a day of {DAY_RUNS} runs, {companies} companies of {raw / companies / 1000:.0f} kB each", flush=True
-    )
-
-
-def at_time(tool: Tool, moment: int) -> None:
-    """Take a backup as of another time, so that the hours of the day fill up."""
-    script = (
-        "import datetime, os, sys; from baileys_tools.commands import backup as b; "
-        "from baileys_tools.config import load_settings; "
-        "s = load_settings({}, os.environ).settings; "
-        "b.run_backup(s, sys.argv[1], sys.argv[2], datetime.datetime.fromtimestamp(int(sys.argv[3]), datetime.UTC))"
-    )
-    subprocess.run(
-        [sys.executable, "-c", script, tool._sessions, tool.repository, str(moment)],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
-        check=True,
-    )
+        after = f"{before / 1e6:.2f} MB, after retention {tool.size() / 1e6:.2f} MB"
+        print(f"{tool.name}: {after}, {seconds[tool.name] / runs:.2f} s a run", flush=True)
 
 
 if __name__ == "__main__":

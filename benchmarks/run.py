@@ -9,109 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import tree
+from benchmarks import backup, tree
+from benchmarks.measure import Bench, Row, Run, memory_row, ratio_row, say, started
 
 HERE = Path(__file__).parent
-COMMAND = Path(sys.executable).parent / "baileys-tools"
-MIB_LIMIT = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    seconds: float
-    peak_mib: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: a figure that must not exceed its limit."""
-
-    what: str
-    figure: float
-    limit: float
-    unit: str
-    detail: str
-
-    @property
-    def passed(self) -> bool:
-        return self.figure <= self.limit
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Where the measured trees stand and how often to measure."""
-
-    place: Path
-    companies: int
-    runs: int
-
-    def run(self, command: Sequence[str | Path], **settings: str) -> Run:
-        """Run `command` to its end and return what it took. Raise CalledProcessError when it fails."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.place),
-            "LANG": "C.UTF-8",
-            "BAILEYS_TOOLS_STATE_DIR": str(self.place / "state"),
-        }
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            command,
-            env=environment | settings,
-            cwd=self.place,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            raise subprocess.CalledProcessError(child.returncode, [str(word) for word in command])
-        # Never below this process's own peak, which a child starts with: keep the benchmark itself small.
-        return Run(seconds, usage.ru_maxrss / 1024)
-
-    def cleanup(self, root: Path, *options: str, **settings: str) -> Run:
-        return self.run(
-            [COMMAND, "cleanup", "--quiet", *options], BAILEYS_SESSIONS_PATH=str(root), **settings
-        )
-
-    def tree(self) -> tree.Tree:
-        """The thousand companies, built at first use."""
-        root = self.place / "companies"
-        if root.exists():
-            return tree.Tree(root, self.companies, _built_at)
-        say(f"building {self.companies} companies of {tree.FILES_PER_COMPANY} files")
-        return tree.build(root, self.companies, _built_at)
-
-
-_built_at = time.time()
-
-
-def say(what: str) -> None:
-    print(f"  {what} ...", file=sys.stderr, flush=True)
-
-
-def ratio_row(what: str, limit: float, ours: list[Run], theirs: list[Run]) -> Row:
-    ratios = sorted(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
-    detail = f"{ratios[0]:.2f} to {ratios[-1]:.2f}: {_median_time(ours)} against {_median_time(theirs)}"
-    return Row(what, statistics.median(ratios), limit, "x", detail)
-
-
-def _median_time(runs: list[Run]) -> str:
-    seconds = statistics.median(run.seconds for run in runs)
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def memory_row(what: str, runs: Sequence[Run]) -> Row:
-    return Row(what, max(run.peak_mib for run in runs), MIB_LIMIT, " MiB", "peak memory")
 
 
 # --- the measurements ---------------------------------------------------------------------------------------
@@ -179,7 +85,7 @@ def crowded(bench: Bench) -> Iterator[Row]:
     say(f"building one folder of {count} files")
     folder = bench.place / "crowded" / "company_1"
     folder.mkdir(parents=True)
-    tree.write_files(folder, tree.crowded_files(count), _built_at)
+    tree.write_files(folder, tree.crowded_files(count), started)
     looked = bench.cleanup(folder.parent, "--dry-run")
     cleaned = bench.cleanup(folder.parent)
     yield memory_row(f"one folder of {count} files, dry run", [looked])
@@ -190,18 +96,25 @@ def start(bench: Bench) -> Iterator[Row]:
     root = bench.place / "small"
     folder = root / "company_1"
     folder.mkdir(parents=True)
-    tree.write_files(folder, tree.company_files(0), _built_at)
+    tree.write_files(folder, tree.company_files(0), started)
     bench.cleanup(root)
     ours, hello = [], []
     for _ in range(max(15, bench.runs)):
         shutil.rmtree(folder / ".baileys-tools", ignore_errors=True)
-        tree.write_files(folder, (file for file in tree.company_files(0) if file.removable), _built_at)
+        tree.write_files(folder, (file for file in tree.company_files(0) if file.removable), started)
         hello.append(bench.run([sys.executable, HERE / "hello.py"]))
         ours.append(bench.cleanup(root))
     yield ratio_row("quiet cleanup, 1 company / typer hello", 1.3, ours, hello)
 
 
-BENCHES = {"start": start, "dry-run": dry_run, "growth": growth, "cleanup": cleanup, "crowded": crowded}
+BENCHES = {
+    "start": start,
+    "dry-run": dry_run,
+    "growth": growth,
+    "cleanup": cleanup,
+    "crowded": crowded,
+    "backup": backup.rows,
+}
 
 
 def main() -> int:
