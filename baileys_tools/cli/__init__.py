@@ -11,7 +11,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
     "folders": ("cleanup", "undo"),
-    "watching": ("trigger",),
+    "watching": ("inspect", "trigger"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),

@@ -1,4 +1,4 @@
-"""Watching: `trigger`."""
+"""Watching: `inspect` and `trigger`."""
 
 from __future__ import annotations
 
@@ -49,3 +49,29 @@ def trigger(
         "cleanup.dry_run": dry_run,
     }
     finish(lambda: trigger_command(flags, config, verbose=verbose, as_json=json, quiet=quiet))
+
+
+@app.command()
+def inspect(
+    company: CompanyOption = None,
+    sessions: SessionsOption = None,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Check the health of one session folder and say what to do.
+
+    Every file is looked at and read, none is changed; the bot may go on. Each finding has a code that docs/findings.md
+    explains. Exits with 4 for a warning, 5 for worse. The account is masked; -v names files, which hold the numbers of
+    contacts.
+
+    \b
+    Examples:
+      baileys-tools inspect --company 1001
+      baileys-tools inspect --company 1001 -v
+      baileys-tools inspect --company 1001 --json
+    """
+    from baileys_tools.commands.inspect import inspect_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(lambda: inspect_command(flags, config, verbose=verbose, as_json=json))

@@ -88,6 +88,7 @@ CODES: Mapping[str, CodeInfo] = {
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
     "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),
     # --- what cannot be watched
+    "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),
     "no-companies": CodeInfo(EMERGENCY, "No session folder was found at the sessions path."),
     "state-unreadable": CodeInfo(WARNING, "The state database cannot be used; nothing is remembered."),

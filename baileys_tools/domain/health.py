@@ -100,16 +100,19 @@ def host_findings(
             )
         )
     if state_trouble:
-        found.append(
-            Finding(
-                "state-unreadable",
-                Severity.WARNING,
-                "",
-                f"the state database cannot be used: {printable(state_trouble)}",
-                "Until it can, cooldowns, history and alerts start anew at each run. Check the folder of state.dir.",
-            )
-        )
+        found.append(state_unreadable(state_trouble))
     return found
+
+
+def state_unreadable(why: str) -> Finding:
+    """Given why the state database cannot be used, return the finding: the tool has no memory."""
+    return Finding(
+        "state-unreadable",
+        Severity.WARNING,
+        "",
+        f"the state database cannot be used: {printable(why)}",
+        "Until it can, cooldowns, history and alerts start anew at each run. Check the folder of state.dir.",
+    )
 
 
 def unreadable_folder(company: str, why: str) -> Finding:
@@ -279,7 +282,9 @@ def is_leftover(name: str) -> bool:
 
 
 def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
-    unknown = facts.of(Kind.UNKNOWN)
+    # What is not even a plain file is a finding of its own.
+    odd = {oddity.name for oddity in facts.oddities}
+    unknown = [name for name in facts.of(Kind.UNKNOWN) if name not in odd]
     leftovers = sum(map(is_leftover, unknown))
     if leftovers:
         yield Finding(

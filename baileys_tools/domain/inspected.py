@@ -57,15 +57,15 @@ class Writers(NamedTuple):
 class Inspected:
     """A session folder as an inspection saw it.
 
-    `stats` has every plain file. `broken` are key files that Baileys cannot read, looked at again and again.
-    `mappings` is what each LID mapping says, `present` the names there were after all was read. `lock` says who
-    holds or left a lock, `creds_incomplete` that `creds.json` lacks a key of its identity. `kept_bytes` is what
-    this tool keeps in the folder itself.
+    `stats` has every plain file. `open_to_all` says that every user of the host gets as far as the folder. `broken`
+    are key files that Baileys cannot read, looked at again and again. `mappings` is what each LID mapping says,
+    `present` the names there were after all was read. `creds_incomplete` says that `creds.json` lacks a key of its
+    identity, `lock` who holds or left a lock. `kept_bytes` is what this tool keeps in the folder itself.
     """
 
     folder: FolderFacts
     stats: Mapping[str, FullStat]
-    folder_mode: int
+    open_to_all: bool
     space: Space
     broken: Mapping[str, Broken] = field(default_factory=dict)
     mappings: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ is enough for are in `health.py` and part of every inspection; the others are in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -56,6 +56,10 @@ class Inspection:
     def exit_code(self) -> ExitCode:
         """The documented exit code: 0, 4 for a warning, 5 for anything worse."""
         return exit_code_for(worst(self.findings))
+
+    def with_findings(self, findings: Sequence[Finding]) -> Inspection:
+        """Return the same inspection with other findings."""
+        return replace(self, findings=findings)
 
 
 def inspect(

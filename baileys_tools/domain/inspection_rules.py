@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from stat import S_IROTH, S_IWGRP, S_IWOTH, S_IXOTH
+from stat import S_IROTH, S_IWGRP, S_IWOTH
 
 from baileys_tools.domain.clock import in_nanoseconds, nanoseconds
 from baileys_tools.domain.counting import count_files
@@ -195,8 +195,8 @@ def _key_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _open_to_all(seen: Inspected, bit: int) -> list[str]:
-    if not seen.folder_mode & S_IXOTH:
-        return []  # nobody else gets to them
+    if not seen.open_to_all:
+        return []
     unknown = frozenset(seen.folder.of(Kind.UNKNOWN))
     return sorted(name for name, one in seen.stats.items() if one.st_mode & bit and name not in unknown)
 
@@ -221,7 +221,7 @@ def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING,
             company,
             f"{counted(len(names), 'key file')} can be changed by every user of this host",
-            "chmod -R o-w the folder, and start the bot with umask 077.",
+            "Take the right back (chmod -R o-w), and start the bot with umask 077.",
             {"files": len(names)},
         )
     if names := evidence.get("keys-readable-by-all"):
@@ -231,7 +231,7 @@ def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
             company,
             f"{counted(len(names), 'key file')} can be read by every user of this host; whoever reads them can "
             "write in the account's name",
-            "chmod o-rwx the folder above them; start the bot with umask 077.",
+            "Close the folder to others (chmod o-rwx), and start the bot with umask 077.",
             {"files": len(names)},
         )
 

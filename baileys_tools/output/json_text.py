@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from baileys_tools import __version__
+from baileys_tools.domain.findings import Finding
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.units import printable
 
@@ -41,6 +42,18 @@ def error_json(command: str, error: BaileysToolsError) -> str:
 def timestamp(moment: datetime) -> str:
     """Given an aware time, return it as ISO 8601 in UTC, to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Given a finding, return it for JSON (docs/findings.md has the codes)."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "company": name_text(finding.company),
+        "message": finding.message,
+        "action": finding.action,
+        "facts": dict(finding.facts),
+    }
 
 
 def name_text(name: str) -> str:

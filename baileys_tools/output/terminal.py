@@ -8,7 +8,7 @@ from typing import TextIO
 
 from baileys_tools.units import counted, printable
 
-__all__ = ["Style", "counted", "printable_lines"]
+__all__ = ["Style", "block_character", "counted", "printable_lines"]
 
 _COLOURS = {
     "bold": "1",
@@ -35,6 +35,16 @@ class Style:
         if not self._on or not text:
             return text
         return f"\x1b[{';'.join(_COLOURS[colour] for colour in colours)}m{text}\x1b[0m"
+
+
+def block_character(stream: TextIO | None = None) -> str:
+    """Return what bars are made of: a full block where the stream can show one, else #."""
+    stream = sys.stdout if stream is None else stream
+    try:
+        "\u2588".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "#"
+    return "\u2588"
 
 
 def printable_lines(text: str) -> str:

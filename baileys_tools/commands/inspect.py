@@ -1,0 +1,130 @@
+"""`inspect`: the health check of one session folder, as findings with what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from baileys_tools.commands.record import recorded
+from baileys_tools.commands.watching import rules_of
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
+from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
+from baileys_tools.domain.inspected import Elsewhere
+from baileys_tools.domain.inspection import Inspection, inspect
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.inspection import inspect_folder
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.state.database import State, open_state
+
+
+def inspect_command(
+    flags: Mapping[str, object], config: str | None, *, verbose: bool, as_json: bool
+) -> ExitCode:
+    """Given the command line, inspect one company, print the result once, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    root_path = require_sessions_path(loaded)
+    now = datetime.now(UTC)
+    settings = loaded.settings
+    with open_state(settings.state.dir, now) as state, recorded("inspect", settings, now) as run:
+        run.state = state
+        inspection = run_inspect(settings, root_path, now, state)
+        run.ended(inspection.exit_code, findings=len(inspection.findings))
+    if as_json:
+        from baileys_tools.output.inspect_json import inspect_json
+
+        print(inspect_json(inspection, with_files=verbose))
+    else:
+        from baileys_tools.output.inspect_text import inspect_text
+        from baileys_tools.output.terminal import Style, block_character
+
+        print(inspect_text(inspection, Style(), verbose=verbose, block=block_character()))
+    return inspection.exit_code
+
+
+def run_inspect(settings: Settings, root_path: str, now: datetime, state: State) -> Inspection:
+    """Inspect the one company that the settings choose below `root_path`. Writes nothing into its folder.
+
+    Works while a bot writes there, and while a cleanup holds the lock. Raises BaileysToolsError when no company, or
+    more than one, is meant.
+    """
+    with Root(root_path) as root:
+        company = _the_one(root, settings)
+        rules = rules_of(settings)
+        try:
+            with root.open(company) as folder:
+                seen = inspect_folder(folder, now)
+                elsewhere = _ask_elsewhere(settings, state, company.id, folder)
+        except OSError as error:
+            finding = unreadable_folder(company.id, say_why(error))
+            return Inspection(company.id, company.path, now, [finding], rules=rules)
+    inspection = inspect(company.id, company.path, seen, elsewhere, rules, now)
+    if state.trouble:
+        findings = worst_first([*inspection.findings, state_unreadable(state.trouble)])
+        return inspection.with_findings(findings)
+    return inspection
+
+
+def _the_one(root: Root, settings: Settings) -> Company:
+    companies = choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
+    if not companies:
+        raise BaileysToolsError(
+            f"no session folder in {root.path}",
+            "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    if len(companies) > 1:
+        known = ", ".join(company.id for company in companies[:10]) + (", ..." if len(companies) > 10 else "")
+        raise UsageError(
+            f"{len(companies)} companies in {root.path}, and inspect looks at one",
+            f"Name it with --company: {known}. All of them at a glance: baileys-tools status",
+        )
+    return companies[0]
+
+
+def _ask_elsewhere(settings: Settings, state: State, company: str, folder: int) -> Elsewhere:
+    from baileys_tools.state.observations import last_observations
+    from baileys_tools.state.runs import last_in_companies
+    from baileys_tools.state.spool import take_in
+
+    take_in(state)
+    cleanup = last_in_companies(state, "cleanup").get(company)
+    observed = last_observations(state).get(company)
+    path = settings.backup.path
+    return Elsewhere(
+        snapshots=None if path is None else look_up_snapshots(path, company, folder),
+        last_cleanup=None if cleanup is None else LastCleanup(cleanup.at, cleanup.changed),
+        was_linked=observed is not None and observed.creds == "valid",
+    )
+
+
+def look_up_snapshots(path: str, company: str, folder: int | None = None) -> Snapshots:
+    """Given a repository's path, return what it has of a company. Opens no archive.
+
+    With the handle of the session folder, `is_current` says whether that is as it was at the last backup.
+    """
+    from baileys_tools.sessions.reading import stamp_folder
+    from baileys_tools.snapshots.repository import Repository
+
+    try:
+        with Repository(path) as repository:
+            listing = repository.snapshots(company)
+            index = repository.index(company)
+    except BaileysToolsError as error:
+        return Snapshots(trouble=error.message)
+    except OSError as error:
+        return Snapshots(trouble=say_why(error))
+    whole = [info for info in listing if not info.damaged]
+    newest = whole[-1] if whole else None
+    is_current = False
+    if folder is not None and newest is not None and index.stamp:
+        is_current = index.last == newest.file and stamp_folder(folder).digest == index.stamp
+    return Snapshots(
+        newest,
+        stored=len(whole),
+        damaged=sum(info.damaged and (newest is None or info.order > newest.order) for info in listing),
+        is_current=is_current,
+        failure=index.failure,
+    )
