@@ -7,11 +7,12 @@ import os
 import sys
 from importlib import import_module
 
+from baileys_tools.cli.quick import quick_command
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
     "folders": ("cleanup", "undo"),
-    "watching": ("inspect", "trigger"),
+    "watching": ("inspect", "monitor-once", "trigger"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
@@ -53,12 +54,14 @@ def _open_closed_streams() -> None:
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
     _open_closed_streams()
-    load_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character must not end a cleanup.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        if (quick := quick_command(sys.argv[1:])) is not None:
+            sys.exit(int(quick()))
+        load_commands(sys.argv[1] if len(sys.argv) > 1 else "")
         from baileys_tools.cli.app import app
 
         app()
@@ -73,6 +76,8 @@ def main() -> None:
 
             print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))
     except BrokenPipeError:
         # The reader has gone (`| head`): nothing to say to nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -58,7 +58,7 @@ def _root(
     pass
 
 
-def finish(command: Callable[[], ExitCode]) -> None:
+def finish(command: Callable[[], int]) -> None:
     """Run a command and exit with its code."""
     try:
         code = command()

@@ -1,4 +1,4 @@
-"""Watching: `inspect` and `trigger`."""
+"""Watching: `inspect`, `monitor-once` and `trigger`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,44 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+
+
+@app.command("monitor-once")
+def monitor_once(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    json: JsonOption = False,
+    nagios: Annotated[
+        bool, typer.Option("--nagios", help="Print one line with perfdata; exit codes 0 to 3.")
+    ] = False,
+    textfile: Annotated[
+        str | None, typer.Option("--textfile", metavar="PATH", help="Write metrics for node_exporter.")
+    ] = None,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Send no alerts.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only what was not there at the last pass.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Look at every session folder once, and tell whoever is to be told.
+
+    Levels by counted files (healthy under 150, warning, critical 170, trigger 175, emergency 180, danger over
+    185), creds.json, keys that miss each other, activity, snapshots, disk. A folder in which nothing has moved
+    is not listed again, so once a minute is cheap. Exits with 4 for a warning, 5 for anything worse.
+
+    \b
+    Examples:
+      baileys-tools monitor-once --quiet            # from cron, every minute
+      baileys-tools monitor-once --company 1001
+      baileys-tools monitor-once --nagios
+      baileys-tools monitor-once -q --textfile /var/lib/node_exporter/bots.prom
+    """
+    # cli/quick.py has the same once more, without typer.
+    from baileys_tools.commands.monitor import MonitorOptions, monitor_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None, "monitor.textfile": textfile}
+    options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
+    finish(lambda: monitor_command(flags, config, options))
 
 
 @app.command()

@@ -221,6 +221,26 @@ class Trigger(Section, name="trigger"):
     )
 
 
+class Monitor(Section, name="monitor"):
+    """What `monitor-once` does besides looking."""
+
+    __slots__ = ()
+
+    auto_cleanup: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Clean a folder at `thresholds.emergency` or above, as `trigger` would, at most every 30 minutes.",
+        env=("AUTO_CLEANUP",),
+    )
+    textfile: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="Write the metrics for Prometheus into this file, for the textfile collector of node_exporter.",
+        flag="--textfile",
+        default_text="none",
+    )
+
+
 class Backup(Section, name="backup"):
     """Where snapshots of the session folders go, who can read them, and which stay.
 
@@ -642,6 +662,7 @@ class Settings:
     emergency: Emergency = field(default_factory=Emergency)
     thresholds: Thresholds = field(default_factory=Thresholds)
     health: Health = field(default_factory=Health)
+    monitor: Monitor = field(default_factory=Monitor)
     trigger: Trigger = field(default_factory=Trigger)
     backup: Backup = field(default_factory=Backup)
     copies: Copies = field(default_factory=Copies)
@@ -687,6 +708,7 @@ SCHEMA = Schema(
     Thresholds,
     Trigger,
     Health,
+    Monitor,
     Backup,
     Copies,
     State,

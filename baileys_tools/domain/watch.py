@@ -171,6 +171,14 @@ class CompanyWatch(NamedTuple):
         return worst(self.findings)
 
 
+class CommandRun(NamedTuple):
+    """The last run of a command."""
+
+    command: str
+    started: datetime
+    exit_code: int
+
+
 class MonitorReport(NamedTuple):
     """One pass over one sessions path. `host` are the findings that belong to no company.
 
