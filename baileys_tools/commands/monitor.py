@@ -177,7 +177,11 @@ def look_once(settings: Settings, root: Root, state: State, now: datetime) -> Mo
 
 def ask_connections(settings: Settings, companies: Sequence[Company]) -> Mapping[str, Connection]:
     """Return by company what the bots' API says of their connection; nothing where none is configured."""
-    return {}
+    if settings.bot_api.url is None and not settings.companies:
+        return {}
+    from baileys_tools.commands.bot import connections
+
+    return connections(settings, [company.id for company in companies])
 
 
 def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
