@@ -16,7 +16,7 @@ MODULES = {
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
-    "host": ("cron",),
+    "host": ("cron", "doctor"),
 }
 """Which module has which commands and groups, in the order of the help."""
 

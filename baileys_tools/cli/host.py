@@ -1,4 +1,4 @@
-"""The host: `cron`."""
+"""The host: `cron` and `doctor`."""
 
 from __future__ import annotations
 
@@ -123,3 +123,30 @@ def cron_status(
     from baileys_tools.commands.cron import status_command
 
     finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))
+
+
+@app.command()
+def doctor(
+    sessions: SessionsOption = None,
+    send_test: Annotated[
+        bool, typer.Option("--send-test", help="Also send a test alert to everybody.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Try whether this host can do the job. Each line says ok or what to do.
+
+    Sessions, locks, leases, state, repository, encryption, copies, cron, clock, room, alerts, and other tools
+    that delete here. Exits with 4 for a warning and 5 where the jobs cannot work.
+
+    \b
+    Examples:
+      baileys-tools doctor
+      baileys-tools doctor --send-test
+      baileys-tools doctor --json
+    """
+    from baileys_tools.commands.doctor import doctor_command
+
+    flags = {"sessions.path": sessions}
+    finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))

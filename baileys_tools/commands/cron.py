@@ -264,8 +264,8 @@ def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str,
         origin = loaded.origin[path]
         if origin == "default" or alone.values[path] == value:
             continue
-        setting = SCHEMA.settings[path]
-        if not isinstance(value, Secret):
+        setting = SCHEMA.setting(path)
+        if not _is_secret(value):
             # The names that people know: BAILEYS_SESSIONS_PATH, not BAILEYS_TOOLS_SESSIONS__PATH.
             name = next((name for name in setting.env[1:] if name.startswith("BAILEYS_")), setting.env[0])
             variables[name] = setting.show(value)
@@ -319,6 +319,10 @@ def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]
         since = recall(state, INSTALLED)
     # cron goes by the host's own zone.
     return job_states(jobs, runs, from_seconds(since) if isinstance(since, int) else None, now.astimezone())
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, Secret) or (isinstance(value, tuple) and any(map(_is_secret, value)))
 
 
 def _note_installation(settings: Settings) -> None:

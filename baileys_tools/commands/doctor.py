@@ -1,0 +1,59 @@
+"""`doctor`: can this host do the job? Each part is really tried, and each line says ok or what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from baileys_tools.commands import doctor_host
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.domain.doctor import Check, critical, exit_code_of, versions_check
+from baileys_tools.errors import BaileysToolsError, ExitCode
+
+
+def doctor_command(
+    flags: Mapping[str, object], config: str | None, *, send_test: bool, as_json: bool, quiet: bool
+) -> ExitCode:
+    """Given the command line, look at everything, print the result once, and return the worst as exit code."""
+    now = datetime.now(UTC)
+    loaded = load_settings(flags, os.environ, config=config)
+    checks = run_doctor(loaded, now, send_test=send_test)
+    code = exit_code_of(checks)
+    if as_json:
+        from baileys_tools.output.doctor_text import doctor_json
+        from baileys_tools.output.json_text import envelope
+
+        print(envelope("doctor", now, code, doctor_json(checks)))
+    elif not (quiet and code is ExitCode.DONE):
+        from baileys_tools.output.doctor_text import doctor_text
+        from baileys_tools.output.terminal import Style
+
+        print(doctor_text(checks, Style(), only_troubles=quiet), file=sys.stderr if quiet else sys.stdout)
+    return code
+
+
+def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False) -> list[Check]:
+    """Return every check. One that cannot be made is a line like the others; nothing stops the rest."""
+    checks = [versions_check(sys.version_info[:3], sys.executable)]
+    parts: list[tuple[str, Callable[[], Iterator[Check]]]] = [
+        ("settings", lambda: doctor_host.settings_checks(loaded)),
+        ("sessions", lambda: doctor_host.sessions_checks(loaded, now)),
+        ("state", lambda: doctor_host.state_checks(loaded.settings, now)),
+        ("repository", lambda: doctor_host.repository_checks(loaded.settings)),
+        ("copies", lambda: doctor_host.copies_checks(loaded.settings)),
+        ("cron", lambda: doctor_host.cron_checks(loaded.settings, now)),
+        ("other tools", lambda: doctor_host.other_tools_checks(loaded.settings)),
+        ("notifications", lambda: doctor_host.notification_checks(loaded.settings, send_test=send_test)),
+    ]
+    for name, part in parts:
+        try:
+            checks += part()
+        except BaileysToolsError as error:
+            checks.append(critical(name, error.message, error.hint))
+        except OSError as error:
+            checks.append(
+                critical(name, f"cannot be looked at: {error.strerror or error}", "See the line above.")
+            )
+    return checks

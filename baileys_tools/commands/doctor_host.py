@@ -1,0 +1,341 @@
+"""The parts that `doctor` looks at. Each yields its lines; what is tried is tried for real, on scratch files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from baileys_tools.config import LoadedSettings, Settings
+from baileys_tools.domain.doctor import (
+    Check,
+    clock_check,
+    critical,
+    inside,
+    note,
+    ok,
+    other_deleters,
+    room_check,
+    warning,
+)
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.integrations import host
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.units import counted, printable
+
+
+def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
+    """Settings that are valid and still not what an operator can want."""
+    from baileys_tools.commands.config import file_warnings
+
+    settings = loaded.settings
+    if loaded.config_file is None:
+        yield note(
+            "settings", "no settings file; flags, environment and defaults", "baileys-tools config init"
+        )
+    else:
+        troubles = file_warnings(loaded.config_file, loaded.origin)
+        yield from (warning("settings", trouble, "Then look again.") for trouble in troubles)
+        if not troubles:
+            yield ok("settings", loaded.config_file)
+    origin = loaded.origin
+    if settings.cleanup.dry_run:
+        yield warning(
+            "dry run",
+            f"cleanup.dry_run is on ({origin['cleanup.dry_run']}): no job removes anything",
+            "Take it away when the plans look right.",
+        )
+    if not settings.cleanup.undo_window:
+        yield warning("undo", "cleanup.undo_window is 0: no cleanup can be undone", "Give it a day: 24h")
+    if not settings.pre_keys.guard:
+        yield warning(
+            "pre-key guard",
+            "pre_keys.guard is off: a freshly paired bot loses pre-keys that the server hands out",
+            "Leave it on, unless you know that the account is old.",
+        )
+    sessions = settings.sessions.path
+    for name, path in (("backup.path", settings.backup.path), ("state.dir", settings.state.dir)):
+        if sessions is not None and inside(path, sessions):
+            yield critical(name, f"{name} is inside the sessions path: {path}", "Give it a place of its own.")
+
+
+def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
+    """The sessions path: who owns what, whether its file system has locks and leases, room, clock."""
+    path = loaded.settings.sessions.path
+    if path is None:
+        yield critical(
+            "sessions",
+            "no sessions path is given",
+            "sessions.path in the settings file, or BAILEYS_SESSIONS_PATH",
+        )
+        return
+    with Root(path) as root:
+        companies = root.companies(loaded.settings.sessions.multitenancy)
+    if not companies:
+        yield critical(
+            "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
+        )
+        return
+    yield from _owner_checks(path, companies)
+    yield from _file_system_checks(path)
+    yield _room("disk: sessions", path)
+    yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
+    if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
+        yield warning(
+            "other cleaners",
+            f"the lock file of another program, less than a day old, in company {', '.join(older[:5])}",
+            "An older script still cleans here: take it out of its cron or process manager.",
+        )
+
+
+def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
+    uid = os.geteuid()
+    owners: dict[int, list[str]] = {}
+    for company in companies:
+        try:
+            owners.setdefault(os.lstat(company.path).st_uid, []).append(company.id)
+        except OSError as error:
+            yield warning("sessions", f"{company.path}: {error.strerror}", "Look at it: ls -la " + path)
+    foreign = {owner: ids for owner, ids in owners.items() if owner != uid}
+    shown = f"{path}, {counted(len(companies), 'company', 'companies')}"
+    if not foreign:
+        yield ok("sessions", f"{shown}, all yours")
+    elif uid == 0:
+        users = ", ".join(_user_name(owner) for owner in foreign)
+        yield ok("sessions", f"{shown} of {users}; root works there as the owner")
+    else:
+        owner, ids = next(iter(foreign.items()))
+        yield critical(
+            "sessions",
+            f"{counted(len(ids), 'folder')} of {shown} belong to {_user_name(owner)}, and you are {_user_name(uid)}",
+            f"Run the jobs as their owner: sudo -u {_user_name(owner)} baileys-tools ...",
+        )
+    if mode := stat.S_IMODE(os.stat(path).st_mode) & stat.S_IWOTH:
+        yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _file_system_checks(path: str) -> Iterator[Check]:
+    found = host.try_file_system(path)
+    if found.locks:
+        yield critical(
+            "locks",
+            f"the file system of {path} has no locks ({found.locks})",
+            "Without them nothing is cleaned there. Mount it with locks, or run the jobs where the disk is.",
+        )
+    else:
+        yield ok("locks", "taken and refused to a second holder")
+    if found.leases:
+        yield note(
+            "leases",
+            f"the file system of {path} gives none ({found.leases})",
+            "Removals are compared before and after instead; stop the bot for a large cleanup.",
+        )
+    else:
+        yield ok("leases", "granted")
+
+
+def _room(name: str, path: str) -> Check:
+    found = os.statvfs(path)
+    return room_check(name, found.f_bavail, found.f_blocks, found.f_favail, found.f_files)
+
+
+def _newest_creds(companies: Sequence[Company]) -> datetime | None:
+    times = []
+    for company in companies:
+        try:
+            times.append(os.lstat(os.path.join(company.path, "creds.json")).st_mtime)
+        except OSError:
+            continue
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _has_lock_of_others(company: Company, now: datetime) -> bool:
+    try:
+        fd = os.open(
+            os.path.join(company.path, ".cleanup.lock"),
+            os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+        )
+    except OSError:
+        return False
+    with open(fd, "rb") as file:
+        fresh = now.timestamp() - os.fstat(file.fileno()).st_mtime < 86_400
+        return fresh and b'"timestamp"' in file.read(4096)
+
+
+def state_checks(settings: Settings, now: datetime) -> Iterator[Check]:
+    """The state folder: can it be written, is it private, is there room."""
+    from baileys_tools.state.database import open_state
+
+    folder = settings.state.dir
+    with open_state(folder, now) as state:
+        trouble, durable = state.trouble, state.is_durable
+    if trouble or not durable:
+        yield warning(
+            "state",
+            trouble or f"{folder} cannot be written",
+            "Cooldowns and alerts forget what was before. Make the folder yours: state.dir",
+        )
+        return
+    mode = stat.S_IMODE(os.stat(folder).st_mode)
+    if mode & 0o077:
+        yield warning("state", f"{folder} can be read by others (mode {mode:o})", f"chmod 700 {folder}")
+    else:
+        yield ok("state", folder)
+    yield _room("disk: state", folder)
+
+
+def repository_checks(settings: Settings) -> Iterator[Check]:
+    """The backup repository: there, private, elsewhere, encrypted."""
+    from baileys_tools.domain.backup_findings import repository_findings
+    from baileys_tools.domain.findings import Severity
+    from baileys_tools.snapshots.repository import Repository
+
+    backup = settings.backup
+    if backup.path is None:
+        yield warning(
+            "repository",
+            "no backup.path: a torn creds.json means a new QR code",
+            "backup.path in the settings, then: baileys-tools backup",
+        )
+        return
+    if not os.path.isdir(backup.path):
+        yield note("repository", f"{backup.path} is not there yet", "baileys-tools backup makes it")
+    else:
+        with Repository(backup.path) as repository:
+            companies = repository.companies()
+            status = os.fstat(repository.fd)
+        if status.st_mode & 0o077:
+            yield warning("repository", f"{backup.path} can be read by others", f"chmod 700 {backup.path}")
+        elif not os.access(backup.path, os.W_OK):
+            yield critical("repository", f"{backup.path} cannot be written", f"ls -ld {backup.path}")
+        else:
+            yield ok("repository", f"{backup.path}, {counted(len(companies), 'company', 'companies')}")
+        yield _room("disk: backups", backup.path)
+        if not backup.copies and _on_device(settings.sessions.path, status.st_dev):
+            yield note(
+                "one disk",
+                "snapshots are on the disk of the sessions, and there are no copies elsewhere",
+                "backup.copies in the settings: sftp://, s3:// or another mount",
+            )
+    yield from _encryption_checks(settings)
+    for finding in repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file):
+        make = warning if finding.severity is not Severity.NOTICE else note
+        yield make("encryption", finding.message, finding.action)
+
+
+def _on_device(path: str | None, device: int) -> bool:
+    return path is not None and os.path.isdir(path) and os.stat(path).st_dev == device
+
+
+def _encryption_checks(settings: Settings) -> Iterator[Check]:
+    if not settings.backup.recipients:
+        return
+    from baileys_tools.snapshots.encryption import Identities, Recipients
+
+    Recipients(settings.backup.recipients).encrypt(b"a test")
+    yield ok("encryption", f"to {counted(len(settings.backup.recipients), 'recipient')}, tried")
+    if settings.backup.identity_file is not None:
+        Identities(settings.backup.identity_file)
+
+
+def copies_checks(settings: Settings) -> Iterator[Check]:
+    """The places of copies: each is asked what it holds."""
+    if not settings.backup.copies:
+        return
+    from baileys_tools.snapshots.copies import Place
+
+    for target in settings.backup.copies:
+        try:
+            place = Place(target, settings.copies.timeout)
+            try:
+                companies = place.companies()
+            finally:
+                place.close()
+        except Exception as error:  # noqa: BLE001 - each library of a place has its own
+            said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
+            yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
+        else:
+            yield ok("copies", f"{target} answers, {counted(len(companies), 'company', 'companies')}")
+
+
+def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
+    """Our jobs: installed, and run."""
+    from baileys_tools.commands.cron import log_path, read_tab, states_of
+    from baileys_tools.domain.cron import split
+    from baileys_tools.domain.cron_status import Verdict
+
+    own, system = (split(read_tab(system=where) or b"")[1] for where in (False, True))
+    if not own and not system:
+        if _has_timers():
+            yield ok("cron", "systemd timers: systemctl list-timers 'baileys-tools*'")
+            return
+        yield warning(
+            "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
+        )
+        return
+    if own and system:
+        yield warning(
+            "cron",
+            "the jobs are in your crontab and in /etc/cron.d: each runs twice",
+            "baileys-tools cron remove, here or with --system",
+        )
+    states = states_of(own or system, settings, now)
+    bad = [state for state in states if state.verdict in (Verdict.FAILED, Verdict.MISSED)]
+    if bad:
+        shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)
+        yield warning("cron", shown, f"baileys-tools cron status; {log_path(settings)}")
+    else:
+        yield ok("cron", f"{counted(len(states), 'job')} installed")
+    log = log_path(settings)
+    if os.path.exists(log) and os.stat(log).st_size > 50 << 20:
+        yield warning("cron log", f"{log} has over 50 MB", "Read its end, then rotate it: docs/cron.md")
+
+
+def _has_timers() -> bool:
+    return any(
+        os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
+        for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user"))
+    )
+
+
+def other_tools_checks(settings: Settings) -> Iterator[Check]:
+    """Who else deletes here: jobs in the user's crontab and the system's that name the sessions path."""
+    from baileys_tools.commands.cron import read_tab
+    from baileys_tools.integrations.crontab import commands_in
+
+    sessions = settings.sessions.path
+    if sessions is None:
+        return
+    tabs = {"your crontab": read_tab(system=False) or b"", **host.system_crontabs()}
+    found = 0
+    for place, tab in tabs.items():
+        is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
+        lines = tab.decode("utf-8", "backslashreplace").split("\n") if is_script else commands_in(tab)
+        for command in other_deleters(
+            (line for line in lines if not line.lstrip().startswith("#")), sessions
+        ):
+            found += 1
+            shown = printable(command if len(command) < 100 else command[:97] + "...")
+            yield warning(
+                "other cleaners",
+                f"{place} has a job that may delete session files: {shown}",
+                "Take it out: it knows neither the locks nor the policy (docs/migrating.md).",
+            )
+    if not found:
+        yield ok("other cleaners", "none in the crontabs of this user and the system")
+
+
+def notification_checks(settings: Settings, *, send_test: bool) -> Iterator[Check]:
+    """Whether anybody is told."""
+    del send_test
+    yield from ()

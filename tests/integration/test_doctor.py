@@ -1,0 +1,194 @@
+"""The doctor on real hosts in small: each line is seen well and ill."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from baileys_tools.commands.doctor import run_doctor
+from baileys_tools.config import load_settings
+from baileys_tools.domain.doctor import Check, Outcome
+from tests.support import company_folder, missing, require_leases, require_root, run_cli
+
+ROOT = Path(__file__).parents[2]
+Doctor = Callable[..., dict[str, Check]]
+
+
+@pytest.fixture
+def tab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A crontab program that lists this file."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "crontab"
+    program.write_text(f'#!/bin/sh\n[ "$1" = -l ] && exec cat "{tmp_path}/tab"\ncp "$1" "{tmp_path}/tab"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    (tmp_path / "tab").touch()
+    return tmp_path / "tab"
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Path:
+    return company_folder(tmp_path / "sessions").parent
+
+
+@pytest.fixture
+def doctor(tab: Path, sessions: Path) -> Doctor:
+    """Ask the doctor with these variables; the worst check of each name."""
+
+    def ask(**environ: str) -> dict[str, Check]:
+        loaded = load_settings({"sessions.path": str(sessions)}, {**os.environ, **environ})
+        order = list(Outcome)
+        checks = run_doctor(loaded, datetime.now(UTC))
+        return {check.name: check for check in sorted(checks, key=lambda check: order.index(check.outcome))}
+
+    return ask
+
+
+def outcome(checks: dict[str, Check], name: str) -> Outcome:
+    return checks[name].outcome
+
+
+def test_a_healthy_host_is_told_so(doctor: Doctor, tmp_path: Path, sessions: Path) -> None:
+    require_leases(tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"sessions: {{path: {sessions}}}\nbackup: {{path: {tmp_path}/backups}}\n")
+    config.chmod(0o600)
+    assert run_cli("backup", "--config", config).returncode == 0
+    assert run_cli("cron", "install", "--config", config).returncode == 0
+    checks = doctor(BAILEYS_TOOLS_CONFIG=str(config))
+    troubles = {
+        name for name, check in checks.items() if check.outcome in (Outcome.WARNING, Outcome.CRITICAL)
+    }
+    assert {name for name in troubles if not name.startswith("disk")} <= {"notifications"}, checks
+    for name in ("sessions", "locks", "leases", "state", "repository", "cron", "other cleaners", "python"):
+        assert checks[name].outcome is Outcome.OK, checks[name]
+    assert not list(sessions.glob(".baileys-tools-doctor*")), "the scratch file is gone"
+
+
+def test_every_trouble_says_what_to_do(doctor: Doctor) -> None:
+    for check in doctor().values():
+        assert bool(check.action) is (check.outcome is not Outcome.OK) or check.outcome is Outcome.NOTE, check
+
+
+def test_settings_that_nobody_can_want(doctor: Doctor, tmp_path: Path, sessions: Path) -> None:
+    checks = doctor(
+        DRY_RUN="true",
+        BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW="0",
+        BAILEYS_TOOLS_PRE_KEYS__GUARD="off",
+        BAILEYS_TOOLS_BACKUP_PATH=str(sessions / "backups"),
+    )
+    assert outcome(checks, "dry run") is Outcome.WARNING
+    assert outcome(checks, "undo") is Outcome.WARNING
+    assert outcome(checks, "pre-key guard") is Outcome.WARNING
+    assert outcome(checks, "backup.path") is Outcome.CRITICAL
+
+
+def test_a_wrong_sessions_path(doctor: Doctor, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    loaded = load_settings({"sessions.path": str(empty)}, os.environ)
+    assert any(
+        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        for check in run_doctor(loaded, datetime.now(UTC))
+    )
+    nowhere = load_settings({"sessions.path": str(tmp_path / "nowhere")}, os.environ)
+    assert any(
+        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        for check in run_doctor(nowhere, datetime.now(UTC))
+    )
+    none = load_settings({}, os.environ)
+    assert any(
+        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        for check in run_doctor(none, datetime.now(UTC))
+    )
+
+
+def test_the_repository(doctor: Doctor, tmp_path: Path) -> None:
+    assert outcome(doctor(), "repository") is Outcome.WARNING
+    backups = tmp_path / "backups"
+    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is Outcome.NOTE
+    backups.mkdir(mode=0o700)
+    backups.chmod(0o700)
+    checks = doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups))
+    assert outcome(checks, "repository") is Outcome.OK
+    assert outcome(checks, "one disk") is Outcome.NOTE
+    backups.chmod(0o755)
+    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is Outcome.WARNING
+
+
+def test_encryption_and_copies_are_tried(doctor: Doctor, tmp_path: Path) -> None:
+    import pyrage
+
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "copies").mkdir()
+    key = str(pyrage.x25519.Identity.generate().to_public())
+    checks = doctor(
+        BAILEYS_TOOLS_BACKUP_PATH=str(tmp_path / "backups"),
+        BAILEYS_TOOLS_BACKUP__RECIPIENTS=key,
+        BAILEYS_TOOLS_BACKUP__COPIES=f"file://{tmp_path}/copies",
+    )
+    assert outcome(checks, "encryption") is Outcome.OK
+    assert outcome(checks, "copies") is Outcome.OK
+    checks = doctor(
+        BAILEYS_TOOLS_BACKUP_PATH=str(tmp_path / "backups"),
+        BAILEYS_TOOLS_BACKUP__RECIPIENTS="age1wrong",
+        BAILEYS_TOOLS_BACKUP__COPIES="sftp://nobody@127.0.0.1:9/copies",
+    )
+    assert outcome(checks, "repository") is Outcome.CRITICAL
+    assert outcome(checks, "copies") is Outcome.WARNING
+
+
+def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> None:
+    assert outcome(doctor(), "other cleaners") is Outcome.OK
+    tab.write_text(f"MAILTO=\n0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
+    assert outcome(doctor(), "other cleaners") is Outcome.WARNING
+    tab.write_text(f"# 0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
+    assert outcome(doctor(), "other cleaners") is Outcome.OK
+    lock = sessions / "company_1001" / ".cleanup.lock"
+    lock.write_text(json.dumps({"timestamp": time.time() * 1000, "pid": 1, "hostname": "old"}))
+    assert outcome(doctor(), "other cleaners") is Outcome.WARNING
+    os.utime(lock, (0, 0))
+    assert outcome(doctor(), "other cleaners") is Outcome.OK
+
+
+def test_jobs_that_are_not_there(doctor: Doctor) -> None:
+    assert outcome(doctor(), "cron") is Outcome.WARNING
+
+
+def test_a_state_folder_that_cannot_be_used(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert outcome(doctor(BAILEYS_TOOLS_STATE_DIR=str(tmp_path / "file")), "state") is Outcome.WARNING
+
+
+@pytest.mark.root
+def test_folders_of_somebody_else(tmp_path: Path, sessions: Path, doctor: Doctor) -> None:
+    require_root()
+    os.chown(sessions / "company_1001", 65534, 65534)
+    assert "root works there as the owner" in doctor()["sessions"].message
+    sessions.chmod(0o777)
+    assert outcome(doctor(), "sessions") is Outcome.WARNING
+    if not os.path.exists("/proc/self/fd"):
+        missing("/proc")
+
+
+def test_the_command_and_its_json(tab: Path, sessions: Path) -> None:
+    text = run_cli("doctor", "--sessions", sessions)
+    assert text.returncode == 4, text
+    assert "baileys-tools cron install" in text.stdout
+    assert all(len(line) <= 80 or "/" in line for line in text.stdout.splitlines())
+    run = run_cli("doctor", "--json", "--sessions", sessions)
+    document = json.loads(run.stdout)
+    jsonschema.validate(document, json.loads((ROOT / "docs/json/doctor.schema.json").read_text()))
+    assert run.returncode == document["exit_code"] == 4
+    quiet = run_cli("doctor", "--quiet", "--sessions", sessions)
+    assert quiet.stdout == ""
+    assert "repository" in quiet.stderr
+    assert "python" not in quiet.stderr
