@@ -48,23 +48,34 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (name, company)
         ) WITHOUT ROWID""",
         """CREATE TABLE alerts (
-            code TEXT NOT NULL,
             company TEXT NOT NULL,
-            severity TEXT NOT NULL,
+            code TEXT NOT NULL,
             began INTEGER NOT NULL,
-            seen INTEGER NOT NULL,
             checks INTEGER NOT NULL,
+            told INTEGER NOT NULL,
             sent INTEGER,
             sent_severity TEXT NOT NULL,
             message TEXT NOT NULL,
-            PRIMARY KEY (code, company)
+            times INTEGER NOT NULL,
+            PRIMARY KEY (company, code)
         ) WITHOUT ROWID""",
+        # What waits to be sent, by channel: a row holds the alerts of one run.
         """CREATE TABLE alert_spool (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
-            at INTEGER NOT NULL,
             channel TEXT NOT NULL,
-            message TEXT NOT NULL
+            at INTEGER NOT NULL,
+            alerts TEXT NOT NULL,
+            tries INTEGER NOT NULL,
+            claimed INTEGER
         )""",
+        "CREATE INDEX alert_spool_by_channel ON alert_spool (channel, id)",
+        """CREATE TABLE alert_channels (
+            channel TEXT PRIMARY KEY,
+            failing_since INTEGER,
+            said INTEGER,
+            not_before INTEGER,
+            dropped INTEGER NOT NULL
+        ) WITHOUT ROWID""",
         """CREATE TABLE incidents (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             company TEXT NOT NULL,

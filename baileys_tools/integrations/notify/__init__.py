@@ -1,0 +1,1 @@
+"""Where alerts go: a webhook, Telegram, and whatever Apprise knows."""

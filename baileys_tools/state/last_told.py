@@ -1,0 +1,54 @@
+"""When something was last told, for runs that can remember nothing else: the time stamp of one small file.
+
+A full disk takes no write to the database, but it still lets the time of a file that is there be changed. Without
+this, a finding that cannot be remembered as told would be told anew each minute.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import NamedTuple
+
+from baileys_tools.state.database import from_seconds, to_seconds
+
+FILE = "alerts.told"
+_NANOSECONDS = 1_000_000_000
+
+
+class Mark(NamedTuple):
+    """When it was, and how bad (a severity's rank), which is kept in the nanoseconds."""
+
+    at: datetime
+    rank: int
+
+
+def prepare(folder: str) -> None:
+    """Make the file while there is room. Nothing happens when it cannot be made."""
+    path = os.path.join(folder, FILE)
+    try:
+        if not os.path.lexists(path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            os.close(os.open(path, flags, 0o600))
+            os.utime(path, ns=(0, 0))
+    except OSError:
+        return
+
+
+def last(folder: str) -> Mark | None:
+    """Return the mark, None when there is no file."""
+    try:
+        found = os.stat(os.path.join(folder, FILE), follow_symlinks=False)
+    except OSError:
+        return None
+    return Mark(from_seconds(found.st_mtime_ns // _NANOSECONDS), found.st_mtime_ns % _NANOSECONDS)
+
+
+def mark(folder: str, now: datetime, rank: int) -> bool:
+    """Set the mark; return whether that could be done."""
+    stamp = to_seconds(now) * _NANOSECONDS + rank
+    try:
+        os.utime(os.path.join(folder, FILE), ns=(stamp, stamp), follow_symlinks=False)
+    except OSError:
+        return False
+    return True
