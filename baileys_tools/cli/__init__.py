@@ -12,7 +12,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
     "folders": ("cleanup", "undo"),
-    "watching": ("inspect", "monitor-once", "trigger"),
+    "watching": ("inspect", "monitor-once", "trigger", "notify"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
@@ -66,8 +66,10 @@ def main() -> None:
 
         app()
     except BaileysToolsError as error:
+        from baileys_tools.masking import masked
         from baileys_tools.output.terminal import printable_lines
 
+        error.message, error.hint = masked(error.message), masked(error.hint)
         print(f"baileys-tools: {printable_lines(error.message)}", file=sys.stderr)
         if error.hint:
             print(printable_lines(error.hint), file=sys.stderr)

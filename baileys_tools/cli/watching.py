@@ -1,4 +1,4 @@
-"""Watching: `inspect`, `monitor-once` and `trigger`."""
+"""Watching: `inspect`, `monitor-once`, `trigger` and `notify`."""
 
 from __future__ import annotations
 
@@ -113,3 +113,21 @@ def inspect(
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(lambda: inspect_command(flags, config, verbose=verbose, as_json=json))
+
+
+notify_app = typer.Typer(help="The channels that alerts go to.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(notify_app, name="notify")
+
+
+@notify_app.command("test")
+def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Send one message by each channel and say what became of it. 1 when one could not deliver it.
+
+    \b
+    Examples:
+      baileys-tools notify test
+      TELEGRAM_BOT_TOKEN=... TELEGRAM_CHAT_ID=... baileys-tools notify test
+    """
+    from baileys_tools.commands.notify import notify_test_command
+
+    finish(lambda: notify_test_command({}, config, as_json=json))

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from baileys_tools.commands.ping import ping_warnings
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
@@ -84,6 +85,9 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     Errors never come this far: loading raises them all as one ConfigError.
     """
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    from baileys_tools.commands.notify import notify_warnings
+
+    warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)
     backup = loaded.settings.backup
     findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
     lines = [

@@ -10,12 +10,14 @@ A quick command pays for one small file here, and not for the database: state/sp
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from baileys_tools.commands.ping import Pings, ping_address
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
@@ -52,8 +54,12 @@ class Record:
 def recorded(
     command: str, settings: Settings, now: datetime, *, quiet: bool = False, dry_run: bool = False
 ) -> Iterator[Record]:
-    """Run the body and record how it ended, also when it raises. What cannot be recorded fails nothing."""
+    """Run the body and record how it ended, also when it raises. What cannot be recorded fails nothing.
+
+    A command with a dead-man's ping (`ping` in the settings) pings at both ends, but not for a dry run.
+    """
     run = Record()
+    pings = Pings("" if dry_run else ping_address(settings.ping, command))
     began = time.monotonic()
     try:
         yield run
@@ -68,6 +74,10 @@ def recorded(
         raise
     finally:
         _write_down(_as_run(command, now, time.monotonic() - began, run, dry_run), run, settings, now, quiet)
+        pings.end(command, run.exit_code, run.counts)
+        if pings.trouble and not quiet:
+            # Under cron nobody needs to hear of it: the ping that is missing is what the other side reports.
+            print(f"baileys-tools: the ping was not taken: {pings.trouble}", file=sys.stderr)
 
 
 def _as_run(command: str, now: datetime, seconds: float, run: Record, dry_run: bool) -> Run:
@@ -99,8 +109,6 @@ def _write_down(run: Run, record: Record, settings: Settings, now: datetime, qui
             return
     except OSError as error:
         if not quiet:
-            import sys
-
             from baileys_tools.units import printable
 
             print(
