@@ -288,7 +288,9 @@ def store(
     """Publish what was read, unless the last snapshot holds the same, then prune. Raises OSError."""
     index = writer.index()
     digest = sums_digest(read.files)
-    known = Index(stamp.digest if stamp.is_settled else "", digest, index.last, index.sequence)
+    # What could not be read is tried again, though nothing else moves.
+    proves = stamp.is_settled and not any(odd.failed for odd in read.left_out)
+    known = Index(stamp.digest if proves else "", digest, index.last, index.sequence)
     if not job.force and index.files_sha256 == digest and writer.has(index.last):
         write_index(writer.folder, known)
         return _report(company, BackupStatus.UNCHANGED, read)

@@ -10,7 +10,9 @@ from baileys_tools.domain.prune_report import Health, PruneReport, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.units import counted, printable
 
-BACKUP_CODES = frozenset({"backup-unfit", "backup-failed", "prune-failed", "copy-failed", "snapshot-damaged"})
+BACKUP_CODES = frozenset(
+    {"backup-unfit", "backup-failed", "backup-incomplete", "prune-failed", "copy-failed", "snapshot-damaged"}
+)
 """What a backup looks for in each company it was not locked out of; `copy-failed` is about the host."""
 
 
@@ -99,6 +101,20 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
                 company.id,
                 trouble,
                 f"Try it by hand: baileys-tools prune --company {printable(company.id)}",
+            )
+        )
+    if company.unreadable:
+        names = ", ".join(printable(odd.name) for odd in company.unreadable[:3])
+        more = ", ..." if len(company.unreadable) > 3 else ""
+        found.append(
+            Finding(
+                "backup-incomplete",
+                Severity.WARNING,
+                company.id,
+                f"{counted(len(company.unreadable), 'file')} could not be read and no snapshot has them "
+                f"({names}{more})",
+                "Give the user that takes backups the right to read them, and look at the disk.",
+                {"files": len(company.unreadable)},
             )
         )
     if company.damaged:

@@ -47,6 +47,11 @@ class CompanyBackup:
     fetched: int = 0
     trouble: str = ""
 
+    @property
+    def unreadable(self) -> Sequence[Oddity]:
+        """The entries that may be key files, and are missing from the snapshot."""
+        return [odd for odd in self.left_out if odd.failed]
+
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
@@ -91,7 +96,8 @@ class BackupReport:
         failed = self.count(BackupStatus.FAILED) + self.count(BackupStatus.UNFIT)
         if failed and failed == len(self.companies):
             return ExitCode.FAILED
-        if failed or any(company.trouble and company.snapshot for company in self.companies):
+        partly = (company.unreadable or (company.trouble and company.snapshot) for company in self.companies)
+        if failed or any(partly):
             return ExitCode.PARTLY_FAILED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED

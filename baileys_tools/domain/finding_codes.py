@@ -66,6 +66,7 @@ CODES: Mapping[str, CodeInfo] = {
     "backup-unreadable": CodeInfo(WARNING, "The backup repository cannot be read."),
     "backup-failed": CodeInfo(CRITICAL, "The last backup of the folder failed."),
     "backup-unfit": CodeInfo(CRITICAL, "The folder holds no session that is worth a snapshot."),
+    "backup-incomplete": CodeInfo(WARNING, "Key files that the system refused to read are in no snapshot."),
     "snapshot-damaged": CodeInfo(CRITICAL, "Snapshots are not what was written."),
     "snapshot-missing": CodeInfo(WARNING, "There is no whole snapshot of the folder."),
     "snapshot-old": CodeInfo(WARNING, "The folder has changed since its newest snapshot, which is old."),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
+from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.prune_report import (
     CompanyPrune,
     CompanySnapshots,
@@ -76,6 +77,7 @@ def backup_troubles(report: BackupReport) -> list[str]:
     for company in report.companies:
         if company.trouble:
             lines.append(f"company {printable(company.id)}: {printable(company.trouble)}")
+        lines += [f"company {printable(company.id)}: {_left_out(odd)}" for odd in company.unreadable]
         lines += [f"company {printable(company.id)}: {_is_damaged(info)}" for info in company.damaged]
     lines += [_copy_trouble(copy) for copy in report.copies if copy.trouble]
     return lines
@@ -99,11 +101,15 @@ def _backup_lines(company: CompanyBackup, style: Style) -> Iterator[str]:
     if company.trouble:
         yield f"  {printable(company.trouble)}"
     for odd in company.left_out:
-        yield f"  left out: {printable(odd.name)} ({printable(odd.what)})"
+        yield f"  {_left_out(odd)}"
     for info in company.damaged:
         yield f"  {_is_damaged(info)}"
     if company.removed:
         yield f"  {counted(len(company.removed), 'older snapshot')} removed by retention"
+
+
+def _left_out(odd: Oddity) -> str:
+    return f"left out: {printable(odd.name)} ({printable(odd.what)})"
 
 
 def _is_damaged(info: SnapshotInfo) -> str:

@@ -214,7 +214,7 @@ class _Reader:
                 return None
             except OSError as error:
                 if error.errno != errno.EWOULDBLOCK or delay is None:
-                    return Oddity(name, f"not readable ({error.strerror})")
+                    return Oddity(name, f"not readable ({error.strerror})", failed=True)
                 found = None
             if isinstance(found, str):
                 return Oddity(name, found)

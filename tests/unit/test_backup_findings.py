@@ -15,9 +15,12 @@ from baileys_tools.domain.backup_findings import (
     repository_findings,
 )
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
+from baileys_tools.domain.finding_codes import CODES
 from baileys_tools.domain.findings import Severity
+from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.prune_report import CompanyPrune, Health, PruneReport, Verified, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.errors import ExitCode
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -65,6 +68,20 @@ def test_each_trouble_of_a_company_has_its_code(found, code, severity):
     assert (finding.code, finding.severity, finding.company) == (code, severity, "1")
     assert found.trouble in finding.message
     assert code in BACKUP_CODES
+    assert CODES[code].worst == severity
+
+
+def test_files_that_could_not_be_read_are_a_finding_and_what_is_no_file_is_none():
+    odd = [
+        Oddity("session-1.0.json", "not readable (Input/output error)", failed=True),
+        Oddity("x", "a FIFO"),
+    ]
+    found = report(company(BackupStatus.TAKEN, snapshot=info(3), left_out=odd))
+    (finding,) = backup_findings(found)
+    assert (finding.code, finding.facts) == ("backup-incomplete", {"files": 1})
+    assert "session-1.0.json" in finding.message
+    assert found.exit_code is ExitCode.PARTLY_FAILED
+    assert report(company(BackupStatus.TAKEN, left_out=odd[1:])).exit_code is ExitCode.DONE
 
 
 def test_all_places_that_lack_copies_are_one_finding_of_the_host():
