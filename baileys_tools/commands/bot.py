@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from baileys_tools.domain.connection import Connection, ConnectionState
+from baileys_tools.domain.process import process_findings, restarts_since
 from baileys_tools.errors import UsageError
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
+    from baileys_tools.domain.findings import Finding
+    from baileys_tools.domain.process import ProcessFacts
     from baileys_tools.integrations.bot_api import BotApi
+    from baileys_tools.integrations.process import Process
+    from baileys_tools.state.database import State
 
 REQUESTS = ("status", "reconnect", "init", "qr", "pairing_code", "send")
 
 AT_A_TIME = 8
 """Companies that are asked side by side: most of it is waiting."""
+PROCESS_MEMORY = "process"
+"""Under this the last look at a process is kept in the state."""
 FLEET_SECONDS = 30.0
 """How long the whole fleet may take to answer."""
 
@@ -117,3 +124,66 @@ def connections(
 
     with ThreadPoolExecutor(min(AT_A_TIME, len(asked))) as pool:
         return found | dict(zip(asked, pool.map(ask, asked), strict=True))
+
+
+def process_of(settings: Settings, company: str) -> Process | None:
+    """Given the settings, return the process of a company, None where none is configured.
+
+    Raises UsageError when two are.
+    """
+    own = settings.for_company(company).process
+    given = [(manager, getattr(own, manager)) for manager in ("pm2", "systemd", "pidfile")]
+    named = [(manager, name) for manager, name in given if name is not None]
+    if not named:
+        return None
+    if len(named) > 1:
+        both = " and ".join(f"process.{manager}" for manager, _ in named)
+        raise UsageError(f"company {company} has {both}", "Give the one that the bot runs under.")
+    from baileys_tools.integrations.process import Process
+
+    ((manager, name),) = named
+    return Process(manager, name.replace("{company}", company))
+
+
+def processes(settings: Settings, companies: Sequence[str]) -> dict[str, ProcessFacts]:
+    """Look at the process of each company that has one configured; at one that several share, once."""
+    found: dict[str, ProcessFacts] = {}
+    seen: dict[Process, ProcessFacts] = {}
+    for company in companies:
+        process = process_of(settings, company)
+        if process is None:
+            continue
+        if process not in seen:
+            from baileys_tools.integrations.process import look_at
+
+            seen[process] = look_at(process)
+        found[company] = seen[process]
+    return found
+
+
+def process_changes(state: State, settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Finding]:
+    """Compare each process with the last look, remember this one, and yield what a person should know."""
+    from baileys_tools.state.memory import keep, recall_all
+
+    before = recall_all(state, PROCESS_MEMORY) if seen else {}
+    for company, facts in seen.items():
+        since = restarts_since(before.get(company), facts)
+        burst = settings.for_company(company).process.restart_burst
+        yield from process_findings(company, facts, since, burst)
+        if facts.running is not None:
+            keep(state, PROCESS_MEMORY, facts.to_remember(), company)
+
+
+def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
+    """Return in words what says that the bot of a company runs: its API, its process. Nothing configured: nothing."""
+    signs = []
+    if (process := process_of(settings, company)) is not None:
+        from baileys_tools.integrations.process import look_at
+
+        if look_at(process).running:
+            signs.append(f"its process runs ({process})")
+    if (api := bot_api_for(settings, company)) is not None and api.offers("status"):
+        connection = api.connection()
+        if connection.is_connected:
+            signs.append("its API says that it is connected")
+    return signs

@@ -1,0 +1,348 @@
+"""Processes looked at for real: PM2 itself where it is installed, what it printed elsewhere, pidfiles, units."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.commands.bot import process_changes, process_of, processes
+from baileys_tools.config import Settings, load_settings
+from baileys_tools.domain.process import ProcessFacts, process_findings, restarts_since
+from baileys_tools.errors import UsageError
+from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool
+from baileys_tools.state.database import open_state
+from tests.support import require_tool
+
+RECORDED = Path(__file__).with_name("pm2_jlist.json")
+"""What PM2 7.0.4 printed for a bot that runs (`shop`) and one that crashes until PM2 gives up (`crash`). Its
+environment variables are replaced."""
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is first in PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def put(tools: Path, name: str, script: str) -> Path:
+    path = tools / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def pm2_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "pm2"
+    home.mkdir()
+    monkeypatch.setenv("PM2_HOME", str(home))
+    return home
+
+
+# --- PM2 ----------------------------------------------------------------------------------------------------
+
+
+def recorded_pm2(tools: Path, pm2_home: Path, before: str = "") -> None:
+    (pm2_home / "rpc.sock").touch()
+    put(tools, "pm2", f'{before}\necho "$@" >> {tools}/asked\ncat {RECORDED}')
+
+
+@pytest.mark.parametrize("before", ["", "echo '>>>> In-memory PM2 is out-of-date, do: [pm2 update]'"])
+def test_what_pm2_printed_is_read(tools: Path, pm2_home: Path, before: str) -> None:
+    recorded_pm2(tools, pm2_home, before)
+    seen = look_at(Process("pm2", "shop"))
+    assert (seen.running, seen.restarts, seen.instances, seen.detail) == (True, 1, 1, "")
+    assert seen.memory is not None
+    assert 10_000_000 < seen.memory < 200_000_000
+    assert seen.started is not None
+    assert seen.started.year == 2026
+    crashed = look_at(Process("pm2", "crash"))
+    assert (crashed.running, crashed.detail) == (False, "pm2 says errored")
+    assert crashed.restarts is not None
+    assert crashed.restarts > 10
+    assert look_at(Process("pm2", "other")).running is None
+    assert "canary" not in repr((seen, crashed))
+
+
+def test_pm2_restarts_by_number_whatever_the_name_says(tools: Path, pm2_home: Path) -> None:
+    recorded_pm2(tools, pm2_home)
+    restart(Process("pm2", "shop"))
+    assert (tools / "asked").read_text().splitlines() == ["jlist --silent", "restart 0 --silent"]
+    for name in ("all", "0", "-h", "app.js"):
+        with pytest.raises(ToolError, match="knows no process"):
+            restart(Process("pm2", name))
+
+
+def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path) -> None:
+    put(tools, "pm2", f"touch {tools}/started")
+    seen = look_at(Process("pm2", "shop"))
+    assert seen.running is None
+    assert "does not run for this user" in seen.detail
+    assert not (tools / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("echo canary; exit 1", "failed (exit 1)"),
+        ("echo canary not json", "did not print a list"),
+        ("echo '{\"canary\": 1}'", "knows no process"),
+        ("echo '[1, null, {}]'", "knows no process"),
+    ],
+)
+def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
+    tools: Path, pm2_home: Path, script: str, says: str
+) -> None:
+    (pm2_home / "rpc.sock").touch()
+    put(tools, "pm2", script)
+    seen = look_at(Process("pm2", "shop"))
+    assert seen.running is None
+    assert says in seen.detail
+    assert "canary" not in seen.detail
+
+
+def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
+    pm2 = require_tool("pm2")
+    app = tmp_path / "bot.js"
+    app.write_text("setInterval(() => {}, 1000)")
+    quiet = {"capture_output": True, "check": True, "timeout": 60}
+    try:
+        subprocess.run([pm2, "start", app, "--name", "shop"], **quiet)  # type: ignore[call-overload]
+        process = Process("pm2", "shop")
+        first = look_at(process)
+        assert (first.running, first.restarts, first.instances) == (True, 0, 1)
+        assert first.started is not None
+        assert abs(datetime.now(UTC) - first.started) < timedelta(minutes=1)
+        restart(process)
+        second = look_at(process)
+        assert second.running is True
+        assert second.pid != first.pid
+        assert restarts_since(json.loads(json.dumps(first.to_remember())), second) == 1
+        subprocess.run([pm2, "stop", "shop"], **quiet)  # type: ignore[call-overload]
+        assert look_at(process).running is False
+        assert look_at(Process("pm2", "other")).running is None
+    finally:
+        subprocess.run([pm2, "kill"], capture_output=True, check=False, timeout=60)
+
+
+# --- systemd ------------------------------------------------------------------------------------------------
+# As `systemctl show` of systemd 252 prints it; there is no systemd in a container to ask.
+
+ACTIVE = "LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=4\nMainPID={pid}\nMemoryCurrent={memory}"
+
+
+def put_unit(tools: Path, said: str) -> None:
+    put(tools, "systemctl", f'echo "$@" >> {tools}/asked\ncat <<"END"\n{said}\nEND')
+
+
+@pytest.mark.parametrize(
+    ("memory", "known"), [("123456", True), ("[not set]", False), (str(2**64 - 1), False)]
+)
+def test_a_unit_that_runs(tools: Path, memory: str, known: bool) -> None:
+    put_unit(tools, ACTIVE.format(pid=os.getpid(), memory=memory))
+    seen = look_at(Process("systemd", "bot@1001.service"))
+    assert (seen.running, seen.restarts, seen.pid) == (True, 4, os.getpid())
+    assert seen.memory is not None
+    assert (seen.memory == 123_456) is known
+    assert seen.started is not None
+    assert (tools / "asked").read_text().endswith("-- bot@1001.service\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "running", "detail"),
+    [
+        (
+            ACTIVE.replace("=active", "=failed").format(pid=0, memory=0),
+            False,
+            "systemd says failed (running)",
+        ),
+        (
+            ACTIVE.replace("=active", "=inactive").format(pid=0, memory=0),
+            False,
+            "systemd says inactive (running)",
+        ),
+        (ACTIVE.replace("=active", "=activating").format(pid=0, memory=0), True, ""),
+        ("LoadState=not-found\nActiveState=inactive", None, "systemd has no such unit (not-found)"),
+        ("", None, "systemd has no such unit ()"),
+    ],
+)
+def test_a_unit_that_does_not(tools: Path, said: str, running: bool | None, detail: str) -> None:
+    put_unit(tools, said)
+    seen = look_at(Process("systemd", "bot"))
+    assert (seen.running, seen.detail) == (running, detail)
+
+
+@pytest.mark.parametrize("name", ["*", "--all", "-x", "a b", "bot@1001;x", ""])
+def test_what_is_no_unit_is_asked_nowhere(tools: Path, name: str) -> None:
+    put_unit(tools, ACTIVE)
+    assert look_at(Process("systemd", name)).running is None
+    with pytest.raises(ToolError, match="not the name of a systemd unit"):
+        restart(Process("systemd", name))
+    assert not (tools / "asked").exists()
+
+
+def test_a_unit_is_restarted(tools: Path) -> None:
+    put_unit(tools, "")
+    restart(Process("systemd", "bot"))
+    assert (tools / "asked").read_text() == "restart -- bot\n"
+
+
+# --- pidfiles -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_a_pidfile_tells_of_its_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    pidfile = tmp_path / "bot.pid"
+    process = Process("pidfile", str(pidfile))
+    assert look_at(process).detail == "there is no such file"
+    pidfile.write_text(f"{sleeper.pid}\n")
+    seen = look_at(process)
+    assert (seen.running, seen.pid) == (True, sleeper.pid)
+    assert seen.memory
+    assert seen.started is not None
+    assert abs(datetime.now(UTC) - seen.started) < timedelta(seconds=30)
+    sleeper.kill()
+    time.sleep(0.1)
+    assert look_at(process).running is False, "dead, though nobody has waited for it"
+    sleeper.wait()
+    assert look_at(process).running is False
+    with pytest.raises(ToolError):
+        restart(process)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "99999999999", "1 2", "1\0"])
+def test_a_pidfile_without_an_id_tells_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bot.pid").write_text(text)
+    assert look_at(Process("pidfile", str(tmp_path / "bot.pid"))).running is None
+
+
+# --- programs -----------------------------------------------------------------------------------------------
+
+
+def test_a_program_that_hangs_is_killed_with_its_children(tools: Path) -> None:
+    put(tools, "slow", f"sleep 30 & echo $! > {tools}/child; wait")
+    started = time.monotonic()
+    with pytest.raises(ToolError, match="did not come to its end within"):
+        run_tool(["slow", "x"], 0.5)
+    assert time.monotonic() - started < 3
+    child = int((tools / "child").read_text())
+    time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+        # Dead and not yet waited for by whoever took it over:
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            raise ProcessLookupError
+
+
+def test_a_program_that_floods_is_stopped(tools: Path) -> None:
+    put(tools, "flood", "yes")
+    with pytest.raises(ToolError, match="printed more than 1 MiB"):
+        run_tool(["flood", "x"], 20, limit=1 << 20)
+
+
+def test_a_program_that_is_not_there_is_said() -> None:
+    with pytest.raises(ToolError, match="not found"):
+        run_tool(["no-such-program", "x"], 1)
+
+
+# --- restarts -----------------------------------------------------------------------------------------------
+
+
+def seen(
+    restarts: int | None = None, pid: int | None = 7, started: int = 1000, **more: object
+) -> ProcessFacts:
+    moment = datetime.fromtimestamp(started, UTC)
+    return ProcessFacts("pm2 x", True, pid=pid, restarts=restarts, started=moment)._replace(**more)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "restarts"),
+    [
+        (None, seen(5), None),
+        (seen(5), seen(5), 0),
+        (seen(5), seen(9), 4),
+        (seen(5), seen(2), 2),
+        (seen(None), seen(None), 0),
+        (seen(None), seen(None, pid=8), 1),
+        (seen(None), seen(None, started=2000), 1),
+        (seen(None), seen(None, pid=None, running=False), None),
+        (seen(5), seen(9, running=None), None),
+        (seen(5, what="systemd x"), seen(9), None),
+    ],
+)
+def test_restarts_between_two_looks(
+    before: ProcessFacts | None, after: ProcessFacts, restarts: int | None
+) -> None:
+    remembered = json.loads(json.dumps(before.to_remember())) if before else None
+    assert restarts_since(remembered, after) == restarts
+
+
+def codes(facts: ProcessFacts, since: int | None, burst: int = 3) -> list[str]:
+    return [found.code for found in process_findings("1001", facts, since, burst)]
+
+
+def test_a_burst_is_a_finding_and_so_is_a_process_that_is_down() -> None:
+    assert codes(seen(), 2) == []
+    assert codes(seen(), 3) == ["restart-burst"]
+    assert codes(seen(), None) == []
+    assert codes(seen(running=False), 5) == ["process-down", "restart-burst"]
+    assert codes(seen(running=None), None) == []
+
+
+# --- settings -----------------------------------------------------------------------------------------------
+
+
+def settings(tmp_path: Path, yaml: str) -> Settings:
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml)
+    return load_settings({}, {}, config=str(file), home=str(tmp_path), cwd=str(tmp_path)).settings
+
+
+def test_each_company_has_its_process(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path, "process: {pm2: 'bot-{company}'}\ncompanies: {2: {process: {pm2: null, systemd: b}}}"
+    )
+    assert process_of(found, "1") == Process("pm2", "bot-1")
+    with pytest.raises(UsageError, match=r"has process\.pm2 and process\.systemd"):
+        process_of(found, "2")
+    assert process_of(settings(tmp_path, "process: {restart: no}"), "1") is None
+
+
+def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, pm2_home: Path) -> None:
+    found = settings(tmp_path, f"process: {{pm2: shop}}\nstate: {{dir: {tmp_path}/state}}")
+    recorded_pm2(tools, pm2_home)
+    with open_state(found.state.dir, NOW) as state:
+        looked = processes(found, ["1", "2"])
+        assert list(process_changes(state, found, looked)) == []
+        assert (tools / "asked").read_text().count("jlist") == 1, "one look at what two companies share"
+        listed = json.loads(RECORDED.read_text())
+        listed[0]["pm2_env"]["restart_time"] += 3
+        (tools / "later.json").write_text(json.dumps(listed))
+        put(tools, "pm2", f"cat {tools}/later.json")
+        bursts = list(process_changes(state, found, processes(found, ["1", "2"])))
+        assert [(one.code, one.company, one.facts["restarts"]) for one in bursts] == [
+            ("restart-burst", "1", 3),
+            ("restart-burst", "2", 3),
+        ]
+        assert list(process_changes(state, found, processes(found, ["1", "2"]))) == []
