@@ -269,9 +269,7 @@ def test_a_program_that_is_not_there_is_said() -> None:
 # --- restarts -----------------------------------------------------------------------------------------------
 
 
-def seen(
-    restarts: int | None = None, pid: int | None = 7, started: int = 1000, **more: Any
-) -> ProcessFacts:
+def seen(restarts: int | None = None, pid: int | None = 7, started: int = 1000, **more: Any) -> ProcessFacts:
     moment = datetime.fromtimestamp(started, UTC)
     return ProcessFacts("pm2 x", True, pid=pid, restarts=restarts, started=moment)._replace(**more)
 
