@@ -12,7 +12,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
     "folders": ("cleanup", "undo"),
-    "watching": ("inspect", "monitor-once", "trigger", "notify"),
+    "watching": ("status", "inspect", "monitor-once", "trigger", "notify"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),

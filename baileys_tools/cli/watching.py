@@ -1,4 +1,4 @@
-"""Watching: `inspect`, `monitor-once`, `trigger` and `notify`."""
+"""Watching: `status`, `inspect`, `monitor-once`, `trigger` and `notify`."""
 
 from __future__ import annotations
 
@@ -54,6 +54,29 @@ def monitor_once(
     flags = {"sessions.path": sessions, "sessions.companies": company or None, "monitor.textfile": textfile}
     options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
     finish(lambda: monitor_command(flags, config, options))
+
+
+@app.command()
+def status(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show how all companies are, the worst first; with one --company, all of it.
+
+    The table is as wide as the terminal. Growth and the next level come from what monitor-once has seen.
+
+    \b
+    Examples:
+      baileys-tools status
+      baileys-tools status --company 1001
+      baileys-tools status --json | jq '.companies[] | .next_level'
+    """
+    from baileys_tools.commands.status import status_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(lambda: status_command(flags, config, as_json=json))
 
 
 @app.command()

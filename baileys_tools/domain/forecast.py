@@ -17,6 +17,9 @@ from baileys_tools.domain.thresholds import Level, Thresholds
 LOOKED_BACK = timedelta(days=7)
 """The growth of today: what is older tells of other times."""
 
+LOOKED_EVERY = timedelta(hours=3)
+"""More looks than that tell no more of a week."""
+
 ENOUGH = timedelta(days=1)
 """Time that has to be covered: bots sleep at night and are busy by day."""
 
@@ -27,7 +30,7 @@ removes a pre-key at its first use."""
 FARTHEST = timedelta(days=365)
 """Nobody plans for longer, and a growth of next to nothing says no more."""
 
-_MOST_SAMPLES = 48
+_MOST_SAMPLES = 24
 """Looks that are compared with each other; of more, evenly spread ones. It bounds the work for 1,000 companies."""
 
 _DAY = timedelta(days=1)
@@ -65,10 +68,11 @@ def growth_per_day(history: Sequence[Sample]) -> float | None:
         return None
     slopes = []
     for stretch in stretches:
-        for one, later in combinations(stretch, 2):
-            days = (later.at - one.at) / _DAY
+        points = [((sample.at - stretch[0].at) / _DAY, sample.counted) for sample in stretch]
+        for (start, few), (end, many) in combinations(points, 2):
+            days = end - start
             if days > 0:
-                slopes.append(((later.counted - one.counted) / days, min(days, 1.0)))
+                slopes.append(((many - few) / days, days if days < 1 else 1.0))
     return max(0.0, _weighted_median(slopes))
 
 

@@ -80,6 +80,20 @@ def history(state: State, company: str, since: datetime) -> list[Observation]:
     return [_observation(row) for row in rows]
 
 
+def counted_since(
+    state: State, company: str, since: datetime, every: timedelta
+) -> list[tuple[datetime, int]]:
+    """Return when a company was observed from `since` on and how many files counted, oldest first.
+
+    Of each span of length `every` the last observation alone.
+    """
+    rows = state.rows(
+        "SELECT max(at), counted FROM observations WHERE company = ? AND at >= ? GROUP BY at / ? ORDER BY at",
+        (company, to_seconds(since), int(every.total_seconds())),
+    )
+    return [(from_seconds(at), counted) for at, counted in rows]
+
+
 def histories(state: State, since: datetime) -> dict[str, list[Observation]]:
     """Return all observations from `since` on by company, oldest first."""
     found: dict[str, list[Observation]] = {}

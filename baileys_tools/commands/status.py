@@ -1,0 +1,122 @@
+"""`status`: how all companies are, the worst first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from baileys_tools.commands.cleanup import where_they_may_be
+from baileys_tools.commands.record import recorded
+from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
+from baileys_tools.domain.health import HealthRules, activity_findings, unreadable_folder
+from baileys_tools.domain.health import worst_first as worst_finding_first
+from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
+from baileys_tools.domain.thresholds import level_of
+from baileys_tools.domain.watch import Look
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.state.database import State, open_state
+from baileys_tools.state.observations import counted_since
+from baileys_tools.state.runs import last_in_companies
+from baileys_tools.state.spool import take_in
+
+CLEANERS = ("cleanup", "trigger")
+"""The commands whose work in a company is a cleanup."""
+
+
+def status_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+    """Given the command line, look at all companies, print how they are, and return the exit code."""
+    loaded = load_settings(flags, os.environ, config=config)
+    settings = loaded.settings
+    now = datetime.now(UTC)
+    with open_state(settings.state.dir, now) as state, recorded("status", settings, now) as run:
+        run.state = state
+        status = fleet_status(settings, require_sessions_path(loaded), state, now)
+        run.ended(status.exit_code, companies=len(status.companies))
+    if as_json:
+        from baileys_tools.output.status_json import status_json
+
+        print(status_json(status))
+        return status.exit_code
+    from baileys_tools.output.status_text import company_text, status_text
+    from baileys_tools.output.terminal import Style
+
+    one_was_named = len(settings.sessions.companies) == 1
+    show = company_text if one_was_named else status_text
+    print(show(status, Style()))
+    return status.exit_code
+
+
+def fleet_status(settings: Settings, root_path: str, state: State, now: datetime) -> FleetStatus:
+    """Return how the companies are that the settings choose. Writes nothing but what runs have left to be recorded.
+
+    One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
+    """
+    rules = rules_of(settings)
+    take_in(state)
+    with Root(root_path) as root:
+        everyone = root.companies(settings.sessions.multitenancy)
+        companies = choose(everyone, settings.sessions.companies, root.path)
+        if not companies:
+            raise BaileysToolsError(
+                f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
+            )
+        looks, _ = look_at_all(root, companies, remembered(state, root.path, rules), settings, now)
+    cleaned = _last_cleanups(state)
+    snapshots = _last_snapshots(settings, companies)
+    found = []
+    for company in companies:
+        look = looks[company.id]
+        one = _status_of(company, look, rules, now)._replace(
+            cleaned=cleaned.get(company.id), last_snapshot=snapshots.get(company.id)
+        )
+        history = [
+            Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
+        ]
+        found.append(with_forecast(one, history, rules.thresholds, now))
+    return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
+
+
+def _status_of(company: Company, look: Look, rules: HealthRules, now: datetime) -> CompanyStatus:
+    activity = last_activity(look)
+    findings: list[Finding] = list(look.findings)
+    if look.trouble:
+        findings.append(unreadable_folder(company.id, look.trouble))
+    elif activity is not None and look.creds == "valid":
+        findings += activity_findings(company.id, activity, rules, now)
+    return CompanyStatus(
+        company.id,
+        company.path,
+        level_of(look.counted, rules.thresholds),
+        look.files,
+        look.guarded,
+        look.by_kind,
+        look.creds,
+        look.connection,
+        activity,
+        findings=worst_finding_first(findings),
+        trouble=look.trouble,
+    )
+
+
+def _last_cleanups(state: State) -> dict[str, Cleaned]:
+    found: dict[str, Cleaned] = {}
+    for command in CLEANERS:
+        for company, run in last_in_companies(state, command).items():
+            if company not in found or found[company].at < run.at:
+                found[company] = Cleaned(run.at, run.changed)
+    return found
+
+
+def _last_snapshots(settings: Settings, companies: Sequence[Company]) -> dict[str, datetime]:
+    """Return when the newest snapshot of each company was taken that is not known to be damaged."""
+    if settings.backup.path is None:
+        return {}
+    from baileys_tools.snapshots.newest import newest_snapshots
+
+    newest, _ = newest_snapshots(settings.backup.path, [company.id for company in companies], {})
+    return {company: datetime.fromtimestamp(one.taken_at, UTC) for company, one in newest.items() if one.file}
