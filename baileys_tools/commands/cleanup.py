@@ -187,9 +187,26 @@ def clean_companies(
     with _snapshots(settings, now) as snapshot:
         job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
         work = plan_company if dry_run else partial(clean_company, root=root)
-        done = for_each(companies, lambda company: _one(root, company, job, work), _lost, progress)
+        connected = left_connected(settings, companies)
+
+        def one(company: Company) -> CompanyCleanup:
+            if company.id in connected:
+                return CompanyCleanup(company.id, company.path, Status.CONNECTED)
+            return _one(root, company, job, work)
+
+        done = for_each(companies, one, _lost, progress)
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
+
+
+def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
+    """Return the ids of the companies that are left alone because their bots are connected; by default none."""
+    if settings.cleanup.when_connected != "skip":
+        return frozenset()
+    from baileys_tools.commands.bot import connections
+
+    answers = connections(settings, [company.id for company in companies])
+    return frozenset(company for company, answer in answers.items() if answer.is_connected)
 
 
 def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:

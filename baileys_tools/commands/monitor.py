@@ -144,7 +144,7 @@ def look_once(settings: Settings, root: Root, state: State, now: datetime) -> Mo
     looks, listed = look_at_all(root, companies, known, settings, now)
     connections = ask_connections(settings, companies)
     told: dict[str, list[Finding]] = {}
-    for finding in connection_findings(connections):
+    for finding in (*connection_findings(connections), *_process_findings(settings, state, companies)):
         told.setdefault(finding.company, []).append(finding)
     snapshots, repository = _snapshots(settings, state, companies, now)
     watched = []
@@ -182,6 +182,17 @@ def ask_connections(settings: Settings, companies: Sequence[Company]) -> Mapping
     from baileys_tools.commands.bot import connections
 
     return connections(settings, [company.id for company in companies])
+
+
+def _process_findings(settings: Settings, state: State, companies: Sequence[Company]) -> list[Finding]:
+    """Look at the bots' processes, if any are configured, and compare with the last look."""
+    own = settings.process
+    if own.pm2 is None and own.systemd is None and own.pidfile is None and not settings.companies:
+        return []
+    from baileys_tools.commands.bot import process_changes, processes
+
+    seen = processes(settings, [company.id for company in companies])
+    return list(process_changes(state, settings, seen))
 
 
 def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from baileys_tools import __version__
+from baileys_tools.commands.bot import signs_of_a_running_bot
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
@@ -256,6 +258,7 @@ class RestoreJob:
     recipients: Recipients | None
     now: datetime
     agrees: Callable[[RestoreReport], bool]
+    bot_signs: Callable[[], list[str]] = list
 
 
 def run_restore(
@@ -276,8 +279,9 @@ def run_restore(
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
+        signs = partial(signs_of_a_running_bot, settings, options.company)
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
-        job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees)
+        job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
             if not options.dry_run:
                 put_back_missing(root.fd, now)
@@ -315,6 +319,7 @@ class Look(NamedTuple):
 
 def _look(folder: int, job: RestoreJob) -> Look:
     live, contents = read_live_folder(folder)
+    live = replace(live, bot_signs=tuple(job.bot_signs()))
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
@@ -447,7 +452,7 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     """Restore a company whose folder is gone: it is made anew, in one step."""
     name = COMPANY_PREFIX + job.options.company
     path = os.path.join(root.path, name)
-    plan = plan_restore(LiveFolder(), job.facts, job.choice, job.now)
+    plan = plan_restore(LiveFolder(bot_signs=tuple(job.bot_signs())), job.facts, job.choice, job.now)
     report = _report(path, job, plan)
     if job.options.dry_run:
         return report

@@ -14,6 +14,7 @@ from baileys_tools.commands.cleanup import (
     CleanupJob,
     Verdicts,
     clean_companies,
+    left_connected,
     look_and_plan,
     policy_of,
     where_they_may_be,
@@ -172,6 +173,7 @@ def run_trigger(
                 f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
             )
         found = _look_and_decide(settings, root, companies, state, rules, now, progress)
+        found = _leave_connected(settings, companies, found)
         report = TriggerReport(root.path, now, dry_run, rules, found, state_trouble=state.trouble)
         due = [
             company
@@ -239,6 +241,20 @@ def _look_and_decide(
             one = replace(one, decision=decision, advice=told)
         found.append(one)
     return found
+
+
+def _leave_connected(
+    settings: Settings, companies: Sequence[Company], found: Sequence[CompanyTrigger]
+) -> list[CompanyTrigger]:
+    """Put off what is due where the bot is connected, if the settings say so."""
+    due = [company for company, one in zip(companies, found, strict=True) if _is_due(one)]
+    connected = left_connected(settings, due)
+    return [
+        replace(one, decision=one.decision._replace(action=Action.LEAVE, why=Why.CONNECTED))
+        if one.decision is not None and one.id in connected
+        else one
+        for one in found
+    ]
 
 
 def _look_at(

@@ -21,6 +21,8 @@ class Status(StrEnum):
     CLEANED = "cleaned"
     HELD = "held"
     """The folder is in a state in which removing could do harm; see the plan's holds."""
+    CONNECTED = "connected"
+    """Left alone: its bot is connected, and `cleanup.when_connected` says skip."""
     LOCKED = "locked"
     FAILED = "failed"
 

@@ -135,7 +135,8 @@ class LiveFile:
 class LiveFolder:
     """What is in the folder now, this tool's own files left out.
 
-    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine.
+    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine. `bot_signs`
+    say in words what besides the files shows that the bot runs: its API, its process.
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
@@ -144,6 +145,7 @@ class LiveFolder:
     oddities: tuple[Oddity, ...] = ()
     quarantined: frozenset[str] = frozenset()
     owned_by_content: Mapping[str, bool] = field(default_factory=dict)
+    bot_signs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,8 @@ def _refusals(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: dateti
 
 
 def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[Refusal]:
+    for sign in live.bot_signs:
+        yield Refusal(Objection.BOT_LIVES, f"the bot runs: {sign}; it would write over what comes back", True)
     limit = _nanoseconds(now - QUIET_FOR)
     written = {name: file.stat.st_mtime_ns for name, file in live.files.items()}
     lately = [name for name, mtime_ns in written.items() if mtime_ns > limit]

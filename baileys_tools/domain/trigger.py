@@ -43,6 +43,8 @@ class Why(StrEnum):
     HELD = "held"
     """The policy removes nothing while creds.json is broken or the clock is in doubt."""
     NOTHING_TO_REMOVE = "nothing-to-remove"
+    CONNECTED = "connected"
+    """Its bot is connected, and `cleanup.when_connected` says skip."""
 
 
 class Rules(NamedTuple):

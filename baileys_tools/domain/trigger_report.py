@@ -70,6 +70,7 @@ _ENDINGS = {
     Status.CLEANED: Ending.CLEANED,
     Status.HELD: Ending.HELD,
     Status.LOCKED: Ending.LOCKED,
+    Status.CONNECTED: Ending.WAITS,
     Status.FAILED: Ending.FAILED,
 }
 _LEFT = {
@@ -77,6 +78,7 @@ _LEFT = {
     Why.COOLING_DOWN: Ending.WAITS,
     Why.NOT_REMEMBERED: Ending.WAITS,
     Why.HELD: Ending.HELD,
+    Why.CONNECTED: Ending.WAITS,
     Why.NOTHING_TO_REMOVE: Ending.CANNOT_HELP,
 }
 

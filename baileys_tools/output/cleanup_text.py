@@ -62,6 +62,8 @@ def _company(company: CompanyCleanup, policy: Policy, style: Style, *, verbose: 
         yield _item(style.paint("failed", "red"), printable(company.trouble))
     elif company.status is Status.LOCKED:
         yield _item("skipped", f"locked by {printable(company.trouble)}")
+    elif company.status is Status.CONNECTED:
+        yield _item("skipped", "its bot is connected (cleanup.when_connected: skip)")
     if company.plan is not None:
         yield from _plan(company.plan, style)
         yield from (_item(style.paint("held", "red"), why) for why in _why_held(company))
@@ -244,9 +246,9 @@ def _summary(report: CleanupReport, style: Style, undo_options: str) -> Iterator
             # Not wrapped: it is there to be copied.
             yield f"  undo       baileys-tools undo{undo_options} --run {report.run}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
-    for status, what in ((Status.FAILED, "failed"), (Status.LOCKED, "locked"), (Status.HELD, "held")):
+    for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.CONNECTED):
         if number := sum(company.status is status for company in troubled):
-            yield _item(what, counted(number, "company", "companies"))
+            yield _item(status.value, counted(number, "company", "companies"))
 
 
 def _item(label: str, text: str) -> str:

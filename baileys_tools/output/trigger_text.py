@@ -118,6 +118,7 @@ def _why_not(company: CompanyTrigger) -> str:
             "creds.json is not whole or the clock is in doubt, so the policy removes nothing: see "
             "baileys-tools cleanup --dry-run"
         ),
+        Why.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
         Why.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
     }
     return texts.get(why, why.value)
