@@ -82,6 +82,10 @@ coverage: $(READY) $(CLIENTS) ## which lines the tests reach
 fixtures: $(CLIENTS) ## make the fixtures again with the real Baileys (needs npm)
 	npm run --prefix $(GENERATE) generate
 
+docs: $(READY) ## write the generated pages again: settings, man page
+	$(BIN)/python -m baileys_tools.config.describe > docs/configuration.md
+	$(BIN)/python -m baileys_tools.cli.manpage > docs/baileys-tools.1
+
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write
 

@@ -70,7 +70,7 @@ class CronHost:
         """Run a program there and return what it printed."""
         environment = scrubbed_environment({"PATH": SYSTEM_PATH, **(env or {})})
         return subprocess.run(
-            self.command(*words), env=environment, capture_output=True, timeout=300, check=False, **options
+            self.command(*words), env=environment, capture_output=True, timeout=580, check=False, **options
         )
 
     def mails(self) -> Sequence[str]:

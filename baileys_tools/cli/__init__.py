@@ -16,9 +16,12 @@ MODULES = {
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
-    "host": ("cron", "doctor"),
+    "host": ("cron", "doctor", "help"),
 }
 """Which module has which commands and groups, in the order of the help."""
+
+COMPLETING = "_BAILEYS_TOOLS_COMPLETE"
+"""The variable by which a shell asks for completions; typer makes its name from ours."""
 
 
 def load_commands(wanted: str) -> None:
@@ -51,6 +54,14 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as we live
 
 
+def _wanted_command() -> str:
+    if COMPLETING in os.environ:
+        from baileys_tools.cli.complete import wanted_command
+
+        return wanted_command(os.environ)
+    return sys.argv[1] if len(sys.argv) > 1 else ""
+
+
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
     _open_closed_streams()
@@ -61,7 +72,7 @@ def main() -> None:
     try:
         if (quick := quick_command(sys.argv[1:])) is not None:
             sys.exit(int(quick()))
-        load_commands(sys.argv[1] if len(sys.argv) > 1 else "")
+        load_commands(_wanted_command())
         from baileys_tools.cli.app import app
 
         app()

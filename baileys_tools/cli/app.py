@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from baileys_tools import __version__
+from baileys_tools.cli.complete import complete_company
 from baileys_tools.errors import ExitCode
 
 app = typer.Typer(
@@ -31,7 +32,12 @@ SessionsOption = Annotated[
 ]
 CompanyOption = Annotated[
     list[str] | None,
-    typer.Option("--company", metavar="ID", help="Only this company; repeatable. [default: all]"),
+    typer.Option(
+        "--company",
+        metavar="ID",
+        help="Only this company; repeatable. [default: all]",
+        autocompletion=complete_company,
+    ),
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,4 +1,4 @@
-"""The host: `cron` and `doctor`."""
+"""The host: `cron` and `doctor`, and `help`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_topic
 
 cron_app = typer.Typer(
     help="Run everything by itself: entries for cron, or systemd timers.",
@@ -150,3 +151,27 @@ def doctor(
 
     flags = {"sessions.path": sessions}
     finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))
+
+
+@app.command("help")
+def help_(
+    topic: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TOPIC]",
+            help="policy, exit-codes, environment or files. [default: all topics]",
+            autocompletion=complete_topic,
+        ),
+    ] = None,
+) -> None:
+    """Explain what more than one command has to do with.
+
+    \b
+    Examples:
+      baileys-tools help
+      baileys-tools help policy
+      baileys-tools help exit-codes
+    """
+    from baileys_tools.commands.help import help_command
+
+    finish(lambda: help_command(topic))

@@ -17,6 +17,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_company
 
 
 @app.command()
@@ -137,7 +138,12 @@ def prune(
 
 @app.command()
 def restore(
-    company: Annotated[str, typer.Option("--company", metavar="ID", help="The company to restore.")],
+    company: Annotated[
+        str,
+        typer.Option(
+            "--company", metavar="ID", help="The company to restore.", autocompletion=complete_company
+        ),
+    ],
     snapshot: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
     ] = "latest",

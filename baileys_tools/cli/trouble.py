@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from baileys_tools.cli.app import ConfigOption, JsonOption, QuietOption, app, finish
+from baileys_tools.cli.complete import complete_company
 
-OneCompany = Annotated[str, typer.Option("--company", metavar="ID", help="The company.")]
+OneCompany = Annotated[
+    str, typer.Option("--company", metavar="ID", help="The company.", autocompletion=complete_company)
+]
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
 ]

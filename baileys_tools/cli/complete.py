@@ -1,0 +1,44 @@
+"""What a shell is offered at the TAB key. Whatever goes wrong here, it is offered nothing and hears nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import typer
+
+
+def wanted_command(environ: Mapping[str, str]) -> str:
+    """Given the environment of a completion, return the command that is typed, "" when it is not known yet."""
+    words = (environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS") or "").split()
+    return words[1] if len(words) > 2 else ""
+
+
+def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the ids of the companies in the sessions path that begin with what is typed.
+
+    One listing of one folder; no session folder is opened.
+    """
+    from baileys_tools.config import load_settings
+    from baileys_tools.errors import BaileysToolsError
+    from baileys_tools.sessions.roots import Root
+
+    try:
+        flags = {"sessions.path": ctx.params.get("sessions")}
+        settings = load_settings(flags, os.environ, config=ctx.params.get("config")).settings
+        if settings.sessions.path is None:
+            return []
+        with Root(settings.sessions.path) as root:
+            companies = root.companies(settings.sessions.multitenancy)
+    except (BaileysToolsError, OSError):
+        return []
+    return [
+        company.id for company in companies if company.id.startswith(incomplete) and company.id.isprintable()
+    ]
+
+
+def complete_topic(incomplete: str) -> list[str]:
+    """Return the topics of `help` that begin with what is typed."""
+    from baileys_tools.commands.topics import TOPICS
+
+    return [topic for topic in TOPICS if topic.startswith(incomplete)]
