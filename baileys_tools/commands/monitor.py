@@ -27,7 +27,7 @@ from baileys_tools.domain.health import (
     worst_first,
 )
 from baileys_tools.domain.health_surroundings import Snapshots, Space, snapshot_findings, space_findings
-from baileys_tools.domain.thresholds import level_of
+from baileys_tools.domain.thresholds import LEVELS, Level, level_of
 from baileys_tools.domain.watch import (
     GONE_FOR,
     CommandRun,
@@ -121,10 +121,15 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     settings = loaded.settings
     root_path = require_sessions_path(loaded)
     take_in(state)
+    trouble: list[str] = []
     with Root(root_path) as root:
         report = look_once(settings, root, state, now)
+        if settings.monitor.auto_cleanup and (full := _to_be_cleaned(report, state)):
+            cleaned, why = _clean(settings, root, full, state, now)
+            trouble += why
+            again = look_once(settings, root, state, now)
+            report = again._replace(news=report.news | again.news, cleaned=cleaned)
         _thin_now_and_then(state, now)
-    trouble: list[str] = []
     if settings.monitor.textfile is not None:
         trouble += _write_textfile(settings.monitor.textfile, report, state)
     return report._replace(trouble=trouble)
@@ -173,6 +178,38 @@ def look_once(settings: Settings, root: Root, state: State, now: datetime) -> Mo
     _remember(state, root.path, settings, known, looks | gone, now)
     report = MonitorReport(root.path, now, rules.thresholds, watched, worst_first(host))
     return report._replace(news=_news(state, report, {company.id for company in companies} | {""}))
+
+
+def _to_be_cleaned(report: MonitorReport, state: State) -> list[str]:
+    """Return the companies at emergency level that a cleanup could change something about.
+
+    Those in which nothing has moved since they were cleaned are left to `trigger`: to look at all files of each at
+    every minute would cost more than all the rest.
+    """
+    from baileys_tools.commands.trigger import FINISHED
+    from baileys_tools.state.cooldowns import last_done
+
+    return [
+        company.id
+        for company in report.companies
+        if LEVELS.index(company.level) >= LEVELS.index(Level.EMERGENCY)
+        and (company.listed or last_done(state, FINISHED, company.id) is None)
+    ]
+
+
+def _clean(
+    settings: Settings, root: Root, companies: Sequence[str], state: State, now: datetime
+) -> tuple[list[str], list[str]]:
+    """Clean full folders as `trigger` would; return a line for each that was cleaned, and what went wrong."""
+    from baileys_tools.commands.trigger import run_emergency
+    from baileys_tools.output.monitor_text import cleaned_line
+
+    try:
+        report = run_emergency(settings, root.path, companies, state, now)
+    except BaileysToolsError as error:
+        return [], [f"auto_cleanup: {error.message}"]
+    lines = [cleaned_line(one) for one in report.companies if one.cleanup] if report is not None else []
+    return lines, []
 
 
 def ask_connections(settings: Settings, companies: Sequence[Company]) -> Mapping[str, Connection]:

@@ -93,4 +93,5 @@ CODES: Mapping[str, CodeInfo] = {
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),
     "no-companies": CodeInfo(EMERGENCY, "No session folder was found at the sessions path."),
     "state-unreadable": CodeInfo(WARNING, "The state database cannot be used; nothing is remembered."),
+    "state-new": CodeInfo(NOTICE, "There was no state database; a new one begins."),
 }

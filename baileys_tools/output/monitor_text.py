@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.watch import CompanyWatch, MonitorReport
 from baileys_tools.output.terminal import Style
 from baileys_tools.units import counted, printable
+
+if TYPE_CHECKING:
+    from baileys_tools.domain.trigger_report import CompanyTrigger
 
 _COLOURS = {
     Severity.NOTICE: "dim",
@@ -34,6 +38,18 @@ def news_text(report: MonitorReport) -> str:
     new = [one for one in report.findings if (one.code, one.company) in report.news]
     lines = [_line(finding, [], None) for finding in sorted(new, key=lambda one: -one.severity.rank)]
     return "\n".join([*lines, *map(printable, report.cleaned)])
+
+
+def cleaned_line(company: CompanyTrigger) -> str:
+    """Given what an automatic cleanup did in a company, return it in a line."""
+    who = f"company {printable(company.id)}: automatic cleanup: "
+    trouble = company.cleanup.trouble if company.cleanup is not None else ""
+    if trouble:
+        return f"{who}{company.ending.value}, {printable(trouble)}"
+    left = f", {company.remaining:,} counted files remain" if company.remaining is not None else ""
+    return f"{who}{counted(company.removed, 'file')} removed{left}" + (
+        f"; {printable(company.advice)}" if company.advice else ""
+    )
 
 
 def _line(finding: Finding, more: Sequence[Finding], style: Style | None) -> str:

@@ -1,0 +1,412 @@
+"""`monitor-once` as cron runs it: on real folders, by the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.state.database import open_state
+from baileys_tools.state.observations import history
+from baileys_tools.state.runs import last_run
+from fixtures.lay import lay
+from tests.support import company_folder, require_root, require_tool, run_cli, write_key
+
+LONG_AGO = timedelta(hours=1)
+
+
+def full_folder(root: Path, company: str, counted: int) -> Path:
+    """A healthy folder with so many files that a bot touched an hour ago."""
+    keys = {f"session-{4_917_000_000_000 + n}.0.json": LONG_AGO for n in range(counted - 2)}
+    folder = company_folder(root, company, keys | {"pre-key-30.json": LONG_AGO})
+    settle(folder)
+    return folder
+
+
+def settle(*folders: Path) -> None:
+    """Let time pass: what has just changed is looked at once more."""
+    then = (datetime.now(UTC) - LONG_AGO).timestamp()
+    for folder in folders:
+        if (folder / "creds.json").exists():
+            os.utime(folder / "creds.json", (then, then))
+        os.utime(folder, (then, then))
+
+
+def watch(root: Path, *arguments: str, env: dict[str, str] | None = None) -> Any:
+    run = run_cli("monitor-once", "--json", "--sessions", root, *arguments, env=env)
+    assert run.stdout, run.stderr
+    return json.loads(run.stdout)
+
+
+def codes(company: dict[str, Any]) -> dict[str, str]:
+    return {one["code"]: one["severity"] for one in company["findings"] if one["severity"] != "notice"}
+
+
+# --- levels -------------------------------------------------------------------------------------------------
+
+BOUNDARIES = [
+    (149, "healthy", "notice", 0, 0),
+    (150, "warning", "warning", 4, 1),
+    (169, "warning", "warning", 4, 1),
+    (170, "critical", "critical", 5, 2),
+    (174, "critical", "critical", 5, 2),
+    (175, "trigger", "critical", 5, 2),
+    (179, "trigger", "critical", 5, 2),
+    (180, "emergency", "emergency", 5, 2),
+    (185, "emergency", "emergency", 5, 2),
+    (186, "danger", "emergency", 5, 2),
+]
+
+
+def test_levels_begin_where_they_should_in_every_output(tmp_path: Path) -> None:
+    for counted, *_ in BOUNDARIES:
+        full_folder(tmp_path, str(counted), counted)
+    found = {company["counted_files"]: company for company in watch(tmp_path)["companies"]}
+    metrics = tmp_path / "bots.prom"
+    for counted, level, severity, exit_code, nagios in BOUNDARIES:
+        assert (found[counted]["level"], found[counted]["severity"]) == (level, severity)
+        if counted in (149, 150, 170, 175, 180, 186):
+            one = ("--company", str(counted), "--sessions", tmp_path)
+            plain = run_cli("monitor-once", *one, "--textfile", metrics)
+            assert plain.returncode == exit_code
+            assert run_cli("monitor-once", "--nagios", *one).returncode == nagios
+            if exit_code:
+                assert f"{counted} counted files, level {level} (limit" in plain.stdout
+            order = ["healthy", "warning", "critical", "trigger", "emergency", "danger"]
+            number = order.index(level)
+            assert f'baileys_tools_level{{company="{counted}"}} {number}\n' in metrics.read_text()
+
+
+def test_a_freshly_paired_v7_folder_is_healthy_and_the_bloated_one_in_danger(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    lay("fresh-v7", tmp_path / "fresh", now)
+    lay("bloated-v6", tmp_path / "bloated", now)
+    (fresh,) = watch(tmp_path / "fresh")["companies"]
+    assert (fresh["level"], fresh["severity"]) == ("healthy", "notice")
+    assert fresh["files"] == 896
+    assert fresh["files"] - fresh["guarded_pre_keys"] == fresh["counted_files"] < 150
+    (bloated,) = watch(tmp_path / "bloated")["companies"]
+    assert (bloated["level"], codes(bloated)["file-count"]) == ("danger", "emergency")
+
+
+def test_no_message_says_that_a_high_count_leads_to_a_logout(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 400)
+    said = run_cli("monitor-once", "--sessions", tmp_path).stdout.lower()
+    assert "400 counted files, level danger (limit 185)" in said
+    assert "baileys-tools cleanup --company 1" in said
+    for word in ("logout", "log out", "logged out", "ban", "disconnect", "device_removed"):
+        assert word not in said
+
+
+# --- what stands still --------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_stands_still_is_not_listed_again_and_one_that_moves_is(tmp_path: Path) -> None:
+    still, moving, rewritten, swapped = (full_folder(tmp_path, name, 20) for name in "1234")
+    first = watch(tmp_path)
+    assert [company["listed"] for company in first["companies"]] == [True] * 4
+    write_key(moving, "session-99.0.json")
+    write_key(rewritten, "creds.json", content=(rewritten / "creds.json").read_bytes() + b" ")
+    shutil.copytree(swapped, tmp_path / "copy", copy_function=shutil.copy2)
+    swapped.rename(tmp_path / "old")
+    (tmp_path / "copy").rename(swapped)
+    settle(swapped)
+    second = watch(tmp_path)
+    assert [company["listed"] for company in second["companies"]] == [False, True, True, True]
+    assert [company["counted_files"] for company in second["companies"]] == [20, 21, 20, 20]
+    # What was seen is the same whether it was listed or remembered.
+    assert {**first["companies"][0], "listed": False} == second["companies"][0]
+    third = watch(tmp_path)
+    assert [company["listed"] for company in third["companies"]] == [False, True, True, False], (
+        "what has changed within the last moments is listed once more"
+    )
+    settle(moving, rewritten)
+    watch(tmp_path)
+    assert not any(company["listed"] for company in watch(tmp_path)["companies"])
+    assert still.exists()
+
+
+def test_other_rules_are_applied_at_once_to_folders_that_stand_still(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 100)
+    assert watch(tmp_path)["worst"] == "notice"
+    limits = {
+        f"BAILEYS_TOOLS_THRESHOLDS__{name}": str(50 + n)
+        for n, name in enumerate(("WARNING", "CRITICAL", "TRIGGER", "EMERGENCY", "DANGER"))
+    }
+    assert watch(tmp_path, env=limits)["companies"][0]["level"] == "danger"
+    assert watch(tmp_path)["worst"] == "notice"
+
+
+def test_an_unchanged_minute_writes_nothing_but_its_own_run(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 160)
+    for _ in range(2):
+        watch(tmp_path)
+
+    def everything() -> dict[str, list[Any]]:
+        connection = sqlite3.connect(f"{os.environ['BAILEYS_TOOLS_STATE_DIR']}/state.sqlite3")
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+    before = everything()
+    watch(tmp_path)
+    after = everything()
+    assert len(after.pop("runs")) == len(before.pop("runs")) + 1
+    assert after == before
+
+
+# --- trouble ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [
+        (lambda creds: creds.write_bytes(b""), "creds-empty"),
+        (lambda creds: creds.write_bytes(b'{"me":{"id":"4'), "creds-unreadable"),
+        (lambda creds: creds.unlink(), "creds-missing"),
+        (lambda creds: creds.write_bytes(b'{"registered":false}'), "creds-unpaired"),
+    ],
+)
+def test_creds_that_are_lost_are_an_emergency_within_one_pass(tmp_path: Path, harm: Any, code: str) -> None:
+    folder = full_folder(tmp_path, "1", 20)
+    assert watch(tmp_path)["worst"] == "notice"
+    harm(folder / "creds.json")
+    run = run_cli("monitor-once", "-q", "--sessions", tmp_path)
+    assert run.returncode == 5
+    assert run.stdout.startswith("company 1: emergency: creds.json ")
+    (company,) = watch(tmp_path)["companies"]
+    assert codes(company) == {code: "emergency"}
+
+
+def test_a_folder_that_vanishes_is_spoken_of_and_one_of_many_does_not_hide_the_others(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    gone = full_folder(tmp_path, "2", 20)
+    watch(tmp_path)
+    shutil.rmtree(gone)
+    result = watch(tmp_path)
+    assert [(one["company"], codes(one)) for one in result["companies"]] == [
+        ("1", {}),
+        ("2", {"folder-gone": "critical"}),
+    ]
+    assert codes(watch(tmp_path, "--company", "2")["companies"][0]) == {"folder-gone": "critical"}
+    shutil.rmtree(tmp_path / "company_1")
+    (host,) = [one for one in watch(tmp_path)["host"] if one["severity"] != "notice"]
+    assert (host["code"], host["severity"]) == ("no-companies", "emergency")
+
+
+def test_a_folder_that_cannot_be_read_is_critical_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    (tmp_path / "company_2").symlink_to(tmp_path / "company_1")
+    (tmp_path / "company_3").write_text("")
+    result = watch(tmp_path)
+    assert [codes(one) for one in result["companies"]] == [
+        {},
+        {"folder-unreadable": "critical"},
+        {"folder-unreadable": "critical"},
+    ]
+
+
+def test_a_backup_that_is_missing_is_said_and_one_that_ran_ends_it(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    folder = full_folder(root, "1", 20)
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups")}
+    (tmp_path / "backups").mkdir()
+    assert codes(watch(root, env=env)["companies"][0]) == {"snapshot-missing": "warning"}
+    run_cli("backup", "-q", "--sessions", root, env=env)
+    (company,) = watch(root, env=env)["companies"]
+    assert codes(company) == {}
+    assert company["last_snapshot"] is not None
+    # A snapshot of two days ago is old once the folder has changed, unless a backup found it unchanged since.
+    (snapshot,) = (tmp_path / "backups" / "company_1").glob("*.tar.zst")
+    number, _, rest = snapshot.name.split("-", 2)
+    two_days_ago = datetime.now(UTC) - timedelta(days=2)
+    snapshot.rename(snapshot.with_name(f"{number}-{two_days_ago:%Y%m%dT%H%M%SZ}-{rest}"))
+    assert codes(watch(root, env=env)["companies"][0]) == {}
+    shutil.rmtree(os.environ["BAILEYS_TOOLS_STATE_DIR"])
+    write_key(folder, "session-1.0.json")
+    assert codes(watch(root, env=env)["companies"][0]) == {"snapshot-old": "warning"}
+    shutil.rmtree(tmp_path / "backups")
+    result = watch(root, env=env)
+    assert [one["code"] for one in result["host"] if one["severity"] != "notice"] == ["backup-unreadable"]
+
+
+def test_a_bot_that_writes_nothing_is_about_to_lose_its_session(tmp_path: Path) -> None:
+    folder = full_folder(tmp_path, "1", 20)
+    then = (datetime.now(UTC) - timedelta(days=26)).timestamp()
+    for path in folder.iterdir():
+        os.utime(path, (then, then))
+    (company,) = watch(tmp_path)["companies"]
+    assert codes(company) == {"no-activity": "critical"}
+    write_key(folder, "creds.json", content=(folder / "creds.json").read_bytes())
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+
+
+# --- the mail of cron ---------------------------------------------------------------------------------------
+
+
+def test_cron_mails_nothing_on_a_healthy_day_and_each_thing_once_on_another(tmp_path: Path) -> None:
+    folder = full_folder(tmp_path, "1", 100)
+    full_folder(tmp_path, "2", 100)
+
+    def mail(*arguments: str) -> str:
+        run = run_cli("monitor-once", "-q", "--sessions", tmp_path, *arguments)
+        return run.stdout + run.stderr
+
+    assert [mail() for _ in range(3)] == ["", "", ""]
+    for n in range(55):
+        write_key(folder, f"session-{n}.0.json")
+    assert mail().startswith("company 1: warning: 155 counted files, level warning (limit 150)")
+    assert mail("--company", "2") == ""
+    assert [mail(), mail()] == ["", ""]
+    for n in range(55, 75):
+        write_key(folder, f"session-{n}.0.json")
+    assert "175 counted files, level trigger (limit 175)" in mail()
+    assert mail() == ""
+
+
+# --- Nagios and Prometheus ----------------------------------------------------------------------------------
+
+
+def test_nagios_has_one_line_with_perfdata_and_unknown_for_what_could_not_be_looked_at(
+    tmp_path: Path,
+) -> None:
+    full_folder(tmp_path, "1", 20)
+    full_folder(tmp_path, "shop a|b", 151)
+    run = run_cli("monitor-once", "--nagios", "--sessions", tmp_path)
+    assert run.returncode == 1
+    assert run.stdout.count("\n") == 1
+    said, perfdata = run.stdout.split(" | ")
+    assert said.startswith("WARNING - company shop a/b: 151 counted files, level warning (limit 150)")
+    assert perfdata.split(" ")[:3] == ["companies=2;;;0", "max_counted_files=151;149;169;0", "warning=1;;;0"]
+    assert "counted_files_1=20;149;169;0" in perfdata
+    assert "'counted_files_shop a/b'=151;149;169;0" in perfdata
+    nowhere = run_cli("monitor-once", "--nagios", "--sessions", tmp_path / "nowhere")
+    assert (nowhere.returncode, nowhere.stdout.split(" - ")[0]) == (3, "UNKNOWN")
+    broken = run_cli("monitor-once", "--nagios", "--sessions", tmp_path, env={"BAILEYS_TOOLS_NONSENSE": "1"})
+    assert (broken.returncode, broken.stdout.split(" - ")[0]) == (3, "UNKNOWN")
+
+
+def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) -> None:
+    promtool = require_tool("promtool")
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 160)
+    full_folder(root, 'x"y\\z', 20)
+    (root / "company_broken").write_text("")
+    metrics = tmp_path / "bots.prom"
+    before = os.umask(0o077)
+    try:
+        run = run_cli("monitor-once", "-q", "--sessions", root, "--textfile", metrics)
+    finally:
+        os.umask(before)
+    assert run.returncode == 5
+    assert metrics.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir()] == ["sessions", "bots.prom"] or (
+        {path.name for path in tmp_path.iterdir()} == {"sessions", "bots.prom"}
+    )
+    text = metrics.read_text()
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    assert 'baileys_tools_counted_files{company="x\\"y\\\\z"} 20\n' in text
+    assert 'baileys_tools_creds_valid{company="1"} 1\n' in text
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            assert line.split("{")[0].split(" ")[0].startswith("baileys_tools_")
+    bad = subprocess.run(
+        [promtool, "check", "metrics"], input="bad-name 1\n", capture_output=True, text=True, check=False
+    )
+    assert bad.returncode != 0
+
+
+def test_a_metrics_file_that_cannot_be_written_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    run = run_cli("monitor-once", "-q", "--sessions", tmp_path, "--textfile", tmp_path / "no" / "x.prom")
+    assert run.returncode == 0
+    assert "cannot be written" in run.stderr
+
+
+# --- the state ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged", "newer", "in-the-way", "read-only"])
+def test_without_a_usable_state_it_still_answers_and_says_so(tmp_path: Path, fault: str) -> None:
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 160)
+    place = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"])
+    watch(root)
+    file = place / "state.sqlite3"
+    if fault == "missing":
+        shutil.rmtree(place)
+    elif fault == "damaged":
+        file.write_bytes(b"x" * 5000)
+    elif fault == "newer":
+        connection = sqlite3.connect(file)
+        connection.execute("PRAGMA user_version = 999")
+        connection.close()
+    elif fault == "in-the-way":
+        shutil.rmtree(place)
+        place.write_text("")
+    else:
+        require_root()
+        chattr = require_tool("chattr")
+        if subprocess.run([chattr, "+i", file, place], capture_output=True, check=False).returncode:
+            pytest.skip("needs chattr +i")
+    try:
+        result = watch(root)
+    finally:
+        if fault == "read-only":
+            subprocess.run(["chattr", "-i", file, place], check=True)
+    assert result["companies"][0]["level"] == "warning"
+    said = {one["code"]: one for one in result["host"]}
+    if fault == "missing":
+        assert said["state-new"]["severity"] == "notice"
+        assert "state-new" not in {one["code"] for one in watch(root)["host"]}
+    else:
+        assert said["state-unreadable"]["severity"] == "warning"
+    if fault in ("damaged", "missing"):
+        assert "state-unreadable" not in {one["code"] for one in watch(root)["host"]}
+
+
+def test_each_pass_is_recorded_and_history_has_what_moved(tmp_path: Path) -> None:
+    folder = full_folder(tmp_path, "1", 100)
+    for _ in range(3):
+        watch(tmp_path)
+    for n in range(60):
+        write_key(folder, f"session-{n}.0.json")
+    watch(tmp_path)
+    now = datetime.now(UTC)
+    with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], now) as state:
+        run = last_run(state, "monitor-once")
+        assert run is not None
+        assert (run.exit_code, run.counts["companies"]) == (4, 1)
+        seen = history(state, "1", now - timedelta(hours=1))
+    assert [(one.counted, one.level) for one in seen] == [(100, "healthy"), (160, "warning")]
+    assert seen[0].size is not None
+    assert seen[0].last_activity is not None
+
+
+# --- automatic cleanup --------------------------------------------------------------------------------------
+
+
+def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hour(tmp_path: Path) -> None:
+    folder = full_folder(tmp_path, "1", 185)
+    full_folder(tmp_path, "2", 179)
+    old = (datetime.now(UTC) - timedelta(days=20)).timestamp()
+    for n in range(60):
+        os.utime(folder / f"session-{4_917_000_000_000 + n}.0.json", (old, old))
+    assert watch(tmp_path)["cleaned"] == []
+    result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
+    assert result["cleaned"] == ["company 1: automatic cleanup: 60 files removed, 125 counted files remain"]
+    assert [company["counted_files"] for company in result["companies"]] == [125, 179]
+    for n in range(60):
+        write_key(folder, f"session-{n}.0.json", timedelta(days=20))
+    result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
+    assert result["cleaned"] == []
+    assert result["companies"][0]["level"] == "emergency"
