@@ -18,7 +18,7 @@ from baileys_tools.commands.watching import (
 )
 from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, connection_findings
-from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import (
     HealthRules,
     activity_findings,
@@ -44,6 +44,7 @@ from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.spool import take_in
+from baileys_tools.units import printable
 
 SAID = "monitor-said"
 SNAPSHOTS = "monitor-snapshots"
@@ -143,9 +144,8 @@ def look_once(settings: Settings, root: Root, state: State, now: datetime) -> Mo
     everyone = root.companies(settings.sessions.multitenancy)
     wanted = settings.sessions.companies
     gone = _gone(known, everyone, seconds)
-    companies = (
-        choose(everyone, [one for one in wanted if one not in gone], root.path) if wanted else everyone
-    )
+    here = [one for one in wanted if one not in gone]
+    companies = choose(everyone, here, root.path) if here or not wanted else []
     looks, listed = look_at_all(root, companies, known, settings, now)
     connections = ask_connections(settings, companies)
     told: dict[str, list[Finding]] = {}
@@ -172,6 +172,7 @@ def look_once(settings: Settings, root: Root, state: State, now: datetime) -> Mo
             watched.append(_watch(company, look, [finding], snapshots.get(company.id), rules, False))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
+        *([_new_state(state)] if state.is_new else []),
         *repository,
         *space_findings("", _space(root), rules),
     ]
@@ -230,6 +231,16 @@ def _process_findings(settings: Settings, state: State, companies: Sequence[Comp
 
     seen = processes(settings, [company.id for company in companies])
     return list(process_changes(state, settings, seen))
+
+
+def _new_state(state: State) -> Finding:
+    return Finding(
+        "state-new",
+        Severity.NOTICE,
+        "",
+        f"there was no state database at {printable(state.path)}; a new one begins, without history",
+        "Nothing to do if this is the first run. Else see what removed it, or who else runs this tool.",
+    )
 
 
 def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
@@ -420,7 +431,5 @@ def _write_textfile(path: str, report: MonitorReport, state: State) -> list[str]
     try:
         write_textfile(path, prometheus_text(report, runs))
     except OSError as error:
-        from baileys_tools.units import printable
-
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []

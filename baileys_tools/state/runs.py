@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from baileys_tools.state.database import State, from_seconds, to_seconds
 
 FULL_FOR = timedelta(days=7)
 KEPT_FOR = timedelta(days=90)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Run(NamedTuple):
@@ -46,14 +47,14 @@ def record(state: State, runs: Iterable[Run]) -> None:
 
 
 def _record(state: State, run: Run) -> None:
-    started = to_seconds(run.started)
+    started = _milliseconds(run.started)
     new = state.change(
         "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             run.uid,
             run.command,
             started,
-            to_seconds(run.finished),
+            _milliseconds(run.finished),
             run.exit_code,
             run.dry_run,
             json.dumps(dict(run.counts), separators=(",", ":")),
@@ -67,7 +68,7 @@ def _record(state: State, run: Run) -> None:
         "INSERT INTO company_runs VALUES (?, ?, ?, ?) ON CONFLICT (company, command) DO UPDATE "
         "SET at = excluded.at, changed = excluded.changed WHERE excluded.at >= at OR at > ?",
         [
-            (company, run.command, started, changed, to_seconds(run.finished))
+            (company, run.command, to_seconds(run.started), changed, to_seconds(run.finished))
             for company, changed in run.companies.items()
         ],
     )
@@ -97,7 +98,7 @@ def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
     rows = state.rows(
         "SELECT uid, command, started, finished, exit_code, dry_run, counts FROM runs "
         "WHERE started >= ? AND (? = '' OR command = ?) ORDER BY started, uid",
-        (to_seconds(since), command, command),
+        (_milliseconds(since), command, command),
     )
     return [_run(row) for row in rows]
 
@@ -114,10 +115,10 @@ def thin_runs(state: State, now: datetime) -> None:
     The last run of each command stays however old it is.
     """
     last = {run.uid for run in last_runs(state).values()}
-    full, kept = to_seconds(now - FULL_FOR), to_seconds(now - KEPT_FOR)
+    full, kept = _milliseconds(now - FULL_FOR), _milliseconds(now - KEPT_FOR)
     doomed = state.rows(
         "SELECT uid FROM runs WHERE started < ? OR (started < ? AND exit_code = 0 AND uid NOT IN "
-        "(SELECT min(uid) FROM runs WHERE started < ? AND exit_code = 0 GROUP BY command, started / 3600))",
+        "(SELECT min(uid) FROM runs WHERE started < ? AND exit_code = 0 GROUP BY command, started / 3600000))",
         (kept, full, full),
     )
     gone = [(uid,) for (uid,) in doomed if uid not in last]
@@ -128,8 +129,8 @@ def thin_runs(state: State, now: datetime) -> None:
 def to_json(run: Run) -> bytes:
     """Given a run, return it as one line for the spool."""
     document = run._asdict() | {
-        "started": to_seconds(run.started),
-        "finished": to_seconds(run.finished),
+        "started": _milliseconds(run.started),
+        "finished": _milliseconds(run.finished),
         "counts": dict(run.counts),
         "companies": dict(run.companies),
     }
@@ -143,8 +144,8 @@ def from_json(content: bytes) -> Run | None:
         run = Run(
             str(document["uid"]),
             str(document["command"]),
-            from_seconds(int(document["started"])),
-            from_seconds(int(document["finished"])),
+            _moment(int(document["started"])),
+            _moment(int(document["finished"])),
             int(document["exit_code"]),
             bool(document["dry_run"]),
             _counts(document["counts"]),
@@ -153,6 +154,15 @@ def from_json(content: bytes) -> Run | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
     return run
+
+
+def _milliseconds(moment: datetime) -> int:
+    # Runs follow each other within a second, and one of them is the last.
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return from_seconds(milliseconds // 1_000) + timedelta(milliseconds=milliseconds % 1_000)
 
 
 def _counts(document: Any) -> dict[str, int]:
@@ -164,8 +174,8 @@ def _run(row: tuple[Any, ...]) -> Run:
     return Run(
         uid,
         command,
-        from_seconds(started),
-        from_seconds(finished),
+        _moment(started),
+        _moment(finished),
         exit_code,
         bool(dry_run),
         json.loads(counts),

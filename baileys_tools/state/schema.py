@@ -1,7 +1,7 @@
 """The tables of the state database, as steps from one version to the next.
 
 A step that has been released is never changed: whoever needs another table appends a step.
-Times are whole seconds since 1970, UTC.
+Times are whole seconds since 1970, UTC; of runs, milliseconds.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from baileys_tools.state.database import State, make_private_folder, to_seconds
+from baileys_tools.state.database import State, make_private_folder
 from baileys_tools.state.runs import Run, from_json, record, to_json
 
 FOLDER = "runs"
@@ -31,7 +31,7 @@ _STALE_SECONDS = 3_600
 def put(folder: str, run: Run) -> bool:
     """Add a run to the spool of a state folder; return whether there are enough to be taken in. Raises OSError."""
     place = os.path.join(folder, FOLDER)
-    name = f"{to_seconds(run.started):011d}-{run.uid}{_SUFFIX}"
+    name = f"{round(run.started.timestamp() * 1_000):014d}-{run.uid}{_SUFFIX}"
     temporary = os.path.join(place, f".{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:

@@ -23,8 +23,8 @@ LONG_AGO = timedelta(hours=1)
 
 
 def full_folder(root: Path, company: str, counted: int) -> Path:
-    """A healthy folder with so many files that a bot touched an hour ago."""
-    keys = {f"session-{4_917_000_000_000 + n}.0.json": LONG_AGO for n in range(counted - 2)}
+    """A live folder with so many files, most of which a cleanup would take."""
+    keys = {f"session-{4_917_000_000_000 + n}.0.json": timedelta(days=20) for n in range(counted - 2)}
     folder = company_folder(root, company, keys | {"pre-key-30.json": LONG_AGO})
     settle(folder)
     return folder
@@ -101,6 +101,13 @@ def test_no_message_says_that_a_high_count_leads_to_a_logout(tmp_path: Path) -> 
     said = run_cli("monitor-once", "--sessions", tmp_path).stdout.lower()
     assert "400 counted files, level danger (limit 185)" in said
     assert "baileys-tools cleanup --company 1" in said
+    for key in (tmp_path / "company_1").glob("session-*"):
+        os.utime(key)
+    (tmp_path / "company_1" / "session-1.0.json").write_text("{}")
+    said += run_cli(
+        "monitor-once", "--sessions", tmp_path, env={"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "s")}
+    ).stdout
+    assert "no cleanup can lower the level" in said
     for word in ("logout", "log out", "logged out", "ban", "disconnect", "device_removed"):
         assert word not in said
 
@@ -308,9 +315,7 @@ def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) 
         os.umask(before)
     assert run.returncode == 5
     assert metrics.stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in tmp_path.iterdir()] == ["sessions", "bots.prom"] or (
-        {path.name for path in tmp_path.iterdir()} == {"sessions", "bots.prom"}
-    )
+    assert {path.name for path in tmp_path.iterdir()} == {"sessions", "bots.prom"}
     text = metrics.read_text()
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
@@ -398,9 +403,8 @@ def test_each_pass_is_recorded_and_history_has_what_moved(tmp_path: Path) -> Non
 def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hour(tmp_path: Path) -> None:
     folder = full_folder(tmp_path, "1", 185)
     full_folder(tmp_path, "2", 179)
-    old = (datetime.now(UTC) - timedelta(days=20)).timestamp()
-    for n in range(60):
-        os.utime(folder / f"session-{4_917_000_000_000 + n}.0.json", (old, old))
+    for n in range(60, 183):
+        os.utime(folder / f"session-{4_917_000_000_000 + n}.0.json")
     assert watch(tmp_path)["cleaned"] == []
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == ["company 1: automatic cleanup: 60 files removed, 125 counted files remain"]
