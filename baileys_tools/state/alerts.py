@@ -23,6 +23,9 @@ CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim counts: a run sends for 30 seconds at most, and a killed one must not hold it for ever."""
 
 
+_SEVERITIES = {severity.value for severity in Severity}
+
+
 class Waiting(NamedTuple):
     """The alerts of one run that wait for a channel."""
 
@@ -60,7 +63,7 @@ def remembered(state: State) -> dict[Key, AlertState]:
             times,
         )
         for company, code, began, checks, told, sent, severity, message, times in rows
-        if severity in Severity
+        if severity in _SEVERITIES
     }
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-MOST_MEMORY = 1 << 30
+MOST_MEMORY = 512 << 20
 """Bytes of address space: plenty for Apprise, too little for an answer that unpacks to gigabytes."""
 
 
