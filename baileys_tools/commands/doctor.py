@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from baileys_tools.commands import doctor_host
+from baileys_tools.commands import doctor_host, doctor_jobs
 from baileys_tools.config import LoadedSettings, load_settings
 from baileys_tools.domain.doctor import Check, critical, exit_code_of, versions_check
 from baileys_tools.errors import BaileysToolsError, ExitCode
@@ -42,10 +42,10 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         ("sessions", lambda: doctor_host.sessions_checks(loaded, now)),
         ("state", lambda: doctor_host.state_checks(loaded.settings, now)),
         ("repository", lambda: doctor_host.repository_checks(loaded.settings)),
-        ("copies", lambda: doctor_host.copies_checks(loaded.settings)),
-        ("cron", lambda: doctor_host.cron_checks(loaded.settings, now)),
-        ("other tools", lambda: doctor_host.other_tools_checks(loaded.settings)),
-        ("notifications", lambda: doctor_host.notification_checks(loaded.settings, send_test=send_test)),
+        ("copies", lambda: doctor_jobs.copies_checks(loaded.settings)),
+        ("cron", lambda: doctor_jobs.cron_checks(loaded.settings, now)),
+        ("other tools", lambda: doctor_jobs.other_tools_checks(loaded.settings)),
+        ("notifications", lambda: doctor_jobs.notification_checks(loaded.settings, now, send_test=send_test)),
     ]
     for name, part in parts:
         try:

@@ -15,14 +15,12 @@ from baileys_tools.domain.doctor import (
     inside,
     note,
     ok,
-    other_deleters,
     room_check,
     warning,
 )
-from baileys_tools.errors import BaileysToolsError
 from baileys_tools.integrations import host
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.units import counted, printable
+from baileys_tools.units import counted
 
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
@@ -246,96 +244,3 @@ def _encryption_checks(settings: Settings) -> Iterator[Check]:
     yield ok("encryption", f"to {counted(len(settings.backup.recipients), 'recipient')}, tried")
     if settings.backup.identity_file is not None:
         Identities(settings.backup.identity_file)
-
-
-def copies_checks(settings: Settings) -> Iterator[Check]:
-    """The places of copies: each is asked what it holds."""
-    if not settings.backup.copies:
-        return
-    from baileys_tools.snapshots.copies import Place
-
-    for target in settings.backup.copies:
-        try:
-            place = Place(target, settings.copies.timeout)
-            try:
-                companies = place.companies()
-            finally:
-                place.close()
-        except Exception as error:  # noqa: BLE001 - each library of a place has its own
-            said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
-            yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
-        else:
-            yield ok("copies", f"{target} answers, {counted(len(companies), 'company', 'companies')}")
-
-
-def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
-    """Our jobs: installed, and run."""
-    from baileys_tools.commands.cron import log_path, read_tab, states_of
-    from baileys_tools.domain.cron import split
-    from baileys_tools.domain.cron_status import Verdict
-
-    own, system = (split(read_tab(system=where) or b"")[1] for where in (False, True))
-    if not own and not system:
-        if _has_timers():
-            yield ok("cron", "systemd timers: systemctl list-timers 'baileys-tools*'")
-            return
-        yield warning(
-            "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
-        )
-        return
-    if own and system:
-        yield warning(
-            "cron",
-            "the jobs are in your crontab and in /etc/cron.d: each runs twice",
-            "baileys-tools cron remove, here or with --system",
-        )
-    states = states_of(own or system, settings, now)
-    bad = [state for state in states if state.verdict in (Verdict.FAILED, Verdict.MISSED)]
-    if bad:
-        shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)
-        yield warning("cron", shown, f"baileys-tools cron status; {log_path(settings)}")
-    else:
-        yield ok("cron", f"{counted(len(states), 'job')} installed")
-    log = log_path(settings)
-    if os.path.exists(log) and os.stat(log).st_size > 50 << 20:
-        yield warning("cron log", f"{log} has over 50 MB", "Read its end, then rotate it: docs/cron.md")
-
-
-def _has_timers() -> bool:
-    return any(
-        os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
-        for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user"))
-    )
-
-
-def other_tools_checks(settings: Settings) -> Iterator[Check]:
-    """Who else deletes here: jobs in the user's crontab and the system's that name the sessions path."""
-    from baileys_tools.commands.cron import read_tab
-    from baileys_tools.integrations.crontab import commands_in
-
-    sessions = settings.sessions.path
-    if sessions is None:
-        return
-    tabs = {"your crontab": read_tab(system=False) or b"", **host.system_crontabs()}
-    found = 0
-    for place, tab in tabs.items():
-        is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
-        lines = tab.decode("utf-8", "backslashreplace").split("\n") if is_script else commands_in(tab)
-        for command in other_deleters(
-            (line for line in lines if not line.lstrip().startswith("#")), sessions
-        ):
-            found += 1
-            shown = printable(command if len(command) < 100 else command[:97] + "...")
-            yield warning(
-                "other cleaners",
-                f"{place} has a job that may delete session files: {shown}",
-                "Take it out: it knows neither the locks nor the policy (docs/migrating.md).",
-            )
-    if not found:
-        yield ok("other cleaners", "none in the crontabs of this user and the system")
-
-
-def notification_checks(settings: Settings, *, send_test: bool) -> Iterator[Check]:
-    """Whether anybody is told."""
-    del send_test
-    yield from ()

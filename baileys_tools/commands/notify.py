@@ -341,20 +341,21 @@ def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_j
             "  Apprise    notify: {urls: ['ntfy://...']} in the settings file",
         )
     with recorded("notify-test", loaded.settings, now) as run:
-        message = _test_message(host_name(notify), now)
-        sent = deliver(
-            [(channel, [message]) for channel in channels],
-            alert_seconds=ALERT_SECONDS,
-            run_seconds=RUN_SECONDS,
-        )
-        results = [
-            ChannelResult(channel.name, one[0].trouble) for channel, one in zip(channels, sent, strict=True)
-        ]
+        results = try_channels(notify, channels, now)
         failed = sum(bool(result.trouble) for result in results)
         code = ExitCode.FAILED if failed else ExitCode.DONE
         run.ended(code, channels=len(results), failed=failed)
         _print_results(results, now, code, as_json=as_json)
         return code
+
+
+def try_channels(notify: Notify, channels: Sequence[Channel], now: datetime) -> list[ChannelResult]:
+    """Send the test message by each channel and return what became of it."""
+    message = _test_message(host_name(notify), now)
+    sent = deliver(
+        [(channel, [message]) for channel in channels], alert_seconds=ALERT_SECONDS, run_seconds=RUN_SECONDS
+    )
+    return [ChannelResult(channel.name, one[0].trouble) for channel, one in zip(channels, sent, strict=True)]
 
 
 def _test_message(host: str, now: datetime) -> Message:

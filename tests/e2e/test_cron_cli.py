@@ -55,6 +55,26 @@ def test_settings_that_cron_would_not_see_travel_along(tmp_path: Path, own_home:
         assert "session_max_age" not in line.lower(), "the file says so itself"
 
 
+def test_a_secret_never_gets_into_a_crontab(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions")
+    path = {"BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"), "TELEGRAM_CHAT_ID": "4242"}
+    for secret in (
+        {"TELEGRAM_BOT_TOKEN": "123:canary"},
+        {"BAILEYS_TOOLS_NOTIFY__URLS": "ntfy://canary@host/x"},
+    ):
+        run = run_cli("cron", "show", env=path | secret)
+        assert run.returncode == 2
+        assert "which cron does not have" in run.stderr
+        assert "canary" not in run.stdout + run.stderr
+    for name in ("token", "chat"):
+        (tmp_path / name).write_text("123:canary")
+    files = {"TELEGRAM_BOT_TOKEN_FILE": "token", "TELEGRAM_CHAT_ID_FILE": str(tmp_path / "chat")}
+    run = run_cli("cron", "show", env=path | files | {"TELEGRAM_CHAT_ID": ""}, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert f"TELEGRAM_BOT_TOKEN_FILE={tmp_path}/token " in run.stdout
+    assert "canary" not in run.stdout
+
+
 def test_a_mistake_in_a_time_is_found_when_settings_are_read(tmp_path: Path) -> None:
     company_folder(tmp_path)
     run = run_cli("cron", "show", "--sessions", tmp_path, env={"BAILEYS_TOOLS_CRON__CLEANUP": "0 24 * * *"})

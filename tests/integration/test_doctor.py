@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import jsonschema
 import pytest
@@ -157,6 +160,36 @@ def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> 
     assert outcome(doctor(), "other cleaners") is Outcome.WARNING
     os.utime(lock, (0, 0))
     assert outcome(doctor(), "other cleaners") is Outcome.OK
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A webhook that takes everything."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name http.server gives it)
+        pass
+
+
+def test_alerts_are_really_sent(sessions: Path, tab: Path, doctor: Doctor) -> None:
+    assert outcome(doctor(), "notifications") is Outcome.WARNING
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hook = {"NOTIFICATION_WEBHOOK": f"http://127.0.0.1:{server.server_address[1]}/secret-path"}
+        assert outcome(doctor(**hook), "notifications") is Outcome.OK
+        assert Hook.taken == [], "not without --send-test"
+        run = run_cli("doctor", "--send-test", "--sessions", sessions, env=hook)
+        assert "webhook: delivered" in run.stdout
+        assert len(Hook.taken) == 1
+        server.shutdown()
+    run = run_cli("doctor", "--send-test", "--sessions", sessions, env=hook)
+    assert "delivered" not in run.stdout
+    assert "secret-path" not in run.stdout + run.stderr
 
 
 def test_jobs_that_are_not_there(doctor: Doctor) -> None:
