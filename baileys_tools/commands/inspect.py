@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.record import recorded
-from baileys_tools.commands.watching import rules_of
+from baileys_tools.commands.status import CLEANERS
+from baileys_tools.commands.watching import remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
@@ -56,7 +57,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, company.id, folder)
+                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder)
         except OSError as error:
             finding = unreadable_folder(company.id, say_why(error))
             return Inspection(company.id, company.path, now, [finding], rules=rules)
@@ -84,19 +85,21 @@ def _the_one(root: Root, settings: Settings) -> Company:
     return companies[0]
 
 
-def _ask_elsewhere(settings: Settings, state: State, company: str, folder: int) -> Elsewhere:
-    from baileys_tools.state.observations import last_observations
+def _ask_elsewhere(settings: Settings, state: State, root: Root, company: str, folder: int) -> Elsewhere:
+    """Return what the repository and the state know of a company."""
     from baileys_tools.state.runs import last_in_companies
     from baileys_tools.state.spool import take_in
 
     take_in(state)
-    cleanup = last_in_companies(state, "cleanup").get(company)
-    observed = last_observations(state).get(company)
+    cleanups = [found for name in CLEANERS if (found := last_in_companies(state, name).get(company))]
+    last = max(cleanups, key=lambda one: one.at, default=None)
+    look = remembered(state, root.path, rules_of(settings)).get(company)
     path = settings.backup.path
     return Elsewhere(
         snapshots=None if path is None else look_up_snapshots(path, company, folder),
-        last_cleanup=None if cleanup is None else LastCleanup(cleanup.at, cleanup.changed),
-        was_linked=observed is not None and observed.creds == "valid",
+        last_cleanup=None if last is None else LastCleanup(last.at, last.changed),
+        strictest_leaves=0 if look is None else look.strictest_leaves,
+        was_linked=look is not None and look.was_linked,
     )
 
 

@@ -92,6 +92,7 @@ CODES: Mapping[str, CodeInfo] = {
     "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),
     "no-companies": CodeInfo(EMERGENCY, "No session folder was found at the sessions path."),
+    "alerts-undelivered": CodeInfo(NOTICE, "Alerts could not be delivered and wait."),
     "state-unreadable": CodeInfo(WARNING, "The state database cannot be used; nothing is remembered."),
     "state-new": CodeInfo(NOTICE, "There was no state database; a new one begins."),
 }
