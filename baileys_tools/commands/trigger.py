@@ -86,7 +86,21 @@ def _run_with_state(
     from baileys_tools.state.database import open_state
 
     with open_state(settings.state.dir, now) as state:
-        return run_trigger(settings, root_path, state, now, progress=progress)
+        tell = alerts(settings, state, now)
+        return run_trigger(settings, root_path, state, now, tell=tell, progress=progress)
+
+
+def alerts(settings: Settings, state: State, now: datetime) -> Tell:
+    """Given the settings and an open state, return what tells people by the channels that are configured."""
+
+    def tell(told: Told) -> None:
+        from baileys_tools.commands.notify import send_alerts
+        from baileys_tools.domain.alerts import LookedAt
+
+        looked_at = LookedAt(frozenset({"file-count"}), told.companies)
+        send_alerts(state, settings, told.findings, now, looked_at, done=told.news)
+
+    return tell
 
 
 def _print(report: TriggerReport, *, verbose: bool, as_json: bool, quiet: bool) -> None:
@@ -158,7 +172,7 @@ def run_trigger(
     """Clean the companies that are full and due, or with `dry_run` in the settings say which would be.
 
     The process lock is the caller's. `only` are other companies than the settings choose. `tell` is called before
-    and after something is cleaned. One company's trouble is part of the report. Raises BaileysToolsError when no
+    something is cleaned, and at the end. One company's trouble is part of the report. Raises BaileysToolsError when no
     company can be worked on at all.
     """
     rules = rules or rules_of(settings)
@@ -181,8 +195,10 @@ def run_trigger(
             if one.decision is not None and one.decision.action is not Action.LEAVE
         ]
         if due and not dry_run:
-            tell(_told(report, [_beginning(one, rules) for one in found if _is_due(one)]))
+            # What is about to be mended is news and no alarm.
+            tell(Told([_beginning(one, rules) for one in found if _is_due(one)], (), frozenset()))
             report = _clean(settings, root, due, report, state)
+        if not dry_run:
             tell(_told(report, [_end(one) for one in report.companies if one.cleanup is not None]))
         return report
 

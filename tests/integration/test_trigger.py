@@ -23,6 +23,7 @@ from baileys_tools.domain.trigger_report import Ending, TriggerReport
 from baileys_tools.errors import ExitCode
 from baileys_tools.state.database import open_state
 from tests.integration.faults.injection import before_first_removal, paused_after, traced
+from tests.servers import Reply, answering
 from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -143,7 +144,9 @@ def test_where_a_cleanup_would_remove_nothing_it_says_what_would_help(tmp_path: 
     assert "200 are of kinds that always stay (lid-mapping 200" not in report.companies[0].advice
     assert "201 are of kinds that always stay (lid-mapping 200, creds 1)" in report.companies[0].advice
     assert "baileys-tools reset --company 1001" in report.companies[0].advice
-    assert told == []
+    (end,) = told
+    assert end.news == []
+    assert [(one.code, one.severity.value) for one in end.findings] == [("file-count", "warning")]
 
 
 def test_a_held_folder_is_left_and_costs_no_cooldown(tmp_path: Path) -> None:
@@ -171,11 +174,8 @@ def test_before_and_after_are_told_with_removed_and_remaining(tmp_path: Path) ->
         ("1001", "trigger-begins", "warning", "180 counted files (limit 175): a cleanup begins"),
         ("1002", "trigger-begins", "critical", "190 counted files (limit 185): an emergency cleanup begins"),
     ]
-    assert [(one.company, one.code) for one in before.findings] == [
-        ("1001", "file-count"),
-        ("1002", "file-count"),
-    ]
-    assert before.companies == after.companies == {"1001", "1002", "1003"}
+    assert (before.findings, before.companies) == ((), frozenset())
+    assert after.companies == {"1001", "1002", "1003"}
     assert [(one.code, one.message, one.facts) for one in after.news] == [
         (
             "trigger-cleaned",
@@ -191,7 +191,29 @@ def test_a_healthy_day_tells_nothing(tmp_path: Path) -> None:
     folder_of(174, tmp_path)
     told: list[Told] = []
     assert endings(trigger(tmp_path, tell=told.append)) == [Ending.BELOW]
-    assert told == []
+    (end,) = told
+    assert (end.news, [one.severity.value for one in end.findings]) == ([], ["critical"])
+
+
+def test_the_channel_hears_before_and_after_and_nothing_when_nothing_is_due(tmp_path: Path) -> None:
+    folder_of(190, tmp_path)
+    with answering(lambda request: Reply({})) as server:
+        options = {**environment(tmp_path), "NOTIFICATION_WEBHOOK": server.url}
+        assert run_cli("trigger", "--quiet", env=options).returncode == 0
+        texts = [request.json["text"] for request in server.requests]
+        assert run_cli("trigger", "--quiet", env=options).returncode == 0
+        assert len(server.requests) == len(texts)
+    before, after = texts
+    assert "190 counted files (limit 185): an emergency cleanup begins" in before
+    assert "cleaned: 139 files removed, 51 counted files remain" in after
+    assert "trigger-failed" not in before + after
+
+
+def test_a_webhook_that_fails_changes_nothing(tmp_path: Path) -> None:
+    folder = folder_of(190, tmp_path)
+    options = {**environment(tmp_path), "NOTIFICATION_WEBHOOK": "http://127.0.0.1:9/nobody"}
+    assert run_cli("trigger", "--quiet", env=options).returncode == 0
+    assert count(folder) == 51
 
 
 # --- the path of whoever watches -----------------------------------------------------------------------------
