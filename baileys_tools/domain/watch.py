@@ -27,6 +27,21 @@ GONE_FOR = timedelta(days=1)
 """How long a folder that has vanished is spoken of: who removed it on purpose need not say so anywhere."""
 
 
+Key = tuple[str, str]
+"""A finding's identity from pass to pass: company and code."""
+
+SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
+
+MONITOR_CODES = SNAPSHOT_CODES | {
+    *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired"),
+    *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
+    *("app-state-keys-missing", "clock-implausible", "no-activity"),
+    *("connection-lost", "process-down", "restart-burst", "backup-unreadable", "disk-low", "inodes-low"),
+    *("folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
+}
+"""What a pass looks for, notices apart: of these, what it does not find is over."""
+
+
 class Stamp(NamedTuple):
     """What tells one state of a folder from another without listing it: times in ns, 0 for creds that are missing.
 
@@ -184,7 +199,8 @@ class MonitorReport(NamedTuple):
 
     `news` are the findings, as (code, company), that were not there at the last pass or are worse than then.
     `cleaned` says in a line for each company what `monitor.auto_cleanup` did; `trouble` has what went wrong with
-    telling others (alerts, the metrics file).
+    telling others (alerts, the metrics file). `unknown` are the companies, and the (company, code), of which this pass
+    could not tell how they are: nothing of them is over.
     """
 
     root: str
@@ -195,6 +211,7 @@ class MonitorReport(NamedTuple):
     news: frozenset[tuple[str, str]] = frozenset()
     cleaned: Sequence[str] = ()
     trouble: Sequence[str] = ()
+    unknown: frozenset[str | Key] = frozenset()
 
     @property
     def findings(self) -> list[Finding]:

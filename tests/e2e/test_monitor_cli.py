@@ -209,6 +209,25 @@ def test_a_folder_that_vanishes_is_spoken_of_and_one_of_many_does_not_hide_the_o
     assert (host["code"], host["severity"]) == ("no-companies", "emergency")
 
 
+def test_a_volume_that_is_not_mounted_is_an_emergency_at_every_pass(tmp_path: Path) -> None:
+    root = tmp_path / "volume"
+    full_folder(root, "1", 20)
+    watch(root)
+    shutil.rmtree(root)
+    for _ in range(2):
+        result = watch(root)
+        assert result["exit_code"] == 5
+        assert [(one["code"], one["severity"]) for one in result["host"]] == [("no-companies", "emergency")]
+    root.mkdir()
+    assert watch(root)["worst"] == "emergency"
+    full_folder(root, "1", 20)
+    assert watch(root)["worst"] == "notice"
+    never = run_cli("monitor-once", "--sessions", tmp_path / "never-there")
+    assert never.returncode == 2
+    unknown = run_cli("monitor-once", "--sessions", root, "--company", "77")
+    assert unknown.returncode == 10
+
+
 def test_a_folder_that_cannot_be_read_is_critical_and_the_others_are_looked_at(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 20)
     (tmp_path / "company_2").symlink_to(tmp_path / "company_1")

@@ -1,0 +1,342 @@
+"""One pass of watching: look at every folder and at what surrounds it, and remember what is worth it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from datetime import datetime
+from typing import NamedTuple
+
+from baileys_tools.commands.watching import (
+    last_activity,
+    look_at_all,
+    remember,
+    remembered,
+    rules_of,
+)
+from baileys_tools.config import Settings
+from baileys_tools.domain.connection import Connection, ConnectionState, connection_findings
+from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.domain.health import (
+    HealthRules,
+    activity_findings,
+    host_findings,
+    unreadable_folder,
+    worst_first,
+)
+from baileys_tools.domain.health_surroundings import Snapshots, Space, snapshot_findings, space_findings
+from baileys_tools.domain.thresholds import level_of
+from baileys_tools.domain.watch import (
+    GONE_FOR,
+    SNAPSHOT_CODES,
+    CompanyWatch,
+    Key,
+    Look,
+    MonitorReport,
+    gone_finding,
+    is_worth_history,
+    news_among,
+    said_key,
+)
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.state import memory
+from baileys_tools.state.database import State
+from baileys_tools.units import printable
+
+SAID = "monitor-said"
+SNAPSHOTS = "monitor-snapshots"
+
+
+class Asked(NamedTuple):
+    """What others say of the companies. `unknown` are the (company, code) that nobody could answer for."""
+
+    connections: Mapping[str, Connection] = {}
+    findings: Mapping[str, Sequence[Finding]] = {}
+    unknown: frozenset[Key] = frozenset()
+
+
+def look_once(
+    settings: Settings, root: Root, state: State, now: datetime, asked: Asked | None = None
+) -> tuple[MonitorReport, Asked]:
+    """Look at the companies that the settings choose, and remember what was seen.
+
+    `asked` is what others said a moment ago, None to ask them.
+    """
+    rules = rules_of(settings)
+    known = remembered(state, root.path, rules)
+    everyone = root.companies(settings.sessions.multitenancy)
+    wanted = settings.sessions.companies
+    gone = {
+        company: look
+        for company, look in _gone(known, everyone, int(now.timestamp())).items()
+        if not wanted or company in wanted
+    }
+    here = [one for one in wanted if one not in gone]
+    companies = choose(everyone, here, root.path) if here or not wanted else []
+    looks, listed = look_at_all(root, companies, known, settings, now)
+    asked = _ask(settings, state, companies) if asked is None else asked
+    snapshots, repository = _snapshots(settings, state, companies, now)
+    watched = []
+    for company in companies:
+        look = looks[company.id]
+        if connection := asked.connections.get(company.id):
+            look = looks[company.id] = look._replace(connection=connection.state.value)
+        stored = snapshots.get(company.id)
+        findings = [
+            *asked.findings.get(company.id, ()),
+            *look.findings,
+            *_timely_findings(company, look, stored, rules, now),
+        ]
+        watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
+    for company_id, look in gone.items():
+        company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
+        finding = gone_finding(company.id, printable(company.path), look.was_linked)
+        watched.append(_watch(company, look, [finding], None, rules, False))
+    host = [
+        *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
+        *([_new_state(state)] if state.is_new else []),
+        *repository,
+        *space_findings("", _space(root), rules),
+    ]
+    if everyone:
+        # Where all have vanished, the memory of them is what tells a loss from a beginning.
+        _remember(state, root.path, settings, known, looks | gone, now)
+    report = MonitorReport(
+        root.path,
+        now,
+        rules.thresholds,
+        watched,
+        worst_first(host),
+        unknown=frozenset([*gone, *_unanswered(looks, snapshots, asked)]),
+    )
+    looked_at = {company.id for company in watched} | {""}
+    return report._replace(news=remember_news(state, report, looked_at)), asked
+
+
+def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -> MonitorReport | None:
+    """Given a sessions path that cannot be opened, return the report that says so; None if it never held anything."""
+    known = remembered(state, root_path, rules_of(settings))
+    if not known:
+        return None
+    host = host_findings(0, root_path, companies_before=len(known), state_trouble=state.trouble)
+    report = MonitorReport(root_path, now, rules_of(settings).thresholds, [], host, unknown=frozenset(known))
+    return report._replace(news=remember_news(state, report, {""}))
+
+
+def _unanswered(
+    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: Asked
+) -> Iterator[str | Key]:
+    """Yield the companies, and the (company, code), of which this pass could not tell how they are."""
+    yield from asked.unknown
+    for company, look in looks.items():
+        if look.trouble:
+            yield company
+        if company not in snapshots:
+            yield from ((company, code) for code in SNAPSHOT_CODES)
+
+
+def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Asked:
+    """Ask the bots' API and look at their processes, where any are configured."""
+    ids = [company.id for company in companies]
+    connections: Mapping[str, Connection] = {}
+    findings: list[Finding] = []
+    unknown: set[Key] = set()
+    if settings.bot_api.url is not None or settings.companies:
+        from baileys_tools.commands.bot import connections as ask_connections
+
+        connections = ask_connections(settings, ids)
+        findings += connection_findings(connections)
+        unknown |= {
+            (company, "connection-lost")
+            for company, one in connections.items()
+            if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
+        }
+    own = settings.process
+    if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:
+        from baileys_tools.commands.bot import process_changes, processes
+
+        seen = processes(settings, ids)
+        findings += process_changes(state, settings, seen)
+        unknown |= {
+            (company, code)
+            for company, facts in seen.items()
+            if facts.running is None
+            for code in ("process-down", "restart-burst")
+        }
+    by_company: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_company.setdefault(finding.company, []).append(finding)
+    return Asked(connections, by_company, frozenset(unknown))
+
+
+def _new_state(state: State) -> Finding:
+    return Finding(
+        "state-new",
+        Severity.NOTICE,
+        "",
+        f"there was no state database at {printable(state.path)}; a new one begins, without history",
+        "Nothing to do if this is the first run. Else see what removed it, or who else runs this tool.",
+    )
+
+
+def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
+    """Return the companies of earlier passes whose folders have vanished within a day.
+
+    Where all have vanished, that is what has to be said and not each by itself.
+    """
+    here = {company.id for company in everyone}
+    if not here:
+        return {}
+    gone = {}
+    for company, look in known.items():
+        since = look.gone_since or now
+        if company not in here and 0 <= now - since <= GONE_FOR.total_seconds() and look.files:
+            gone[company] = look._replace(gone_since=since, settled=False, findings=(), trouble="")
+    return gone
+
+
+def _timely_findings(
+    company: Company, look: Look, snapshots: Snapshots | None, rules: HealthRules, now: datetime
+) -> list[Finding]:
+    """Return what is wrong with a company by now, and by what surrounds its folder."""
+    if look.trouble:
+        return [unreadable_folder(company.id, look.trouble)]
+    activity = last_activity(look)
+    found: list[Finding] = []
+    if activity is not None and look.creds == "valid":
+        found += activity_findings(company.id, activity, rules, now)
+    if snapshots is not None and look.was_linked:
+        found += snapshot_findings(company.id, snapshots, activity, rules, now)
+    return found
+
+
+def _watch(
+    company: Company,
+    look: Look,
+    findings: Sequence[Finding],
+    snapshots: Snapshots | None,
+    rules: HealthRules,
+    listed: bool,
+) -> CompanyWatch:
+    newest = snapshots.newest if snapshots is not None else None
+    return CompanyWatch(
+        id=company.id,
+        path=company.path,
+        level=level_of(look.counted, rules.thresholds),
+        files=look.files,
+        guarded=look.guarded,
+        by_kind=look.by_kind,
+        creds=look.creds,
+        size=look.size if look.full_at else None,
+        last_activity=last_activity(look),
+        connection=look.connection,
+        last_snapshot=newest.taken_at if newest is not None else None,
+        findings=worst_first(findings),
+        listed=listed,
+    )
+
+
+# --- what surrounds the folders -----------------------------------------------------------------------------
+
+
+def _space(root: Root) -> Space:
+    seen = os.fstatvfs(root.fd)
+    return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
+
+
+def _snapshots(
+    settings: Settings, state: State, companies: Sequence[Company], now: datetime
+) -> tuple[dict[str, Snapshots], list[Finding]]:
+    """Return what the backup repository has of each company, and what is wrong with it as a whole."""
+    rules = rules_of(settings)
+    path = settings.backup.path
+    if path is None:
+        return {}, list(snapshot_findings("", None, None, rules, now))
+    from baileys_tools.snapshots.newest import from_plain, newest_snapshots
+    from baileys_tools.state.runs import last_in_companies
+
+    kept = memory.recall(state, SNAPSHOTS)
+    plain = kept["companies"] if isinstance(kept, dict) and kept.get("path") == path else {}
+    known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
+    found, trouble = newest_snapshots(path, [company.id for company in companies], known)
+    if trouble:
+        return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
+    if found != known:
+        memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
+    safe = last_in_companies(state, "backup")
+    since = now - rules.snapshot_max_age
+    return {
+        company: Snapshots(
+            newest=one.info(company),
+            stored=one.stored,
+            damaged=one.damaged,
+            # A backup that found nothing new is as good as a new snapshot.
+            is_current=company in safe and safe[company].at >= since,
+            failure=one.failure,
+        )
+        for company, one in found.items()
+    }, []
+
+
+# --- what is remembered -------------------------------------------------------------------------------------
+
+
+def _remember(
+    state: State,
+    root: str,
+    settings: Settings,
+    known: Mapping[str, Look],
+    looks: Mapping[str, Look],
+    now: datetime,
+) -> None:
+    """Write down what is worth it: after a pass in which nothing moved, nothing."""
+    from baileys_tools.state.observations import Observation, observe
+
+    rules = rules_of(settings)
+    seconds = int(now.timestamp())
+    observations = []
+    kept = dict(looks)
+    for company, look in looks.items():
+        if is_worth_history(look, known.get(company), rules.thresholds, seconds):
+            kept[company] = look._replace(observed_at=seconds, observed_counted=look.counted)
+            observations.append(
+                Observation(
+                    company,
+                    now,
+                    look.files,
+                    look.counted,
+                    look.by_kind,
+                    look.size if look.full_at else None,
+                    level_of(look.counted, rules.thresholds).value,
+                    look.creds,
+                    last_activity(look),
+                    look.connection,
+                )
+            )
+    whole = (
+        {company: look for company, look in known.items() if company not in kept}
+        if _is_part(settings)
+        else {}
+    )
+    with state.transaction():
+        if observations:
+            observe(state, observations)
+        if {**whole, **kept} != known:
+            remember(state, root, rules, {**whole, **kept})
+
+
+def _is_part(settings: Settings) -> bool:
+    return bool(settings.sessions.companies)
+
+
+def remember_news(state: State, report: MonitorReport, looked_at: Set[str]) -> frozenset[tuple[str, str]]:
+    """Return what was not there at the last pass, and remember what is there now."""
+    said = memory.recall(state, SAID)
+    before = said if isinstance(said, dict) else {}
+    worth = [finding for finding in report.findings if finding.severity.rank > 0]
+    # Of companies that this pass did not look at, what was said before still stands.
+    present = {key: severity for key, severity in before.items() if key.partition(" ")[2] not in looked_at}
+    present |= {said_key(finding): finding.severity.value for finding in worth}
+    if present != before:
+        memory.keep(state, SAID, present)
+    return news_among(worth, before)
