@@ -114,12 +114,14 @@ class Cost:
 
     `contacts`: addresses whose session will be missing; nothing is lost where the bot writes first.
     `group_senders`: (group, sender) pairs whose key will be missing. `pre_keys`: at most so many pre-keys
-    that were uploaded since the snapshot are lost; a new chat that gets one starts late.
+    that were uploaded since the snapshot are lost; a new chat that gets one starts late. `pre_keys_untold`:
+    nothing tells how many were, as the counters and the newest pre-keys are lost.
     """
 
     contacts: int = 0
     group_senders: int = 0
     pre_keys: int = 0
+    pre_keys_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +375,16 @@ class _Folder:
     def of(self, kind: Kind) -> Sequence[str]:
         return self.names.get(kind, ())
 
+    @property
+    def ids_seen(self) -> list[int]:
+        """The ids of pre-keys in the folder and in its quarantine."""
+        return [*_ids_of(self.live.files), *_ids_of(self.live.quarantined)]
+
+    @property
+    def ids_may_have_come_and_gone(self) -> bool:
+        """Whether not even the newest pre-key that the snapshot knows is there to tell."""
+        return max(self.ids_seen, default=0) < (self.snapshot.creds.next_pre_key_id or 1) - 1
+
     def _who_is_who(self) -> Creds:
         """Return the creds that know most of the bot's addresses: `me.lid` comes with the first login."""
         creds = self.live.creds
@@ -552,11 +564,11 @@ def fitted_counter(folder: _Folder, ids_after: Iterable[int]) -> int | None:
     have come and gone that nothing tells of: then past a whole upload as well. Ids are no scarce good, and
     Baileys does not mind a gap.
     """
-    counter = folder.snapshot.creds.next_pre_key_id or 1
-    quarantined = _ids_of(folder.live.quarantined)
-    on_disk = max([*_ids_of(folder.live.files), *quarantined], default=0)
-    needed = max([counter, on_disk + 1, *(pre_key_id + 1 for pre_key_id in ids_after)])
-    if on_disk < counter - 1:
+    needed = max(
+        [folder.snapshot.creds.next_pre_key_id or 1, *(pre_key_id + 1 for pre_key_id in ids_after)]
+        + [pre_key_id + 1 for pre_key_id in folder.ids_seen]
+    )
+    if folder.ids_may_have_come_and_gone:
         needed += PAIRING_BATCH
     return None if needed == folder.snapshot.creds.next_pre_key_id else needed
 
@@ -594,7 +606,9 @@ def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
     }
     contacts = sum(name not in there for name in folder.of(Kind.SESSION))
     group_senders = sum(name not in there for name in folder.owners.peers)
-    return Cost(contacts, group_senders, _lost_pre_keys(folder, there))
+    knows_counters = folder.same_account and isinstance(folder.live.creds, Creds)
+    untold = not knows_counters and folder.ids_may_have_come_and_gone
+    return Cost(contacts, group_senders, _lost_pre_keys(folder, there), untold)
 
 
 def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:

@@ -49,6 +49,7 @@ def _plan(plan: RestorePlan) -> dict[str, Any]:
             "contacts": plan.cost.contacts,
             "group_senders": plan.cost.group_senders,
             "pre_keys": plan.cost.pre_keys,
+            "pre_keys_untold": plan.cost.pre_keys_untold,
         },
         "refusals": [
             {

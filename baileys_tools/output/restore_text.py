@@ -120,6 +120,11 @@ def _cost(cost: Cost) -> str:
         parts.append(f"{counted(cost.group_senders, 'group sender')} without a key: one resend each")
     if cost.pre_keys:
         parts.append(f"at most {counted(cost.pre_keys, 'new chat')} that start one resend late")
+    if cost.pre_keys_untold:
+        parts.append(
+            "new chats with pre-keys that were uploaded since the snapshot start one resend late, and nothing on disk "
+            "tells how many were"
+        )
     return "; ".join(parts) or "no message is late"
 
 

@@ -1,7 +1,7 @@
 /**
  * What a restore costs, measured with the real client.
  *
- *     node restore_contract.mjs --baileys baileys7 --tool COMMAND [--traffic outgoing]
+ *     node restore_contract.mjs --baileys baileys7 --tool COMMAND [--traffic T]... [--damage D]... [--choice C]...
  *
  * A bot lives a short life, and COMMAND takes a snapshot of its folder. Then there is traffic, then damage, and
  * then one of four things is done about it: repair, rollback, unpacking the snapshot over the folder, or nothing.
@@ -181,8 +181,12 @@ async function run(words, env) {
 	return { exit_code: exitCode, output: Buffer.concat(output).toString(), errors: Buffer.concat(errors).toString() }
 }
 
+const wanted = (names, name) => !names || names.includes(name)
+
 async function main() {
-	const options = { baileys: { type: 'string' }, tool: { type: 'string' }, traffic: { type: 'string' } }
+	const text = { type: 'string' }
+	const texts = { type: 'string', multiple: true }
+	const options = { baileys: text, tool: text, traffic: texts, damage: texts, choice: texts }
 	const { values } = parseArgs({ options })
 	const now = Date.now()
 	const baileys = await loadBaileys(values.baileys)
@@ -204,7 +208,7 @@ async function main() {
 		await run([values.tool, 'backup', '--quiet'], env)
 		await run([...restore, '--target', join(scratch, 'unpacked')], env)
 		for (const [traffic, steps] of Object.entries(TRAFFIC)) {
-			if (values.traffic && values.traffic !== traffic) continue
+			if (!wanted(values.traffic, traffic)) continue
 			const after = world.fork()
 			after.bot.credsWrittenAt = world.bot.credsWrittenAt
 			stopClock(now - 2 * HOUR_MS, 0)
@@ -213,7 +217,9 @@ async function main() {
 			await rm(undamaged, { recursive: true, force: true })
 			await after.writeFolder(undamaged)
 			for (const [what, how] of Object.entries(DAMAGES)) {
+				if (!wanted(values.damage, what)) continue
 				for (const [choice, act] of Object.entries(choices)) {
+					if (!wanted(values.choice, choice)) continue
 					await rm(folder, { recursive: true, force: true })
 					await cp(undamaged, folder, { recursive: true, preserveTimestamps: true })
 					const hit = await damage(folder, how, me, now - HOUR_MS)

@@ -83,7 +83,12 @@ def test_a_repair_brings_back_what_was_lost_as_it_was(folder: Path) -> None:
     assert snapshot_tree(folder) == before, "content, mode and age of every file"
     assert document["status"] == "restored"
     assert document["result"]["brought_back"][-1] == "creds.json"
-    assert document["plan"]["cost"] == {"contacts": 0, "group_senders": 0, "pre_keys": 0}
+    assert document["plan"]["cost"] == {
+        "contacts": 0,
+        "group_senders": 0,
+        "pre_keys": 0,
+        "pre_keys_untold": False,
+    }
     assert restored(folder)["status"] == "nothing-to-do"
 
 

@@ -263,6 +263,7 @@ def test_returning_creds_are_moved_past_every_pre_key(
     made = plan(live, snapshot("pre-key-12.json"))
     assert verdict(made, "creds.json") == (Action.BRING_BACK, Reason.MISSING)
     assert made.next_pre_key_id == expected
+    assert made.cost.pre_keys_untold == (expected == 31 + 812)
 
 
 def test_creds_of_the_same_account_stay_whatever_they_count() -> None:
