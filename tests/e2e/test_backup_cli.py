@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import jsonschema
 import pyrage
 import pytest
 
-from tests.support import company_folder, creds, run_cli, snapshot_tree, write_key
+from tests.support import company_folder, creds, require_tool, run_cli, snapshot_tree, write_key
 
 SCHEMAS = Path(__file__).parents[2] / "docs/json"
 OLD = timedelta(hours=5)
@@ -242,12 +243,36 @@ def test_a_secret_key_given_as_a_recipient_is_refused_and_not_shown(env):
     assert secret[:30] not in done.stdout + done.stderr
 
 
-def test_a_snapshot_opens_with_two_standard_commands(env, tmp_path, sessions):
+def by_hand() -> list[str]:
+    """The commands that docs/backups.md gives for opening a snapshot: a plain one, an encrypted one, the check."""
+    section = (SCHEMAS.parent / "backups.md").read_text().split("## Opening a snapshot by hand\n")[1]
+    return [line.strip() for line in section.split("\n##")[0].splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_a_snapshot_opens_with_the_commands_of_the_documentation(env, tmp_path, sessions, encrypted):
+    plain, with_age, check = by_hand()
+    command = with_age if encrypted else plain
+    for tool in ("zstd", "tar", "sha256sum", *(["age", "age-keygen"] if encrypted else [])):
+        require_tool(tool)
+    here = tmp_path / "by hand"
+    here.mkdir()
+    if encrypted:
+        subprocess.run(["age-keygen", "-o", here / "key.txt"], check=True, capture_output=True)
+        made = subprocess.run(
+            ["age-keygen", "-y", here / "key.txt"], check=True, capture_output=True, text=True
+        )
+        env |= {"BAILEYS_TOOLS_BACKUP__RECIPIENTS": made.stdout.strip()}
     result_of("backup", env=env)
-    script = f"zstd -dq < {archives(env)[0]} | tar x && sha256sum --quiet --strict -c SHA256SUMS"
-    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True)
-    opened = snapshot_tree(tmp_path / "session")
-    assert opened == snapshot_tree(sessions / "company_1001")
+    (archive,) = archives(env)
+    assert (archive.suffix == ".age") is encrypted
+    script = re.sub(r"0000004\d-\S*?(?= |$)", str(archive), command)
+    assert str(archive) in script
+    script = f"set -o pipefail; {script}; {check}"
+    done = subprocess.run(["bash", "-ec", script], cwd=here, check=True, capture_output=True, text=True)
+    assert snapshot_tree(here / "session") == snapshot_tree(sessions / "company_1001")
+    assert done.stdout.count(": OK") == 3
+    assert json.loads((here / "manifest.json").read_text())["files"] == 3
 
 
 def test_no_key_material_in_any_output(env, sessions):
