@@ -112,12 +112,9 @@ def install_command(
         if setup.log.path:
             crontab.prepare_log(setup.log.path, setup.account.uid, setup.account.gid)
         if not quiet:
-            print(
-                f"{len(setup.entries)} jobs run from now on: {', '.join(e.job.command for e in setup.entries)}"
-            )
-            print(f"what they have to say goes to {printable(setup.log.path) or 'the journal'}")
+            print(f"{len(setup.entries)} jobs run from now on")
             for note in setup.notes:
-                print(f"note: {printable(note)}")
+                print(f"  {printable(note)}")
             print("look after them: baileys-tools cron status")
     return ExitCode.DONE
 
@@ -185,16 +182,17 @@ def setup_of(
     if settings.backup.path is None:
         left_out = ", ".join(job.command for job in JOBS if job.needs_repository)
         notes.append(f"Without {left_out}: there is no backup.path in the settings.")
+    alone = _settings_alone(loaded, account)
+    state_dir = (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
     options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
     entries = plan_entries(
         _times(loaded, os.uname().nodename if host is None else host),
         own_command(),
         options,
-        {},
+        # The page that people look at, made anew each day.
+        {"report": ("--html", os.path.join(state_dir, "report.html"))},
         has_repository=settings.backup.path is not None,
     )
-    alone = _settings_alone(loaded, account)
-    state_dir = (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
     log = Log("" if settings.cron.journal else log_path(settings, state_dir))
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")

@@ -22,7 +22,7 @@ def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = 
         if only_troubles and check.outcome in (Outcome.OK, Outcome.NOTE):
             continue
         indent = " " * (_NAMES + 10)
-        first, *rest = wrap(printable(check.message), WIDTH - len(indent), break_long_words=False) or [""]
+        first, *rest = _wrapped(check.message, WIDTH - len(indent)) or [""]
         outcome = style.paint(f"{check.outcome.value:8}", _COLOURS[check.outcome])
         lines.append(f"{check.name:{_NAMES}} {outcome} {first}")
         lines += [f"{indent}{line}" for line in rest]
@@ -36,6 +36,11 @@ def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = 
                 break_on_hyphens=False,
             )
     return "\n".join([*lines, "", summary(checks)])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    # A path must be whole, to be copied.
+    return wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)
 
 
 def doctor_json(checks: Sequence[Check]) -> dict[str, Any]:
