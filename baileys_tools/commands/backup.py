@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from baileys_tools import __version__
+from baileys_tools.commands.backup_alerts import tell_of_backup
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.prune import prune_company, retention_of
 from baileys_tools.commands.record import recorded
@@ -82,6 +83,8 @@ def backup_command(
             )
         taken = report.count(BackupStatus.TAKEN)
         run.ended(report.exit_code, report.taken_by_company, companies=len(report.companies), taken=taken)
+    if not dry_run and source is None:
+        tell_of_backup(report, loaded.settings, now)
     if as_json:
         from baileys_tools.output.backup_json import backup_json
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from baileys_tools.commands.backup_alerts import tell_of_damage
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Backup, Copies, load_settings, require_backup_path
 from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
@@ -36,6 +37,8 @@ def prune_command(
             companies=len(report.companies),
             removed=sum(gone.values()),
         )
+    if not dry_run:
+        tell_of_damage(report, loaded.settings, now)
     if as_json:
         from baileys_tools.output.backup_json import prune_json
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from baileys_tools.commands.backup_alerts import tell_of_damage
 from baileys_tools.commands.prune import choose_companies
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import load_settings, require_backup_path
@@ -43,6 +44,7 @@ def verify_command(
             whole=report.count(Health.WHOLE),
             damaged=report.count(Health.DAMAGED),
         )
+    tell_of_damage(report, loaded.settings, now)
     if as_json:
         from baileys_tools.output.backup_json import verify_json
 

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from baileys_tools.domain.alerts import LookedAt
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.prune_report import Health, PruneReport, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.units import counted, printable
 
-BACKUP_CODES = frozenset(
-    {"backup-unfit", "backup-failed", "backup-incomplete", "prune-failed", "copy-failed", "snapshot-damaged"}
+LASTING_CODES = frozenset(
+    {"backup-unfit", "backup-failed", "backup-incomplete", "prune-failed", "copy-failed"}
 )
-"""What a backup looks for in each company it was not locked out of; `copy-failed` is about the host."""
+"""What each backup looks for anew in each company it was not locked out of; `copy-failed` is about the host."""
 
 
 def backup_findings(report: BackupReport) -> list[Finding]:
     """Given the report of a backup, return what a person should know. Copies are the host's, under company ""."""
     found = [finding for company in report.companies for finding in _of_company(company)]
     return found + _of_copies(report.copies)
+
+
+def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
+    """Given a report and the companies that were asked for (none: all), return what it can tell to be over."""
+    locked = {company.id for company in report.companies if company.status is BackupStatus.LOCKED}
+    # Only after a new snapshot the older ones are looked at.
+    not_pruned = {(company.id, "prune-failed") for company in report.companies if company.snapshot is None}
+    companies = frozenset({"", *wanted}) if wanted else None
+    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned}))
 
 
 def damage_findings(report: PruneReport | VerifyReport) -> list[Finding]:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from baileys_tools.domain.backup_findings import (
-    BACKUP_CODES,
+    LASTING_CODES,
     backup_findings,
     damage_findings,
+    looked_at,
     repository_findings,
 )
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
@@ -67,7 +68,7 @@ def test_each_trouble_of_a_company_has_its_code(found, code, severity):
     (finding,) = backup_findings(report(company(BackupStatus.TAKEN), found))
     assert (finding.code, finding.severity, finding.company) == (code, severity, "1")
     assert found.trouble in finding.message
-    assert code in BACKUP_CODES
+    assert (code in LASTING_CODES) == (code != "snapshot-damaged")
     assert CODES[code].worst == severity
 
 
@@ -118,6 +119,24 @@ def test_damage_found_by_prune_or_verify_is_one_finding_a_company():
         PruneReport("/srv/b", NOW, False, [CompanyPrune("1", damaged=[info(9)]), CompanyPrune("2")])
     )
     assert [(finding.company, finding.code) for finding in pruned] == [("1", "snapshot-damaged")]
+
+
+def test_only_what_was_looked_at_can_be_over():
+    done = report(
+        company(BackupStatus.TAKEN, snapshot=info(3)),
+        replace(company(BackupStatus.UNCHANGED), id="2"),
+        replace(company(BackupStatus.LOCKED), id="3"),
+    )
+    for wanted, others in ((), True), (("1", "2", "3"), False):
+        looked = looked_at(done, wanted)
+        assert looked.covers(("1", "backup-unfit"))
+        assert looked.covers(("1", "prune-failed"))
+        assert looked.covers(("2", "backup-failed"))
+        assert not looked.covers(("2", "prune-failed")), "nothing was pruned"
+        assert not looked.covers(("3", "backup-unfit")), "it was locked"
+        assert looked.covers(("", "copy-failed"))
+        assert looked.covers(("gone", "backup-unfit")) is others
+        assert not looked.covers(("1", "snapshot-damaged"))
 
 
 def test_nothing_raw_from_a_name_or_an_error_is_said():
