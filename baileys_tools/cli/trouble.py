@@ -1,4 +1,4 @@
-"""When a session is in trouble: `reconnect`, `init`, `qr` and `send-test`."""
+"""When a session is in trouble: `recover`, `reconnect`, `init`, `qr` and `send-test`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from baileys_tools.cli.app import ConfigOption, JsonOption, QuietOption, app, finish
+from baileys_tools.cli.app import (
+    CompanyOption,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SessionsOption,
+    VerboseOption,
+    app,
+    finish,
+)
 from baileys_tools.cli.complete import complete_company
 
 OneCompany = Annotated[
@@ -16,6 +25,40 @@ OneCompany = Annotated[
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
 ]
+
+
+@app.command()
+def recover(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Find out why a bot is away, and bring it back by the cheapest step that does.
+
+    Wait, ask it to reconnect, restart its process, repair its folder from a snapshot: never more than the cause
+    calls for, and nothing is ever removed. From cron it only alerts, unless recover.auto lets it act.
+
+    \b
+    Examples:
+      baileys-tools recover --dry-run
+      baileys-tools recover --company 1001
+      baileys-tools recover --quiet                 # from cron
+    """
+    from baileys_tools.commands.recover import recover_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(
+        lambda: recover_command(
+            flags, config, dry_run=dry_run, yes=yes, verbose=verbose, as_json=json, quiet=quiet
+        )
+    )
 
 
 @app.command()

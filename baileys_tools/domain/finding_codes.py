@@ -87,6 +87,9 @@ CODES: Mapping[str, CodeInfo] = {
     "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
     "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
+    "recovery-due": CodeInfo(CRITICAL, "A bot is away, and `recover` could try to bring it back."),
+    "needs-person": CodeInfo(CRITICAL, "A bot is away, and only a person can bring it back."),
+    "recovered": CodeInfo(NOTICE, "`recover` has brought a bot back."),
     "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),
     # --- what cannot be watched
     "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),

@@ -56,18 +56,29 @@ def look_at(process: Process, seconds: float = LOOK_SECONDS) -> ProcessFacts:
 
 
 def restart(process: Process, seconds: float = RESTART_SECONDS) -> None:
-    """Have its manager restart a process. Raises ToolError."""
+    """Have its manager restart a process, or start one that is stopped. Raises ToolError."""
+    _have_it("restart", process, seconds)
+
+
+def stop(process: Process, seconds: float = RESTART_SECONDS) -> None:
+    """Have its manager stop a process; it stays stopped. Raises ToolError, also when it runs on."""
+    _have_it("stop", process, seconds)
+    if look_at(process).running is not False:
+        raise ToolError(f"{process} runs on after it was stopped")
+
+
+def _have_it(verb: str, process: Process, seconds: float) -> None:
     if process.manager == "pm2":
         ids = [str(found["pm_id"]) for found in _pm2_list(process, LOOK_SECONDS)]
         if not ids:
             raise ToolError(f"pm2 knows no process {quoted(process.name)}")
         # By number: a name could be `all`, or one that PM2 takes for a number or a file.
         for number in ids:
-            run_tool(["pm2", "restart", number, "--silent"], seconds)
+            run_tool(["pm2", verb, number, "--silent"], seconds)
     elif process.manager == "systemd":
-        run_tool(["systemctl", "restart", "--", _unit(process)], seconds)
+        run_tool(["systemctl", verb, "--", _unit(process)], seconds)
     else:
-        raise ToolError("behind a pidfile, nothing can be restarted")
+        raise ToolError(f"behind a pidfile, a process cannot be told to {verb}")
 
 
 # --- PM2 ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,111 @@
+"""Everything that is known of one bot at one moment: API, process, folder, log. What a diagnosis rests on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from baileys_tools.commands.bot import bot_api_for, process_of
+from baileys_tools.domain.connection import Connection, ConnectionState
+from baileys_tools.domain.creds import Creds, CredsProblem
+from baileys_tools.domain.diagnosis import BotFacts, CredsFact
+from baileys_tools.domain.log_events import LogFacts
+from baileys_tools.domain.process import ProcessFacts, restarts_since
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.scan import read_creds
+
+if TYPE_CHECKING:
+    from baileys_tools.config import Settings
+    from baileys_tools.state.database import State
+
+_CREDS = {
+    CredsProblem.MISSING: CredsFact.ABSENT,
+    CredsProblem.EMPTY: CredsFact.EMPTY,
+    CredsProblem.UNREADABLE: CredsFact.TORN,
+}
+
+
+class BotSeen(NamedTuple):
+    """One look at a bot. `connection` and `process` are None where the settings name none."""
+
+    facts: BotFacts
+    connection: Connection | None
+    process: ProcessFacts | None
+
+
+def look_at_bot(
+    settings: Settings,
+    root: Root,
+    company: Company,
+    state: State,
+    now: datetime,
+    *,
+    had_snapshot: bool = False,
+    connection: Connection | None = None,
+) -> BotSeen:
+    """Look at one bot from all sides. `had_snapshot`: the backup repository has a session of this company;
+    `connection` is what its API said a moment ago, None to ask it.
+
+    What cannot be looked at is "not known", and raises nothing but UsageError for settings that cannot be meant.
+    """
+    if connection is None and (api := bot_api_for(settings, company.id)) is not None:
+        connection = api.connection()
+    process = _process(settings, company.id)
+    facts = BotFacts(
+        connection=connection.state.value if connection is not None else ConnectionState.UNKNOWN.value,
+        has_qr=connection.has_qr if connection is not None else None,
+        creds=creds_fact(root, company),
+        was_linked=had_snapshot or _was_linked(state, company.id),
+        running=process.running if process is not None else None,
+        started=process.started if process is not None else None,
+        restarts=_restarts(state, company.id, process),
+        log=_log_facts(settings, state, company.id, now),
+    )
+    return BotSeen(facts, connection, process)
+
+
+def creds_fact(root: Root, company: Company) -> CredsFact:
+    """Return what stands in a company's folder under `creds.json`."""
+    try:
+        with root.open(company) as folder:
+            creds = read_creds(folder)
+    except FileNotFoundError:
+        return CredsFact.ABSENT
+    except OSError:
+        return CredsFact.UNKNOWN
+    if isinstance(creds, Creds):
+        return CredsFact.WHOLE if creds.paired else CredsFact.UNPAIRED
+    return _CREDS[creds]
+
+
+def _process(settings: Settings, company: str) -> ProcessFacts | None:
+    process = process_of(settings, company)
+    if process is None:
+        return None
+    from baileys_tools.integrations.process import look_at
+
+    return look_at(process)
+
+
+def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
+    """Restarts since the monitor's last look; a look of `recover` is not one that others compare with."""
+    from baileys_tools.commands.bot import PROCESS_MEMORY
+    from baileys_tools.state.memory import recall
+
+    return (process and restarts_since(recall(state, PROCESS_MEMORY, company), process)) or 0
+
+
+def _was_linked(state: State, company: str) -> bool:
+    from baileys_tools.commands.watching import LOOKS
+    from baileys_tools.domain.watch import from_plain
+    from baileys_tools.state.memory import recall
+
+    kept = recall(state, LOOKS)
+    looks = kept.get("looks") if isinstance(kept, dict) else None
+    plain = looks.get(company) if isinstance(looks, dict) else None
+    look = from_plain(company, plain) if plain is not None else None
+    return look is not None and look.was_linked
+
+
+def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:
+    return LogFacts()

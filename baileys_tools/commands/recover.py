@@ -1,0 +1,356 @@
+"""`recover`: find out why a bot is away, and bring it back by the cheapest step that does. Nothing is ever removed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from baileys_tools.commands.bot import (
+    bot_api_for,
+    connections,
+    process_of,
+    signs_of_a_running_bot,
+)
+from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
+from baileys_tools.commands.record import recorded
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.connection import Connection, ConnectionState
+from baileys_tools.domain.diagnosis import Diagnosis, diagnose
+from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
+from baileys_tools.domain.recovery_report import (
+    CODES,
+    CompanyRecovery,
+    Ending,
+    RecoverReport,
+    Tried,
+    recovered_news,
+    recovery_findings,
+)
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.locks import Locked, process_lock
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.units import format_duration, printable
+
+if TYPE_CHECKING:
+    from baileys_tools.integrations.process import Process
+    from baileys_tools.state.database import State
+
+LOCK = "recover.lock"
+LOOK_EVERY = 2.0
+
+Agrees = Callable[[Sequence[CompanyRecovery]], bool]
+Say = Callable[[str], None]
+
+
+def recover_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, recover or say what would be done, print the result once, return the exit code."""
+    from baileys_tools.output.recover_text import recover_json, recover_text
+    from baileys_tools.output.terminal import Style
+
+    loaded = load_settings(flags, os.environ, config=config)
+    settings = loaded.settings
+    now = datetime.now(UTC)
+    may_act = not dry_run and (yes or settings.recover.auto or (sys.stdin.isatty() and not quiet))
+
+    def agrees(companies: Sequence[CompanyRecovery]) -> bool:
+        return yes or settings.recover.auto or _ask(companies)
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(printable(text), file=sys.stderr, flush=True)
+
+    with recorded("recover", settings, now, quiet=quiet, dry_run=not may_act) as run:
+        root_path = require_sessions_path(loaded)
+        try:
+            report = _run_with_state(
+                settings, root_path, now, agrees if may_act else None, say, all_may_act=yes, dry_run=dry_run
+            )
+        except Locked as lock:
+            run.ended(ExitCode.LOCKED)
+            if not quiet:
+                print(f"baileys-tools: another recover is at work: {printable(str(lock))}", file=sys.stderr)
+            return ExitCode.LOCKED
+        run.ended(report.exit_code, companies=len(report.companies))
+    if as_json:
+        print(recover_json(report))
+    elif not quiet or report.exit_code is not ExitCode.DONE:
+        print(recover_text(report, Style(), verbose=verbose, quiet=quiet))
+    return report.exit_code
+
+
+def _run_with_state(
+    settings: Settings,
+    root_path: str,
+    now: datetime,
+    agrees: Agrees | None,
+    say: Say,
+    *,
+    all_may_act: bool,
+    dry_run: bool,
+) -> RecoverReport:
+    from baileys_tools.domain.alerts import LookedAt
+    from baileys_tools.state.database import make_private_folder, open_state
+
+    if agrees is not None:
+        make_private_folder(settings.state.dir)
+    with open_state(settings.state.dir, now) as state:
+        job = RecoverJob(settings, state, now, say, restarts_shared=all_may_act)
+        if agrees is None:
+            report = run_recover(job, root_path, None, dry_run=dry_run)
+        else:
+            with process_lock(os.path.join(settings.state.dir, LOCK), now):
+                report = run_recover(job, root_path, agrees)
+        if not dry_run:
+            from baileys_tools.commands.notify import send_alerts
+
+            looked_at = LookedAt(CODES, frozenset(company.id for company in report.companies))
+            done = list(recovered_news(report))
+            send_alerts(state, settings, list(recovery_findings(report)), now, looked_at, done=done)
+    return report
+
+
+def _ask(companies: Sequence[CompanyRecovery]) -> bool:
+    from baileys_tools.output.recover_text import company_text
+    from baileys_tools.output.terminal import Style
+
+    for company in companies:
+        print(company_text(company, Style(sys.stderr), verbose=True), file=sys.stderr)
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@dataclass(slots=True)
+class RecoverJob:
+    """What one run has to work with. `restarts_shared`: also a process that other companies live in."""
+
+    settings: Settings
+    state: State
+    now: datetime
+    say: Say
+    restarts_shared: bool = False
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    root: Root | None = None
+    companies: Sequence[Company] = ()
+    restarted: set[Process] = field(default_factory=set)
+
+    @property
+    def limits(self) -> Limits:
+        """How patient the steps are."""
+        recover = self.settings.recover
+        return Limits(recover.tries, format_duration(recover.wait))
+
+
+def run_recover(
+    job: RecoverJob, root_path: str, agrees: Agrees | None, *, dry_run: bool = False
+) -> RecoverReport:
+    """Look at the companies that the settings choose; with `agrees`, climb the ladder of each that is away.
+
+    `agrees` is asked once with all of them before anything is done. Raises BaileysToolsError when the sessions
+    path cannot be read, or a named company is not there.
+    """
+    with Root(root_path) as root:
+        job.root = root
+        job.companies = choose(
+            root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
+        )
+        answers = connections(job.settings, [company.id for company in job.companies])
+        looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
+        away = [one for one in looked if one.ending is not Ending.WELL]
+        acts = bool(agrees is not None and away and agrees(away))
+        if acts:
+            looked = [
+                _climb(job, company, one) if one.ending is Ending.PLANNED else one
+                for company, one in zip(job.companies, looked, strict=True)
+            ]
+        return RecoverReport(root.path, job.now, acts, dry_run, looked)
+
+
+def _look(
+    job: RecoverJob, company: Company, connection: Connection | None = None
+) -> tuple[BotSeen, Diagnosis, Means]:
+    assert job.root is not None
+    now = job.clock()
+    has_snapshot = _has_snapshot(job.settings, company.id)
+    seen = look_at_bot(
+        job.settings, job.root, company, job.state, now, had_snapshot=has_snapshot, connection=connection
+    )
+    return seen, diagnose(seen.facts, now), _means(job, company, seen, has_snapshot=has_snapshot)
+
+
+def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> CompanyRecovery:
+    _, diagnosis, means = _look(job, company, connection)
+    if diagnosis.is_healthy:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
+    steps = ladder(diagnosis, means, job.limits)
+    person = checklist(diagnosis, means, (), company.id)
+    return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
+
+
+def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bool) -> Means:
+    settings = job.settings
+    api = bot_api_for(settings, company.id)
+    process = process_of(settings, company.id)
+    shared = tuple(
+        other.id
+        for other in job.companies
+        if other.id != company.id and process_of(settings, other.id) == process
+    )
+    allowed = process is not None and process.can_restart and settings.for_company(company.id).process.restart
+    # What answers, or runs by its manager's word, would write over what comes back.
+    answers = seen.connection is not None and seen.connection.state is not ConnectionState.UNKNOWN
+    stopped = seen.process.running is False if seen.process is not None else not answers
+    return Means(
+        can_reconnect=api is not None and api.offers("reconnect"),
+        can_restart=allowed and process not in job.restarted and (job.restarts_shared or not shared),
+        shared_with=shared if process is not None else (),
+        has_snapshot=has_snapshot,
+        stopped=stopped,
+        can_stop=allowed and not shared,
+    )
+
+
+def _has_snapshot(settings: Settings, company: str) -> bool:
+    if settings.backup.path is None or not os.path.isdir(settings.backup.path):
+        return False
+    from baileys_tools.snapshots.repository import Repository
+
+    try:
+        with Repository(settings.backup.path) as repository:
+            return any(not info.damaged for info in repository.snapshots(company))
+    except (BaileysToolsError, OSError):
+        return False
+
+
+# --- climbing -----------------------------------------------------------------------------------------------
+
+
+def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> CompanyRecovery:
+    """Take one step after the other, looking again after each, until the bot is back or no step is left."""
+    from baileys_tools.state.incidents import add_entry, close_incident, open_incident
+
+    incident = open_incident(job.state, company.id, planned.first.cause.value, job.now)
+    tried: list[Tried] = []
+    while True:
+        _, diagnosis, means = _look(job, company)
+        steps = ladder(diagnosis, means, job.limits, [one.rung for one in tried])
+        if not steps:
+            close_incident(job.state, incident, job.clock(), planned.first.cause.value)
+            return CompanyRecovery(company.id, planned.first, diagnosis, Ending.RECOVERED, tried=tried)
+        step = steps[0]
+        job.say(f"{company.id}: {step.text}")
+        if step.rung is Rung.PERSON:
+            person = checklist(diagnosis, means, [one.rung for one in tried], company.id)
+            add_entry(job.state, incident, "needs-person", diagnosis.cause.value, job.clock())
+            return CompanyRecovery(
+                company.id, planned.first, diagnosis, Ending.PERSON, steps, tried, person=person
+            )
+        result = _take(job, company, step)
+        job.say(f"{company.id}: {result}")
+        tried.append(Tried(job.clock(), step.rung, result))
+        add_entry(job.state, incident, f"recover-{step.rung.value}", result, job.clock())
+
+
+def _take(job: RecoverJob, company: Company, step: Step) -> str:
+    """Take one step and return what came of it in words. Raises nothing that a step can meet."""
+    takes = {Rung.WAIT: _wait, Rung.RECONNECT: _reconnect, Rung.RESTART: _restart, Rung.RESTORE: _restore}
+    from baileys_tools.integrations.process import ToolError
+
+    try:
+        return takes[step.rung](job, company)
+    except (BaileysToolsError, ToolError, OSError) as error:
+        return f"it failed: {getattr(error, 'message', error)}"
+
+
+def _wait(job: RecoverJob, company: Company) -> str:
+    seconds = job.settings.recover.wait.total_seconds()
+    began = time.monotonic()
+    if _is_back_within(job, company, seconds):
+        return f"it came back by itself after {time.monotonic() - began:.0f} s"
+    return f"it did not come back within {job.limits.wait}"
+
+
+def _reconnect(job: RecoverJob, company: Company) -> str:
+    from baileys_tools.integrations.bot_api import ApiError
+
+    api = bot_api_for(job.settings, company.id)
+    if api is None:
+        raise UsageError("there is no API to ask")
+    delay = job.settings.recover.first_delay.total_seconds()
+    refused = ""
+    for number in range(1, job.settings.recover.tries + 1):
+        try:
+            api.reconnect()
+            refused = ""
+        except ApiError as error:
+            refused = str(error)
+        if _is_back_within(job, company, delay):
+            return f"it is connected again, after {number} request(s)"
+        delay *= 2
+    return f"{job.settings.recover.tries} requests did not bring it back" + (
+        f": {refused}" if refused else ""
+    )
+
+
+def _restart(job: RecoverJob, company: Company) -> str:
+    from baileys_tools.integrations.process import restart
+
+    process = process_of(job.settings, company.id)
+    assert process is not None
+    job.restarted.add(process)
+    restart(process)
+    if _is_back_within(job, company, job.settings.recover.wait.total_seconds()):
+        return f"{process} was restarted, and the bot is connected"
+    return f"{process} was restarted, but the bot is not connected after {job.limits.wait}"
+
+
+def _restore(job: RecoverJob, company: Company) -> str:
+    """Repair the folder from the newest good snapshot, with the bot stopped: by us, if it runs."""
+    from baileys_tools.commands.restore import RestoreOptions, run_restore
+    from baileys_tools.domain.restore_report import RestoreStatus
+    from baileys_tools.integrations.process import look_at, stop
+
+    assert job.root is not None
+    assert job.settings.backup.path is not None
+    process = process_of(job.settings, company.id)
+    stopped_by_us = process is not None and look_at(process).running is True
+    if process is not None and stopped_by_us:
+        stop(process)
+    if signs := signs_of_a_running_bot(job.settings, company.id):
+        return f"nothing was restored, because {' and '.join(signs)}"
+    # What it wrote a moment ago is no sign of life any more once we have seen it stop.
+    options = RestoreOptions(company.id, yes=True, force=stopped_by_us)
+    report = run_restore(
+        job.settings, options, job.root.path, job.settings.backup.path, job.clock(), lambda _: True
+    )
+    if report.status is RestoreStatus.NOTHING_TO_DO:
+        return "the folder has nothing that the snapshot could mend"
+    mended = f"{len(report.brought_back)} file(s) came back from the snapshot {report.snapshot.id}"
+    undo = f"; baileys-tools undo --run {report.run} undoes what was set aside" if report.run else ""
+    return mended + undo + ("; the bot is still stopped" if stopped_by_us else "")
+
+
+def _is_back_within(job: RecoverJob, company: Company, seconds: float) -> bool:
+    """Look again and again whether the bot is well, for so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        _, diagnosis, _ = _look(job, company)
+        if diagnosis.is_healthy:
+            return True
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(LOOK_EVERY, left))

@@ -1,0 +1,167 @@
+"""Which steps may bring a bot back, in which order, chosen by why it is away. Pure.
+
+Each step costs more than the one before, and none removes anything: what a repair replaces waits in quarantine.
+A session that WhatsApp has ended comes back by no step, so it goes straight to a person and `reset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import NamedTuple
+
+from baileys_tools.domain.diagnosis import Cause, Diagnosis
+
+
+class Rung(StrEnum):
+    """One step of the ladder. The values are kept in incidents and printed, so they never change."""
+
+    WAIT = "wait"
+    RECONNECT = "reconnect"
+    RESTART = "restart"
+    RESTORE = "restore"
+    PERSON = "person"
+    """Nothing that a program may do can help any more."""
+
+
+LADDERS: dict[Cause, tuple[Rung, ...]] = {
+    Cause.HEALTHY: (),
+    Cause.RESTARTING: (Rung.WAIT, Rung.RECONNECT, Rung.RESTART),
+    Cause.NETWORK: (Rung.WAIT, Rung.RECONNECT, Rung.RESTART),
+    Cause.TEMPORARY_AUTH: (Rung.RECONNECT, Rung.RESTART),
+    Cause.HUNG: (Rung.RECONNECT, Rung.RESTART),
+    Cause.STOPPED: (Rung.RESTART,),
+    Cause.CREDS_LOST: (Rung.RESTORE, Rung.RESTART, Rung.RECONNECT),
+    Cause.UNKNOWN: (Rung.WAIT, Rung.RECONNECT),
+    # Each reconnect would push the other process out, which comes back and does the same.
+    Cause.TWO_PROCESSES: (),
+    Cause.LOGGED_OUT: (),
+    Cause.BANNED: (),
+    Cause.OUTDATED_CLIENT: (),
+}
+"""The steps for each cause; all but the first end at a person."""
+
+
+class Means(NamedTuple):
+    """What there is to recover with.
+
+    `can_restart`: a process manager may restart the process. `shared_with`: other companies whose bots live in that
+    process. `has_snapshot`: a whole one is there. `stopped`: nothing shows that the bot runs. `can_stop`: its
+    process can be stopped and is nobody else's.
+    """
+
+    can_reconnect: bool = False
+    can_restart: bool = False
+    shared_with: tuple[str, ...] = ()
+    has_snapshot: bool = False
+    stopped: bool = False
+    can_stop: bool = False
+
+
+class Step(NamedTuple):
+    """One step that would be taken next, and in words why and what it does."""
+
+    rung: Rung
+    text: str
+
+
+class Limits(NamedTuple):
+    """How patient the steps are, as the settings say, in words for explanations."""
+
+    tries: int = 5
+    wait: str = "1m"
+
+
+def ladder(
+    diagnosis: Diagnosis, means: Means, limits: Limits, tried: Collection[Rung] = ()
+) -> tuple[Step, ...]:
+    """Given a diagnosis and the means, return the steps that are left, the cheapest first.
+
+    Empty when the bot is well, else the last one is PERSON. `tried` steps are not taken a second time.
+    """
+    if diagnosis.is_healthy:
+        return ()
+    steps = [
+        Step(rung, _explained(rung, diagnosis.cause, means, limits))
+        for rung in LADDERS[diagnosis.cause]
+        if rung not in tried and _is_possible(rung, diagnosis.cause, means, tried)
+    ]
+    return (*steps, Step(Rung.PERSON, "it needs a person: " + checklist(diagnosis, means, tried)[0]))
+
+
+def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]) -> bool:
+    if rung is Rung.RECONNECT:
+        # With no creds a bot that connects makes itself a new identity.
+        return means.can_reconnect and (cause is not Cause.CREDS_LOST or Rung.RESTORE in tried)
+    if rung is Rung.RESTART:
+        return means.can_restart and (cause is not Cause.CREDS_LOST or Rung.RESTORE in tried)
+    if rung is Rung.RESTORE:
+        return means.has_snapshot and (means.stopped or means.can_stop)
+    return True
+
+
+def _explained(rung: Rung, cause: Cause, means: Means, limits: Limits) -> str:
+    shared = f", which {len(means.shared_with)} other company(ies) share" if means.shared_with else ""
+    stop = "" if means.stopped else "stop the bot's process, "
+    start = "" if means.stopped else ", and start it again"
+    return {
+        Rung.WAIT: f"wait up to {limits.wait}: {_WHY_WAIT.get(cause, 'it may come back by itself')}",
+        Rung.RECONNECT: f"ask its API to reconnect, up to {limits.tries} times, each time with twice the patience",
+        Rung.RESTART: f"restart its process{shared}, and give it {limits.wait}",
+        Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}",
+        Rung.PERSON: "",
+    }[rung]
+
+
+_WHY_WAIT = {
+    Cause.RESTARTING: "it is restarting",
+    Cause.NETWORK: "the network or the server may come back",
+}
+
+_CHECKLISTS: dict[Cause, tuple[str, ...]] = {
+    Cause.LOGGED_OUT: (
+        "the device was removed, and this session never comes back",
+        "see on the phone (Settings, Linked devices) that it is gone, and who removed it",
+        "baileys-tools reset --company {company} --yes sets the folder aside and shows a new QR code",
+    ),
+    Cause.BANNED: (
+        "WhatsApp refuses the account (403)",
+        "open WhatsApp on the phone: it says whether the account is banned, and lets you ask for a review",
+        "pair nothing anew and send nothing in bulk before that is settled",
+    ),
+    Cause.OUTDATED_CLIENT: (
+        "WhatsApp refuses this version of the client (405)",
+        "update Baileys in the bot, or the version that it sends, and start it again",
+    ),
+    Cause.TWO_PROCESSES: (
+        "two processes use this session and push each other out (440)",
+        "find the second one: another host, a container that was left, a PM2 cluster, a developer's laptop",
+        "stop it; the other reconnects by itself",
+    ),
+    Cause.CREDS_LOST: (
+        "creds.json is damaged, and the bot must not run while it is repaired",
+        "stop the bot, so that it does not write a new identity over it",
+        "baileys-tools restore --company {company} --dry-run, then without --dry-run; then start the bot",
+        "without a snapshot, only baileys-tools reset --company {company} --yes is left",
+    ),
+    Cause.STOPPED: (
+        "the process does not run",
+        "see in its log why it ended, and start it",
+    ),
+}
+_COMMON = (
+    "nothing that was tried brought it back",
+    "see in the bot's log what it says (baileys-tools logs --company {company})",
+    "see that the phone has network and was online within 14 days: WhatsApp unlinks devices otherwise",
+    "restart the bot by hand; the folder needs no repair as long as creds.json is whole",
+)
+
+
+def checklist(
+    diagnosis: Diagnosis, means: Means, tried: Collection[Rung], company: str = ""
+) -> tuple[str, ...]:
+    """Given what is wrong and what was tried, return what a person should do, in order; the first says why."""
+    lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
+    if lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
+        lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
+    return tuple(line.replace("{company}", company) for line in lines)

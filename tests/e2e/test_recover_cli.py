@@ -1,0 +1,256 @@
+"""`recover` as an operator and cron meet it: against a bot that is there, a real process, real folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.bot import Bot, api_env, bot_api
+from tests.support import company_folder, run_cli, snapshot_tree, write_key
+
+SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
+QUIET = timedelta(hours=1)
+FAST = {
+    "BAILEYS_TOOLS_RECOVER__WAIT": "1s",
+    "BAILEYS_TOOLS_RECOVER__FIRST_DELAY": "0",
+    "BAILEYS_TOOLS_RECOVER__TRIES": "3",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A company folder that is whole and has been quiet for an hour."""
+    folder = company_folder(tmp_path / "sessions", keys={"session-447700900100.0.json": QUIET * 2})
+    moment = (folder / "creds.json").stat().st_mtime - 3600
+    os.utime(folder / "creds.json", (moment, moment))
+    return folder
+
+
+def env_of(folder: Path) -> dict[str, str]:
+    return FAST | {
+        "BAILEYS_SESSIONS_PATH": str(folder.parent),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(folder.parents[1] / "backups"),
+    }
+
+
+def recover(folder: Path, *options: str, env: Mapping[str, str], code: int = 0) -> Any:
+    """Recover with --json, and return what is said of the one company."""
+    done = run_cli("recover", "--json", *options, env=env_of(folder) | dict(env))
+    assert done.returncode == code, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert document["exit_code"] == code
+    (company,) = document["companies"]
+    return company
+
+
+def test_a_bot_that_is_well_is_left_alone(folder: Path) -> None:
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        found = recover(folder, "--yes", env=api_env(server))
+    assert (found["status"], found["tried"]) == ("well", [])
+    assert bot.count("POST /reconnect") == 0
+
+
+def test_one_that_reconnects_is_recovered_and_nothing_is_touched(folder: Path) -> None:
+    before = snapshot_tree(folder, ignore=())
+    bot = Bot(connects_after=2)
+    with bot_api(bot) as server:
+        found = recover(folder, "--yes", env=api_env(server))
+    assert found["status"] == "recovered"
+    assert found["tried"][-1]["step"] == "reconnect"
+    assert "after 2 request(s)" in found["tried"][-1]["result"]
+    assert bot.count("POST /reconnect") == 2
+    assert bot.count("POST /init") == bot.count("GET /qr") == 0
+    assert snapshot_tree(folder, ignore=()) == before
+
+
+def test_one_that_does_not_is_asked_no_more_often_than_the_limit_and_then_a_person_is(folder: Path) -> None:
+    bot = Bot()
+    with bot_api(bot) as server:
+        found = recover(folder, "--yes", env=api_env(server), code=5)
+    assert found["status"] == "needs-person"
+    assert bot.count("POST /reconnect") == 3
+    assert found["person"]
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], [], ["--dry-run", "--yes"]], ids=str)
+def test_without_a_yes_it_only_says_what_it_would_do(folder: Path, options: list[str]) -> None:
+    before = snapshot_tree(folder, ignore=())
+    bot = Bot(connects_after=1)
+    with bot_api(bot) as server:
+        found = recover(folder, *options, env=api_env(server), code=0 if "--dry-run" in options else 5)
+    assert found["status"] == "planned"
+    assert "reconnect" in [step["step"] for step in found["steps"]]
+    assert {method for method, _ in bot.asked} == {"GET /status"}
+    assert snapshot_tree(folder, ignore=()) == before
+
+
+def test_auto_lets_cron_act_and_says_nothing_when_all_is_well_in_the_end(folder: Path) -> None:
+    auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
+    with bot_api(Bot(connects_after=1)) as server:
+        done = run_cli("recover", "--quiet", env=env_of(folder) | auto | api_env(server))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with bot_api(Bot()) as server:
+        done = run_cli("recover", "--quiet", env=env_of(folder) | auto | api_env(server))
+    assert done.returncode == 5
+    assert "needs a person" in done.stdout
+
+
+def test_each_step_is_explained_before_and_recorded_after(folder: Path) -> None:
+    with bot_api(Bot(connects_after=2)) as server:
+        done = run_cli("recover", "--yes", env=env_of(folder) | api_env(server))
+    assert done.returncode == 0
+    assert "1001: ask its API to reconnect, up to 3 times" in done.stderr
+    assert "1001: it is connected again, after 2 request(s)" in done.stderr
+    assert "company 1001  recovered" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+# --- creds that are lost ------------------------------------------------------------------------------------
+
+
+def lose_creds(folder: Path, content: str = "") -> dict[bytes, Any]:
+    """Take a snapshot, then leave of creds.json what a killed write leaves; return the tree before."""
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    before = snapshot_tree(folder)
+    write_key(folder, "creds.json", QUIET, content)
+    return before
+
+
+@pytest.mark.parametrize("content", ["", '{"half'], ids=["empty", "torn"])
+def test_creds_that_a_kill_has_emptied_come_back_from_the_snapshot(folder: Path, content: str) -> None:
+    before = lose_creds(folder, content)
+    found = recover(folder, "--yes", env={}, code=5)
+    assert found["cause"]["cause"] == "creds-lost"
+    assert found["tried"][0]["step"] == "restore"
+    assert "1 file(s) came back" in found["tried"][0]["result"]
+    assert snapshot_tree(folder) == before
+
+
+def test_while_the_bot_answers_nothing_is_restored(folder: Path) -> None:
+    lose_creds(folder)
+    before = snapshot_tree(folder)
+    with bot_api(Bot()) as server:
+        found = recover(folder, "--yes", env=api_env(server), code=5)
+    assert found["status"] == "needs-person"
+    assert found["tried"] == []
+    assert any("stop the bot" in line for line in found["person"])
+    assert snapshot_tree(folder) == before
+
+
+def test_without_a_snapshot_a_person_is_asked(folder: Path) -> None:
+    write_key(folder, "creds.json", QUIET, "")
+    assert recover(folder, "--yes", env={}, code=5)["tried"] == []
+
+
+# --- processes ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path) -> Path:
+    """A `systemctl` first in PATH, of a unit that has a state: what recover tells it is what happens."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "state").write_text("active")
+    script = tools / "systemctl"
+    script.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {tools}/asked
+case "$1" in
+  show) printf 'LoadState=loaded\\nActiveState=%s\\nSubState=x\\nNRestarts=0\\n' "$(cat {tools}/state)";;
+  stop) echo inactive > {tools}/state;;
+  restart) echo active > {tools}/state; touch {tools}/restarted;;
+esac
+"""
+    )
+    script.chmod(0o755)
+    return tools
+
+
+def unit_env(tools: Path) -> dict[str, str]:
+    return {"PATH": f"{tools}:{os.environ['PATH']}", "BAILEYS_TOOLS_PROCESS__SYSTEMD": "bot@{company}"}
+
+
+def told(tools: Path) -> list[str]:
+    lines = (tools / "asked").read_text().splitlines()
+    return [line for line in lines if not line.startswith("show")]
+
+
+def test_a_process_that_is_down_is_started(folder: Path, systemctl: Path) -> None:
+    (systemctl / "state").write_text("failed")
+    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    assert found["cause"]["cause"] == "stopped"
+    assert [one["step"] for one in found["tried"]] == ["restart"]
+    assert told(systemctl) == ["restart -- bot@1001"]
+
+
+def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:
+    (systemctl / "state").write_text("failed")
+    env = unit_env(systemctl) | {"BAILEYS_TOOLS_PROCESS__RESTART": "no"}
+    found = recover(folder, "--yes", env=env, code=5)
+    assert found["tried"] == []
+    assert told(systemctl) == []
+
+
+def test_a_running_bot_with_lost_creds_is_stopped_mended_and_started(folder: Path, systemctl: Path) -> None:
+    before = lose_creds(folder)
+    # It wrote a moment ago, as a bot that runs does.
+    write_key(folder, "session-447700900100.0.json", timedelta(), "{}")
+    before = {**before, b"session-447700900100.0.json": snapshot_tree(folder)[b"session-447700900100.0.json"]}
+    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    assert [one["step"] for one in found["tried"]][:2] == ["restore", "restart"]
+    assert told(systemctl) == ["stop -- bot@1001", "restart -- bot@1001"]
+    assert snapshot_tree(folder) == before
+
+
+def test_a_process_that_companies_share_is_restarted_once_and_by_a_yes_alone(
+    folder: Path, systemctl: Path
+) -> None:
+    shutil.copytree(folder, folder.parent / "company_1002")
+    (systemctl / "state").write_text("failed")
+    env = env_of(folder) | unit_env(systemctl) | {"BAILEYS_TOOLS_PROCESS__SYSTEMD": "bots"}
+    auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
+    assert run_cli("recover", "--quiet", env=env | auto).returncode == 5
+    assert told(systemctl) == []
+    assert run_cli("recover", "--quiet", "--yes", env=env).returncode == 5
+    assert told(systemctl) == ["restart -- bots"]
+
+
+# --- what happens beside ------------------------------------------------------------------------------------
+
+
+def test_two_at_a_time_are_one(folder: Path) -> None:
+    import fcntl
+
+    state = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"])
+    state.mkdir(mode=0o700, parents=True)
+    with open(state / "recover.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run_cli("recover", "--yes", env=env_of(folder))
+        assert done.returncode == 75
+        assert run_cli("recover", "--dry-run", env=env_of(folder)).returncode == 0
+
+
+def test_an_alert_goes_out_once_and_an_end_of_it(folder: Path) -> None:
+    from tests.servers import Reply, answering
+
+    with answering(lambda _: Reply({})) as hook:
+        env = {"NOTIFICATION_WEBHOOK": hook.url}
+        with bot_api(Bot()) as server:
+            recover(folder, env=api_env(server) | env, code=5)
+            recover(folder, env=api_env(server) | env, code=5)
+        (told_first,) = hook.requests
+        assert "recovery-due" in told_first.body.decode()
+        with bot_api(Bot(connects_after=1)) as server:
+            recover(folder, "--yes", env=api_env(server) | env)
+        assert len(hook.requests) == 2
+        assert b"recovered" in hook.requests[1].body
