@@ -45,11 +45,12 @@ LADDERS: dict[Cause, tuple[Rung, ...]] = {
 class Means(NamedTuple):
     """What there is to recover with.
 
-    `can_restart`: a process manager may restart the process. `shared_with`: other companies whose bots live in that
-    process. `has_snapshot`: a whole one is there. `stopped`: nothing shows that the bot runs. `can_stop`: its
-    process can be stopped and is nobody else's.
+    `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
+    process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
+    `stopped`: nothing shows that the bot runs. `can_stop`: its process can be stopped and is nobody else's.
     """
 
+    can_see: bool = True
     can_reconnect: bool = False
     can_restart: bool = False
     shared_with: tuple[str, ...] = ()
@@ -90,6 +91,8 @@ def ladder(
 
 
 def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]) -> bool:
+    if rung is Rung.WAIT:
+        return means.can_see
     if rung is Rung.RECONNECT:
         # With no creds a bot that connects makes itself a new identity.
         return means.can_reconnect and (cause is not Cause.CREDS_LOST or Rung.RESTORE in tried)
@@ -157,11 +160,20 @@ _COMMON = (
 )
 
 
+_REPAIRED = (
+    "its folder is repaired, and the bot does not run yet as far as can be seen",
+    "start the bot",
+    "baileys-tools recover --company {company} --dry-run says what became of it",
+)
+
+
 def checklist(
     diagnosis: Diagnosis, means: Means, tried: Collection[Rung], company: str = ""
 ) -> tuple[str, ...]:
     """Given what is wrong and what was tried, return what a person should do, in order; the first says why."""
     lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
+    if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
+        lines = _REPAIRED
     if lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     return tuple(line.replace("{company}", company) for line in lines)

@@ -18,6 +18,7 @@ from tests.support import company_folder, run_cli, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
 QUIET = timedelta(hours=1)
+KEYS = ["session-447700900100.0.json", "pre-key-29.json", "pre-key-30.json"]
 FAST = {
     "BAILEYS_TOOLS_RECOVER__WAIT": "1s",
     "BAILEYS_TOOLS_RECOVER__FIRST_DELAY": "0",
@@ -28,7 +29,7 @@ FAST = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A company folder that is whole and has been quiet for an hour."""
-    folder = company_folder(tmp_path / "sessions", keys={"session-447700900100.0.json": QUIET * 2})
+    folder = company_folder(tmp_path / "sessions", keys=dict.fromkeys(KEYS, QUIET * 2))
     moment = (folder / "creds.json").stat().st_mtime - 3600
     os.utime(folder / "creds.json", (moment, moment))
     return folder
@@ -134,6 +135,7 @@ def test_creds_that_a_kill_has_emptied_come_back_from_the_snapshot(folder: Path,
     assert found["tried"][0]["step"] == "restore"
     assert "1 file(s) came back" in found["tried"][0]["result"]
     assert snapshot_tree(folder) == before
+    assert "start the bot" in found["person"]
 
 
 def test_while_the_bot_answers_nothing_is_restored(folder: Path) -> None:
