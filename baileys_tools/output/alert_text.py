@@ -99,9 +99,10 @@ def _heading(alerts: Sequence[Alert], level: str, *, late: bool) -> str:
     word = "OVER" if level == OK else level.upper()
     if late:
         return f"{word}: {counted(len(alerts), 'late alert')}"
-    counts = [f"{len(alerts) - over} findings"] if len(alerts) - over > 1 else []
-    counts += [f"{over} over"] if over and (over > 1 or len(alerts) > over) else []
-    return f"{word}: {', '.join(counts)}" if counts else word
+    lasting = len(alerts) - over
+    if lasting and over:
+        return f"{word}: {counted(lasting, 'finding')}, {over} over"
+    return word if len(alerts) == 1 else f"{word}: {len(alerts)} findings"
 
 
 # --- entries ------------------------------------------------------------------------------------------------
@@ -131,7 +132,9 @@ def _entry(group: Sequence[Alert]) -> str:
     who = _company(alert) if len(group) == 1 else _companies(group)
     if alert.why is Why.OVER:
         longest = max(one.lasted for one in group)
-        return f"over after {spoken(longest)}: {who}: {_safe(alert.message, alert.company)}"
+        # What it meant is of no interest any more.
+        what = alert.message.partition(": ")[0]
+        return f"over after {spoken(longest)}: {who}: {_safe(what, alert.company)}"
     lines = [
         f"{_severity(alert)} {who}: {_safe(alert.message, alert.company)}{_forecast(alert)}",
         *([f"> {_safe(alert.action, alert.company)}"] if alert.action else []),

@@ -103,7 +103,7 @@ def test_a_run_sends_one_message_for_all_and_an_unchanged_minute_none(folder, en
         "CRITICAL company 1: 176 counted files (limit 175)\n> baileys-tools trigger"
     )
     assert last == (
-        "OVER: 2 over on bot7\n\n"
+        "OVER: 2 findings on bot7\n\n"
         "over after 12 min: company 2: creds.json is empty\n"
         "over after 12 min: company 1: 176 counted files (limit 175)"
     )

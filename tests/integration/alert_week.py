@@ -1,0 +1,194 @@
+"""A week in the life of two bots, minute by minute, and what their operator is told in it.
+
+The folders, the passes of `monitor-once`, the runs of `trigger`, the state, the webhook and the bots' API are real;
+the clock is passed in, and how much disk is free is told.
+
+    python -m tests.integration.alert_week --write
+
+writes the golden log anew: read its diff line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from baileys_tools.commands import monitor_pass
+from baileys_tools.commands.monitor import run_monitor
+from baileys_tools.commands.trigger import alerts, run_trigger
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.domain.health_surroundings import Space
+from baileys_tools.sessions.roots import Root
+from baileys_tools.state.database import State, open_state
+from tests.servers import Reply, Request, answering
+from tests.support import company_folder, creds, write_key
+
+GOLDEN = Path(__file__).parent / "alert_week.txt"
+START = datetime(2026, 1, 12, tzinfo=UTC)  # a Monday
+MINUTES = 7 * 24 * 60
+SHOP, DESK = "1001", "1002"
+
+
+def at(day: int, hour: int, minute: int = 0) -> int:
+    """The minute of the week at which a day (0 is Monday) has this time."""
+    return (day * 24 + hour) * 60 + minute
+
+
+class Week:
+    """What happens in it. `free` is the room on the disk in bytes, `connected` what the bots' API says."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.free = 40_000_000_000
+        self.connected = True
+        self.now = START
+        self.pre_key = 60
+        keys = {f"session-{4_917_000_000_000 + n}.0.json": timedelta(hours=1) for n in range(64)}
+        for company in (SHOP, DESK):
+            pre_keys = {f"pre-key-{n}.json": timedelta(hours=2) for n in range(1, 61)}
+            folder = company_folder(
+                root, company, keys | pre_keys, now=START, nextPreKeyId=10_001, firstUnuploadedPreKeyId=10_001
+            )
+            write_key(folder, "pre-key-10000.json", timedelta(hours=1), now=START)
+            self.settle(company)
+
+    def settle(self, company: str) -> None:
+        """Give the folder the time of the simulated clock."""
+        then = self.now.timestamp() - 1
+        os.utime(self.folder(company), (then, then))
+
+    def folder(self, company: str) -> Path:
+        return self.root / f"company_{company}"
+
+    def new_pre_key(self, company: str) -> None:
+        """The bot makes one more pre-key."""
+        self.pre_key += 1
+        write_key(self.folder(company), f"pre-key-{self.pre_key}.json", now=self.now)
+        self.settle(company)
+
+    def file_comes_and_goes(self, company: str) -> None:
+        """One file more, or one less than a minute ago."""
+        path = self.folder(company) / "session-490000.0.json"
+        if path.exists():
+            path.unlink()
+        else:
+            write_key(self.folder(company), path.name, now=self.now)
+        self.settle(company)
+
+    def write_creds(self, company: str, content: str) -> None:
+        write_key(self.folder(company), "creds.json", content=content, now=self.now)
+        self.settle(company)
+
+    def live(self, minute: int) -> None:
+        """Let happen what happens in this minute."""
+        whole = json.dumps(creds(nextPreKeyId=10_001, firstUnuploadedPreKeyId=10_001))
+        # Tuesday: the shop's folder grows by a file every six minutes, until trigger cleans it.
+        if at(1, 6) <= minute < at(1, 11) and minute % 6 == 0:
+            self.new_pre_key(SHOP)
+        # Wednesday and Thursday: a connection that comes back by itself, and one that takes 20 minutes.
+        self.connected = not (at(2, 10) <= minute < at(2, 10, 2) or at(3, 14) <= minute < at(3, 14, 20))
+        # Friday: the desk's creds.json is emptied, and restored 40 minutes later.
+        if minute == at(4, 3):
+            self.write_creds(DESK, "")
+        if minute == at(4, 3, 40):
+            self.write_creds(DESK, whole)
+        # Saturday: the disk fills up in the course of an hour, and is tidied at half past eight.
+        if at(5, 17) <= minute < at(5, 20, 30):
+            self.free = max(0, 640_000_000 - (minute - at(5, 17)) * 10_000_000)
+        else:
+            self.free = 40_000_000_000
+        # Sunday: a folder hovers about a limit for two hours.
+        if at(6, 8) <= minute < at(6, 9, 55) and minute % 5 == 0:
+            self.new_pre_key(DESK)
+        if at(6, 12) <= minute < at(6, 14):
+            self.file_comes_and_goes(DESK)
+
+
+def alert_week(folder: Path) -> str:
+    """Live through the week in `folder` and return the log of what was told, one entry a message."""
+    told: list[Request] = []
+
+    def answer(asked: Request) -> Reply:
+        if asked.method == "GET":
+            return Reply({"connected": week.connected})
+        told.append(asked)
+        return Reply({})
+
+    week = Week(folder / "sessions")
+    log: list[str] = []
+    with (
+        answering(answer) as server,
+        _disk_of(lambda: week.free),
+        open_state(str(folder / "state"), START) as state,
+    ):
+        plain, asking = _settings(folder, server.url, ask=False), _settings(folder, server.url, ask=True)
+        for minute in range(MINUTES):
+            week.now = now = START + timedelta(minutes=minute)
+            week.live(minute)
+            # The API is asked on the two days on which it has something to say: a request costs more than a pass.
+            run_monitor(asking if _is_asked(minute) else plain, state, now)
+            if minute % 30 == 0:
+                _trigger(plain, state, now)
+            log += [_entry(now, asked) for asked in told]
+            told.clear()
+    return "\n".join(log)
+
+
+def _is_asked(minute: int) -> bool:
+    return at(2, 9, 45) <= minute < at(2, 10, 30) or at(3, 13, 45) <= minute < at(3, 15)
+
+
+def _settings(folder: Path, url: str, *, ask: bool) -> LoadedSettings:
+    environ = {
+        "BAILEYS_SESSIONS_PATH": str(folder / "sessions"),
+        "BAILEYS_TOOLS_STATE_DIR": str(folder / "state"),
+        "NOTIFICATION_WEBHOOK": f"{url}/hook",
+        "BAILEYS_TOOLS_NOTIFY__HOST": "bot7",
+        "HOME": str(folder),
+    }
+    if ask:
+        file = folder / "ask.yaml"
+        status = "{request: GET /status, connected: connected, disconnected: '!connected'}"
+        file.write_text(f"bot_api:\n  url: {url}\n  status: {status}\n")
+        environ["BAILEYS_TOOLS_CONFIG"] = str(file)
+    return load_settings({}, environ, cwd=str(folder), home=str(folder), system_config="/nonexistent")
+
+
+def _trigger(loaded: LoadedSettings, state: State, now: datetime) -> None:
+    path = loaded.settings.sessions.path
+    assert path is not None
+    run_trigger(loaded.settings, path, state, now, tell=alerts(loaded.settings, state, now))
+
+
+@contextmanager
+def _disk_of(free: Callable[[], int]) -> Iterator[None]:
+    """Tell the passes how much room there is: a disk of 50 GB, which no test machine has to have."""
+
+    def space(root: Root) -> Space:
+        return Space(50_000_000_000, free(), 3_000_000, 2_900_000)
+
+    real = monitor_pass._space
+    monitor_pass._space = space
+    try:
+        yield
+    finally:
+        monitor_pass._space = real
+
+
+def _entry(now: datetime, asked: Request) -> str:
+    head = f"--- {now:%a %H:%M} [{asked.json['level']}] "
+    return head.ljust(60, "-") + "\n" + str(asked.json["text"]) + "\n"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        written = alert_week(Path(scratch))
+    if "--write" in sys.argv:
+        GOLDEN.write_text(written)
+    print(written)

@@ -1,0 +1,13 @@
+"""A week of life, and the alert log that a sensible operator wants of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.alert_week import GOLDEN, alert_week
+
+
+def test_a_week_of_life_tells_exactly_what_a_sensible_operator_wants(tmp_path: Path) -> None:
+    assert alert_week(tmp_path) == GOLDEN.read_text(), (
+        "read the difference line by line, then: python -m tests.integration.alert_week --write"
+    )
