@@ -176,7 +176,8 @@ def run_recover(
                 _climb(job, company, one) if one.ending is Ending.PLANNED else one
                 for company, one in zip(job.companies, looked, strict=True)
             ]
-        return RecoverReport(root.path, job.now, acts, dry_run, looked)
+        code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
+        return RecoverReport(root.path, job.now, acts, dry_run, looked, code)
 
 
 def _look(

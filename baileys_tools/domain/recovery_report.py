@@ -51,19 +51,20 @@ class CompanyRecovery:
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
-    """A whole run. `acts` is whether steps were taken at all."""
+    """A whole run. `acts` is whether steps were taken, `code_when_away` the exit code where a bot is still away."""
 
     root: str
     now: datetime
     acts: bool
     dry_run: bool
     companies: Sequence[CompanyRecovery]
+    code_when_away: ExitCode = ExitCode.CRITICAL
 
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         left = {company.ending for company in self.companies} & {Ending.PLANNED, Ending.PERSON}
-        return ExitCode.CRITICAL if left and not self.dry_run else ExitCode.DONE
+        return self.code_when_away if left else ExitCode.DONE
 
 
 CODES = frozenset({"recovery-due", "needs-person"})
