@@ -22,9 +22,6 @@ is made for cron, for an operator over SSH, and for CI.
 
 def man_page() -> str:
     """Return the page in the man macros of groff and mandoc."""
-    load_commands("")
-    root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="baileys-tools")
     lines = [
         f'.TH BAILEYS-TOOLS 1 "" "baileys-tools {__version__}" "User Commands"',
         ".SH NAME",
@@ -37,8 +34,8 @@ def man_page() -> str:
         *_paragraph(_DESCRIPTION),
         ".SH COMMANDS",
     ]
-    for name, command, path in _leaves(root, context, ()):
-        lines += _command(name, command, path)
+    for name, command, context in all_commands():
+        lines += _command(name, command, context)
     for topic, page in TOPICS.items():
         lines += [f'.SH "{_escaped(topic.replace("-", " ").upper())}"', ".nf", *_raw(page.text()), ".fi"]
     lines += [
@@ -51,10 +48,16 @@ def man_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def all_commands() -> Iterator[tuple[str, Any, typer.Context]]:
+    """Every command that runs something: its name with that of its group, and what typer knows of it."""
+    load_commands("")
+    root = typer.main.get_command(app)
+    yield from _leaves(root, typer.Context(root, info_name="baileys-tools"), ())
+
+
 def _leaves(
     command: Any, context: typer.Context, path: tuple[str, ...]
 ) -> Iterator[tuple[str, Any, typer.Context]]:
-    """Every command that runs something, groups walked through, in the order of the help."""
     if not hasattr(command, "list_commands"):
         yield " ".join(path), command, context
         return

@@ -1,0 +1,115 @@
+"""The documentation names what exists: links, headings, tests, commands and their options; and a page's lines run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.cli.manpage import all_commands
+from baileys_tools.domain.finding_codes import CODES, NOTICE
+from tests.support import COMMAND, scrubbed_environment
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as the usual renderers make them."""
+    headings = re.findall(r"^#+ +(.+?) *$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        place, _, anchor = target.partition("#")
+        if "://" in place:
+            continue
+        file = (page.parent / place) if place else page
+        if place in COMING[0] and not file.exists():
+            continue
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+OPTIONS = {
+    name: {option for part in command.params for option in part.opts} for name, command, _ in all_commands()
+}
+"""Every command, `cron install` as two words, with its options."""
+
+COMING = (
+    {"alerts.md", "monitoring.md", "logs.md", "recovery.md", "reports.md"},
+    {*("recover", "report", "watch", "logs", "reset", "incidents")},
+)
+"""Pages and commands that are named before they are here; none is once they are."""
+
+
+@page
+def test_every_command_can_be_typed(page: Path) -> None:
+    """Each `baileys-tools ...` names a command that exists, with options that it has."""
+    for text in re.findall(r"baileys-tools +([a-z][^`\n|#>&;)]*)", page.read_text()):
+        words = text.split("  ")[0].replace("'", " ").split()
+        command = " ".join(words[:2]) if " ".join(words[:2]) in OPTIONS else words[0]
+        given = {re.sub(r"[=.,:].*", "", word) for word in words if word.startswith("--")} - {"--", "--help"}
+        if command in OPTIONS:
+            assert given <= OPTIONS[command], text
+        else:
+            # Prose ("baileys-tools keeps ..."), a group, or a command that nobody has.
+            assert not given or command in COMING[1], text
+
+
+@page
+def test_every_command_line_begins_with_a_command(page: Path) -> None:
+    known = {name.split()[0] for name in OPTIONS} | COMING[1]
+    for word in re.findall(r"(?:^ {4}|^\$ |`)baileys-tools +([a-z][a-z-]*)", page.read_text(), re.MULTILINE):
+        assert word in known, word
+
+
+def test_the_promises_name_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text()
+    named = set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", text))
+    assert len(named) > 40
+    for file, test in named:
+        tree = ast.parse((ROOT / "tests" / file).read_text())
+        found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert test in found, f"{file}::{test}"
+
+
+def test_every_promise_has_a_test() -> None:
+    promised = (ROOT / "docs" / "promises.md").read_text().partition("## Promised")[2].partition("## Not")[0]
+    for row in re.findall(r"^\| (.+) \|$", promised, re.MULTILINE)[1:]:
+        assert "::test_" in row, row
+
+
+def test_the_runbook_has_every_alert() -> None:
+    linked = set(re.findall(r"findings\.md#([a-z-]+)", (ROOT / "docs" / "runbook.md").read_text()))
+    assert linked == {code for code, info in CODES.items() if info.worst != NOTICE}
+
+
+def test_the_lines_for_ci_run(tmp_path: Path) -> None:
+    text = (
+        (ROOT / "docs" / "ci.md").read_text().partition("## Your policy")[2].partition("## Your crontab")[0]
+    )
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert len(lines) == 3
+    script = "\n".join(["set -eu", f"cd {shlex.quote(str(tmp_path))}", *lines])
+    script = script.replace("fixtures/lay.py", f"{ROOT}/fixtures/lay.py").replace("/tmp/ci", f"{tmp_path}/ci")
+    path = f"{COMMAND.parent}:{os.environ['PATH']}"
+    run = subprocess.run(
+        ["sh", "-c", script], env=scrubbed_environment({"PATH": path}), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    tightened = script.replace('!= "healthy"', '== "healthy"')
+    assert tightened != script
+    again = subprocess.run(
+        ["sh", "-c", tightened], env=scrubbed_environment({"PATH": path}), capture_output=True
+    )
+    assert again.returncode == 1, "the check can fail"
