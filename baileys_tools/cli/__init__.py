@@ -16,7 +16,7 @@ MODULES = {
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("recover", "reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
-    "host": ("cron", "doctor", "help"),
+    "host": ("cron", "doctor", "watch", "help"),
 }
 """Which module has which commands and groups, in the order of the help."""
 

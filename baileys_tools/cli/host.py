@@ -1,4 +1,4 @@
-"""The host: `cron` and `doctor`, and `help`."""
+"""The host: `cron`, `doctor` and `watch`, and `help`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from baileys_tools.cli.app import (
+    CompanyOption,
     ConfigOption,
     JsonOption,
     QuietOption,
@@ -151,6 +152,31 @@ def doctor(
 
     flags = {"sessions.path": sessions}
     finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))
+
+
+@app.command()
+def watch(
+    interval: Annotated[
+        str, typer.Option("--interval", metavar="TIME", help="How often to look. [default: 15s]")
+    ] = "15s",
+    company: CompanyOption = None,
+    sessions: SessionsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show in this terminal how all companies are, again and again.
+
+    What `status` shows, the findings that matter and the last runs of the jobs. Space looks again at once, q or
+    Ctrl-C ends it. Needs a terminal; cron and scripts take `status --json`.
+
+    \b
+    Examples:
+      baileys-tools watch
+      baileys-tools watch --interval 5s --company 1001
+    """
+    from baileys_tools.commands.watch import watch_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(lambda: watch_command(flags, config, interval))
 
 
 @app.command("help")
