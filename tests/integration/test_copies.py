@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.snapshots.repository import Repository
-from tests.support import company_folder, creds, missing, run_cli, write_key
+from tests.support import company_folder, creds, missing, run_cli, snapshot_tree, write_key
 
 OLD = timedelta(hours=3)
 KEYS = {
@@ -182,6 +182,26 @@ def test_copies_are_sent_once_and_come_back_on_an_empty_machine(place, sessions,
     ]
     assert names[0] == names[1]
     assert run_cli("verify", "--all", "--deep", env=empty).returncode == 0
+
+    (tmp_path / "new-sessions").mkdir()
+    empty["BAILEYS_SESSIONS_PATH"] = str(tmp_path / "new-sessions")
+    for company in ("1001", "1002"):
+        done = run_cli("restore", "--company", company, "--keep-sessions", "--yes", env=empty)
+        assert done.returncode == 0, done.stderr
+        name = f"company_{company}"
+        assert_same_session(sessions / name, tmp_path / "new-sessions" / name)
+
+
+def assert_same_session(before: Path, after: Path) -> None:
+    """Every file as it was; only the pre-key counters of creds have gone past all that may have been uploaded."""
+    was, now = snapshot_tree(before), snapshot_tree(after)
+    assert was.keys() == now.keys()
+    assert {name for name in was if was[name] != now[name]} <= {b"creds.json"}
+    then = json.loads((before / "creds.json").read_text())
+    fitted = json.loads((after / "creds.json").read_text())
+    assert fitted["nextPreKeyId"] == fitted["firstUnuploadedPreKeyId"] > then["nextPreKeyId"]
+    counters = dict.fromkeys(["nextPreKeyId", "firstUnuploadedPreKeyId"])
+    assert {**fitted, **counters} == {**then, **counters}
 
 
 def test_a_cut_connection_is_a_finding_and_the_next_run_makes_up_for_it(place, sessions, tmp_path):
