@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from tests.canaries import PRIVATE_KEY, listen
+
 COMMAND = Path(sys.executable).parent / "baileys-tools"
 """The command as pip installed it, beside the interpreter that runs the tests."""
 
@@ -82,11 +84,13 @@ def run_cli(
 ) -> subprocess.CompletedProcess[str]:
     """Run the installed `baileys-tools` with `arguments`; `env` is added to a scrubbed environment.
 
-    Output is decoded as UTF-8 with surrogateescape, so that a raw byte that reached the terminal is seen.
+    Output is decoded as UTF-8 with surrogateescape, so that a raw byte that reached the terminal is seen. A secret in
+    it, or in what the command leaves behind, fails the test (tests/canaries.py).
     """
-    return subprocess.run(
+    environment = scrubbed_environment(env)
+    done = subprocess.run(
         [COMMAND, *arguments],
-        env=scrubbed_environment(env),
+        env=environment,
         cwd=cwd or os.environ["HOME"],
         input=input if input is not None else "",
         capture_output=True,
@@ -95,6 +99,8 @@ def run_cli(
         timeout=timeout,
         check=False,
     )
+    listen(environment, done.stdout + done.stderr)
+    return done
 
 
 # --- session folders by hand --------------------------------------------------------------------------------
@@ -103,7 +109,7 @@ def run_cli(
 def creds(**changes: Any) -> dict[str, Any]:
     """A paired creds.json as v6 and v7 write it, cut down to the facts that rules look at."""
     key_pair = {
-        "private": {"type": "Buffer", "data": "cHJpdmF0ZQ=="},
+        "private": {"type": "Buffer", "data": PRIVATE_KEY},
         "public": {"type": "Buffer", "data": "cHVibGlj"},
     }
     return {
