@@ -93,8 +93,15 @@ def _kinds(rows: Sequence[KindRow], style: Style) -> Iterator[str]:
         f"  {'kind':22} {'files':>7} {'size':>9}" + "".join(f"{age:>6}" for age in ages), "bold"
     )
     for row in rows:
-        numbers = "".join(f"{number or '.':>6}" for number in row.by_age)
+        numbers = "".join(f"{_short(number):>6}" for number in row.by_age)
         yield f"  {row.kind:22} {row.files:>7,} {format_size(row.size):>9}{numbers}"
+
+
+def _short(number: int) -> str:
+    """Five characters at most, so that the columns stand apart."""
+    if not number:
+        return "."
+    return str(number) if number < 100_000 else f"{number // 1_000}k"
 
 
 def _histogram(rows: Sequence[KindRow], block: str) -> Iterator[str]:

@@ -81,6 +81,10 @@ def _stat_all(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
     return stats
 
 
+_LARGEST_PARSED = 4 << 20
+"""No key of Baileys comes near this; parsing what somebody else put there could take all memory."""
+
+
 class _Look(NamedTuple):
     """What one reading of a file found: why it is not whole, and when it was last written."""
 
@@ -113,7 +117,7 @@ def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dic
     found = {}
     for name in names:
         try:
-            broken = _why_broken(name, read_regular_file(folder, name, LARGEST_FILE), mappings)
+            broken = _why_broken(name, read_regular_file(folder, name, _LARGEST_PARSED), mappings)
             if broken is not None:
                 modified = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
                 found[name] = _Look(broken, modified)
@@ -127,7 +131,7 @@ def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dic
 def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken | None:
     if not content:
         return Broken.EMPTY
-    if len(content) >= LARGEST_FILE:
+    if len(content) >= _LARGEST_PARSED:
         return None  # not read to its end; its size is a finding by itself
     try:
         value = json.loads(content)
