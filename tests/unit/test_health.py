@@ -130,6 +130,16 @@ def test_the_count_is_what_the_cleanup_policy_counts(ids, guard):
     assert count_files(facts, 50, guard=guard).counted == plan.counted_before
 
 
+@pytest.mark.parametrize(
+    ("mappings", "others", "is_said"),
+    [(48, 0, False), (50, 47, True), (50, 48, False), (100, 97, True), (100, 98, False)],
+)
+def test_most_files_are_lid_mappings_from_half_and_fifty_on(mappings, others, is_said):
+    names = ["creds.json", "pre-key-30.json", *sessions(others)]
+    names += [f"lid-mapping-{n}{end}.json" for n in range(mappings // 2) for end in ("", "_reverse")]
+    assert ("mostly-lid-mappings" in by_code(cheap_findings("1", listing(names), RULES, NOW))) is is_said
+
+
 # --- creds --------------------------------------------------------------------------------------------------
 
 UNPAIRED = CREDS._replace(paired=False)
