@@ -1,4 +1,4 @@
-"""When a session is in trouble: `recover`, `reconnect`, `init`, `qr` and `send-test`."""
+"""When a session is in trouble: `logs`, `recover`, `reconnect`, `init`, `qr` and `send-test`."""
 
 from __future__ import annotations
 
@@ -59,6 +59,32 @@ def recover(
             flags, config, dry_run=dry_run, yes=yes, verbose=verbose, as_json=json, quiet=quiet
         )
     )
+
+
+@app.command()
+def logs(
+    company: Annotated[
+        list[str] | None,
+        typer.Option("--company", metavar="ID", help="The company. [default: the only one with a log]"),
+    ] = None,
+    since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back; 90d at most.")] = "24h",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Count what a bot's log says: reconnects, failed attempts, messages that it could not read.
+
+    Reads what is new since the last time and keeps counts by the hour, no text. The log itself is named in the settings
+    (logs). Exits with 4 for a warning, 5 for anything worse.
+
+    \b
+    Examples:
+      baileys-tools logs --company 1001
+      baileys-tools logs --company 1001 --since 7d
+      baileys-tools logs --company 1001 --json | jq .reconnects
+    """
+    from baileys_tools.commands.logs import logs_command
+
+    finish(lambda: logs_command({"sessions.companies": company or None}, config, since, as_json=json))
 
 
 @app.command()

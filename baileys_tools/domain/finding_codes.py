@@ -91,6 +91,13 @@ CODES: Mapping[str, CodeInfo] = {
     "needs-person": CodeInfo(CRITICAL, "A bot is away, and only a person can bring it back."),
     "recovered": CodeInfo(NOTICE, "`recover` has brought a bot back."),
     "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),
+    # --- the bot's log
+    "device-removed": CodeInfo(EMERGENCY, "WhatsApp removed the device: the session is dead."),
+    "two-processes": CodeInfo(CRITICAL, "Two processes push each other out of one session."),
+    "reconnects-many": CodeInfo(WARNING, "The bot had to connect again too often."),
+    "session-burst": CodeInfo(WARNING, "Many contacts began their sessions anew within an hour."),
+    "log-silent": CodeInfo(WARNING, "The bot's log has been silent for unusually long."),
+    "log-unreadable": CodeInfo(WARNING, "A log that the settings name cannot be read."),
     # --- what cannot be watched
     "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),

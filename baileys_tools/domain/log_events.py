@@ -115,11 +115,11 @@ class LogFacts(NamedTuple):
 
 
 class HourCount(NamedTuple):
-    """How often an event happened in the hour that began at `hour`."""
+    """An event happened `number` times in the hour that began at `hour`."""
 
     hour: datetime
     event: LogEvent
-    count: int
+    number: int
 
 
 def reconnects_in(counts: Mapping[LogEvent, int]) -> int:
@@ -144,5 +144,5 @@ def summed(hours: Iterable[HourCount]) -> dict[LogEvent, int]:
     """Given counts by hour, return their sums."""
     sums: dict[LogEvent, int] = {}
     for one in hours:
-        sums[one.event] = sums.get(one.event, 0) + one.count
+        sums[one.event] = sums.get(one.event, 0) + one.number
     return sums

@@ -99,5 +99,15 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (key, company)
         ) WITHOUT ROWID""",
     ),
+    (
+        # `hour` counts hours since 1970, `event` is a value of domain/log_events.py: LogEvent.
+        """CREATE TABLE log_hours (
+            company TEXT NOT NULL,
+            hour INTEGER NOT NULL,
+            event TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (company, hour, event)
+        ) WITHOUT ROWID""",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from baileys_tools.config import ConfigError, load_settings
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.config.schema import Logs
 
 
-def load(tmp_path, text):
+def load(tmp_path: Path, text: str) -> Logs:
     file = tmp_path / "settings.yaml"
     file.write_text(text)
     return load_settings(
