@@ -120,6 +120,31 @@ def test_a_backup_killed_here_and_there_leaves_nothing_half(tmp_path):
     assert hits >= 4
 
 
+def test_a_verification_killed_at_any_change_still_has_the_whole_one_and_finds_the_damaged_one(tmp_path):
+    scene = Scene(tmp_path, 2)
+    first, second = sorted((scene.place / "kept/company_1001").glob("*.tar.zst"))
+    second.write_bytes(second.read_bytes()[:-1])
+    scene.reset()
+    verify = [COMMAND, "verify", "--quiet"]
+    changing = ["rename", "renameat", "fsync", "flock"]
+    run, calls = traced(verify, calls=[*changing, "openat"], env=scene.env)
+    assert run.returncode == 11
+    start = next(index for index, call in enumerate(calls) if first.parent.name in call.text)
+    points = [call for call in calls[start:] if call.name in changing]
+    assert {call.name for call in points} & {"rename", "renameat"}
+    for call in points:
+        scene.reset()
+        inject = f"inject={call.name}:signal=KILL:when={call.nth}"
+        killed, _ = traced(verify, "-e", inject, calls=[call.name], env=scene.env)
+        assert killed.returncode == -9, call
+        with Repository(str(scene.repository)) as opened:
+            listed = opened.snapshots("1001")
+            opened.read_whole(listed[0])
+        assert [info.file.removesuffix(".damaged") for info in listed] == [first.name, second.name]
+        assert run_cli("verify", "--all", env=scene.env).returncode == 11
+        assert run_cli("verify", env=scene.env).returncode == 0
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(3000)
 def test_a_backup_killed_at_every_call_leaves_nothing_half(tmp_path):
