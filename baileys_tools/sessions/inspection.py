@@ -21,11 +21,11 @@ from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file, scan_folder
 
-_DELAYS = (0.02, 0.05, 0.1, 0.3)
+DELAYS = (0.02, 0.05, 0.1, 0.3)
 """Seconds before each further look at files that are not whole: a write by the bot takes a few milliseconds."""
 
 
-def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = _DELAYS) -> Inspected:
+def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS) -> Inspected:
     """Given the handle of a session folder, return all that can be seen of it. Raises OSError."""
     facts = scan_folder(folder)
     stats = _stat_all(folder, facts)
