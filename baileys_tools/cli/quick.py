@@ -6,6 +6,7 @@ test holds that both ways understand the same.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -26,7 +27,11 @@ def quick_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     if not arguments or arguments[0] != "monitor-once":
         return None
     given = understood(arguments[1:])
-    return None if given is None else partial(_monitor_once, **given)
+    if given is None:
+        return None
+    # Over before it would pay to look for garbage: 5 of 116 ms with a thousand companies.
+    gc.disable()
+    return partial(_monitor_once, **given)
 
 
 def understood(words: Sequence[str]) -> dict[str, Any] | None:

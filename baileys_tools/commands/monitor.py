@@ -18,9 +18,10 @@ from baileys_tools.errors import BaileysToolsError, UsageError
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state, to_seconds
-from baileys_tools.state.spool import take_in
+from baileys_tools.state.spool import is_worth_taking_in, take_in
 from baileys_tools.units import printable
 
+COMMAND = "monitor-once"
 THINNED = "thinned"
 THIN_EVERY = timedelta(hours=6)
 
@@ -55,9 +56,8 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
     now = datetime.now(UTC)
     with (
         open_state(settings.state.dir, now) as state,
-        recorded("monitor-once", settings, now, quiet=options.quiet) as run,
+        recorded(COMMAND, settings, now, quiet=options.quiet) as run,
     ):
-        run.state = state
         report = run_monitor(loaded, state, now, notify=options.notify)
         run.ended(report.exit_code, companies=len(report.companies), findings=len(report.findings))
     return _show(report, options)
@@ -94,7 +94,8 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     """
     settings = loaded.settings
     root_path = require_sessions_path(loaded)
-    take_in(state)
+    if is_worth_taking_in(state.folder, COMMAND):
+        take_in(state)
     done: list[Finding] = []
     try:
         root = Root(root_path)

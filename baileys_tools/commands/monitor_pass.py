@@ -107,7 +107,7 @@ def look_once(
         rules.thresholds,
         watched,
         worst_first(host),
-        unknown=frozenset([*gone, *_unanswered(looks, snapshots, asked)]),
+        unknown=frozenset([*gone, *_unanswered(looks, snapshots, asked, settings.backup.path is not None)]),
     )
     looked_at = {company.id for company in watched} | {""}
     return report._replace(news=remember_news(state, report, looked_at)), asked
@@ -124,14 +124,14 @@ def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -
 
 
 def _unanswered(
-    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: Asked
+    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: Asked, is_backed_up: bool
 ) -> Iterator[str | Key]:
     """Yield the companies, and the (company, code), of which this pass could not tell how they are."""
     yield from asked.unknown
     for company, look in looks.items():
         if look.trouble:
             yield company
-        if company not in snapshots:
+        if is_backed_up and company not in snapshots:
             yield from ((company, code) for code in SNAPSHOT_CODES)
 
 

@@ -14,7 +14,7 @@ from baileys_tools.domain.counting import count_files
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.health import HealthRules, cheap_findings
 from baileys_tools.domain.thresholds import LEVELS, Thresholds, level_of
-from baileys_tools.domain.watch import Look, from_plain, full_look_is_due, to_plain, unreadable
+from baileys_tools.domain.watch import Look, Stamp, from_plain, full_look_is_due, to_plain, unreadable
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.look import list_folder, stamp_of, weigh
 from baileys_tools.sessions.roots import Company, Root
@@ -82,6 +82,7 @@ def _fingerprint(rules: HealthRules) -> str:
 
 class _Task(NamedTuple):
     company: Company
+    stamp: Stamp | None
     known: Look | None
     full: bool
 
@@ -99,10 +100,11 @@ def look_at_all(
     for company in companies:
         before = known.get(company.id)
         full = before is None or full_look_is_due(company.id, before, seconds)
-        if before is not None and not full and before.settled and _stands_still(root, company, before):
+        stamp = _stamp(root, company)
+        if before is not None and not full and before.settled and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, before, full))
+            tasks.append(_Task(company, stamp, before, full))
     rules = rules_of(settings)
     work = partial(_look, root, rules, settings, now)
     done = for_each(tasks, work, lambda task, why: unreadable(f"the process that looked {why}", task.known))
@@ -110,26 +112,25 @@ def look_at_all(
     return found, frozenset(task.company.id for task in tasks)
 
 
-def _stands_still(root: Root, company: Company, before: Look) -> bool:
+def _stamp(root: Root, company: Company) -> Stamp | None:
     try:
-        return stamp_of(root.fd, company) == before.stamp
+        return stamp_of(root.fd, company)
     except OSError:
-        return False
+        return None  # opening it will say why
 
 
 def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
     try:
         with root.open(task.company) as folder:
-            return _look_into(root, folder, rules, settings, now, task)
+            return _look_into(folder, rules, settings, now, task)
     except OSError as error:
         return unreadable(say_why(error), task.known)
 
 
-def _look_into(
-    root: Root, folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task
-) -> Look:
+def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
     company, before = task.company, task.known
-    stamp, settled, facts = list_folder(root.fd, company, folder)
+    stamp = task.stamp or Stamp(0, 0, 0, 0, 0)
+    facts, settled = list_folder(folder, stamp)
     count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
     was_linked = paired or (before is not None and before.was_linked)
@@ -146,7 +147,7 @@ def _look_into(
             _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
         )
     findings = cheap_findings(
-        company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest
+        company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
     )
     return Look(
         stamp=stamp,

@@ -50,18 +50,19 @@ def cheap_findings(
     was_linked: bool = False,
     last_activity: datetime | None = None,
     strictest_leaves: int = 0,
+    count: FileCount | None = None,
 ) -> list[Finding]:
     """Given a listing with what `creds.json` says, return what is wrong, the worst first.
 
     Of stats only that of `creds.json` is needed. `was_linked` says that this folder held a linked session at an
     earlier look, so that an empty one is a loss and not a beginning. `last_activity` is when the bot last wrote,
     where that is known, `strictest_leaves` how many counted files the latest plan said even the emergency
-    limits would leave (`CleanupPlan.emergency_would_leave`). A torn reading of creds is for the reader to repeat
-    before this is asked.
+    limits would leave (`CleanupPlan.emergency_would_leave`), `count` what `count_files` says where it was asked.
+    A torn reading of creds is for the reader to repeat before this is asked.
     """
     found = [
         *_creds_findings(company, facts, was_linked=was_linked),
-        *_count_findings(company, facts, rules, strictest_leaves),
+        *_count_findings(company, facts, rules, strictest_leaves, count),
         *key_findings(company, facts),
         *_stray_findings(company, facts),
         *_clock_findings(company, facts, now),
@@ -217,9 +218,9 @@ def _not_linked_yet(company: str, why: str) -> Finding:
 
 
 def _count_findings(
-    company: str, facts: FolderFacts, rules: HealthRules, strictest_leaves: int
+    company: str, facts: FolderFacts, rules: HealthRules, strictest_leaves: int, count: FileCount | None
 ) -> Iterator[Finding]:
-    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count or count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
     level = level_of(count.counted, rules.thresholds)
     if level is not Level.HEALTHY:
         yield _too_many(company, count, max(count.fixed, strictest_leaves), rules.thresholds)

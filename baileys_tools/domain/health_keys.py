@@ -8,7 +8,7 @@ from typing import NamedTuple
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import Kind, key_id_of, pre_key_ids
+from baileys_tools.domain.keyfiles import Kind, key_id_of
 from baileys_tools.domain.senderkeys import sort_by_owner
 from baileys_tools.units import counted
 
@@ -34,8 +34,8 @@ def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterato
     last = (creds.next_pre_key_id or 0) - 1
     if last < 1:
         return
-    ids = pre_key_ids(facts.of(Kind.PRE_KEY))
-    if not ids:
+    pre_keys = facts.of(Kind.PRE_KEY)
+    if not pre_keys:
         yield Finding(
             "pre-keys-gone",
             Severity.WARNING,
@@ -45,14 +45,14 @@ def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterato
             "at its next login.",
             {"pre_keys": 0, "expected_id": last},
         )
-    elif last not in ids:
+    elif f"pre-key-{last}.json" not in pre_keys:
         yield Finding(
             "pre-key-last-missing",
             Severity.NOTICE,
             company,
-            f"pre-key {last}, the newest, is gone; {counted(len(ids), 'other')} there",
+            f"pre-key {last}, the newest, is gone; {counted(len(pre_keys), 'other')} there",
             "Nothing to do: a new chat may have used it up. Baileys 7 uploads five more at its next login.",
-            {"expected_id": last, "pre_keys": len(ids)},
+            {"expected_id": last, "pre_keys": len(pre_keys)},
         )
 
 

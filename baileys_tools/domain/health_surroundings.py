@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules
-from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.units import counted, format_age, format_duration, format_size, printable
+
+if TYPE_CHECKING:
+    # The watching pays for every import at every minute.
+    from baileys_tools.domain.snapshot import SnapshotInfo
 
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""

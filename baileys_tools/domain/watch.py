@@ -243,5 +243,8 @@ def said_key(finding: Finding) -> str:
     return f"{finding.code} {finding.company}"
 
 
+_RANKS = {severity.value: severity.rank for severity in Severity}
+
+
 def _rank(severity: str | None) -> int:
-    return Severity(severity).rank if severity in set(Severity) else -1
+    return _RANKS.get(severity or "", -1)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from stat import S_ISDIR
-from typing import NamedTuple
 
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.watch import Stamp
 from baileys_tools.sessions.roots import Company
-from baileys_tools.sessions.scan import RETRY_DELAYS, scan_names
+from baileys_tools.sessions.scan import scan_names
 
 CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on: within one step a second change shows nowhere."""
@@ -33,28 +32,14 @@ def stamp_of(root: int, company: Company) -> Stamp | None:
     return Stamp(folder.st_mtime_ns, folder.st_ino, creds.st_mtime_ns, creds.st_size, creds.st_ino)
 
 
-class Listing(NamedTuple):
-    """A folder's names and creds, with the stamp from just before they were read.
+def list_folder(folder: int, stamp: Stamp) -> tuple[FolderFacts, bool]:
+    """Given a folder's handle and a stamp from before, list it. Raises OSError.
 
-    `settled`: a change since would show in the stamp.
+    Return the facts, and whether a change that came after the listing would show in the stamp.
     """
-
-    stamp: Stamp
-    settled: bool
-    facts: FolderFacts
-
-
-def list_folder(root: int, company: Company, folder: int) -> Listing:
-    """Given the handles of the sessions path and of a company's folder, list it. Raises OSError."""
-    stamp = stamp_of(root, company)
-    if stamp is None:
-        raise NotADirectoryError(f"{company.entry} was replaced meanwhile")
     looked_at = time.time_ns()
     newest = max(stamp.folder_mtime, stamp.creds_mtime)
-    # A file that nobody has touched for a while is no torn reading, so there is nothing to wait for.
-    is_being_written = abs(looked_at - stamp.creds_mtime) < CLOCK_STEP_NS
-    facts = scan_names(folder, RETRY_DELAYS if is_being_written else ())
-    return Listing(stamp, looked_at - newest > CLOCK_STEP_NS, facts)
+    return scan_names(folder), looked_at - newest > CLOCK_STEP_NS
 
 
 def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:

@@ -30,8 +30,11 @@ OWN_PREFIX = ".baileys-tools"
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _CREDS_LIMIT = 4 << 20
-RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
+_RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
+
+
+_WRITTEN_NOW_NS = 2_000_000_000
 
 
 def is_own(name: str) -> bool:
@@ -84,18 +87,17 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     )
 
 
-def scan_names(folder: int, delays: Sequence[float] = RETRY_DELAYS) -> FolderFacts:
+def scan_names(folder: int) -> FolderFacts:
     """Given the handle of a session folder, return what its names and `creds.json` tell. Raises OSError.
 
-    Only `creds.json` is stat'ed, and what Baileys did not name. `delays` are those of `read_creds`.
+    Only `creds.json` is stat'ed, and what Baileys did not name: an entry that is called like a key is taken for one.
     """
-    files, others = _list(folder)
-    names = sort_by_kind(files)
+    names = sort_by_kind(os.listdir(folder))
     if unknown := names.get(Kind.UNKNOWN):
         names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
-    oddities = list(_what_they_are(folder, device, others))
+    oddities: list[Oddity] = []
     for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats)):
         wanted = names.get(kind)
         if wanted and (odd := _look_at(folder, device, wanted, into)):
@@ -103,9 +105,21 @@ def scan_names(folder: int, delays: Sequence[float] = RETRY_DELAYS) -> FolderFac
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},
         stats=stats,
-        creds=read_creds(folder, delays),
+        creds=_creds_without_haste(folder),
         oddities=tuple(sorted(oddities)),
     )
+
+
+def _creds_without_haste(folder: int) -> Creds | CredsProblem:
+    """Return what `creds.json` says; wait for a better reading only if it is being written at this moment."""
+    creds = read_creds(folder, ())
+    if isinstance(creds, Creds) or creds is CredsProblem.MISSING:
+        return creds
+    try:
+        written_ns = os.stat("creds.json", dir_fd=folder, follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return read_creds(folder)
+    return read_creds(folder) if abs(time.time_ns() - written_ns) < _WRITTEN_NOW_NS else creds
 
 
 def _list(folder: int) -> tuple[list[str], list[str]]:
@@ -225,7 +239,7 @@ def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozen
     return frozenset(found)
 
 
-def read_creds(folder: int, delays: Sequence[float] = RETRY_DELAYS) -> Creds | CredsProblem:
+def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
     """Given a folder handle, return what `creds.json` says. A torn reading is repeated after each delay.
 
     Baileys truncates, then writes: an outside reader sees an empty file (measured under a tight loop of saves:

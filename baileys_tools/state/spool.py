@@ -20,6 +20,8 @@ from baileys_tools.state.runs import Run, from_json, record, to_json
 FOLDER = "runs"
 ENOUGH = 64
 """Waiting records from which on a quick command takes them in itself."""
+ENOUGH_OF_ONE = 15
+"""Records of a command that runs every minute from which on it takes in its own."""
 MOST = 1_000
 """Records that wait at most while the database cannot be written; the oldest go."""
 
@@ -31,7 +33,7 @@ _STALE_SECONDS = 3_600
 def put(folder: str, run: Run) -> bool:
     """Add a run to the spool of a state folder; return whether there are enough to be taken in. Raises OSError."""
     place = os.path.join(folder, FOLDER)
-    name = f"{round(run.started.timestamp() * 1_000):014d}-{run.uid}{_SUFFIX}"
+    name = f"{round(run.started.timestamp() * 1_000):014d}-{run.command}-{run.uid}{_SUFFIX}"
     temporary = os.path.join(place, f".{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -56,6 +58,20 @@ def _write(fd: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(fd, rest) :]
+
+
+def is_worth_taking_in(folder: str, command: str) -> bool:
+    """Whether a command that runs every minute, and has the database open, should take in what waits.
+
+    Records of others at once; its own a few at a time: a minute in which nothing happened then writes to the disk
+    nothing that it has to wait for.
+    """
+    try:
+        names = os.listdir(os.path.join(folder, FOLDER))
+    except OSError:
+        return False
+    own = [name for name in names if f"-{command}-" in name]
+    return len(own) < len(names) or len(own) >= ENOUGH_OF_ONE
 
 
 def take_in(state: State) -> int:
