@@ -48,7 +48,8 @@ class Part(NamedTuple):
 HARMFUL = ("creds.json empty", "own sender-keys lost")
 PARTS = [
     Part("baileys6", ("outgoing",), ("every second session torn", *HARMFUL)),
-    Part("baileys7", ("outgoing",), HARMFUL, ("repair",)),
+    # A row of Baileys 7 takes eight seconds, as it pairs with 812 pre-keys.
+    Part("baileys7", ("outgoing",), ("own sender-keys lost",), ("repair",)),
 ]
 WHOLE = [Part("baileys6"), Part("baileys7")]
 
