@@ -27,6 +27,7 @@ class Bot:
     scanned_at: float | None = None
     """From this moment (monotonic) on it is connected: somebody scanned."""
     asked: list[tuple[str, Any]] = field(default_factory=list)
+    connects_on_init: bool = False
     fail: int = 0
     """A status to answer everything with, 0 for none."""
 
@@ -46,6 +47,8 @@ class Bot:
             if method == "POST /reconnect" and self.connects_after is not None:
                 self.connects_after -= 1
                 self.connected = self.connects_after <= 0
+            if method == "POST /init" and self.connects_on_init:
+                self.connected = True
             return Reply({"success": True})
         if request.path == f"{PREFIX}/send":
             return Reply({"success": self.connected})

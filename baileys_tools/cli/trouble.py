@@ -88,6 +88,61 @@ def logs(
 
 
 @app.command()
+def reset(
+    company: OneCompany,
+    sessions: SessionsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on though the session seems to be in use.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    pair: Annotated[bool, typer.Option("--pair/--no-pair", help="Start the bot and show its code.")] = True,
+    pairing_code: Annotated[
+        str | None,
+        typer.Option("--pairing-code", metavar="NUMBER", help="Show a code for this phone, no QR code."),
+    ] = None,
+    png: Annotated[
+        str | None, typer.Option("--png", metavar="FILE", help="Write the QR code there as well.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="TIME", help="How long to wait for the pairing.")
+    ] = "3m",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Set a session aside that is dead or to be rotated, and pair the bot anew.
+
+    Takes a last snapshot, moves the whole folder into quarantine for 30 days (reset.keep), starts the bot
+    through its API and shows the QR code. undo --run brings the folder back as it was.
+
+    \b
+    Examples:
+      baileys-tools reset --company 1001 --dry-run
+      baileys-tools reset --company 1001 --yes
+      baileys-tools undo --company 1001 --list
+    """
+    from baileys_tools.commands import ask_bot
+    from baileys_tools.commands.reset import ResetOptions, reset_command
+
+    options = ResetOptions(company, dry_run, force, yes, pair)
+    if pairing_code is not None:
+        how = partial(
+            ask_bot.pairing_code,
+            number=pairing_code,
+            show=lambda code: typer.echo(f"Type this into the phone: {code}", err=json),
+            timeout=timeout,
+        )
+    else:
+        show = ask_bot.on_terminal(company, png, as_json=json)
+        how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
+    flags = {"sessions.path": sessions, "sessions.companies": [company]}
+    finish(lambda: reset_command(flags, config, options, how, as_json=json, quiet=quiet))
+
+
+@app.command()
 def reconnect(
     company: OneCompany,
     wait: WaitOption = "30s",

@@ -187,3 +187,13 @@ def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
         if connection.is_connected:
             signs.append("its API says that it is connected")
     return signs
+
+
+def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
+    """As `signs_of_a_running_bot`, for who replaces a whole session. That its process runs is no sign where the bots
+    have an API: one process serves all of them, and is the one that is to start this one anew.
+    """
+    signs = signs_of_a_running_bot(settings, company)
+    if bot_api_for(settings, company) is None:
+        return signs
+    return [sign for sign in signs if sign != f"its process runs ({process_of(settings, company)})"]

@@ -109,7 +109,9 @@ def _was_linked(state: State, company: str) -> bool:
 
 def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:
     if not settings.logs.files:
-        return LogFacts()
+        from baileys_tools.commands.bot_logs import read_company_logs
+
+    return read_company_logs(state, settings, company, now).facts
     from baileys_tools.commands.bot_logs import read_company_logs
 
     return read_company_logs(state, settings, company, now).facts

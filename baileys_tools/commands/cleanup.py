@@ -23,7 +23,7 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import RESETS, finish_restore, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import (
     Purge,
@@ -35,7 +35,7 @@ from baileys_tools.sessions.quarantine import (
 )
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.scan import scan_folder
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, scan_folder
 from baileys_tools.units import parse_time
 
 
@@ -140,6 +140,7 @@ class CleanupJob:
     undo_window: timedelta
     verdicts: Verdicts
     snapshot: Snapshot | None = None
+    resets_kept_for: timedelta = timedelta(days=30)
 
 
 def run_cleanup(
@@ -185,7 +186,7 @@ def clean_companies(
     dry_run = settings.cleanup.dry_run
     run = new_run_id(now) if undo_window and not dry_run else None
     with _snapshots(settings, now) as snapshot:
-        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot)
+        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep)
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
 
@@ -290,6 +291,10 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
         facts, plan = look_and_plan(folder, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
+        if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
+            from baileys_tools.sessions.resets import purge_resets
+
+            purge_resets(folder, job.now, job.resets_kept_for)
         trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
         removals = carry_out(folder, plan, facts, job.run)
         return replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -422,7 +422,22 @@ def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
     Raises OSError or RepositoryLocked, and then the folder is not touched.
     """
     live = look.live
-    files = [file for file in look.contents if may_be_stored(file.entry.name)]
+    account = live.account if isinstance(live.account, Account) else job.facts.account
+    company = job.options.company
+    return store_as_it_is(job.repository, job.recipients, company, live, look.contents, account, job.now)
+
+
+def store_as_it_is(
+    repository: Repository,
+    recipients: Recipients | None,
+    company: str,
+    live: LiveFolder,
+    contents: Sequence[StoredFile],
+    account: Account,
+    now: datetime,
+) -> SnapshotInfo | None:
+    """Put the files of a folder into the repository, whole or not, as what was before a restore or a reset."""
+    files = [file for file in contents if may_be_stored(file.entry.name)]
     if not sum(file.entry.size for file in files):
         return None
     counts: dict[Kind, int] = {}
@@ -433,9 +448,9 @@ def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
     manifest = Manifest(
         tool=f"baileys-tools {__version__}",
         host=socket.gethostname(),
-        company=job.options.company,
-        account=live.account if isinstance(live.account, Account) else job.facts.account,
-        taken_at=job.now,
+        company=company,
+        account=account,
+        taken_at=now,
         sequence=0,
         tag=BEFORE_TAG,
         counts=counts,
@@ -444,8 +459,8 @@ def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
         bytes=0,
         files_sha256="",
     )
-    with job.repository.writing(job.options.company) as writer:
-        return writer.publish(manifest, files, job.recipients)
+    with repository.writing(company) as writer:
+        return writer.publish(manifest, files, recipients)
 
 
 def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,14 +15,14 @@ from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
-from baileys_tools.domain.undo import CompanyUndo, UndoReason, plan_undo
+from baileys_tools.domain.undo import CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import RESETS, finish_restore, is_interrupted, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import run_started
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.scan import has_private_signing_key, read_creds, written_since
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, has_private_signing_key, read_creds, written_since
 from baileys_tools.sessions.undo import describe_runs, undo_run
 
 
@@ -98,11 +99,15 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     """
     with Root(root_path) as root:
         put_back_missing(root.fd, now)
+        for company in _chosen(root, settings):
+            _finish_interrupted(root, company, now)
         listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
         known = sorted({found.run for _, undo in listed for found in undo.runs})
-        if run is None and not known:
+        # The bot may have been paired anew since a reset: nobody undoes that by the way.
+        cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.is_reset})
+        if run is None and not cleanups:
             return UndoReport(root_path, now, None, [undo for _, undo in listed])
-        run = known[-1] if run is None else run
+        run = cleanups[-1] if run is None else run
         if run not in known:
             raise BaileysToolsError(
                 f"no run {run} to undo in {root.path}",
@@ -118,7 +123,10 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
             root_path,
             now,
             run,
-            [undo if undo.trouble else _undo_company(root, company, run, now) for company, undo in concerned],
+            [
+                undo if undo.trouble else _undo_company(settings, root, company, run, now)
+                for company, undo in concerned
+            ],
         )
 
 
@@ -129,17 +137,54 @@ def _chosen(root: Root, settings: Settings) -> list[Company]:
 def _runs_of(root: Root, company: Company) -> CompanyUndo:
     try:
         with root.open(company) as folder:
-            return CompanyUndo(company.id, tuple(describe_runs(folder)))
+            return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder)))
     except OSError as error:
         return CompanyUndo(company.id, trouble=say_why(error))
 
 
-def _undo_company(root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
+def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
+    """What another command left half done may hold the very run that is looked for. Trouble is for later."""
+    with suppress(OSError, Locked), root.open(company) as folder:
+        if is_interrupted(root, company, folder):
+            with company_lock(folder, now):
+                finish_restore(root, company, folder)
+
+
+def _resets_of(folder: int) -> Iterator[UndoRun]:
+    if not exists(f"{OWN_FOLDER}/{RESETS}", folder):
+        return
+    from baileys_tools.sessions.resets import describe_resets
+
+    for found in describe_resets(folder):
+        yield UndoRun(found.run, found.started, found.files, found.size, is_reset=True)
+
+
+def _undo_reset(
+    settings: Settings, root: Root, company: Company, folder: int, run: str, now: datetime
+) -> CompanyUndo:
+    """Put a whole folder back that a reset has set aside. What stands there now waits in its place."""
+    from baileys_tools.commands.bot import signs_of_a_session_in_use
+    from baileys_tools.sessions.quarantine import new_run_id
+    from baileys_tools.sessions.resets import bring_back
+
+    if signs := signs_of_a_session_in_use(settings, company.id):
+        trouble = f"not put back, because {' and '.join(signs)}: stop the bot first"
+        return CompanyUndo(company.id, trouble=trouble)
+    try:
+        names = bring_back(root, company, folder, run, new_run_id(now), now)
+    except BaileysToolsError as error:
+        return CompanyUndo(company.id, trouble=error.message)
+    return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
+
+
+def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
     started = run_started(run)
     assert started is not None
     try:
         with root.open(company) as folder, company_lock(folder, now):
             finish_restore(root, company, folder)
+            if any(found.run == run for found in _resets_of(folder)):
+                return _undo_reset(settings, root, company, folder, run, now)
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 return _plan(folder, run_folder, quarantined, started)

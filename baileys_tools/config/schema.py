@@ -648,6 +648,19 @@ class Cron(Section, name="cron"):
     )
 
 
+class Reset(Section, name="reset"):
+    """What becomes of a folder that `reset` sets aside."""
+
+    __slots__ = ()
+
+    keep: timedelta = setting(
+        default=timedelta(days=30),
+        kind=DURATION,
+        about="How long a folder that was set aside waits for `undo --run`. The next `cleanup` after that removes it.",
+        at_least=timedelta(days=1),
+    )
+
+
 PER_COMPANY = ("bot_api", "process")
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 
@@ -673,6 +686,7 @@ class Settings:
     process: Process = field(default_factory=Process)
     logs: Logs = field(default_factory=Logs)
     recover: Recover = field(default_factory=Recover)
+    reset: Reset = field(default_factory=Reset)
     cron: Cron = field(default_factory=Cron)
     companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By company id: values by dotted path that are its own."""
@@ -718,6 +732,7 @@ SCHEMA = Schema(
     Process,
     Logs,
     Recover,
+    Reset,
     Cron,
     per_company=PER_COMPANY,
 )

@@ -77,6 +77,8 @@ class UndoRun:
     started: datetime
     files: int
     size: int
+    is_reset: bool = False
+    """The whole folder was set aside. It comes back only when its run is named."""
 
 
 @dataclass(frozen=True, slots=True)

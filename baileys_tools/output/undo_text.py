@@ -25,7 +25,7 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, one line a run and company."""
     lines = [
         f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
-        f"{printable(company.id)}"
+        f"{printable(company.id)}{'  (reset: the whole folder)' if run.is_reset else ''}"
         for company in companies
         for run in company.runs
     ]
@@ -92,7 +92,13 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
         "trouble": company.trouble,
         "locked": company.locked,
         "runs": [
-            {"run": run.run, "started": timestamp(run.started), "files": run.files, "bytes": run.size}
+            {
+                "run": run.run,
+                "started": timestamp(run.started),
+                "files": run.files,
+                "bytes": run.size,
+                "reset": run.is_reset,
+            }
             for run in company.runs
         ],
     }

@@ -22,6 +22,11 @@ STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
 """Before the folder's name: the new folder of a rollback until the swap, the old one after it."""
 REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
 """Before the folder's name: the old folder, where the file system cannot swap."""
+RESET_JOURNAL = "reset.json"
+RESETS = "resets"
+"""Below `.baileys-tools`: the journal of a reset, and the folders that resets have set aside."""
+RESET_PREFIX = f"{OWN_PREFIX}-reset-"
+"""Before the folder's name: what comes in its place, until the swap, and what went out after it."""
 
 
 def finish_restore(root: Root, company: Company, folder: int) -> str:
@@ -29,6 +34,12 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
 
     Empty when there was none. Raises OSError.
     """
+    if exists(f"{OWN_FOLDER}/{RESET_JOURNAL}", folder) or exists(
+        _beside(root, company, RESET_PREFIX), root.fd
+    ):
+        from baileys_tools.sessions.resets import finish_interrupted
+
+        return finish_interrupted(root, company, folder)
     if exists(f"{OWN_FOLDER}/{JOURNAL}", folder):
         return _finish(root, company, folder)
     if exists(f"{OWN_FOLDER}/{STAGE}", folder):
@@ -36,12 +47,23 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
 
         discard_stage(folder)
         return "an interrupted repair had changed nothing yet and was given up"
-    stage = f"{STAGE_PREFIX}{company.entry}"
-    if company.entry == ".":
-        stage = f"../{STAGE_PREFIX}{os.path.basename(os.path.realpath(root.path))}"
-    if exists(stage, root.fd):
+    if exists(_beside(root, company, STAGE_PREFIX), root.fd):
         return _give_up_rollback(root, company, folder)
     return ""
+
+
+def is_interrupted(root: Root, company: Company, folder: int) -> bool:
+    """Whether a restore or a reset has left something that `finish_restore` would see to."""
+    inside = any(exists(f"{OWN_FOLDER}/{name}", folder) for name in (JOURNAL, STAGE, RESET_JOURNAL))
+    return inside or any(
+        exists(_beside(root, company, prefix), root.fd) for prefix in (STAGE_PREFIX, RESET_PREFIX)
+    )
+
+
+def _beside(root: Root, company: Company, prefix: str) -> str:
+    if company.entry == ".":
+        return f"../{prefix}{os.path.basename(os.path.realpath(root.path))}"
+    return prefix + company.entry
 
 
 def _finish(root: Root, company: Company, folder: int) -> str:
@@ -71,7 +93,7 @@ def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
 
 
 def put_back_missing(root: int, now: datetime) -> list[str]:
-    """Give a folder its name back whose rollback died between two renames; return the names. Raises OSError.
+    """Give a folder its name back whose rollback or reset died between two renames; return the names. Raises OSError.
 
     Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
     is in the hands of a rollback that lives.
@@ -79,7 +101,9 @@ def put_back_missing(root: int, now: datetime) -> list[str]:
     names = []
     for entry in os.listdir(root):
         name = entry.removeprefix(REPLACED_PREFIX)
-        if name == entry or not name or exists(name, root) or not exists(STAGE_PREFIX + name, root):
+        if name == entry or not name or exists(name, root):
+            continue
+        if not exists(STAGE_PREFIX + name, root) and not exists(RESET_PREFIX + name, root):
             continue
         old = os.open(entry, FOLDER_FLAGS, dir_fd=root)
         try:

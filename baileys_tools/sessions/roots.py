@@ -134,7 +134,8 @@ def _natural_order(company_id: str) -> tuple[int, int, str]:
 
 
 def _has_creds(folder: int) -> bool:
-    return _exists("creds.json", folder)
+    # One that was reset and waits for its pairing is a session folder still.
+    return _exists("creds.json", folder) or _exists(".baileys-tools/resets", folder)
 
 
 def _exists(path: str, dir_fd: int) -> bool:

@@ -94,17 +94,17 @@ def _syncfs(folder: int) -> bool:
     return True
 
 
-def write_journal(folder: int, journal: Mapping[str, Any]) -> None:
+def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) -> None:
     """Put a journal into a folder, whole and on disk, or not at all. Raises OSError."""
     own = make_folder(OWN_FOLDER, folder)
     try:
-        temporary = f"{JOURNAL}.{secrets.token_hex(4)}"
+        temporary = f"{name}.{secrets.token_hex(4)}"
         content = json.dumps(journal).encode()
         entry = Entry(temporary, len(content), 0o600, 0, 0, 0, "")
         try:
             write_new(own, entry, content)
             sync_files(own, [temporary])
-            os.rename(temporary, JOURNAL, src_dir_fd=own, dst_dir_fd=own)
+            os.rename(temporary, name, src_dir_fd=own, dst_dir_fd=own)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=own)
@@ -115,10 +115,10 @@ def write_journal(folder: int, journal: Mapping[str, Any]) -> None:
     os.fsync(folder)
 
 
-def read_journal(folder: int) -> dict[str, Any] | None:
+def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
     """Return the journal of a folder, None when there is none that can be read. Raises OSError."""
     try:
-        fd = os.open(f"{OWN_FOLDER}/{JOURNAL}", READ_FLAGS, dir_fd=folder)
+        fd = os.open(f"{OWN_FOLDER}/{name}", READ_FLAGS, dir_fd=folder)
     except FileNotFoundError:
         return None
     with open(fd, "rb") as file:
@@ -129,14 +129,14 @@ def read_journal(folder: int) -> dict[str, Any] | None:
     return journal if isinstance(journal, dict) else None
 
 
-def remove_journal(folder: int) -> None:
+def remove_journal(folder: int, name: str = JOURNAL) -> None:
     """Take a journal away: its restore is done. What is left of our own folder goes if it is empty."""
     with suppress(FileNotFoundError):
         own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
         try:
-            for name in os.listdir(own):
-                if name.startswith(JOURNAL):
-                    os.unlink(name, dir_fd=own)
+            for entry in os.listdir(own):
+                if entry.startswith(name):
+                    os.unlink(entry, dir_fd=own)
             os.fsync(own)
         finally:
             os.close(own)

@@ -1,0 +1,249 @@
+"""`reset`: set a session that is dead aside, whole and undoably, and pair the bot anew."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from baileys_tools.commands.bot import bot_api_for, signs_of_a_session_in_use
+from baileys_tools.commands.record import recorded
+from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.restore import QUIET_FOR, LiveFolder
+from baileys_tools.domain.snapshot import Account, SnapshotInfo
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.live import read_live_folder
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.quarantine import new_run_id
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.units import format_duration, printable
+
+if TYPE_CHECKING:
+    from baileys_tools.commands.ask_bot import Asked
+    from baileys_tools.domain.snapshot import StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOptions:
+    """What the command line asked for."""
+
+    company: str
+    dry_run: bool = False
+    force: bool = False
+    yes: bool = False
+    pair: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ResetReport:
+    """What a reset did, or would do. `run` names it for undo, "" in a dry run.
+
+    `before` is the final snapshot, None where no repository is configured or nothing could be stored; `pairing` is
+    what came of pairing the bot anew, None where that was not asked for or there is no API.
+    """
+
+    company: str
+    path: str
+    now: datetime
+    files: int
+    account: str
+    run: str = ""
+    before: SnapshotInfo | None = None
+    kept_for: str = ""
+    earlier: str = ""
+    forced: tuple[str, ...] = ()
+    has_api: bool = False
+    pairing: Asked | None = None
+    trouble: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code."""
+        paired = self.pairing is None or self.pairing.done
+        return ExitCode.DONE if paired and not self.trouble else ExitCode.FAILED
+
+
+Agrees = Callable[[ResetReport], bool]
+Pair = Callable[[Settings, str, datetime], "Asked"]
+
+
+def reset_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    options: ResetOptions,
+    pair: Pair,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line and how to pair, reset or say what would be done, print it once, return the code."""
+    from baileys_tools.output.reset_text import plan_text, reset_json, reset_text
+
+    loaded = load_settings(flags, os.environ, config=config)
+    settings = loaded.settings
+    now = datetime.now(UTC)
+
+    def agrees(report: ResetReport) -> bool:
+        return options.yes or _ask(plan_text(report))
+
+    with recorded("reset", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+        root_path = require_sessions_path(loaded)
+        report = run_reset(settings, options, root_path, now, agrees)
+        if options.pair and report.run:
+            report = _pair(settings, report, pair, quiet=quiet or as_json)
+        run.ended(
+            report.exit_code, {report.company: report.files} if report.run else None, files=report.files
+        )
+    if as_json:
+        print(reset_json(report))
+    elif not quiet or report.exit_code is not ExitCode.DONE:
+        print(reset_text(report))
+    return report.exit_code
+
+
+def _ask(plan: str) -> bool:
+    if not sys.stdin.isatty():
+        raise BaileysToolsError(
+            "a reset wants a yes, and nobody is there to give it",
+            "Look at it with --dry-run, then give --yes.",
+            exit_code=ExitCode.REFUSED,
+        )
+    print(plan, file=sys.stderr)
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def run_reset(
+    settings: Settings, options: ResetOptions, root_path: str, now: datetime, agrees: Agrees
+) -> ResetReport:
+    """Set the folder of one company aside, or plan it. `agrees` is asked before it is done.
+
+    Raises exit code 10 for no such company, 13 when the bot seems to live, 75 when it is locked.
+    """
+    with Root(root_path) as root:
+        try:
+            if not options.dry_run:
+                put_back_missing(root.fd, now)
+            (company,) = choose(root.companies(settings.sessions.multitenancy), [options.company], root.path)
+            with root.open(company) as folder:
+                if options.dry_run:
+                    return _look(settings, company, folder, now)[0]
+                with company_lock(folder, now):
+                    return _set_aside(settings, options, root, company, folder, now, agrees)
+        except Locked as lock:
+            raise BaileysToolsError(
+                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
+            ) from lock
+        except OSError as error:
+            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
+
+
+def _look(
+    settings: Settings, company: Company, folder: int, now: datetime
+) -> tuple[ResetReport, LiveFolder, list[StoredFile]]:
+    live, contents = read_live_folder(folder)
+    report = ResetReport(
+        company.id,
+        company.path,
+        now,
+        len(live.files),
+        live.account.masked if isinstance(live.account, Account) else "",
+        kept_for=format_duration(settings.reset.keep),
+        has_api=bot_api_for(settings, company.id) is not None,
+    )
+    return report, live, contents
+
+
+def _set_aside(
+    settings: Settings,
+    options: ResetOptions,
+    root: Root,
+    company: Company,
+    folder: int,
+    now: datetime,
+    agrees: Agrees,
+) -> ResetReport:
+    from baileys_tools.sessions.resets import set_aside
+
+    earlier = finish_restore(root, company, folder)
+    report, live, contents = _look(settings, company, folder, now)
+    if not report.files:
+        raise BaileysToolsError(
+            f"{company.path} is empty already: there is no session to set aside",
+            f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
+        )
+    objections = _objections(settings, company.id, live, now)
+    if objections and not options.force:
+        raise BaileysToolsError(
+            "refused: " + "; ".join(objections),
+            "A session that is in use is not reset. Disconnect or stop the bot first; --force goes on all the same.",
+            exit_code=ExitCode.REFUSED,
+        )
+    report = replace(report, earlier=earlier, forced=tuple(objections))
+    if not agrees(report):
+        raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+    before = _final_snapshot(settings, company, live, contents, now)
+    run = new_run_id(now)
+    set_aside(root, company, folder, run, now)
+    return replace(report, run=run, before=before)
+
+
+def _objections(settings: Settings, company: str, live: LiveFolder, now: datetime) -> list[str]:
+    """Return in words what shows that the session is in use."""
+    signs = signs_of_a_session_in_use(settings, company)
+    limit = int((now - QUIET_FOR).timestamp()) * 1_000_000_000
+    lately = sum(file.stat.st_mtime_ns > limit for file in live.files.values())
+    if lately:
+        signs.append(f"{lately} file(s) were written in the last 2 minutes")
+    return signs
+
+
+def _final_snapshot(
+    settings: Settings, company: Company, live: LiveFolder, contents: list[StoredFile], now: datetime
+) -> SnapshotInfo | None:
+    """Put the folder as it is into the repository, if there is one and the folder tells whose it is."""
+    if settings.backup.path is None or not isinstance(live.account, Account):
+        return None
+    from baileys_tools.commands.restore import store_as_it_is
+    from baileys_tools.snapshots.encryption import Recipients
+    from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+
+    recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
+    try:
+        with Repository(settings.backup.path, create=True) as repository:
+            return store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
+    except RepositoryLocked as lock:
+        raise BaileysToolsError(
+            f"no final snapshot of company {company.id}: {lock.message}; nothing was changed",
+            exit_code=ExitCode.LOCKED,
+        ) from lock
+
+
+def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -> ResetReport:
+    """Start the bot's session anew and show its code. The folder is set aside by now, whatever comes of this."""
+    from baileys_tools.integrations.bot_api import ApiError
+
+    api = bot_api_for(settings, report.company)
+    if api is None:
+        return report
+    if not quiet:
+        print(
+            printable(
+                f"{report.company}: the folder is set aside (undo --run {report.run}); starting the bot"
+            ),
+            file=sys.stderr,
+            flush=True,
+        )
+    try:
+        api.init()
+    except ApiError as error:
+        return replace(report, trouble=f"the bot was not started: {error}")
+    try:
+        return replace(report, pairing=pair(settings, report.company, report.now))
+    except BaileysToolsError as error:
+        return replace(report, trouble=error.message)

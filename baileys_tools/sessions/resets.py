@@ -1,0 +1,340 @@
+"""Sets a whole session folder aside, undoably, and brings it back: by renames alone, no file is ever copied.
+
+    <root>/.baileys-tools-reset-<folder>           the new, empty folder until the swap, the old one after it
+    <folder>/.baileys-tools/resets/<run>/          the old folder, as it was
+    <folder>/.baileys-tools/reset.json             the journal, in the folder that comes in, until all is done
+
+Both ways are the same three steps: what comes in stands beside the folder with the journal in it; the two swap
+names in one step; what went out is moved into what came in. From where the journal is, the next command tells how
+far one came that died: beside the folder nothing has changed yet, in the folder the swap is done.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from stat import S_ISDIR, S_ISREG
+from typing import Any, NamedTuple
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
+from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.quarantine import make_folder, run_started
+from baileys_tools.sessions.renames import NOT_OFFERED, exchange
+from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own
+from baileys_tools.sessions.staging import look, read_journal, remove_journal, remove_tree, write_journal
+
+_GOING = ".going-"
+"""Before the name of a run that is being removed for good: half of it must never come back."""
+
+
+class ResetRun(NamedTuple):
+    """One folder that was set aside: its run, when, and what is in it."""
+
+    run: str
+    started: datetime
+    files: int
+    size: int
+
+
+class _Place(NamedTuple):
+    """Where the folder hangs: the handle of its parent and its name there."""
+
+    parent: int
+    name: str
+
+    @property
+    def beside(self) -> str:
+        return RESET_PREFIX + self.name
+
+    @property
+    def replaced(self) -> str:
+        return REPLACED_PREFIX + self.name
+
+
+@contextmanager
+def _place_of(root: Root, company: Company, folder: int) -> Iterator[_Place]:
+    from baileys_tools.sessions.rollback import place_of
+
+    try:
+        with place_of(root, company, folder) as place:
+            yield _Place(place.parent, place.name)
+    except BaileysToolsError as error:
+        if error.exit_code is not ExitCode.REFUSED:
+            raise
+        raise _mount_point(root.path) from error
+
+
+def _mount_point(path: str) -> BaileysToolsError:
+    return BaileysToolsError(
+        f"{path} is a mount point, so it cannot be swapped for an empty folder in one step",
+        "Stop the bot, move the files of the folder into another one on the same disk by hand, and start it.",
+        exit_code=ExitCode.REFUSED,
+    )
+
+
+def set_aside(root: Root, company: Company, folder: int, run: str, now: datetime) -> None:
+    """Put an empty folder (mode 0700, same owner) in the place of a session folder, which waits in it for undo.
+
+    Needs the company's lock on `folder`. Raises OSError or BaileysToolsError; then the folder is as it was, or the
+    next command finishes what is left.
+    """
+    with _place_of(root, company, folder) as place:
+        _clear(place)
+        os.mkdir(place.beside, 0o700, dir_fd=place.parent)
+        coming = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+        try:
+            old, new = os.fstat(folder), os.fstat(coming)
+            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                os.fchown(coming, old.st_uid, old.st_gid)
+            _change_places(place, folder, coming, {"run": run, "from": ""}, now)
+        finally:
+            os.close(coming)
+
+
+def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str, now: datetime) -> list[str]:
+    """Put the folder that a run set aside back in its place, and return the names of its files.
+
+    What stands there now waits in it, as `new_run`, unless it is empty.
+
+    Needs the company's lock on `folder`. Raises as `set_aside`, FileNotFoundError when there is no such run.
+    """
+    with _place_of(root, company, folder) as place, _open_resets(folder) as resets:
+        if resets is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), run)
+        _clear(place)
+        coming = os.open(run, FOLDER_FLAGS, dir_fd=resets)
+        try:
+            # The journal first: beside the folder, nothing may stand of which nobody knows what it is.
+            write_journal(coming, _journal(coming, folder, {"run": new_run, "from": run}), RESET_JOURNAL)
+            os.rename(run, place.beside, src_dir_fd=resets, dst_dir_fd=place.parent)
+            os.fsync(resets)
+            _change_places(place, folder, coming, {"run": new_run, "from": run}, now)
+            return [name for name in os.listdir(coming) if not is_own(name)]
+        finally:
+            os.close(coming)
+
+
+def _change_places(place: _Place, going: int, coming: int, what: dict[str, str], now: datetime) -> None:
+    # Whoever opens the folder by name from the swap on finds it locked as well.
+    with company_lock(coming, now):
+        try:
+            write_journal(coming, _journal(coming, going, what), RESET_JOURNAL)
+            os.fsync(place.parent)
+            _swap(place)
+        except BaseException:
+            waiting = look(place.beside, place.parent)
+            if waiting is not None and waiting.st_ino == os.fstat(coming).st_ino:
+                with suppress(OSError):
+                    _give_up(place, going)
+            raise
+        _finish(place, coming)
+
+
+def _journal(coming: int, going: int, what: dict[str, str]) -> dict[str, Any]:
+    return {"version": 1, "in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
+
+
+def _swap(place: _Place) -> None:
+    try:
+        exchange(place.beside, place.name, place.parent)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.EXDEV):
+            raise _mount_point(place.name) from error
+        if error.errno not in NOT_OFFERED:
+            raise
+        os.rename(place.name, place.replaced, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        try:
+            os.rename(place.beside, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        except OSError:
+            os.rename(place.replaced, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+            raise
+        os.rename(place.replaced, place.beside, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    os.fsync(place.parent)
+
+
+def _finish(place: _Place, folder: int) -> None:
+    """Given the folder that came in, in its place and with its journal: take in what went out. Raises OSError."""
+    journal = read_journal(folder, RESET_JOURNAL)
+    if journal is None:
+        return
+    if exists(place.replaced, place.parent) and not exists(place.beside, place.parent):
+        os.rename(place.replaced, place.beside, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    waiting = look(place.beside, place.parent)
+    run = journal.get("run")
+    if (
+        waiting is not None
+        and waiting.st_ino == journal.get("out")
+        and isinstance(run, str)
+        and run_started(run)
+    ):
+        _take_in(place, folder, run)
+    os.fsync(place.parent)
+    remove_journal(folder, RESET_JOURNAL)
+
+
+def _take_in(place: _Place, folder: int, run: str) -> None:
+    going = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+    try:
+        is_empty = not _holds_files(going)
+    finally:
+        os.close(going)
+    if is_empty:
+        # The new folder of a reset that is undone before the bot wrote anything.
+        remove_tree(place.beside, place.parent)
+        return
+    own = make_folder(OWN_FOLDER, folder)
+    try:
+        resets = make_folder(RESETS, own)
+        try:
+            os.rename(place.beside, run, src_dir_fd=place.parent, dst_dir_fd=resets)
+            os.fsync(resets)
+        finally:
+            os.close(resets)
+        os.fsync(own)
+    finally:
+        os.close(own)
+    os.fsync(folder)
+
+
+def _holds_files(folder: int) -> bool:
+    """Whether anything but empty folders and our own lock is in there."""
+    for name in os.listdir(folder):
+        if S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
+            try:
+                if _holds_files(fd):
+                    return True
+            finally:
+                os.close(fd)
+        elif name != LOCK_NAME:
+            return True
+    return False
+
+
+def _give_up(place: _Place, folder: int) -> str:
+    """Given what waits beside the folder before the swap: put it back where it came from. Raises OSError."""
+    waiting = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+    try:
+        journal = read_journal(waiting, RESET_JOURNAL) or {}
+        came_from = journal.get("from") or ""
+        # An empty folder of our own holds nothing else; anything with files in it is somebody's session.
+        is_ours = not came_from and all(is_own(name) for name in os.listdir(waiting))
+    finally:
+        os.close(waiting)
+    if is_ours:
+        remove_tree(place.beside, place.parent)
+        return "an interrupted reset had changed nothing yet and was given up"
+    if not isinstance(came_from, str) or run_started(came_from) is None:
+        raise OSError(
+            errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.beside
+        )
+    own = make_folder(OWN_FOLDER, folder)
+    try:
+        resets = make_folder(RESETS, own)
+        try:
+            os.rename(place.beside, came_from, src_dir_fd=place.parent, dst_dir_fd=resets)
+            os.fsync(resets)
+            back = os.open(came_from, FOLDER_FLAGS, dir_fd=resets)
+        finally:
+            os.close(resets)
+    finally:
+        os.close(own)
+    try:
+        remove_journal(back, RESET_JOURNAL)
+    finally:
+        os.close(back)
+    return "the interrupted undo of a reset had changed nothing yet and was given up"
+
+
+def _clear(place: _Place) -> None:
+    if exists(place.beside, place.parent):
+        raise OSError(errno.EEXIST, "is left of an earlier reset: run any other command first", place.beside)
+
+
+def finish_interrupted(root: Root, company: Company, folder: int) -> str:
+    """Given an open and locked session folder, finish or give up an interrupted reset or its undo; say which.
+
+    Raises OSError.
+    """
+    with _place_of(root, company, folder) as place:
+        if exists(f"{OWN_FOLDER}/{RESET_JOURNAL}", folder):
+            journal = read_journal(folder, RESET_JOURNAL) or {}
+            if journal.get("in") == os.fstat(folder).st_ino:
+                _finish(place, folder)
+                what = "undo of a reset" if journal.get("from") else "reset"
+                return f"an interrupted {what} was finished"
+            remove_journal(folder, RESET_JOURNAL)
+            return ""
+        return _give_up(place, folder) if exists(place.beside, place.parent) else ""
+
+
+# --- what waits ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_resets(folder: int) -> Iterator[int | None]:
+    try:
+        fd = os.open(f"{OWN_FOLDER}/{RESETS}", FOLDER_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def describe_resets(folder: int) -> list[ResetRun]:
+    """Given the handle of a session folder, return the folders that were set aside there, oldest first."""
+    found = []
+    with _open_resets(folder) as resets:
+        if resets is None:
+            return []
+        for run in sorted(os.listdir(resets)):
+            started = run_started(run)
+            if started is None:
+                continue
+            fd = os.open(run, FOLDER_FLAGS, dir_fd=resets)
+            try:
+                stats = [
+                    os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    for name in os.listdir(fd)
+                    if not is_own(name)
+                ]
+            finally:
+                os.close(fd)
+            plain = [one.st_size for one in stats if S_ISREG(one.st_mode)]
+            found.append(ResetRun(run, started, len(plain), sum(plain)))
+    return found
+
+
+def purge_resets(folder: int, now: datetime, kept_for: timedelta) -> int:
+    """Remove for good what was set aside longer ago than `kept_for`; return how many folders. Raises OSError.
+
+    A run from the future stays. Needs the company's lock.
+    """
+    removed = 0
+    with _open_resets(folder) as resets:
+        if resets is None:
+            return 0
+        for name in os.listdir(resets):
+            started = run_started(name)
+            if started is not None and now - started > kept_for:
+                os.rename(name, _GOING + name, src_dir_fd=resets, dst_dir_fd=resets)
+                name = _GOING + name
+            if name.startswith(_GOING):
+                remove_tree(name, resets)
+                removed += 1
+    with suppress(OSError):
+        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
+        try:
+            os.rmdir(RESETS, dir_fd=own)
+        finally:
+            os.close(own)
+        os.rmdir(OWN_FOLDER, dir_fd=folder)
+    return removed

@@ -1,0 +1,228 @@
+"""`reset` from the stop check to the QR code on a screen, and undone again."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.bot import QR, Bot, api_env, bot_api
+from tests.support import company_folder, run_cli, snapshot_tree, write_key
+from tests.terminal import Screen, read_qr
+
+SCHEMA = Path(__file__).parents[2] / "docs/json/reset.schema.json"
+QUIET = timedelta(hours=1)
+KEYS = ["session-447700900100.0.json", "pre-key-29.json", "pre-key-30.json", "notes.txt"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A quiet company folder, each file with a content and a mode of its own, and one with something in quarantine."""
+    folder = company_folder(tmp_path / "sessions", keys=dict.fromkeys(KEYS, QUIET))
+    for number, name in enumerate(KEYS):
+        write_key(folder, name, QUIET + timedelta(minutes=number), json.dumps({"is": name}))
+        (folder / name).chmod(0o640 if number % 2 else 0o600)
+    moment = (folder / "creds.json").stat().st_mtime - 3600
+    os.utime(folder / "creds.json", (moment, moment))
+    folder.chmod(0o750)
+    return folder
+
+
+def env_of(folder: Path) -> dict[str, str]:
+    return {
+        "BAILEYS_SESSIONS_PATH": str(folder.parent),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(folder.parents[1] / "backups"),
+    }
+
+
+def reset(folder: Path, *options: str, env: dict[str, str] | None = None, code: int = 0) -> Any:
+    done = run_cli("reset", "--company", "1001", "--json", *options, env=env_of(folder) | (env or {}))
+    assert done.returncode == code, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert QR not in done.stdout
+    return document
+
+
+def undo(folder: Path, *options: str, env: dict[str, str] | None = None) -> Any:
+    return run_cli("undo", *options, env=env_of(folder) | (env or {}))
+
+
+def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_path: Path) -> None:
+    before = snapshot_tree(folder)
+    bot = Bot(qrs=[QR])
+    command = ("reset", "--company", "1001", "--yes")
+    with bot_api(bot) as server:
+        env = env_of(folder) | api_env(server)
+        with Screen(*command, env=env) as screen:
+            screen.wait_for(lambda seen: "scan it" in seen.text)
+            assert read_qr(screen.pixels(), tmp_path) == QR
+            assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            # The phone scans, and the bot writes its new session.
+            write_key(folder, "creds.json", content='{"me": "new"}')
+            bot.scanned_at = time.monotonic()
+            assert screen.exit_code() == 0
+            assert "connected as 49****78" in screen.text
+        assert bot.count("POST /init") == 1
+
+        listed = undo(folder, "--list", env=env)
+        assert "(reset: the whole folder)" in listed.stdout
+        run = listed.stdout.splitlines()[1].split()[0]
+        assert f"undo --company 1001 --run {run}" in screen.text
+        refused = undo(folder, "--run", run, env=env)
+        assert refused.returncode == 1
+        assert "its API says that it is connected" in refused.stderr + refused.stdout
+        bot.connected, bot.scanned_at = False, None
+        done = undo(folder, "--run", run, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert snapshot_tree(folder) == before
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    # What the bot wrote meanwhile waits for its turn.
+    (other,) = [line.split()[0] for line in undo(folder, "--list").stdout.splitlines()[1:]]
+    assert undo(folder, "--run", other).returncode == 0
+    assert (folder / "creds.json").read_text() == '{"me": "new"}'
+    assert os.listdir(folder.parent) == ["company_1001"]
+
+
+def test_the_final_snapshot_is_of_the_folder_and_never_the_latest(folder: Path) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    write_key(folder, "session-447700900200.0.json", QUIET, "{}")
+    document = reset(folder, "--yes", "--no-pair")
+    assert (document["status"], document["files"], document["paired"]) == ("reset", 6, None)
+    listed = json.loads(run_cli("snapshots", "--json", env=env_of(folder)).stdout)
+    assert len(json.dumps(listed).split(document["snapshot"])) == 2
+    done = run_cli("restore", "--company", "1001", "--yes", "--json", env=env_of(folder))
+    assert json.loads(done.stdout)["snapshot"]["file"] != document["snapshot"]
+
+
+def test_a_dry_run_touches_nothing(folder: Path) -> None:
+    before = snapshot_tree(folder.parent, ignore=())
+    document = reset(folder, "--dry-run")
+    assert (document["status"], document["run"], document["account"] != "") == ("planned", None, True)
+    assert snapshot_tree(folder.parent, ignore=()) == before
+    done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert "dry run: nothing was touched" in done.stdout
+
+
+def test_without_a_yes_nothing_is_done(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    done = run_cli("reset", "--company", "1001", env=env_of(folder))
+    assert done.returncode == 13
+    assert "--yes" in done.stderr
+    assert snapshot_tree(folder) == before
+
+
+def test_a_session_in_use_is_not_reset(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    with bot_api(Bot(connected=True)) as server:
+        done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder) | api_env(server))
+        assert done.returncode == 13
+        assert "its API says that it is connected" in done.stderr
+        assert snapshot_tree(folder) == before
+    write_key(folder, "session-447700900100.0.json")
+    done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder))
+    assert done.returncode == 13
+    assert "1 file(s) were written in the last 2 minutes" in done.stderr
+    document = reset(folder, "--yes", "--force", "--no-pair")
+    assert document["overridden"] == ["1 file(s) were written in the last 2 minutes"]
+
+
+def test_a_process_that_runs_is_an_objection_where_no_api_could_pair(folder: Path, tmp_path: Path) -> None:
+    pidfile = tmp_path / "bot.pid"
+    pidfile.write_text(str(os.getpid()))
+    env = {"BAILEYS_TOOLS_PROCESS__PIDFILE": str(pidfile)}
+    assert run_cli("reset", "--company", "1001", "--yes", env=env_of(folder) | env).returncode == 13
+    with bot_api(Bot(connects_on_init=True)) as server:
+        assert reset(folder, "--yes", env=env | api_env(server))["paired"] is True
+
+
+def test_when_nobody_scans_the_folder_is_set_aside_all_the_same(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    with bot_api(Bot(qrs=[QR])) as server:
+        document = reset(folder, "--yes", "--timeout", "1s", env=api_env(server), code=1)
+    assert (document["status"], document["paired"]) == ("reset", False)
+    assert "none of 1 QR code(s) was scanned" in document["trouble"]
+    assert undo(folder, "--run", document["run"]).returncode == 0
+    assert snapshot_tree(folder) == before
+
+
+def test_when_the_bot_does_not_start_it_says_so(folder: Path) -> None:
+    with bot_api(Bot(fail=500)) as server:
+        document = reset(folder, "--yes", env=api_env(server), code=1)
+    assert "the bot was not started: it answered 500" in document["trouble"]
+
+
+def test_without_an_api_it_says_what_to_do(folder: Path) -> None:
+    done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder))
+    assert done.returncode == 0
+    assert "start the bot, and scan the QR code" in done.stdout
+
+
+def test_undo_of_the_last_cleanup_never_undoes_a_reset(folder: Path) -> None:
+    reset(folder, "--yes", "--no-pair")
+    after = snapshot_tree(folder, ignore=())
+    done = undo(folder)
+    assert "nothing to undo" in done.stdout
+    assert snapshot_tree(folder, ignore=()) == after
+
+
+def test_undo_of_a_reset_that_nothing_came_after_leaves_nothing_behind(folder: Path) -> None:
+    before = snapshot_tree(folder.parent, ignore=())
+    document = reset(folder, "--yes", "--no-pair")
+    assert undo(folder, "--run", document["run"]).returncode == 0
+    (folder / ".cleanup.lock").unlink(missing_ok=True)
+    assert snapshot_tree(folder.parent, ignore=()) == before
+
+
+def test_an_empty_folder_and_a_company_that_is_not_there_are_refused(folder: Path) -> None:
+    reset(folder, "--yes", "--no-pair")
+    done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder))
+    assert done.returncode == 1
+    assert "is empty already" in done.stderr
+    assert run_cli("reset", "--company", "77", "--yes", env=env_of(folder)).returncode == 10
+
+
+def test_a_folder_that_is_the_sessions_path_itself_is_reset_and_undone(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "bot", None, dict.fromkeys(KEYS, QUIET))
+    moment = (folder / "creds.json").stat().st_mtime - 3600
+    os.utime(folder / "creds.json", (moment, moment))
+    before = snapshot_tree(folder)
+    env = {"BAILEYS_SESSIONS_PATH": str(folder)}
+    done = run_cli("reset", "--company", "bot", "--yes", "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    assert snapshot_tree(folder) == {}
+    undone = run_cli("undo", "--run", json.loads(done.stdout)["run"], env=env)
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+    assert snapshot_tree(folder) == before
+    assert os.listdir(tmp_path) == ["bot"]
+
+
+def test_a_reset_waits_for_thirty_days_and_then_a_cleanup_removes_it(folder: Path) -> None:
+    document = reset(folder, "--yes", "--no-pair")
+    company_folder(folder.parent)  # paired anew
+    resets = folder / ".baileys-tools" / "resets"
+    assert run_cli("cleanup", "--quiet", env=env_of(folder)).returncode == 0
+    assert [path.name for path in resets.iterdir()] == [document["run"]]
+    old = resets / ("20200101T000000Z-" + document["run"][-6:])
+    (resets / document["run"]).rename(old)
+    assert run_cli("cleanup", "--quiet", env=env_of(folder)).returncode == 0
+    assert not resets.exists()
+    assert (folder / "creds.json").exists()
+
+
+def test_root_makes_the_new_folder_for_its_owner(folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 4242, 4343)
+    reset(folder, "--yes", "--no-pair")
+    for path in (folder, folder / ".baileys-tools", folder / ".baileys-tools" / "resets"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (4242, 4343), path
