@@ -107,7 +107,14 @@ def look_once(
         rules.thresholds,
         watched,
         worst_first(host),
-        unknown=frozenset([*gone, *_unanswered(looks, snapshots, asked, settings.backup.path is not None)]),
+        # Where all have vanished, nothing is over because of that.
+        unknown=frozenset(
+            [
+                *gone,
+                *(() if everyone else known),
+                *_unanswered(looks, snapshots, asked, settings.backup.path is not None),
+            ]
+        ),
     )
     looked_at = {company.id for company in watched} | {""}
     return report._replace(news=remember_news(state, report, looked_at)), asked
@@ -131,7 +138,10 @@ def _unanswered(
     for company, look in looks.items():
         if look.trouble:
             yield company
-        if is_backed_up and company not in snapshots:
+        if look.creds != "valid":
+            # Who has lost the session is not asked how old it is.
+            yield company, "no-activity"
+        if is_backed_up and (company not in snapshots or look.creds != "valid"):
             yield from ((company, code) for code in SNAPSHOT_CODES)
 
 

@@ -26,7 +26,7 @@ LONGEST_LINE = 300
 ALIKE_FROM = 4
 """From so many companies with the same trouble on, they are one entry."""
 
-_NUMBER = r"(?<![0-9A-Za-z.-])\+?([0-9]{2})[0-9]{6,11}([0-9]{2})(?![0-9A-Za-z])"
+_NUMBER = r"(?<![0-9A-Za-z.])\+?([0-9]{2})[0-9]{6,11}([0-9]{2})(?![0-9A-Za-z])"
 """A phone number or a LID, as 10 to 15 digits."""
 
 
@@ -78,10 +78,9 @@ def spoken(duration: timedelta) -> str:
 def without_numbers(text: str, company: str = "") -> str:
     """Given text, return it with phone numbers masked (`49****89`); a company's own id stays, commands need it."""
 
-    def mask(found: re.Match[str]) -> str:
-        return found[0] if found[0] == company else f"{found[1]}****{found[2]}"
-
-    return re.sub(_NUMBER, mask, text)
+    if company:
+        return company.join(without_numbers(part) for part in text.split(company))
+    return re.sub(_NUMBER, r"\1****\2", text)
 
 
 def _safe(text: str, company: str) -> str:

@@ -11,16 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from baileys_tools.commands.monitor import run_monitor
 from baileys_tools.commands.notify import AlertOutcome, ChannelResult, notify_warnings, send_alerts
-from baileys_tools.config import Notify, Secret, Settings
+from baileys_tools.config import LoadedSettings, Notify, Secret, Sessions, Settings
 from baileys_tools.config import State as StateSettings
 from baileys_tools.domain.alerts import LookedAt, Why
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.state import alerts as memory
 from baileys_tools.state.database import FILE, open_state
 from tests.servers import Reply, Request, Server, answering, free_url
+from tests.support import company_folder
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -415,4 +418,52 @@ def test_the_facts_of_a_message_are_for_machines(folder, endpoint) -> None:
         }
     ]
     assert "WARNING company 1: m, soon\n> a" in asked.json["text"]
-    assert json.dumps(asked.json)
+
+
+def test_every_message_fits_the_schema_of_the_webhook(folder, endpoint) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/json/alert.schema.json").read_text())
+    settings = settings_for(folder, endpoint.server.url)
+    endpoint.status = 500
+    run(settings, 0, [FULL])
+    endpoint.status = 200
+    run(settings, 1, [FULL, EMPTY], done=[FULL])
+    run(settings, 40)
+    assert len(endpoint.texts) == 4
+    for asked in endpoint.server.requests:
+        jsonschema.Draft202012Validator(schema).validate(asked.json)
+
+
+# --- with the real watching ---------------------------------------------------------------------------------
+
+
+def watch(root: Path, settings: Settings, minute: int) -> None:
+    now = datetime.now(UTC) + minute * MINUTE
+    sessions = Sessions(path=str(root))
+    given = Settings(sessions=sessions, state=settings.state, notify=settings.notify)
+    with open_state(settings.state.dir, now) as state:
+        run_monitor(LoadedSettings(given, {}, None, {}), state, now)
+
+
+def test_a_disk_that_is_not_mounted_calls_nothing_over(folder, endpoint, tmp_path) -> None:
+    root = tmp_path / "sessions"
+    session = company_folder(root, "1", {"session-1.0.json": timedelta(hours=1)})
+    (session / "creds.json").write_text("")
+    os.utime(session / "creds.json", (time.time() - 3_600,) * 2)
+    settings = settings_for(folder, endpoint.server.url)
+    watch(root, settings, 0)
+    os.rename(root, tmp_path / "elsewhere")
+    watch(root, settings, 1)
+    root.mkdir()
+    watch(root, settings, 2)
+    root.rmdir()
+    os.rename(tmp_path / "elsewhere", root)
+    watch(root, settings, 3)
+    told = [
+        [(alert["why"], alert["code"]) for alert in asked.json["alerts"]]
+        for asked in endpoint.server.requests
+    ]
+    assert told == [
+        [("appeared", "creds-empty")],
+        [("appeared", "no-companies")],
+        [("over", "no-companies")],
+    ]
