@@ -7,7 +7,7 @@ may hold: links, devices, sparse files, paths. Here everything that this module 
 from __future__ import annotations
 
 import struct
-from functools import cache
+from functools import cache, lru_cache
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -16,9 +16,11 @@ _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
 _USTAR = b"ustar\x0000"
 _LARGEST_ID = 0o7777777
 _LARGEST_MTIME = 0o77777777777
-_NO_CHECKSUM = b"        "
-_CONSTANT_FROM = 157
-_CONSTANT_SUM = sum(_USTAR)
+_REST = bytes(100) + _USTAR + bytes(BLOCK - 265)
+"""What stands behind the kind: names of a link, an owner and a group, which nothing here has."""
+_REST_SUM = sum(_REST)
+_BLANK_SUM = 8 * ord(" ")
+"""The checksum counts its own field as blanks."""
 
 
 class TarError(ValueError):
@@ -72,32 +74,18 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def _header(name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, kind: bytes) -> bytes:
-    block = _pack(name, mode, uid, gid, size, mtime, kind, _NO_CHECKSUM)
-    # Behind the kind stand only constants, of which the sum is known. A field of the checksum ends in NUL and
-    # space, by tradition.
-    return b"%s%06o\0 %s" % (block[:148], sum(block[:_CONSTANT_FROM]) + _CONSTANT_SUM, block[156:])
+    owner, owner_sum = _owner(mode, uid, gid)
+    numbers = b"%011o\0%011o\0" % (size, mtime)
+    total = sum(name) + owner_sum + sum(numbers) + _BLANK_SUM + kind[0] + _REST_SUM
+    # A field of the checksum ends in NUL and space, by tradition.
+    return b"%s%s%s%s%06o\0 %s%s" % (name, _zeros(100 - len(name)), owner, numbers, total, kind, _REST)
 
 
-def _pack(
-    name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, kind: bytes, checksum: bytes
-) -> bytes:
-    return _HEADER.pack(
-        name,
-        b"%07o" % mode,
-        b"%07o" % uid,
-        b"%07o" % gid,
-        b"%011o" % size,
-        b"%011o" % mtime,
-        checksum,
-        kind,
-        b"",
-        _USTAR,
-        b"",
-        b"",
-        b"",
-        b"",
-        b"",
-    )
+@lru_cache(maxsize=256)
+def _owner(mode: int, uid: int, gid: int) -> tuple[bytes, int]:
+    """Return the fields that are the same for most files of a folder, and their sum."""
+    fields = b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+    return fields, sum(fields)
 
 
 class Header:
