@@ -6,14 +6,14 @@ from typing import Any
 
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.watch import CompanyWatch, MonitorReport
-from baileys_tools.output.json_text import envelope, name_text, timestamp
+from baileys_tools.output.json_text import envelope, finding_json, name_text, timestamp
 
 
 def monitor_json(report: MonitorReport) -> str:
     """Given a pass, return the JSON document."""
     limits = report.thresholds
     result = {
-        "sessions": name_text(report.root),
+        "sessions_path": name_text(report.root),
         "worst": report.worst.value,
         "thresholds": {
             "warning": limits.warning,
@@ -51,11 +51,4 @@ def _company(company: CompanyWatch, report: MonitorReport) -> dict[str, Any]:
 
 
 def _finding(finding: Finding, report: MonitorReport) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "action": finding.action,
-        "facts": dict(finding.facts),
-        "new": (finding.code, finding.company) in report.news,
-    }
+    return finding_json(finding) | {"new": (finding.code, finding.company) in report.news}

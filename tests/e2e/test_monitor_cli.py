@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from baileys_tools.state.database import open_state
@@ -40,10 +41,19 @@ def settle(*folders: Path) -> None:
         os.utime(folder, (then, then))
 
 
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs/json/monitor-once.schema.json").read_text())
+)
+
+
 def watch(root: Path, *arguments: str, env: dict[str, str] | None = None) -> Any:
+    """Return the JSON of a pass; every one that any test makes has to fit the schema."""
     run = run_cli("monitor-once", "--json", "--sessions", root, *arguments, env=env)
     assert run.stdout, run.stderr
-    return json.loads(run.stdout)
+    result = json.loads(run.stdout)
+    SCHEMA.validate(result)
+    assert result["exit_code"] == run.returncode
+    return result
 
 
 def codes(company: dict[str, Any]) -> dict[str, str]:
