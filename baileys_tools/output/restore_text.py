@@ -122,8 +122,8 @@ def _cost(cost: Cost) -> str:
         parts.append(f"at most {counted(cost.pre_keys, 'new chat')} that start one resend late")
     if cost.pre_keys_untold:
         parts.append(
-            "new chats with pre-keys that were uploaded since the snapshot start one resend late, and nothing on disk "
-            "tells how many were"
+            "if the bot has uploaded pre-keys since the snapshot (nothing on disk tells), a new chat that gets one "
+            "starts one resend late"
         )
     return "; ".join(parts) or "no message is late"
 

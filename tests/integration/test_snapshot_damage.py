@@ -11,6 +11,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from baileys_tools.commands.restore import read_snapshot
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, WrongKey
@@ -60,6 +61,9 @@ def test_what_was_written_is_read_back_and_every_other_byte_is_found(tmp_path, k
         def is_found() -> bool:
             with pytest.raises(DamagedSnapshot):
                 opened.verify_hash(info)
+            # All that a restore does before it looks at its target.
+            with pytest.raises(DamagedSnapshot):
+                read_snapshot(opened, "1001", info.file, key[0])
             return True
 
         for place in range(len(good)):
