@@ -243,7 +243,8 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """Given a folder handle, return what `creds.json` says. A torn reading is repeated after each delay.
 
     Baileys truncates, then writes: an outside reader sees an empty file (measured under a tight loop of saves:
-    half to nine tenths of all readings).
+    half to nine tenths of all readings). Raises PermissionError when this user may not read it and is not the one
+    that the folder belongs to.
     """
     found = _read_creds_once(folder)
     for delay in delays:
@@ -259,6 +260,11 @@ def _read_creds_once(folder: int) -> Creds | CredsProblem:
         content = read_regular_file(folder, "creds.json", _CREDS_LIMIT)
     except FileNotFoundError:
         return CredsProblem.MISSING
+    except PermissionError:
+        # That a third user may not read them says nothing about the bot.
+        if os.geteuid() != os.fstat(folder).st_uid:
+            raise
+        return CredsProblem.UNREADABLE
     except OSError:
         return CredsProblem.UNREADABLE
     return parse_creds(content)

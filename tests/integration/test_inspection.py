@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 import baileys_tools.domain
 from baileys_tools.commands.cleanup import run_cleanup
 from baileys_tools.config import Cleanup, Sessions, Settings
+from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.finding_codes import CODES
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
@@ -30,6 +31,7 @@ from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.sessions.inspection import DELAYS as PATIENT
 from baileys_tools.sessions.inspection import inspect_folder
 from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.scan import scan_folder
 from fixtures.lay import lay
 from tests.support import require_root, write_key
 
@@ -315,6 +317,7 @@ def test_a_key_file_that_may_not_be_read_is_named(world: World) -> None:
     require_root()
     key = world.first("session-*")
     key.chmod(0)
+    (world.folder / "creds.json").chmod(0o644)
     world.folder.chmod(0o755)
     assert world.finding("key-files-unreadable") is None
     fd = os.open(world.folder, os.O_RDONLY)
@@ -329,6 +332,25 @@ def test_a_key_file_that_may_not_be_read_is_named(world: World) -> None:
     assert [one.code for one in found.findings if one.code.startswith("key-files")] == [
         "key-files-unreadable"
     ]
+
+
+@pytest.mark.parametrize("owner", [1234, 4321])
+def test_creds_that_may_not_be_read_are_lost_only_to_the_user_that_the_folder_belongs_to(
+    world: World, owner: int
+) -> None:
+    """Whoever watches as somebody else is told so, and not that the session is lost."""
+    require_root()
+    world.folder.chmod(0o755)
+    os.chown(world.folder, owner, owner)
+    (world.folder / "creds.json").chmod(0o600)
+    fd = os.open(world.folder, os.O_RDONLY)
+    os.seteuid(1234)
+    try:
+        with nullcontext() if owner == 1234 else pytest.raises(PermissionError):
+            assert scan_folder(fd).creds is CredsProblem.UNREADABLE
+    finally:
+        os.seteuid(0)
+        os.close(fd)
 
 
 # --- nobody cries wolf --------------------------------------------------------------------------------------
