@@ -19,6 +19,7 @@ from baileys_tools.state.observations import history
 from baileys_tools.state.runs import last_run
 from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
+from tests.servers import Reply, answering
 from tests.support import company_folder, require_root, require_tool, run_cli, write_key
 
 LONG_AGO = timedelta(hours=1)
@@ -449,3 +450,64 @@ def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hou
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == []
     assert result["companies"][0]["level"] == "emergency"
+
+
+# --- telling others -----------------------------------------------------------------------------------------
+
+
+def test_what_begins_and_what_is_over_is_told_once_and_an_unchanged_minute_tells_nothing(
+    tmp_path: Path,
+) -> None:
+    folder = full_folder(tmp_path, "1", 20)
+    whole = (folder / "creds.json").read_bytes()
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+        told: list[int] = []
+
+        def minute(*arguments: str) -> None:
+            watch(tmp_path, *arguments, env=env)
+            told.append(len(server.requests))
+
+        minute()
+        (folder / "creds.json").write_bytes(b"")
+        minute("--no-notify")
+        minute()
+        minute()
+        (folder / "creds.json").write_bytes(whole)
+        minute()
+        minute()
+    assert told == [0, 0, 1, 1, 2, 2]
+    began, ended = (request.json for request in server.requests)
+    assert began["level"] == "emergency"
+    assert "creds.json is empty" in began["text"]
+    assert "creds" in ended["text"]
+
+
+def test_a_folder_that_is_not_looked_at_is_not_over(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 160)
+    full_folder(tmp_path, "2", 20)
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+        watch(tmp_path, env=env)
+        watch(tmp_path, "--company", "2", env=env)
+        (tmp_path / "company_1").rename(tmp_path / "aside")
+        (tmp_path / "company_1").write_text("")
+        watch(tmp_path, env=env)
+        texts = [request.json["text"] for request in server.requests]
+    assert len(texts) == 2
+    assert "160 counted files" in texts[0]
+    assert "cannot be read" in texts[1]
+    assert "160" not in texts[1], "how many files there are is not known, so the level is not over"
+
+
+def test_a_bot_that_is_not_connected_is_critical_and_one_that_does_not_answer_is_not(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    settings = tmp_path / "settings.yaml"
+    with answering(lambda request: Reply({"up": False})) as server:
+        settings.write_text(
+            f"bot_api:\n  url: {server.url}\n  status: {{request: GET /status, disconnected: '!up', connected: up}}\n"
+        )
+        (company,) = watch(tmp_path, "--config", str(settings))["companies"]
+    assert (company["connection"], codes(company)) == ("disconnected", {"connection-lost": "critical"})
+    (company,) = watch(tmp_path, "--config", str(settings))["companies"]
+    assert (company["connection"], codes(company)) == ("unknown", {})
