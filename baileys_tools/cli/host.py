@@ -127,6 +127,20 @@ def cron_status(
     finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))
 
 
+@cron_app.command("run")
+def cron_run(sessions: SessionsOption = None, config: ConfigOption = None) -> None:
+    """Run the jobs in the foreground until SIGTERM, for containers: no cron, no root, logs on standard output.
+
+    \b
+    Examples:
+      baileys-tools cron run
+      baileys-tools cron run --config /etc/baileys-tools/config.yaml
+    """
+    from baileys_tools.commands.cron_run import run_command
+
+    finish(lambda: run_command({"sessions.path": sessions}, config))
+
+
 @app.command()
 def doctor(
     sessions: SessionsOption = None,

@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
@@ -305,7 +305,7 @@ def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]
     """Given our block as it is installed, return the state of each job in it."""
     from baileys_tools.state.database import from_seconds, open_state
     from baileys_tools.state.memory import recall
-    from baileys_tools.state.runs import last_runs
+    from baileys_tools.state.runs import last_runs, runs_since
     from baileys_tools.state.spool import take_in
 
     jobs = installed_jobs(block)
@@ -313,7 +313,11 @@ def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]
         return []
     with open_state(settings.state.dir, now) as state:
         take_in(state)
-        runs = {command: Ended(run.started, run.exit_code) for command, run in last_runs(state).items()}
+        last = last_runs(state)
+        # Without recover.auto it only looks, which is recorded as a dry run, and is what its job is for.
+        if looked := runs_since(state, now - timedelta(days=2), "recover"):
+            last["recover"] = looked[-1]
+        runs = {command: Ended(run.started, run.exit_code) for command, run in last.items()}
         since = recall(state, INSTALLED)
     # cron goes by the host's own zone.
     return job_states(jobs, runs, from_seconds(since) if isinstance(since, int) else None, now.astimezone())

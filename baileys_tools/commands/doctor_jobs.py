@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from shutil import which
 
 from baileys_tools.config import Settings
 from baileys_tools.domain.doctor import Check, ok, other_deleters, warning
@@ -39,7 +40,11 @@ def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
     from baileys_tools.domain.cron import split
     from baileys_tools.domain.cron_status import Verdict
 
-    own, system = (split(read_tab(system=where) or b"")[1] for where in (False, True))
+    if _is_alive(settings, now):
+        yield ok("cron", "`cron run` is at work")
+        return
+    own = split(_own_tab())[1]
+    system = split(read_tab(system=True) or b"")[1]
     if not own and not system:
         if _has_timers():
             yield ok("cron", "systemd timers: systemctl list-timers 'baileys-tools*'")
@@ -66,6 +71,23 @@ def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
         yield warning("cron log", f"{log} has over 50 MB", "Read its end, then rotate it: docs/cron.md")
 
 
+def _own_tab() -> bytes:
+    """The user's crontab; nothing where there is no crontab program, as in a container."""
+    from baileys_tools.commands.cron import read_tab
+
+    return (read_tab(system=False) or b"") if which("crontab") else b""
+
+
+def _is_alive(settings: Settings, now: datetime) -> bool:
+    from baileys_tools.commands.cron_run import ALIVE
+
+    try:
+        touched = os.stat(os.path.join(settings.state.dir, ALIVE)).st_mtime
+    except OSError:
+        return False
+    return now.timestamp() - touched < 180
+
+
 def _has_timers() -> bool:
     return any(
         os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
@@ -75,13 +97,12 @@ def _has_timers() -> bool:
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:
     """Who else deletes here: jobs in the user's crontab and the system's that name the sessions path."""
-    from baileys_tools.commands.cron import read_tab
     from baileys_tools.integrations.crontab import commands_in
 
     sessions = settings.sessions.path
     if sessions is None:
         return
-    tabs = {"your crontab": read_tab(system=False) or b"", **host.system_crontabs()}
+    tabs = {"your crontab": _own_tab(), **host.system_crontabs()}
     found = 0
     for place, tab in tabs.items():
         is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.schedule import OFF
+from baileys_tools.schedule import OFF, parse_schedule
 
 BEGIN = b"# BEGIN baileys-tools"
 END = b"# END baileys-tools"
@@ -191,3 +191,9 @@ def entries_of(block: bytes) -> list[str]:
     """Given our block, return its lines that are jobs."""
     lines = block.decode("utf-8", "surrogateescape").split("\n")
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def due_at(entries: Sequence[Entry], now: datetime) -> list[Entry]:
+    """Given a local time, return the entries that are due in its minute."""
+    minute = now.replace(second=0, microsecond=0)
+    return [entry for entry in entries if parse_schedule(entry.time).latest(minute) == minute]
