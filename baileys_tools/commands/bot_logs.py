@@ -68,7 +68,8 @@ def read_company_logs(state: State, settings: Settings, company: str, now: datet
             for one in memories
         ],
         last_line=max(filter(None, (_moment(one.wrote) for one in memories)), default=None),
-        recent=summed(one for one in hours_since(state, company, now - DAY)),
+        recent=summed(hours_since(state, company, now - DAY)),
+        lately=summed(hours_since(state, company, now - timedelta(hours=1))),
         quiet=longest_quiet(document["gaps"], now),
         read=bool(passes),
     )

@@ -107,7 +107,7 @@ server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` pass
 LEAST_SILENCE = timedelta(hours=6)
 """A shorter silence of an open connection is a quiet evening."""
 FLAPS = 2
-"""So many 440 in a day, and an open connection is one that was taken back."""
+"""So many 440 within two hours, and an open connection is one that was taken back."""
 
 _NETWORK = {
     LogEvent.REFUSED: "the server could not be reached",
@@ -200,9 +200,9 @@ def _refused_for_good(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 
 def _two_processes(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    times = facts.log.recent.get(LogEvent.REPLACED, 0)
+    times = facts.log.lately.get(LogEvent.REPLACED, 0)
     if times >= FLAPS:
-        said = f"another process took the session over {counted(times, 'time')} in 24 hours (440)"
+        said = f"another process took the session over {counted(times, 'time')} within two hours (440)"
         return Diagnosis(Cause.TWO_PROCESSES, Confidence.CERTAIN, (said,))
     if _newest(facts) is LogEvent.REPLACED and facts.connection != "connected":
         at = facts.log.since_opened[LogEvent.REPLACED]

@@ -102,8 +102,9 @@ class LogFacts(NamedTuple):
 
     `read` is false where no log is configured or none could be read. `last_line` is when the bot last wrote anything,
     `opened` when it last logged that the connection was open, `since_opened` when each event last happened after that
-    (since the beginning, when it never opened). `recent` counts events of the last 24 hours, `longest_quiet` is the
-    longest time in the days before without a line, None while too little is known.
+    (since the beginning, when it never opened). `recent` counts events of the last 24 hours, `lately` those of the
+    last one to two hours. `longest_quiet` is the longest time in the days before without a line, None while too little
+    is known.
     """
 
     read: bool = False
@@ -112,6 +113,7 @@ class LogFacts(NamedTuple):
     since_opened: Mapping[LogEvent, datetime] = {}
     recent: Mapping[LogEvent, int] = {}
     longest_quiet: timedelta | None = None
+    lately: Mapping[LogEvent, int] = {}
 
 
 class HourCount(NamedTuple):

@@ -61,6 +61,7 @@ def joined_facts(
     *,
     last_line: datetime | None,
     recent: Mapping[LogEvent, int],
+    lately: Mapping[LogEvent, int],
     quiet: timedelta | None,
     read: bool,
 ) -> LogFacts:
@@ -77,7 +78,7 @@ def joined_facts(
                 event not in since or at > since[event]
             ):
                 since[event] = at
-    return LogFacts(read, last_line, opened, since, recent, quiet)
+    return LogFacts(read, last_line, opened, since, recent, quiet, lately)
 
 
 def known_gaps(
@@ -121,14 +122,14 @@ def log_findings(
                 f"baileys-tools reset --company {company}, then scan the QR code",
             )
         )
-    replaced = facts.recent.get(LogEvent.REPLACED, 0)
+    replaced = facts.lately.get(LogEvent.REPLACED, 0)
     if replaced >= FLAPS:
         found.append(
             Finding(
                 "two-processes",
                 Severity.CRITICAL,
                 company,
-                f"another process took the session over {counted(replaced, 'time')} in 24 hours (440)",
+                f"another process took the session over {counted(replaced, 'time')} within two hours (440)",
                 "find the second process that uses this session folder or a copy of it, and stop it",
                 {"count": replaced},
             )

@@ -19,7 +19,19 @@ from hypothesis import strategies as st
 from baileys_tools.domain.log_events import LogEvent
 from baileys_tools.integrations.bot_log import scanner
 from baileys_tools.integrations.bot_log.reading import LogMemory, read_log
-from tests.log_lines import BEGIN, EXPECTED, SECRET, as_bytes, errored, mixed, pino, stream_error
+from tests.log_lines import (
+    BEGIN,
+    BOOM_AS_TEXT,
+    DUMP,
+    EXPECTED,
+    SECRET,
+    as_bytes,
+    boom_as_json,
+    errored,
+    mixed,
+    pino,
+    stream_error,
+)
 
 NOW = BEGIN + timedelta(days=20)
 
@@ -133,6 +145,15 @@ def test_what_came_after_the_last_opening_is_kept_in_the_logs_own_order(log):
     assert set(log.memory.since_opened) == {LogEvent.CLOSED, LogEvent.TIMED_OUT}
     assert all(at > log.memory.opened for at in log.memory.since_opened.values())
     log.write(as_bytes([pino("opened connection to WA", BEGIN + timedelta(seconds=1))]))
+    log.read()
+    assert log.memory.since_opened == {}
+
+
+def test_a_refusal_that_the_bot_printed_after_an_opening_is_kept(log):
+    log.write(as_bytes([boom_as_json(401), pino("opened connection to WA"), boom_as_json(403), DUMP]))
+    log.read()
+    assert set(log.memory.since_opened) == {LogEvent.FORBIDDEN}
+    log.write(as_bytes([BOOM_AS_TEXT.format(code=405), pino("opened connection to WA"), DUMP]))
     log.read()
     assert log.memory.since_opened == {}
 

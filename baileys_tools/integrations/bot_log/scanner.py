@@ -103,12 +103,17 @@ class Scanner:
 
     def _scan(self, first: int, last: int, *, goes_on: bool) -> int:
         """Count the lines between two places of the buffer; return up to where that was done."""
-        last = self._refusals(first, last, goes_on=goes_on)
+        refusals, last = self._refusals(first, last, goes_on=goes_on)
         hour, newest = self._hour_of_all(first, last)
         for text, event in grammar.CONSOLE.items():
             self._console(text, event, hour, first, last)
         for found in grammar.MESSAGE.finditer(self._buffer, first, last):
+            # What comes after an opening counts, so the order of the lines is kept.
+            while refusals and refusals[0][0] < found.start():
+                self.tally.add(*refusals.pop(0)[1:])
             self._message(found.start(), found.end(), grammar.MESSAGES[found[1]], hour, first)
+        for _, event, when in refusals:
+            self.tally.add(event, when)
         self.tally.last_time = newest or self.tally.last_time
         return last
 
@@ -142,23 +147,26 @@ class Scanner:
         if plain and hour is not None:
             self.tally.count(event, hour, plain)
 
-    def _refusals(self, first: int, last: int, *, goes_on: bool) -> int:
-        """Count the refused logins whose code the bot printed; return where to stop, as one may go on behind `last`."""
+    def _refusals(
+        self, first: int, last: int, *, goes_on: bool
+    ) -> tuple[list[tuple[int, LogEvent, float | None]], int]:
+        """Return the refused logins whose code the bot printed, and where to stop: one may go on behind `last`."""
         buffer, length = self._buffer, len(grammar.REFUSED_LOGIN)
+        refusals = []
         at = buffer.find(grammar.REFUSED_LOGIN, first, last)
         while at >= 0:
             end = at + length
             if buffer[at - 9 : at] != b'"trace":"' or at - 9 < first:
                 reach = end + grammar.REFUSAL_REACH
                 event = grammar.refusal(bytes(buffer[end : min(last, reach)]))
-                if event in _REFUSALS:
-                    self.tally.add(event, self._time_near(at, at, first))
+                if event is not None and event in _REFUSALS:
+                    refusals.append((at, event, self._time_near(at, at, first)))
                 elif event is None and reach > last and goes_on:
                     start = buffer.rfind(b"\n", first, at) + 1
                     # Behind a huge line there would be no room to read on.
-                    return start if start and at - start < grammar.REFUSAL_REACH else last
+                    return refusals, start if start and at - start < grammar.REFUSAL_REACH else last
             at = buffer.find(grammar.REFUSED_LOGIN, end, last)
-        return last
+        return refusals, last
 
     def _message(self, at: int, end: int, event: LogEvent, hour: int | None, first: int) -> None:
         buffer, tally = self._buffer, self.tally
