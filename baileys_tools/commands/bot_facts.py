@@ -109,9 +109,7 @@ def _was_linked(state: State, company: str) -> bool:
 
 def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:
     if not settings.logs.files:
-        from baileys_tools.commands.bot_logs import read_company_logs
-
-    return read_company_logs(state, settings, company, now).facts
+        return LogFacts()
     from baileys_tools.commands.bot_logs import read_company_logs
 
     return read_company_logs(state, settings, company, now).facts

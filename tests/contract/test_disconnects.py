@@ -136,8 +136,8 @@ def test_a_passing_401_is_healed_by_a_reconnect_and_not_a_key_is_touched(
     bot.plays("ok")
     before = snapshot_tree(bot.folder)
     run = run_cli("recover", "--yes", "--json", "--config", settings_file(bot))
+    assert run.returncode == 0, run.stdout + run.stderr
     [company] = json.loads(run.stdout)["companies"]
-    assert run.returncode == 0, run.stdout
     assert bot.status() == "connected"
     after = snapshot_tree(bot.folder)
     # Only what Baileys itself saves at a login has changed.
