@@ -12,7 +12,7 @@ from baileys_tools.commands.watching import remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
-from baileys_tools.domain.inspected import Elsewhere
+from baileys_tools.domain.inspected import Elsewhere, Writers
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
@@ -57,7 +57,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder)
+                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder, now)
         except OSError as error:
             finding = unreadable_folder(company.id, say_why(error))
             return Inspection(company.id, company.path, now, [finding], rules=rules)
@@ -85,8 +85,10 @@ def _the_one(root: Root, settings: Settings) -> Company:
     return companies[0]
 
 
-def _ask_elsewhere(settings: Settings, state: State, root: Root, company: str, folder: int) -> Elsewhere:
-    """Return what the repository and the state know of a company."""
+def _ask_elsewhere(
+    settings: Settings, state: State, root: Root, company: str, folder: int, now: datetime
+) -> Elsewhere:
+    """Return what the repository, the state and the bot's log know of a company."""
     from baileys_tools.state.runs import last_in_companies
     from baileys_tools.state.spool import take_in
 
@@ -100,7 +102,19 @@ def _ask_elsewhere(settings: Settings, state: State, root: Root, company: str, f
         last_cleanup=None if last is None else LastCleanup(last.at, last.changed),
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=look is not None and look.was_linked,
+        writers=_writers(settings, state, company, now),
     )
+
+
+def _writers(settings: Settings, state: State, company: str, now: datetime) -> Writers:
+    """Return how often the bot's log says that another connection took over. Without a log nobody can tell."""
+    if not settings.logs.files:
+        return Writers()
+    from baileys_tools.commands.bot_logs import read_company_logs
+    from baileys_tools.domain.log_events import LogEvent
+
+    facts = read_company_logs(state, settings, company, now).facts
+    return Writers(facts.recent.get(LogEvent.REPLACED, 0) if facts.read else None)
 
 
 def look_up_snapshots(path: str, company: str, folder: int | None = None) -> Snapshots:

@@ -15,6 +15,7 @@ from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import runs_since
 from fixtures.lay import lay, names
 from tests.e2e.test_cleanup_cli import checked_json
+from tests.log_lines import as_bytes, stream_error
 from tests.support import company_folder, require_root, run_cli, snapshot_tree, write_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -122,6 +123,19 @@ def test_cleanups_and_snapshots_are_looked_up(root: Path, tmp_path: Path) -> Non
     damaged = run_cli("inspect", "--company", "1001", env=env)
     assert "snapshot-missing" in damaged.stdout
     assert "snapshot-damaged" in damaged.stdout
+
+
+@pytest.mark.parametrize(("replaced", "code"), [(0, 0), (1, 0), (3, 5)])
+def test_a_log_that_tells_of_two_writers_is_believed(
+    root: Path, tmp_path: Path, replaced: int, code: int
+) -> None:
+    moments = [NOW - timedelta(hours=hour) for hour in range(replaced)]
+    lines = [stream_error(7, at, tag="conflict", type_="replaced") for at in reversed(moments)]
+    (tmp_path / "bot.log").write_bytes(as_bytes(lines))
+    (tmp_path / "settings.yaml").write_text("logs: [{path: bot.log, company: 1001}]")
+    shown = inspect(root, "--company", "1001", "--config", tmp_path / "settings.yaml")
+    assert shown.returncode == code
+    assert ("two-writers" in shown.stdout) is (replaced > 0)
 
 
 def test_a_state_that_cannot_be_used_is_a_finding_and_no_reason_to_fail(root: Path, tmp_path: Path) -> None:
