@@ -125,7 +125,7 @@ def test_a_verification_killed_at_any_change_still_has_the_whole_one_and_finds_t
     first, second = sorted((scene.place / "kept/company_1001").glob("*.tar.zst"))
     second.write_bytes(second.read_bytes()[:-1])
     scene.reset()
-    verify = [COMMAND, "verify", "--quiet"]
+    verify: list[str | Path] = [COMMAND, "verify", "--quiet"]
     changing = ["rename", "renameat", "fsync", "flock"]
     run, calls = traced(verify, calls=[*changing, "openat"], env=scene.env)
     assert run.returncode == 11
