@@ -318,7 +318,8 @@ class Look(NamedTuple):
 
 
 def _look(folder: int, job: RestoreJob) -> Look:
-    live, contents = read_live_folder(folder)
+    # A rollback keeps the folder as it was, so it needs all of it.
+    live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
     live = replace(live, bot_signs=tuple(job.bot_signs()))
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 

@@ -25,13 +25,16 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
+from baileys_tools.sessions.staging import seen_file
 
 BROKEN_DISK = {errno.EIO, errno.EUCLEAN}
 """A file that cannot be read for such a reason is lost; for any other, somebody has to look first."""
 
 
-def read_live_folder(folder: int) -> tuple[LiveFolder, list[StoredFile]]:
+def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFolder, list[StoredFile]]:
     """Given the handle of a session folder, return what is in it, and its files. Raises OSError.
+
+    Without contents no files are returned: there may be 100,000 of them.
 
     Every key file is read and has to parse, as Baileys takes what does not parse for missing
     (`Utils/use-multi-file-auth-state.js`: `readData`). The files are there whole or not: what a folder held
@@ -53,10 +56,11 @@ def read_live_folder(folder: int) -> tuple[LiveFolder, list[StoredFile]]:
             if stored is None and kind_of(name) is Kind.UNKNOWN:
                 oddities.append(Oddity(name, "too large or not readable, and not written by Baileys"))
                 continue
-            contents |= {name: stored} if stored is not None else {}
+            if stored is not None and (with_contents or name == CREDS or kind_of(name) is Kind.SENDER_KEY):
+                contents[name] = stored
             # What Baileys did not write need not be JSON.
             whole = kind_of(name) is Kind.UNKNOWN or (stored is not None and is_whole(stored.content))
-            files[name] = LiveFile(seen, stored.entry.sha256 if stored is not None else "", whole)
+            files[name] = LiveFile(seen_file(seen), stored.entry.sha256 if stored is not None else "", whole)
     creds = contents.get(CREDS)
     sender_keys = {name: file.content for name, file in contents.items() if kind_of(name) is Kind.SENDER_KEY}
     live = LiveFolder(
@@ -67,7 +71,7 @@ def read_live_folder(folder: int) -> tuple[LiveFolder, list[StoredFile]]:
         quarantined=frozenset(_quarantined(folder)),
         owned_by_content=owned_by_content(sender_keys),
     )
-    return live, list(contents.values())
+    return live, list(contents.values()) if with_contents else []
 
 
 def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:
