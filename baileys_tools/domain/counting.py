@@ -7,7 +7,7 @@ from typing import NamedTuple
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, pre_key_ids
-from baileys_tools.domain.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule
+from baileys_tools.domain.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule, may_be_guarded
 
 WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
 """Kinds that only Baileys 7 writes."""
@@ -34,16 +34,24 @@ def count_files(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) -> File
 
     Without readable creds nothing is known of counters, and the density of the ids has to do.
     """
-    pool = pre_key_pool(folder, folder.creds if isinstance(folder.creds, Creds) else _NO_CREDS)
-    guarded = len(apply_pre_key_rule(pool, pre_keys_kept, guard=guard).guarded)
-    stays = sum(len(names) for kind, names in folder.names.items() if kind not in REMOVABLE)
-    return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, len(pool.ids) - guarded))
+    creds = folder.creds if isinstance(folder.creds, Creds) else _NO_CREDS
+    pre_keys = len(folder.of(Kind.PRE_KEY))
+    guarded = 0
+    # Most folders have too few, and the watching counts a thousand of them in a minute.
+    if guard and may_be_guarded(pre_keys, _counters(folder, creds)):
+        guarded = len(apply_pre_key_rule(pre_key_pool(folder, creds), pre_keys_kept, guard=True).guarded)
+    stays = sum([len(names) for kind, names in folder.names.items() if kind not in REMOVABLE])
+    return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded))
 
 
 def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
     """Given a folder, return its pre-keys with what creds say of them."""
+    return _counters(folder, creds)._replace(ids=pre_key_ids(folder.of(Kind.PRE_KEY)))
+
+
+def _counters(folder: FolderFacts, creds: Creds) -> PreKeyPool:
     return PreKeyPool(
-        ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
+        ids=(),
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=is_version_7(folder),

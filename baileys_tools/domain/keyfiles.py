@@ -79,6 +79,9 @@ _LONGEST_FIRST = sorted(
 """The order matters: `sender-key-` also begins `sender-key-memory-`."""
 
 
+_IN_ORDER = tuple(Kind)
+
+
 def kind_of(name: str) -> Kind:
     """Given a file name, return what the file is. Every name has an answer: at worst `Kind.UNKNOWN`."""
     for prefix, kind in _LONGEST_FIRST:
@@ -128,7 +131,7 @@ def sort_by_kind(names: Iterable[str]) -> dict[Kind, list[str]]:
     unknown += rest
     if unknown:
         kinds[Kind.UNKNOWN] = sorted(unknown)
-    return {kind: kinds[kind] for kind in Kind if kind in kinds}
+    return {kind: kinds[kind] for kind in _IN_ORDER if kind in kinds}
 
 
 def key_id_of(name: str, kind: Kind) -> str:

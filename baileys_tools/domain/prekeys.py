@@ -76,6 +76,11 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
 
 
+def may_be_guarded(count: int, pool: PreKeyPool) -> bool:
+    """Whether any of `count` pre-keys can be guarded at all, told without their ids: too few make no dense run."""
+    return count * 2 > DENSE_RUN or _is_fresh(pool)
+
+
 def _guarded(pool: PreKeyPool) -> frozenset[int]:
     """Return the ids that the server most likely still hands out.
 
@@ -100,11 +105,14 @@ def _left_of_pairing(pool: PreKeyPool) -> frozenset[int]:
 
     Once it had run low, Baileys 7 would have uploaded more, and the counter would stand well past the batch.
     """
+    return frozenset(i for i in pool.ids if i <= PAIRING_BATCH) if _is_fresh(pool) else _NONE
+
+
+def _is_fresh(pool: PreKeyPool) -> bool:
+    """Whether the server still hands out the pairing upload, as far as the counter tells."""
     if not pool.topped_up_by_fives or pool.next_id is None:
-        return _NONE
-    if not PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + DRAINED_AFTER:
-        return _NONE
-    return frozenset(i for i in pool.ids if i <= PAIRING_BATCH)
+        return False
+    return PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + DRAINED_AFTER
 
 
 def dense_runs(ids: Set[int], length: int) -> frozenset[int]:
