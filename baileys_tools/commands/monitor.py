@@ -24,6 +24,7 @@ from baileys_tools.units import printable
 COMMAND = "monitor-once"
 THINNED = "thinned"
 THIN_EVERY = timedelta(hours=6)
+LONG_SILENCE = timedelta(days=7)
 
 
 class MonitorOptions(NamedTuple):
@@ -193,8 +194,10 @@ def _thin_now_and_then(state: State, now: datetime) -> None:
     from baileys_tools.state.runs import thin_runs
 
     with state.transaction():
-        thin_observations(state, now)
-        thin_runs(state, now)
+        # After a long silence it may be the clock that has leapt: for six hours more, nothing is forgotten by it.
+        if 0 <= age < LONG_SILENCE.total_seconds():
+            thin_observations(state, now)
+            thin_runs(state, now)
         memory.keep(state, THINNED, to_seconds(now))
 
 

@@ -16,11 +16,19 @@ import pytest
 
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import history
-from baileys_tools.state.runs import last_run
+from baileys_tools.state.runs import last_run, runs_since
 from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
 from tests.servers import Reply, answering
-from tests.support import company_folder, require_root, require_tool, run_cli, write_key
+from tests.support import (
+    COMMAND,
+    company_folder,
+    require_root,
+    require_tool,
+    run_cli,
+    scrubbed_environment,
+    write_key,
+)
 
 LONG_AGO = timedelta(hours=1)
 
@@ -511,3 +519,55 @@ def test_a_bot_that_is_not_connected_is_critical_and_one_that_does_not_answer_is
     assert (company["connection"], codes(company)) == ("disconnected", {"connection-lost": "critical"})
     (company,) = watch(tmp_path, "--config", str(settings))["companies"]
     assert (company["connection"], codes(company)) == ("unknown", {})
+
+
+# --- clocks and crowds --------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_wrong_is_said_and_nothing_is_forgotten_for_it(tmp_path: Path) -> None:
+    faketime = require_tool("faketime")
+    full_folder(tmp_path, "1", 20)
+    first = watch(tmp_path)
+    for clock in ("+10y", "-20y"):
+        run = subprocess.run(
+            [faketime, "-f", clock, COMMAND, "monitor-once", "--json", "--sessions", tmp_path],
+            env=scrubbed_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (company,) = json.loads(run.stdout)["companies"]
+        assert "clock-implausible" in codes(company), clock
+    last = watch(tmp_path)
+    assert codes(last["companies"][0]) == {}
+    assert last["companies"][0]["files"] == first["companies"][0]["files"]
+    with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], datetime.now(UTC)) as state:
+        assert history(state, "1", datetime.now(UTC) - timedelta(days=1))[0].counted == 20
+
+
+def test_passes_that_overlap_all_answer_and_tell_once(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    for n in range(4):
+        full_folder(root, str(n), 160)
+    with answering(lambda request: Reply({})) as server:
+        env = scrubbed_environment({"NOTIFICATION_WEBHOOK": f"{server.url}/hook"})
+        children = [
+            subprocess.Popen(
+                [COMMAND, "monitor-once", "--json", "--sessions", root],
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(12)
+        ]
+        done = [(child, *child.communicate(timeout=60)) for child in children]
+        assert [(child.returncode, talk) for child, _, talk in done] == [(4, "")] * 12
+        for _, text, _ in done:
+            result = json.loads(text)
+            assert [one["counted_files"] for one in result["companies"]] == [160] * 4
+            assert "state-unreadable" not in {one["code"] for one in result["host"]}
+        assert len(server.requests) == 1
+    with open_state(env["BAILEYS_TOOLS_STATE_DIR"], datetime.now(UTC)) as state:
+        take_in(state)
+        assert len(runs_since(state, datetime(2000, 1, 1, tzinfo=UTC), "monitor-once")) == 12
