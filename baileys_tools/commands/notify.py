@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -27,6 +27,8 @@ from baileys_tools.state import last_told
 from baileys_tools.state.database import State
 from baileys_tools.units import counted
 
+MOST_FORECASTS = 20
+"""Alerts of a run that get a forecast: no message shows more, and each reads a history."""
 SAY_AGAIN = timedelta(hours=1)
 """How often standard error says that a channel fails: cron mails each line, and this runs every minute."""
 
@@ -152,10 +154,43 @@ def _decided(
         before = memory.remembered(state)
         decisions = decide(before, findings, looked_at, rules, now)
         memory.remember(state, before, decisions.states)
-        told = worst_first([*decisions.alerts, *done])
+        told = worst_first([*_with_forecasts(state, settings, decisions.alerts, now), *done])
         if told:
             memory.put(state, [channel.name for channel in channels], told, now)
     return told
+
+
+def _with_forecasts(
+    state: State, settings: Settings, alerts: Sequence[Alert], now: datetime
+) -> Iterator[Alert]:
+    """Yield the alerts, those of full folders with when the next level begins at the growth so far."""
+    forecasts = 0
+    for alert in alerts:
+        files = alert.facts.get("counted_files")
+        if alert.code != "file-count" or alert.why is Why.OVER or not isinstance(files, int):
+            yield alert
+            continue
+        forecasts += 1
+        words = _forecast(state, settings, alert.company, files, now) if forecasts <= MOST_FORECASTS else ""
+        yield alert._replace(facts={**alert.facts, "forecast": words}) if words else alert
+
+
+def _forecast(state: State, settings: Settings, company: str, files: int, now: datetime) -> str:
+    from baileys_tools.domain.forecast import (
+        LOOKED_BACK,
+        LOOKED_EVERY,
+        Sample,
+        growth_per_day,
+        next_threshold,
+    )
+    from baileys_tools.domain.thresholds import Thresholds
+    from baileys_tools.state.observations import counted_since
+
+    levels = settings.thresholds
+    thresholds = Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+    seen = counted_since(state, company, now - LOOKED_BACK, LOOKED_EVERY)
+    forecast = next_threshold(files, growth_per_day([Sample(*one) for one in seen]), thresholds)
+    return forecast.words if forecast is not None else ""
 
 
 def _without_memory(

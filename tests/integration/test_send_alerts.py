@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,9 @@ from baileys_tools.domain.alerts import LookedAt, Why
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.state import alerts as memory
 from baileys_tools.state.database import FILE, open_state
+from baileys_tools.state.observations import Observation, observe
 from tests.servers import Reply, Request, Server, answering, free_url
-from tests.support import company_folder
+from tests.support import company_folder, require_root, require_tool
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -431,6 +433,52 @@ def test_every_message_fits_the_schema_of_the_webhook(folder, endpoint) -> None:
     assert len(endpoint.texts) == 4
     for asked in endpoint.server.requests:
         jsonschema.Draft202012Validator(schema).validate(asked.json)
+
+
+def test_a_full_folder_is_told_with_when_the_next_level_begins(folder, endpoint) -> None:
+    settings = settings_for(folder, endpoint.server.url)
+    with open_state(str(folder), NOW) as state:
+        for hour in range(72):
+            at, files = NOW - timedelta(hours=72 - hour), 80 + hour
+            observe(state, [Observation("1", at, files, files, {}, None, "healthy", "valid", None, "")])
+    full = Finding("file-count", Severity.WARNING, "1", "152 counted files", "a", {"counted_files": 152})
+    run(settings, 0, [full])
+    assert "152 counted files, reaches 170 in 18 hours" in endpoint.texts[0]
+    assert endpoint.server.requests[0].json["alerts"][0]["facts"]["forecast"] == "reaches 170 in 18 hours"
+
+
+def test_a_full_disk_neither_silences_nor_storms(endpoint, tmp_path) -> None:
+    require_root()
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = [require_tool("mount"), "-t", "tmpfs", "-o", "size=600k", "none", str(place)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("needs mounts")
+    try:
+        settings = settings_for(place, endpoint.server.url)
+        run(settings, -60, [FULL])
+        filler = (place / "filler").open("wb", buffering=0)
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                filler.write(b"x" * 4096)
+        told = []
+        for minute in range(40):
+            before = len(endpoint.texts)
+            run(settings, minute, [EMPTY])
+            told += [minute] * (len(endpoint.texts) - before)
+        assert told == [0, 15, 30]
+        filler.close()
+        os.unlink(place / "filler")
+        for minute in range(40, 43):
+            run(settings, minute)
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+    assert [asked.json["level"] for asked in endpoint.server.requests][1:] == [
+        "emergency",
+        "emergency",
+        "emergency",
+        "ok",
+    ]
 
 
 # --- with the real watching ---------------------------------------------------------------------------------
