@@ -10,9 +10,10 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import CLEANERS
 from baileys_tools.commands.watching import remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
-from baileys_tools.domain.inspected import Elsewhere, Writers
+from baileys_tools.domain.inspected import Elsewhere
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
@@ -102,19 +103,21 @@ def _ask_elsewhere(
         last_cleanup=None if last is None else LastCleanup(last.at, last.changed),
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=look is not None and look.was_linked,
-        writers=_writers(settings, state, company, now),
+        told_by_log=_told_by_log(settings, state, company, now),
     )
 
 
-def _writers(settings: Settings, state: State, company: str, now: datetime) -> Writers:
-    """Return how often the bot's log says that another connection took over. Without a log nobody can tell."""
+def _told_by_log(settings: Settings, state: State, company: str, now: datetime) -> list[Finding]:
+    """Return what the bot's log says of it, two writers among it. Nothing where no log is configured."""
     if not settings.logs.files:
-        return Writers()
-    from baileys_tools.commands.bot_logs import read_company_logs
-    from baileys_tools.domain.log_events import LogEvent
+        return []
+    from baileys_tools.commands.bot_logs import DAY, read_company_logs
+    from baileys_tools.domain.log_report import LogLimits, log_findings
+    from baileys_tools.state.log_hours import hours_since
 
-    facts = read_company_logs(state, settings, company, now).facts
-    return Writers(facts.recent.get(LogEvent.REPLACED, 0) if facts.read else None)
+    logs = read_company_logs(state, settings, company, now)
+    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    return log_findings(company, logs.facts, logs.files, hours_since(state, company, now - DAY), limits, now)
 
 
 def look_up_snapshots(path: str, company: str, folder: int | None = None) -> Snapshots:

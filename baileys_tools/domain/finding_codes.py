@@ -50,7 +50,6 @@ CODES: Mapping[str, CodeInfo] = {
     "keys-readable-by-all": CodeInfo(NOTICE, "Every user of the host can read the keys."),
     "keys-writable-by-all": CodeInfo(WARNING, "Every user of the host can change the keys."),
     "foreign-owner": CodeInfo(CRITICAL, "Key files belong to another user than the bot's."),
-    "two-writers": CodeInfo(CRITICAL, "Two bots use one session folder."),
     "folder-locked": CodeInfo(NOTICE, "A cleanup or restore holds the folder, or left a lock."),
     # --- what does not belong there
     "odd-entries": CodeInfo(WARNING, "Links, FIFOs, folders or the like among the key files."),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots, Space
 from baileys_tools.domain.keyfiles import Kind
@@ -40,17 +41,6 @@ class Broken(StrEnum):
     """Not JSON, or null: cut off or overwritten."""
     UNREADABLE = "unreadable"
     """The system refuses to read it."""
-
-
-class Writers(NamedTuple):
-    """What tells that two programs write into one folder.
-
-    `replaced` is how often the bot's log says in `window` that another connection took over (code 440,
-    `DisconnectReason.connectionReplaced`), None when no log was read.
-    """
-
-    replaced: int | None = None
-    window: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +79,10 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What others know about a company. None and nothing where nobody was asked."""
+    """What others know about a company. None and nothing where nobody was asked. `told_by_log` is what its log says."""
 
     snapshots: Snapshots | None = None
-    writers: Writers = Writers()
+    told_by_log: Sequence[Finding] = ()
     last_cleanup: LastCleanup | None = None
     strictest_leaves: int = 0
     was_linked: bool = False

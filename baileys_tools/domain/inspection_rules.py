@@ -14,19 +14,15 @@ from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules, activity_findings, is_leftover
 from baileys_tools.domain.health_keys import lone_keys
 from baileys_tools.domain.health_surroundings import cleanup_findings, snapshot_findings, space_findings
-from baileys_tools.domain.inspected import Broken, Elsewhere, Inspected, Writers
+from baileys_tools.domain.inspected import Broken, Elsewhere, Inspected
 from baileys_tools.domain.keyfiles import Kind, key_id_of, kind_of
-from baileys_tools.units import counted, format_duration, format_size, printable
+from baileys_tools.units import counted, format_size, printable
 
 TOLD_BY_CONTENT = frozenset({"lid-mapping-without-twin"})
 """Codes of which an inspection knows better than a listing."""
 
 SETTLED_AFTER = timedelta(minutes=10)
 """Baileys writes new pre-keys first and their count after the server has answered: until then nothing is wrong."""
-
-REPLACED_TOO_OFTEN = 3
-"""A bot that is started anew before the old one has ended is replaced once (code 440); two bots replace each other
-again and again."""
 
 _REVERSE = "_reverse"
 
@@ -75,7 +71,7 @@ def deep_findings(
     yield from _access_findings(company, evidence)
     yield from _owner_findings(company, seen, evidence)
     yield from _oddity_findings(company, seen)
-    yield from _writer_findings(company, elsewhere.writers)
+    yield from elsewhere.told_by_log
     if seen.lock:
         yield _locked(company, seen.lock)
     if seen.size > rules.largest_folder:
@@ -278,24 +274,6 @@ def _oddity_findings(company: str, seen: Inspected) -> Iterator[Finding]:
         f"See which: baileys-tools inspect --company {word(company)} -v. A bot can hang on them, and this tool leaves "
         "them alone.",
         {"entries": len(oddities), "named_like_keys": named_like_keys},
-    )
-
-
-def _writer_findings(company: str, writers: Writers) -> Iterator[Finding]:
-    if not writers.replaced:
-        return
-    is_often = writers.replaced >= REPLACED_TOO_OFTEN
-    yield Finding(
-        "two-writers",
-        Severity.CRITICAL if is_often else Severity.NOTICE,
-        company,
-        f"another connection took over {counted(writers.replaced, 'time')} in {format_duration(writers.window)} "
-        f"(code 440, limit {REPLACED_TOO_OFTEN})"
-        + (": two bots use this folder and destroy each other's keys" if is_often else ""),
-        "Find the second process (ps aux | grep node, other hosts, an old container) and stop it."
-        if is_often
-        else "Nothing to do: a bot that is restarted quickly replaces itself.",
-        {"replaced": writers.replaced, "limit": REPLACED_TOO_OFTEN},
     )
 
 

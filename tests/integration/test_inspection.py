@@ -25,7 +25,7 @@ from baileys_tools.domain.finding_codes import CODES
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
-from baileys_tools.domain.inspected import Broken, Elsewhere, Writers
+from baileys_tools.domain.inspected import Broken, Elsewhere
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.sessions.inspection import DELAYS as PATIENT
@@ -244,8 +244,6 @@ CASES = [
     Case("keys-writable-by-all", W, open_up(0o002)),
     Case("foreign-owner", W, give_away("session-*")),
     Case("foreign-owner", C, give_away("creds.json"), name="creds"),
-    Case("two-writers", C, lambda w: w.surround(writers=Writers(replaced=3))),
-    Case("two-writers", N, lambda w: w.surround(writers=Writers(replaced=1)), name="a restart"),
     Case("folder-locked", N, hold_lock),
     Case("odd-entries", W, lambda w: os.mkfifo(w.folder / "session-1.0.json"), name="FIFO"),
     Case(

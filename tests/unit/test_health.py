@@ -23,7 +23,7 @@ from baileys_tools.domain.health import (
     worst_first,
 )
 from baileys_tools.domain.health_surroundings import Space, space_findings
-from baileys_tools.domain.inspected import Elsewhere, Inspected, Writers
+from baileys_tools.domain.inspected import Elsewhere, Inspected
 from baileys_tools.domain.inspection import inspect, kind_rows
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
 
@@ -261,15 +261,6 @@ def test_no_companies_is_an_emergency_only_where_there_were_some():
     assert lost.severity is Severity.EMERGENCY
     assert "where there were 4" in lost.message
     assert [one.code for one in host_findings(1, "/srv", state_trouble="it is full")] == ["state-unreadable"]
-
-
-@pytest.mark.parametrize(("replaced", "severity"), [(None, None), (0, None), (2, "notice"), (3, "critical")])
-def test_two_writers_replace_each_other_again_and_again(replaced, severity):
-    seen = Inspected(listing(["creds.json", "pre-key-30.json"]), {}, False, PLENTY)
-    found = inspect("1", "", seen, Elsewhere(writers=Writers(replaced)), RULES, NOW).findings
-    assert [one.severity.value for one in found if one.code == "two-writers"] == (
-        [severity] if severity else []
-    )
 
 
 # --- for any folder -----------------------------------------------------------------------------------------
