@@ -94,6 +94,25 @@ def counted_since(
     return [(from_seconds(at), counted) for at, counted in rows]
 
 
+def curve_since(state: State, company: str, since: datetime) -> list[tuple[int, int, str]]:
+    """Return (seconds since 1970, counted files, connection) of a company from `since` on, oldest first."""
+    found: list[tuple[int, int, str]] = state.rows(  # type: ignore[assignment]
+        "SELECT at, counted, connection FROM observations WHERE company = ? AND at >= ? ORDER BY at",
+        (company, to_seconds(since)),
+    )
+    return found
+
+
+def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
+    """Return a company's files by kind at its first observation from `since` on; nothing when there is none."""
+    rows = state.rows(
+        "SELECT by_kind FROM observations WHERE company = ? AND at >= ? ORDER BY at LIMIT 1",
+        (company, to_seconds(since)),
+    )
+    found: dict[str, int] = json.loads(rows[0][0]) if rows else {}
+    return found
+
+
 def histories(state: State, since: datetime) -> dict[str, list[Observation]]:
     """Return all observations from `since` on by company, oldest first."""
     found: dict[str, list[Observation]] = {}

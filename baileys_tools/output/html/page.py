@@ -1,0 +1,281 @@
+"""The report as one HTML page that needs nothing but itself: no request, no script that is not in it.
+
+Everything that came from a folder's name, a log or a person goes through `escape` or is JSON that the page shows as
+text alone. The policy in the page lets a browser run these very scripts, by their hashes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from baileys_tools import __version__
+from baileys_tools.domain.report import CompanyReport, FleetReport, Point, thinned, without_numbers
+from baileys_tools.domain.status import CompanyStatus
+from baileys_tools.domain.thresholds import LEVELS
+from baileys_tools.output.json_text import name_text
+from baileys_tools.output.status_text import growth_text
+from baileys_tools.units import counted, format_age
+
+_SPARK_POINTS = 40
+
+
+def report_page(report: FleetReport) -> str:
+    """Given a report, return the page."""
+    status = report.status
+    scripts = [_file("uPlot.iife.min.js"), _file("report.js")]
+    style = _file("uPlot.min.css") + _file("report.css")
+    policy = (
+        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    title = f"Session folders, {_minute(status.now)} UTC"
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="referrer" content="no-referrer">',
+            '<link rel="icon" href="data:,">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{style}</style>",
+            "</head>",
+            "<body>",
+            '<a class="skip" href="#overview">To the overview</a>',
+            f"<header><h1>{escape(title)}</h1>{_subtitle(report)}</header>",
+            "<main>",
+            *_overview(report),
+            '<div id="companies"></div>',
+            "<noscript><p>The curves and the details of each company need JavaScript; the table does not.</p></noscript>",
+            "</main>",
+            f"<footer><p>baileys-tools {escape(__version__)}. All times are UTC. What could be a phone number is masked."
+            "</p></footer>",
+            f'<script type="application/json" id="report-data">{_data(report)}</script>',
+            *(f"<script>{script}</script>" for script in scripts),
+            "</body>",
+            "</html>",
+        ]
+    )
+
+
+def _file(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return file.read()
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+
+def _text(text: str) -> str:
+    """Any text as the page may show it: nothing raw of a file name, no phone number."""
+    return without_numbers(name_text(text))
+
+
+def _html(text: str) -> str:
+    return escape(_text(text))
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+# --- what is there without a script -------------------------------------------------------------------------
+
+
+def _subtitle(report: FleetReport) -> str:
+    status = report.status
+    text = (
+        f"{counted(len(status.companies), 'company', 'companies')} in {_text(status.root)}, history since "
+        f"{_minute(report.since)} UTC"
+    )
+    trouble = (
+        f'<p class="trouble">History is not known: {_html(status.trouble)}</p>' if status.trouble else ""
+    )
+    return f'<p class="soft">{escape(text)}</p>{trouble}'
+
+
+_HEADS = (
+    ("Company", "", True),
+    ("Level", "", True),
+    ("Counted", "number", True),
+    ("Files", "number middle-only", True),
+    ("Lately", "wide-only", False),
+    ("creds.json", "middle-only", True),
+    ("Connection", "wide-only", True),
+    ("Active", "number wide-only", True),
+    ("Cleaned", "number wide-only", True),
+    ("Snapshot", "number wide-only", True),
+    ("Next level", "middle-only", True),
+)
+
+
+def _overview(report: FleetReport) -> Iterator[str]:
+    status = report.status
+    yield '<section id="overview" aria-labelledby="overview-name" tabindex="-1">'
+    yield '<h2 id="overview-name">Overview</h2>'
+    yield '<ul class="tiles">'
+    for level in reversed(LEVELS):
+        if number := status.at_level(level):
+            yield f'<li><b>{number:,}</b><span class="level {level.value}">{level.value}</span></li>'
+    yield "</ul>"
+    yield (
+        '<label class="find">Show only companies with <input id="filter" type="search" autocomplete="off"></label>'
+        '<p id="filtered" class="soft" role="status"></p>'
+    )
+    yield '<table id="fleet"><caption>All companies, the worst first</caption><thead><tr>'
+    for title, kind, sorts in _HEADS:
+        inner = f'<button type="button">{title}</button>' if sorts else title
+        yield f'<th scope="col" class="{kind}">{inner}</th>' if kind else f'<th scope="col">{inner}</th>'
+    yield "</tr></thead><tbody>"
+    for index, company in enumerate(report.companies):
+        yield _row(index, company, report)
+    yield "</tbody></table></section>"
+
+
+def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
+    one, now = company.status, report.status.now
+    level = "unreadable" if one.trouble else one.level.value
+    rank = len(LEVELS) if one.trouble else LEVELS.index(one.level)
+    creds = "ok" if one.creds == "valid" else one.creds
+    name = _html(one.id)
+    cells = [
+        f'<th scope="row" data-sort="{name}"><a href="#company-{index}">{name}</a></th>',
+        f'<td data-sort="{rank}"><span class="level {level}">{level}</span></td>',
+        _cell(f"{one.counted:,}", "number", str(one.counted)),
+        _cell(f"{one.files:,}", "number middle-only", str(one.files)),
+        f'<td class="wide-only">{_spark(company.curve, report)}</td>',
+        _cell(escape(creds), "middle-only", creds),
+        _cell(escape(one.connection) or "-", "wide-only", one.connection),
+        _age_cell(one.last_activity, now),
+        _age_cell(one.cleaned.at if one.cleaned else None, now),
+        _age_cell(one.last_snapshot, now),
+        _next_cell(one),
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(text: str, kind: str, sort: str) -> str:
+    return f'<td class="{kind}" data-sort="{escape(sort)}">{text}</td>'
+
+
+def _age_cell(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return _cell("-", "number wide-only", "")
+    return _cell(format_age(now - moment), "number wide-only", str(int((now - moment).total_seconds())))
+
+
+def _next_cell(one: CompanyStatus) -> str:
+    if one.forecast is None:
+        return _cell("-", "middle-only", "")
+    text = one.forecast.words.removeprefix("reaches ")
+    return _cell(escape(text), "middle-only", str(int(one.forecast.within.total_seconds())))
+
+
+def _spark(curve: Sequence[Point], report: FleetReport) -> str:
+    if len(curve) < 2:
+        return ""
+    points = thinned(curve, _SPARK_POINTS)
+    start = report.since.timestamp()
+    length = max(1.0, report.status.now.timestamp() - start)
+    top = max(point.counted for point in points) or 1
+    places = " ".join(
+        f"{max(0.0, 100 * (point.at - start) / length):.0f},{20 - 19 * point.counted / top:.0f}"
+        for point in points
+    )
+    return (
+        '<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">'
+        f'<polyline points="{places}"/></svg>'
+    )
+
+
+# --- what the script draws ----------------------------------------------------------------------------------
+
+
+def _data(report: FleetReport) -> str:
+    levels = report.status.thresholds
+    base = int(report.since.timestamp())
+    document = {
+        "now": int(report.status.now.timestamp()),
+        "since": base,
+        "base": base,
+        "thresholds": {"warning": levels.warning, "trigger": levels.trigger, "danger": levels.danger},
+        "companies": [_company(company, base, report.status.now) for company in report.companies],
+    }
+    text = json.dumps(document, separators=(",", ":"))
+    # Inside a script element nothing may look like its end, or like a comment.
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _company(company: CompanyReport, base: int, now: datetime) -> dict[str, Any]:
+    one = company.status
+    return {
+        "id": _text(one.id),
+        "level": "unreadable" if one.trouble else one.level.value,
+        "facts": [[name, _text(value)] for name, value in _facts(one, now)],
+        "growth": _growth(one),
+        "findings": [
+            [finding.severity.value, finding.code, _text(finding.message), _text(finding.action)]
+            for finding in one.findings
+        ],
+        "curve": _packed(company.curve, base),
+        "drops": [[drop.at, drop.files, int(drop.cleaned)] for drop in company.drops],
+        "kinds": [
+            [kind, count, company.kinds_before.get(kind, 0) if company.kinds_before else None]
+            for kind, count in sorted(one.by_kind.items(), key=lambda item: -item[1])
+        ],
+        "connections": [list(span) for span in company.connections],
+        "incidents": [
+            {
+                "opened": incident.opened,
+                "closed": incident.closed,
+                "cause": _text(incident.cause),
+                "entries": [[at, _text(what), _text(detail)] for at, what, detail in incident.entries],
+            }
+            for incident in company.incidents
+        ],
+        "snapshots": [[mark.at, mark.size, int(mark.damaged)] for mark in company.snapshots],
+    }
+
+
+def _growth(one: CompanyStatus) -> str:
+    text = growth_text(one)
+    return "Growth " + text if text.startswith(("not", "none")) else text[0].upper() + text[1:]
+
+
+def _packed(curve: Sequence[Point], base: int) -> list[int]:
+    """Minutes since the point before, counted files, and so on: a third of the size of plain times."""
+    packed, last = [], 0
+    for point in curve:
+        minute = (point.at - base) // 60
+        packed += [minute - last, point.counted]
+        last = minute
+    return packed
+
+
+def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:
+    if one.trouble:
+        yield "Trouble", one.trouble
+    guarded = f", {counted(one.guarded, 'guarded pre-key')} left out" if one.guarded else ""
+    yield "Files", f"{one.files:,}, of which {one.counted:,} count{guarded}"
+    yield "creds.json", one.creds
+    if one.connection:
+        yield "Connection", one.connection
+    yield "Last activity", _ago(one.last_activity, now)
+    removed = f", {counted(one.cleaned.removed, 'file')} removed" if one.cleaned else ""
+    yield "Last cleanup", _ago(one.cleaned.at if one.cleaned else None, now) + removed
+    yield "Last good snapshot", _ago(one.last_snapshot, now)
+    yield "Growth", growth_text(one)
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return "not known" if moment is None else f"{format_age(now - moment)} ago, {_minute(moment)}"

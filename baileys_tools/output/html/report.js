@@ -1,0 +1,296 @@
+(function () {
+  "use strict";
+  const data = JSON.parse(document.getElementById("report-data").textContent);
+  const MANY = 12; // more than that are drawn one at a time, when they are asked for
+  const many = data.companies.length > MANY;
+  const place = document.getElementById("companies");
+  const charts = new Map();
+  const STRIP = 600;
+
+  // --- small pieces: text only ever goes in as text ---------------------------------------------------------
+  function make(tag, attributes, ...children) {
+    const svg = ["svg", "rect", "line", "circle", "polyline", "text", "title"].includes(tag);
+    const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
+    for (const child of children) if (child !== null) node.append(child);
+    return node;
+  }
+  const two = (number) => String(number).padStart(2, "0");
+  function day(seconds) {
+    const at = new Date(seconds * 1000);
+    return at.getUTCFullYear() + "-" + two(at.getUTCMonth() + 1) + "-" + two(at.getUTCDate());
+  }
+  function time(seconds) {
+    const at = new Date(seconds * 1000);
+    return day(seconds) + " " + two(at.getUTCHours()) + ":" + two(at.getUTCMinutes());
+  }
+  function lasted(seconds) {
+    if (seconds < 5400) return Math.max(1, Math.round(seconds / 60)) + " min";
+    if (seconds < 172800) return Math.round(seconds / 3600) + " h";
+    return Math.round(seconds / 86400) + " days";
+  }
+  const size = (bytes) => (bytes < 1e6 ? (bytes / 1e3).toFixed(1) + " kB" : (bytes / 1e6).toFixed(1) + " MB");
+  const plural = (number, noun) => number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
+  function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(); }
+
+  // --- the curve of counted files ----------------------------------------------------------------------------
+  function curveOf(company) {
+    const times = [], counts = [];
+    let at = data.base;
+    for (let i = 0; i < company.curve.length; i += 2) {
+      at += company.curve[i] * 60;
+      times.push(at);
+      counts.push(company.curve[i + 1]);
+    }
+    return [times, counts];
+  }
+  function draw(box, company, palette) {
+    const values = curveOf(company);
+    const highest = Math.max(...values[1], data.thresholds.danger);
+    const limits = [["warning", data.thresholds.warning], ["cleanup", data.thresholds.trigger], ["danger", data.thresholds.danger]];
+    function marks(plot) {
+      const ctx = plot.ctx, area = plot.bbox, ratio = devicePixelRatio;
+      ctx.save();
+      ctx.font = 11 * ratio + "px system-ui, sans-serif";
+      ctx.lineWidth = ratio;
+      ctx.setLineDash([5 * ratio, 4 * ratio]);
+      ctx.strokeStyle = ctx.fillStyle = palette.limit;
+      let free = Infinity;
+      for (const [name, limit] of limits) {
+        const y = Math.round(plot.valToPos(limit, "y", true));
+        ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.left + area.width, y); ctx.stroke();
+        if (free - y > 12 * ratio) {
+          ctx.fillText(name + " " + limit, area.left + 4 * ratio, y - 3 * ratio);
+          free = y;
+        }
+      }
+      ctx.strokeStyle = ctx.fillStyle = palette.drop;
+      ctx.setLineDash([2 * ratio, 2 * ratio]);
+      for (const drop of company.drops) {
+        const x = Math.round(plot.valToPos(drop[0], "x", true));
+        if (x < area.left || x > area.left + area.width) continue;
+        ctx.beginPath(); ctx.moveTo(x, area.top); ctx.lineTo(x, area.top + area.height); ctx.stroke();
+        ctx.beginPath(); ctx.moveTo(x - 4 * ratio, area.top); ctx.lineTo(x + 4 * ratio, area.top);
+        ctx.lineTo(x, area.top + 7 * ratio); ctx.fill();
+      }
+      ctx.restore();
+    }
+    const axis = { stroke: palette.text, grid: { stroke: palette.grid, width: 1 }, ticks: { stroke: palette.grid, width: 1 } };
+    const options = {
+      width: Math.max(200, box.clientWidth), height: 224,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      scales: { x: { time: true, range: () => [data.since, data.now] }, y: { range: () => [0, highest * 1.12] } },
+      axes: [axis, Object.assign({ size: 44 }, axis)],
+      cursor: { drag: { x: false, y: false } },
+      legend: { live: true },
+      series: [
+        { label: "Time (UTC)", value: (plot, value) => (value === null ? "-" : time(value)) },
+        { label: "Counted files", stroke: palette.curve, fill: palette.fill, width: 2, points: { show: values[0].length < 3 } },
+      ],
+      hooks: { draw: [marks] },
+    };
+    return new uPlot(options, values, box);
+  }
+  function palette(print) {
+    const names = ["curve", "fill", "grid", "drop", "limit", "text"];
+    const paper = { curve: "#0b57c2", fill: "rgba(11,87,194,0.12)", grid: "#e3e6eb", drop: "#6b21a8", limit: "#b45309", text: "#000000" };
+    return print ? paper : Object.fromEntries(names.map((name) => [name, colour(name)]));
+  }
+  function redraw(print) {
+    for (const [box, known] of charts) {
+      known.plot.destroy();
+      known.plot = draw(box, known.company, palette(print));
+    }
+  }
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting || charts.has(entry.target)) continue;
+      const company = data.companies[Number(entry.target.dataset.company)];
+      charts.set(entry.target, { company, plot: draw(entry.target, company, palette(false)) });
+      entry.target.dataset.drawn = "yes";
+    }
+  }, { rootMargin: "300px" });
+  addEventListener("resize", () => {
+    for (const [box, known] of charts) known.plot.setSize({ width: Math.max(200, box.clientWidth), height: 224 });
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
+  addEventListener("beforeprint", () => {
+    for (const box of document.querySelectorAll(".chart:not([data-drawn])")) {
+      const company = data.companies[Number(box.dataset.company)];
+      charts.set(box, { company, plot: draw(box, company, palette(true)) });
+      box.dataset.drawn = "yes";
+    }
+    redraw(true);
+  });
+  addEventListener("afterprint", () => redraw(false));
+
+  // --- a company ---------------------------------------------------------------------------------------------
+  function facts(company) {
+    const list = make("dl", { class: "facts" });
+    for (const [name, value] of company.facts) list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+    return list;
+  }
+  function findings(company) {
+    if (!company.findings.length) return make("p", { class: "soft" }, "Nothing found.");
+    const list = make("ul", { class: "findings" });
+    for (const [severity, code, message, action] of company.findings) {
+      list.append(make("li", {},
+        make("span", { class: "level " + severity }, severity), " " + message + " ",
+        make("code", { class: "soft" }, code), make("br"), "What to do: " + action));
+    }
+    return list;
+  }
+  function summary(company, values) {
+    if (!values[0].length) return "No history yet: monitor-once keeps it.";
+    const counts = values[1];
+    const low = Math.min(...counts), high = Math.max(...counts);
+    const cleaned = company.drops.filter((drop) => drop[2]).length, others = company.drops.length - cleaned;
+    return "Between " + low + " and " + high + " counted files since " + day(values[0][0]) + ", now " + counts[counts.length - 1] +
+      "; " + plural(cleaned, "cleanup") + (others ? ", " + plural(others, "other drop") : "") + ". " + company.growth + ".";
+  }
+  function curve(company, index, name) {
+    const values = curveOf(company);
+    const box = make("div", { class: "chart", "data-company": index, "aria-hidden": "true" });
+    const figure = make("figure", { "aria-labelledby": name + "-curve" },
+      make("figcaption", { id: name + "-curve" }, summary(company, values)), values[0].length ? box : null);
+    if (values[0].length) seen.observe(box);
+    return figure;
+  }
+  function numbers(company) {
+    const values = curveOf(company), days = new Map();
+    values[0].forEach((at, i) => {
+      const known = days.get(day(at)) || [Infinity, 0, 0];
+      days.set(day(at), [Math.min(known[0], values[1][i]), Math.max(known[1], values[1][i]), values[1][i]]);
+    });
+    const body = make("tbody");
+    for (const [date, [low, high, last]] of days) {
+      body.append(make("tr", {}, make("th", { scope: "row" }, date), ...[low, high, last].map((one) => make("td", { class: "number" }, String(one)))));
+    }
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Day (UTC)"),
+      ...["Lowest", "Highest", "Last"].map((one) => make("th", { scope: "col", class: "number" }, one))));
+    return make("details", {}, make("summary", {}, "The numbers by day"), make("table", {}, make("caption", {}, "Counted files"), head, body));
+  }
+  function kinds(company) {
+    const most = Math.max(1, ...company.kinds.map((one) => one[1]));
+    const body = make("tbody");
+    for (const [kind, count, before] of company.kinds) {
+      const change = before === null ? "" : count === before ? "\u00b10" : (count > before ? "+" : "\u2212") + Math.abs(count - before);
+      const bar = make("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+        make("rect", { class: "bar-box", width: 100, height: 8 }), make("rect", { width: (100 * count) / most, height: 8 }));
+      body.append(make("tr", {}, make("th", { scope: "row" }, kind), make("td", { class: "number" }, String(count)),
+        make("td", { class: "number" }, change), make("td", {}, bar)));
+    }
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Kind"), make("th", { scope: "col", class: "number" }, "Files"),
+      make("th", { scope: "col", class: "number" }, "Change"), make("td", {})));
+    return make("table", { class: "bars" }, make("caption", {}, "Files by kind, and their change since the beginning of this report"), head, body);
+  }
+  const COLOURS = { connected: "ok", disconnected: "worst", connecting: "limit", unknown: "unknown" };
+  function strip(company) {
+    const x = (at) => Math.max(0, Math.min(STRIP, (STRIP * (at - data.since)) / (data.now - data.since)));
+    const svg = make("svg", { class: "strip", viewBox: "0 0 " + STRIP + " 54", preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(make("rect", { x: 0, y: 4, width: STRIP, height: 14, class: "bar-box" }));
+    for (const [since, until, state] of company.connections) {
+      const bar = make("rect", { x: x(since), y: 4, width: Math.max(1, x(until) - x(since)), height: 14 }, make("title", {}, state + " " + time(since)));
+      bar.style.fill = "var(--" + (COLOURS[state] || "unknown") + ")";
+      svg.append(bar);
+    }
+    for (const incident of company.incidents) {
+      const end = incident.closed === null ? data.now : incident.closed;
+      const bar = make("rect", { x: x(incident.opened), y: 22, width: Math.max(2, x(end) - x(incident.opened)), height: 10 }, make("title", {}, incident.cause));
+      bar.style.fill = "var(--worst)";
+      svg.append(bar);
+    }
+    for (const [at, , damaged] of company.snapshots) {
+      const tick = make("rect", { x: x(at), y: 38, width: 1.5, height: 12 });
+      tick.style.fill = damaged ? "var(--worst)" : "var(--curve)";
+      svg.append(tick);
+    }
+    const shares = new Map();
+    for (const [since, until, state] of company.connections) shares.set(state, (shares.get(state) || 0) + until - Math.max(since, data.since));
+    const words = [...shares].map(([state, seconds]) => state + " " + lasted(seconds)).join(", ");
+    const text = "Top to bottom: connection (" + (words || "nobody asked the bot") + "), " + plural(company.incidents.length, "incident") + ", " +
+      plural(company.snapshots.length, "snapshot") + ".";
+    return make("figure", {}, make("figcaption", {}, text), svg);
+  }
+  function incidents(company) {
+    if (!company.incidents.length) return null;
+    const list = make("ul", { class: "findings" });
+    for (const one of company.incidents) {
+      const head = time(one.opened) + " UTC: " + one.cause + " (" + (one.closed === null ? "still open" : "lasted " + lasted(one.closed - one.opened)) + ")";
+      const item = make("li", {}, head);
+      for (const [at, what, detail] of one.entries) item.append(make("br"), make("span", { class: "soft" }, time(at) + " " + what + " " + detail));
+      list.append(item);
+    }
+    return make("div", {}, make("h3", {}, "Incidents"), list);
+  }
+  function section(index) {
+    const company = data.companies[index], name = "company-" + index;
+    const last = company.snapshots[company.snapshots.length - 1];
+    return make("section", { class: "company", id: name, "aria-labelledby": name + "-name" },
+      make("h2", { id: name + "-name", tabindex: "-1" }, "Company " + company.id + " ", make("span", { class: "level " + company.level }, company.level)),
+      make("p", { class: "back" }, make("a", { href: "#overview" }, "Back to the overview")),
+      facts(company),
+      make("h3", {}, "Findings and what to do"), findings(company),
+      make("h3", {}, "Counted files"), curve(company, index, name), numbers(company),
+      make("h3", {}, "By kind"), kinds(company),
+      make("h3", {}, "Connection, incidents and snapshots"), strip(company),
+      last ? make("p", { class: "soft" }, "Newest snapshot " + time(last[0]) + " UTC, " + size(last[1]) + ".") : null,
+      incidents(company));
+  }
+  function show(index) {
+    let found = document.getElementById("company-" + index);
+    if (!found) {
+      if (many) {
+        for (const [box, known] of charts) { known.plot.destroy(); seen.unobserve(box); }
+        charts.clear();
+        place.replaceChildren();
+      }
+      found = section(index);
+      place.append(found);
+    }
+    return found;
+  }
+  function follow() {
+    const found = /^#company-(\d+)$/.exec(location.hash);
+    if (!found || !(Number(found[1]) < data.companies.length)) return;
+    const target = show(Number(found[1]));
+    target.scrollIntoView();
+    document.getElementById(target.id + "-name").focus();
+  }
+  if (many) place.append(make("p", { class: "soft" }, "Choose a company in the table to see all of it here."));
+  else data.companies.forEach((one, index) => show(index));
+  addEventListener("hashchange", follow);
+  follow();
+
+  // --- the table ---------------------------------------------------------------------------------------------
+  const table = document.getElementById("fleet"), body = table.tBodies[0];
+  const rows = [...body.rows];
+  const field = document.getElementById("filter"), told = document.getElementById("filtered");
+  field.closest(".find").hidden = rows.length < 2;
+  field.addEventListener("input", () => {
+    const wanted = field.value.trim().toLowerCase();
+    let left = 0;
+    for (const row of rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      left += row.hidden ? 0 : 1;
+    }
+    told.textContent = wanted ? left + " of " + rows.length + " companies" : "";
+  });
+  for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
+    const button = head.querySelector("button");
+    if (!button) continue;
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = (row) => row.cells[column].dataset.sort;
+      const order = (one, other) => {
+        const a = key(one), b = key(other), numbers = a !== "" && b !== "" && !isNaN(a) && !isNaN(b);
+        return numbers ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0;
+      };
+      rows.sort((one, other) => (down ? -1 : 1) * order(one, other));
+      body.append(...rows);
+    });
+  }
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+})();
