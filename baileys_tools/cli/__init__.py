@@ -16,7 +16,7 @@ MODULES = {
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test"),
     "settings": ("config",),
-    "host": ("cron", "doctor", "watch", "help"),
+    "host": ("cron", "doctor", "report", "watch", "help"),
 }
 """Which module has which commands and groups, in the order of the help."""
 

@@ -1,4 +1,4 @@
-"""The host: `cron`, `doctor` and `watch`, and `help`."""
+"""The host: `cron`, `doctor`, `report`, `watch` and `help`."""
 
 from __future__ import annotations
 
@@ -215,3 +215,32 @@ def help_(
     from baileys_tools.commands.help import help_command
 
     finish(lambda: help_command(topic))
+
+
+@app.command()
+def report(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="PATH", help="Write one page to look at there; - is stdout."),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="AGE", help="How far back.")] = "30d",
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show how all companies are and how that came about: curves, cleanups, incidents, snapshots, forecasts.
+
+    In the terminal a line for each; --html writes one page that needs nothing else: it opens from a file, on a
+    phone, without a network. It holds no secret, and what could be a phone number is masked.
+
+    \b
+    Examples:
+      baileys-tools report
+      baileys-tools report --html report.html
+      baileys-tools report --company 1001 --since 7d --html company-1001.html
+    """
+    from baileys_tools.commands.report import report_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    finish(lambda: report_command(flags, config, html=html, since=since, quiet=quiet))

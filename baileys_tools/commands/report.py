@@ -18,6 +18,7 @@ from baileys_tools.domain.report import (
     Point,
     SnapshotMark,
     drops,
+    marks_for,
     points_for,
     spans,
     thinned,
@@ -31,7 +32,7 @@ from baileys_tools.state.runs import runs_since
 from baileys_tools.units import parse_duration, printable
 
 LONGEST = timedelta(days=366)
-MOST_SNAPSHOTS = 200
+MOST_INCIDENTS = 20
 
 
 def report_command(
@@ -76,13 +77,12 @@ def fleet_report(
     """Return how the companies are that the settings choose, and their history for that long."""
     status = fleet_status(settings, root_path, state, now)
     since = now - length
-    cleanups = [
-        to_seconds(run.started) for command in CLEANERS for run in runs_since(state, since, command)
-    ]
-    snapshots = _snapshots(settings, [company.id for company in status.companies], since)
+    cleanups = [to_seconds(run.started) for command in CLEANERS for run in runs_since(state, since, command)]
+    marks = marks_for(len(status.companies))
+    snapshots = _snapshots(settings, [company.id for company in status.companies], since, marks)
     most = points_for(len(status.companies))
     companies = [
-        _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most)
+        _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)
         for company in status.companies
     ]
     return FleetReport(status, since, companies)
@@ -96,6 +96,7 @@ def _company(
     cleanups: list[int],
     snapshots: list[SnapshotMark],
     most: int,
+    marks: int,
 ) -> CompanyReport:
     looks = curve_since(state, company.id, since)
     curve = [Point(at, counted) for at, counted, _ in looks]
@@ -105,7 +106,7 @@ def _company(
         company,
         thinned(curve, most),
         drops(curve, cleanups),
-        spans(((at, connection) for at, _, connection in looks), to_seconds(now)),
+        spans(((at, connection) for at, _, connection in looks), to_seconds(now))[-marks:],
         _incidents(state, company.id, since),
         snapshots,
         kinds_at(state, company.id, since),
@@ -114,7 +115,7 @@ def _company(
 
 def _incidents(state: State, company: str, since: datetime) -> list[Incident]:
     found = []
-    for one in incident_state.incidents(state, company):
+    for one in incident_state.incidents(state, company, MOST_INCIDENTS):
         if one.closed is not None and one.closed < since:
             continue
         entries = [
@@ -126,7 +127,9 @@ def _incidents(state: State, company: str, since: datetime) -> list[Incident]:
     return found
 
 
-def _snapshots(settings: Settings, companies: list[str], since: datetime) -> dict[str, list[SnapshotMark]]:
+def _snapshots(
+    settings: Settings, companies: list[str], since: datetime, most: int
+) -> dict[str, list[SnapshotMark]]:
     if settings.backup.path is None:
         return {}
     from baileys_tools.snapshots.repository import Repository
@@ -139,7 +142,7 @@ def _snapshots(settings: Settings, companies: list[str], since: datetime) -> dic
                 listing = [info for info in repository.snapshots(company) if info.taken_at >= since]
                 found[company] = [
                     SnapshotMark(to_seconds(info.taken_at), info.size, info.damaged)
-                    for info in listing[-MOST_SNAPSHOTS:]
+                    for info in listing[-most:]
                 ]
     return found
 

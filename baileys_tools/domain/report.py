@@ -11,8 +11,10 @@ from typing import NamedTuple
 from baileys_tools.domain.forecast import CLEANUP_DROP
 from baileys_tools.domain.status import CompanyStatus, FleetStatus
 
-MOST_POINTS = 90_000
-"""Points of all curves of a report together: about a megabyte."""
+MOST_POINTS = 60_000
+"""Points of all curves of a report together: about half a megabyte."""
+MOST_MARKS = 15_000
+"""Snapshots of all companies together that are marked one by one; and as many changes of connections."""
 FEWEST_POINTS, MOST_OF_ONE = 60, 720
 """Points of one company's curve, at least and at most: an observation an hour for 30 days."""
 
@@ -82,6 +84,11 @@ def points_for(companies: int) -> int:
     return max(FEWEST_POINTS, min(MOST_OF_ONE, MOST_POINTS // max(1, companies)))
 
 
+def marks_for(companies: int) -> int:
+    """Given how many companies a report has, return how many snapshots or connections of one it may show."""
+    return max(10, min(400, MOST_MARKS // max(1, companies)))
+
+
 def thinned(points: Sequence[Point], most: int) -> list[Point]:
     """Given a curve, oldest first, return it with `most` points or fewer that show the same.
 
@@ -134,6 +141,4 @@ def spans(looks: Iterable[tuple[int, str]], until: int) -> list[Span]:
 
 def without_numbers(text: str) -> str:
     """Given any text, return it with what could be a phone number masked: a report is passed on."""
-    return re.sub(
-        r"[0-9]{9,}", lambda found: found[0][:2] + "*" * (len(found[0]) - 4) + found[0][-2:], text
-    )
+    return re.sub(r"[0-9]{9,}", lambda found: found[0][:2] + "*" * (len(found[0]) - 4) + found[0][-2:], text)

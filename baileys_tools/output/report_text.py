@@ -39,9 +39,7 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     one = company.status
     name = printable(one.id)
     name = name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 3] + "..."
-    line = sparkline(
-        company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks
-    )
+    line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
     level = "unreadable" if one.trouble else one.level.value
     painted = style.paint(level, *LEVEL_COLOURS[one.level]) if not one.trouble else style.paint(level, "red")
     counts = [point.counted for point in company.curve] or [one.counted]

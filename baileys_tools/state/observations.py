@@ -96,7 +96,7 @@ def counted_since(
 
 def curve_since(state: State, company: str, since: datetime) -> list[tuple[int, int, str]]:
     """Return (seconds since 1970, counted files, connection) of a company from `since` on, oldest first."""
-    found: list[tuple[int, int, str]] = state.rows(  # type: ignore[assignment]
+    found: list[tuple[int, int, str]] = state.rows(
         "SELECT at, counted, connection FROM observations WHERE company = ? AND at >= ? ORDER BY at",
         (company, to_seconds(since)),
     )

@@ -23,7 +23,7 @@ from baileys_tools.output.json_text import name_text
 from baileys_tools.output.status_text import growth_text
 from baileys_tools.units import counted, format_age
 
-_SPARK_POINTS = 40
+_SPARK_POINTS = 28
 
 
 def report_page(report: FleetReport) -> str:
@@ -32,7 +32,7 @@ def report_page(report: FleetReport) -> str:
     scripts = [_file("uPlot.iife.min.js"), _file("report.js")]
     style = _file("uPlot.min.css") + _file("report.css")
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     title = f"Session folders, {_minute(status.now)} UTC"
@@ -55,10 +55,9 @@ def report_page(report: FleetReport) -> str:
             "<main>",
             *_overview(report),
             '<div id="companies"></div>',
-            "<noscript><p>The curves and the details of each company need JavaScript; the table does not.</p></noscript>",
+            "<noscript><p>The curves and the details need JavaScript; the table does not.</p></noscript>",
             "</main>",
-            f"<footer><p>baileys-tools {escape(__version__)}. All times are UTC. What could be a phone number is masked."
-            "</p></footer>",
+            f"<footer><p>baileys-tools {escape(__version__)}. Times are UTC. Phone numbers are masked.</p></footer>",
             f'<script type="application/json" id="report-data">{_data(report)}</script>',
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
@@ -107,15 +106,16 @@ def _subtitle(report: FleetReport) -> str:
 _HEADS = (
     ("Company", "", True),
     ("Level", "", True),
-    ("Counted", "number", True),
-    ("Files", "number middle-only", True),
-    ("Lately", "wide-only", False),
-    ("creds.json", "middle-only", True),
-    ("Connection", "wide-only", True),
-    ("Active", "number wide-only", True),
-    ("Cleaned", "number wide-only", True),
-    ("Snapshot", "number wide-only", True),
-    ("Next level", "middle-only", True),
+    ("Worst finding", "", True),
+    ("Counted", "n", True),
+    ("Files", "n m", True),
+    ("Lately", "w", False),
+    ("creds.json", "m", True),
+    ("Connection", "w", True),
+    ("Active", "n w", True),
+    ("Cleaned", "n w", True),
+    ("Snapshot", "n w", True),
+    ("Next level", "m", True),
 )
 
 
@@ -149,13 +149,14 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     creds = "ok" if one.creds == "valid" else one.creds
     name = _html(one.id)
     cells = [
-        f'<th scope="row" data-sort="{name}"><a href="#company-{index}">{name}</a></th>',
+        f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
         f'<td data-sort="{rank}"><span class="level {level}">{level}</span></td>',
-        _cell(f"{one.counted:,}", "number", str(one.counted)),
-        _cell(f"{one.files:,}", "number middle-only", str(one.files)),
-        f'<td class="wide-only">{_spark(company.curve, report)}</td>',
-        _cell(escape(creds), "middle-only", creds),
-        _cell(escape(one.connection) or "-", "wide-only", one.connection),
+        _finding_cell(one),
+        _cell(f"{one.counted:,}", "n", str(one.counted)),
+        _cell(f"{one.files:,}", "n m", str(one.files)),
+        f'<td class="w">{_spark(company.curve, report)}</td>',
+        _cell(escape(creds), "m", creds),
+        _cell(escape(one.connection) or "-", "w", one.connection),
         _age_cell(one.last_activity, now),
         _age_cell(one.cleaned.at if one.cleaned else None, now),
         _age_cell(one.last_snapshot, now),
@@ -164,21 +165,31 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def _finding_cell(one: CompanyStatus) -> str:
+    if not one.findings:
+        return '<td data-sort="-1">-</td>'
+    worst = one.findings[0]
+    inner = f'<span class="level code {worst.severity.value}">{escape(worst.code)}</span>'
+    return f'<td data-sort="{worst.severity.rank}">{inner}</td>'
+
+
 def _cell(text: str, kind: str, sort: str) -> str:
-    return f'<td class="{kind}" data-sort="{escape(sort)}">{text}</td>'
+    """A cell; one that sorts by what it shows need not say it twice, a thousand times."""
+    by = "" if sort == text else f' data-sort="{escape(sort)}"'
+    return f'<td class="{kind}"{by}>{text}</td>'
 
 
 def _age_cell(moment: datetime | None, now: datetime) -> str:
     if moment is None:
-        return _cell("-", "number wide-only", "")
-    return _cell(format_age(now - moment), "number wide-only", str(int((now - moment).total_seconds())))
+        return _cell("-", "n w", "")
+    return _cell(format_age(now - moment), "n w", str(int((now - moment).total_seconds())))
 
 
 def _next_cell(one: CompanyStatus) -> str:
     if one.forecast is None:
-        return _cell("-", "middle-only", "")
+        return _cell("-", "m", "")
     text = one.forecast.words.removeprefix("reaches ")
-    return _cell(escape(text), "middle-only", str(int(one.forecast.within.total_seconds())))
+    return _cell(escape(text), "m", str(int(one.forecast.within.total_seconds())))
 
 
 def _spark(curve: Sequence[Point], report: FleetReport) -> str:
@@ -204,27 +215,44 @@ def _spark(curve: Sequence[Point], report: FleetReport) -> str:
 def _data(report: FleetReport) -> str:
     levels = report.status.thresholds
     base = int(report.since.timestamp())
+    texts = _Texts()
     document = {
         "now": int(report.status.now.timestamp()),
         "since": base,
         "base": base,
         "thresholds": {"warning": levels.warning, "trigger": levels.trigger, "danger": levels.danger},
-        "companies": [_company(company, base, report.status.now) for company in report.companies],
+        "companies": [_company(company, base, report.status.now, texts) for company in report.companies],
+        "texts": list(texts.known),
     }
     text = json.dumps(document, separators=(",", ":"))
     # Inside a script element nothing may look like its end, or like a comment.
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _company(company: CompanyReport, base: int, now: datetime) -> dict[str, Any]:
+class _Texts:
+    """Texts that many companies share, each once; the companies have their numbers."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self.known.setdefault(_text(text), len(self.known))
+
+
+def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) -> dict[str, Any]:
     one = company.status
     return {
         "id": _text(one.id),
         "level": "unreadable" if one.trouble else one.level.value,
-        "facts": [[name, _text(value)] for name, value in _facts(one, now)],
+        "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
         "findings": [
-            [finding.severity.value, finding.code, _text(finding.message), _text(finding.action)]
+            [
+                finding.severity.value,
+                finding.code,
+                texts.number(finding.message),
+                texts.number(finding.action),
+            ]
             for finding in one.findings
         ],
         "curve": _packed(company.curve, base),
@@ -233,7 +261,10 @@ def _company(company: CompanyReport, base: int, now: datetime) -> dict[str, Any]
             [kind, count, company.kinds_before.get(kind, 0) if company.kinds_before else None]
             for kind, count in sorted(one.by_kind.items(), key=lambda item: -item[1])
         ],
-        "connections": [list(span) for span in company.connections],
+        "connections": [
+            [(span.since - base) // 60, (span.until - span.since) // 60, span.state]
+            for span in company.connections
+        ],
         "incidents": [
             {
                 "opened": incident.opened,
@@ -243,7 +274,9 @@ def _company(company: CompanyReport, base: int, now: datetime) -> dict[str, Any]
             }
             for incident in company.incidents
         ],
-        "snapshots": [[mark.at, mark.size, int(mark.damaged)] for mark in company.snapshots],
+        "snapshots": [(mark.at - base) // 60 for mark in company.snapshots if not mark.damaged],
+        "damaged": [(mark.at - base) // 60 for mark in company.snapshots if mark.damaged],
+        "newest": company.snapshots[-1].size if company.snapshots else 0,
     }
 
 

@@ -55,14 +55,14 @@
       ctx.lineWidth = ratio;
       ctx.setLineDash([5 * ratio, 4 * ratio]);
       ctx.strokeStyle = ctx.fillStyle = palette.limit;
-      let free = Infinity;
+      ctx.textBaseline = "bottom";
       for (const [name, limit] of limits) {
         const y = Math.round(plot.valToPos(limit, "y", true));
         ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.left + area.width, y); ctx.stroke();
-        if (free - y > 12 * ratio) {
-          ctx.fillText(name + " " + limit, area.left + 4 * ratio, y - 3 * ratio);
-          free = y;
-        }
+        // The highest limit is near the one below it, so its name stands on the other side.
+        const right = name === "danger";
+        ctx.textAlign = right ? "right" : "left";
+        ctx.fillText(name + " " + limit, right ? area.left + area.width - 4 * ratio : area.left + 4 * ratio, y - 2 * ratio);
       }
       ctx.strokeStyle = ctx.fillStyle = palette.drop;
       ctx.setLineDash([2 * ratio, 2 * ratio]);
@@ -75,12 +75,14 @@
       }
       ctx.restore();
     }
+    const isShort = data.now - data.since < 3 * 86400;
+    const days = (plot, splits) => splits.map((at) => (isShort ? time(at).slice(5) : day(at).slice(5)));
     const axis = { stroke: palette.text, grid: { stroke: palette.grid, width: 1 }, ticks: { stroke: palette.grid, width: 1 } };
     const options = {
       width: Math.max(200, box.clientWidth), height: 224,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: () => [data.since, data.now] }, y: { range: () => [0, highest * 1.12] } },
-      axes: [axis, Object.assign({ size: 44 }, axis)],
+      axes: [Object.assign({ values: days }, axis), Object.assign({ size: 44 }, axis)],
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
       series: [
@@ -127,7 +129,7 @@
   // --- a company ---------------------------------------------------------------------------------------------
   function facts(company) {
     const list = make("dl", { class: "facts" });
-    for (const [name, value] of company.facts) list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+    for (const [name, value] of company.facts) list.append(make("div", {}, make("dt", {}, data.texts[name]), make("dd", {}, data.texts[value])));
     return list;
   }
   function findings(company) {
@@ -135,8 +137,8 @@
     const list = make("ul", { class: "findings" });
     for (const [severity, code, message, action] of company.findings) {
       list.append(make("li", {},
-        make("span", { class: "level " + severity }, severity), " " + message + " ",
-        make("code", { class: "soft" }, code), make("br"), "What to do: " + action));
+        make("span", { class: "level " + severity }, severity), " " + data.texts[message] + " ",
+        make("code", { class: "soft" }, code), make("br"), "What to do: " + data.texts[action]));
     }
     return list;
   }
@@ -164,10 +166,10 @@
     });
     const body = make("tbody");
     for (const [date, [low, high, last]] of days) {
-      body.append(make("tr", {}, make("th", { scope: "row" }, date), ...[low, high, last].map((one) => make("td", { class: "number" }, String(one)))));
+      body.append(make("tr", {}, make("th", { scope: "row" }, date), ...[low, high, last].map((one) => make("td", { class: "n" }, String(one)))));
     }
     const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Day (UTC)"),
-      ...["Lowest", "Highest", "Last"].map((one) => make("th", { scope: "col", class: "number" }, one))));
+      ...["Lowest", "Highest", "Last"].map((one) => make("th", { scope: "col", class: "n" }, one))));
     return make("details", {}, make("summary", {}, "The numbers by day"), make("table", {}, make("caption", {}, "Counted files"), head, body));
   }
   function kinds(company) {
@@ -177,11 +179,11 @@
       const change = before === null ? "" : count === before ? "\u00b10" : (count > before ? "+" : "\u2212") + Math.abs(count - before);
       const bar = make("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
         make("rect", { class: "bar-box", width: 100, height: 8 }), make("rect", { width: (100 * count) / most, height: 8 }));
-      body.append(make("tr", {}, make("th", { scope: "row" }, kind), make("td", { class: "number" }, String(count)),
-        make("td", { class: "number" }, change), make("td", {}, bar)));
+      body.append(make("tr", {}, make("th", { scope: "row" }, kind), make("td", { class: "n" }, String(count)),
+        make("td", { class: "n" }, change), make("td", {}, bar)));
     }
-    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Kind"), make("th", { scope: "col", class: "number" }, "Files"),
-      make("th", { scope: "col", class: "number" }, "Change"), make("td", {})));
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Kind"), make("th", { scope: "col", class: "n" }, "Files"),
+      make("th", { scope: "col", class: "n" }, "Change"), make("td", { "aria-hidden": "true" })));
     return make("table", { class: "bars" }, make("caption", {}, "Files by kind, and their change since the beginning of this report"), head, body);
   }
   const COLOURS = { connected: "ok", disconnected: "worst", connecting: "limit", unknown: "unknown" };
@@ -189,7 +191,8 @@
     const x = (at) => Math.max(0, Math.min(STRIP, (STRIP * (at - data.since)) / (data.now - data.since)));
     const svg = make("svg", { class: "strip", viewBox: "0 0 " + STRIP + " 54", preserveAspectRatio: "none", "aria-hidden": "true" });
     svg.append(make("rect", { x: 0, y: 4, width: STRIP, height: 14, class: "bar-box" }));
-    for (const [since, until, state] of company.connections) {
+    const connections = company.connections.map(([start, length, state]) => [data.base + 60 * start, data.base + 60 * (start + length), state]);
+    for (const [since, until, state] of connections) {
       const bar = make("rect", { x: x(since), y: 4, width: Math.max(1, x(until) - x(since)), height: 14 }, make("title", {}, state + " " + time(since)));
       bar.style.fill = "var(--" + (COLOURS[state] || "unknown") + ")";
       svg.append(bar);
@@ -200,16 +203,18 @@
       bar.style.fill = "var(--worst)";
       svg.append(bar);
     }
-    for (const [at, , damaged] of company.snapshots) {
-      const tick = make("rect", { x: x(at), y: 38, width: 1.5, height: 12 });
-      tick.style.fill = damaged ? "var(--worst)" : "var(--curve)";
-      svg.append(tick);
+    for (const [minutes, paint] of [[company.snapshots, "var(--curve)"], [company.damaged, "var(--worst)"]]) {
+      for (const minute of minutes) {
+        const tick = make("rect", { x: x(data.base + 60 * minute), y: 38, width: 1.5, height: 12 });
+        tick.style.fill = paint;
+        svg.append(tick);
+      }
     }
     const shares = new Map();
-    for (const [since, until, state] of company.connections) shares.set(state, (shares.get(state) || 0) + until - Math.max(since, data.since));
+    for (const [since, until, state] of connections) shares.set(state, (shares.get(state) || 0) + until - Math.max(since, data.since));
     const words = [...shares].map(([state, seconds]) => state + " " + lasted(seconds)).join(", ");
     const text = "Top to bottom: connection (" + (words || "nobody asked the bot") + "), " + plural(company.incidents.length, "incident") + ", " +
-      plural(company.snapshots.length, "snapshot") + ".";
+      plural(company.snapshots.length, "good snapshot") + (company.damaged.length ? ", " + company.damaged.length + " damaged" : "") + ".";
     return make("figure", {}, make("figcaption", {}, text), svg);
   }
   function incidents(company) {
@@ -234,7 +239,7 @@
       make("h3", {}, "Counted files"), curve(company, index, name), numbers(company),
       make("h3", {}, "By kind"), kinds(company),
       make("h3", {}, "Connection, incidents and snapshots"), strip(company),
-      last ? make("p", { class: "soft" }, "Newest snapshot " + time(last[0]) + " UTC, " + size(last[1]) + ".") : null,
+      last !== undefined ? make("p", { class: "soft" }, "Newest good snapshot " + time(data.base + 60 * last) + " UTC, " + size(company.newest) + ".") : null,
       incidents(company));
   }
   function show(index) {
@@ -283,7 +288,7 @@
       const down = head.getAttribute("aria-sort") !== "descending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const key = (row) => row.cells[column].dataset.sort;
+      const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent;
       const order = (one, other) => {
         const a = key(one), b = key(other), numbers = a !== "" && b !== "" && !isNaN(a) && !isNaN(b);
         return numbers ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0;
