@@ -7,6 +7,8 @@ BIN      := $(VENV)/bin
 READY    := $(VENV)/.ready
 GENERATE := fixtures/generate
 CLIENTS  := $(GENERATE)/node_modules/.package-lock.json
+BROWSER  := tests/browser
+AXE      := $(BROWSER)/node_modules/.package-lock.json
 PYTEST   ?= $(BIN)/pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
@@ -55,7 +57,13 @@ demo: $(READY) ## clean, back up, damage and repair a bloated session folder
 	show baileys-tools restore --company 2001 --dry-run; \
 	show baileys-tools restore --company 2001 --yes
 
-test: $(READY) $(CLIENTS) ## all tests but the long ones (ARGS="-k name" picks)
+# axe-core, for the tests of the HTML report.
+$(AXE): $(BROWSER)/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "npm is missing: no accessibility tests"; \
+	elif npm ci --prefix $(BROWSER) --silent --no-audit --no-fund; then touch $@; \
+	else echo "npm could not install axe-core: no accessibility tests"; fi
+
+test: $(READY) $(CLIENTS) $(AXE) ## all tests but the long ones (ARGS="-k name" picks)
 	$(PYTEST) -m 'not faults' $(ARGS)
 
 faults: $(READY) $(CLIENTS) ## the long proofs: kills, races, full disks, broken clocks
@@ -73,7 +81,7 @@ format: $(READY) ## let ruff put the code in order
 bench: $(READY) ## speed and memory against find, node and restic (fails beyond the limits)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
-coverage: $(READY) $(CLIENTS) ## which lines the tests reach
+coverage: $(READY) $(CLIENTS) $(AXE) ## which lines the tests reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -m 'not faults' $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -90,5 +98,5 @@ golden: $(READY) ## write the golden plans again; read the diff before committin
 	$(BIN)/python fixtures/golden.py --write
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(GENERATE)/node_modules .demo dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(GENERATE)/node_modules $(BROWSER)/node_modules .demo dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

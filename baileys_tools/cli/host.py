@@ -231,8 +231,9 @@ def report(
 ) -> None:
     """Show how all companies are and how that came about: curves, cleanups, incidents, snapshots, forecasts.
 
-    In the terminal a line for each; --html writes one page that needs nothing else: it opens from a file, on a
-    phone, without a network. It holds no secret, and what could be a phone number is masked.
+    In the terminal a curve for each; --html writes one page that needs nothing else: it opens from a file, on a
+    phone, without a network. It holds no secret, and what could be a phone number is masked. --quiet prints
+    nothing and writes the page to report.html in state.dir.
 
     \b
     Examples:

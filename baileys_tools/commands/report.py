@@ -42,6 +42,9 @@ def report_command(
     length = _length(since)
     loaded = load_settings(flags, os.environ, config=config)
     settings = loaded.settings
+    if html is None and quiet:
+        # As cron runs it: nothing to print, a page to look at.
+        html = os.path.join(settings.state.dir, "report.html")
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("report", settings, now, quiet=quiet) as run:
         run.state = state
