@@ -151,6 +151,6 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
       baileys-tools notify test
       TELEGRAM_BOT_TOKEN=... TELEGRAM_CHAT_ID=... baileys-tools notify test
     """
-    from baileys_tools.commands.notify import notify_test_command
+    from baileys_tools.commands.notify_test import notify_test_command
 
     finish(lambda: notify_test_command({}, config, as_json=json))

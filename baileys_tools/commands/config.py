@@ -85,7 +85,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     Errors never come this far: loading raises them all as one ConfigError.
     """
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
-    from baileys_tools.commands.notify import notify_warnings
+    from baileys_tools.commands.channels import notify_warnings
 
     warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)
     backup = loaded.settings.backup

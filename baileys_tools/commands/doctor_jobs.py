@@ -123,7 +123,8 @@ def other_tools_checks(settings: Settings) -> Iterator[Check]:
 
 def notification_checks(settings: Settings, now: datetime, *, send_test: bool) -> Iterator[Check]:
     """Whether anybody is told, and with `send_test` whether it arrives."""
-    from baileys_tools.commands.notify import channels_of, notify_warnings, try_channels
+    from baileys_tools.commands.channels import channels_of, notify_warnings
+    from baileys_tools.commands.notify_test import try_channels
 
     for trouble in notify_warnings(settings.notify):
         yield warning("notifications", trouble, "See the section notify in docs/configuration.md")

@@ -8,19 +8,16 @@ Whatever goes wrong here changes neither the result nor the exit code of the com
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.config import Notify, Settings, load_settings
+from baileys_tools.commands.channels import ChannelResult, channels_of, host_name, say
+from baileys_tools.config import Notify, Settings
 from baileys_tools.domain.alerts import Alert, AlertRules, LookedAt, Why, decide, late, news, worst_first
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.message import Message, Sent
-from baileys_tools.errors import ExitCode, UsageError
-from baileys_tools.integrations.notify.delivery import ALERT_SECONDS, RUN_SECONDS, Channel, deliver
+from baileys_tools.integrations.notify.delivery import Channel, deliver
 from baileys_tools.output.alert_text import alert_message, spoken
 from baileys_tools.state import alerts as memory
 from baileys_tools.state import last_told
@@ -31,14 +28,6 @@ MOST_FORECASTS = 20
 """Alerts of a run that get a forecast: no message shows more, and each reads a history."""
 SAY_AGAIN = timedelta(hours=1)
 """How often standard error says that a channel fails: cron mails each line, and this runs every minute."""
-
-
-class ChannelResult(NamedTuple):
-    """What became of a run's messages at one channel. `waiting` counts the messages that wait for the next run."""
-
-    name: str
-    trouble: str = ""
-    waiting: int = 0
 
 
 class AlertOutcome(NamedTuple):
@@ -74,63 +63,13 @@ def send_alerts(
             return _without_memory(state, settings, told, now, channels)
         return AlertOutcome(tuple(told), *_sent(state, settings, told, now, channels))
     except Exception as error:  # noqa: BLE001 - the command's own work is done, and its result stands
-        _say(f"the alerts failed ({type(error).__name__})")
+        say(f"the alerts failed ({type(error).__name__})")
         return AlertOutcome(findings=(_undelivered([ChannelResult("alerts", type(error).__name__)]),))
 
 
 def rules_of(notify: Notify) -> AlertRules:
     """Given the settings, return how often what lasts is told again."""
     return AlertRules(notify.warning_every, notify.critical_every, notify.emergency_every)
-
-
-def channels_of(notify: Notify) -> list[Channel]:
-    """Given the settings, return the channels that are configured. Their names hold no secret."""
-    from baileys_tools.integrations.notify.apprise_service import send_by_apprise
-    from baileys_tools.integrations.notify.telegram import send_telegram
-    from baileys_tools.integrations.notify.webhook import send_webhook
-
-    channels = []
-    if notify.webhook is not None:
-        channels.append(Channel("webhook", partial(send_webhook, notify.webhook.reveal())))
-    if notify.telegram_bot_token is not None and notify.telegram_chat_id is not None:
-        token, chat = notify.telegram_bot_token.reveal(), notify.telegram_chat_id.reveal()
-        channels.append(Channel("telegram", partial(send_telegram, notify.telegram_api, token, chat)))
-    for number, url in enumerate(notify.urls, start=1):
-        # The scheme alone: all else of such an address can be a password.
-        name = f"apprise {number} ({url.reveal().partition('://')[0][:20]})"
-        channels.append(Channel(name, partial(send_by_apprise, url.reveal())))
-    return channels
-
-
-def notify_warnings(notify: Notify) -> list[str]:
-    """Given the settings, return what about the channels cannot be meant, for `config check`."""
-    warnings = []
-    pair = {"telegram_bot_token": notify.telegram_bot_token, "telegram_chat_id": notify.telegram_chat_id}
-    missing = [key for key, value in pair.items() if value is None]
-    if len(missing) == 1:
-        (given,) = pair.keys() - {*missing}
-        warnings.append(f"notify.{given} is given but notify.{missing[0]} is not: nothing goes to Telegram")
-    if notify.urls:
-        from importlib.util import find_spec
-
-        if find_spec("apprise") is None:
-            warnings.append("notify.urls needs Apprise: pip install 'baileys-tools[apprise]'")
-    for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
-        text = value if isinstance(value, str) else value.reveal() if value is not None else ""
-        if text.startswith("http://") and not _is_here(text):
-            warnings.append(f"notify.{key} is not encrypted on its way (http://): use https://")
-    return warnings
-
-
-def _is_here(url: str) -> bool:
-    from urllib.parse import urlsplit
-
-    return (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1")
-
-
-def host_name(notify: Notify) -> str:
-    """Return what alerts call this host."""
-    return notify.host or os.uname().nodename
 
 
 # --- the story of a run -------------------------------------------------------------------------------------
@@ -213,7 +152,7 @@ def _without_memory(
     ]
     for result in results:
         if result.trouble:
-            _say(f"alert not delivered by {result.name}: {result.trouble}")
+            say(f"alert not delivered by {result.name}: {result.trouble}")
     return AlertOutcome(tuple(due), tuple(results), _notice(results))
 
 
@@ -315,7 +254,7 @@ class _Outbox:
                 if left
                 else "given up"
             )
-            _say(f"alert not delivered by {name}{length}: {failed.trouble}; {what}")
+            say(f"alert not delivered by {name}{length}: {failed.trouble}; {what}")
             said = now
         memory.keep_channel(
             self.state,
@@ -345,72 +284,3 @@ def _undelivered(failing: Sequence[ChannelResult]) -> Finding:
         "Try the channels: baileys-tools notify test",
         {"channels": len(failing), "waiting": waiting},
     )
-
-
-def _say(text: str) -> None:
-    from baileys_tools.masking import masked
-    from baileys_tools.units import printable
-
-    print(f"baileys-tools: {printable(masked(text))}", file=sys.stderr)
-
-
-# --- notify test --------------------------------------------------------------------------------------------
-
-
-def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
-    """Given the command line, send one message by each channel, say what became of it, and return the exit code."""
-    from baileys_tools.commands.record import recorded
-
-    loaded = load_settings(flags, os.environ, config=config)
-    notify = loaded.settings.notify
-    now = datetime.now(UTC)
-    channels = channels_of(notify)
-    for warning in notify_warnings(notify):
-        _say(warning)
-    if not channels:
-        raise UsageError(
-            "No channel for alerts is configured.",
-            "Give at least one of these:\n"
-            "  a webhook  NOTIFICATION_WEBHOOK=https://...\n"
-            "  Telegram   TELEGRAM_BOT_TOKEN=... and TELEGRAM_CHAT_ID=...\n"
-            "  Apprise    notify: {urls: ['ntfy://...']} in the settings file",
-        )
-    with recorded("notify-test", loaded.settings, now) as run:
-        results = try_channels(notify, channels, now)
-        failed = sum(bool(result.trouble) for result in results)
-        code = ExitCode.FAILED if failed else ExitCode.DONE
-        run.ended(code, channels=len(results), failed=failed)
-        _print_results(results, now, code, as_json=as_json)
-        return code
-
-
-def try_channels(notify: Notify, channels: Sequence[Channel], now: datetime) -> list[ChannelResult]:
-    """Send the test message by each channel and return what became of it."""
-    message = _test_message(host_name(notify), now)
-    sent = deliver(
-        [(channel, [message]) for channel in channels], alert_seconds=ALERT_SECONDS, run_seconds=RUN_SECONDS
-    )
-    return [ChannelResult(channel.name, one[0].trouble) for channel, one in zip(channels, sent, strict=True)]
-
-
-def _test_message(host: str, now: datetime) -> Message:
-    from baileys_tools.output.json_text import timestamp
-
-    title = f"TEST on {host}"
-    text = f"{title}\n\nbaileys-tools can reach you. Nothing is wrong."
-    facts = {"host": host, "at": timestamp(now), "late": False, "dropped": 0, "alerts": [], "more": 0}
-    return Message(Severity.NOTICE.value, title, text, facts)
-
-
-def _print_results(results: Sequence[ChannelResult], now: datetime, code: ExitCode, *, as_json: bool) -> None:
-    if as_json:
-        from baileys_tools.output.json_text import envelope
-
-        channels = [
-            {"name": one.name, "delivered": not one.trouble, "trouble": one.trouble} for one in results
-        ]
-        print(envelope("notify-test", now, code, {"channels": channels}))
-        return
-    width = max(len(result.name) for result in results)
-    for result in results:
-        print(f"{result.name:{width}}  {f'FAILED: {result.trouble}' if result.trouble else 'delivered'}")

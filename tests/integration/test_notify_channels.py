@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.commands.notify import channels_of
+from baileys_tools.commands.channels import channels_of
 from baileys_tools.config import Notify, Secret
 from baileys_tools.domain.message import Message, Sent
 from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER, parse_retry_after

@@ -15,8 +15,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from baileys_tools.commands.channels import ChannelResult, notify_warnings
 from baileys_tools.commands.monitor import run_monitor
-from baileys_tools.commands.notify import AlertOutcome, ChannelResult, notify_warnings, send_alerts
+from baileys_tools.commands.notify import AlertOutcome, send_alerts
 from baileys_tools.config import LoadedSettings, Notify, Secret, Sessions, Settings
 from baileys_tools.config import State as StateSettings
 from baileys_tools.domain.alerts import LookedAt, Why
