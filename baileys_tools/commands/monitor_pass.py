@@ -75,7 +75,7 @@ def look_once(
     companies = choose(everyone, here, root.path) if here or not wanted else []
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
-    snapshots, repository = _snapshots(settings, state, companies, now)
+    snapshots, repository = snapshots_of(settings, state, companies, now)
     watched = []
     for company in companies:
         look = looks[company.id]
@@ -85,7 +85,7 @@ def look_once(
         findings = [
             *asked.findings.get(company.id, ()),
             *look.findings,
-            *_timely_findings(company, look, stored, rules, now),
+            *timely_findings(company, look, stored, rules, now),
         ]
         watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
     for company_id, look in gone.items():
@@ -205,7 +205,7 @@ def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> d
     return gone
 
 
-def _timely_findings(
+def timely_findings(
     company: Company, look: Look, snapshots: Snapshots | None, rules: HealthRules, now: datetime
 ) -> list[Finding]:
     """Return what is wrong with a company by now, and by what surrounds its folder."""
@@ -254,7 +254,7 @@ def _space(root: Root) -> Space:
     return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
 
 
-def _snapshots(
+def snapshots_of(
     settings: Settings, state: State, companies: Sequence[Company], now: datetime
 ) -> tuple[dict[str, Snapshots], list[Finding]]:
     """Return what the backup repository has of each company, and what is wrong with it as a whole."""

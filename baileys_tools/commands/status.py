@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
+from baileys_tools.commands.monitor_pass import snapshots_of, timely_findings
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
-from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
-from baileys_tools.domain.health import HealthRules, activity_findings, unreadable_folder
+from baileys_tools.domain.health import HealthRules
 from baileys_tools.domain.health import worst_first as worst_finding_first
+from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
 from baileys_tools.domain.watch import Look
@@ -67,13 +68,12 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             )
         looks, _ = look_at_all(root, companies, remembered(state, root.path, rules), settings, now)
     cleaned = _last_cleanups(state)
-    snapshots = _last_snapshots(settings, companies)
+    snapshots, _ = snapshots_of(settings, state, companies, now)
     found = []
     for company in companies:
         look = looks[company.id]
-        one = _status_of(company, look, rules, now)._replace(
-            cleaned=cleaned.get(company.id), last_snapshot=snapshots.get(company.id)
-        )
+        one = _status_of(company, look, snapshots.get(company.id), rules, now)
+        one = one._replace(cleaned=cleaned.get(company.id))
         history = [
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
@@ -81,13 +81,11 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
 
 
-def _status_of(company: Company, look: Look, rules: HealthRules, now: datetime) -> CompanyStatus:
-    activity = last_activity(look)
-    findings: list[Finding] = list(look.findings)
-    if look.trouble:
-        findings.append(unreadable_folder(company.id, look.trouble))
-    elif activity is not None and look.creds == "valid":
-        findings += activity_findings(company.id, activity, rules, now)
+def _status_of(
+    company: Company, look: Look, snapshots: Snapshots | None, rules: HealthRules, now: datetime
+) -> CompanyStatus:
+    newest = snapshots.newest if snapshots is not None else None
+    findings = [*look.findings, *timely_findings(company, look, snapshots, rules, now)]
     return CompanyStatus(
         company.id,
         company.path,
@@ -97,7 +95,8 @@ def _status_of(company: Company, look: Look, rules: HealthRules, now: datetime) 
         look.by_kind,
         look.creds,
         look.connection,
-        activity,
+        last_activity(look),
+        last_snapshot=newest.taken_at if newest is not None else None,
         findings=worst_finding_first(findings),
         trouble=look.trouble,
     )
@@ -110,13 +109,3 @@ def _last_cleanups(state: State) -> dict[str, Cleaned]:
             if company not in found or found[company].at < run.at:
                 found[company] = Cleaned(run.at, run.changed)
     return found
-
-
-def _last_snapshots(settings: Settings, companies: Sequence[Company]) -> dict[str, datetime]:
-    """Return when the newest snapshot of each company was taken that is not known to be damaged."""
-    if settings.backup.path is None:
-        return {}
-    from baileys_tools.snapshots.newest import newest_snapshots
-
-    newest, _ = newest_snapshots(settings.backup.path, [company.id for company in companies], {})
-    return {company: datetime.fromtimestamp(one.taken_at, UTC) for company, one in newest.items() if one.file}
