@@ -1,0 +1,75 @@
+"""`baileys-tools report` without a browser: curves in the terminal, what is refused, how the page is written."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.browser.places import PHONE, environment, fleet
+from tests.support import run_cli
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fleet(tmp_path_factory.mktemp("fleet"))
+
+
+def test_in_the_terminal_each_company_has_a_curve(place: Path) -> None:
+    shown = run_cli("report", env=environment(place))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "Counted files over the last 30d"
+    assert max(map(len, lines)) <= 80
+    (curve,) = [line for line in lines if line.startswith("1002 ")]
+    assert "█" in curve
+    assert "▄" in curve
+    assert "151 warning" in curve
+    assert "6.0 counted files a day: reaches 170 in 3 days (critical); 1 cleanup; 1" in shown.stdout
+    assert PHONE not in shown.stdout
+
+
+def test_a_terminal_without_such_signs_gets_plain_ones(place: Path) -> None:
+    shown = run_cli(
+        "report", "--company", "1002", env={**environment(place), "PYTHONIOENCODING": "ascii"}
+    ).stdout
+    assert shown.isascii()
+    assert "@" in shown
+
+
+def test_a_shorter_time_has_less_to_show(place: Path) -> None:
+    shown = run_cli("report", "--company", "1002", "--since", "2d", env=environment(place)).stdout
+    assert "Counted files over the last 2d" in shown
+    assert "0 cleanups" in shown
+
+
+def test_the_page_goes_to_standard_output_or_to_a_file_of_ones_own(place: Path, tmp_path: Path) -> None:
+    printed = run_cli("report", "--html", "-", env=environment(place))
+    assert printed.stdout.startswith("<!doctype html>")
+    path = tmp_path / "report.html"
+    for _ in range(2):
+        written = run_cli("report", "--html", path, env=environment(place))
+        assert (written.returncode, written.stdout) == (0, "")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_quiet_it_writes_the_page_into_the_state_folder(place: Path) -> None:
+    quiet = run_cli("report", "--quiet", env=environment(place))
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert (place / "state" / "report.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("since", ["30", "yesterday", "0", "59m", "400d"])
+def test_a_time_that_cannot_be_meant_is_refused(place: Path, since: str) -> None:
+    refused = run_cli("report", "--since", since, env=environment(place))
+    assert refused.returncode == 2
+    assert "--since" in refused.stderr
+
+
+def test_a_page_that_cannot_be_written_is_said_in_one_line(place: Path, tmp_path: Path) -> None:
+    refused = run_cli("report", "--html", tmp_path / "nowhere" / "report.html", env=environment(place))
+    assert refused.returncode == 1
+    assert "cannot write the report" in refused.stderr
+    assert "Traceback" not in refused.stderr
