@@ -50,6 +50,8 @@ class Setup(NamedTuple):
     """Settings that cron would not see by itself."""
     log: Log
     notes: Sequence[str]
+    state_dir: str
+    """The state folder of the jobs, which is not always that of who installs them."""
     writable: Sequence[str]
 
     def block(self, *, system: bool) -> bytes:
@@ -108,9 +110,10 @@ def install_command(
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
     changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
     if changed and not dry_run:
-        _note_installation(loaded.settings)
+        _note_installation(setup.state_dir, setup.account)
         if setup.log.path:
-            crontab.prepare_log(setup.log.path, setup.account.uid, setup.account.gid)
+            with crontab.acting_as(setup.account.uid, setup.account.gid):
+                crontab.prepare_log(setup.log.path)
         if not quiet:
             print(f"{len(setup.entries)} jobs run from now on")
             for note in setup.notes:
@@ -183,7 +186,7 @@ def setup_of(
         left_out = ", ".join(job.command for job in JOBS if job.needs_repository)
         notes.append(f"Without {left_out}: there is no backup.path in the settings.")
     alone = _settings_alone(loaded, account)
-    state_dir = (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
+    state_dir = _state_dir(loaded, alone)
     options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
     entries = plan_entries(
         _times(loaded, os.uname().nodename if host is None else host),
@@ -197,7 +200,7 @@ def setup_of(
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
     writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
-    return Setup(account, entries, carried_settings(loaded, alone), log, notes, writable)
+    return Setup(account, entries, carried_settings(loaded, alone), log, notes, state_dir, writable)
 
 
 def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
@@ -252,6 +255,10 @@ def _settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
     )
 
 
+def _state_dir(loaded: LoadedSettings, alone: LoadedSettings) -> str:
+    return (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
+
+
 def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str, str]:
     """Return the variables that a job needs to see, besides what it finds `alone`, the settings now in force.
 
@@ -284,7 +291,7 @@ def status_command(
     """Given the command line, say of each installed job when it ran last and how it ended."""
     loaded = load_settings(flags, os.environ, config=config)
     now = datetime.now(UTC)
-    states = states_of(split(read_tab(system=system) or b"")[1], loaded.settings, now)
+    states = states_of(split(read_tab(system=system) or b"")[1], loaded, now, system=system)
     code = exit_code_of(states)
     place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
     log = "" if loaded.settings.cron.journal else log_path(loaded.settings)
@@ -301,8 +308,8 @@ def status_command(
     return code
 
 
-def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]:
-    """Given our block as it is installed, return the state of each job in it."""
+def states_of(block: bytes, loaded: LoadedSettings, now: datetime, *, system: bool) -> list[JobState]:
+    """Given our block as it is installed, return the state of each job in it, as its user's state folder has it."""
     from baileys_tools.state.database import from_seconds, open_state
     from baileys_tools.state.memory import recall
     from baileys_tools.state.runs import last_runs, runs_since
@@ -311,7 +318,13 @@ def states_of(block: bytes, settings: Settings, now: datetime) -> list[JobState]
     jobs = installed_jobs(block)
     if not jobs:
         return []
-    with open_state(settings.state.dir, now) as state:
+    account, folder = account_named(None), loaded.settings.state.dir
+    if system and account.uid == 0:
+        # The line of a job: five fields, and the user.
+        account = account_named(entries_of(block)[0].split()[5])
+        folder = _state_dir(loaded, _settings_alone(loaded, account))
+    _load_now()
+    with crontab.acting_as(account.uid, account.gid), open_state(folder, now) as state:
         take_in(state)
         last = last_runs(state)
         # Without recover.auto it only looks, which is recorded as a dry run, and is what its job is for.
@@ -327,11 +340,20 @@ def _is_secret(value: object) -> bool:
     return isinstance(value, Secret) or (isinstance(value, tuple) and any(map(_is_secret, value)))
 
 
-def _note_installation(settings: Settings) -> None:
+def _note_installation(state_dir: str, account: Account) -> None:
     """Remember when the jobs were installed: before their first time, none is missed."""
     from baileys_tools.state.database import open_state, to_seconds
     from baileys_tools.state.memory import keep
 
+    _load_now()
     now = datetime.now(UTC)
-    with open_state(settings.state.dir, now) as state:
+    with crontab.acting_as(account.uid, account.gid), open_state(state_dir, now) as state:
         keep(state, INSTALLED, to_seconds(now))
+
+
+def _load_now() -> None:
+    """Import what the state imports when it needs it: the other user may not be able to read root's Python."""
+    import json
+    import sqlite3
+
+    del json, sqlite3

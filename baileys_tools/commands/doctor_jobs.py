@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from shutil import which
 
-from baileys_tools.config import Settings
+from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.domain.doctor import Check, ok, other_deleters, warning
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.integrations import host
@@ -34,12 +34,13 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
             yield ok("copies", f"{target} answers, {counted(len(companies), 'company', 'companies')}")
 
 
-def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
+def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """Our jobs: installed, and run."""
     from baileys_tools.commands.cron import log_path, read_tab, states_of
     from baileys_tools.domain.cron import split
     from baileys_tools.domain.cron_status import Verdict
 
+    settings = loaded.settings
     if _is_alive(settings, now):
         yield ok("cron", "`cron run` is at work")
         return
@@ -59,7 +60,7 @@ def cron_checks(settings: Settings, now: datetime) -> Iterator[Check]:
             "the jobs are in your crontab and in /etc/cron.d: each runs twice",
             "baileys-tools cron remove, here or with --system",
         )
-    states = states_of(own or system, settings, now)
+    states = states_of(own or system, loaded, now, system=not own)
     bad = [state for state in states if state.verdict in (Verdict.FAILED, Verdict.MISSED)]
     if bad:
         shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)

@@ -118,7 +118,8 @@ def keep_backup(content: bytes, backups: str) -> str:
     """Write `content` into the folder of backups, durably and 0600, and return its path. The oldest ones go."""
     number = max((int(name.removeprefix("crontab-")) for name in _backups_in(backups)), default=0) + 1
     path = os.path.join(backups, f"crontab-{number}")
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with acting_as(*_owner_of(backups)):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
@@ -132,12 +133,27 @@ def _backups_in(folder: str) -> list[str]:
     return [name for name in os.listdir(folder) if re.fullmatch(r"crontab-[0-9]{1,9}", name)]
 
 
+def _owner_of(folder: str) -> tuple[int, int]:
+    """Root's files in somebody's folder are that somebody's; nobody but root has a choice."""
+    if os.geteuid() == 0 and os.path.isdir(folder):
+        found = os.stat(folder)
+        return found.st_uid, found.st_gid
+    return os.geteuid(), os.getegid()
+
+
 @contextmanager
 def backups_folder(state_dir: str) -> Iterator[str]:
     """Make and lock the folder in the state folder that keeps former crontabs: one of us at a time."""
     folder = os.path.join(state_dir, "crontabs")
-    os.makedirs(state_dir, mode=0o700, exist_ok=True)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    try:
+        with acting_as(*_owner_of(state_dir)):
+            os.makedirs(state_dir, mode=0o700, exist_ok=True)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise BaileysToolsError(
+            f"cannot keep the crontab before in {folder}: {error.strerror}",
+            "Make the state folder yours, or name another: state.dir",
+        ) from error
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -191,14 +207,25 @@ def write_system_file(before: bytes | None, after: bytes, backups: str, path: st
     return kept
 
 
-def prepare_log(path: str, uid: int, gid: int) -> None:
-    """Make the jobs' log, 0600, as their user; root becomes that user for the moment. Raise BaileysToolsError."""
-    other = uid != os.geteuid()
+@contextmanager
+def acting_as(uid: int, gid: int) -> Iterator[None]:
+    """Make what is made inside the `with` another user's from birth. Only root can, and anybody as themselves."""
+    if uid == os.geteuid():
+        yield
+        return
     group = os.getegid()
+    os.setegid(gid)
+    os.seteuid(uid)
     try:
-        if other:
-            os.setegid(gid)
-            os.seteuid(uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
+def prepare_log(path: str) -> None:
+    """Make the jobs' log, 0600. Raise BaileysToolsError."""
+    try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -206,10 +233,6 @@ def prepare_log(path: str, uid: int, gid: int) -> None:
             f"the jobs are installed, but their log {path} cannot be made: {error.strerror}",
             "Make it by hand, or choose another place: cron.log",
         ) from error
-    finally:
-        if other:
-            os.seteuid(0)
-            os.setegid(group)
 
 
 def misread_times(lines: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ import os
 import random
 import stat
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -143,22 +145,40 @@ def test_without_a_crontab_one_is_made(tmp_path: Path) -> None:
     assert host.installed().startswith(b"# BEGIN baileys-tools\n")
 
 
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A folder that other users reach; pytest's own they do not."""
+    with tempfile.TemporaryDirectory(prefix="baileys-tools-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
 @pytest.mark.root
-def test_the_system_file_runs_the_jobs_as_the_owner_of_the_folders(tmp_path: Path) -> None:
+def test_the_system_file_runs_the_jobs_as_the_owner_of_the_folders(tmp_path: Path, open_place: Path) -> None:
     host = CronHost(tmp_path)
-    tmp_path.chmod(0o755)
-    folder = company_folder(tmp_path / "sessions").parent
-    os.chown(folder, 65534, 65534)
-    assert host.run(
-        COMMAND, "cron", "install", "--system", "--sessions", folder, "--user", "nobody"
-    ).returncode in (0, 1)
+    folder = company_folder(open_place / "sessions").parent
+    state = open_place / "state"
+    state.mkdir(mode=0o700)
+    for theirs in (folder, state):
+        os.chown(theirs, 65534, 65534)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"sessions: {{path: {folder}}}\nstate: {{dir: {state}}}\n")
+    words = ["--system", "--config", str(config)]
+    env = {"BAILEYS_TOOLS_STATE_DIR": ""}
+    install = host.run(COMMAND, "cron", "install", *words, env=env)
+    assert install.returncode == 0, install.stderr
     file = host.cron_d / "baileys-tools"
-    text = file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
-    assert "* * * * * nobody BAILEYS_SESSIONS_PATH=" in text
-    assert host.run(COMMAND, "cron", "remove", "--system").returncode == 0
+    assert f"* * * * * nobody {COMMAND} monitor-once" in file.read_text()
+    assert {path.stat().st_uid for path in state.rglob("*")} == {65534}, "nothing of root's in their folder"
+    assert (state / "cron.log").exists()
+    status = host.run(COMMAND, "cron", "status", *words, env=env)
+    assert b"waiting" in status.stdout, status
+    assert {path.stat().st_uid for path in state.rglob("*")} == {65534}
+    assert host.run(COMMAND, "cron", "remove", *words, env=env).returncode == 0
     assert not file.exists()
     assert [*host.cron_d.iterdir()] == []
+    assert {path.stat().st_uid for path in state.rglob("*")} == {65534}
 
 
 KILLED = ("write", "fsync", "rename", "execve", "unlink", "unlinkat", "renameat2", "openat", "wait4", "close")
