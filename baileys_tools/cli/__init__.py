@@ -14,7 +14,7 @@ MODULES = {
     "folders": ("cleanup", "undo"),
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
-    "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test"),
+    "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
     "settings": ("config",),
     "host": ("cron", "doctor", "report", "watch", "help"),
 }

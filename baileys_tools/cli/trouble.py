@@ -246,3 +246,29 @@ def send_test(
 
     ask = partial(ask_bot.send_test, to=to, message=message)
     finish(lambda: ask_bot.ask_command("send-test", company, config, ask, as_json=json, quiet=quiet))
+
+
+@app.command()
+def incidents(
+    company: CompanyOption = None,
+    markdown: Annotated[
+        int | None, typer.Option("--markdown", metavar="ID", help="Print this one as a report to file.")
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show when bots were in trouble, why, what was tried and how long it took.
+
+    With uptime, time to recovery and reconnects a day of the last 30 days. Time that nobody watched is neither up
+    nor down.
+
+    \b
+    Examples:
+      baileys-tools incidents
+      baileys-tools incidents --company 1001
+      baileys-tools incidents --markdown 17 > incident-17.md
+    """
+    from baileys_tools.commands.incidents import incidents_command
+
+    flags = {"sessions.companies": company or None}
+    finish(lambda: incidents_command(flags, config, markdown, as_json=json))

@@ -12,6 +12,7 @@ from baileys_tools.commands.monitor_pass import look_once, lost_root
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
 from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import MONITOR_CODES, CommandRun, MonitorReport
 from baileys_tools.errors import BaileysToolsError, UsageError
@@ -108,11 +109,16 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     else:
         with root:
             report = _look_and_clean(settings, root, state, now, done)
+        if settings.logs.files or any(one.connection for one in report.companies):
+            from baileys_tools.commands.links import with_links
+
+            report = with_links(report, settings, state, now)
     if notify:
         report = _tell(report, settings, state, done)
     _thin_now_and_then(state, now)
     if settings.monitor.textfile is not None:
-        trouble = _write_textfile(settings.monitor.textfile, report, state)
+        services = _services(settings, report, state)
+        trouble = _write_textfile(settings.monitor.textfile, report, state, services)
         report = report._replace(trouble=[*report.trouble, *trouble])
     return report
 
@@ -190,6 +196,8 @@ def _thin_now_and_then(state: State, now: datetime) -> None:
     age = to_seconds(now) - last if isinstance(last, int) else -1
     if 0 <= age < THIN_EVERY.total_seconds():
         return
+    from baileys_tools.state.links import thin_links
+    from baileys_tools.state.log_hours import thin_hours
     from baileys_tools.state.observations import thin_observations
     from baileys_tools.state.runs import thin_runs
 
@@ -198,17 +206,29 @@ def _thin_now_and_then(state: State, now: datetime) -> None:
         if 0 <= age < LONG_SILENCE.total_seconds():
             thin_observations(state, now)
             thin_runs(state, now)
+            thin_hours(state, now)
+            thin_links(state, now)
         memory.keep(state, THINNED, to_seconds(now))
 
 
-def _write_textfile(path: str, report: MonitorReport, state: State) -> list[str]:
+def _services(settings: Settings, report: MonitorReport, state: State) -> dict[str, Service]:
+    if not settings.logs.files and not any(one.connection for one in report.companies):
+        return {}
+    from baileys_tools.commands.links import service_of
+
+    return {one.id: service_of(state, one.id, report.now) for one in report.companies}
+
+
+def _write_textfile(
+    path: str, report: MonitorReport, state: State, services: Mapping[str, Service]
+) -> list[str]:
     from baileys_tools.integrations.textfile import write_textfile
     from baileys_tools.output.prometheus import prometheus_text
     from baileys_tools.state.runs import last_runs
 
     runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
     try:
-        write_textfile(path, prometheus_text(report, runs))
+        write_textfile(path, prometheus_text(report, runs, services))
     except OSError as error:
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []

@@ -37,6 +37,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *("connection-lost", "process-down", "restart-burst", "backup-unreadable", "disk-low", "inodes-low"),
+    *("device-removed", "two-processes", "reconnects-many", "session-burst", "log-silent", "log-unreadable"),
     *("folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
 }
 """What a pass looks for, notices apart: of these, what it does not find is over."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from baileys_tools.domain.findings import Severity
+from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import CommandRun, CompanyWatch, MonitorReport
 from baileys_tools.units import printable
@@ -26,10 +27,17 @@ class _Metric(NamedTuple):
     samples: Iterable[_Sample]
 
 
-def prometheus_text(report: MonitorReport, runs: Iterable[CommandRun] = ()) -> str:
-    """Given a pass and the last run of each command, return the metrics. All are gauges."""
+def prometheus_text(
+    report: MonitorReport, runs: Iterable[CommandRun] = (), services: Mapping[str, Service] | None = None
+) -> str:
+    """Given a pass, the last run of each command and how each company served, return the metrics: all gauges."""
     lines = []
-    for metric in (*_of_the_pass(report), *_of_companies(report.companies), *_of_runs(runs)):
+    for metric in (
+        *_of_the_pass(report),
+        *_of_companies(report.companies),
+        *_of_runs(runs),
+        *_of_services(services or {}),
+    ):
         samples = list(metric.samples)
         if samples:
             lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} gauge"]
@@ -159,3 +167,37 @@ def _labels(labels: _Labels) -> str:
 def _escaped(value: str) -> str:
     # Printable first: its own escapes begin with a backslash, and that is escaped in turn.
     return printable(value).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _of_services(services: Mapping[str, Service]) -> Iterator[_Metric]:
+    prefix = "baileys_tools_company_"
+    known = services.items()
+    yield _Metric(
+        f"{prefix}uptime_ratio",
+        "Connected time over known time in 30 days.",
+        [({"company": company}, one.uptime) for company, one in known if one.uptime is not None],
+    )
+    yield _Metric(
+        f"{prefix}uptime_known_ratio",
+        "Known time over 30 days.",
+        [({"company": company}, one.known) for company, one in known],
+    )
+    yield _Metric(
+        f"{prefix}recovery_seconds",
+        "Mean length of the incidents that ended in 30 days.",
+        [
+            ({"company": company}, one.recovery.total_seconds())
+            for company, one in known
+            if one.recovery is not None
+        ],
+    )
+    yield _Metric(
+        f"{prefix}incidents",
+        "Incidents that lasted or ended in 30 days.",
+        [({"company": company}, one.incidents) for company, one in known],
+    )
+    yield _Metric(
+        f"{prefix}reconnects_per_day",
+        "Mean reconnects of a day in 30 days.",
+        [({"company": company}, one.reconnects) for company, one in known if one.reconnects is not None],
+    )

@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
+from baileys_tools.domain.incidents import Entry, Incident
 from baileys_tools.state.database import State, from_seconds, to_seconds
-
-
-class Entry(NamedTuple):
-    """One thing that happened in an incident. No text holds a secret."""
-
-    at: datetime
-    what: str
-    detail: str
-
-
-class Incident(NamedTuple):
-    """A time of trouble of one company; `closed` is None while it lasts."""
-
-    id: int
-    company: str
-    opened: datetime
-    closed: datetime | None
-    cause: str
 
 
 def open_incident(state: State, company: str, cause: str, now: datetime) -> int:
@@ -77,3 +59,6 @@ def entries(state: State, incident: int) -> list[Entry]:
         "SELECT at, what, detail FROM incident_entries WHERE incident = ? ORDER BY at, id", (incident,)
     )
     return [Entry(from_seconds(at), what, detail) for at, what, detail in rows]
+
+
+__all__ = ["Entry", "Incident", "add_entry", "close_incident", "entries", "incidents", "open_incident"]

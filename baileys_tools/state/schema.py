@@ -109,5 +109,15 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (company, hour, event)
         ) WITHOUT ROWID""",
     ),
+    (
+        # Seconds that a bot was known to be connected (up), and not (down), on a day in UTC.
+        """CREATE TABLE link_days (
+            company TEXT NOT NULL,
+            day TEXT NOT NULL,
+            up REAL NOT NULL,
+            down REAL NOT NULL,
+            PRIMARY KEY (company, day)
+        ) WITHOUT ROWID""",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

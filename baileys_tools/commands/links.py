@@ -1,0 +1,128 @@
+"""What each look at a bot adds to its history: connected time, incidents, and what its log says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from baileys_tools.config import Settings
+from baileys_tools.domain.diagnosis import BotFacts, CredsFact, diagnose
+from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.incidents import (
+    LONG,
+    Episode,
+    Service,
+    in_trouble,
+    link_of,
+    service,
+    spells_between,
+)
+from baileys_tools.domain.log_events import LogEvent, LogFacts
+from baileys_tools.domain.watch import MonitorReport
+from baileys_tools.state import incidents as kept_incidents
+from baileys_tools.state import links
+from baileys_tools.state.database import State
+
+_CREDS = {"missing": CredsFact.ABSENT, "empty": CredsFact.EMPTY, "unreadable": CredsFact.TORN}
+
+
+class Look(NamedTuple):
+    """How one bot was at one moment: what the API said ("" when not asked), and creds as an observation has them."""
+
+    company: str
+    connection: str
+    creds: str
+
+
+def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
+    """Add a look to a bot's history; open an incident when it is in trouble, close it when it is well again."""
+    link = link_of(look.connection, log)
+    with state.transaction():
+        before = links.last_look(state, look.company)
+        passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
+        links.add_look(state, look.company, link, passed, now)
+        trouble = in_trouble(link, look.creds)
+        if trouble:
+            _in_incident(state, look, log, now)
+        elif trouble is False:
+            _over(state, look.company, now)
+
+
+def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None:
+    facts = BotFacts(
+        connection=look.connection or "unknown",
+        creds=_CREDS.get(look.creds, CredsFact.WHOLE if look.creds == "valid" else CredsFact.UNKNOWN),
+        was_linked=True,
+        log=log,
+    )
+    found = diagnose(facts, now)
+    incident = kept_incidents.open_incident(state, look.company, found.cause.value, now)
+    told = [entry.detail for entry in kept_incidents.entries(state, incident) if entry.what == "seen"]
+    # Ages in the evidence change at every look; the cause is what makes a new line.
+    if not told or not told[-1].startswith(f"{found.cause.value}:"):
+        detail = f"{found.cause.value}: {'; '.join(found.evidence)}"
+        kept_incidents.add_entry(state, incident, "seen", detail, now)
+
+
+def _over(state: State, company: str, now: datetime) -> None:
+    for one in kept_incidents.incidents(state, company, limit=1):
+        if one.closed is None:
+            kept_incidents.add_entry(
+                state, one.id, "over", "the bot is connected and its creds are whole", now
+            )
+            kept_incidents.close_incident(state, one.id, now)
+
+
+def with_links(report: MonitorReport, settings: Settings, state: State, now: datetime) -> MonitorReport:
+    """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
+    if not settings.logs.files and not any(one.connection for one in report.companies):
+        return report
+    companies = []
+    for one in report.companies:
+        log, findings = _log(settings, state, one.id, now)
+        note_look(state, Look(one.id, one.connection, one.creds), log, now)
+        companies.append(one._replace(findings=[*one.findings, *findings]) if findings else one)
+    return report._replace(companies=companies)
+
+
+def _log(settings: Settings, state: State, company: str, now: datetime) -> tuple[LogFacts, Sequence[Finding]]:
+    if not settings.logs.files:
+        return LogFacts(), ()
+    from baileys_tools.commands.bot_logs import DAY, read_company_logs
+    from baileys_tools.domain.log_report import LogLimits, log_findings
+    from baileys_tools.state.log_hours import hours_since
+
+    logs = read_company_logs(state, settings, company, now)
+    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    day = hours_since(state, company, now - DAY)
+    return logs.facts, log_findings(company, logs.facts, logs.files, day, limits, now)
+
+
+def service_of(state: State, company: str, now: datetime, window: timedelta = LONG) -> Service:
+    """Return how well a bot served in the last days: what status, metrics and reports show."""
+    episodes = [
+        Episode(one.opened, one.closed) for one in kept_incidents.incidents(state, company, limit=10_000)
+    ]
+    return service(
+        links.spells(state, company), episodes, reconnects(state, company, now, window), now, window
+    )
+
+
+def reconnects(state: State, company: str, now: datetime, window: timedelta) -> dict[str, int]:
+    """Return the reconnects of each day since the first one of which the log is known, today included."""
+    from baileys_tools.state.log_hours import hours_since
+
+    hours = hours_since(state, company, now - window)
+    if not hours:
+        return {}
+    days: dict[str, int] = {}
+    day = hours[0].hour
+    while day.date() <= now.date():
+        days[f"{day:%Y-%m-%d}"] = 0
+        day += timedelta(days=1)
+    for one in hours:
+        sign = {LogEvent.OPENED: 1, LogEvent.PAIRED: -1}.get(one.event, 0)
+        key = f"{one.hour:%Y-%m-%d}"
+        days[key] = days.get(key, 0) + sign * one.number
+    return {day: max(0, count) for day, count in days.items()}
