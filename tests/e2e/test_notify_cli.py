@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from tests.servers import Reply, answering, free_url
-from tests.support import run_cli
+from tests.servers import HOSTILE, Reply, answering, floods, free_url, speaking
+from tests.support import company_folder, run_cli
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/json/notify-test.schema.json").read_text())
 
@@ -83,3 +88,29 @@ def test_an_address_that_is_none_is_refused_without_showing_it(variable: str, va
     assert done.returncode == 2
     assert "canary" not in done.stderr
     assert variable in done.stderr
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("talk", [*HOSTILE, floods], ids=lambda talk: talk.__name__)
+def test_no_channel_changes_the_result_of_watching_or_holds_it_for_longer_than_its_deadline(
+    tmp_path: Path, talk: Callable[[socket.socket, threading.Event], None]
+) -> None:
+    sessions = tmp_path / "sessions"
+    company_folder(sessions, "1001", {"session-1.0.json": timedelta(hours=1)})
+    (sessions / "company_1001" / "creds.json").write_text("")
+    alone = run_cli(
+        "monitor-once", "--sessions", sessions, env={"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "a")}
+    )
+    with speaking(talk) as url:
+        place = url.partition("://")[2]
+        env = env_of(url, url) | {
+            "BAILEYS_TOOLS_NOTIFY__URLS": f"json://me:canary-password@{place}/x",
+            "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "b"),
+        }
+        started = time.monotonic()
+        told = run_cli("monitor-once", "--sessions", sessions, env=env)
+        took = time.monotonic() - started
+    assert took < 15 + 5
+    assert (told.returncode, alone.returncode) == (5, 5)
+    assert told.stdout.splitlines()[0] == alone.stdout.splitlines()[0]
+    assert "alert not delivered by apprise 1 (json)" in told.stderr
