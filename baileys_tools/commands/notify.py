@@ -26,6 +26,9 @@ from baileys_tools.units import counted
 
 MOST_FORECASTS = 20
 """Alerts of a run that get a forecast: no message shows more, and each reads a history."""
+DOWN_AFTER = timedelta(minutes=10)
+DOWN_FOR = timedelta(minutes=5)
+"""A channel that has failed for ten minutes is tried every five: one that hangs would hold up each run for 15 s."""
 SAY_AGAIN = timedelta(hours=1)
 """How often standard error says that a channel fails: cron mails each line, and this runs every minute."""
 
@@ -212,7 +215,7 @@ class _Outbox:
             self.messages.append(alert_message(fresh[0].alerts, host, now))
 
     def _is_left_alone(self) -> bool:
-        """Whether the other side asked for a pause that is not over. One beyond all limits is a clock that moved."""
+        """Whether the channel is in a pause. One beyond all limits is a clock that moved."""
         from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER
 
         until = self.before.not_before
@@ -233,7 +236,7 @@ class _Outbox:
             dropped += len(lost)
             memory.release(self.state, [row for row in rows if row not in lost], tried=is_refused)
         if not self.messages:
-            trouble = "it asked for a pause" if self._is_left_alone() else ""
+            trouble = "left alone for a while" if self._is_left_alone() else ""
             return ChannelResult(
                 self.channel.name, trouble, memory.waiting(self.state).get(self.channel.name, 0)
             )
@@ -256,13 +259,15 @@ class _Outbox:
             )
             say(f"alert not delivered by {name}{length}: {failed.trouble}; {what}")
             said = now
+        since = min(self.before.failing_since or now, now)
+        pause = failed.retry_after or (DOWN_FOR if now - since >= DOWN_AFTER else None)
         memory.keep_channel(
             self.state,
             name,
             memory.ChannelState(
-                min(self.before.failing_since or now, now),
+                since,
                 said,
-                now + failed.retry_after if failed.retry_after else None,
+                now + pause if pause else None,
                 self.before.dropped + dropped,
             ),
         )

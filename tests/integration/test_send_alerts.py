@@ -247,10 +247,21 @@ def test_a_pause_that_was_asked_for_is_kept(folder, endpoint) -> None:
     endpoint.status = 200
     for minute in range(1, 10):
         outcome = run(settings, minute, [FULL])
-        assert outcome.channels == (ChannelResult("webhook", "it asked for a pause", 1),)
+        assert outcome.channels == (ChannelResult("webhook", "left alone for a while", 1),)
     assert len(endpoint.texts) == 1
     run(settings, 10, [FULL])
     assert len(endpoint.texts) == 2
+
+
+def test_a_channel_that_is_down_for_long_is_tried_every_five_minutes(folder, endpoint) -> None:
+    settings = settings_for(folder, endpoint.server.url)
+    endpoint.status = 500
+    tried = []
+    for minute in range(31):
+        before = len(endpoint.texts)
+        run(settings, minute, [FULL])
+        tried += [minute] * (len(endpoint.texts) > before)
+    assert tried == [*range(11), 15, 20, 25, 30]
 
 
 def test_a_pause_from_a_clock_that_was_ahead_is_not_kept(folder, endpoint) -> None:
