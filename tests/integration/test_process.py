@@ -18,7 +18,7 @@ from baileys_tools.commands.bot import process_changes, process_of, processes
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.domain.process import ProcessFacts, process_findings, restarts_since
 from baileys_tools.errors import UsageError
-from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool
+from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool, stop
 from baileys_tools.state.database import open_state
 from tests.support import require_tool
 
@@ -131,8 +131,10 @@ def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
         assert second.running is True
         assert second.pid != first.pid
         assert restarts_since(json.loads(json.dumps(first.to_remember())), second) == 1
-        subprocess.run([pm2, "stop", "shop"], **quiet)  # type: ignore[call-overload]
+        stop(process)
         assert look_at(process).running is False
+        restart(process)
+        assert look_at(process).running is True, "one that is stopped is started"
         assert look_at(Process("pm2", "other")).running is None
     finally:
         subprocess.run([pm2, "kill"], capture_output=True, check=False, timeout=60)
