@@ -20,7 +20,7 @@ TIMES = {
 
 def block(command: str = "/opt/baileys tools/bin/baileys-tools", *, has_repository: bool = True) -> bytes:
     """Our block, as one host has it."""
-    entries = plan_entries(TIMES, [command], ["--config", "/etc/50%.yaml"], {}, has_repository=has_repository)
+    entries = plan_entries(TIMES, [command], ["--config", "/etc/50%.yaml"], has_repository=has_repository)
     return crontab_block(entries, {"BAILEYS_SESSIONS_PATH": "/srv/a b"}, Log("/var/log/x.log"), ["A note."])
 
 

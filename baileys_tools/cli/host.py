@@ -122,7 +122,7 @@ def cron_status(
       baileys-tools cron status
       baileys-tools cron status --json
     """
-    from baileys_tools.commands.cron import status_command
+    from baileys_tools.commands.cron_status import status_command
 
     finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))
 

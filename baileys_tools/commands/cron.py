@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
@@ -18,12 +18,10 @@ from baileys_tools.domain.cron import (
     crontab_block,
     entries_of,
     plan_entries,
-    split,
     spread,
     with_block,
     without_block,
 )
-from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, installed_jobs, job_states
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.units import printable
@@ -185,15 +183,13 @@ def setup_of(
     if settings.backup.path is None:
         left_out = ", ".join(job.command for job in JOBS if job.needs_repository)
         notes.append(f"Without {left_out}: there is no backup.path in the settings.")
-    alone = _settings_alone(loaded, account)
-    state_dir = _state_dir(loaded, alone)
+    alone = settings_alone(loaded, account)
+    state_dir = state_dir_of(loaded, alone)
     options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
     entries = plan_entries(
         _times(loaded, os.uname().nodename if host is None else host),
         own_command(),
         options,
-        # The page that people look at, made anew each day.
-        {"report": ("--html", os.path.join(state_dir, "report.html"))},
         has_repository=settings.backup.path is not None,
     )
     log = Log("" if settings.cron.journal else log_path(settings, state_dir))
@@ -248,14 +244,14 @@ def _owner(sessions: str, user: str | None) -> str:
         raise UsageError(f"nobody knows who owns {sessions}", "Say who runs the jobs: --user NAME") from None
 
 
-def _settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
+def settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
     """Return the settings as a job of `account` finds them: without this shell's flags and variables."""
     return load_settings(
         {}, {}, config=loaded.config_file, cwd=account.home, home=account.home, euid=account.uid
     )
 
 
-def _state_dir(loaded: LoadedSettings, alone: LoadedSettings) -> str:
+def state_dir_of(loaded: LoadedSettings, alone: LoadedSettings) -> str:
     return (alone if loaded.origin["state.dir"] == "default" else loaded).settings.state.dir
 
 
@@ -285,57 +281,6 @@ def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str,
     return variables
 
 
-def status_command(
-    flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
-) -> ExitCode:
-    """Given the command line, say of each installed job when it ran last and how it ended."""
-    loaded = load_settings(flags, os.environ, config=config)
-    now = datetime.now(UTC)
-    states = states_of(split(read_tab(system=system) or b"")[1], loaded, now, system=system)
-    code = exit_code_of(states)
-    place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
-    log = "" if loaded.settings.cron.journal else log_path(loaded.settings)
-    if as_json:
-        from baileys_tools.output.cron_text import status_json
-        from baileys_tools.output.json_text import envelope
-
-        print(envelope("cron status", now, code, status_json(states, place, log)))
-    elif not (quiet and code is ExitCode.DONE):
-        from baileys_tools.output.cron_text import status_text
-        from baileys_tools.output.terminal import Style
-
-        print(status_text(states, place, log, now, Style()), file=sys.stderr if quiet else sys.stdout)
-    return code
-
-
-def states_of(block: bytes, loaded: LoadedSettings, now: datetime, *, system: bool) -> list[JobState]:
-    """Given our block as it is installed, return the state of each job in it, as its user's state folder has it."""
-    from baileys_tools.state.database import from_seconds, open_state
-    from baileys_tools.state.memory import recall
-    from baileys_tools.state.runs import last_runs, runs_since
-    from baileys_tools.state.spool import take_in
-
-    jobs = installed_jobs(block)
-    if not jobs:
-        return []
-    account, folder = account_named(None), loaded.settings.state.dir
-    if system and account.uid == 0:
-        # The line of a job: five fields, and the user.
-        account = account_named(entries_of(block)[0].split()[5])
-        folder = _state_dir(loaded, _settings_alone(loaded, account))
-    _load_now()
-    with crontab.acting_as(account.uid, account.gid), open_state(folder, now) as state:
-        take_in(state)
-        last = last_runs(state)
-        # Without recover.auto it only looks, which is recorded as a dry run, and is what its job is for.
-        if looked := runs_since(state, now - timedelta(days=2), "recover"):
-            last["recover"] = looked[-1]
-        runs = {command: Ended(run.started, run.exit_code) for command, run in last.items()}
-        since = recall(state, INSTALLED)
-    # cron goes by the host's own zone.
-    return job_states(jobs, runs, from_seconds(since) if isinstance(since, int) else None, now.astimezone())
-
-
 def _is_secret(value: object) -> bool:
     return isinstance(value, Secret) or (isinstance(value, tuple) and any(map(_is_secret, value)))
 
@@ -345,13 +290,13 @@ def _note_installation(state_dir: str, account: Account) -> None:
     from baileys_tools.state.database import open_state, to_seconds
     from baileys_tools.state.memory import keep
 
-    _load_now()
+    load_before_acting()
     now = datetime.now(UTC)
     with crontab.acting_as(account.uid, account.gid), open_state(state_dir, now) as state:
         keep(state, INSTALLED, to_seconds(now))
 
 
-def _load_now() -> None:
+def load_before_acting() -> None:
     """Import what the state imports when it needs it: the other user may not be able to read root's Python."""
     import json
     import sqlite3

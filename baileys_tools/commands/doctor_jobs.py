@@ -36,7 +36,8 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
 
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """Our jobs: installed, and run."""
-    from baileys_tools.commands.cron import log_path, read_tab, states_of
+    from baileys_tools.commands.cron import log_path, read_tab
+    from baileys_tools.commands.cron_status import states_of
     from baileys_tools.domain.cron import split
     from baileys_tools.domain.cron_status import Verdict
 

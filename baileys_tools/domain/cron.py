@@ -84,16 +84,15 @@ def plan_entries(
     times: Mapping[str, str],
     command: Sequence[str],
     options: Sequence[str],
-    extra: Mapping[str, Sequence[str]],
     *,
     has_repository: bool,
 ) -> list[Entry]:
-    """Given the time of each job, return the entries: `command`, the job's arguments, `options` and its `extra`.
+    """Given the time of each job, return the entries: `command`, the job's arguments and `options`.
 
     A job that is off is left out, and so is one that needs a repository where there is none.
     """
     return [
-        Entry(job, times[job.setting], (*command, *job.arguments, *extra.get(job.setting, ()), *options))
+        Entry(job, times[job.setting], (*command, *job.arguments, *options))
         for job in JOBS
         if times[job.setting] != OFF and (has_repository or not job.needs_repository)
     ]

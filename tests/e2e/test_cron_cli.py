@@ -11,6 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from baileys_tools.cli.manpage import all_commands
+from baileys_tools.domain.cron import JOBS
 from tests.cronhost import CronHost
 from tests.support import COMMAND, company_folder, missing, run_cli
 
@@ -32,6 +34,14 @@ def test_the_example_is_what_cron_show_prints(tmp_path: Path) -> None:
     shown = run.stdout.replace(str(COMMAND), "/home/bot/.local/bin/baileys-tools")
     shown = shown.replace(str(file), "/etc/baileys-tools/config.yaml")
     assert shown == (ROOT / "crontab.example").read_text(), "write it again: see this test"
+
+
+def test_each_job_is_a_command_with_options_that_it_has() -> None:
+    options = {
+        name: {word for part in command.params for word in part.opts} for name, command, _ in all_commands()
+    }
+    for job in JOBS:
+        assert set(job.arguments[1:]) <= options[job.command]
 
 
 def test_settings_that_cron_would_not_see_travel_along(tmp_path: Path, own_home: Path) -> None:

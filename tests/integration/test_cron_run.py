@@ -83,12 +83,12 @@ def test_a_job_that_still_runs_is_not_started_again(
     words = (
         sys.executable,
         "-c",
-        f"import time; open({str(tmp_path / 'ran')!r}, 'a').write('x'); time.sleep(60)",
+        f"import time; open({str(tmp_path / 'ran')!r}, 'a', buffering=1).write('x\\n'); time.sleep(60)",
     )
     scheduler = Watched([Entry(JOBS[0], "* * * * *", words)], os.environ, str(tmp_path / "alive"))
     scheduler.start_now()
     for _ in range(100):
-        if (tmp_path / "ran").exists():
+        if (tmp_path / "ran").exists() and (tmp_path / "ran").read_text():
             break
         time.sleep(0.1)
     scheduler.start_now()
@@ -96,7 +96,7 @@ def test_a_job_that_still_runs_is_not_started_again(
     assert scheduler.reap() == 1
     assert scheduler._end() is ExitCode.DONE
     assert scheduler.reap() == 0, "it was ended"
-    assert (tmp_path / "ran").read_text() == "x"
+    assert (tmp_path / "ran").read_text() == "x\n"
 
 
 def test_a_job_that_cannot_be_started_stops_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

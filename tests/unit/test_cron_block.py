@@ -118,9 +118,7 @@ def test_a_line_of_the_system_has_its_user() -> None:
 
 def test_jobs_that_cannot_work_or_are_off_are_left_out() -> None:
     def commands(has_repository: bool) -> list[str]:
-        return [
-            entry.job.command for entry in plan_entries(TIMES, ["b"], [], {}, has_repository=has_repository)
-        ]
+        return [entry.job.command for entry in plan_entries(TIMES, ["b"], [], has_repository=has_repository)]
 
     assert commands(True) == ["monitor-once", "trigger", "recover", "cleanup", "backup", "prune"]
     assert commands(False) == ["monitor-once", "trigger", "recover", "cleanup"]
