@@ -150,6 +150,42 @@ def test_a_passing_401_is_healed_by_a_reconnect_and_not_a_key_is_touched(
     assert Rung.RESTORE.value not in {step.get("step") for step in company.get("tried", [])}
 
 
+def account_of(bot: RealBot) -> str:
+    """The account in creds.json; Baileys truncates that file before each write."""
+    creds = bot.folder / "creds.json"
+    bot.until(lambda: creds.stat().st_size > 0 and creds.read_text().endswith("}"))
+    return str(json.loads(creds.read_text())["me"]["id"])
+
+
+def test_creds_that_a_kill_emptied_come_back_from_the_snapshot_as_the_same_account(
+    bot: RealBot, tmp_path: Path
+) -> None:
+    bot.connects()
+    account = account_of(bot)
+    repository = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups")}
+    backup = run_cli("backup", "--sessions", bot.folder.parent, env=repository)
+    assert backup.returncode == 0, backup.stderr
+    bot.bot.stop()
+    (bot.folder / "creds.json").write_bytes(b"")
+    try:
+        bot.start()
+        bot.until(lambda: bot.ask("GET", "status/1001")["status"]["hasQR"])
+        facts, diagnosis = look(bot, tmp_path / "state")
+        assert diagnosis.cause is Cause.CREDS_LOST, (facts, diagnosis)
+        assert LADDERS[diagnosis.cause][0] is Rung.RESTORE
+    finally:
+        bot.bot.stop()
+    restore = run_cli(
+        "restore", "--company", "1001", "--yes", "--force", "--sessions", bot.folder.parent, env=repository
+    )
+    assert restore.returncode == 0, restore.stdout + restore.stderr
+    bot.start()
+    bot.until(lambda: bot.status() == "connected")
+    assert account_of(bot) == account
+    _, diagnosis = look(bot, tmp_path / "after")
+    assert diagnosis.cause is Cause.HEALTHY
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_disconnect_is_counted_and_explained(bot: RealBot, name: str, tmp_path: Path) -> None:
     plays, counts, cause, later, prints = SCENARIOS[name]
