@@ -95,6 +95,18 @@ def test_it_is_drawn_without_a_word_a_request_or_a_fault(
     assert axe(driver) == []
 
 
+@pytest.mark.parametrize("width", [320, 560, 800, 1000, 1240])
+def test_between_a_phone_and_a_desk_nothing_scrolls_sideways(
+    driver: webdriver.Chrome, page: Path, width: int
+) -> None:
+    show(driver, page, width=width)
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    table = driver.find_element(By.CSS_SELECTOR, ".table")
+    assert driver.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table), (
+        "a box that scrolls by itself cannot be reached by keyboard"
+    )
+
+
 def test_axe_would_find_a_fault(driver: webdriver.Chrome, page: Path) -> None:
     show(driver, page)
     driver.execute_script(

@@ -132,14 +132,14 @@ def _overview(report: FleetReport) -> Iterator[str]:
         '<label class="find">Show only companies with <input id="filter" type="search" autocomplete="off"></label>'
         '<p id="filtered" class="soft" role="status"></p>'
     )
-    yield '<table id="fleet"><caption>All companies, the worst first</caption><thead><tr>'
+    yield '<div class="table"><table id="fleet"><caption>All companies, the worst first</caption><thead><tr>'
     for title, kind, sorts in _HEADS:
         inner = f'<button type="button">{title}</button>' if sorts else title
         yield f'<th scope="col" class="{kind}">{inner}</th>' if kind else f'<th scope="col">{inner}</th>'
     yield "</tr></thead><tbody>"
     for index, company in enumerate(report.companies):
         yield _row(index, company, report)
-    yield "</tbody></table></section>"
+    yield "</tbody></table></div></section>"
 
 
 def _row(index: int, company: CompanyReport, report: FleetReport) -> str:

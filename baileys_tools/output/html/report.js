@@ -55,14 +55,15 @@
       ctx.lineWidth = ratio;
       ctx.setLineDash([5 * ratio, 4 * ratio]);
       ctx.strokeStyle = ctx.fillStyle = palette.limit;
-      ctx.textBaseline = "bottom";
       for (const [name, limit] of limits) {
         const y = Math.round(plot.valToPos(limit, "y", true));
         ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.left + area.width, y); ctx.stroke();
-        // The highest limit is near the one below it, so its name stands on the other side.
-        const right = name === "danger";
-        ctx.textAlign = right ? "right" : "left";
-        ctx.fillText(name + " " + limit, right ? area.left + area.width - 4 * ratio : area.left + 4 * ratio, y - 2 * ratio);
+        // The limits lie close together: each has its name where no other line runs through it.
+        const side = { warning: ["left", 0, "bottom"], cleanup: ["center", 0.5, "top"], danger: ["right", 1, "bottom"] }[name];
+        ctx.textAlign = side[0];
+        ctx.textBaseline = side[2];
+        const inward = (0.5 - side[1]) * 8 * ratio, away = (side[2] === "top" ? 3 : -2) * ratio;
+        ctx.fillText(name + " " + limit, area.left + area.width * side[1] + inward, y + away);
       }
       ctx.strokeStyle = ctx.fillStyle = palette.drop;
       ctx.setLineDash([2 * ratio, 2 * ratio]);
