@@ -88,9 +88,10 @@ def every_value(document: Any, key: str) -> list[Any]:
 def test_the_compose_file_is_one() -> None:
     compose = yaml.safe_load((PACKAGING / "compose.yaml").read_text())
     schema = json.loads((ROOT / "tests" / "data" / "compose-spec.json").read_text())
-    jsonschema.validate(compose, schema)
+    rules = jsonschema.Draft7Validator(schema)
+    rules.validate(compose)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(compose | {"services": {"bot": {"imag": "x"}}}, schema)
+        rules.validate(compose | {"services": {"bot": {"imag": "x"}}})
 
     keeper = compose["services"]["baileys-tools"]
     assert (PACKAGING / keeper["build"]["context"] / keeper["build"]["dockerfile"]).is_file()

@@ -33,8 +33,6 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if "://" in place:
             continue
         file = (page.parent / place) if place else page
-        if place in COMING[0] and not file.exists():
-            continue
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file), target
@@ -44,12 +42,6 @@ OPTIONS = {
     name: {option for part in command.params for option in part.opts} for name, command, _ in all_commands()
 }
 """Every command, `cron install` as two words, with its options."""
-
-COMING = (
-    {"alerts.md", "monitoring.md", "logs.md", "recovery.md", "reports.md"},
-    {*("recover", "report", "watch", "logs", "reset", "incidents")},
-)
-"""Pages and commands that are named before they are here; none is once they are."""
 
 
 @page
@@ -62,13 +54,13 @@ def test_every_command_can_be_typed(page: Path) -> None:
         if command in OPTIONS:
             assert given <= OPTIONS[command], text
         else:
-            # Prose ("baileys-tools keeps ..."), a group, or a command that nobody has.
-            assert not given or command in COMING[1], text
+            # Prose ("baileys-tools keeps ..."), or a group.
+            assert not given, text
 
 
 @page
 def test_every_command_line_begins_with_a_command(page: Path) -> None:
-    known = {name.split()[0] for name in OPTIONS} | COMING[1]
+    known = {name.split()[0] for name in OPTIONS}
     for word in re.findall(r"(?:^ {4}|^\$ |`)baileys-tools +([a-z][a-z-]*)", page.read_text(), re.MULTILINE):
         assert word in known, word
 
