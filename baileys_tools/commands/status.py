@@ -15,6 +15,7 @@ from baileys_tools.domain.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
 from baileys_tools.domain.health import HealthRules
 from baileys_tools.domain.health import worst_first as worst_finding_first
 from baileys_tools.domain.health_surroundings import Snapshots
+from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
 from baileys_tools.domain.watch import Look
@@ -73,12 +74,22 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     for company in companies:
         look = looks[company.id]
         one = _status_of(company, look, snapshots.get(company.id), rules, now)
-        one = one._replace(cleaned=cleaned.get(company.id))
+        one = one._replace(
+            cleaned=cleaned.get(company.id), service=_service(settings, state, company, look, now)
+        )
         history = [
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
         found.append(with_forecast(one, history, rules.thresholds, now))
     return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
+
+
+def _service(settings: Settings, state: State, company: Company, look: Look, now: datetime) -> Service | None:
+    if not look.connection and not settings.logs.files:
+        return None
+    from baileys_tools.commands.links import service_of
+
+    return service_of(state, company.id, now)
 
 
 def _status_of(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity, worst
 from baileys_tools.domain.forecast import Forecast, Sample, growth_per_day, next_threshold
+from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level, Thresholds
 from baileys_tools.errors import ExitCode
 
@@ -44,6 +45,8 @@ class CompanyStatus(NamedTuple):
     forecast: Forecast | None = None
     findings: Sequence[Finding] = ()
     trouble: str = ""
+    service: Service | None = None
+    """How well it served in 30 days, None where nobody is asked whether the bot is connected."""
 
     @property
     def counted(self) -> int:

@@ -61,6 +61,14 @@ def _figures(service: Service) -> Iterator[tuple[str, str, str]]:
     yield "reconnects a day", reconnects, f"{RECONNECTS_GOAL} at most"
 
 
+def service_line(service: Service) -> str:
+    """Given how well a bot served, return it as one line."""
+    return (
+        ", ".join(f"{name} {value}" for name, value, _ in _figures(service) if value != "unknown")
+        or "not known yet (monitor-once keeps it)"
+    )
+
+
 def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Service, now: datetime) -> str:
     """Given an incident with its time line, return the report to file, in Markdown."""
     company = _plain(incident.company)

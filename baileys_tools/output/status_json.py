@@ -8,6 +8,7 @@ from typing import Any
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.status import CompanyStatus, FleetStatus
 from baileys_tools.domain.thresholds import LEVELS
+from baileys_tools.output.incidents_text import service_facts
 from baileys_tools.output.json_text import envelope, name_text, timestamp
 
 
@@ -64,6 +65,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
             "in_seconds": int(forecast.within.total_seconds()),
             "at": timestamp(now + forecast.within),
         },
+        "service": None if company.service is None else service_facts(company.service),
         "worst": company.worst.value,
         "findings": [finding_document(finding) for finding in company.findings],
         "trouble": name_text(company.trouble),

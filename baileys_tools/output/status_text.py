@@ -13,6 +13,7 @@ from baileys_tools.domain.forecast import Forecast
 from baileys_tools.domain.status import CompanyStatus, FleetStatus
 from baileys_tools.domain.thresholds import LEVELS
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
+from baileys_tools.output.incidents_text import service_line
 from baileys_tools.output.terminal import Style
 from baileys_tools.units import counted, format_age, printable
 
@@ -184,6 +185,8 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     yield _item("creds", "valid" if company.creds == "valid" else style.paint(company.creds, "red"))
     if company.connection:
         yield _item("connection", company.connection)
+    if company.service is not None:
+        yield _item("30 days", service_line(company.service))
     yield _item("active", _ago(company.last_activity, now, "not known"))
     removed = f", {counted(company.cleaned.removed, 'file')} removed" if company.cleaned else ""
     yield _item(
