@@ -181,40 +181,69 @@ def test_the_system_file_runs_the_jobs_as_the_owner_of_the_folders(tmp_path: Pat
     assert {path.stat().st_uid for path in state.rglob("*")} == {65534}
 
 
-KILLED = ("write", "fsync", "rename", "execve", "unlink", "unlinkat", "renameat2", "openat", "wait4", "close")
+MOMENTS = [
+    *(("wait4", when) for when in range(1, 7)),
+    *(("vfork", when) for when in range(1, 7)),
+    *(("fsync", when) for when in range(1, 4)),
+    *(("rename", when) for when in range(1, 3)),
+]
+"""Where a kill hurts most: around each program that is started, and where files are published."""
+ANYWHERE = ("write", "execve", "unlink", "unlinkat", "openat", "close", "read", "mmap")
+
+CARELESS = """
+import subprocess, sys
+subprocess.run(["crontab", "-r"], check=True)
+subprocess.run(["crontab", sys.argv[1]], check=True)
+"""
+
+
+def left_by_kills(
+    host: CronHost, words: list[str], before: Path, moments: list[tuple[str, int]]
+) -> list[tuple[str, int, bytes]]:
+    """What the crontab is after each kill: of our process or crontab's, whichever comes there first."""
+    left = []
+    for call, when in moments:
+        host.run("crontab", before)
+        host.run("strace", "-f", "-qq", "-o", "/dev/null", f"--inject={call}:signal=KILL:when={when}", *words)
+        left.append((call, when, host.installed()))
+    return left
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("number", [12, pytest.param(400, marks=pytest.mark.faults)])
+def test_the_sweep_catches_one_who_takes_the_old_crontab_away_first(tmp_path: Path) -> None:
+    require_tool("strace")
+    host = CronHost(tmp_path)
+    (tmp_path / "before").write_text("0 1 * * * /usr/bin/mine\n")
+    (tmp_path / "after").write_text("0 1 * * * /usr/bin/mine\n0 2 * * * /usr/bin/ours\n")
+    (tmp_path / "careless.py").write_text(CARELESS)
+    words = [sys.executable, str(tmp_path / "careless.py"), str(tmp_path / "after")]
+    assert any(not found for _, _, found in left_by_kills(host, words, tmp_path / "before", MOMENTS[:3]))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [0, pytest.param(300, marks=pytest.mark.faults)])
 def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path, number: int) -> None:
     """Ours and crontab's own processes, killed at a system call: the old crontab or the new one, never less."""
     require_tool("strace")
     host = CronHost(tmp_path)
     company_folder(tmp_path / "sessions")
-    before = b"# mine\n" + b"".join(b"%d 1 * * * /usr/bin/mine\n" % minute for minute in range(60))
-    (tmp_path / "tab").write_bytes(before)
+    tab = tmp_path / "tab"
+    tab.write_bytes(b"# mine\n" + b"".join(b"%d 1 * * * /usr/bin/mine\n" % minute for minute in range(60)))
+    before = tab.read_bytes()
     words = [str(COMMAND), "cron", "install", "--quiet", "--sessions", str(tmp_path / "sessions")]
-    host.run("crontab", tmp_path / "tab")
+    host.run("crontab", tab)
     assert host.run(*words).returncode == 0
     after = host.installed()
     chance = random.Random(20260115)
-    seen = set()
-    for round_number in range(number):
-        host.run("crontab", tmp_path / "tab")
-        call = KILLED[round_number % len(KILLED)]
-        when = (
-            1
-            if call == "fsync"
-            else chance.randint(1, 2 if call in ("rename", "unlink", "wait4", "execve") else 400)
-        )
-        host.run("strace", "-f", "-qq", "-o", "/dev/null", f"--inject={call}:signal=KILL:when={when}", *words)
-        found = host.installed()
-        assert found in (before, after), (call, when)
-        seen.add(found == after)
-        # And the next one needs no human.
+    moments = MOMENTS + [(chance.choice(ANYWHERE), chance.randint(1, 400)) for _ in range(number)]
+    left = left_by_kills(host, words, tab, moments)
+    assert [(call, when) for call, when, found in left if found not in (before, after)] == []
+    assert {found == after for _, _, found in left} == {False, True}, (
+        "some before the crontab was there, some after"
+    )
+    # And the next one needs no human.
     assert host.run(*words).returncode == 0
     assert host.installed() == after
-    assert seen == {False, True}, "some were killed before the crontab was there, some after"
 
 
 # --- without the real program: a stand-in that shows one trouble --------------------------------------------
