@@ -13,7 +13,7 @@ PYTEST   ?= $(BIN)/pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults lint format bench coverage fixtures golden clean
+.PHONY: help docs demo test faults lint format bench coverage fixtures golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
