@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from hypothesis import settings
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+# Started in the background by a shell, a process ignores Ctrl-C and so do its children; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_HOME = os.path.expanduser("~")
 FORBIDDEN = (

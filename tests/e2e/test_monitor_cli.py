@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -428,6 +429,7 @@ def test_each_pass_is_recorded_and_history_has_what_moved(tmp_path: Path) -> Non
         watch(tmp_path)
     for n in range(60):
         write_key(folder, f"session-{n}.0.json")
+    time.sleep(1.1)  # one look a second is remembered, and cron comes once a minute
     watch(tmp_path)
     now = datetime.now(UTC)
     with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], now) as state:

@@ -74,7 +74,11 @@ def test_no_mode_is_ever_changed_afterwards(tmp_path: Path, umask: int) -> None:
         umask=umask,
     )
     assert run.returncode == 0
-    assert births(calls) == ["0600", "0700", "0700", "0700"]
+    made = births(calls)
+    # The lock and the quarantine; then the record of the run, in a state folder that is not there yet.
+    assert made[:4] == ["0600", "0700", "0700", "0700"]
+    assert len(made) > 4
+    assert not set(made) - {"0600", "0700"}
     assert not [call for call in calls if "chmod" in call.name]
 
 
