@@ -32,7 +32,7 @@ from baileys_tools.domain.recovery_report import (
     recovery_findings,
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.sessions.locks import Locked, process_lock
+from baileys_tools.sessions.locks import Locked, company_lock, process_lock
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import format_duration, printable
 
@@ -245,6 +245,9 @@ def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> Compa
     from baileys_tools.state.incidents import add_entry, close_incident, open_incident
 
     incident = open_incident(job.state, company.id, planned.first.cause.value, job.now)
+    if finished := _finish_interrupted(job, company):
+        job.say(f"{company.id}: {finished}")
+        add_entry(job.state, incident, "recover-restore", finished, job.clock())
     tried: list[Tried] = []
     while True:
         _, diagnosis, means = _look(job, company)
@@ -264,6 +267,28 @@ def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> Compa
         job.say(f"{company.id}: {result}")
         tried.append(Tried(job.clock(), step.rung, result))
         add_entry(job.state, incident, f"recover-{step.rung.value}", result, job.clock())
+
+
+def _finish_interrupted(job: RecoverJob, company: Company) -> str:
+    """Finish what a restore left that died, before a bot is started on it; return what was done, "" for nothing.
+
+    Not under a bot that runs. Raises nothing: the next command that has the folder's lock sees to it.
+    """
+    from baileys_tools.sessions.interrupted import finish_restore, is_interrupted
+
+    assert job.root is not None
+    try:
+        with job.root.open(company) as folder:
+            if not is_interrupted(job.root, company, folder):
+                return ""
+            if signs_of_a_running_bot(job.settings, company.id):
+                return ""
+            with company_lock(folder, job.clock()):
+                return finish_restore(job.root, company, folder)
+    except FileNotFoundError:
+        return ""
+    except (Locked, BaileysToolsError, OSError, ValueError) as error:
+        return f"what an earlier restore left could not be finished: {getattr(error, 'message', error)}"
 
 
 def _take(job: RecoverJob, company: Company, step: Step) -> str:
