@@ -93,7 +93,7 @@ def test_the_lines_for_ci_run(tmp_path: Path) -> None:
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     assert len(lines) == 3
     script = "\n".join(["set -eu", f"cd {shlex.quote(str(tmp_path))}", *lines])
-    script = script.replace("fixtures/lay.py", f"{ROOT}/fixtures/lay.py").replace("/tmp/ci", f"{tmp_path}/ci")
+    script = script.replace("/tmp/ci", f"{tmp_path}/ci").replace("fixtures/lay.py", f"{ROOT}/fixtures/lay.py")
     path = f"{COMMAND.parent}:{os.environ['PATH']}"
     run = subprocess.run(
         ["sh", "-c", script], env=scrubbed_environment({"PATH": path}), capture_output=True, text=True
