@@ -134,7 +134,14 @@ def _run(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
     )
 
 
-every_life = pytest.mark.parametrize("life", LIVES)
+def lives(*names: str) -> pytest.MarkDecorator:
+    """Each life is lived by one worker only, whichever has its tests."""
+    return pytest.mark.parametrize(
+        "life", [pytest.param(name, marks=pytest.mark.xdist_group(f"life {name}")) for name in names]
+    )
+
+
+every_life = lives(*LIVES)
 
 
 @every_life
@@ -171,7 +178,7 @@ def test_one_resend_heals_each_contact_and_member(measure: Measure, life: str) -
         assert ours.healed[direction] == {"1": len(ours.after[direction])}
 
 
-@pytest.mark.parametrize("life", ["v6-long", "v7-fresh", "v7-long"])
+@lives("v6-long", "v7-fresh", "v7-long")
 def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> None:
     ours = measure(life).ours
     assert ours.plan["cost"] == ours.measured_cost
@@ -179,8 +186,11 @@ def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> 
     assert ours.measured_cost["group_senders"] > 3
 
 
-def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(measure: Measure) -> None:
-    run = measure("v7-fresh").without_guard
+@lives("v7-fresh")
+def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(
+    measure: Measure, life: str
+) -> None:
+    run = measure(life).without_guard
     assert run.measured_cost["pre_keys"] > 700
     assert run.plan["cost"] == run.measured_cost
 
