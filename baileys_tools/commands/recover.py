@@ -102,7 +102,6 @@ def _run_with_state(
     all_may_act: bool,
     dry_run: bool,
 ) -> RecoverReport:
-    from baileys_tools.domain.alerts import LookedAt
     from baileys_tools.state.database import make_private_folder, open_state
 
     if agrees is not None:
@@ -115,12 +114,18 @@ def _run_with_state(
             with process_lock(os.path.join(settings.state.dir, LOCK), now):
                 report = run_recover(job, root_path, agrees)
         if not dry_run:
-            from baileys_tools.commands.notify import send_alerts
-
-            looked_at = LookedAt(CODES, frozenset(company.id for company in report.companies))
-            done = list(recovered_news(report))
-            send_alerts(state, settings, list(recovery_findings(report)), now, looked_at, done=done)
+            tell_recovery(settings, state, report)
     return report
+
+
+def tell_recovery(settings: Settings, state: State, report: RecoverReport) -> None:
+    """Given a run's report, alert whoever is to be told by now. Never raises."""
+    from baileys_tools.commands.notify import send_alerts
+    from baileys_tools.domain.alerts import LookedAt
+
+    looked_at = LookedAt(CODES, frozenset(company.id for company in report.companies))
+    done = list(recovered_news(report))
+    send_alerts(state, settings, list(recovery_findings(report)), report.now, looked_at, done=done)
 
 
 def _ask(companies: Sequence[CompanyRecovery]) -> bool:

@@ -3,7 +3,8 @@
 Pure: what is remembered of earlier runs, what this run found, and `now` give the alerts that are due and what is to be
 remembered. Whoever is woken for nothing stops reading, so the rules are about silence:
 
-- A notice never alerts. What takes patience (a lost connection) alerts at the third check in a row that sees it.
+- A notice never alerts. What takes patience alerts at the third check in a row that sees it (a lost connection), or at
+  the second (a bot that `recover` would first wait for).
 - What lasts is told again after the window of its severity, what gets worse at once, what gets milder not at all.
 - What is over is told once, if its beginning was, with how long it lasted.
 - What comes and goes is told as often as what stays: coming back within the window of the last message is told when
@@ -21,6 +22,8 @@ from baileys_tools.domain.findings import Finding, Severity
 
 CONNECTION_LOST = "connection-lost"
 """A bot reconnects by itself all the time; only one that stays away is worth a message."""
+RECOVERY_DUE = "recovery-due"
+"""Patience is for one that may come back by itself: its fact `first_step` is then `wait`."""
 
 Key = tuple[str, str]
 """A finding's identity from run to run: company and code."""
@@ -32,7 +35,13 @@ class AlertRules(NamedTuple):
     warning: timedelta = timedelta(hours=1)
     critical: timedelta = timedelta(minutes=30)
     emergency: timedelta = timedelta(minutes=15)
-    patience: Mapping[str, int] = {CONNECTION_LOST: 3}
+    patience: Mapping[str, int] = {CONNECTION_LOST: 3, RECOVERY_DUE: 2}
+
+    def checks_needed(self, finding: Finding) -> int:
+        """How many checks in a row have to see a finding before it is told."""
+        if finding.code == RECOVERY_DUE and finding.facts.get("first_step") != "wait":
+            return 1
+        return self.patience.get(finding.code, 1)
 
     def window(self, severity: Severity) -> timedelta:
         """How long a message of this severity stands before the next one about the same."""
@@ -219,7 +228,7 @@ def _by_this_clock(state: AlertState, now: datetime) -> AlertState:
 def _there(
     state: AlertState | None, finding: Finding, rules: AlertRules, now: datetime
 ) -> tuple[AlertState, Alert | None]:
-    needed = rules.patience.get(finding.code, 1)
+    needed = rules.checks_needed(finding)
     if state is None:
         state = AlertState(now, 0, times=0)
     if state.checks == 0:

@@ -86,14 +86,14 @@ def recovery_findings(report: RecoverReport) -> Iterator[Finding]:
                 facts,
             )
         elif company.ending is Ending.PLANNED:
-            first = company.steps[0].text
+            first = company.steps[0]
             yield Finding(
                 "recovery-due",
                 Severity.CRITICAL,
                 company.id,
                 f"the bot is away: {why}",
-                f"baileys-tools recover --company {company.id} --yes would first {first}",
-                facts,
+                f"baileys-tools recover --company {company.id} --yes would first {first.text}",
+                facts | {"first_step": first.rung.value},
             )
 
 

@@ -7,15 +7,19 @@ begins with an open connection.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from baileys_tools.commands.bot_facts import look_at_bot
+from baileys_tools.commands.monitor import run_monitor
+from baileys_tools.commands.recover import RecoverJob, run_recover, tell_recovery
 from baileys_tools.config import load_settings
 from baileys_tools.domain.diagnosis import BotFacts, Cause, Diagnosis, diagnose
 from baileys_tools.domain.recovery import LADDERS, Rung
@@ -23,6 +27,7 @@ from baileys_tools.integrations.bot_log.reading import LogMemory, read_log
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import open_state
 from tests.real_bot import RealBot, real_bot
+from tests.servers import Reply, Server, answering
 from tests.support import run_cli, snapshot_tree
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
@@ -31,33 +36,114 @@ LATER = timedelta(minutes=10)
 
 
 class Scenario(NamedTuple):
-    """`plays` is told to the endpoint, `counts` is then in the log; `later` is the cause ten minutes on."""
+    """`plays` is told to the endpoint, `counts` is then in the log; `later` is the cause ten minutes on.
 
+    `row` is the first cell of the row of docs/recovery.md. What the table says beside the causes is asserted from
+    STEPS and ALERTS.
+    """
+
+    row: str
     plays: tuple[str, ...]
     counts: tuple[str, ...]
     cause: Cause
     later: Cause
     prints: str = "nothing"
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What would be tried with an API and no process manager, in this order."""
+        return STEPS[self.cause]
+
+    @property
+    def alerts(self) -> Mapping[int, tuple[str, ...]]:
+        """What the webhook hears, by the minute, beside CONNECTION_LOST."""
+        return (
+            {0: ("device-removed emergency", "needs-person critical")}
+            if self.row == DEVICE_REMOVED
+            else ALERTS[self.cause]
+        )
+
+
+DEVICE_REMOVED = "stream error 401, `device_removed`"
+STEPS = {
+    Cause.HEALTHY: (),
+    Cause.RESTARTING: ("wait", "reconnect", "person"),
+    Cause.NETWORK: ("wait", "reconnect", "person"),
+    Cause.TEMPORARY_AUTH: ("reconnect", "person"),
+    Cause.BANNED: ("person",),
+    Cause.OUTDATED_CLIENT: ("person",),
+    Cause.LOGGED_OUT: ("person",),
+    # While it runs, and nothing can stop it.
+    Cause.CREDS_LOST: ("person",),
+    Cause.TWO_PROCESSES: ("person",),
+}
+PERSON: dict[int, tuple[str, ...]] = {0: ("needs-person critical",)}
+ALERTS: dict[Cause, dict[int, tuple[str, ...]]] = {
+    Cause.HEALTHY: {},
+    Cause.RESTARTING: {5: ("recovery-due critical",)},
+    Cause.NETWORK: {5: ("recovery-due critical",)},
+    Cause.TEMPORARY_AUTH: {0: ("recovery-due critical",)},
+    Cause.BANNED: PERSON,
+    Cause.OUTDATED_CLIENT: PERSON,
+    Cause.TWO_PROCESSES: PERSON,
+    Cause.CREDS_LOST: {0: ("creds-empty emergency", "needs-person critical")},
+}
+CONNECTION_LOST = "connection-lost critical"
+GIVES_UP = (Cause.TEMPORARY_AUTH, Cause.LOGGED_OUT)
+"""After a 401 a bot does not try again, and its API says disconnected; else that or connecting, as it happens."""
+
 
 QUIET = "upgrade-503"
 """Lets no further connection come about, and leaves no line: so the log ends with what is looked at."""
 
 SCENARIOS = {
-    "healthy": Scenario((), (), Cause.HEALTHY, Cause.HEALTHY),
+    "healthy": Scenario("connected", (), (), Cause.HEALTHY, Cause.HEALTHY),
     "restart required": Scenario(
-        (QUIET, "kick restart"), ("restart-required",), Cause.RESTARTING, Cause.HUNG
+        "stream error 515", (QUIET, "kick restart"), ("restart-required",), Cause.RESTARTING, Cause.HUNG
     ),
-    "unavailable": Scenario((QUIET, "kick unavailable"), ("unavailable",), Cause.NETWORK, Cause.HUNG),
-    "bad session": Scenario((QUIET, "kick bad-session"), ("stream-error",), Cause.NETWORK, Cause.HUNG),
-    "HTTP 503 on upgrade": Scenario((QUIET, "cut"), ("terminated",), Cause.NETWORK, Cause.HUNG),
-    "silent": Scenario(("silent", "cut"), ("attempted", "timed-out"), Cause.NETWORK, Cause.NETWORK),
-    "cut": Scenario(("terminated", "cut"), ("attempted", "terminated"), Cause.NETWORK, Cause.NETWORK),
+    "unavailable": Scenario(
+        "stream error 503", (QUIET, "kick unavailable"), ("unavailable",), Cause.NETWORK, Cause.HUNG
+    ),
+    "bad session": Scenario(
+        'stream error 500, "bad session"',
+        (QUIET, "kick bad-session"),
+        ("stream-error",),
+        Cause.NETWORK,
+        Cause.HUNG,
+    ),
+    "HTTP 503 on upgrade": Scenario(
+        "HTTP 503 when the connection is upgraded", (QUIET, "cut"), ("terminated",), Cause.NETWORK, Cause.HUNG
+    ),
+    "silent": Scenario(
+        "server silent in the handshake",
+        ("silent", "cut"),
+        ("attempted", "timed-out"),
+        Cause.NETWORK,
+        Cause.NETWORK,
+    ),
+    "cut": Scenario(
+        "server cuts the connection",
+        ("terminated", "cut"),
+        ("attempted", "terminated"),
+        Cause.NETWORK,
+        Cause.NETWORK,
+    ),
     "401 stream error": Scenario(
-        (QUIET, "kick stream-401"), ("unauthorized",), Cause.TEMPORARY_AUTH, Cause.TEMPORARY_AUTH
+        "stream error 401 without a word about the device",
+        (QUIET, "kick stream-401"),
+        ("unauthorized",),
+        Cause.TEMPORARY_AUTH,
+        Cause.TEMPORARY_AUTH,
     ),
-    "401 failure": Scenario(("failure-401", "cut"), ("failure",), Cause.TEMPORARY_AUTH, Cause.TEMPORARY_AUTH),
+    "401 failure": Scenario(
+        "login refused with 401",
+        ("failure-401", "cut"),
+        ("failure",),
+        Cause.TEMPORARY_AUTH,
+        Cause.TEMPORARY_AUTH,
+    ),
     "401 failure, as text": Scenario(
+        "login refused with 401",
         ("failure-401", "cut"),
         ("failure", "unauthorized"),
         Cause.TEMPORARY_AUTH,
@@ -65,6 +151,7 @@ SCENARIOS = {
         "text",
     ),
     "401 failure, as JSON": Scenario(
+        "login refused with 401",
         ("failure-401", "cut"),
         ("failure", "unauthorized"),
         Cause.TEMPORARY_AUTH,
@@ -72,17 +159,40 @@ SCENARIOS = {
         "json",
     ),
     "403 failure": Scenario(
-        ("failure-403", "cut"), ("failure", "forbidden"), Cause.BANNED, Cause.BANNED, "json"
+        "login refused with 403, printed by the bot",
+        ("failure-403", "cut"),
+        ("failure", "forbidden"),
+        Cause.BANNED,
+        Cause.BANNED,
+        "json",
     ),
     "405 failure": Scenario(
-        ("failure-405", "cut"), ("failure", "outdated"), Cause.OUTDATED_CLIENT, Cause.OUTDATED_CLIENT, "text"
+        "login refused with 405, printed by the bot",
+        ("failure-405", "cut"),
+        ("failure", "outdated"),
+        Cause.OUTDATED_CLIENT,
+        Cause.OUTDATED_CLIENT,
+        "text",
     ),
     "device removed": Scenario(
-        (QUIET, "kick device-removed"), ("device-removed",), Cause.LOGGED_OUT, Cause.LOGGED_OUT
+        DEVICE_REMOVED,
+        (QUIET, "kick device-removed"),
+        ("device-removed",),
+        Cause.LOGGED_OUT,
+        Cause.LOGGED_OUT,
     ),
-    "replaced": Scenario((QUIET, "kick replaced"), ("replaced",), Cause.TWO_PROCESSES, Cause.TWO_PROCESSES),
-    "refused": Scenario(("refuse", "cut"), ("refused",), Cause.NETWORK, Cause.NETWORK),
+    "replaced": Scenario(
+        "stream error `conflict`, `replaced` (440)",
+        (QUIET, "kick replaced"),
+        ("replaced",),
+        Cause.TWO_PROCESSES,
+        Cause.TWO_PROCESSES,
+    ),
+    "refused": Scenario("connection refused", ("refuse", "cut"), ("refused",), Cause.NETWORK, Cause.NETWORK),
 }
+CREDS_LOST = Scenario(
+    "creds.json emptied, bot started again", ("kill",), ("registering",), Cause.CREDS_LOST, Cause.CREDS_LOST
+)
 
 
 @pytest.fixture(scope="module", params=["baileys6", "baileys7"])
@@ -95,7 +205,7 @@ def bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield running
 
 
-def settings_file(bot: RealBot) -> Path:
+def settings_file(bot: RealBot, **more: object) -> Path:
     file = bot.log.with_name("settings.yaml")
     file.write_text(
         json.dumps(
@@ -105,6 +215,7 @@ def settings_file(bot: RealBot) -> Path:
                 "logs": [{"path": str(bot.log), "company": "1001"}],
                 "recover": {"first_delay": "1s", "wait": "10s"},
             }
+            | more
         )
     )
     return file
@@ -173,6 +284,10 @@ def test_creds_that_a_kill_emptied_come_back_from_the_snapshot_as_the_same_accou
         facts, diagnosis = look(bot, tmp_path / "state")
         assert diagnosis.cause is Cause.CREDS_LOST, (facts, diagnosis)
         assert LADDERS[diagnosis.cause][0] is Rung.RESTORE
+        with answering(lambda _: Reply({})) as hook:
+            more = {"backup": {"path": repository["BAILEYS_TOOLS_BACKUP_PATH"]}}
+            assert_the_ladder(bot, CREDS_LOST, hook, tmp_path, **more)
+            assert_the_alerts(bot, CREDS_LOST, hook, tmp_path, **more)
     finally:
         bot.bot.stop()
     restore = run_cli(
@@ -186,9 +301,58 @@ def test_creds_that_a_kill_emptied_come_back_from_the_snapshot_as_the_same_accou
     assert diagnosis.cause is Cause.HEALTHY
 
 
+def assert_the_ladder(bot: RealBot, scenario: Scenario, hook: Server, place: Path, **more: object) -> None:
+    """By the command itself, which says what would be tried and tells nobody."""
+    state = {"dir": str(place / "ladder")}
+    file = settings_file(bot, notify={"webhook": hook.url}, state=state, **more)
+    run = run_cli("recover", "--dry-run", "--json", "--config", file)
+    assert run.returncode == 0, run.stdout + run.stderr
+    [company] = json.loads(run.stdout)["companies"]
+    assert company["cause"]["cause"] == scenario.cause.value
+    assert tuple(step["step"] for step in company["steps"]) == scenario.steps
+    assert company["tried"] == []
+    assert hook.requests == []
+
+
+def assert_the_alerts(bot: RealBot, scenario: Scenario, hook: Server, place: Path, **more: object) -> None:
+    """What cron would tell in six minutes in which nothing changes: the monitor each minute, `recover` each fifth."""
+    state_dir = str(place / "alerts")
+    file = settings_file(bot, notify={"webhook": hook.url}, state={"dir": state_dir}, **more)
+    loaded = load_settings({}, {}, config=str(file))
+    began = datetime.now(UTC)
+    heard: dict[int, tuple[str, ...]] = {}
+    lost: list[int] = []
+    for minute in range(6):
+        now = began + timedelta(minutes=minute)
+        hook.requests.clear()
+        with open_state(state_dir, now) as state:
+            run_monitor(loaded, state, now)
+            if minute % 5 == 0:
+                job = RecoverJob(loaded.settings, state, now, print, clock=partial(_same, now))
+                tell_recovery(loaded.settings, state, run_recover(job, str(bot.folder.parent), None))
+        told = [alert for request in hook.requests for alert in request.json["alerts"]]
+        codes = sorted(f"{one['code']} {one['severity']}" for one in told if one["company"])
+        lost += [minute] * codes.count(CONNECTION_LOST)
+        if others := tuple(code for code in codes if code != CONNECTION_LOST):
+            heard[minute] = others
+    assert heard == scenario.alerts
+    if scenario.cause in GIVES_UP:
+        assert lost == [2]
+    # Three looks in a row, none of which saw it connected.
+    assert len(lost) <= bool(scenario.plays)
+    assert all(minute >= 2 for minute in lost)
+
+
+def _same(moment: datetime) -> datetime:
+    return moment
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_disconnect_is_counted_and_explained(bot: RealBot, name: str, tmp_path: Path) -> None:
-    plays, counts, cause, later, prints = SCENARIOS[name]
+    scenario = SCENARIOS[name]
+    _, plays, counts, cause, later, prints = scenario
+    # As after a rotation: the reconnects between the scenarios are this test's own.
+    os.truncate(bot.log, 0)
     bot.connects()
     bot.ask("POST", f"prints/{prints}")
     before = read_log(str(bot.log), LogMemory(), datetime.now(UTC)).memory
@@ -206,6 +370,9 @@ def test_a_disconnect_is_counted_and_explained(bot: RealBot, name: str, tmp_path
             # The others go on trying, and ten minutes on their newest line would be of then.
             _, after = look(bot, tmp_path / "later", LATER)
             assert after.cause is later, after
+        with answering(lambda _: Reply({})) as hook:
+            assert_the_ladder(bot, scenario, hook, tmp_path)
+            assert_the_alerts(bot, scenario, hook, tmp_path)
     finally:
         if "refuse" in plays:
             bot.plays("listen")

@@ -20,7 +20,7 @@ const { WA_CERT_DETAILS, DEFAULT_CONNECTION_CONFIG } = await import(new URL('./D
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, 'hex')
 const { logger } = DEFAULT_CONNECTION_CONFIG
 
-const bot = { status: 'disconnected', user: null, qr: null, socket: null, prints: 'nothing' }
+const bot = { status: 'disconnected', user: null, qr: null, socket: null, again: undefined, prints: 'nothing' }
 
 /** An account as a pairing leaves it. */
 async function pairAccount({ state, saveCreds }) {
@@ -35,6 +35,8 @@ async function pairAccount({ state, saveCreds }) {
 }
 
 async function connect() {
+	// One that was asked to connect has no try of before left, which would cut the new connection.
+	clearTimeout(bot.again)
 	bot.socket?.ev.removeAllListeners('connection.update')
 	bot.socket?.end?.(undefined)
 	const auth = await baileys.useMultiFileAuthState(folder)
@@ -61,7 +63,7 @@ function closed(socket, lastDisconnect) {
 	if (bot.prints === 'json') logger.warn({ err: lastDisconnect?.error }, 'connection closed')
 	if (bot.prints === 'text') console.log('connection closed due to ', lastDisconnect?.error, ', reconnecting ', code !== 401)
 	// As the README of Baileys has it.
-	if (code !== baileys.DisconnectReason.loggedOut) setTimeout(connect, 300)
+	if (code !== baileys.DisconnectReason.loggedOut) bot.again = setTimeout(connect, 300)
 }
 
 const PREFIX = '/webhook/whatsapp/baileys'

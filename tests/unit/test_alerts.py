@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from baileys_tools.domain.alerts import (
     CONNECTION_LOST,
+    RECOVERY_DUE,
     Alert,
     AlertRules,
     AlertState,
@@ -51,6 +52,32 @@ def minute_by_minute(timeline: str, code: str = FULL, *, step: timedelta = MINUT
             lasted = f" {alert.lasted // MINUTE}m" if alert.why is Why.OVER else ""
             told.append(f"{number} {alert.why} {alert.severity}{lasted}")
     return told
+
+
+@pytest.mark.parametrize(
+    ("first_steps", "told"),
+    [
+        (["wait"], []),
+        (["wait", "", "wait", ""], []),
+        (["wait", "wait"], [1]),
+        (["wait", "reconnect"], [1]),
+        (["reconnect"], [0]),
+        (["reconnect", "wait", "wait", "wait"], [0]),
+        (["reconnect", ""], [0, 1]),
+    ],
+)
+def test_a_bot_that_may_come_back_by_itself_is_told_at_the_second_check(
+    first_steps: list[str], told: list[int]
+) -> None:
+    states: dict[Key, AlertState] = {}
+    heard = []
+    for number, first in enumerate(first_steps):
+        due = Finding(RECOVERY_DUE, Severity.CRITICAL, "1001", "away", "", {"first_step": first})
+        looked_at = LookedAt(frozenset({RECOVERY_DUE}))
+        decisions = decide(states, [due] if first else [], looked_at, RULES, START + number * 5 * MINUTE)
+        states = dict(decisions.states)
+        heard += [number] * len(decisions.alerts)
+    assert heard == told
 
 
 TIMELINES = [

@@ -11,6 +11,7 @@ from baileys_tools.config import load_settings
 from baileys_tools.domain.diagnosis import Cause
 from baileys_tools.domain.recovery import LADDERS
 from baileys_tools.integrations.bot_api import PRESETS
+from tests.contract.test_disconnects import CREDS_LOST, SCENARIOS, Scenario
 
 PAGE = (Path(__file__).parents[2] / "docs/recovery.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -56,3 +57,27 @@ def test_the_table_of_causes_is_that_of_the_code() -> None:
     expected = {cause.value: [rung.value for rung in rungs] for cause, rungs in LADDERS.items()}
     expected.pop(Cause.HEALTHY.value)
     assert listed == expected
+
+
+@pytest.mark.parametrize("scenario", [*SCENARIOS.values(), CREDS_LOST], ids=lambda one: one.row)
+def test_the_table_of_disconnects_is_what_the_real_bots_lived_through(scenario: Scenario) -> None:
+    [row] = [row for row in rows_below("what happens") if row[0] == scenario.row]
+    _, counts, now, later, steps, alert = row
+    assert set(re.findall(r"`([a-z-]+)`", counts)) >= set(scenario.counts)
+    assert now == f"`{scenario.cause.value}`"
+    if later:
+        assert later.replace("the same", now) == f"`{scenario.later.value}`"
+    assert tuple(re.findall(r"wait|reconnect|person", steps)) == tuple(
+        step for step in scenario.steps if step != "person" or len(scenario.steps) == 1
+    )
+    codes, _, when = alert.partition("` ")
+    listed = tuple(sorted(re.findall(r"[a-z-]+", codes)))
+    minute = {"": None, "at once": 0, "after 5 min": 5}[when]
+    told = {at: tuple(code.split()[0] for code in codes) for at, codes in scenario.alerts.items()}
+    assert told == ({minute: listed} if listed else {})
+
+
+def test_the_table_of_disconnects_has_no_row_that_nobody_lived_through() -> None:
+    rows = [row[0] for row in rows_below("what happens")]
+    assert set(rows) == {scenario.row for scenario in SCENARIOS.values()} | {CREDS_LOST.row}
+    assert len(rows) == len(set(rows))
