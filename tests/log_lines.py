@@ -12,6 +12,8 @@ from typing import Any
 BEGIN = datetime(2026, 1, 14, 12, tzinfo=UTC)
 
 SECRET = "d3adbeefcafe" * 5
+NUMBER, MESSAGE_ID = "4917012345678", "3EB0C0FFEE15C01DBEEF"
+"""Of the contact whose message cannot be read. Long, so that no digits of a time can be taken for them."""
 STACK = "\n    at WebSocketClient.<anonymous> (file:///app/node_modules/baileys/lib/Socket/socket.js:700:18)"
 
 DUMP = f"""Closing session: SessionEntry {{
@@ -60,7 +62,7 @@ def undecrypted(message: str, at: datetime = BEGIN) -> str:
         "failed to decrypt message",
         at,
         50,
-        key={"remoteJid": "49170@s.whatsapp.net", "id": "3EB0"},
+        key={"remoteJid": f"{NUMBER}@s.whatsapp.net", "id": MESSAGE_ID},
         err=error,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.log_lines import DUMP, SECRET, as_bytes, errored, mixed, pino, stream_error
+from tests.log_lines import DUMP, MESSAGE_ID, NUMBER, SECRET, as_bytes, errored, mixed, pino, stream_error
 from tests.support import run_cli
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/logs.schema.json"
@@ -101,7 +101,7 @@ def test_no_text_of_the_log_is_shown_or_kept(log, begin, own_home):
     state = b"".join(path.read_bytes() for path in (own_home / "state").rglob("*") if path.is_file())
     assert b"log_hours" in state
     everything = state + "".join(run.stdout + run.stderr for run in shown).encode()
-    for canary in (SECRET, SECRET[:12], "privKey", "49170", "WebSocketClient", "3EB0"):
+    for canary in (SECRET, SECRET[:12], "privKey", NUMBER, "WebSocketClient", MESSAGE_ID):
         assert canary.encode() not in everything
 
 
