@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
@@ -47,8 +46,7 @@ class ConfigError(UsageError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(NamedTuple):
     """The settings, where each came from by dotted path, and the settings file that was read, if any."""
 
     settings: Settings

@@ -8,9 +8,8 @@ that operators already use is one more word in `env`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.kinds import (
@@ -665,30 +664,29 @@ PER_COMPANY = ("bot_api", "process")
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Every setting with its value."""
 
-    sessions: Sessions = field(default_factory=Sessions)
-    cleanup: Cleanup = field(default_factory=Cleanup)
-    pre_keys: PreKeys = field(default_factory=PreKeys)
-    emergency: Emergency = field(default_factory=Emergency)
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    health: Health = field(default_factory=Health)
-    monitor: Monitor = field(default_factory=Monitor)
-    trigger: Trigger = field(default_factory=Trigger)
-    backup: Backup = field(default_factory=Backup)
-    copies: Copies = field(default_factory=Copies)
-    state: State = field(default_factory=State)
-    notify: Notify = field(default_factory=Notify)
-    ping: Ping = field(default_factory=Ping)
-    bot_api: BotApi = field(default_factory=BotApi)
-    process: Process = field(default_factory=Process)
-    logs: Logs = field(default_factory=Logs)
-    recover: Recover = field(default_factory=Recover)
-    reset: Reset = field(default_factory=Reset)
-    cron: Cron = field(default_factory=Cron)
-    companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sessions: Sessions = Sessions()
+    cleanup: Cleanup = Cleanup()
+    pre_keys: PreKeys = PreKeys()
+    emergency: Emergency = Emergency()
+    thresholds: Thresholds = Thresholds()
+    health: Health = Health()
+    monitor: Monitor = Monitor()
+    trigger: Trigger = Trigger()
+    backup: Backup = Backup()
+    copies: Copies = Copies()
+    state: State = State()
+    notify: Notify = Notify()
+    ping: Ping = Ping()
+    bot_api: BotApi = BotApi()
+    process: Process = Process()
+    logs: Logs = Logs()
+    recover: Recover = Recover()
+    reset: Reset = Reset()
+    cron: Cron = Cron()
+    companies: Mapping[str, Mapping[str, Any]] = {}
     """By company id: values by dotted path that are its own."""
 
     def for_company(self, company: str) -> Settings:
@@ -701,7 +699,7 @@ class Settings:
             section, _, key = path.partition(".")
             by_section.setdefault(section, {})[key] = value
         changed = {name: getattr(self, name).changed(values) for name, values in by_section.items()}
-        return replace(self, **changed)
+        return self._replace(**changed)
 
 
 ASCENDING = (

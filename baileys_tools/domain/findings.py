@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.errors import ExitCode
@@ -38,8 +38,7 @@ SEVERITY_OF_LEVEL: Mapping[Level, Severity] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One finding.
 
     `code` is stable and documented in docs/findings.md (`creds-empty`); with `company` ("" is the host itself)
@@ -53,7 +52,7 @@ class Finding:
     company: str
     message: str
     action: str
-    facts: Mapping[str, int | float | str] = field(default_factory=dict)
+    facts: Mapping[str, int | float | str] = {}
 
 
 def worst(findings: Iterable[Finding]) -> Severity:

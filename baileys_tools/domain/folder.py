@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from baileys_tools.domain.creds import Creds, CredsProblem
@@ -37,8 +36,7 @@ class Oddity(NamedTuple):
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FolderFacts:
+class FolderFacts(NamedTuple):
     """What was seen in a folder, this tool's own files left out.
 
     `names` are the files by kind, sorted. `stats` has an entry for each file that a rule may remove: all
@@ -51,7 +49,7 @@ class FolderFacts:
     stats: Mapping[str, FileStat]
     creds: Creds | CredsProblem
     oddities: tuple[Oddity, ...] = ()
-    owned_by_content: Mapping[str, bool] = field(default_factory=dict)
+    owned_by_content: Mapping[str, bool] = {}
 
     def of(self, kind: Kind) -> Sequence[str]:
         """The names of one kind."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Level(StrEnum):
@@ -21,8 +21,7 @@ LEVELS = tuple(Level)
 """The levels, mildest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """Counted files at which a level begins; `danger` begins above its number."""
 
     warning: int = 150

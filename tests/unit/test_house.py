@@ -88,6 +88,24 @@ def test_a_quiet_cleanup_imports_nothing_heavy(tmp_path: Path) -> None:
     assert imported & HEAVY == set()
 
 
+# Loading `dataclasses` brings `inspect` and what that needs: a fifth of all that a pass over ten folders costs.
+NOT_EVERY_MINUTE = HEAVY | {"typer", "click", "dataclasses", "inspect", "yaml", "filelock", "subprocess"}
+
+
+def test_a_quiet_minute_imports_next_to_nothing(tmp_path: Path) -> None:
+    company_folder(tmp_path, keys={"pre-key-30.json": timedelta(days=1)})
+    environment = scrubbed_environment({"BAILEYS_SESSIONS_PATH": str(tmp_path)})
+    words = [sys.executable, "-c", SHOW_MODULES, "monitor-once", "--quiet"]
+    for moment in ("the first pass", "a pass in which nothing has moved"):
+        run = subprocess.run(
+            words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        imported = set(run.stdout.split())
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "sqlite3" in imported, "it did remember"
+        assert imported & NOT_EVERY_MINUTE == set(), moment
+
+
 # --- the guard of conftest.py -------------------------------------------------------------------------------
 
 
