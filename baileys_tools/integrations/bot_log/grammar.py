@@ -77,7 +77,9 @@ _REASONS = {
 
 _TRACE = re.compile(rb'"trace":"(?:Error: )?([^"\\]{0,160})')
 _STREAM_CODE = re.compile(rb'"code":"?(\d{3})\b')
-_DECRYPT_ERROR = re.compile(rb'"err":\{[^{}]{0,400}?"message":"([^"\\]{0,60})')
+_DECRYPT_ERROR = re.compile(
+    rb'"err":\{[^{}]{0,400}?"message":"(' + b"|".join(map(re.escape, _DECRYPT)) + b")?"
+)
 _STATUS_CODE = re.compile(rb'isBoom"?: ?true.{0,120}?output"?: ?\{\s*"?statusCode"?: ?(\d{3})\b', re.DOTALL)
 # 2026-01-15T12:00:00: (PM2), 2026-01-15 12:00:00.123 +01:00, 2026-01-15T12:00:00.123456789Z (containers)
 _STAMP = re.compile(
@@ -115,13 +117,10 @@ def stream_error(line: Buffer) -> LogEvent:
     return LogEvent.REPLACED if b'"tag":"conflict"' in line else LogEvent.STREAM_ERROR
 
 
-def decrypt_failure(line: Buffer) -> LogEvent:
-    """Given a `failed to decrypt message` line, return why the message could not be read."""
-    found = _DECRYPT_ERROR.search(line)
-    text = found[1] if found else b""
-    return next(
-        (event for start, event in _DECRYPT.items() if text.startswith(start)), LogEvent.NOT_DECRYPTED
-    )
+def decrypt_failure(buffer: Buffer, start: int, end: int) -> LogEvent:
+    """Given where a `failed to decrypt message` line starts and ends, return why the message could not be read."""
+    found = _DECRYPT_ERROR.search(buffer, start, end)
+    return LogEvent.NOT_DECRYPTED if found is None else _DECRYPT.get(found[1], LogEvent.NOT_DECRYPTED)
 
 
 def refusal(text: bytes) -> LogEvent | None:

@@ -10,6 +10,8 @@ from baileys_tools.integrations.bot_log import grammar
 BUFFER = 512 << 10
 """Also the longest line that is read; a longer one is passed over."""
 STEP = 256 << 10
+SMALLEST = 4 << 10
+"""A stretch that is not halved any more to find one whose lines are all of one hour."""
 
 _CONNECTION = frozenset((*CLOSE_REASONS, LogEvent.ATTEMPTED, LogEvent.OPENED, LogEvent.REGISTERING))
 _CONNECTION |= {LogEvent.PAIRED, LogEvent.CLOSED}
@@ -18,6 +20,10 @@ _HOUR = 3_600
 _EARLIEST = 1_420_070_400.0  # 2015, before there was a Baileys
 _LOOK_BACK = 4_096
 _NEWLINE = 10
+
+Refusal = tuple[int, LogEvent, float | None]
+"""Where in the buffer a refused login stands, what it says and when it was."""
+
 _TIE = 1e-6
 _CLOCK_STEP = 1.0
 
@@ -104,7 +110,23 @@ class Scanner:
     def _scan(self, first: int, last: int, *, goes_on: bool) -> int:
         """Count the lines between two places of the buffer; return up to where that was done."""
         refusals, last = self._refusals(first, last, goes_on=goes_on)
+        self._count_all(first, last, refusals)
+        for _, event, when in refusals:
+            self.tally.add(event, when)
+        return last
+
+    def _count_all(self, first: int, last: int, refusals: list[Refusal]) -> None:
+        """Count the lines of a stretch, and the `refusals` before the last of them, which are taken off.
+
+        A stretch of several hours is halved until little is left of it whose lines have to be told apart one by one.
+        """
         hour, newest = self._hour_of_all(first, last)
+        if hour is None and last - first > SMALLEST:
+            middle = self._buffer.find(b"\n", (first + last) // 2, last) + 1
+            if first < middle < last:
+                self._count_all(first, middle, refusals)
+                self._count_all(middle, last, refusals)
+                return
         for text, event in grammar.CONSOLE.items():
             self._console(text, event, hour, first, last)
         for found in grammar.MESSAGE.finditer(self._buffer, first, last):
@@ -112,10 +134,7 @@ class Scanner:
             while refusals and refusals[0][0] < found.start():
                 self.tally.add(*refusals.pop(0)[1:])
             self._message(found.start(), found.end(), grammar.MESSAGES[found[1]], hour, first)
-        for _, event, when in refusals:
-            self.tally.add(event, when)
         self.tally.last_time = newest or self.tally.last_time
-        return last
 
     def _hour_of_all(self, first: int, last: int) -> tuple[int | None, float | None]:
         """The hour that all lines of a stretch are of, None where there are several or none is known; the newest time.
@@ -147,9 +166,7 @@ class Scanner:
         if plain and hour is not None:
             self.tally.count(event, hour, plain)
 
-    def _refusals(
-        self, first: int, last: int, *, goes_on: bool
-    ) -> tuple[list[tuple[int, LogEvent, float | None]], int]:
+    def _refusals(self, first: int, last: int, *, goes_on: bool) -> tuple[list[Refusal], int]:
         """Return the refused logins whose code the bot printed, and where to stop: one may go on behind `last`."""
         buffer, length = self._buffer, len(grammar.REFUSED_LOGIN)
         refusals = []
@@ -176,7 +193,7 @@ class Scanner:
             return
         if event is LogEvent.NOT_DECRYPTED or event is LogEvent.RETRY_ASKED:
             if event is LogEvent.NOT_DECRYPTED:
-                event = grammar.decrypt_failure(bytes(buffer[start:end]))
+                event = grammar.decrypt_failure(buffer, start, end)
             if hour is not None:
                 tally.count(event, hour, 1)
             else:
