@@ -6,7 +6,6 @@ test holds that both ways understand the same.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -29,8 +28,6 @@ def quick_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     given = understood(arguments[1:])
     if given is None:
         return None
-    # Over before it would pay to look for garbage: 5 of 116 ms with a thousand companies.
-    gc.disable()
     return partial(_monitor_once, **given)
 
 
