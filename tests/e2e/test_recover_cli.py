@@ -214,6 +214,21 @@ def test_a_running_bot_with_lost_creds_is_stopped_mended_and_started(folder: Pat
     assert snapshot_tree(folder) == before
 
 
+def test_a_bot_is_neither_stopped_nor_started_for_a_snapshot_that_is_damaged(
+    folder: Path, systemctl: Path
+) -> None:
+    """It may have its creds in memory, and without them it would start as a new identity."""
+    lose_creds(folder)
+    (archive,) = (folder.parents[1] / "backups").rglob("*.tar.zst")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    before = snapshot_tree(folder)
+    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    assert [one["step"] for one in found["tried"]] == ["restore"]
+    assert "damaged" in found["tried"][0]["result"]
+    assert told(systemctl) == []
+    assert snapshot_tree(folder) == before
+
+
 def test_a_process_that_companies_share_is_restarted_once_and_by_a_yes_alone(
     folder: Path, systemctl: Path
 ) -> None:
