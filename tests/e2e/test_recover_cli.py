@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -152,6 +153,41 @@ def test_while_the_bot_answers_nothing_is_restored(folder: Path) -> None:
 def test_without_a_snapshot_a_person_is_asked(folder: Path) -> None:
     write_key(folder, "creds.json", QUIET, "")
     assert recover(folder, "--yes", env={}, code=5)["tried"] == []
+
+
+@pytest.mark.parametrize("content", [None, '{"noiseKey": {}, "registered": false}'], ids=["empty", "waits"])
+def test_what_was_reset_does_not_come_back_while_the_new_code_waits_to_be_scanned(
+    folder: Path, content: str | None
+) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    assert run_cli("monitor-once", "--quiet", env=env_of(folder)).returncode == 0
+    done = run_cli("reset", "--company", "1001", "--yes", "--no-pair", "--quiet", env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    if content is not None:
+        write_key(folder, "creds.json", QUIET, content)
+    before = snapshot_tree(folder)
+    auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
+    found = recover(folder, env=auto, code=5)
+    assert (found["cause"]["cause"], found["tried"]) == ("unknown", [])
+    assert snapshot_tree(folder) == before
+    watched = json.loads(run_cli("monitor-once", "--json", env=env_of(folder)).stdout)
+    codes = {finding["code"] for finding in watched["companies"][0]["findings"]}
+    assert "not-linked-yet" in codes
+    assert not [code for code in codes if code.startswith("creds-")]
+
+
+def test_the_session_that_was_paired_after_a_reset_comes_back_like_any_other(folder: Path) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    paired = (folder / "creds.json").read_text().replace(":17@", ":18@")
+    done = run_cli("reset", "--company", "1001", "--yes", "--no-pair", "--quiet", env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    time.sleep(1.1)  # the names of snapshots count whole seconds
+    write_key(folder, "creds.json", QUIET, paired)
+    lose_creds(folder)
+    found = recover(folder, "--yes", env={}, code=5)
+    assert found["cause"]["cause"] == "creds-lost"
+    assert "1 file(s) came back" in found["tried"][0]["result"]
+    assert ":18@s.whatsapp.net" in (folder / "creds.json").read_text()
 
 
 # --- processes ----------------------------------------------------------------------------------------------
