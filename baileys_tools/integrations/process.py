@@ -130,12 +130,12 @@ def _look_at_unit(process: Process, seconds: float) -> ProcessFacts:
         ["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", _unit(process)], seconds
     )
     said = dict(line.split("=", 1) for line in output.decode(errors="replace").splitlines() if "=" in line)
-    if said.get("LoadState") != "loaded":
-        return ProcessFacts(
-            str(process), None, f"systemd has no such unit ({printable(said.get('LoadState', ''))})"
-        )
-    state = said.get("ActiveState", "")
+    loaded, state = said.get("LoadState", ""), said.get("ActiveState", "")
     running = state in ("active", "activating", "reloading", "deactivating")
+    # A unit whose file was removed or broken runs on: what it is tells before whether its file can be read.
+    if loaded != "loaded" and not running:
+        what = "has no such unit" if loaded in ("not-found", "") else "cannot start the unit"
+        return ProcessFacts(str(process), None, f"systemd {what} ({printable(loaded)})")
     pid = _number(said.get("MainPID")) or None
     memory = _number(said.get("MemoryCurrent"))
     return ProcessFacts(

@@ -141,7 +141,8 @@ def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
 
 
 # --- systemd ------------------------------------------------------------------------------------------------
-# As `systemctl show` of systemd 252 prints it; there is no systemd in a container to ask.
+# As `systemctl show` of systemd 252 printed it for real units. No manager is started here: one that finds itself in
+# the root cgroup, as in a container, moves every process there is into a cgroup of its own.
 
 ACTIVE = "LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=4\nMainPID={pid}\nMemoryCurrent={memory}"
 
@@ -177,7 +178,20 @@ def test_a_unit_that_runs(tools: Path, memory: str, known: bool) -> None:
             "systemd says inactive (running)",
         ),
         (ACTIVE.replace("=active", "=activating").format(pid=0, memory=0), True, ""),
+        # Crashed, and waits for its RestartSec: it starts at any moment.
+        ("MainPID=0\nNRestarts=0\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart", True, ""),
+        # Crashed until systemd gave up.
+        (
+            "MainPID=0\nNRestarts=5\nLoadState=loaded\nActiveState=failed\nSubState=failed",
+            False,
+            "systemd says failed (failed)",
+        ),
         ("LoadState=not-found\nActiveState=inactive", None, "systemd has no such unit (not-found)"),
+        (
+            "MainPID=0\nNRestarts=0\nLoadState=bad-setting\nActiveState=inactive\nSubState=dead",
+            None,
+            "systemd cannot start the unit (bad-setting)",
+        ),
         ("", None, "systemd has no such unit ()"),
     ],
 )
@@ -185,6 +199,13 @@ def test_a_unit_that_does_not(tools: Path, said: str, running: bool | None, deta
     put_unit(tools, said)
     seen = look_at(Process("systemd", "bot"))
     assert (seen.running, seen.detail) == (running, detail)
+
+
+@pytest.mark.parametrize("loaded", ["not-found", "bad-setting"])
+def test_a_unit_runs_on_when_its_file_is_removed_or_broken(tools: Path, loaded: str) -> None:
+    put_unit(tools, ACTIVE.replace("=loaded", f"={loaded}").format(pid=os.getpid(), memory=123_456))
+    seen = look_at(Process("systemd", "bot@1001"))
+    assert (seen.running, seen.pid, seen.detail) == (True, os.getpid(), "")
 
 
 @pytest.mark.parametrize("name", ["*", "--all", "-x", "a b", "bot@1001;x", ""])
