@@ -62,6 +62,27 @@ def test_a_bot_that_is_well_is_left_alone(folder: Path) -> None:
     assert bot.count("POST /reconnect") == 0
 
 
+@pytest.mark.parametrize("state", [None, "active"], ids=["nothing-named", "process-runs"])
+def test_one_of_which_nothing_tells_is_not_called_away(
+    folder: Path, systemctl: Path, state: str | None
+) -> None:
+    """Cron runs this on every host, also where the settings name a folder and no more."""
+    from tests.servers import Reply, answering
+
+    before = snapshot_tree(folder, ignore=())
+    with answering(lambda _: Reply({})) as hook:
+        env = {"NOTIFICATION_WEBHOOK": hook.url} | (unit_env(systemctl) if state else {})
+        for options in ([], ["--yes"]):
+            found = recover(folder, *options, env=env)
+            assert (found["status"], found["steps"], found["person"]) == ("not-known", [], [])
+        done = run_cli("recover", "--quiet", env=env_of(folder) | env)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert hook.requests == []
+    text = run_cli("recover", "--dry-run", env=env_of(folder)).stdout
+    assert "company 1001  not known: neither an API nor a log tells" in text
+    assert snapshot_tree(folder, ignore=()) == before
+
+
 def test_one_that_reconnects_is_recovered_and_nothing_is_touched(folder: Path) -> None:
     before = snapshot_tree(folder, ignore=())
     bot = Bot(connects_after=2)
@@ -167,7 +188,7 @@ def test_what_was_reset_does_not_come_back_while_the_new_code_waits_to_be_scanne
         write_key(folder, "creds.json", QUIET, content)
     before = snapshot_tree(folder)
     auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
-    found = recover(folder, env=auto, code=5)
+    found = recover(folder, env=auto)
     assert (found["cause"]["cause"], found["tried"]) == ("unknown", [])
     assert snapshot_tree(folder) == before
     watched = json.loads(run_cli("monitor-once", "--json", env=env_of(folder)).stdout)
