@@ -107,10 +107,10 @@ def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
 
 def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
     home = os.environ.get("PM2_HOME") or os.path.join(os.path.expanduser("~"), ".pm2")
-    if not os.path.exists(os.path.join(home, "rpc.sock")):
-        # `pm2 jlist` would start a daemon of its own, for this user.
+    if not _is_answered(os.path.join(home, "rpc.sock")):
+        # `pm2 jlist` would start a daemon of its own, for this user. One that was killed leaves its socket behind.
         raise ToolError(
-            f"pm2 does not run for this user (no {printable(home)}/rpc.sock; PM2_HOME says another)"
+            f"pm2 does not run for this user (nothing listens at {printable(home)}/rpc.sock; PM2_HOME says another)"
         )
     output = run_tool(["pm2", "jlist", "--silent"], seconds)
     # A warning about versions can stand before the list.
@@ -120,6 +120,18 @@ def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
         return [one for one in listed if isinstance(one, dict) and one.get("name") == process.name]
     except (ValueError, TypeError, RecursionError):
         raise ToolError("pm2 jlist did not print a list") from None
+
+
+def _is_answered(path: str) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 # --- systemd ------------------------------------------------------------------------------------------------
