@@ -138,8 +138,9 @@ def reset(
     else:
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
+    may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
     flags = {"sessions.path": sessions, "sessions.companies": [company]}
-    finish(lambda: reset_command(flags, config, options, how, as_json=json, quiet=quiet))
+    finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
 
 
 @app.command()

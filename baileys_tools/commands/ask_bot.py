@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from baileys_tools.commands.bot import require_bot_api, where_of
+from baileys_tools.commands.bot import bot_api_for, require_bot_api, where_of
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.domain.connection import Connection, ConnectionState
@@ -145,16 +145,35 @@ def _seconds(option: str, text: str) -> float:
         raise UsageError(f"{option}: {error}") from error
 
 
+def require_pairing(
+    settings: Settings, company: str, *, timeout: str, number: str | None, png: str | None
+) -> None:
+    """Raise UsageError for a pairing that could not be made as it was asked for, before anything is done for it."""
+    _seconds("--timeout", timeout)
+    if number is not None:
+        phone_number("--pairing-code", number)
+    if png is not None and not os.path.isdir(folder := os.path.dirname(os.path.abspath(png))):
+        raise UsageError(f"--png: {quoted(folder)} is not a folder")
+    api = bot_api_for(settings, company)
+    for what in ("init", "qr" if number is None else "pairing_code"):
+        if api is not None and not api.offers(what):
+            raise _unsupported(company, what)
+
+
+def _unsupported(company: str, what: str) -> UsageError:
+    return UsageError(
+        f"company {company}: bot_api has no request {what}",
+        f"Give it as bot_api.{what}, or name a bot_api.preset that has it.",
+    )
+
+
 def _do(settings: Settings, company: str, act: Callable[[], object]) -> None:
     from baileys_tools.integrations.bot_api import ApiError, Unsupported
 
     try:
         act()
     except Unsupported as error:
-        name = str(error).rpartition(" ")[2]
-        raise UsageError(
-            f"company {company}: {error}", f"Give it as bot_api.{name}, or name a bot_api.preset that has it."
-        ) from error
+        raise _unsupported(company, str(error).rpartition(" ")[2]) from error
     except ApiError as error:
         raise BaileysToolsError(
             f"company {company}: the bot's API at {where_of(settings, company)}: {error}",

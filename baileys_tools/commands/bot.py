@@ -176,24 +176,41 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
 
 def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
     """Return in words what says that the bot of a company runs: its API, its process. Nothing configured: nothing."""
-    signs = []
-    if (process := process_of(settings, company)) is not None:
-        from baileys_tools.integrations.process import look_at
-
-        if look_at(process).running:
-            signs.append(f"its process runs ({process})")
-    if (api := bot_api_for(settings, company)) is not None and api.offers("status"):
-        connection = api.connection()
-        if connection.is_connected:
-            signs.append("its API says that it is connected")
+    connection = _connection_of(settings, company)
+    signs = _signs_of_a_process(settings, company)
+    # One that connects has its session in memory, and writes it once the login is done.
+    if connection is not None and connection.state in (ConnectionState.CONNECTED, ConnectionState.CONNECTING):
+        signs.append(f"its API says that it is {connection.state.value}")
     return signs
 
 
 def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
-    """As `signs_of_a_running_bot`, for who replaces a whole session. That its process runs is no sign where the bots
-    have an API: one process serves all of them, and is the one that is to start this one anew.
+    """As `signs_of_a_running_bot`, for who replaces a whole session, which may be one that connects in vain.
+
+    That its process runs is no sign where an API tells how the bot is: one process serves all of them, and is the
+    one that is to start this one anew.
     """
-    signs = signs_of_a_running_bot(settings, company)
-    if bot_api_for(settings, company) is None:
-        return signs
-    return [sign for sign in signs if sign != f"its process runs ({process_of(settings, company)})"]
+    connection = _connection_of(settings, company)
+    if connection is None:
+        return _signs_of_a_process(settings, company)
+    if connection.state is ConnectionState.UNKNOWN:
+        return [
+            f"{sign}, and whether it is connected is not known ({connection.detail})"
+            for sign in _signs_of_a_process(settings, company)
+        ]
+    return ["its API says that it is connected"] if connection.is_connected else []
+
+
+def _signs_of_a_process(settings: Settings, company: str) -> list[str]:
+    process = process_of(settings, company)
+    if process is None:
+        return []
+    from baileys_tools.integrations.process import look_at
+
+    return [f"its process runs ({process})"] if look_at(process).running else []
+
+
+def _connection_of(settings: Settings, company: str) -> Connection | None:
+    """Ask how a bot is connected; None where there is no API, or none that could say it."""
+    api = bot_api_for(settings, company)
+    return api.connection() if api is not None and api.offers("status") else None

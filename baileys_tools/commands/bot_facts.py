@@ -43,7 +43,7 @@ def look_at_bot(
     had_snapshot: bool = False,
     connection: Connection | None = None,
 ) -> BotSeen:
-    """Look at one bot from all sides. `had_snapshot`: the backup repository has a session of this company;
+    """Look at one bot from all sides. `had_snapshot`: the backup repository has the session of this folder;
     `connection` is what its API said a moment ago, None to ask it.
 
     What cannot be looked at is "not known", and raises nothing but UsageError for settings that cannot be meant.
@@ -55,7 +55,7 @@ def look_at_bot(
         connection=connection.state.value if connection is not None else ConnectionState.UNKNOWN.value,
         has_qr=connection.has_qr if connection is not None else None,
         creds=creds_fact(root, company),
-        was_linked=had_snapshot or _was_linked(state, company.id),
+        was_linked=had_snapshot or _was_linked(state, root, company),
         running=process.running if process is not None else None,
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
@@ -95,16 +95,22 @@ def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
     return (process and restarts_since(recall(state, PROCESS_MEMORY, company), process)) or 0
 
 
-def _was_linked(state: State, company: str) -> bool:
-    from baileys_tools.commands.watching import LOOKS
+def _was_linked(state: State, root: Root, company: Company) -> bool:
+    from baileys_tools.commands.watching import LOOKS, was_linked_at
     from baileys_tools.domain.watch import from_plain
     from baileys_tools.state.memory import recall
 
     kept = recall(state, LOOKS)
     looks = kept.get("looks") if isinstance(kept, dict) else None
-    plain = looks.get(company) if isinstance(looks, dict) else None
-    look = from_plain(company, plain) if plain is not None else None
-    return look is not None and look.was_linked
+    plain = looks.get(company.id) if isinstance(looks, dict) else None
+    look = from_plain(company.id, plain) if plain is not None else None
+    if look is None:
+        return False
+    try:
+        with root.open(company) as folder:
+            return was_linked_at(look, folder)
+    except OSError:
+        return look.was_linked
 
 
 def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:

@@ -20,7 +20,7 @@ from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
-from baileys_tools.domain.diagnosis import Diagnosis, diagnose
+from baileys_tools.domain.diagnosis import Cause, CredsFact, Diagnosis, diagnose
 from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
 from baileys_tools.domain.recovery_report import (
     CODES,
@@ -174,7 +174,7 @@ def run_recover(
         )
         answers = connections(job.settings, [company.id for company in job.companies])
         looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
-        away = [one for one in looked if one.ending is not Ending.WELL]
+        away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         if acts:
             looked = [
@@ -190,7 +190,7 @@ def _look(
 ) -> tuple[BotSeen, Diagnosis, Means]:
     assert job.root is not None
     now = job.clock()
-    has_snapshot = _has_snapshot(job.settings, company.id)
+    has_snapshot = _has_snapshot(job.settings, job.root, company)
     seen = look_at_bot(
         job.settings, job.root, company, job.state, now, had_snapshot=has_snapshot, connection=connection
     )
@@ -201,6 +201,8 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
     _, diagnosis, means = _look(job, company, connection)
     if diagnosis.is_healthy:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
+    if diagnosis.cause is Cause.UNKNOWN and not means.can_see:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_KNOWN)
     steps = ladder(diagnosis, means, job.limits)
     person = checklist(diagnosis, means, (), company.id)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
@@ -227,19 +229,35 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         has_snapshot=has_snapshot,
         stopped=stopped,
         can_stop=allowed and not shared,
+        has_creds=seen.facts.creds is CredsFact.WHOLE,
     )
 
 
-def _has_snapshot(settings: Settings, company: str) -> bool:
+def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
+    """Whether there is a snapshot of the session in this folder, and not of one that was reset since."""
     if settings.backup.path is None or not os.path.isdir(settings.backup.path):
         return False
+    from baileys_tools.commands.restore import BEFORE_TAG
     from baileys_tools.snapshots.repository import Repository
 
+    since = _last_reset(root, company)
     try:
         with Repository(settings.backup.path) as repository:
-            return any(not info.damaged for info in repository.snapshots(company))
+            found = [info for info in repository.snapshots(company.id) if not info.damaged]
     except (BaileysToolsError, OSError):
         return False
+    # What a reset or a rollback has kept of the folder before it is never restored by itself.
+    return any(since is None or (info.taken_at > since and info.tag != BEFORE_TAG) for info in found)
+
+
+def _last_reset(root: Root, company: Company) -> datetime | None:
+    from baileys_tools.sessions.resets import last_reset
+
+    try:
+        with root.open(company) as folder:
+            return last_reset(folder)
+    except OSError:
+        return None
 
 
 # --- climbing -----------------------------------------------------------------------------------------------
@@ -352,27 +370,40 @@ def _restart(job: RecoverJob, company: Company) -> str:
 def _restore(job: RecoverJob, company: Company) -> str:
     """Repair the folder from the newest good snapshot, with the bot stopped: by us, if it runs."""
     from baileys_tools.commands.restore import RestoreOptions, run_restore
-    from baileys_tools.domain.restore_report import RestoreStatus
+    from baileys_tools.domain.restore import Objection
+    from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
     from baileys_tools.integrations.process import look_at, stop
 
     assert job.root is not None
     assert job.settings.backup.path is not None
+    root_path, backup_path = job.root.path, job.settings.backup.path
+
+    def restore(*, dry_run: bool = False, force: bool = False) -> RestoreReport:
+        options = RestoreOptions(company.id, dry_run=dry_run, force=force, yes=True)
+        return run_restore(job.settings, options, root_path, backup_path, job.clock(), lambda _: True)
+
+    # A bot that runs may have its creds in memory yet: it is not stopped for a snapshot that is of no use.
+    plan = restore(dry_run=True).plan
+    unfit = [one.text for one in plan.refusals if one.objection is not Objection.BOT_LIVES] if plan else []
+    if unfit:
+        return f"nothing was restored: {'; '.join(unfit)}"
     process = process_of(job.settings, company.id)
     stopped_by_us = process is not None and look_at(process).running is True
     if process is not None and stopped_by_us:
         stop(process)
+    still = "; the bot is still stopped" if stopped_by_us else ""
     if signs := signs_of_a_running_bot(job.settings, company.id):
-        return f"nothing was restored, because {' and '.join(signs)}"
-    # What it wrote a moment ago is no sign of life any more once we have seen it stop.
-    options = RestoreOptions(company.id, yes=True, force=stopped_by_us)
-    report = run_restore(
-        job.settings, options, job.root.path, job.settings.backup.path, job.clock(), lambda _: True
-    )
+        return f"nothing was restored, because {' and '.join(signs)}{still}"
+    try:
+        # What it wrote a moment ago is no sign of life any more once we have seen it stop.
+        report = restore(force=stopped_by_us)
+    except BaileysToolsError as error:
+        return f"it failed: {error.message}{still}"
     if report.status is RestoreStatus.NOTHING_TO_DO:
-        return "the folder has nothing that the snapshot could mend"
+        return f"the folder has nothing that the snapshot could mend{still}"
     mended = f"{len(report.brought_back)} file(s) came back from the snapshot {report.snapshot.id}"
     undo = f"; baileys-tools undo --run {report.run} undoes what was set aside" if report.run else ""
-    return mended + undo + ("; the bot is still stopped" if stopped_by_us else "")
+    return mended + undo + still
 
 
 def _is_back_within(job: RecoverJob, company: Company, seconds: float) -> bool:

@@ -70,6 +70,7 @@ class ResetReport:
 
 Agrees = Callable[[ResetReport], bool]
 Pair = Callable[[Settings, str, datetime], "Asked"]
+MayPair = Callable[[Settings, str], None]
 
 
 def reset_command(
@@ -77,11 +78,15 @@ def reset_command(
     config: str | None,
     options: ResetOptions,
     pair: Pair,
+    may_pair: MayPair,
     *,
     as_json: bool,
     quiet: bool,
 ) -> ExitCode:
-    """Given the command line and how to pair, reset or say what would be done, print it once, return the code."""
+    """Given the command line and how to pair, reset or say what would be done, print it once, return the code.
+
+    `may_pair` raises UsageError for a pairing that cannot be made: after the folder is set aside it is too late.
+    """
     from baileys_tools.output.reset_text import plan_text, reset_json, reset_text
 
     loaded = load_settings(flags, os.environ, config=config)
@@ -93,6 +98,8 @@ def reset_command(
 
     with recorded("reset", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         root_path = require_sessions_path(loaded)
+        if options.pair:
+            may_pair(settings, options.company)
         report = run_reset(settings, options, root_path, now, agrees)
         if options.pair and report.run:
             report = _pair(settings, report, pair, quiet=quiet or as_json)

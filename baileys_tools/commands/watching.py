@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -133,7 +134,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     facts, settled = list_folder(folder, stamp)
     count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
-    was_linked = paired or (before is not None and before.was_linked)
+    was_linked = paired or (before is not None and was_linked_at(before, folder))
     full_at, size, written_at, strictest = (
         (before.full_at, before.size, before.written_at, before.strictest_leaves) if before else (0, 0, 0, 0)
     )
@@ -167,6 +168,18 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
     )
+
+
+def was_linked_at(look: Look, folder: int) -> bool:
+    """Given an earlier look and the handle of the folder now, return whether that has held a linked session.
+
+    The empty folder that a reset puts in the place of one has not. Raises OSError.
+    """
+    if not look.was_linked or os.fstat(folder).st_ino == look.stamp.folder_inode:
+        return look.was_linked
+    from baileys_tools.sessions.resets import last_reset
+
+    return last_reset(folder) is None
 
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:

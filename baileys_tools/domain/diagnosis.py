@@ -1,8 +1,8 @@
 """From what is known of a bot to one cause, with the evidence for it. Pure.
 
 The causes follow `baileys/lib/Types/index.js: DisconnectReason`. The rule above all: 401 alone is never "logged out".
-WhatsApp answers 401 for a while and lets the same credentials in again; only `device_removed`, an explicit "Logged
-Out" or a pairing that is newer than the folder say that they are dead.
+WhatsApp answers 401 for a while and lets the same credentials in again; only `device_removed` and an explicit "Logged
+Out" say that they are dead. That the account was paired anew elsewhere does not: an account has several devices.
 """
 
 from __future__ import annotations
@@ -63,16 +63,14 @@ class BotFacts(NamedTuple):
     """Everything that a diagnosis looks at; the defaults say "not known".
 
     `connection` is what the bot's API says: "connected", "connecting", "disconnected" or "unknown"; `has_qr` that it
-    shows a QR code. `was_linked`: this folder held a linked device at an earlier look. `paired_elsewhere`: a newer
-    pairing of the same account is known (a snapshot or an earlier look names a later device). `running` is what the
-    process check says, `started` when the process started.
+    shows a QR code. `was_linked`: this folder held a linked device at an earlier look. `running` is what
+    the process check says, `started` when the process started.
     """
 
     connection: str = "unknown"
     has_qr: bool | None = None
     creds: CredsFact = CredsFact.UNKNOWN
     was_linked: bool = False
-    paired_elsewhere: bool = False
     running: bool | None = None
     started: datetime | None = None
     restarts: int = 0
@@ -156,10 +154,6 @@ def _logged_out(facts: BotFacts, now: datetime) -> Diagnosis | None:
         evidence.append(f"the server said device_removed {_ago(at, now)}")
     if at := _since_opened(facts, LogEvent.LOGGED_OUT):
         evidence.append(f'the log says "Logged Out" {_ago(at, now)}')
-    if facts.paired_elsewhere and facts.connection != "connected":
-        evidence.append(
-            "the account was paired anew since: this folder's device is not the one that is linked"
-        )
     if not evidence or _overruled(facts):
         return None
     sure = facts.connection != "connected"

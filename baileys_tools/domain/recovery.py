@@ -48,6 +48,7 @@ class Means(NamedTuple):
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
     process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
     `stopped`: nothing shows that the bot runs. `can_stop`: its process can be stopped and is nobody else's.
+    `has_creds`: whole creds of a linked device stand in its folder.
     """
 
     can_see: bool = True
@@ -57,6 +58,7 @@ class Means(NamedTuple):
     has_snapshot: bool = False
     stopped: bool = False
     can_stop: bool = False
+    has_creds: bool = False
 
 
 class Step(NamedTuple):
@@ -93,11 +95,12 @@ def ladder(
 def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]) -> bool:
     if rung is Rung.WAIT:
         return means.can_see
+    # With no creds a bot that connects makes itself a new identity: that a repair was tried is not enough.
+    is_repaired = cause is not Cause.CREDS_LOST or (Rung.RESTORE in tried and means.has_creds)
     if rung is Rung.RECONNECT:
-        # With no creds a bot that connects makes itself a new identity.
-        return means.can_reconnect and (cause is not Cause.CREDS_LOST or Rung.RESTORE in tried)
+        return means.can_reconnect and is_repaired
     if rung is Rung.RESTART:
-        return means.can_restart and (cause is not Cause.CREDS_LOST or Rung.RESTORE in tried)
+        return means.can_restart and is_repaired
     if rung is Rung.RESTORE:
         return means.has_snapshot and (means.stopped or means.can_stop)
     return True

@@ -18,6 +18,8 @@ class Ending(StrEnum):
 
     WELL = "well"
     """Nothing was wrong."""
+    NOT_KNOWN = "not-known"
+    """Neither API nor log tells how the bot is: that is no sign of trouble, and nothing to act on."""
     PLANNED = "planned"
     """Something is wrong, and nothing was done: a dry run, or nobody said yes."""
     RECOVERED = "recovered"

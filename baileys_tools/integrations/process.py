@@ -107,10 +107,10 @@ def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
 
 def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
     home = os.environ.get("PM2_HOME") or os.path.join(os.path.expanduser("~"), ".pm2")
-    if not os.path.exists(os.path.join(home, "rpc.sock")):
-        # `pm2 jlist` would start a daemon of its own, for this user.
+    if not _is_answered(os.path.join(home, "rpc.sock")):
+        # `pm2 jlist` would start a daemon of its own, for this user. One that was killed leaves its socket behind.
         raise ToolError(
-            f"pm2 does not run for this user (no {printable(home)}/rpc.sock; PM2_HOME says another)"
+            f"pm2 does not run for this user (nothing listens at {printable(home)}/rpc.sock; PM2_HOME says another)"
         )
     output = run_tool(["pm2", "jlist", "--silent"], seconds)
     # A warning about versions can stand before the list.
@@ -122,6 +122,18 @@ def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
         raise ToolError("pm2 jlist did not print a list") from None
 
 
+def _is_answered(path: str) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
+
+
 # --- systemd ------------------------------------------------------------------------------------------------
 
 
@@ -130,12 +142,12 @@ def _look_at_unit(process: Process, seconds: float) -> ProcessFacts:
         ["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", _unit(process)], seconds
     )
     said = dict(line.split("=", 1) for line in output.decode(errors="replace").splitlines() if "=" in line)
-    if said.get("LoadState") != "loaded":
-        return ProcessFacts(
-            str(process), None, f"systemd has no such unit ({printable(said.get('LoadState', ''))})"
-        )
-    state = said.get("ActiveState", "")
+    loaded, state = said.get("LoadState", ""), said.get("ActiveState", "")
     running = state in ("active", "activating", "reloading", "deactivating")
+    # A unit whose file was removed or broken runs on: what it is tells before whether its file can be read.
+    if loaded != "loaded" and not running:
+        what = "has no such unit" if loaded in ("not-found", "") else "cannot start the unit"
+        return ProcessFacts(str(process), None, f"systemd {what} ({printable(loaded)})")
     pid = _number(said.get("MainPID")) or None
     memory = _number(said.get("MemoryCurrent"))
     return ProcessFacts(

@@ -15,6 +15,7 @@ from baileys_tools.units import printable
 WIDTH = 80
 _WORDS = {
     Ending.WELL: ("well", "green"),
+    Ending.NOT_KNOWN: ("not known: neither an API nor a log tells", "yellow"),
     Ending.PLANNED: ("away", "red"),
     Ending.RECOVERED: ("recovered", "green"),
     Ending.PERSON: ("needs a person", "red"),
@@ -38,9 +39,10 @@ def company_text(company: CompanyRecovery, style: Style, *, verbose: bool) -> st
 
 def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator[str]:
     word, colour = _WORDS[company.ending]
-    cause = "" if company.ending is Ending.WELL else f": {_cause(company.first)}"
+    is_told = company.ending not in (Ending.WELL, Ending.NOT_KNOWN)
+    cause = f": {_cause(company.first)}" if is_told else ""
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
-    if company.ending is Ending.WELL and not verbose:
+    if not is_told and not verbose:
         return
     for sentence in company.first.evidence:
         yield from _wrapped("because", sentence)

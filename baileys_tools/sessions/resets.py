@@ -289,6 +289,13 @@ def _open_resets(folder: int) -> Iterator[int | None]:
         os.close(fd)
 
 
+def last_reset(folder: int) -> datetime | None:
+    """Given the handle of a session folder, return when what waits there was last set aside. Raises OSError."""
+    with _open_resets(folder) as resets:
+        runs = os.listdir(resets) if resets is not None else []
+    return max(filter(None, map(run_started, runs)), default=None)
+
+
 def describe_resets(folder: int) -> list[ResetRun]:
     """Given the handle of a session folder, return the folders that were set aside there, oldest first."""
     found = []

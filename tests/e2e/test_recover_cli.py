@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,27 @@ def test_a_bot_that_is_well_is_left_alone(folder: Path) -> None:
         found = recover(folder, "--yes", env=api_env(server))
     assert (found["status"], found["tried"]) == ("well", [])
     assert bot.count("POST /reconnect") == 0
+
+
+@pytest.mark.parametrize("state", [None, "active"], ids=["nothing-named", "process-runs"])
+def test_one_of_which_nothing_tells_is_not_called_away(
+    folder: Path, systemctl: Path, state: str | None
+) -> None:
+    """Cron runs this on every host, also where the settings name a folder and no more."""
+    from tests.servers import Reply, answering
+
+    before = snapshot_tree(folder, ignore=())
+    with answering(lambda _: Reply({})) as hook:
+        env = {"NOTIFICATION_WEBHOOK": hook.url} | (unit_env(systemctl) if state else {})
+        for options in ([], ["--yes"]):
+            found = recover(folder, *options, env=env)
+            assert (found["status"], found["steps"], found["person"]) == ("not-known", [], [])
+        done = run_cli("recover", "--quiet", env=env_of(folder) | env)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert hook.requests == []
+    text = run_cli("recover", "--dry-run", env=env_of(folder)).stdout
+    assert "company 1001  not known: neither an API nor a log tells" in text
+    assert snapshot_tree(folder, ignore=()) == before
 
 
 def test_one_that_reconnects_is_recovered_and_nothing_is_touched(folder: Path) -> None:
@@ -154,6 +176,41 @@ def test_without_a_snapshot_a_person_is_asked(folder: Path) -> None:
     assert recover(folder, "--yes", env={}, code=5)["tried"] == []
 
 
+@pytest.mark.parametrize("content", [None, '{"noiseKey": {}, "registered": false}'], ids=["empty", "waits"])
+def test_what_was_reset_does_not_come_back_while_the_new_code_waits_to_be_scanned(
+    folder: Path, content: str | None
+) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    assert run_cli("monitor-once", "--quiet", env=env_of(folder)).returncode == 0
+    done = run_cli("reset", "--company", "1001", "--yes", "--no-pair", "--quiet", env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    if content is not None:
+        write_key(folder, "creds.json", QUIET, content)
+    before = snapshot_tree(folder)
+    auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
+    found = recover(folder, env=auto)
+    assert (found["cause"]["cause"], found["tried"]) == ("unknown", [])
+    assert snapshot_tree(folder) == before
+    watched = json.loads(run_cli("monitor-once", "--json", env=env_of(folder)).stdout)
+    codes = {finding["code"] for finding in watched["companies"][0]["findings"]}
+    assert "not-linked-yet" in codes
+    assert not [code for code in codes if code.startswith("creds-")]
+
+
+def test_the_session_that_was_paired_after_a_reset_comes_back_like_any_other(folder: Path) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    paired = (folder / "creds.json").read_text().replace(":17@", ":18@")
+    done = run_cli("reset", "--company", "1001", "--yes", "--no-pair", "--quiet", env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    time.sleep(1.1)  # the names of snapshots count whole seconds
+    write_key(folder, "creds.json", QUIET, paired)
+    lose_creds(folder)
+    found = recover(folder, "--yes", env={}, code=5)
+    assert found["cause"]["cause"] == "creds-lost"
+    assert "1 file(s) came back" in found["tried"][0]["result"]
+    assert ":18@s.whatsapp.net" in (folder / "creds.json").read_text()
+
+
 # --- processes ----------------------------------------------------------------------------------------------
 
 
@@ -211,6 +268,21 @@ def test_a_running_bot_with_lost_creds_is_stopped_mended_and_started(folder: Pat
     found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
     assert [one["step"] for one in found["tried"]][:2] == ["restore", "restart"]
     assert told(systemctl) == ["stop -- bot@1001", "restart -- bot@1001"]
+    assert snapshot_tree(folder) == before
+
+
+def test_a_bot_is_neither_stopped_nor_started_for_a_snapshot_that_is_damaged(
+    folder: Path, systemctl: Path
+) -> None:
+    """It may have its creds in memory, and without them it would start as a new identity."""
+    lose_creds(folder)
+    (archive,) = (folder.parents[1] / "backups").rglob("*.tar.zst")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    before = snapshot_tree(folder)
+    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    assert [one["step"] for one in found["tried"]] == ["restore"]
+    assert "damaged" in found["tried"][0]["result"]
+    assert told(systemctl) == []
     assert snapshot_tree(folder) == before
 
 

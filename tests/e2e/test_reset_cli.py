@@ -144,6 +144,45 @@ def test_a_process_that_runs_is_an_objection_where_no_api_could_pair(folder: Pat
         assert reset(folder, "--yes", env=env | api_env(server))["paired"] is True
 
 
+def test_a_process_that_runs_is_an_objection_where_the_api_does_not_tell_how_the_bot_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    """An API that is asked with the wrong token says nothing, and its bots may all be connected."""
+    before = snapshot_tree(folder)
+    pidfile = tmp_path / "bot.pid"
+    pidfile.write_text(str(os.getpid()))
+    env = {"BAILEYS_TOOLS_PROCESS__PIDFILE": str(pidfile)}
+    with bot_api(Bot(fail=401)) as server:
+        env = env_of(folder) | env | api_env(server)
+        done = run_cli("reset", "--company", "1001", "--yes", env=env)
+    assert done.returncode == 13
+    assert "whether it is connected is not known (it answered 401" in done.stderr
+    assert snapshot_tree(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--pairing-code", "0151 x"], "--pairing-code is not a phone number"),
+        (["--pairing-code", "4917012345678"], "bot_api has no request pairing_code"),
+        (["--timeout", "soon"], "--timeout"),
+        (["--png", "/no/such/folder/qr.png"], "/no/such/folder"),
+    ],
+    ids=["number", "no-request", "timeout", "png"],
+)
+def test_what_cannot_be_paired_as_told_is_not_set_aside(folder: Path, options: list[str], says: str) -> None:
+    before = snapshot_tree(folder)
+    bot = Bot(qrs=[QR])
+    with bot_api(bot) as server:
+        env = env_of(folder) | api_env(server)
+        for also in (["--yes"], ["--dry-run"]):
+            done = run_cli("reset", "--company", "1001", *also, *options, env=env)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert says in done.stderr
+    assert bot.asked == []
+    assert snapshot_tree(folder) == before
+
+
 def test_when_nobody_scans_the_folder_is_set_aside_all_the_same(folder: Path) -> None:
     before = snapshot_tree(folder)
     with bot_api(Bot(qrs=[QR])) as server:

@@ -41,14 +41,20 @@ def damage(folder: Path) -> None:
     (folder / "session-447700900100.0.json").unlink()
 
 
-def test_restore_refuses_while_the_api_says_connected(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("bot", "state"),
+    [(Bot(connected=True), "connected"), (Bot(status="connecting"), "connecting")],
+    ids=["connected", "connecting"],
+)
+def test_restore_refuses_while_the_bot_has_its_session_in_memory(folder: Path, bot: Bot, state: str) -> None:
+    """What is on its way to be connected writes its creds over those that come back, too."""
     damage(folder)
     before = snapshot_tree(folder)
     restore = ("restore", "--company", "1001", "--yes")
-    with bot_api(Bot(connected=True)) as server:
+    with bot_api(bot) as server:
         refused = run_cli(*restore, env=env_of(folder) | api_env(server))
         assert refused.returncode == 13
-        assert "the bot runs: its API says that it is connected" in refused.stderr
+        assert f"the bot runs: its API says that it is {state}" in refused.stderr
         assert snapshot_tree(folder) == before
         forced = run_cli(*restore, "--force", env=env_of(folder) | api_env(server))
         assert forced.returncode == 0, forced.stderr
@@ -56,12 +62,11 @@ def test_restore_refuses_while_the_api_says_connected(folder: Path) -> None:
 
 
 def test_restore_goes_on_when_it_is_not_connected_or_nobody_knows(folder: Path) -> None:
-    damage(folder)
-    with bot_api(Bot(fail=500)) as server:
-        assert (
-            run_cli("restore", "--company", "1001", "--yes", env=env_of(folder) | api_env(server)).returncode
-            == 0
-        )
+    for bot in (Bot(), Bot(fail=500)):
+        damage(folder)
+        with bot_api(bot) as server:
+            done = run_cli("restore", "--company", "1001", "--yes", env=env_of(folder) | api_env(server))
+        assert done.returncode == 0, done.stderr
 
 
 def test_restore_refuses_while_a_configured_process_runs(folder: Path, tmp_path: Path) -> None:

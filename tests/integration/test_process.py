@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -52,17 +53,25 @@ def pm2_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture
+def daemon(pm2_home: Path) -> Iterator[socket.socket]:
+    """What listens where PM2's daemon does."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(pm2_home / "rpc.sock"))
+        server.listen()
+        yield server
+
+
 # --- PM2 ----------------------------------------------------------------------------------------------------
 
 
-def recorded_pm2(tools: Path, pm2_home: Path, before: str = "") -> None:
-    (pm2_home / "rpc.sock").touch()
+def recorded_pm2(tools: Path, before: str = "") -> None:
     put(tools, "pm2", f'{before}\necho "$@" >> {tools}/asked\ncat {RECORDED}')
 
 
 @pytest.mark.parametrize("before", ["", "echo '>>>> In-memory PM2 is out-of-date, do: [pm2 update]'"])
-def test_what_pm2_printed_is_read(tools: Path, pm2_home: Path, before: str) -> None:
-    recorded_pm2(tools, pm2_home, before)
+def test_what_pm2_printed_is_read(tools: Path, daemon: socket.socket, before: str) -> None:
+    recorded_pm2(tools, before)
     seen = look_at(Process("pm2", "shop"))
     assert (seen.running, seen.restarts, seen.instances, seen.detail) == (True, 1, 1, "")
     assert seen.memory is not None
@@ -77,8 +86,8 @@ def test_what_pm2_printed_is_read(tools: Path, pm2_home: Path, before: str) -> N
     assert "canary" not in repr((seen, crashed))
 
 
-def test_pm2_restarts_by_number_whatever_the_name_says(tools: Path, pm2_home: Path) -> None:
-    recorded_pm2(tools, pm2_home)
+def test_pm2_restarts_by_number_whatever_the_name_says(tools: Path, daemon: socket.socket) -> None:
+    recorded_pm2(tools)
     restart(Process("pm2", "shop"))
     assert (tools / "asked").read_text().splitlines() == ["jlist --silent", "restart 0 --silent"]
     for name in ("all", "0", "-h", "app.js"):
@@ -86,7 +95,11 @@ def test_pm2_restarts_by_number_whatever_the_name_says(tools: Path, pm2_home: Pa
             restart(Process("pm2", name))
 
 
-def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path) -> None:
+@pytest.mark.parametrize("left", [False, True], ids=["never-ran", "was-killed"])
+def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path, left: bool) -> None:
+    if left:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(pm2_home / "rpc.sock"))
     put(tools, "pm2", f"touch {tools}/started")
     seen = look_at(Process("pm2", "shop"))
     assert seen.running is None
@@ -104,9 +117,8 @@ def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path) -> None:
     ],
 )
 def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
-    tools: Path, pm2_home: Path, script: str, says: str
+    tools: Path, daemon: socket.socket, script: str, says: str
 ) -> None:
-    (pm2_home / "rpc.sock").touch()
     put(tools, "pm2", script)
     seen = look_at(Process("pm2", "shop"))
     assert seen.running is None
@@ -141,7 +153,8 @@ def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
 
 
 # --- systemd ------------------------------------------------------------------------------------------------
-# As `systemctl show` of systemd 252 prints it; there is no systemd in a container to ask.
+# As `systemctl show` of systemd 252 printed it for real units. No manager is started here: one that finds itself in
+# the root cgroup, as in a container, moves every process there is into a cgroup of its own.
 
 ACTIVE = "LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=4\nMainPID={pid}\nMemoryCurrent={memory}"
 
@@ -177,7 +190,20 @@ def test_a_unit_that_runs(tools: Path, memory: str, known: bool) -> None:
             "systemd says inactive (running)",
         ),
         (ACTIVE.replace("=active", "=activating").format(pid=0, memory=0), True, ""),
+        # Crashed, and waits for its RestartSec: it starts at any moment.
+        ("MainPID=0\nNRestarts=0\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart", True, ""),
+        # Crashed until systemd gave up.
+        (
+            "MainPID=0\nNRestarts=5\nLoadState=loaded\nActiveState=failed\nSubState=failed",
+            False,
+            "systemd says failed (failed)",
+        ),
         ("LoadState=not-found\nActiveState=inactive", None, "systemd has no such unit (not-found)"),
+        (
+            "MainPID=0\nNRestarts=0\nLoadState=bad-setting\nActiveState=inactive\nSubState=dead",
+            None,
+            "systemd cannot start the unit (bad-setting)",
+        ),
         ("", None, "systemd has no such unit ()"),
     ],
 )
@@ -185,6 +211,13 @@ def test_a_unit_that_does_not(tools: Path, said: str, running: bool | None, deta
     put_unit(tools, said)
     seen = look_at(Process("systemd", "bot"))
     assert (seen.running, seen.detail) == (running, detail)
+
+
+@pytest.mark.parametrize("loaded", ["not-found", "bad-setting"])
+def test_a_unit_runs_on_when_its_file_is_removed_or_broken(tools: Path, loaded: str) -> None:
+    put_unit(tools, ACTIVE.replace("=loaded", f"={loaded}").format(pid=os.getpid(), memory=123_456))
+    seen = look_at(Process("systemd", "bot@1001"))
+    assert (seen.running, seen.pid, seen.detail) == (True, os.getpid(), "")
 
 
 @pytest.mark.parametrize("name", ["*", "--all", "-x", "a b", "bot@1001;x", ""])
@@ -329,9 +362,9 @@ def test_each_company_has_its_process(tmp_path: Path) -> None:
     assert process_of(settings(tmp_path, "process: {restart: no}"), "1") is None
 
 
-def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, pm2_home: Path) -> None:
+def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, daemon: socket.socket) -> None:
     found = settings(tmp_path, f"process: {{pm2: shop}}\nstate: {{dir: {tmp_path}/state}}")
-    recorded_pm2(tools, pm2_home)
+    recorded_pm2(tools)
     with open_state(found.state.dir, NOW) as state:
         looked = processes(found, ["1", "2"])
         assert list(process_changes(state, found, looked)) == []

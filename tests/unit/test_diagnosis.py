@@ -68,10 +68,6 @@ CASES = {
         BotFacts("disconnected", creds=EMPTY, log=log(E.DEVICE_REMOVED)),
         Cause.LOGGED_OUT,
     ),
-    "paired elsewhere": (
-        BotFacts("disconnected", paired_elsewhere=True, log=log(E.FAILURE)),
-        Cause.LOGGED_OUT,
-    ),
     "removed, then paired anew": (BotFacts("connected", log=log()), Cause.HEALTHY),
     "only errors are logged, and it is connected": (
         BotFacts("connected", log=LogFacts(True, NOW, None, {E.DEVICE_REMOVED: ago(days=3)})),
@@ -147,7 +143,6 @@ facts_of_any_kind = st.builds(
     st.none() | st.booleans(),
     st.sampled_from(CredsFact),
     st.booleans(),
-    st.booleans(),
     st.none() | st.booleans(),
     st.none() | moments,
     st.integers(0, 9),
@@ -165,7 +160,7 @@ def test_there_is_always_one_cause_with_evidence(facts: BotFacts) -> None:
 def test_a_bare_401_is_never_logged_out(facts: BotFacts) -> None:
     proof = {LogEvent.DEVICE_REMOVED, LogEvent.LOGGED_OUT} & set(facts.log.since_opened)
     if diagnose(facts, NOW).cause is Cause.LOGGED_OUT:
-        assert proof or facts.paired_elsewhere
+        assert proof
 
 
 @given(facts_of_any_kind)
@@ -188,7 +183,5 @@ def test_creds_are_called_lost_only_with_a_sign_of_it(facts: BotFacts) -> None:
 
 @given(facts_of_any_kind)
 def test_without_any_word_nothing_is_certain(facts: BotFacts) -> None:
-    silent = facts._replace(
-        connection="unknown", creds=CredsFact.UNKNOWN, paired_elsewhere=False, running=None, log=LogFacts()
-    )
+    silent = facts._replace(connection="unknown", creds=CredsFact.UNKNOWN, running=None, log=LogFacts())
     assert diagnose(silent, NOW).confidence is not Confidence.CERTAIN

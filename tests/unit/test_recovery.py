@@ -19,6 +19,7 @@ MEANS = st.builds(
     has_snapshot=st.booleans(),
     stopped=st.booleans(),
     can_stop=st.booleans(),
+    has_creds=st.booleans(),
 )
 CAUSES = st.sampled_from(list(Cause))
 TRIED = st.sets(st.sampled_from([rung for rung in Rung if rung is not Rung.PERSON]))
@@ -69,7 +70,7 @@ def test_whatever_is_known_the_ladder_is_sound(cause: Cause, means: Means, tried
         assert cause is Cause.CREDS_LOST
         assert means.has_snapshot
         assert means.stopped or means.can_stop
-    if cause is Cause.CREDS_LOST and Rung.RESTORE not in tried:
+    if cause is Cause.CREDS_LOST and not (Rung.RESTORE in tried and means.has_creds):
         # A bot that starts without creds makes itself a new identity.
         assert not {Rung.RECONNECT, Rung.RESTART} & set(found)
     if Rung.RECONNECT in found:
