@@ -143,8 +143,9 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
     from baileys_tools.commands.notify import send_alerts
     from baileys_tools.domain.alerts import LookedAt
 
-    wanted = settings.sessions.companies
-    looked_at = LookedAt(MONITOR_CODES, frozenset({"", *wanted}) if wanted else None, report.unknown)
+    # What is spoken of no more, as its folder has been gone for a day, is not over because of that.
+    companies = frozenset({"", *(company.id for company in report.companies)})
+    looked_at = LookedAt(MONITOR_CODES, companies, report.unknown)
     outcome = send_alerts(state, settings, report.findings, report.now, looked_at, done=done)
     return report._replace(host=[*report.host, *outcome.findings])
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.errors import ExitCode
@@ -96,6 +97,11 @@ def unreadable(trouble: str, known: Look | None) -> Look:
     if known is None:
         return Look(Stamp(0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
     return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
+
+
+def without_files(look: Look) -> Look:
+    """Given the last look at a folder that has vanished, return what is left of it: no file, and so no creds."""
+    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsProblem.MISSING.value, full_at=0, size=0)
 
 
 def to_plain(look: Look) -> list[Any]:

@@ -234,6 +234,50 @@ def test_a_folder_that_vanishes_is_spoken_of_and_one_of_many_does_not_hide_the_o
     assert (host["code"], host["severity"]) == ("no-companies", "emergency")
 
 
+def test_of_a_folder_that_is_gone_nothing_is_counted_and_no_session_is_called_valid(tmp_path: Path) -> None:
+    root, metrics = tmp_path / "sessions", tmp_path / "bots.prom"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 160)
+    watch(root)
+    gone.rename(tmp_path / "aside")
+    company = watch(root, "--textfile", str(metrics))["companies"][1]
+    assert (company["company"], company["creds"], company["files"]) == ("2", "missing", 0)
+    assert company["by_kind"] == {}
+    assert 'baileys_tools_creds_valid{company="2"} 0\n' in metrics.read_text()
+    assert 'baileys_tools_counted_files{company="2"} 0\n' in metrics.read_text()
+    (tmp_path / "aside").rename(gone)
+    assert codes(watch(root)["companies"][1]) == {"file-count": "warning"}
+
+
+def test_a_folder_that_lost_its_session_and_then_vanishes_is_spoken_of(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    gone = full_folder(tmp_path, "2", 20)
+    watch(tmp_path)
+    for path in gone.iterdir():
+        path.unlink()
+    assert codes(watch(tmp_path)["companies"][1]) == {"creds-missing": "emergency"}
+    gone.rmdir()
+    assert codes(watch(tmp_path)["companies"][1]) == {"folder-gone": "critical"}
+
+
+def test_a_company_whose_name_is_no_text_is_watched_and_hides_nobody(tmp_path: Path) -> None:
+    strange = full_folder(tmp_path, os.fsdecode(b"b\xffd"), 160)
+    full_folder(tmp_path, "1", 160)
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+        for _ in range(2):
+            companies = watch(tmp_path, env=env)["companies"]
+            assert [one["counted_files"] for one in companies] == [160, 160]
+        (strange / "creds.json").write_bytes(b"")
+        watch(tmp_path, env=env)
+    first, second = (request.json["text"] for request in server.requests)
+    assert r"company b\xffd: 160 counted files" in first
+    assert r"company b\xffd: creds.json is empty" in second
+    assert "company 1" not in second
+    assert run_cli("trigger", "--sessions", tmp_path).returncode == 0
+    assert r"b\xffd" in run_cli("status", "--sessions", tmp_path).stdout
+
+
 def test_a_volume_that_is_not_mounted_is_an_emergency_at_every_pass(tmp_path: Path) -> None:
     root = tmp_path / "volume"
     full_folder(root, "1", 20)
@@ -508,6 +552,37 @@ def test_a_folder_that_is_not_looked_at_is_not_over(tmp_path: Path) -> None:
     assert "160 counted files" in texts[0]
     assert "cannot be read" in texts[1]
     assert "160" not in texts[1], "how many files there are is not known, so the level is not over"
+
+
+def test_a_company_that_is_spoken_of_no_more_is_not_over_before_it_is_back(tmp_path: Path) -> None:
+    faketime = require_tool("faketime")
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 160)
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+
+        def after(clock: str) -> list[str]:
+            before = len(server.requests)
+            subprocess.run(
+                [faketime, "-f", clock, COMMAND, "monitor-once", "-q", "--sessions", root],
+                env=scrubbed_environment(env),
+                check=False,
+                stdout=subprocess.DEVNULL,
+            )
+            return [request.json["text"] for request in server.requests[before:]]
+
+        assert "160 counted files" in after("+0m")[0]
+        gone.rename(tmp_path / "aside")
+        assert "is gone, and with it a linked session" in after("+1m")[0]
+        assert after("+1500m") == []
+        assert after("+1501m") == []
+        for n in range(20):
+            (tmp_path / "aside" / f"session-{4_917_000_000_000 + n}.0.json").unlink()
+        (tmp_path / "aside").rename(gone)
+        (text,) = after("+1502m")
+    assert text.startswith("OVER: 2 findings")
+    assert "is gone" in text
 
 
 def test_a_bot_that_is_not_connected_is_critical_and_one_that_does_not_answer_is_not(tmp_path: Path) -> None:
