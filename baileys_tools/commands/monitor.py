@@ -49,7 +49,12 @@ def monitor_command(flags: Mapping[str, object], config: str | None, options: Mo
         return _monitor(flags, config, options)
     except BaileysToolsError as error:
         print(unknown_text(error.message))
-        return UNKNOWN
+    except Exception as error:  # noqa: BLE001 - its exit code would be read as a warning about the bots
+        from baileys_tools.output.crash import report_crash
+
+        report_crash(error)
+        print(unknown_text(f"internal error: {type(error).__name__}; standard error says more"))
+    return UNKNOWN
 
 
 def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOptions) -> int:

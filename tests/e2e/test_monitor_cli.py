@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -387,6 +388,26 @@ def test_nagios_has_one_line_with_perfdata_and_unknown_for_what_could_not_be_loo
     assert (nowhere.returncode, nowhere.stdout.split(" - ")[0]) == (3, "UNKNOWN")
     broken = run_cli("monitor-once", "--nagios", "--sessions", tmp_path, env={"BAILEYS_TOOLS_NONSENSE": "1"})
     assert (broken.returncode, broken.stdout.split(" - ")[0]) == (3, "UNKNOWN")
+
+
+def test_an_internal_error_is_unknown_to_nagios_and_no_warning(tmp_path: Path) -> None:
+    crash = (
+        "import baileys_tools.commands.monitor as monitor; from baileys_tools.cli import main\n"
+        "monitor.look_once = None\nmain()"
+    )
+    full_folder(tmp_path, "1", 20)
+    run = subprocess.run(
+        [sys.executable, "-c", crash, "monitor-once", "--nagios", "--sessions", tmp_path],
+        env=scrubbed_environment({"TMPDIR": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (
+        3,
+        "UNKNOWN - internal error: TypeError; standard error says more\n",
+    )
+    assert "This is a bug" in run.stderr
 
 
 def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) -> None:
