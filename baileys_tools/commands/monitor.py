@@ -66,8 +66,26 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
         recorded(COMMAND, settings, now, quiet=options.quiet) as run,
     ):
         report = run_monitor(loaded, state, now, notify=options.notify)
+        if options.quiet and report.news:
+            report = _now_and_then(report, settings, state)
         run.ended(report.exit_code, companies=len(report.companies), findings=len(report.findings))
     return _show(report, options)
+
+
+def _now_and_then(report: MonitorReport, settings: Settings, state: State) -> MonitorReport:
+    """Return the report, while nothing can be remembered without news that cron would mail anew at every minute."""
+    from baileys_tools.state import last_told
+
+    if state.is_durable:
+        last_told.prepare(state.folder, last_told.PRINTED)
+        return report
+    from baileys_tools.commands.notify import rules_of
+    from baileys_tools.domain.findings import worst
+
+    said = worst(finding for finding in report.findings if (finding.code, finding.company) in report.news)
+    window = rules_of(settings.notify).window(said)
+    is_time = last_told.is_time(state.folder, last_told.PRINTED, said.rank, window, report.now)
+    return report if is_time else report._replace(news=frozenset())
 
 
 def _show(report: MonitorReport, options: MonitorOptions) -> int:

@@ -368,6 +368,29 @@ def test_cron_mails_nothing_on_a_healthy_day_and_each_thing_once_on_another(tmp_
     assert mail() == ""
 
 
+def test_without_a_memory_cron_mails_what_is_so_once_in_its_window_and_what_is_worse_at_once(
+    tmp_path: Path,
+) -> None:
+    folder = full_folder(tmp_path, "1", 160)
+
+    def mail() -> str:
+        return run_cli("monitor-once", "-q", "--sessions", tmp_path).stdout
+
+    assert "160 counted files" in mail()
+    connection = sqlite3.connect(Path(os.environ["BAILEYS_TOOLS_STATE_DIR"]) / "state.sqlite3")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    assert "160 counted files" in mail()
+    assert [mail(), mail()] == ["", ""]
+    (folder / "creds.json").write_bytes(b"")
+    assert "creds.json is empty" in mail()
+    assert mail() == ""
+    mark = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"]) / "printed.told"
+    quarter = timedelta(minutes=15, seconds=1).total_seconds()
+    os.utime(mark, (mark.stat().st_atime, mark.stat().st_mtime - quarter))
+    assert "creds.json is empty" in mail()
+
+
 # --- Nagios and Prometheus ----------------------------------------------------------------------------------
 
 
