@@ -47,7 +47,8 @@ MONITOR_CODES = SNAPSHOT_CODES | {
 class Stamp(NamedTuple):
     """What tells one state of a folder from another without listing it: times in ns, 0 for creds that are missing.
 
-    A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself.
+    A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself. Its
+    `creds_ctime` moves also where somebody changes who may read it.
     """
 
     folder_mtime: int
@@ -55,6 +56,7 @@ class Stamp(NamedTuple):
     creds_mtime: int
     creds_size: int
     creds_inode: int
+    creds_ctime: int
 
 
 class Look(NamedTuple):
@@ -95,7 +97,7 @@ class Look(NamedTuple):
 def unreadable(trouble: str, known: Look | None) -> Look:
     """Given why a folder cannot be read and the look before, return the look that says so."""
     if known is None:
-        return Look(Stamp(0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
+        return Look(Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
     return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
 
 

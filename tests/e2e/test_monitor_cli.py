@@ -162,6 +162,32 @@ def test_a_folder_that_stands_still_is_not_listed_again_and_one_that_moves_is(tm
     assert still.exists()
 
 
+def test_creds_that_the_bot_may_no_longer_read_are_an_emergency_and_over_within_one_pass(
+    tmp_path: Path,
+) -> None:
+    # Root without its right to read everything is a user like any other.
+    as_user = []
+    if os.geteuid() == 0:
+        as_user = [require_tool("setpriv"), "--bounding-set=-dac_override,-dac_read_search"]
+    folder = full_folder(tmp_path, "1", 20)
+
+    def found() -> dict[str, str]:
+        run = subprocess.run(
+            [*as_user, COMMAND, "monitor-once", "--json", "--sessions", tmp_path],
+            env=scrubbed_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return codes(json.loads(run.stdout)["companies"][0])
+
+    assert [found(), found()] == [{}, {}]
+    (folder / "creds.json").chmod(0)
+    assert found() == {"creds-unreadable": "emergency"}
+    (folder / "creds.json").chmod(0o600)
+    assert found() == {}
+
+
 def test_other_rules_are_applied_at_once_to_folders_that_stand_still(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 100)
     assert watch(tmp_path)["worst"] == "notice"
