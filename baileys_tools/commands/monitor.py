@@ -68,7 +68,13 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
         report = run_monitor(loaded, state, now, notify=options.notify)
         if options.quiet and report.news:
             report = _now_and_then(report, settings, state)
-        run.ended(report.exit_code, companies=len(report.companies), findings=len(report.findings))
+        run.ended(
+            report.exit_code,
+            report.removed,
+            companies=len(report.companies),
+            findings=len(report.findings),
+            removed=sum(report.removed.values()),
+        )
     return _show(report, options)
 
 
@@ -153,9 +159,9 @@ def _look_and_clean(
     full = _to_be_cleaned(report, state) if settings.monitor.auto_cleanup else []
     if not full:
         return report
-    cleaned, trouble = _clean(settings, root, full, state, now, done)
+    cleaned, removed, trouble = _clean(settings, root, full, state, now, done)
     after, _ = look_once(settings, root, state, now, asked)
-    return after._replace(news=report.news | after.news, cleaned=cleaned, trouble=trouble)
+    return after._replace(news=report.news | after.news, cleaned=cleaned, removed=removed, trouble=trouble)
 
 
 def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequence[Finding]) -> MonitorReport:
@@ -197,8 +203,8 @@ def _clean(
     state: State,
     now: datetime,
     done: list[Finding],
-) -> tuple[list[str], list[str]]:
-    """Clean full folders as `trigger` would; return a line for each that was cleaned, and what went wrong.
+) -> tuple[list[str], dict[str, int], list[str]]:
+    """Clean full folders as `trigger` would; return a line for each, how many files went, and what went wrong.
 
     What is worth telling others is added to `done`.
     """
@@ -210,9 +216,10 @@ def _clean(
             settings, root.path, companies, state, now, tell=lambda told: done.extend(told.news)
         )
     except BaileysToolsError as error:
-        return [], [f"auto_cleanup: {error.message}"]
-    lines = [cleaned_line(one) for one in report.companies if one.cleanup] if report is not None else []
-    return lines, []
+        return [], {}, [f"auto_cleanup: {error.message}"]
+    if report is None:
+        return [], {}, []
+    return [cleaned_line(one) for one in report.companies if one.cleanup], report.removed_by_company, []
 
 
 def _thin_now_and_then(state: State, now: datetime) -> None:

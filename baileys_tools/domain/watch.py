@@ -207,7 +207,8 @@ class MonitorReport(NamedTuple):
     """One pass over one sessions path. `host` are the findings that belong to no company.
 
     `news` are the findings, as (code, company), that were not there at the last pass or are worse than then.
-    `cleaned` says in a line for each company what `monitor.auto_cleanup` did; `trouble` has what went wrong with
+    `cleaned` says in a line for each company what `monitor.auto_cleanup` did, `removed` how many files went from each
+    that it cleaned; `trouble` has what went wrong with
     telling others (alerts, the metrics file). `unknown` are the companies, and the (company, code), of which this pass
     could not tell how they are: nothing of them is over.
     """
@@ -219,6 +220,7 @@ class MonitorReport(NamedTuple):
     host: Sequence[Finding] = ()
     news: frozenset[tuple[str, str]] = frozenset()
     cleaned: Sequence[str] = ()
+    removed: Mapping[str, int] = {}
     trouble: Sequence[str] = ()
     unknown: frozenset[str | Key] = frozenset()
 

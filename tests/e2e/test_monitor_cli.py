@@ -569,6 +569,11 @@ def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hou
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == ["company 1: automatic cleanup: 60 files removed, 125 counted files remain"]
     assert [company["counted_files"] for company in result["companies"]] == [125, 179]
+    status = json.loads(run_cli("status", "--json", "--sessions", tmp_path).stdout)
+    assert {one["company"]: one["last_cleanup_removed"] for one in status["companies"]} == {
+        "1": 60,
+        "2": None,
+    }
     for n in range(60):
         write_key(folder, f"session-{n}.0.json", timedelta(days=20))
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
