@@ -49,7 +49,12 @@ def monitor_command(flags: Mapping[str, object], config: str | None, options: Mo
         return _monitor(flags, config, options)
     except BaileysToolsError as error:
         print(unknown_text(error.message))
-        return UNKNOWN
+    except Exception as error:  # noqa: BLE001 - its exit code would be read as a warning about the bots
+        from baileys_tools.output.crash import report_crash
+
+        report_crash(error)
+        print(unknown_text(f"internal error: {type(error).__name__}; standard error says more"))
+    return UNKNOWN
 
 
 def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOptions) -> int:
@@ -61,8 +66,32 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
         recorded(COMMAND, settings, now, quiet=options.quiet) as run,
     ):
         report = run_monitor(loaded, state, now, notify=options.notify)
-        run.ended(report.exit_code, companies=len(report.companies), findings=len(report.findings))
+        if options.quiet and report.news:
+            report = _now_and_then(report, settings, state)
+        run.ended(
+            report.exit_code,
+            report.removed,
+            companies=len(report.companies),
+            findings=len(report.findings),
+            removed=sum(report.removed.values()),
+        )
     return _show(report, options)
+
+
+def _now_and_then(report: MonitorReport, settings: Settings, state: State) -> MonitorReport:
+    """Return the report, while nothing can be remembered without news that cron would mail anew at every minute."""
+    from baileys_tools.state import last_told
+
+    if state.is_durable:
+        last_told.prepare(state.folder, last_told.PRINTED)
+        return report
+    from baileys_tools.commands.notify import rules_of
+    from baileys_tools.domain.findings import worst
+
+    said = worst(finding for finding in report.findings if (finding.code, finding.company) in report.news)
+    window = rules_of(settings.notify).window(said)
+    is_time = last_told.is_time(state.folder, last_told.PRINTED, said.rank, window, report.now)
+    return report if is_time else report._replace(news=frozenset())
 
 
 def _show(report: MonitorReport, options: MonitorOptions) -> int:
@@ -130,9 +159,9 @@ def _look_and_clean(
     full = _to_be_cleaned(report, state) if settings.monitor.auto_cleanup else []
     if not full:
         return report
-    cleaned, trouble = _clean(settings, root, full, state, now, done)
+    cleaned, removed, trouble = _clean(settings, root, full, state, now, done)
     after, _ = look_once(settings, root, state, now, asked)
-    return after._replace(news=report.news | after.news, cleaned=cleaned, trouble=trouble)
+    return after._replace(news=report.news | after.news, cleaned=cleaned, removed=removed, trouble=trouble)
 
 
 def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequence[Finding]) -> MonitorReport:
@@ -143,8 +172,9 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
     from baileys_tools.commands.notify import send_alerts
     from baileys_tools.domain.alerts import LookedAt
 
-    wanted = settings.sessions.companies
-    looked_at = LookedAt(MONITOR_CODES, frozenset({"", *wanted}) if wanted else None, report.unknown)
+    # What is spoken of no more, as its folder has been gone for a day, is not over because of that.
+    companies = frozenset({"", *(company.id for company in report.companies)})
+    looked_at = LookedAt(MONITOR_CODES, companies, report.unknown)
     outcome = send_alerts(state, settings, report.findings, report.now, looked_at, done=done)
     return report._replace(host=[*report.host, *outcome.findings])
 
@@ -173,8 +203,8 @@ def _clean(
     state: State,
     now: datetime,
     done: list[Finding],
-) -> tuple[list[str], list[str]]:
-    """Clean full folders as `trigger` would; return a line for each that was cleaned, and what went wrong.
+) -> tuple[list[str], dict[str, int], list[str]]:
+    """Clean full folders as `trigger` would; return a line for each, how many files went, and what went wrong.
 
     What is worth telling others is added to `done`.
     """
@@ -186,9 +216,10 @@ def _clean(
             settings, root.path, companies, state, now, tell=lambda told: done.extend(told.news)
         )
     except BaileysToolsError as error:
-        return [], [f"auto_cleanup: {error.message}"]
-    lines = [cleaned_line(one) for one in report.companies if one.cleanup] if report is not None else []
-    return lines, []
+        return [], {}, [f"auto_cleanup: {error.message}"]
+    if report is None:
+        return [], {}, []
+    return [cleaned_line(one) for one in report.companies if one.cleanup], report.removed_by_company, []
 
 
 def _thin_now_and_then(state: State, now: datetime) -> None:

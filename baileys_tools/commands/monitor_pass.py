@@ -37,6 +37,7 @@ from baileys_tools.domain.watch import (
     is_worth_history,
     news_among,
     said_key,
+    without_files,
 )
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.state import memory
@@ -91,7 +92,7 @@ def look_once(
     for company_id, look in gone.items():
         company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
         finding = gone_finding(company.id, printable(company.path), look.was_linked)
-        watched.append(_watch(company, look, [finding], None, rules, False))
+        watched.append(_watch(company, without_files(look), [finding], None, rules, False))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
         *([_new_state(state)] if state.is_new else []),
@@ -200,7 +201,8 @@ def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> d
     gone = {}
     for company, look in known.items():
         since = look.gone_since or now
-        if company not in here and 0 <= now - since <= GONE_FOR.total_seconds() and look.files:
+        had_something = look.files > 0 or look.was_linked
+        if company not in here and 0 <= now - since <= GONE_FOR.total_seconds() and had_something:
             gone[company] = look._replace(gone_since=since, settled=False, findings=(), trouble="")
     return gone
 

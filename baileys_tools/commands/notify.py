@@ -161,21 +161,13 @@ def _without_memory(
 
 def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> bool:
     worst = max((alert.severity for alert in alerts), key=lambda one: one.rank)
-    window = rules.window(worst)
-    mark = last_told.last(folder)
-    if mark is not None and timedelta() <= now - mark.at < window and worst.rank <= mark.rank:
-        return False
-    if last_told.mark(folder, now, worst.rank):
-        return True
-    # Not even a time stamp: the first minute of each window, by the clock alone.
-    minutes = max(1, window // timedelta(minutes=1))
-    return int(now.timestamp()) // 60 % minutes == 0
+    return last_told.is_time(folder, last_told.ALERTS, worst.rank, rules.window(worst), now)
 
 
 def _sent(
     state: State, settings: Settings, told: Sequence[Alert], now: datetime, channels: Sequence[Channel]
 ) -> tuple[tuple[ChannelResult, ...], tuple[Finding, ...]]:
-    last_told.prepare(state.folder)
+    last_told.prepare(state.folder, last_told.ALERTS)
     waiting = memory.waiting(state)
     if not waiting:
         return (), ()

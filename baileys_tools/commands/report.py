@@ -80,7 +80,12 @@ def fleet_report(
     """Return how the companies are that the settings choose, and their history for that long."""
     status = fleet_status(settings, root_path, state, now)
     since = now - length
-    cleanups = [to_seconds(run.started) for command in CLEANERS for run in runs_since(state, since, command)]
+    cleanups = [
+        to_seconds(run.started)
+        for command in CLEANERS
+        for run in runs_since(state, since, command)
+        if run.counts.get("removed") != 0
+    ]
     marks = marks_for(len(status.companies))
     snapshots = _snapshots(settings, [company.id for company in status.companies], since, marks)
     most = points_for(len(status.companies))

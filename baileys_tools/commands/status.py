@@ -26,8 +26,8 @@ from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
 from baileys_tools.state.spool import take_in
 
-CLEANERS = ("cleanup", "trigger")
-"""The commands whose work in a company is a cleanup."""
+CLEANERS = ("cleanup", "trigger", "monitor-once")
+"""The commands whose work in a company is a cleanup (of the last one, by `monitor.auto_cleanup`)."""
 
 
 def status_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:

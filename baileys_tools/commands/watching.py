@@ -130,7 +130,7 @@ def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, tas
 
 def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
     company, before = task.company, task.known
-    stamp = task.stamp or Stamp(0, 0, 0, 0, 0)
+    stamp = task.stamp or Stamp(0, 0, 0, 0, 0, 0)
     facts, settled = list_folder(folder, stamp)
     count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.errors import ExitCode
@@ -46,7 +47,8 @@ MONITOR_CODES = SNAPSHOT_CODES | {
 class Stamp(NamedTuple):
     """What tells one state of a folder from another without listing it: times in ns, 0 for creds that are missing.
 
-    A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself.
+    A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself. Its
+    `creds_ctime` moves also where somebody changes who may read it.
     """
 
     folder_mtime: int
@@ -54,6 +56,7 @@ class Stamp(NamedTuple):
     creds_mtime: int
     creds_size: int
     creds_inode: int
+    creds_ctime: int
 
 
 class Look(NamedTuple):
@@ -94,8 +97,13 @@ class Look(NamedTuple):
 def unreadable(trouble: str, known: Look | None) -> Look:
     """Given why a folder cannot be read and the look before, return the look that says so."""
     if known is None:
-        return Look(Stamp(0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
+        return Look(Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
     return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
+
+
+def without_files(look: Look) -> Look:
+    """Given the last look at a folder that has vanished, return what is left of it: no file, and so no creds."""
+    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsProblem.MISSING.value, full_at=0, size=0)
 
 
 def to_plain(look: Look) -> list[Any]:
@@ -199,7 +207,8 @@ class MonitorReport(NamedTuple):
     """One pass over one sessions path. `host` are the findings that belong to no company.
 
     `news` are the findings, as (code, company), that were not there at the last pass or are worse than then.
-    `cleaned` says in a line for each company what `monitor.auto_cleanup` did; `trouble` has what went wrong with
+    `cleaned` says in a line for each company what `monitor.auto_cleanup` did, `removed` how many files went from each
+    that it cleaned; `trouble` has what went wrong with
     telling others (alerts, the metrics file). `unknown` are the companies, and the (company, code), of which this pass
     could not tell how they are: nothing of them is over.
     """
@@ -211,6 +220,7 @@ class MonitorReport(NamedTuple):
     host: Sequence[Finding] = ()
     news: frozenset[tuple[str, str]] = frozenset()
     cleaned: Sequence[str] = ()
+    removed: Mapping[str, int] = {}
     trouble: Sequence[str] = ()
     unknown: frozenset[str | Key] = frozenset()
 

@@ -28,8 +28,10 @@ def stamp_of(root: int, company: Company) -> Stamp | None:
     try:
         creds = os.stat(f"{company.entry}/{CREDS}", dir_fd=root, follow_symlinks=False)
     except FileNotFoundError:
-        return Stamp(folder.st_mtime_ns, folder.st_ino, 0, 0, 0)
-    return Stamp(folder.st_mtime_ns, folder.st_ino, creds.st_mtime_ns, creds.st_size, creds.st_ino)
+        return Stamp(folder.st_mtime_ns, folder.st_ino, 0, 0, 0, 0)
+    return Stamp(
+        folder.st_mtime_ns, folder.st_ino, creds.st_mtime_ns, creds.st_size, creds.st_ino, creds.st_ctime_ns
+    )
 
 
 def list_folder(folder: int, stamp: Stamp) -> tuple[FolderFacts, bool]:

@@ -110,17 +110,18 @@ class State:
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Given a query, return its rows. A database that fails here is replaced by what could be saved of it."""
         found: list[tuple[Any, ...]] = self._try(
-            lambda connection: connection.execute(sql, values).fetchall()
+            lambda connection: connection.execute(sql, _bindable(values)).fetchall()
         )
-        return found
+        return [_read(row) if bytes in map(type, row) else row for row in found]
 
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
         """Given a statement that writes, return how many rows it changed. Alone, it is a transaction."""
-        return int(self._try(lambda connection: connection.execute(sql, values).rowcount))
+        return int(self._try(lambda connection: connection.execute(sql, _bindable(values)).rowcount))
 
     def change_many(self, sql: str, values: Sequence[Sequence[object]]) -> int:
         """Given a statement and a row of values for each time, return how many rows were changed."""
-        return int(self._try(lambda connection: connection.executemany(sql, values).rowcount))
+        rows = [_bindable(row) for row in values]
+        return int(self._try(lambda connection: connection.executemany(sql, rows).rowcount))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -337,6 +338,27 @@ def open_state(folder: str, now: datetime) -> State:
     state = State(folder, now)
     state.open()
     return state
+
+
+def _bindable(values: Sequence[object]) -> Sequence[object]:
+    """Return the values as SQLite takes them: text that is no UTF-8, as the name of a folder can be, as its bytes."""
+    return [
+        os.fsencode(one) if isinstance(one, str) and not one.isascii() and not _is_utf8(one) else one
+        for one in values
+    ]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row as it was given to `_bindable`; no table has bytes of another kind."""
+    return tuple(os.fsdecode(one) if isinstance(one, bytes) else one for one in row)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -7,12 +7,14 @@ this, a finding that cannot be remembered as told would be told anew each minute
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from baileys_tools.state.database import from_seconds, to_seconds
 
-FILE = "alerts.told"
+ALERTS = "alerts.told"
+PRINTED = "printed.told"
+"""What `monitor-once --quiet` printed, which cron mails."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -23,9 +25,24 @@ class Mark(NamedTuple):
     rank: int
 
 
-def prepare(folder: str) -> None:
+def is_time(folder: str, file: str, rank: int, window: timedelta, now: datetime) -> bool:
+    """Whether what is this bad (a severity's rank) is to be told now, at most once in `window`; if so, mark it.
+
+    What is worse than the last time is told at once.
+    """
+    before = last(folder, file)
+    if before is not None and timedelta() <= now - before.at < window and rank <= before.rank:
+        return False
+    if mark(folder, file, now, rank):
+        return True
+    # Not even a time stamp: the first minute of each window, by the clock alone.
+    minutes = max(1, window // timedelta(minutes=1))
+    return int(now.timestamp()) // 60 % minutes == 0
+
+
+def prepare(folder: str, file: str) -> None:
     """Make the file while there is room. Nothing happens when it cannot be made."""
-    path = os.path.join(folder, FILE)
+    path = os.path.join(folder, file)
     try:
         if not os.path.lexists(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -35,20 +52,20 @@ def prepare(folder: str) -> None:
         return
 
 
-def last(folder: str) -> Mark | None:
+def last(folder: str, file: str) -> Mark | None:
     """Return the mark, None when there is no file."""
     try:
-        found = os.stat(os.path.join(folder, FILE), follow_symlinks=False)
+        found = os.stat(os.path.join(folder, file), follow_symlinks=False)
     except OSError:
         return None
     return Mark(from_seconds(found.st_mtime_ns // _NANOSECONDS), found.st_mtime_ns % _NANOSECONDS)
 
 
-def mark(folder: str, now: datetime, rank: int) -> bool:
+def mark(folder: str, file: str, now: datetime, rank: int) -> bool:
     """Set the mark; return whether that could be done."""
     stamp = to_seconds(now) * _NANOSECONDS + rank
     try:
-        os.utime(os.path.join(folder, FILE), ns=(stamp, stamp), follow_symlinks=False)
+        os.utime(os.path.join(folder, file), ns=(stamp, stamp), follow_symlinks=False)
     except OSError:
         return False
     return True

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,6 +162,32 @@ def test_a_folder_that_stands_still_is_not_listed_again_and_one_that_moves_is(tm
     assert still.exists()
 
 
+def test_creds_that_the_bot_may_no_longer_read_are_an_emergency_and_over_within_one_pass(
+    tmp_path: Path,
+) -> None:
+    # Root without its right to read everything is a user like any other.
+    as_user = []
+    if os.geteuid() == 0:
+        as_user = [require_tool("setpriv"), "--bounding-set=-dac_override,-dac_read_search"]
+    folder = full_folder(tmp_path, "1", 20)
+
+    def found() -> dict[str, str]:
+        run = subprocess.run(
+            [*as_user, COMMAND, "monitor-once", "--json", "--sessions", tmp_path],
+            env=scrubbed_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return codes(json.loads(run.stdout)["companies"][0])
+
+    assert [found(), found()] == [{}, {}]
+    (folder / "creds.json").chmod(0)
+    assert found() == {"creds-unreadable": "emergency"}
+    (folder / "creds.json").chmod(0o600)
+    assert found() == {}
+
+
 def test_other_rules_are_applied_at_once_to_folders_that_stand_still(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 100)
     assert watch(tmp_path)["worst"] == "notice"
@@ -232,6 +259,50 @@ def test_a_folder_that_vanishes_is_spoken_of_and_one_of_many_does_not_hide_the_o
     shutil.rmtree(tmp_path / "company_1")
     (host,) = [one for one in watch(tmp_path)["host"] if one["severity"] != "notice"]
     assert (host["code"], host["severity"]) == ("no-companies", "emergency")
+
+
+def test_of_a_folder_that_is_gone_nothing_is_counted_and_no_session_is_called_valid(tmp_path: Path) -> None:
+    root, metrics = tmp_path / "sessions", tmp_path / "bots.prom"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 160)
+    watch(root)
+    gone.rename(tmp_path / "aside")
+    company = watch(root, "--textfile", str(metrics))["companies"][1]
+    assert (company["company"], company["creds"], company["files"]) == ("2", "missing", 0)
+    assert company["by_kind"] == {}
+    assert 'baileys_tools_creds_valid{company="2"} 0\n' in metrics.read_text()
+    assert 'baileys_tools_counted_files{company="2"} 0\n' in metrics.read_text()
+    (tmp_path / "aside").rename(gone)
+    assert codes(watch(root)["companies"][1]) == {"file-count": "warning"}
+
+
+def test_a_folder_that_lost_its_session_and_then_vanishes_is_spoken_of(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    gone = full_folder(tmp_path, "2", 20)
+    watch(tmp_path)
+    for path in gone.iterdir():
+        path.unlink()
+    assert codes(watch(tmp_path)["companies"][1]) == {"creds-missing": "emergency"}
+    gone.rmdir()
+    assert codes(watch(tmp_path)["companies"][1]) == {"folder-gone": "critical"}
+
+
+def test_a_company_whose_name_is_no_text_is_watched_and_hides_nobody(tmp_path: Path) -> None:
+    strange = full_folder(tmp_path, os.fsdecode(b"b\xffd"), 160)
+    full_folder(tmp_path, "1", 160)
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+        for _ in range(2):
+            companies = watch(tmp_path, env=env)["companies"]
+            assert [one["counted_files"] for one in companies] == [160, 160]
+        (strange / "creds.json").write_bytes(b"")
+        watch(tmp_path, env=env)
+    first, second = (request.json["text"] for request in server.requests)
+    assert r"company b\xffd: 160 counted files" in first
+    assert r"company b\xffd: creds.json is empty" in second
+    assert "company 1" not in second
+    assert run_cli("trigger", "--sessions", tmp_path).returncode == 0
+    assert r"b\xffd" in run_cli("status", "--sessions", tmp_path).stdout
 
 
 def test_a_volume_that_is_not_mounted_is_an_emergency_at_every_pass(tmp_path: Path) -> None:
@@ -323,6 +394,29 @@ def test_cron_mails_nothing_on_a_healthy_day_and_each_thing_once_on_another(tmp_
     assert mail() == ""
 
 
+def test_without_a_memory_cron_mails_what_is_so_once_in_its_window_and_what_is_worse_at_once(
+    tmp_path: Path,
+) -> None:
+    folder = full_folder(tmp_path, "1", 160)
+
+    def mail() -> str:
+        return run_cli("monitor-once", "-q", "--sessions", tmp_path).stdout
+
+    assert "160 counted files" in mail()
+    connection = sqlite3.connect(Path(os.environ["BAILEYS_TOOLS_STATE_DIR"]) / "state.sqlite3")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    assert "160 counted files" in mail()
+    assert [mail(), mail()] == ["", ""]
+    (folder / "creds.json").write_bytes(b"")
+    assert "creds.json is empty" in mail()
+    assert mail() == ""
+    mark = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"]) / "printed.told"
+    quarter = timedelta(minutes=15, seconds=1).total_seconds()
+    os.utime(mark, (mark.stat().st_atime, mark.stat().st_mtime - quarter))
+    assert "creds.json is empty" in mail()
+
+
 # --- Nagios and Prometheus ----------------------------------------------------------------------------------
 
 
@@ -343,6 +437,26 @@ def test_nagios_has_one_line_with_perfdata_and_unknown_for_what_could_not_be_loo
     assert (nowhere.returncode, nowhere.stdout.split(" - ")[0]) == (3, "UNKNOWN")
     broken = run_cli("monitor-once", "--nagios", "--sessions", tmp_path, env={"BAILEYS_TOOLS_NONSENSE": "1"})
     assert (broken.returncode, broken.stdout.split(" - ")[0]) == (3, "UNKNOWN")
+
+
+def test_an_internal_error_is_unknown_to_nagios_and_no_warning(tmp_path: Path) -> None:
+    crash = (
+        "import baileys_tools.commands.monitor as monitor; from baileys_tools.cli import main\n"
+        "monitor.look_once = None\nmain()"
+    )
+    full_folder(tmp_path, "1", 20)
+    run = subprocess.run(
+        [sys.executable, "-c", crash, "monitor-once", "--nagios", "--sessions", tmp_path],
+        env=scrubbed_environment({"TMPDIR": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (
+        3,
+        "UNKNOWN - internal error: TypeError; standard error says more\n",
+    )
+    assert "This is a bug" in run.stderr
 
 
 def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) -> None:
@@ -455,6 +569,11 @@ def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hou
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == ["company 1: automatic cleanup: 60 files removed, 125 counted files remain"]
     assert [company["counted_files"] for company in result["companies"]] == [125, 179]
+    status = json.loads(run_cli("status", "--json", "--sessions", tmp_path).stdout)
+    assert {one["company"]: one["last_cleanup_removed"] for one in status["companies"]} == {
+        "1": 60,
+        "2": None,
+    }
     for n in range(60):
         write_key(folder, f"session-{n}.0.json", timedelta(days=20))
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
@@ -508,6 +627,37 @@ def test_a_folder_that_is_not_looked_at_is_not_over(tmp_path: Path) -> None:
     assert "160 counted files" in texts[0]
     assert "cannot be read" in texts[1]
     assert "160" not in texts[1], "how many files there are is not known, so the level is not over"
+
+
+def test_a_company_that_is_spoken_of_no_more_is_not_over_before_it_is_back(tmp_path: Path) -> None:
+    faketime = require_tool("faketime")
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 160)
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+
+        def after(clock: str) -> list[str]:
+            before = len(server.requests)
+            subprocess.run(
+                [faketime, "-f", clock, COMMAND, "monitor-once", "-q", "--sessions", root],
+                env=scrubbed_environment(env),
+                check=False,
+                stdout=subprocess.DEVNULL,
+            )
+            return [request.json["text"] for request in server.requests[before:]]
+
+        assert "160 counted files" in after("+0m")[0]
+        gone.rename(tmp_path / "aside")
+        assert "is gone, and with it a linked session" in after("+1m")[0]
+        assert after("+1500m") == []
+        assert after("+1501m") == []
+        for n in range(20):
+            (tmp_path / "aside" / f"session-{4_917_000_000_000 + n}.0.json").unlink()
+        (tmp_path / "aside").rename(gone)
+        (text,) = after("+1502m")
+    assert text.startswith("OVER: 2 findings")
+    assert "is gone" in text
 
 
 def test_a_bot_that_is_not_connected_is_critical_and_one_that_does_not_answer_is_not(tmp_path: Path) -> None:

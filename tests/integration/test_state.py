@@ -82,6 +82,21 @@ def test_what_was_written_is_there_the_next_time(tmp_path: Path, now: datetime) 
         assert incidents.open_incident(state, "1001", "again", now) != number
 
 
+def test_a_company_whose_name_is_no_text_is_remembered_by_its_exact_bytes(
+    tmp_path: Path, now: datetime
+) -> None:
+    strange, other = os.fsdecode(b"b\xffd"), os.fsdecode(b"b\xfed")
+    with open_state(str(tmp_path), now) as state:
+        observe(state, [an_observation(strange, now), an_observation(other, now, 7)])
+        record(state, [a_run("a", now)._replace(companies={strange: 2})])
+        memory.keep(state, "key", strange, strange)
+    with open_state(str(tmp_path), now) as state:
+        assert last_observations(state)[strange] == an_observation(strange, now)
+        assert [one.counted for one in history(state, other, now)] == [7]
+        assert last_in_companies(state, "cleanup")[strange].changed == 2
+        assert memory.recall_all(state, "key") == {strange: strange}
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path, now: datetime) -> None:
     with open_state(str(tmp_path), now) as state:
         with pytest.raises(ValueError, match="no"), state.transaction():

@@ -44,7 +44,7 @@ AT = datetime.fromtimestamp(NOW, UTC)
 HOUR = 3_600
 PACKAGE = Path(__file__).parents[2] / "baileys_tools"
 
-LOOK = Look(Stamp(1, 2, 3, 4, 5), True, 100, 0, {"session": 100}, "valid", True, NOW, 9, NOW, 0, ())
+LOOK = Look(Stamp(1, 2, 3, 4, 5, 6), True, 100, 0, {"session": 100}, "valid", True, NOW, 9, NOW, 0, ())
 
 
 def finding(code: str, severity: Severity, company: str = "1") -> Finding:
@@ -65,7 +65,7 @@ findings = st.builds(
 numbers = st.integers(0, 2**62)
 looks = st.builds(
     Look,
-    stamp=st.builds(Stamp, numbers, numbers, numbers, numbers, numbers),
+    stamp=st.builds(Stamp, numbers, numbers, numbers, numbers, numbers, numbers),
     settled=st.booleans(),
     files=numbers,
     guarded=numbers,
