@@ -20,7 +20,7 @@ from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
-from baileys_tools.domain.diagnosis import Diagnosis, diagnose
+from baileys_tools.domain.diagnosis import Cause, Diagnosis, diagnose
 from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
 from baileys_tools.domain.recovery_report import (
     CODES,
@@ -174,7 +174,7 @@ def run_recover(
         )
         answers = connections(job.settings, [company.id for company in job.companies])
         looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
-        away = [one for one in looked if one.ending is not Ending.WELL]
+        away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         if acts:
             looked = [
@@ -201,8 +201,10 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
     _, diagnosis, means = _look(job, company, connection)
     if diagnosis.is_healthy:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
-    steps = ladder(diagnosis, means, job.limits)
     person = checklist(diagnosis, means, (), company.id)
+    if diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING) and not means.can_see:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.UNKNOWN, person=person)
+    steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
 
 

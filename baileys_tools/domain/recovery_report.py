@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """Something is wrong, and nothing was done: a dry run, or nobody said yes."""
     RECOVERED = "recovered"
     PERSON = "needs-person"
+    UNKNOWN = "unknown"
+    """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
 
 
 @dataclass(frozen=True, slots=True)

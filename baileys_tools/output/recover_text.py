@@ -18,6 +18,7 @@ _WORDS = {
     Ending.PLANNED: ("away", "red"),
     Ending.RECOVERED: ("recovered", "green"),
     Ending.PERSON: ("needs a person", "red"),
+    Ending.UNKNOWN: ("not known whether it is away", "yellow"),
 }
 
 
@@ -38,7 +39,7 @@ def company_text(company: CompanyRecovery, style: Style, *, verbose: bool) -> st
 
 def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator[str]:
     word, colour = _WORDS[company.ending]
-    cause = "" if company.ending is Ending.WELL else f": {_cause(company.first)}"
+    cause = "" if company.ending in (Ending.WELL, Ending.UNKNOWN) else f": {_cause(company.first)}"
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
     if company.ending is Ending.WELL and not verbose:
         return
@@ -53,7 +54,7 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
             if step.rung is not Rung.PERSON:
                 yield from _wrapped(f"step {number}", step.text)
     is_hopeless = company.ending is Ending.PLANNED and company.steps[0].rung is Rung.PERSON
-    if company.ending is Ending.PERSON or is_hopeless:
+    if company.ending in (Ending.PERSON, Ending.UNKNOWN) or is_hopeless:
         for line in company.person:
             yield from _wrapped("person", line)
 

@@ -101,6 +101,7 @@ def check(watched: Watched, minute: float) -> None:
     status = watched.status()
     assert {job["verdict"] for job in status.values()} == {"ok"}, (status, watched.log())
     assert set(status) == {job.command for job in HERE}
+    assert "away" not in watched.log(), "nothing here could tell whether a bot is away"
     mails = watched.host.mails()
     assert mails, "cron can send mail here: somebody else's line does"
     assert all("somebody else has something to say" in mail for mail in mails)

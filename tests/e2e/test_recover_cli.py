@@ -256,3 +256,26 @@ def test_an_alert_goes_out_once_and_an_end_of_it(folder: Path) -> None:
             recover(folder, "--yes", env=api_env(server) | env)
         assert len(hook.requests) == 2
         assert b"recovered" in hook.requests[1].body
+
+
+def test_a_host_without_an_api_and_without_logs_is_told_of_nothing_that_nobody_knows(folder: Path) -> None:
+    from tests.servers import Reply, answering
+
+    with answering(lambda _: Reply({})) as hook:
+        env = {"NOTIFICATION_WEBHOOK": hook.url}
+        from_cron = run_cli("recover", "--quiet", env=env_of(folder) | env)
+        assert (from_cron.returncode, from_cron.stdout, from_cron.stderr) == (0, "", "")
+        found = recover(folder, "--yes", env=env)
+        assert (found["status"], found["steps"], found["tried"]) == ("unknown", [], [])
+        assert "bot_api or logs in the settings" in found["person"][0]
+        shown = run_cli("recover", env=env_of(folder) | env).stdout
+        assert "not known whether it is away" in shown
+        assert "Nothing was done" not in shown
+        assert hook.requests == []
+
+
+def test_a_process_that_runs_is_no_sign_of_a_bot_that_is_away(folder: Path) -> None:
+    pidfile = folder.parents[1] / "bot.pid"
+    pidfile.write_text(f"{os.getpid()}\n")
+    found = recover(folder, "--yes", env={"BAILEYS_TOOLS_PROCESS__PIDFILE": str(pidfile)})
+    assert (found["status"], found["steps"]) == ("unknown", [])
