@@ -37,12 +37,13 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """Our jobs: installed, and run."""
     from baileys_tools.commands.cron import log_path, read_tab
+    from baileys_tools.commands.cron_run import is_at_work
     from baileys_tools.commands.cron_status import states_of
     from baileys_tools.domain.cron import split
     from baileys_tools.domain.cron_status import Verdict
 
     settings = loaded.settings
-    if _is_alive(settings, now):
+    if is_at_work(settings, now):
         yield ok("cron", "`cron run` is at work")
         return
     own = split(_own_tab())[1]
@@ -78,16 +79,6 @@ def _own_tab() -> bytes:
     from baileys_tools.commands.cron import read_tab
 
     return (read_tab(system=False) or b"") if which("crontab") else b""
-
-
-def _is_alive(settings: Settings, now: datetime) -> bool:
-    from baileys_tools.commands.cron_run import ALIVE
-
-    try:
-        touched = os.stat(os.path.join(settings.state.dir, ALIVE)).st_mtime
-    except OSError:
-        return False
-    return now.timestamp() - touched < 180
 
 
 def _has_timers() -> bool:
