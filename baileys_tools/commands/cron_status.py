@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from shutil import which
 
 from baileys_tools.commands.cron import (
     INSTALLED,
@@ -24,6 +25,8 @@ from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, inst
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
 
+LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
+
 
 def status_command(
     flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
@@ -35,9 +38,14 @@ def status_command(
     if not system and is_at_work(loaded.settings, now):
         states, place, log = states_of_run(loaded, now), "`cron run`", None
     else:
-        states = states_of(split(read_tab(system=system) or b"")[1], loaded, now, system=system)
+        # Where systemd has the jobs, cron need not be there at all.
+        tab = read_tab(system=system) if system or which("crontab") or not has_timers() else None
+        states = states_of(split(tab or b"")[1], loaded, now, system=system)
         place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
-    code = exit_code_of(states)
+    by_timers = not states and has_timers()
+    code = ExitCode.DONE if by_timers else exit_code_of(states)
+    if by_timers:
+        place = "systemd timers"
     if as_json:
         from baileys_tools.output.cron_text import status_json
         from baileys_tools.output.json_text import envelope
@@ -47,8 +55,19 @@ def status_command(
         from baileys_tools.output.cron_text import status_text
         from baileys_tools.output.terminal import Style
 
-        print(status_text(states, place, log, now, Style()), file=sys.stderr if quiet else sys.stdout)
+        text = f"systemd runs the jobs: {LIST_TIMERS}"
+        if not by_timers:
+            text = status_text(states, place, log, now, Style())
+        print(text, file=sys.stderr if quiet else sys.stdout)
     return code
+
+
+def has_timers() -> bool:
+    """Whether the units of `cron show --systemd` are installed, so that the crontab need not have the jobs."""
+    return any(
+        os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
+        for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user"))
+    )
 
 
 def states_of_run(loaded: LoadedSettings, now: datetime) -> list[JobState]:
