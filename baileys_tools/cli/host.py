@@ -170,9 +170,7 @@ def doctor(
 
 @app.command()
 def watch(
-    interval: Annotated[
-        str, typer.Option("--interval", metavar="TIME", help="How often to look. [default: 15s]")
-    ] = "15s",
+    interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="How often to look.")] = "15s",
     company: CompanyOption = None,
     sessions: SessionsOption = None,
     config: ConfigOption = None,

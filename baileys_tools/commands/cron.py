@@ -27,7 +27,7 @@ from baileys_tools.integrations import crontab
 from baileys_tools.units import printable
 
 INSTALLED = "cron-installed"
-"""Under this key the state keeps when `cron install` last changed something."""
+"""Under this key the state keeps when `cron install` last changed something, or `cron run` started."""
 
 
 class Account(NamedTuple):
@@ -108,9 +108,10 @@ def install_command(
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
     changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
     if changed and not dry_run:
-        _note_installation(setup.state_dir, setup.account)
-        if setup.log.path:
-            with crontab.acting_as(setup.account.uid, setup.account.gid):
+        load_before_acting()
+        with crontab.acting_as(setup.account.uid, setup.account.gid):
+            note_installation(setup.state_dir)
+            if setup.log.path:
                 crontab.prepare_log(setup.log.path)
         if not quiet:
             print(f"{len(setup.entries)} jobs run from now on")
@@ -185,18 +186,23 @@ def setup_of(
         notes.append(f"Without {left_out}: there is no backup.path in the settings.")
     alone = settings_alone(loaded, account)
     state_dir = state_dir_of(loaded, alone)
-    options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
-    entries = plan_entries(
-        _times(loaded, os.uname().nodename if host is None else host),
-        own_command(),
-        options,
-        has_repository=settings.backup.path is not None,
-    )
+    entries = entries_for(loaded, host)
     log = Log("" if settings.cron.journal else log_path(settings, state_dir))
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
     writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
     return Setup(account, entries, carried_settings(loaded, alone), log, notes, state_dir, writable)
+
+
+def entries_for(loaded: LoadedSettings, host: str | None = None) -> list[Entry]:
+    """Given the settings in force, return the jobs of this host, or of the one named."""
+    options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
+    return plan_entries(
+        _times(loaded, os.uname().nodename if host is None else host),
+        own_command(),
+        options,
+        has_repository=loaded.settings.backup.path is not None,
+    )
 
 
 def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
@@ -285,14 +291,13 @@ def _is_secret(value: object) -> bool:
     return isinstance(value, Secret) or (isinstance(value, tuple) and any(map(_is_secret, value)))
 
 
-def _note_installation(state_dir: str, account: Account) -> None:
-    """Remember when the jobs were installed: before their first time, none is missed."""
+def note_installation(state_dir: str) -> None:
+    """Remember when the jobs were installed, or `cron run` started: before their first time, none is missed."""
     from baileys_tools.state.database import open_state, to_seconds
     from baileys_tools.state.memory import keep
 
-    load_before_acting()
     now = datetime.now(UTC)
-    with crontab.acting_as(account.uid, account.gid), open_state(state_dir, now) as state:
+    with open_state(state_dir, now) as state:
         keep(state, INSTALLED, to_seconds(now))
 
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
-from baileys_tools.commands.cron import setup_of
-from baileys_tools.config import load_settings
+from baileys_tools.commands.cron import carried_settings, entries_for, note_installation
+from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cron import Entry, due_at
 from baileys_tools.errors import ExitCode
 from baileys_tools.units import printable
@@ -31,12 +31,25 @@ PATIENCE = 25.0
 def run_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
     """Given the command line, run the jobs until a signal says to stop."""
     loaded = load_settings(flags, os.environ, config=config)
-    setup = setup_of(loaded)
-    print(f"{len(setup.entries)} jobs:", file=sys.stderr)
-    for entry in setup.entries:
+    require_sessions_path(loaded)
+    entries = entries_for(loaded)
+    # The jobs have the environment of this process, secrets and all; only what a flag says is carried along.
+    variables = carried_settings(loaded, load_settings({}, os.environ, config=loaded.config_file))
+    print(f"{len(entries)} jobs:", file=sys.stderr)
+    for entry in entries:
         print(f"  {entry.time:16} {printable(' '.join(entry.words[1:]))}", file=sys.stderr)
     alive = os.path.join(loaded.settings.state.dir, ALIVE)
-    return Scheduler(setup.entries, {**os.environ, **setup.variables}, alive).run()
+    note_installation(loaded.settings.state.dir)
+    return Scheduler(entries, {**os.environ, **variables}, alive).run()
+
+
+def is_at_work(settings: Settings, now: datetime) -> bool:
+    """Whether a `cron run` with this state folder has shown itself in the last three minutes."""
+    try:
+        touched = os.stat(os.path.join(settings.state.dir, ALIVE)).st_mtime
+    except OSError:
+        return False
+    return now.timestamp() - touched < 180
 
 
 class Scheduler:

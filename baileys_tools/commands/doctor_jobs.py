@@ -37,19 +37,20 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """Our jobs: installed, and run."""
     from baileys_tools.commands.cron import log_path, read_tab
-    from baileys_tools.commands.cron_status import states_of
+    from baileys_tools.commands.cron_run import is_at_work
+    from baileys_tools.commands.cron_status import LIST_TIMERS, has_timers, states_of
     from baileys_tools.domain.cron import split
     from baileys_tools.domain.cron_status import Verdict
 
     settings = loaded.settings
-    if _is_alive(settings, now):
+    if is_at_work(settings, now):
         yield ok("cron", "`cron run` is at work")
         return
     own = split(_own_tab())[1]
     system = split(read_tab(system=True) or b"")[1]
     if not own and not system:
-        if _has_timers():
-            yield ok("cron", "systemd timers: systemctl list-timers 'baileys-tools*'")
+        if has_timers():
+            yield ok("cron", f"systemd timers: {LIST_TIMERS}")
             return
         yield warning(
             "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
@@ -78,23 +79,6 @@ def _own_tab() -> bytes:
     from baileys_tools.commands.cron import read_tab
 
     return (read_tab(system=False) or b"") if which("crontab") else b""
-
-
-def _is_alive(settings: Settings, now: datetime) -> bool:
-    from baileys_tools.commands.cron_run import ALIVE
-
-    try:
-        touched = os.stat(os.path.join(settings.state.dir, ALIVE)).st_mtime
-    except OSError:
-        return False
-    return now.timestamp() - touched < 180
-
-
-def _has_timers() -> bool:
-    return any(
-        os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
-        for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user"))
-    )
 
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:

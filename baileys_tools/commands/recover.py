@@ -201,10 +201,10 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
     _, diagnosis, means = _look(job, company, connection)
     if diagnosis.is_healthy:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
-    if diagnosis.cause is Cause.UNKNOWN and not means.can_see:
-        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_KNOWN)
-    steps = ladder(diagnosis, means, job.limits)
     person = checklist(diagnosis, means, (), company.id)
+    if diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING) and not means.can_see:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.UNKNOWN, person=person)
+    steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
 
 

@@ -177,6 +177,8 @@ def checklist(
     lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
     if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
         lines = _REPAIRED
-    if lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
+    if lines is _COMMON and not tried and not means.can_see:
+        lines = ("bot_api or logs in the settings would tell whether it is (docs/recovery.md)", *_COMMON[1:])
+    elif lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     return tuple(line.replace("{company}", company) for line in lines)

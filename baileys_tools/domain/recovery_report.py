@@ -18,12 +18,12 @@ class Ending(StrEnum):
 
     WELL = "well"
     """Nothing was wrong."""
-    NOT_KNOWN = "not-known"
-    """Neither API nor log tells how the bot is: that is no sign of trouble, and nothing to act on."""
     PLANNED = "planned"
     """Something is wrong, and nothing was done: a dry run, or nobody said yes."""
     RECOVERED = "recovered"
     PERSON = "needs-person"
+    UNKNOWN = "unknown"
+    """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from baileys_tools.units import format_age, printable
 _COLOURS = {Verdict.OK: "green", Verdict.WAITING: "dim", Verdict.FAILED: "red", Verdict.MISSED: "red"}
 
 
-def status_text(states: Sequence[JobState], place: str, log: str, now: datetime, style: Style) -> str:
-    """Given the jobs' states, return the table, and below it what to do."""
+def status_text(states: Sequence[JobState], place: str, log: str | None, now: datetime, style: Style) -> str:
+    """Given the jobs' states, return the table, and below it what to do.
+
+    `log` is the file that takes what they say, "" for the journal, None for the output of `cron run`.
+    """
     if not states:
         return f"no jobs of baileys-tools in {place}\ninstall them: baileys-tools cron install"
     lines = [f"jobs in {place}", f"  {'job':13} {'time':16} {'last run':24} verdict"]
@@ -26,21 +29,24 @@ def status_text(states: Sequence[JobState], place: str, log: str, now: datetime,
         verdict = style.paint(state.verdict.value, _COLOURS[state.verdict])
         lines.append(f"  {state.command:13} {printable(state.time):16} {last:24} {verdict}")
     where = printable(log) if log else "journalctl -t baileys-tools"
+    is_running = "is cron running? (systemctl status cron)  "
+    if log is None:
+        where, is_running = "the output of `cron run`", ""
     if missed := [state.command for state in states if state.verdict is Verdict.MISSED]:
         lines += [
             f"not run when due: {', '.join(missed)}",
-            "  is cron running? (systemctl status cron)  Did the job have something to say? " + where,
+            f"  {is_running}Did the job have something to say? {where}",
         ]
     if failed := [state.command for state in states if state.verdict is Verdict.FAILED]:
         lines += [f"failed: {', '.join(failed)}", f"  what they said: {where}"]
     return "\n".join(lines)
 
 
-def status_json(states: Sequence[JobState], place: str, log: str) -> dict[str, Any]:
+def status_json(states: Sequence[JobState], place: str, log: str | None) -> dict[str, Any]:
     """Return the same as a JSON document's own fields."""
     return {
         "place": printable(place),
-        "log": printable(log) or None,
+        "log": printable(log) if log else None,
         "jobs": [
             {
                 "command": state.command,

@@ -15,10 +15,10 @@ from baileys_tools.units import printable
 WIDTH = 80
 _WORDS = {
     Ending.WELL: ("well", "green"),
-    Ending.NOT_KNOWN: ("not known: neither an API nor a log tells", "yellow"),
     Ending.PLANNED: ("away", "red"),
     Ending.RECOVERED: ("recovered", "green"),
     Ending.PERSON: ("needs a person", "red"),
+    Ending.UNKNOWN: ("not known whether it is away", "yellow"),
 }
 
 
@@ -39,10 +39,9 @@ def company_text(company: CompanyRecovery, style: Style, *, verbose: bool) -> st
 
 def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator[str]:
     word, colour = _WORDS[company.ending]
-    is_told = company.ending not in (Ending.WELL, Ending.NOT_KNOWN)
-    cause = f": {_cause(company.first)}" if is_told else ""
+    cause = "" if company.ending in (Ending.WELL, Ending.UNKNOWN) else f": {_cause(company.first)}"
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
-    if not is_told and not verbose:
+    if company.ending is Ending.WELL and not verbose:
         return
     for sentence in company.first.evidence:
         yield from _wrapped("because", sentence)
@@ -55,7 +54,7 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
             if step.rung is not Rung.PERSON:
                 yield from _wrapped(f"step {number}", step.text)
     is_hopeless = company.ending is Ending.PLANNED and company.steps[0].rung is Rung.PERSON
-    if company.ending is Ending.PERSON or is_hopeless:
+    if company.ending in (Ending.PERSON, Ending.UNKNOWN) or is_hopeless:
         for line in company.person:
             yield from _wrapped("person", line)
 

@@ -164,3 +164,20 @@ def test_status_says_what_ran_and_what_did_not(tmp_path: Path) -> None:
     assert text.returncode == 4
     assert b"not run when due: " in text.stdout
     assert all(len(line) <= 80 for line in text.stdout.decode().splitlines() if "/" not in line), text.stdout
+
+
+@pytest.mark.parametrize("has_cron", [True, False])
+def test_status_sends_nobody_to_cron_where_systemd_has_the_jobs(
+    tmp_path: Path, own_home: Path, has_cron: bool
+) -> None:
+    units = own_home / ".config/systemd/user"
+    shown = run_cli("cron", "show", "--systemd", "--sessions", tmp_path, "--into", units)
+    assert shown.returncode == 0, shown.stderr
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if has_cron:
+        (programs / "crontab").write_text("#!/bin/sh\necho 'no crontab for bot' >&2\nexit 1\n")
+        (programs / "crontab").chmod(0o755)
+    run = run_cli("cron", "status", env={"PATH": str(programs) + ":/bin" * has_cron})
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == "systemd runs the jobs: systemctl list-timers 'baileys-tools*'\n"

@@ -44,13 +44,12 @@ def daemon(host: CronHost, *before: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(timeout=30)
 
 
-def settings_file(folder: Path, state: Path, times: str) -> Path:
+def settings_file(folder: Path, times: str) -> Path:
     """Settings in which every job that exists runs at each of `times`."""
     file = folder / "config 50%.yaml"
     sections: dict[str, Any] = {
         "sessions": {"path": str(folder / "the sessions")},
         "backup": {"path": str(folder / "backups")},
-        "state": {"dir": str(state)},
         "cron": {job.setting: times if job in HERE else "off" for job in JOBS},
     }
     file.write_text(json.dumps(sections))
@@ -72,9 +71,9 @@ class Watched:
 
     def __init__(self, folder: Path) -> None:
         self.host = CronHost(folder)
-        self.state = folder / "state"
+        self.state = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"])
         self.company = company_folder(folder / "the sessions", keys={"session-1.0.json": timedelta(hours=1)})
-        self.config = settings_file(folder, self.state, "* * * * *")
+        self.config = settings_file(folder, "* * * * *")
         tab = folder / "tab"
         tab.write_text("* * * * * echo somebody else has something to say\n")
         assert self.host.run("crontab", tab).returncode == 0
@@ -101,6 +100,7 @@ def check(watched: Watched, minute: float) -> None:
     status = watched.status()
     assert {job["verdict"] for job in status.values()} == {"ok"}, (status, watched.log())
     assert set(status) == {job.command for job in HERE}
+    assert "away" not in watched.log(), "nothing here could tell whether a bot is away"
     mails = watched.host.mails()
     assert mails, "cron can send mail here: somebody else's line does"
     assert all("somebody else has something to say" in mail for mail in mails)

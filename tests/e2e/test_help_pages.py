@@ -61,6 +61,11 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
         assert re.search(rf"^ +{int(code)}  ", run_cli("help", "exit-codes").stdout, re.MULTILINE)
 
 
+def test_the_help_of_all_ends_with_every_exit_code() -> None:
+    listed = " ".join(run_cli("--help").stdout.split()).partition("Exit codes: ")[2]
+    assert [int(code) for code in re.findall(r"\b(\d+) ", listed)] == sorted(ExitCode)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_examples_and_fits_a_terminal(command: str) -> None:
     run = run_cli(command, "--help")
@@ -68,6 +73,7 @@ def test_each_command_has_examples_and_fits_a_terminal(command: str) -> None:
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
     if "Commands:" not in run.stdout:
         assert f"  baileys-tools {command}" in run.stdout, "an example"
+        assert not re.search(r"(\[default: [^]]*\])\s+\1", run.stdout)
 
 
 # --- completion ---------------------------------------------------------------------------------------------

@@ -74,12 +74,14 @@ def test_one_of_which_nothing_tells_is_not_called_away(
         env = {"NOTIFICATION_WEBHOOK": hook.url} | (unit_env(systemctl) if state else {})
         for options in ([], ["--yes"]):
             found = recover(folder, *options, env=env)
-            assert (found["status"], found["steps"], found["person"]) == ("not-known", [], [])
+            assert (found["status"], found["steps"], found["tried"]) == ("unknown", [], [])
+            assert "bot_api or logs in the settings" in found["person"][0]
         done = run_cli("recover", "--quiet", env=env_of(folder) | env)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert hook.requests == []
     text = run_cli("recover", "--dry-run", env=env_of(folder)).stdout
-    assert "company 1001  not known: neither an API nor a log tells" in text
+    assert "company 1001  not known whether it is away" in text
+    assert "Nothing was done" not in text
     assert snapshot_tree(folder, ignore=()) == before
 
 
@@ -328,3 +330,10 @@ def test_an_alert_goes_out_once_and_an_end_of_it(folder: Path) -> None:
             recover(folder, "--yes", env=api_env(server) | env)
         assert len(hook.requests) == 2
         assert b"recovered" in hook.requests[1].body
+
+
+def test_a_process_that_runs_is_no_sign_of_a_bot_that_is_away(folder: Path) -> None:
+    pidfile = folder.parents[1] / "bot.pid"
+    pidfile.write_text(f"{os.getpid()}\n")
+    found = recover(folder, "--yes", env={"BAILEYS_TOOLS_PROCESS__PIDFILE": str(pidfile)})
+    assert (found["status"], found["steps"]) == ("unknown", [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -10,13 +12,17 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
+import jsonschema
 import pytest
 
-from baileys_tools.commands.cron_run import Scheduler
+from baileys_tools.commands.cron_run import Scheduler, run_command
 from baileys_tools.domain.cron import JOBS, Entry, due_at
 from baileys_tools.errors import ExitCode
 from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
+
+STATUS_SCHEMA = Path(__file__).parents[2] / "docs/json/cron-status.schema.json"
 
 
 def test_what_is_due_in_a_minute() -> None:
@@ -64,6 +70,37 @@ def test_jobs_run_each_minute_and_speak_for_themselves(tmp_path: Path) -> None:
         assert "cleanup --quiet" in process.stderr.read()
     doctor = run_cli("doctor", "--sessions", sessions, env=environment)
     assert "`cron run` is at work" in doctor.stdout
+    status = run_cli("cron", "status", "--json", env=environment)
+    document = json.loads(status.stdout)
+    jsonschema.Draft202012Validator(json.loads(STATUS_SCHEMA.read_text())).validate(document)
+    assert (document["place"], document["log"]) == ("`cron run`", None)
+    jobs = {job["command"]: job for job in document["jobs"]}
+    assert set(jobs) == {job.command for job in JOBS if not job.needs_repository}
+    assert jobs["cleanup"]["last_exit_code"] == 0
+    shown = run_cli("cron", "status", env=environment).stdout
+    assert "jobs in `cron run`" in shown
+    assert "crontab" not in shown
+
+
+def test_a_container_gives_secrets_by_its_environment_and_its_user_need_have_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    seen: list[dict[str, str]] = []
+
+    def run(self: Scheduler) -> ExitCode:
+        seen.append(dict(self._environ))
+        return ExitCode.DONE
+
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    monkeypatch.setattr(Scheduler, "run", run)
+    monkeypatch.setenv("NOTIFICATION_WEBHOOK", "https://hooks.example.org/T0/B0")
+    sessions = company_folder(tmp_path / "sessions").parent
+    assert run_command({"sessions.path": str(sessions)}, None) is ExitCode.DONE
+    assert seen[0]["NOTIFICATION_WEBHOOK"] == "https://hooks.example.org/T0/B0"
+    assert seen[0]["BAILEYS_SESSIONS_PATH"] == str(sessions)
 
 
 class Watched(Scheduler):

@@ -81,9 +81,9 @@ def test_every_promise_has_a_test() -> None:
         assert "::test_" in row, row
 
 
-def test_the_runbook_has_every_alert() -> None:
-    linked = set(re.findall(r"findings\.md#([a-z-]+)", (ROOT / "docs" / "runbook.md").read_text()))
-    assert linked == {code for code, info in CODES.items() if info.worst != NOTICE}
+def test_the_runbook_has_every_alert_once() -> None:
+    linked = re.findall(r"findings\.md#([a-z-]+)", (ROOT / "docs" / "runbook.md").read_text())
+    assert sorted(linked) == sorted(code for code, info in CODES.items() if info.worst != NOTICE)
 
 
 def test_the_lines_for_ci_run(tmp_path: Path) -> None:
