@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.quarantine import make_folder, run_started
+from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
 from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own
@@ -223,7 +223,8 @@ def _give_up(place: _Place, folder: int) -> str:
         journal = read_journal(waiting, RESET_JOURNAL) or {}
         came_from = journal.get("from") or ""
         # An empty folder of our own holds nothing else; anything with files in it is somebody's session.
-        is_ours = not came_from and all(is_own(name) for name in os.listdir(waiting))
+        holds_removed = any(exists(f"{OWN_FOLDER}/{name}", waiting) for name in (RESETS, QUARANTINE))
+        is_ours = not (came_from or holds_removed) and all(is_own(name) for name in os.listdir(waiting))
     finally:
         os.close(waiting)
     if is_ours:

@@ -99,6 +99,15 @@ class Root:
         finally:
             os.close(fd)
 
+    def still_leads_to(self, company: Company, folder: int) -> bool:
+        """Whether the name of a company leads to the folder that was opened by it, or to another by now."""
+        try:
+            # The root itself can be a link; see `__init__`.
+            by_name = os.stat(self.path) if company.entry == "." else os.lstat(company.entry, dir_fd=self.fd)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(by_name, os.fstat(folder))
+
     def folders_with_creds(self) -> list[str]:
         """Return entries that look like session folders under other names, for the hint when none is found."""
         with os.scandir(self.fd) as entries:
