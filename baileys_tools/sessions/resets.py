@@ -1,7 +1,7 @@
 """Sets a whole session folder aside, undoably, and brings it back: by renames alone, no file is ever copied.
 
     <root>/.baileys-tools-reset-<folder>           the new, empty folder until the swap, the old one after it
-    <folder>/.baileys-tools/resets/<run>/          the old folder, as it was
+    <folder>/.baileys-tools/resets/<run>/          the old folder, as it was, but for what had been set aside in it
     <folder>/.baileys-tools/reset.json             the journal, in the folder that comes in, until all is done
 
 Both ways are the same three steps: what comes in stands beside the folder with the journal in it; the two swap
@@ -180,6 +180,11 @@ def _finish(place: _Place, folder: int) -> None:
 def _take_in(place: _Place, folder: int, run: str) -> None:
     going = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
     try:
+        # What earlier resets set aside has its own time, and is undone by its own run.
+        with _open_resets(going) as earlier:
+            if earlier is not None:
+                for name in os.listdir(earlier):
+                    _move_in(name, earlier, name, folder)
         is_empty = not _holds_files(going)
     finally:
         os.close(going)
@@ -187,11 +192,16 @@ def _take_in(place: _Place, folder: int, run: str) -> None:
         # The new folder of a reset that is undone before the bot wrote anything.
         remove_tree(place.beside, place.parent)
         return
+    _move_in(place.beside, place.parent, run, folder)
+
+
+def _move_in(name: str, source: int, run: str, folder: int) -> None:
+    """Move a folder to where those wait that were set aside in `folder`, as `run`."""
     own = make_folder(OWN_FOLDER, folder)
     try:
         resets = make_folder(RESETS, own)
         try:
-            os.rename(place.beside, run, src_dir_fd=place.parent, dst_dir_fd=resets)
+            os.rename(name, run, src_dir_fd=source, dst_dir_fd=resets)
             os.fsync(resets)
         finally:
             os.close(resets)
@@ -234,17 +244,8 @@ def _give_up(place: _Place, folder: int) -> str:
         raise OSError(
             errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.beside
         )
-    own = make_folder(OWN_FOLDER, folder)
-    try:
-        resets = make_folder(RESETS, own)
-        try:
-            os.rename(place.beside, came_from, src_dir_fd=place.parent, dst_dir_fd=resets)
-            os.fsync(resets)
-            back = os.open(came_from, FOLDER_FLAGS, dir_fd=resets)
-        finally:
-            os.close(resets)
-    finally:
-        os.close(own)
+    _move_in(place.beside, place.parent, came_from, folder)
+    back = os.open(f"{OWN_FOLDER}/{RESETS}/{came_from}", FOLDER_FLAGS, dir_fd=folder)
     try:
         remove_journal(back, RESET_JOURNAL)
     finally:
