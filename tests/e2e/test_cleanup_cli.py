@@ -353,6 +353,15 @@ def test_a_folder_with_creds_is_a_company_by_itself(tmp_path: Path) -> None:
     assert not (folder / OLD_SESSION).exists()
 
 
+def test_a_single_folder_that_has_lost_its_creds_is_held_and_its_loss_is_told(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "session", None, {OLD_SESSION: timedelta(days=15)})
+    (folder / "creds.json").unlink()
+    done = cleanup(folder, "--quiet")
+    assert done.returncode == 1
+    assert done.stderr.startswith("company session: creds.json is missing: nothing is removed")
+    assert (folder / OLD_SESSION).exists()
+
+
 @pytest.fixture
 def immovable(root: Path) -> Iterator[Path]:
     """A session file that not even root can move."""
