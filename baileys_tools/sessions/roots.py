@@ -133,9 +133,12 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     missing = [company_id for company_id in wanted if company_id not in by_id]
     if missing:
         known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
+        hint = f"Companies found there: {known or 'none'}."
+        if [company.entry for company in companies] == ["."]:
+            hint = f"It is a single session folder, company {known}: leave out --company and COMPANY_ID."
         raise BaileysToolsError(
             f"no company {', '.join(missing)} in {root}",
-            f"Companies found there: {known or 'none'}."
+            hint
             + (" Repeat --company for each." if any("," in company_id for company_id in missing) else ""),
             exit_code=ExitCode.NOT_FOUND,
         )
