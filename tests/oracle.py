@@ -222,7 +222,10 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
-        return OraclePlan(everything, set(), set(), len(files), False, False, 0, 0, 0)
+        # How dense the ids lie can be seen without creds.
+        _, guarded_ids = _removed(files, {}, policy, now_ns)
+        guarded = {f"pre-key-{number}.json" for number in guarded_ids}
+        return OraclePlan(everything, set(), guarded, len(files) - len(guarded), False, False, 0, 0, 0)
 
     normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}

@@ -332,7 +332,6 @@ def _report(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
 def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> RestoreReport:
     with company_lock(folder, job.now):
         earlier = finish_restore(root, company, folder)
-        _require_same_folder(root, company, folder)
         look = _look(folder, job)
         report = replace(_report(company.path, job, look.plan), earlier=earlier)
         if look.plan.changes_nothing and look.plan.mode is Mode.REPAIR:
@@ -344,13 +343,6 @@ def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> Rest
         if look.plan.mode is Mode.REPAIR:
             return _repair(folder, report, look, job)
         return _roll_back(root, company, folder, report, look, job)
-
-
-def _require_same_folder(root: Root, company: Company, folder: int) -> None:
-    """Another restore may have swapped the folder between its opening and its lock."""
-    with root.open(company) as now:
-        if os.fstat(now).st_ino != os.fstat(folder).st_ino:
-            raise BaileysToolsError(f"{company.path} was replaced just now", "Run the command again.")
 
 
 def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:

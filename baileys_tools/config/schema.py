@@ -56,7 +56,7 @@ class Sessions(Section, name="sessions"):
         default=None,
         kind=BOOLEAN,
         about="true: the folder holds `company_<id>` folders. false: it is one session folder itself. "
-        "Not given: it is one session folder when it holds `creds.json`.",
+        "Not given: it is one session folder when it holds `creds.json`, or other key files and no `company_<id>`.",
         env=("ENABLE_MULTITENANCY",),
         default_text="detected",
     )

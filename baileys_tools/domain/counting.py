@@ -30,18 +30,23 @@ class FileCount(NamedTuple):
 
 
 def count_files(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) -> FileCount:
-    """Given the names in a folder, return its count as the cleanup policy has it.
+    """Given the names in a folder, return its count as the cleanup policy has it."""
+    pre_keys = len(folder.of(Kind.PRE_KEY))
+    guarded = len(guarded_pre_keys(folder, pre_keys_kept, guard=guard))
+    stays = sum([len(names) for kind, names in folder.names.items() if kind not in REMOVABLE])
+    return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded))
+
+
+def guarded_pre_keys(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) -> frozenset[int]:
+    """Given the names in a folder, return the ids over the limit that the server most likely still hands out.
 
     Without readable creds nothing is known of counters, and the density of the ids has to do.
     """
     creds = folder.creds if isinstance(folder.creds, Creds) else _NO_CREDS
-    pre_keys = len(folder.of(Kind.PRE_KEY))
-    guarded = 0
     # Most folders have too few, and the watching counts a thousand of them in a minute.
-    if guard and may_be_guarded(pre_keys, _counters(folder, creds)):
-        guarded = len(apply_pre_key_rule(pre_key_pool(folder, creds), pre_keys_kept, guard=True).guarded)
-    stays = sum([len(names) for kind, names in folder.names.items() if kind not in REMOVABLE])
-    return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded))
+    if not guard or not may_be_guarded(len(folder.of(Kind.PRE_KEY)), _counters(folder, creds)):
+        return frozenset()
+    return apply_pre_key_rule(pre_key_pool(folder, creds), pre_keys_kept, guard=True).guarded
 
 
 def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:

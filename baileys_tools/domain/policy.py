@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.clock import clock_is_implausible, in_nanoseconds, nanoseconds
 from baileys_tools.domain.cost import Cost, senders_missed, sessions_missed
-from baileys_tools.domain.counting import pre_key_pool
+from baileys_tools.domain.counting import guarded_pre_keys, pre_key_pool
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import PROTECTED, REMOVABLE, Kind
@@ -160,13 +160,15 @@ def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupP
 
 
 def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
-    level = level_of(folder.file_count, policy.thresholds)
+    guarded = guarded_pre_keys(folder, policy.normal.pre_keys_keep, guard=policy.pre_key_guard)
+    level = level_of(folder.file_count - len(guarded), policy.thresholds)
+    held = {name: Reason.HELD for kind in REMOVABLE for name in folder.of(kind)}
     return CleanupPlan(
         removals=(),
-        exceptions={name: Reason.HELD for kind in REMOVABLE for name in folder.of(kind)},
+        exceptions=held | {f"pre-key-{i}.json": Reason.PRE_KEY_GUARDED for i in guarded},
         tier=Tier.NORMAL,
         by_kind={kind: len(names) for kind, names in folder.names.items()},
-        guarded_pre_keys=0,
+        guarded_pre_keys=len(guarded),
         removed_by_kind={},
         bytes_to_free=0,
         level_before=level,

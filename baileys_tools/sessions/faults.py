@@ -11,6 +11,7 @@ _HELP = {
     errno.EPERM: "not permitted: run as the owner of the folder, or look for an immutable flag (lsattr)",
     errno.ENOLCK: "the file system has no kernel locks (some network mounts): run on the host that owns it",
     errno.EROFS: "the file system is read-only: mount it writable, or look with --dry-run",
+    errno.ENOTDIR: "is not a folder of its own (a link is not followed): look what it is, and move it away",
     errno.ENOENT: "vanished while it was being read",
     errno.EIO: "input/output error: look at the disk (dmesg)",
 }

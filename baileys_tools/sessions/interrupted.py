@@ -32,8 +32,11 @@ RESET_PREFIX = f"{OWN_PREFIX}-reset-"
 def finish_restore(root: Root, company: Company, folder: int) -> str:
     """Given an open and locked session folder, finish or undo an interrupted restore; return what was done.
 
-    Empty when there was none. Raises OSError.
+    Empty when there was none. Raises Locked when a restore or a reset has put another folder in its place between
+    its opening and its lock, OSError.
     """
+    if not root.still_leads_to(company, folder):
+        raise Locked("a command that has just put another folder in its place")
     if exists(f"{OWN_FOLDER}/{RESET_JOURNAL}", folder) or exists(
         _beside(root, company, RESET_PREFIX), root.fd
     ):

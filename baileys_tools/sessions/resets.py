@@ -1,7 +1,7 @@
 """Sets a whole session folder aside, undoably, and brings it back: by renames alone, no file is ever copied.
 
     <root>/.baileys-tools-reset-<folder>           the new, empty folder until the swap, the old one after it
-    <folder>/.baileys-tools/resets/<run>/          the old folder, as it was
+    <folder>/.baileys-tools/resets/<run>/          the old folder, as it was, but for what had been set aside in it
     <folder>/.baileys-tools/reset.json             the journal, in the folder that comes in, until all is done
 
 Both ways are the same three steps: what comes in stands beside the folder with the journal in it; the two swap
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.quarantine import make_folder, run_started
+from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
 from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own
@@ -180,6 +180,11 @@ def _finish(place: _Place, folder: int) -> None:
 def _take_in(place: _Place, folder: int, run: str) -> None:
     going = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
     try:
+        # What earlier resets set aside has its own time, and is undone by its own run.
+        with _open_resets(going) as earlier:
+            if earlier is not None:
+                for name in os.listdir(earlier):
+                    _move_in(name, earlier, name, folder)
         is_empty = not _holds_files(going)
     finally:
         os.close(going)
@@ -187,11 +192,16 @@ def _take_in(place: _Place, folder: int, run: str) -> None:
         # The new folder of a reset that is undone before the bot wrote anything.
         remove_tree(place.beside, place.parent)
         return
+    _move_in(place.beside, place.parent, run, folder)
+
+
+def _move_in(name: str, source: int, run: str, folder: int) -> None:
+    """Move a folder to where those wait that were set aside in `folder`, as `run`."""
     own = make_folder(OWN_FOLDER, folder)
     try:
         resets = make_folder(RESETS, own)
         try:
-            os.rename(place.beside, run, src_dir_fd=place.parent, dst_dir_fd=resets)
+            os.rename(name, run, src_dir_fd=source, dst_dir_fd=resets)
             os.fsync(resets)
         finally:
             os.close(resets)
@@ -223,7 +233,8 @@ def _give_up(place: _Place, folder: int) -> str:
         journal = read_journal(waiting, RESET_JOURNAL) or {}
         came_from = journal.get("from") or ""
         # An empty folder of our own holds nothing else; anything with files in it is somebody's session.
-        is_ours = not came_from and all(is_own(name) for name in os.listdir(waiting))
+        holds_removed = any(exists(f"{OWN_FOLDER}/{name}", waiting) for name in (RESETS, QUARANTINE))
+        is_ours = not (came_from or holds_removed) and all(is_own(name) for name in os.listdir(waiting))
     finally:
         os.close(waiting)
     if is_ours:
@@ -233,17 +244,8 @@ def _give_up(place: _Place, folder: int) -> str:
         raise OSError(
             errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.beside
         )
-    own = make_folder(OWN_FOLDER, folder)
-    try:
-        resets = make_folder(RESETS, own)
-        try:
-            os.rename(place.beside, came_from, src_dir_fd=place.parent, dst_dir_fd=resets)
-            os.fsync(resets)
-            back = os.open(came_from, FOLDER_FLAGS, dir_fd=resets)
-        finally:
-            os.close(resets)
-    finally:
-        os.close(own)
+    _move_in(place.beside, place.parent, came_from, folder)
+    back = os.open(f"{OWN_FOLDER}/{RESETS}/{came_from}", FOLDER_FLAGS, dir_fd=folder)
     try:
         remove_journal(back, RESET_JOURNAL)
     finally:

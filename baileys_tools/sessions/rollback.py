@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from baileys_tools.domain.restore import Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.interrupted import REPLACED_PREFIX, STAGE_PREFIX
+from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESETS, STAGE_PREFIX
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.quarantine import QUARANTINE
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
@@ -193,7 +193,7 @@ def _swap(place: Place) -> bool:
 
 
 def finish_rollback(place: Place, folder: int) -> RolledBack:
-    """Given the new folder in its place, with its journal, take over the quarantine and remove the old folder.
+    """Given the new folder in its place, with its journal, take over what waits for undo and remove the old folder.
 
     Needs the company's lock. Raises OSError; then the journal is still there.
     """
@@ -208,7 +208,7 @@ def finish_rollback(place: Place, folder: int) -> RolledBack:
         try:
             is_the_old_one = os.fstat(old).st_ino == journal.get("old")
             if is_the_old_one:
-                _take_over_quarantine(old, folder)
+                _take_over_what_waits(old, folder)
             unchanged = is_the_old_one and _is_as_planned(old, journal)
         finally:
             os.close(old)
@@ -222,10 +222,11 @@ def finish_rollback(place: Place, folder: int) -> RolledBack:
     return done
 
 
-def _take_over_quarantine(old: int, new: int) -> None:
-    path = f"{OWN_FOLDER}/{QUARANTINE}"
-    if exists(path, old) and not exists(path, new):
-        os.rename(path, path, src_dir_fd=old, dst_dir_fd=new)
+def _take_over_what_waits(old: int, new: int) -> None:
+    """Keep what cleanups and resets have removed within reach of undo."""
+    for path in (f"{OWN_FOLDER}/{QUARANTINE}", f"{OWN_FOLDER}/{RESETS}"):
+        if exists(path, old) and not exists(path, new):
+            os.rename(path, path, src_dir_fd=old, dst_dir_fd=new)
 
 
 def _is_as_planned(old: int, journal: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 COMPANY_PREFIX = "company_"
@@ -54,24 +55,29 @@ class Root:
         """Return the companies below this root, in natural order of their ids.
 
         `multitenancy` None finds out: a root that holds `creds.json` is itself a company, and each
-        `company_<id>` entry is one. True looks for the latter only, False takes the root and nothing else.
+        `company_<id>` entry is one. A root with other key files and no such entry is a company that has lost its
+        creds. True looks for the entries only, False takes the root and nothing else.
         """
-        found: list[Company] = []
-        if multitenancy is False or (multitenancy is None and _has_creds(self.fd)):
-            found.append(Company(self._own_id(), ".", self.path))
-        if multitenancy is not False:
-            found += self._company_folders()
+        itself = Company(self._own_id(), ".", self.path)
+        if multitenancy is False:
+            return [itself]
+        names = self._names()
+        found = self._company_folders(names)
+        if multitenancy is None and (_has_creds(self.fd) or (not found and _are_of_a_session(names))):
+            found.insert(0, itself)
         return found
 
     def _own_id(self) -> str:
         name = os.path.basename(os.path.realpath(self.path))
         return name.removeprefix(COMPANY_PREFIX) or name or "session"
 
-    def _company_folders(self) -> list[Company]:
+    def _names(self) -> list[str]:
         try:
-            names = os.listdir(self.fd)
+            return os.listdir(self.fd)
         except OSError as error:
             raise BaileysToolsError(f"cannot list the sessions path {self.path}: {error.strerror}") from error
+
+    def _company_folders(self, names: Sequence[str]) -> list[Company]:
         ids = [name[len(COMPANY_PREFIX) :] for name in names if name.startswith(COMPANY_PREFIX)]
         return [
             Company(
@@ -99,6 +105,15 @@ class Root:
         finally:
             os.close(fd)
 
+    def still_leads_to(self, company: Company, folder: int) -> bool:
+        """Whether the name of a company leads to the folder that was opened by it, or to another by now."""
+        try:
+            # The root itself can be a link; see `__init__`.
+            by_name = os.stat(self.path) if company.entry == "." else os.lstat(company.entry, dir_fd=self.fd)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(by_name, os.fstat(folder))
+
     def folders_with_creds(self) -> list[str]:
         """Return entries that look like session folders under other names, for the hint when none is found."""
         with os.scandir(self.fd) as entries:
@@ -118,9 +133,12 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     missing = [company_id for company_id in wanted if company_id not in by_id]
     if missing:
         known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
+        hint = f"Companies found there: {known or 'none'}."
+        if [company.entry for company in companies] == ["."]:
+            hint = f"It is a single session folder, company {known}: leave out --company and COMPANY_ID."
         raise BaileysToolsError(
             f"no company {', '.join(missing)} in {root}",
-            f"Companies found there: {known or 'none'}."
+            hint
             + (" Repeat --company for each." if any("," in company_id for company_id in missing) else ""),
             exit_code=ExitCode.NOT_FOUND,
         )
@@ -136,6 +154,10 @@ def _natural_order(company_id: str) -> tuple[int, int, str]:
 def _has_creds(folder: int) -> bool:
     # One that was reset and waits for its pairing is a session folder still.
     return _exists("creds.json", folder) or _exists(".baileys-tools/resets", folder)
+
+
+def _are_of_a_session(names: Sequence[str]) -> bool:
+    return any(kind_of(name) is not Kind.UNKNOWN for name in names)
 
 
 def _exists(path: str, dir_fd: int) -> bool:

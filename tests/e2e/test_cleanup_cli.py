@@ -353,6 +353,23 @@ def test_a_folder_with_creds_is_a_company_by_itself(tmp_path: Path) -> None:
     assert not (folder / OLD_SESSION).exists()
 
 
+def test_a_company_id_for_a_single_folder_of_another_name_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "session", None, {OLD_SESSION: timedelta(days=15)})
+    refused = run_cli("cleanup", env={"SESSION_PATH": str(folder), "COMPANY_ID": "1001"})
+    assert refused.returncode == 10
+    assert "a single session folder, company session: leave out --company and COMPANY_ID" in refused.stderr
+    assert (folder / OLD_SESSION).exists()
+
+
+def test_a_single_folder_that_has_lost_its_creds_is_held_and_its_loss_is_told(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "session", None, {OLD_SESSION: timedelta(days=15)})
+    (folder / "creds.json").unlink()
+    done = cleanup(folder, "--quiet")
+    assert done.returncode == 1
+    assert done.stderr.startswith("company session: creds.json is missing: nothing is removed")
+    assert (folder / OLD_SESSION).exists()
+
+
 @pytest.fixture
 def immovable(root: Path) -> Iterator[Path]:
     """A session file that not even root can move."""

@@ -215,6 +215,21 @@ def test_undo_refuses_a_company_that_is_a_link(tmp_path: Path) -> None:
     assert snapshot_tree(outside, ignore=()) == before
 
 
+@pytest.mark.parametrize("verb", ["cleanup", "undo"])
+def test_a_link_in_the_place_of_the_quarantine_is_refused_with_what_to_do(tmp_path: Path, verb: str) -> None:
+    folder = company_folder(
+        tmp_path / "sessions", "1001", {"session-4917000000001.0.json": timedelta(days=20)}
+    )
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (folder / ".baileys-tools").symlink_to(outside)
+    done = run_cli(verb, "--sessions", folder.parent, "--quiet")
+    assert done.returncode == 1
+    assert ".baileys-tools: is not a folder of its own (a link is not followed)" in done.stderr
+    assert list(outside.iterdir()) == []
+    assert (folder / "session-4917000000001.0.json").exists()
+
+
 def test_a_company_that_is_a_file_is_reported_and_the_others_are_done(tmp_path: Path) -> None:
     (tmp_path / "company_1").write_text("no folder")
     folder = company_folder(tmp_path, "2", keys=KEYS)

@@ -245,6 +245,22 @@ def test_creds_that_are_lost_are_an_emergency_within_one_pass(tmp_path: Path, ha
     assert codes(company) == {code: "emergency"}
 
 
+def test_a_single_folder_that_loses_its_creds_is_an_emergency_though_nobody_looked_before(
+    tmp_path: Path,
+) -> None:
+    folder = company_folder(tmp_path / "session", None, {"pre-key-30.json": LONG_AGO})
+    (folder / "creds.json").unlink()
+    (company,) = watch(folder)["companies"]
+    assert (company["company"], codes(company)) == ("session", {"creds-missing": "emergency"})
+    assert watch(folder, env={"ENABLE_MULTITENANCY": "true"})["companies"] == []
+
+
+def test_a_key_file_beside_company_folders_is_no_company(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 20)
+    write_key(tmp_path, "pre-key-30.json", LONG_AGO)
+    assert [one["company"] for one in watch(tmp_path)["companies"]] == ["1"]
+
+
 def test_a_folder_that_vanishes_is_spoken_of_and_one_of_many_does_not_hide_the_others(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 20)
     gone = full_folder(tmp_path, "2", 20)

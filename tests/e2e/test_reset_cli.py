@@ -221,6 +221,34 @@ def test_undo_of_a_reset_that_nothing_came_after_leaves_nothing_behind(folder: P
     assert snapshot_tree(folder.parent, ignore=()) == before
 
 
+def test_each_of_two_resets_is_undone_by_its_own_run(folder: Path) -> None:
+    first = snapshot_tree(folder)
+    one = reset(folder, "--yes", "--no-pair")["run"]
+    # The phone was not at hand, and the bot began a new identity meanwhile.
+    write_key(folder, "creds.json", QUIET, '{"me": "new"}')
+    second = snapshot_tree(folder)
+    two = reset(folder, "--yes", "--no-pair")["run"]
+    listed = undo(folder, "--list").stdout
+    assert (one in listed, two in listed) == (True, True), listed
+    assert undo(folder, "--run", one).returncode == 0
+    assert snapshot_tree(folder) == first
+    assert undo(folder, "--run", two).returncode == 0
+    assert snapshot_tree(folder) == second
+
+
+def test_a_rollback_leaves_a_reset_within_reach_of_undo(folder: Path) -> None:
+    assert run_cli("backup", "--quiet", env=env_of(folder)).returncode == 0
+    before = snapshot_tree(folder)
+    creds = (folder / "creds.json").read_text()
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    write_key(folder, "creds.json", QUIET, creds)
+    done = run_cli("restore", "--company", "1001", "--mode", "rollback", "--yes", env=env_of(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    undone = undo(folder, "--run", run)
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+    assert snapshot_tree(folder) == before
+
+
 def test_an_empty_folder_and_a_company_that_is_not_there_are_refused(folder: Path) -> None:
     reset(folder, "--yes", "--no-pair")
     done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder))

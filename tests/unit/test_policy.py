@@ -333,7 +333,18 @@ def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
     assert plan.holds == (Hold.CREDS,)
     assert plan.cost == Cost()
     assert verdicts["session-1.0.json"].reason is Reason.HELD
-    assert verdicts["pre-key-5.json"].reason is Reason.HELD
+    assert verdicts["pre-key-299.json"].reason is Reason.HELD
+
+
+def test_a_large_upload_counts_as_little_without_readable_creds_as_with_them() -> None:
+    upload = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
+    held, verdicts = planned(upload, CredsProblem.EMPTY)
+    whole, _ = planned(upload)
+    assert held.counted_before == held.counted_after == whole.counted_before == 51
+    assert (held.level_before, held.level_after) == (Level.HEALTHY, Level.HEALTHY)
+    assert verdicts["pre-key-1.json"].reason is Reason.PRE_KEY_GUARDED
+    unguarded, _ = planned(upload, CredsProblem.EMPTY, Policy(pre_key_guard=False))
+    assert unguarded.counted_before == 813
 
 
 @pytest.mark.parametrize(
