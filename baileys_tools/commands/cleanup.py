@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.record import recorded
@@ -127,8 +127,7 @@ class Verdicts(Enum):
 Snapshot = Callable[[int, Company], str]
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupJob:
+class CleanupJob(NamedTuple):
     """What one run is to do. `run` names its quarantine; None removes for good.
 
     `snapshot` is called before the first removal in a folder and returns what went wrong, or "".
@@ -267,7 +266,7 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, job)
     due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
-    return replace(_report(company, facts, plan, job), purged_files=due.files, purged_bytes=due.size)
+    return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
 
 
 def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
@@ -297,8 +296,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             purge_resets(folder, job.now, job.resets_kept_for)
         trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
         removals = carry_out(folder, plan, facts, job.run)
-        return replace(
-            _report(company, facts, plan, job),
+        return _report(company, facts, plan, job)._replace(
             status=held_or_cleaned(plan),
             removals=removals,
             purged_files=purged.files,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.policy import CleanupPlan, Hold, Verdict
@@ -27,8 +27,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class CompanyCleanup:
+class CompanyCleanup(NamedTuple):
     """What a run did, or would do, in one company's folder.
 
     `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why
@@ -47,7 +46,7 @@ class CompanyCleanup:
     removals: Removals | None = None
     purged_files: int = 0
     purged_bytes: int = 0
-    purge_errors: Mapping[str, str] = field(default_factory=dict)
+    purge_errors: Mapping[str, str] = {}
     mended: tuple[str, ...] = ()
     snapshot_trouble: str = ""
     earlier_restore: str = ""
@@ -60,8 +59,7 @@ class CompanyCleanup:
         return removals + len(self.purge_errors) + sum(odd.failed for odd in self.oddities)
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupReport:
+class CleanupReport(NamedTuple):
     """A whole run over one sessions path. `run` names it for undo; None when nothing can be undone."""
 
     root: str

@@ -7,7 +7,6 @@ costs in messages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -74,8 +73,7 @@ EMERGENCY_FLOOR = Limits(timedelta(days=7), timedelta(days=1), FEWEST_KEPT)
 """The strictest limits there are; no setting goes below them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The rules of a cleanup. `emergency` applies while `thresholds.danger` or more counted files remain."""
 
     normal: Limits = Limits(timedelta(days=14), timedelta(days=3), 50)
@@ -94,8 +92,7 @@ class Verdict(NamedTuple):
     age_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CleanupPlan:
+class CleanupPlan(NamedTuple):
     """What a cleanup of one folder does. `removals` are units in order: a unit goes whole or stays.
 
     `exceptions` are the files that stay for another reason than their kind's usual one. `explain` spells out
@@ -118,7 +115,7 @@ class CleanupPlan:
 
     def in_numbers(self) -> CleanupPlan:
         """Return the plan without the names of files: what a large run keeps of it."""
-        return replace(self, removals=(), exceptions={})
+        return self._replace(removals=(), exceptions={})
 
     @property
     def files(self) -> int:
@@ -156,7 +153,7 @@ def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupP
     emergency = _plan_tier(folder, folder.creds, policy, Tier.EMERGENCY, now)
     if emergency.counted_after < policy.thresholds.danger:
         return emergency
-    return replace(plan, emergency_would_leave=emergency.counted_after)
+    return plan._replace(emergency_would_leave=emergency.counted_after)
 
 
 def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,7 +87,7 @@ def test_what_waits_says_since_when_and_until_when() -> None:
 
 @pytest.mark.parametrize("counted", [175, 190])
 def test_a_held_folder_and_one_with_nothing_to_remove_are_left(counted: int) -> None:
-    held = replace(plan(counted, 0), holds=(Hold.CREDS,))
+    held = plan(counted, 0)._replace(holds=(Hold.CREDS,))
     assert decide(held, RULES, Past(), NOW).why is Why.HELD
     assert decide(plan(counted, 0), RULES, Past(), NOW).why is Why.NOTHING_TO_REMOVE
 
