@@ -405,10 +405,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_hostile_file_is_refused_quickly_and_readably(load, name):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(ConfigError) as refused:
         load(yaml=BOMBS[name])
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert len(refused.value.message) < 30_000
     assert all(line.isprintable() for line in refused.value.message.splitlines())
 
