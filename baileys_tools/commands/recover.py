@@ -237,7 +237,7 @@ def _has_snapshot(settings: Settings, company: str) -> bool:
 
     try:
         with Repository(settings.backup.path) as repository:
-            return any(not info.damaged for info in repository.snapshots(company))
+            return any(info.good for info in repository.snapshots(company))
     except (BaileysToolsError, OSError):
         return False
 

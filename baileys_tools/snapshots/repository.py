@@ -154,13 +154,13 @@ class Repository:
     def find(self, company: str, wanted: str = "latest") -> SnapshotInfo:
         """Return the snapshot that `wanted` names, by sequence number or file name. Raises exit code 10.
 
-        `latest` is the newest that is not known to be damaged.
+        `latest` is the newest good one, or else the newest that is not known to be damaged.
         """
         found = self.snapshots(company)
         if wanted == "latest":
-            whole = [info for info in found if not info.damaged]
-            if whole:
-                return whole[-1]
+            newest = max(found, key=lambda info: (info.good, not info.damaged, info.order), default=None)
+            if newest is not None and not newest.damaged:
+                return newest
         for info in found:
             if wanted in (info.file, info.id, f"{info.sequence:08d}"):
                 return info

@@ -194,6 +194,20 @@ def test_a_rollback_keeps_the_old_folder_as_a_snapshot(folder: Path) -> None:
     assert snapshot_tree(target) == before
 
 
+def test_the_broken_folder_that_a_rollback_replaced_never_evicts_the_good_snapshot(folder: Path) -> None:
+    (folder / "creds.json").write_text("")
+    os.utime(folder / "creds.json", (1e9, 1e9))
+    assert restored(folder, "--mode", "rollback")["result"]["before"]["id"] == "2"
+    rules = dict.fromkeys(
+        (f"BAILEYS_TOOLS_BACKUP__KEEP_{rule}" for rule in ("HOURLY", "DAILY", "WEEKLY")), "0"
+    )
+    rules |= {"BAILEYS_TOOLS_BACKUP__KEEP_LAST": "1", "BAILEYS_TOOLS_BACKUP__MINIMUM": "1"}
+    assert run_cli("prune", env=env_of(folder) | rules).returncode == 0
+    assert restored(folder, "--dry-run")["snapshot"]["id"] == "1"
+    verified = json.loads(run_cli("verify", "--json", env=env_of(folder)).stdout)
+    assert [one["snapshot"]["sequence"] for one in verified["results"]] == [1], "the newest that a restore would take"
+
+
 def test_a_rollback_takes_the_quarantine_along(folder: Path) -> None:
     (folder / OWN_KEY).unlink()
     run = restored(folder)["result"]["run"]
