@@ -99,7 +99,7 @@ class Repository:
         self._has_new_folders = False
         try:
             if create:
-                _make_folders(path)
+                make_private_folders(path)
             # The operator names the repository, so here a link is followed.
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -417,7 +417,8 @@ def _lock(folder: int, company: str, patience: float) -> None:
         time.sleep(0.02)
 
 
-def _make_folders(path: str) -> None:
+def make_private_folders(path: str) -> None:
+    """Make a folder and those above it that are missing, each 0700 from birth. Raises OSError."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)

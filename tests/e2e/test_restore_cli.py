@@ -205,7 +205,9 @@ def test_the_broken_folder_that_a_rollback_replaced_never_evicts_the_good_snapsh
     assert run_cli("prune", env=env_of(folder) | rules).returncode == 0
     assert restored(folder, "--dry-run")["snapshot"]["id"] == "1"
     verified = json.loads(run_cli("verify", "--json", env=env_of(folder)).stdout)
-    assert [one["snapshot"]["sequence"] for one in verified["results"]] == [1], "the newest that a restore would take"
+    assert [one["snapshot"]["sequence"] for one in verified["results"]] == [1], (
+        "the newest that a restore would take"
+    )
 
 
 def test_a_rollback_takes_the_quarantine_along(folder: Path) -> None:
