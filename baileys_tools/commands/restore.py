@@ -140,7 +140,12 @@ class WholeSnapshot:
 
 def read_snapshot(repository: Repository, company: str, wanted: str, identity: str | None) -> WholeSnapshot:
     """Find and verify a snapshot. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
-    info = repository.find(company, wanted)
+    try:
+        info = repository.find(company, wanted)
+    except OSError as error:
+        raise BaileysToolsError(
+            f"cannot list the snapshots of company {company} in {repository.path}: {say_why(error)}"
+        ) from error
     if info.damaged:
         raise DamagedSnapshot(info.file, "a verification has found that before")
     identities = Identities(identity) if identity is not None else None
@@ -221,8 +226,13 @@ def run_target(
 
 
 def _require_room(target: str) -> None:
+    parent = os.path.dirname(os.path.abspath(target))
+    if not os.path.isdir(parent):
+        raise BaileysToolsError(
+            f"--target {target}: there is no folder {parent} to make it in", "Make that folder first."
+        )
     try:
-        taken = bool(os.listdir(target))
+        taken = not target or os.path.islink(target) or bool(os.listdir(target))
     except FileNotFoundError:
         return
     except NotADirectoryError:

@@ -37,6 +37,7 @@ LOCK_PATIENCE = 10.0
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 16
+_LONGEST_ID = 255 - len(COMPANY_PREFIX)
 
 _NAME = (
     r"(?P<sequence>[0-9]{8,12})-(?P<time>[0-9]{8}T[0-9]{6}Z)(?:-(?P<tag>[a-z0-9-]{1,32}))?"
@@ -231,7 +232,7 @@ class Repository:
             yield file
 
     def _open_folder(self, company: str) -> int:
-        if not company or "/" in company or "\0" in company:
+        if not company or "/" in company or "\0" in company or len(os.fsencode(company)) > _LONGEST_ID:
             raise FileNotFoundError(company)
         return os.open(COMPANY_PREFIX + company, _FOLDER, dir_fd=self.fd)
 

@@ -297,6 +297,48 @@ def test_what_cannot_be_done_has_its_exit_code(folder: Path, options: list[str],
     assert restore(folder, "--yes", *options).returncode == code
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--company", "x" * 300], 10, "no snapshot"),
+        (["--target", "/proc/none/x"], 1, "there is no folder /proc/none"),
+        (["--target", ""], 2, "not empty"),
+    ],
+)
+def test_what_was_mistyped_is_named(folder: Path, options: list[str], code: int, words: str) -> None:
+    done = restore(folder, "--yes", *options)
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+def test_a_link_of_the_targets_name_is_in_the_way(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    assert restore(folder, "--target", str(tmp_path / "link")).returncode == 2
+
+
+def test_a_repository_that_cannot_be_listed_is_named(folder: Path) -> None:
+    stored = folder.parents[1] / "repository" / "company_1001"
+    stored.rename(stored.with_name("elsewhere"))
+    stored.symlink_to("elsewhere")
+    done = restore(folder, "--yes")
+    assert (done.returncode, "cannot list the snapshots of company 1001" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "journal", ["{}", '{"mode": "repair", "version": 2}', '{"mode": "repair", "run": 1}']
+)
+def test_the_journal_of_another_version_stops_its_company_and_no_other(folder: Path, journal: str) -> None:
+    other = company_folder(folder.parent, "1002", {"session-1.0.json": timedelta(days=90)})
+    (folder / ".baileys-tools").mkdir()
+    (folder / ".baileys-tools/restore.json").write_text(journal)
+    done = restore(folder, "--yes")
+    assert (done.returncode, "no journal of a restore that this version wrote" in done.stderr) == (1, True)
+    cleanup = run_cli("cleanup", env=env_of(folder))
+    assert (cleanup.returncode, "internal error" in cleanup.stderr) == (3, False)
+    assert not (other / "session-1.0.json").exists()
+    assert (folder / ".baileys-tools/restore.json").read_text() == journal
+
+
 def test_a_locked_company_is_left_alone(folder: Path) -> None:
     (folder / MAPPING).unlink()
     held = os.open(folder, os.O_RDONLY)
