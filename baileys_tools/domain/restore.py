@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FileStat, Oddity
-from baileys_tools.domain.keyfiles import Kind, kind_of, pre_key_ids, sort_by_kind
+from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
 from baileys_tools.domain.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
 from baileys_tools.domain.senderkeys import SenderKeys, sort_by_owner
 from baileys_tools.domain.snapshot import Account, CredsUnfit, Entry
@@ -59,7 +59,7 @@ class Reason(StrEnum):
     IN_SNAPSHOT = "in-snapshot"
     NOT_IN_SNAPSHOT = "not-in-snapshot"
     SAME_ACCOUNT = "same-account"
-    """`creds.json` on disk is of the same account, and its counters are newer."""
+    """`creds.json` on disk is whole and of the same account: its counters are the bot's own."""
     TRAFFIC_SINCE = "traffic-since"
     TRAFFIC_UNTOLD = "traffic-untold"
     OWN_SENDER_KEY = "own-sender-key"
@@ -399,8 +399,12 @@ class _Folder:
         return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
 
     def was_removed(self, name: str) -> bool:
-        """Whether the file is in quarantine: `undo` is what brings it back."""
-        return name in self.live.quarantined and name not in self.live.files
+        """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
+
+        Of a kind that no cleanup removes, what is there are the damaged bytes that an earlier repair replaced.
+        """
+        removed = name in self.live.quarantined and name not in self.live.files
+        return removed and kind_of(name) in REMOVABLE
 
 
 def _repair(folder: _Folder) -> Iterator[Verdict]:

@@ -110,6 +110,15 @@ def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -
     assert kept.stat().st_nlink == 1
 
 
+def test_what_was_mended_once_comes_back_when_it_is_lost_again(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    tear(folder / MAPPING)
+    restored(folder)
+    (folder / MAPPING).unlink()
+    assert restored(folder)["result"]["brought_back"] == [MAPPING]
+    assert snapshot_tree(folder) == before
+
+
 def test_a_dry_run_shows_the_plan_and_touches_nothing(folder: Path) -> None:
     tear(folder / "creds.json")
     (folder / SESSIONS[0]).unlink()
