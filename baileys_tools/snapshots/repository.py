@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
@@ -153,18 +153,26 @@ class Repository:
             os.close(folder)
 
     def find(self, company: str, wanted: str = "latest") -> SnapshotInfo:
-        """Return the snapshot that `wanted` names, by sequence number or file name. Raises exit code 10.
+        """Return the snapshot that `wanted` names, by sequence number or file name.
 
-        `latest` is the newest good one, or else the newest that is not known to be damaged.
+        `latest` is the newest good one, or else the newest that is not known to be damaged. Raises exit code 10,
+        or 2 for a number that more than one has.
         """
         found = self.snapshots(company)
         if wanted == "latest":
             newest = max(found, key=lambda info: (info.good, not info.damaged, info.order), default=None)
             if newest is not None and not newest.damaged:
                 return newest
-        for info in found:
-            if wanted in (info.file, info.id, f"{info.sequence:08d}"):
-                return info
+        named = [info for info in found if wanted in (info.file, info.id, f"{info.sequence:08d}")]
+        chosen = [info for info in named if not info.damaged] or named
+        if len(chosen) > 1:
+            # Of a host that was set up anew, and its copies from before.
+            raise UsageError(
+                f"{len(chosen)} snapshots of company {company} have the number {wanted}",
+                "Name one by its file: " + " or ".join(info.file for info in chosen),
+            )
+        if chosen:
+            return chosen[0]
         raise BaileysToolsError(
             f"no snapshot {wanted} of company {company} in {self.path}",
             f"baileys-tools snapshots --company {company} lists those that are there."

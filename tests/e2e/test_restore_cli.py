@@ -319,6 +319,20 @@ def test_what_was_mistyped_is_named(folder: Path, options: list[str], code: int,
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
 
 
+def test_a_number_that_two_snapshots_have_is_no_choice(folder: Path) -> None:
+    env = env_of(folder)
+    ours = Path(env["BAILEYS_TOOLS_BACKUP_PATH"])
+    ours.rename(folder.parents[1] / "before")
+    assert run_cli("backup", "--tag", "anew", env=env).returncode == 0
+    (anew,) = (ours / "company_1001").glob("*.zst")
+    (before,) = (folder.parents[1] / "before/company_1001").glob("*.zst")
+    before.rename(ours / "company_1001" / before.name)
+    done = restore(folder, "1", "--dry-run")
+    assert (done.returncode, before.name in done.stderr, anew.name in done.stderr) == (2, True, True)
+    for name in (before.name, anew.name):
+        assert json.loads(restore(folder, name, "--dry-run", "--json").stdout)["snapshot"]["file"] == name
+
+
 def test_a_link_of_the_targets_name_is_in_the_way(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to("empty")
