@@ -17,7 +17,8 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.restore import (
+from baileys_tools.domain.restore import plan_restore
+from baileys_tools.domain.restore_plan import (
     CREDS,
     Action,
     Choice,
@@ -26,7 +27,6 @@ from baileys_tools.domain.restore import (
     Refusal,
     RestorePlan,
     SnapshotFiles,
-    plan_restore,
 )
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.domain.snapshot import (

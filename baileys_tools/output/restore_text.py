@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from textwrap import fill
 
-from baileys_tools.domain.restore import Action, Cost, Mode, Reason, RestorePlan, Traffic
+from baileys_tools.domain.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.output.terminal import Style, counted
 from baileys_tools.units import format_age, printable

@@ -18,7 +18,8 @@ from typing import Any
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.removals import Outcome
-from baileys_tools.domain.restore import CREDS, Action, LiveFolder, RestorePlan, fitted_creds
+from baileys_tools.domain.restore import fitted_creds
+from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
 from baileys_tools.sessions.interrupted import JOURNAL, STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started

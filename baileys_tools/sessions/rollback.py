@@ -20,7 +20,7 @@ from datetime import datetime
 from stat import S_IMODE
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.restore import CREDS, Action, LiveFolder, RestorePlan
+from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.interrupted import REPLACED_PREFIX, STAGE_PREFIX
