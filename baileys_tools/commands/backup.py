@@ -18,7 +18,7 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.retention import Retention
-from baileys_tools.domain.snapshot import IMPORT_TAG, Manifest
+from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, Manifest
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
@@ -53,10 +53,10 @@ def backup_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, back up or plan it, print the result once, and return the exit code."""
-    if tag and (not valid_tag(tag) or tag == IMPORT_TAG):
+    if tag and (not valid_tag(tag) or tag in (IMPORT_TAG, BEFORE_TAG)):
         raise UsageError(
             f"--tag {tag!r} cannot be part of a snapshot's name",
-            f"A tag is up to 32 of a-z, 0-9 and single dashes, and not {IMPORT_TAG!r}.",
+            f"A tag is up to 32 of a-z, 0-9 and single dashes, and neither {IMPORT_TAG!r} nor {BEFORE_TAG!r}.",
         )
     loaded = load_settings(flags, os.environ, config=config)
     now = datetime.now(UTC)

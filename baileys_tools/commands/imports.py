@@ -32,8 +32,8 @@ def run_import(
 
         with Repository(repository_path, create=True) as repository:
             fetched = fetch_copies(repository, source, wanted, settings.copies.timeout)
-        done = [_fetched(source, company, infos) for company, infos in fetched.items()]
-        encrypted = any(info.encrypted for infos in fetched.values() for info in infos)
+        done = [_fetched(source, company, *found) for company, found in fetched.items()]
+        encrypted = any(info.encrypted for found in fetched.values() for info in found.taken)
         return BackupReport(source, repository_path, now, dry_run, encrypted, done)
     done = []
     for path in copies_in(source):
@@ -112,6 +112,14 @@ def _report(company: Company, status: BackupStatus, read: ReadFolder) -> Company
     )
 
 
-def _fetched(source: str, company: str, infos: list[SnapshotInfo]) -> CompanyBackup:
-    status = BackupStatus.TAKEN if infos else BackupStatus.UNCHANGED
-    return CompanyBackup(company, source, status, snapshot=infos[-1] if infos else None, fetched=len(infos))
+def _fetched(
+    source: str, company: str, taken: list[SnapshotInfo], refused: list[SnapshotInfo]
+) -> CompanyBackup:
+    return CompanyBackup(
+        company,
+        source,
+        BackupStatus.TAKEN if taken else BackupStatus.UNCHANGED,
+        snapshot=taken[-1] if taken else None,
+        fetched=len(taken),
+        refused=refused,
+    )

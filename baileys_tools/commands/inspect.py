@@ -136,7 +136,7 @@ def look_up_snapshots(path: str, company: str, folder: int | None = None) -> Sna
         return Snapshots(trouble=error.message)
     except OSError as error:
         return Snapshots(trouble=say_why(error))
-    whole = [info for info in listing if not info.damaged]
+    whole = [info for info in listing if info.good]
     newest = whole[-1] if whole else None
     is_current = False
     if folder is not None and newest is not None and index.stamp:

@@ -93,7 +93,7 @@ class Pruned:
 def prune_company(
     repository: Repository, writer: CompanyWriter, policy: Retention, verified: SnapshotInfo | None = None
 ) -> Pruned:
-    """Remove what no rule keeps, once the newest snapshot that stays is known to be whole. Raises OSError.
+    """Remove what no rule keeps, once the newest good snapshot is known to be whole. Raises OSError.
 
     `verified` is one that was read back a moment ago. A newest snapshot that does not fit its hash is marked
     as damaged and the plan is made again, so that nothing goes on the strength of a broken one.
@@ -102,7 +102,7 @@ def prune_company(
     while True:
         plan = plan_retention(writer.snapshots(), policy)
         doomed = [decision.snapshot for decision in plan if not decision.keep]
-        newest = next((decision.snapshot for decision in plan if not decision.snapshot.damaged), None)
+        newest = next((decision.snapshot for decision in plan if decision.snapshot.good), None)
         if not doomed or newest is None:
             return Pruned(plan, damaged=damaged)
         try:

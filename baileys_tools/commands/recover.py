@@ -237,17 +237,15 @@ def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
     """Whether there is a snapshot of the session in this folder, and not of one that was reset since."""
     if settings.backup.path is None or not os.path.isdir(settings.backup.path):
         return False
-    from baileys_tools.commands.restore import BEFORE_TAG
     from baileys_tools.snapshots.repository import Repository
 
     since = _last_reset(root, company)
     try:
         with Repository(settings.backup.path) as repository:
-            found = [info for info in repository.snapshots(company.id) if not info.damaged]
+            found = [info for info in repository.snapshots(company.id) if info.good]
     except (BaileysToolsError, OSError):
         return False
-    # What a reset or a rollback has kept of the folder before it is never restored by itself.
-    return any(since is None or (info.taken_at > since and info.tag != BEFORE_TAG) for info in found)
+    return any(since is None or info.taken_at > since for info in found)
 
 
 def _last_reset(root: Root, company: Company) -> datetime | None:
@@ -370,7 +368,7 @@ def _restart(job: RecoverJob, company: Company) -> str:
 def _restore(job: RecoverJob, company: Company) -> str:
     """Repair the folder from the newest good snapshot, with the bot stopped: by us, if it runs."""
     from baileys_tools.commands.restore import RestoreOptions, run_restore
-    from baileys_tools.domain.restore import Objection
+    from baileys_tools.domain.restore_plan import Objection
     from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
     from baileys_tools.integrations.process import look_at, stop
 

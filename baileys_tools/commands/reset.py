@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from baileys_tools.commands.bot import bot_api_for, signs_of_a_session_in_use
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_sessions_path
-from baileys_tools.domain.restore import QUIET_FOR, LiveFolder
+from baileys_tools.domain.restore_plan import LiveFolder
+from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why

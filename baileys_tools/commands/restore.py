@@ -17,7 +17,8 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.restore import (
+from baileys_tools.domain.restore import plan_restore
+from baileys_tools.domain.restore_plan import (
     CREDS,
     Action,
     Choice,
@@ -26,10 +27,10 @@ from baileys_tools.domain.restore import (
     Refusal,
     RestorePlan,
     SnapshotFiles,
-    plan_restore,
 )
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.domain.snapshot import (
+    BEFORE_TAG,
     Account,
     Counters,
     CredsUnfit,
@@ -51,9 +52,6 @@ from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, Recipients
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
-
-BEFORE_TAG = "pre-restore"
-"""The tag of the snapshot that keeps what a rollback replaced. `latest` never means one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,12 @@ class WholeSnapshot:
 
 def read_snapshot(repository: Repository, company: str, wanted: str, identity: str | None) -> WholeSnapshot:
     """Find and verify a snapshot. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
-    info = _find(repository, company, wanted)
+    try:
+        info = repository.find(company, wanted)
+    except OSError as error:
+        raise BaileysToolsError(
+            f"cannot list the snapshots of company {company} in {repository.path}: {say_why(error)}"
+        ) from error
     if info.damaged:
         raise DamagedSnapshot(info.file, "a verification has found that before")
     identities = Identities(identity) if identity is not None else None
@@ -152,15 +155,6 @@ def read_snapshot(repository: Repository, company: str, wanted: str, identity: s
             return WholeSnapshot(info, reader.manifest, files)
     except OSError as error:
         raise BaileysToolsError(f"cannot read the snapshot {info.file}: {say_why(error)}") from error
-
-
-def _find(repository: Repository, company: str, wanted: str) -> SnapshotInfo:
-    if wanted == "latest":
-        found = [info for info in repository.snapshots(company) if not info.damaged]
-        chosen = [info for info in found if info.tag != BEFORE_TAG]
-        if chosen:
-            return chosen[-1]
-    return repository.find(company, wanted)
 
 
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
@@ -196,8 +190,7 @@ def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
 
 def _newest_account(repository: Repository, snapshot: WholeSnapshot, identity: str | None) -> Account | None:
     """Return whose session the newest snapshot holds, None when it cannot be read."""
-    infos = [info for info in repository.snapshots(snapshot.info.company) if not info.damaged]
-    newest = [info for info in infos if info.tag != BEFORE_TAG][-1:]
+    newest = [info for info in repository.snapshots(snapshot.info.company) if info.good][-1:]
     if not newest or newest[0].file == snapshot.info.file:
         return snapshot.manifest.account
     try:
@@ -233,8 +226,13 @@ def run_target(
 
 
 def _require_room(target: str) -> None:
+    parent = os.path.dirname(os.path.abspath(target))
+    if not os.path.isdir(parent):
+        raise BaileysToolsError(
+            f"--target {target}: there is no folder {parent} to make it in", "Make that folder first."
+        )
     try:
-        taken = bool(os.listdir(target))
+        taken = not target or os.path.islink(target) or bool(os.listdir(target))
     except FileNotFoundError:
         return
     except NotADirectoryError:

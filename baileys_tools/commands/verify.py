@@ -71,7 +71,7 @@ def run_verify(
     deep: bool = False,
     identities: Identities | None = None,
 ) -> VerifyReport:
-    """Verify the newest snapshot of each chosen company, or with `every` all of them.
+    """Verify the newest good snapshot of each chosen company, or with `every` all of them.
 
     One that does not fit its hash is marked as damaged, where the repository can be written: it then counts
     for nothing in `prune`, and `restore` takes the one before it. Deep reads every file in it as a restore
@@ -86,8 +86,8 @@ def run_verify(
             except OSError as error:
                 troubles.append(f"company {company}: {say_why(error)}")
                 continue
-            whole = [info for info in listing if not info.damaged]
-            chosen = listing if every else whole[-1:] or listing[-1:]
+            good = [info for info in listing if info.good]
+            chosen = listing if every else good[-1:] or listing[-1:]
             results += [_verify_one(repository, info, identities, deep=deep) for info in chosen]
     return VerifyReport(path, now, deep, results, troubles)
 

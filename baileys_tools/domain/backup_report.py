@@ -31,7 +31,8 @@ class CompanyBackup:
 
     `files` and `bytes` are what the snapshot holds; `left_out` are entries of the folder that it does not.
     `removed` are snapshots that retention no longer keeps, `damaged` those found damaged on that occasion.
-    `fetched` counts the snapshots that came from a place of copies, of which `snapshot` is the newest.
+    `fetched` counts the snapshots that came from a place of copies, of which `snapshot` is the newest; `refused`
+    are those that are damaged there, and were not taken in.
     `trouble` says why a company failed or is locked, or what went wrong after the snapshot was taken.
     """
 
@@ -45,6 +46,7 @@ class CompanyBackup:
     removed: Sequence[SnapshotInfo] = ()
     damaged: Sequence[SnapshotInfo] = ()
     fetched: int = 0
+    refused: Sequence[SnapshotInfo] = ()
     trouble: str = ""
 
     @property
@@ -99,6 +101,8 @@ class BackupReport:
         partly = (company.unreadable or (company.trouble and company.snapshot) for company in self.companies)
         if failed or any(partly):
             return ExitCode.PARTLY_FAILED
+        if any(company.refused for company in self.companies):
+            return ExitCode.DAMAGED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED
         if any(copy.trouble for copy in self.copies) or any(company.damaged for company in self.companies):

@@ -10,208 +10,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
-from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.folder import FileStat, Oddity
-from baileys_tools.domain.keyfiles import Kind, kind_of, pre_key_ids, sort_by_kind
+from baileys_tools.domain.creds import Creds
+from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
 from baileys_tools.domain.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
+from baileys_tools.domain.restore_plan import (
+    CREDS,
+    Action,
+    Choice,
+    Cost,
+    LiveFolder,
+    Mode,
+    Reason,
+    RestorePlan,
+    SnapshotFiles,
+    Traffic,
+    Verdict,
+)
+from baileys_tools.domain.restore_signs import (
+    FOREIGN,
+    is_same_account,
+    pre_key_ids_among,
+    refusals_of,
+    traffic_since,
+)
 from baileys_tools.domain.senderkeys import SenderKeys, sort_by_owner
-from baileys_tools.domain.snapshot import Account, CredsUnfit, Entry
-
-
-class Mode(StrEnum):
-    """How much of a folder a restore may change."""
-
-    REPAIR = "repair"
-    """What is missing or unreadable is mended; nothing whole is touched."""
-    ROLLBACK = "rollback"
-    """The folder becomes the snapshot, as far as the protocol allows."""
-
-
-class Action(StrEnum):
-    """What happens to one file."""
-
-    KEEP = "keep"
-    """It is on disk and stays."""
-    BRING_BACK = "bring-back"
-    """The snapshot's comes into the folder."""
-    SET_ASIDE = "set-aside"
-    """It is on disk and goes to quarantine."""
-    LEAVE_OUT = "leave-out"
-    """The folder will not hold it."""
-
-
-class Reason(StrEnum):
-    """Why that happens."""
-
-    WHOLE = "whole"
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    NO_COPY = "no-copy"
-    """Unreadable, and the snapshot has none either."""
-    UNPAIRED = "unpaired"
-    """`creds.json` on disk is the new identity of a bot that could not read the old one."""
-    IN_SNAPSHOT = "in-snapshot"
-    NOT_IN_SNAPSHOT = "not-in-snapshot"
-    SAME_ACCOUNT = "same-account"
-    """`creds.json` on disk is of the same account, and its counters are newer."""
-    TRAFFIC_SINCE = "traffic-since"
-    TRAFFIC_UNTOLD = "traffic-untold"
-    OWN_SENDER_KEY = "own-sender-key"
-    """The bot makes a new one and tells every member; an older one would be refused by all of them."""
-    UNIT_BROKEN = "unit-broken"
-    """The bot's own key of the group is lost or unreadable, and its memory would keep the next from members."""
-    PRE_KEY_ON_DISK = "pre-key-on-disk"
-    REMOVED_BY_POLICY = "removed-by-policy"
-    UNKNOWN = "unknown"
-    IN_THE_WAY = "in-the-way"
-    """Something that is no plain file has the name."""
-
-
-class Traffic(StrEnum):
-    """Whether the bot has sent or received since the snapshot, as far as the folder shows."""
-
-    NONE = "none"
-    SINCE = "since"
-    UNTOLD = "untold"
-    """No session file of the snapshot is left that would show it. Treated as traffic."""
-
-
-class Objection(StrEnum):
-    """Why a restore is refused."""
-
-    BOT_LIVES = "bot-lives"
-    OTHER_ACCOUNT = "other-account"
-    PAIRED_ANEW = "paired-anew"
-    ODDITIES = "oddities"
-
-
-class Refusal(NamedTuple):
-    """One objection in words. `can_be_forced` is false where no flag makes it sound."""
-
-    objection: Objection
-    text: str
-    can_be_forced: bool
-
-
-class Verdict(NamedTuple):
-    """The decision on one file."""
-
-    name: str
-    kind: Kind
-    action: Action
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What the folder costs after the restore, in messages that are late by one resend.
-
-    `contacts`: addresses whose session will be missing; nothing is lost where the bot writes first.
-    `group_senders`: (group, sender) pairs whose key will be missing. `pre_keys`: at most so many pre-keys
-    that were uploaded since the snapshot are lost; a new chat that gets one starts late. `pre_keys_untold`:
-    nothing tells how many were, as the counters and the newest pre-keys are lost.
-    """
-
-    contacts: int = 0
-    group_senders: int = 0
-    pre_keys: int = 0
-    pre_keys_untold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LiveFile:
-    """A file of the folder. `whole` is whether it is what Baileys can read, `sha256` in hex."""
-
-    stat: FileStat
-    sha256: str
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LiveFolder:
-    """What is in the folder now, this tool's own files left out.
-
-    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine. `bot_signs`
-    say in words what besides the files shows that the bot runs: its API, its process.
-    """
-
-    files: Mapping[str, LiveFile] = field(default_factory=dict)
-    creds: Creds | CredsProblem = CredsProblem.MISSING
-    account: Account | CredsUnfit = CredsUnfit.MISSING
-    oddities: tuple[Oddity, ...] = ()
-    quarantined: frozenset[str] = frozenset()
-    owned_by_content: Mapping[str, bool] = field(default_factory=dict)
-    bot_signs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFiles:
-    """What is in the snapshot. `newest_account` is that of the company's newest snapshot."""
-
-    id: str
-    taken_at: datetime
-    entries: Mapping[str, Entry]
-    creds: Creds
-    account: Account
-    newest_account: Account | None = None
-    owned_by_content: Mapping[str, bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the operator chose. `pre_keys_keep` and `pre_key_guard` are the settings of cleanup."""
-
-    mode: Mode = Mode.REPAIR
-    keep_sessions: bool = False
-    pre_keys_keep: int = 50
-    pre_key_guard: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePlan:
-    """What a restore does.
-
-    `set_aside` are the units that go to quarantine, each in the order of removal. `next_pre_key_id` is what
-    returning creds are set to, None where they fit as they are. `traffic_sign` is the file or counter that
-    shows traffic.
-    """
-
-    mode: Mode
-    verdicts: Sequence[Verdict]
-    set_aside: Sequence[tuple[str, ...]]
-    next_pre_key_id: int | None
-    traffic: Traffic
-    traffic_sign: str
-    cost: Cost
-    refusals: tuple[Refusal, ...] = ()
-
-    def named(self, action: Action) -> list[str]:
-        """The files with which this happens, in order, `creds.json` last."""
-        names = [verdict.name for verdict in self.verdicts if verdict.action is action]
-        return sorted(names, key=lambda name: (name == CREDS, name))
-
-    def count(self, action: Action) -> int:
-        """With how many files this happens."""
-        return sum(verdict.action is action for verdict in self.verdicts)
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the folder is already as it would be."""
-        return not self.count(Action.BRING_BACK) and not self.set_aside
-
-
-CREDS = "creds.json"
-QUIET_FOR = timedelta(minutes=2)
-"""A folder that was written to more lately than this has a bot that runs."""
-
-_TALK = (Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
-"""Kinds that messages move."""
+from baileys_tools.domain.snapshot import Account, CredsUnfit
 
 _COMES_BACK = frozenset(
     {
@@ -229,9 +55,9 @@ _COMES_BACK = frozenset(
 def plan_restore(live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, now: datetime) -> RestorePlan:
     """Given a folder and a snapshot of the same company, return what the restore does at `now` (aware)."""
     traffic, sign = traffic_since(live, snapshot)
-    refusals = tuple(_refusals(live, snapshot, choice.mode, now))
+    refusals = tuple(refusals_of(live, snapshot, choice.mode, now))
     folder = _Folder(live, snapshot, choice, traffic)
-    foreign = any(refusal.objection in _FOREIGN for refusal in refusals)
+    foreign = any(refusal.objection in FOREIGN for refusal in refusals)
     verdicts = list(_repair(folder) if choice.mode is Mode.REPAIR else _rollback(folder, foreign=foreign))
     ids_after = pre_key_ids(
         verdict.name
@@ -254,100 +80,6 @@ def plan_restore(live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, now:
         cost=_cost(folder, verdicts),
         refusals=refusals,
     )
-
-
-# --- traffic ------------------------------------------------------------------------------------------------
-
-
-def traffic_since(live: LiveFolder, snapshot: SnapshotFiles) -> tuple[Traffic, str]:
-    """Return whether the folder shows messages since the snapshot, and by what.
-
-    Sessions, sender-keys and memories are written with each message. A newer or a different one is a sign; so
-    are pre-keys beyond the snapshot's counter. That there was none only a session tells that stands as it
-    stood: where all are gone, nobody can say.
-    """
-    taken_ns = _nanoseconds(snapshot.taken_at)
-    witnesses = 0
-    for name, file in sorted(live.files.items()):
-        kind = kind_of(name)
-        if kind not in _TALK:
-            continue
-        entry = snapshot.entries.get(name)
-        since = entry.mtime_ns if entry is not None else taken_ns
-        changed = entry is not None and file.whole and file.sha256 != entry.sha256
-        if file.stat.st_mtime_ns > since or changed:
-            return Traffic.SINCE, name
-        witnesses += entry is not None and kind is Kind.SESSION
-    if sign := _counters_moved(live, snapshot):
-        return Traffic.SINCE, sign
-    return (Traffic.NONE if witnesses else Traffic.UNTOLD), ""
-
-
-def _counters_moved(live: LiveFolder, snapshot: SnapshotFiles) -> str:
-    then = snapshot.creds.next_pre_key_id
-    if then is None:
-        return ""
-    if is_same_account(live, snapshot) and isinstance(live.creds, Creds):
-        after = live.creds.next_pre_key_id
-        if after is not None and after > then:
-            return f"nextPreKeyId of creds.json went from {then} to {after}"
-    highest = max(_ids_of(live.files), default=0)
-    return f"pre-key-{highest}.json" if highest >= then else ""
-
-
-# --- whose folder, and does the bot run ---------------------------------------------------------------------
-
-_FOREIGN = {Objection.OTHER_ACCOUNT, Objection.PAIRED_ANEW}
-
-
-def is_same_account(live: LiveFolder, snapshot: SnapshotFiles) -> bool:
-    """Whether `creds.json` on disk is of the very pairing that the snapshot has."""
-    return isinstance(live.account, Account) and live.account.identity == snapshot.account.identity
-
-
-def _refusals(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: datetime) -> Iterator[Refusal]:
-    yield from _signs_of_life(live, now)
-    known = live.account if isinstance(live.account, Account) else snapshot.newest_account
-    # Two identities never share a folder; only a whole folder can be replaced.
-    forceable = mode is Mode.ROLLBACK
-    if known is not None and known.fingerprint != snapshot.account.fingerprint:
-        yield Refusal(
-            Objection.OTHER_ACCOUNT,
-            f"the snapshot is of another account ({snapshot.account.masked}), not of {known.masked}",
-            forceable,
-        )
-    elif known is not None and known.identity != snapshot.account.identity:
-        yield Refusal(
-            Objection.PAIRED_ANEW,
-            f"the account ({known.masked}) was paired anew since the snapshot ({snapshot.account.masked}), "
-            "and WhatsApp no longer accepts the older pairing",
-            forceable,
-        )
-    if mode is Mode.ROLLBACK and live.oddities:
-        names = ", ".join(oddity.name for oddity in live.oddities[:3])
-        yield Refusal(
-            Objection.ODDITIES,
-            f"{len(live.oddities)} entries of the folder are no plain files, and cannot come along ({names})",
-            False,
-        )
-
-
-def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[Refusal]:
-    for sign in live.bot_signs:
-        yield Refusal(Objection.BOT_LIVES, f"the bot runs: {sign}; it would write over what comes back", True)
-    limit = _nanoseconds(now - QUIET_FOR)
-    written = {name: file.stat.st_mtime_ns for name, file in live.files.items()}
-    lately = [name for name, mtime_ns in written.items() if mtime_ns > limit]
-    if lately:
-        newest = max(lately, key=lambda name: (written[name], name))
-        seconds = (_nanoseconds(now) - written[newest]) // 1_000_000_000
-        when = f"{seconds} s ago" if seconds >= 0 else "with a date in the future"
-        yield Refusal(
-            Objection.BOT_LIVES,
-            f"{len(lately)} file(s) were written in the last 2 minutes ({newest} {when}): "
-            "the bot seems to run, and would write over what comes back",
-            True,
-        )
 
 
 # --- the two modes ------------------------------------------------------------------------------------------
@@ -378,7 +110,7 @@ class _Folder:
     @property
     def ids_seen(self) -> list[int]:
         """The ids of pre-keys in the folder and in its quarantine."""
-        return [*_ids_of(self.live.files), *_ids_of(self.live.quarantined)]
+        return [*pre_key_ids_among(self.live.files), *pre_key_ids_among(self.live.quarantined)]
 
     @property
     def ids_may_have_come_and_gone(self) -> bool:
@@ -399,8 +131,12 @@ class _Folder:
         return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
 
     def was_removed(self, name: str) -> bool:
-        """Whether the file is in quarantine: `undo` is what brings it back."""
-        return name in self.live.quarantined and name not in self.live.files
+        """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
+
+        Of a kind that no cleanup removes, what is there are the damaged bytes that an earlier repair replaced.
+        """
+        removed = name in self.live.quarantined and name not in self.live.files
+        return removed and kind_of(name) in REMOVABLE
 
 
 def _repair(folder: _Folder) -> Iterator[Verdict]:
@@ -592,10 +328,6 @@ def fitted_creds(content: bytes, next_pre_key_id: int) -> bytes:
 _COUNTERS = ("nextPreKeyId", "firstUnuploadedPreKeyId")
 
 
-def _ids_of(names: Iterable[str]) -> list[int]:
-    return pre_key_ids(name for name in names if kind_of(name) is Kind.PRE_KEY)
-
-
 def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
     contacts = group_senders = 0
     there = {
@@ -618,10 +350,5 @@ def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:
         return 0
     if then is None or creds.next_pre_key_id is None:
         return 0
-    beyond = max([then - 1, *_ids_of(there)])
+    beyond = max([then - 1, *pre_key_ids_among(there)])
     return max(0, creds.next_pre_key_id - 1 - beyond)
-
-
-def _nanoseconds(moment: datetime) -> int:
-    length = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (length.days * 86_400 + length.seconds) * 1_000_000_000 + length.microseconds * 1_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from baileys_tools.domain.restore import Refusal, RestorePlan
+from baileys_tools.domain.restore_plan import Refusal, RestorePlan
 from baileys_tools.domain.snapshot import Manifest, SnapshotInfo
 from baileys_tools.errors import ExitCode
 

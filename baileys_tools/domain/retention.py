@@ -73,8 +73,9 @@ class Decision:
 def plan_retention(snapshots: Sequence[SnapshotInfo], policy: Retention) -> list[Decision]:
     """Given the snapshots of one company in any order, decide on each, the newest first.
 
-    A damaged snapshot fills no rule's place. The newest whole one always stays, and with it at least
-    `minimum`.
+    A damaged snapshot fills no rule's place. Nor does one of a folder as it was before a restore or a reset,
+    which may be no session: it stays as long as a rule has a place left. The newest good one always stays, and
+    with it at least `minimum`.
     """
     newest_first = sorted(snapshots, key=lambda info: info.order, reverse=True)
     if policy.is_empty:
@@ -101,24 +102,25 @@ class _Rules:
         least = max(1, self._policy.minimum)
         if info.damaged:
             return (Keep.LAST_RESORT,) if self._good < least else ()
-        if self._newest is None:
-            self._newest = info.taken_at
         reasons = []
-        if self._good == 0:
+        if info.good and self._newest is None:
+            self._newest = info.taken_at
             reasons.append(Keep.NEWEST_GOOD)
         if self._good < least:
             reasons.append(Keep.MINIMUM)
         if self._good < self._policy.keep_last:
             reasons.append(Keep.LAST)
         # One from the future of the newest is no older than it.
-        if self._policy.keep_within and self._newest - info.taken_at <= self._policy.keep_within:
+        newest = self._newest or info.taken_at
+        if self._policy.keep_within and newest - info.taken_at <= self._policy.keep_within:
             reasons.append(Keep.WITHIN)
         for reason, places, period_of, filled in self._periods:
             period = period_of(info.taken_at)
             if period not in filled and len(filled) < places:
-                filled.add(period)
                 reasons.append(reason)
-        self._good += 1
+                if info.good:
+                    filled.add(period)
+        self._good += info.good
         return tuple(reasons)
 
 

@@ -23,6 +23,9 @@ MOST_BYTES = 256 << 20
 IMPORT_TAG = "import"
 """The tag of a snapshot made from an old copy. It is older than all others, whenever it was taken in."""
 
+BEFORE_TAG = "pre-restore"
+"""The tag of a snapshot that keeps a folder as it was before a rollback or a reset, a session or not."""
+
 _NEEDED = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
 
 
@@ -126,6 +129,11 @@ class SnapshotInfo:
     def imported(self) -> bool:
         """Made from an old copy, and so older than all snapshots that this tool took itself."""
         return self.tag == IMPORT_TAG
+
+    @property
+    def good(self) -> bool:
+        """Whether it can be relied on to hold a session: a backup took it, and no verification has failed."""
+        return not self.damaged and self.tag != BEFORE_TAG
 
     @property
     def order(self) -> tuple[bool, int]:

@@ -46,6 +46,7 @@ def _company_backup(company: CompanyBackup) -> dict[str, Any]:
         "trouble": name_text(company.trouble),
         "snapshot": _snapshot(company.snapshot) if company.snapshot is not None else None,
         "fetched": company.fetched,
+        "refused": [info.sequence for info in company.refused],
         "files": company.files,
         "bytes": company.bytes,
         "left_out": [{"name": name_text(odd.name), "what": odd.what} for odd in company.left_out],

@@ -51,7 +51,8 @@ def backup_text(report: BackupReport, style: Style) -> str:
     """Given a report, return it as text: a line or two for each company, then the sums."""
     lines: list[str] = []
     for company in report.companies:
-        if company.status is not BackupStatus.UNCHANGED or len(report.companies) <= 20:
+        is_news = company.status is not BackupStatus.UNCHANGED or company.refused
+        if is_news or len(report.companies) <= 20:
             lines += _backup_lines(company, style)
     lines += [_copy_line(copy, style) for copy in report.copies]
     counts = [
@@ -79,6 +80,7 @@ def backup_troubles(report: BackupReport) -> list[str]:
             lines.append(f"company {printable(company.id)}: {printable(company.trouble)}")
         lines += [f"company {printable(company.id)}: {_left_out(odd)}" for odd in company.unreadable]
         lines += [f"company {printable(company.id)}: {_is_damaged(info)}" for info in company.damaged]
+        lines += [f"company {printable(company.id)}: {_is_refused(info)}" for info in company.refused]
     lines += [_copy_trouble(copy) for copy in report.copies if copy.trouble]
     return lines
 
@@ -87,9 +89,8 @@ def _backup_lines(company: CompanyBackup, style: Style) -> Iterator[str]:
     word, colour = _STATUS[company.status]
     head = f"company {printable(company.id)}: {style.paint(word, colour)}"
     if company.fetched:
-        yield f"company {printable(company.id)}: {counted(company.fetched, 'snapshot')} fetched"
-        return
-    if company.snapshot is not None:
+        head = f"company {printable(company.id)}: {counted(company.fetched, 'snapshot')} fetched"
+    elif company.snapshot is not None:
         info = company.snapshot
         head += (
             f", snapshot {info.id}: {counted(company.files, 'file')}, {format_size(company.bytes)} "
@@ -104,6 +105,8 @@ def _backup_lines(company: CompanyBackup, style: Style) -> Iterator[str]:
         yield f"  {_left_out(odd)}"
     for info in company.damaged:
         yield f"  {_is_damaged(info)}"
+    for info in company.refused:
+        yield f"  {_is_refused(info)}"
     if company.removed:
         yield f"  {counted(len(company.removed), 'older snapshot')} removed by retention"
 
@@ -114,6 +117,10 @@ def _left_out(odd: Oddity) -> str:
 
 def _is_damaged(info: SnapshotInfo) -> str:
     return f"snapshot {info.id} does not fit its hash and is marked as damaged"
+
+
+def _is_refused(info: SnapshotInfo) -> str:
+    return f"snapshot {info.id} there does not fit its hash and was not taken in"
 
 
 def _copy_line(copy: CopyResult, style: Style) -> str:

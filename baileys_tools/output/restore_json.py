@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baileys_tools.domain.restore import RestorePlan
+from baileys_tools.domain.restore_plan import RestorePlan
 from baileys_tools.domain.restore_report import RestoreReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.output.json_text import envelope, name_text, timestamp

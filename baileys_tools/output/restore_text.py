@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from textwrap import fill
 
-from baileys_tools.domain.restore import Action, Cost, Mode, Reason, RestorePlan, Traffic
+from baileys_tools.domain.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.output.terminal import Style, counted
 from baileys_tools.units import format_age, printable
@@ -29,7 +29,7 @@ _REASONS = {
     Reason.UNPAIRED: "replaced by the new identity of a bot that could not read it",
     Reason.IN_SNAPSHOT: "as in the snapshot",
     Reason.NOT_IN_SNAPSHOT: "not in the snapshot",
-    Reason.SAME_ACCOUNT: "of the same account, with newer counters",
+    Reason.SAME_ACCOUNT: "whole on disk, and of the same account",
     Reason.TRAFFIC_SINCE: "older than messages since: the contact starts afresh",
     Reason.TRAFFIC_UNTOLD: "nothing tells of messages since: the contact starts afresh",
     Reason.OWN_SENDER_KEY: "the bot makes a new own key and tells the group",

@@ -14,7 +14,7 @@ from stat import S_IMODE, S_ISREG
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.restore import CREDS, LiveFile, LiveFolder
+from baileys_tools.domain.restore_plan import CREDS, LiveFile, LiveFolder
 from baileys_tools.domain.snapshot import (
     LARGEST_FILE,
     Account,

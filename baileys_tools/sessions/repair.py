@@ -9,6 +9,7 @@ left as it is.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,9 +18,10 @@ from typing import Any
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.removals import Outcome
-from baileys_tools.domain.restore import CREDS, Action, LiveFolder, RestorePlan, fitted_creds
+from baileys_tools.domain.restore import fitted_creds
+from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
-from baileys_tools.sessions.interrupted import STAGE
+from baileys_tools.sessions.interrupted import JOURNAL, STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
@@ -186,18 +188,26 @@ def remove_stage(folder: int) -> None:
 def _orders(
     journal: Mapping[str, Any],
 ) -> tuple[str, Sequence[dict[str, SeenFile]], dict[str, SeenFile | None]]:
-    """Return what a journal orders. Raises ValueError for one that this tool did not write."""
+    """Return what a journal orders. Raises OSError for one that this version did not write."""
     try:
         run = journal["run"]
         units = [{name: SeenFile(*map(int, seen)) for name, *seen in unit} for unit in journal["set_aside"]]
         names = {name: SeenFile(*map(int, seen)) if seen else None for name, *seen in journal["bring_back"]}
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError("the journal of a restore is not one that this version wrote") from error
+        raise _foreign_journal() from error
     removed = [name for unit in units for name in unit]
     sound = all(isinstance(name, str) and may_be_stored(name) for name in (*removed, *names))
     if not sound or not isinstance(run, str) or run_started(run) is None or not _removable(removed):
-        raise ValueError("the journal of a restore is not one that this version wrote")
+        raise _foreign_journal()
     return run, units, names
+
+
+def _foreign_journal() -> OSError:
+    return OSError(
+        errno.EINVAL,
+        "is no journal of a restore that this version wrote: run the version that did, or move it away",
+        f"{OWN_FOLDER}/{JOURNAL}",
+    )
 
 
 def _removable(names: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from datetime import datetime
 from stat import S_IMODE
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.restore import Action, LiveFolder, RestorePlan
+from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESETS, STAGE_PREFIX
@@ -258,7 +258,8 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
     """Write the files of a snapshot as a folder that is not there yet, or is empty; whole or not at all.
 
     Modes and ages are those of the snapshot. So are owners where root writes, unless `like` is the handle of a
-    folder whose owner is to have them. Raises OSError.
+    folder of somebody else than root, who is to have them. The folder belongs to whoever has `creds.json`: a bot
+    that may not look into its folder takes its session for lost. Raises OSError.
     """
     parent_path, name = os.path.split(os.path.abspath(path))
     parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -268,12 +269,14 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
         os.mkdir(stage_name, 0o700, dir_fd=parent)
         stage = os.open(stage_name, FOLDER_FLAGS, dir_fd=parent)
         try:
-            owner = None if like is None else os.fstat(like)
-            if owner is not None and os.geteuid() == 0:
-                os.fchown(stage, owner.st_uid, owner.st_gid)
+            there = None if like is None else os.fstat(like)
+            owner = None if there is None or there.st_uid == 0 else (there.st_uid, there.st_gid)
+            if os.geteuid() == 0:
+                main = next((file for file in files if file.entry.name == CREDS), files[0]).entry
+                os.fchown(stage, *(owner or (main.uid, main.gid)))
             for file in files:
                 entry = file.entry
-                write_new(stage, entry, file.content, owner=None if owner else (entry.uid, entry.gid))
+                write_new(stage, entry, file.content, owner=owner or (entry.uid, entry.gid))
             sync_files(stage, [file.entry.name for file in files])
         finally:
             os.close(stage)

@@ -13,18 +13,20 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.domain.retention import Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
-from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
     HASH_LENGTH,
     PARTIAL_PREFIX,
     Repository,
+    make_private_folders,
     parse_name,
 )
 
@@ -130,7 +132,7 @@ class Place:
         if self.scheme == "sftp":
             self._system.makedirs(folder, exist_ok=True, mode=0o700)
         elif self.scheme == "file":
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_private_folders(folder)
 
     def _keep_private(self, path: str) -> None:
         """Before anything is in it, and below a folder that nobody else may enter."""
@@ -214,6 +216,7 @@ def _send_to(
     if not due:
         return CopyResult(target)
     sent = removed = 0
+    ahead: list[str] = []
     waiting = sum(
         len(_missing(infos, [], known.get(company, set()), policy)) for company, infos in due.items()
     )
@@ -222,6 +225,9 @@ def _send_to(
         try:
             for company, infos in due.items():
                 there = place.snapshots(company)
+                if _is_ahead(there, infos):
+                    ahead.append(company)
+                    continue
                 names = {info.file for info in there}
                 for info in _missing(infos, there, names, policy):
                     place.send(repository, info)
@@ -239,7 +245,19 @@ def _send_to(
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
         return CopyResult(target, sent, removed, waiting, _say(error))
+    if ahead:
+        more = f" and {len(ahead) - 1:,} more" if len(ahead) > 1 else ""
+        trouble = (
+            f"it has later snapshots of company {ahead[0]}{more} than there are here, as when a host was set up anew. "
+            f"Take them in first (backup --import {target}), or give this host a folder of its own there"
+        )
+        return CopyResult(target, sent, removed, waiting, trouble)
     return CopyResult(target, sent, removed)
+
+
+def _is_ahead(there: Sequence[SnapshotInfo], local: Sequence[SnapshotInfo]) -> bool:
+    """Whether a place has snapshots later than all here: by their numbers those here would count as old."""
+    return max((info.order for info in there), default=(False, 0)) > max(info.order for info in local)
 
 
 def _missing(
@@ -272,27 +290,40 @@ def _say(error: Exception) -> str:
 # --- fetching -----------------------------------------------------------------------------------------------
 
 
+class Fetched(NamedTuple):
+    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in."""
+
+    taken: list[SnapshotInfo]
+    refused: list[SnapshotInfo]
+
+
 def fetch_copies(
     repository: Repository, url: str, wanted: Sequence[str], timeout: timedelta
-) -> dict[str, list[SnapshotInfo]]:
+) -> dict[str, Fetched]:
     """Fetch the snapshots of the wanted companies (none: all) that the repository does not have.
 
-    Each is published as a new one would be: whole, under its own name. Returns the fetched ones by company.
+    Each is published as a new one would be: whole, under its own name. Raises exit code 10 for a company that is
+    not there, BaileysToolsError when the place cannot be read.
     """
     scheme = urlsplit(url).scheme
     if scheme not in _EXTRAS or urlsplit(url).password is not None:
         raise UsageError(
             "--import takes a folder, or a URL as in backup.copies",
-            "For example sftp://user@host/folder, s3://bucket/folder or file:///mnt/folder.",
+            "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",
         )
     try:
         place = Place(url, timeout)
         try:
-            return {
-                company: _fetch_company(repository, place, company)
-                for company in place.companies()
-                if not wanted or company in wanted
-            }
+            there = place.companies()
+            missing = [company for company in wanted if company not in there]
+            if missing or not there:
+                of_whom = f" of company {', '.join(missing)}" if missing else ""
+                raise BaileysToolsError(
+                    f"no snapshots{of_whom} in {url}",
+                    f"Companies found there: {', '.join(there[:10]) or 'none'}.",
+                    exit_code=ExitCode.NOT_FOUND,
+                )
+            return {company: _fetch_company(repository, place, company) for company in wanted or there}
         finally:
             with suppress(Exception):
                 place.close()
@@ -302,15 +333,18 @@ def fetch_copies(
         raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
 
 
-def _fetch_company(repository: Repository, place: Place, company: str) -> list[SnapshotInfo]:
+def _fetch_company(repository: Repository, place: Place, company: str) -> Fetched:
+    fetched = Fetched([], [])
     with repository.writing(company) as writer:
         here = {info.file for info in writer.snapshots()}
-        there = sorted(place.snapshots(company), key=lambda one: one.order)
-        return [
-            writer.publish_file(info.file, place.fetch(info))
-            for info in there
-            if info.file not in here and not info.damaged
-        ]
+        for info in sorted(place.snapshots(company), key=lambda one: one.order):
+            if info.file in here or info.damaged:
+                continue
+            try:
+                fetched.taken.append(writer.publish_file(info.file, place.fetch(info)))
+            except DamagedSnapshot:
+                fetched.refused.append(info)  # the others are needed all the more
+    return fetched
 
 
 # --- what is known to be where ------------------------------------------------------------------------------

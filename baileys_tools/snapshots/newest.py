@@ -18,8 +18,8 @@ _CLOCK_STEP_NS = 2_000_000_000
 class Newest(NamedTuple):
     """What stands in a company's folder of the repository, as it is remembered.
 
-    `folder_mtime` (ns) is that of the folder, 0 when it has none or has just changed. `file` is the newest snapshot
-    that is not known to be damaged, of `size` bytes and taken at `taken_at` (seconds since 1970), "" when there is
+    `folder_mtime` (ns) is that of the folder, 0 when it has none or has just changed. `file` is the newest good
+    snapshot, of `size` bytes and taken at `taken_at` (seconds since 1970), "" when there is
     none. `stored` counts all, `damaged` the damaged ones that are newer. `failure` is why the last attempt failed.
     """
 
@@ -85,10 +85,11 @@ def _list(path: str, company: str, mtime: int) -> Newest:
             failure = repository.index(company).failure
     except BaileysToolsError as error:
         raise OSError(error.message) from error
-    whole = [info for info in listing if not info.damaged]
-    if not whole:
-        return Newest(mtime if settled else 0, stored=len(listing), damaged=len(listing), failure=failure)
-    newest = whole[-1]
+    good = [info for info in listing if info.good]
+    if not good:
+        damaged = sum(info.damaged for info in listing)
+        return Newest(mtime if settled else 0, stored=len(listing), damaged=damaged, failure=failure)
+    newest = good[-1]
     later = sum(info.damaged and info.order > newest.order for info in listing)
     taken_at = newest.taken_at.timestamp()
     return Newest(mtime if settled else 0, newest.file, newest.size, taken_at, len(listing), later, failure)

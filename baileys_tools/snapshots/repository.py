@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
@@ -37,6 +37,7 @@ LOCK_PATIENCE = 10.0
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 16
+_LONGEST_ID = 255 - len(COMPANY_PREFIX)
 
 _NAME = (
     r"(?P<sequence>[0-9]{8,12})-(?P<time>[0-9]{8}T[0-9]{6}Z)(?:-(?P<tag>[a-z0-9-]{1,32}))?"
@@ -99,7 +100,7 @@ class Repository:
         self._has_new_folders = False
         try:
             if create:
-                _make_folders(path)
+                make_private_folders(path)
             # The operator names the repository, so here a link is followed.
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -152,18 +153,26 @@ class Repository:
             os.close(folder)
 
     def find(self, company: str, wanted: str = "latest") -> SnapshotInfo:
-        """Return the snapshot that `wanted` names, by sequence number or file name. Raises exit code 10.
+        """Return the snapshot that `wanted` names, by sequence number or file name.
 
-        `latest` is the newest that is not known to be damaged.
+        `latest` is the newest good one, or else the newest that is not known to be damaged. Raises exit code 10,
+        or 2 for a number that more than one has.
         """
         found = self.snapshots(company)
         if wanted == "latest":
-            whole = [info for info in found if not info.damaged]
-            if whole:
-                return whole[-1]
-        for info in found:
-            if wanted in (info.file, info.id, f"{info.sequence:08d}"):
-                return info
+            newest = max(found, key=lambda info: (info.good, not info.damaged, info.order), default=None)
+            if newest is not None and not newest.damaged:
+                return newest
+        named = [info for info in found if wanted in (info.file, info.id, f"{info.sequence:08d}")]
+        chosen = [info for info in named if not info.damaged] or named
+        if len(chosen) > 1:
+            # Of a host that was set up anew, and its copies from before.
+            raise UsageError(
+                f"{len(chosen)} snapshots of company {company} have the number {wanted}",
+                "Name one by its file: " + " or ".join(info.file for info in chosen),
+            )
+        if chosen:
+            return chosen[0]
         raise BaileysToolsError(
             f"no snapshot {wanted} of company {company} in {self.path}",
             f"baileys-tools snapshots --company {company} lists those that are there."
@@ -231,7 +240,7 @@ class Repository:
             yield file
 
     def _open_folder(self, company: str) -> int:
-        if not company or "/" in company or "\0" in company:
+        if not company or "/" in company or "\0" in company or len(os.fsencode(company)) > _LONGEST_ID:
             raise FileNotFoundError(company)
         return os.open(COMPANY_PREFIX + company, _FOLDER, dir_fd=self.fd)
 
@@ -417,7 +426,8 @@ def _lock(folder: int, company: str, patience: float) -> None:
         time.sleep(0.02)
 
 
-def _make_folders(path: str) -> None:
+def make_private_folders(path: str) -> None:
+    """Make a folder and those above it that are missing, each 0700 from birth. Raises OSError."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)

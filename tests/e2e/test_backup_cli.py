@@ -98,7 +98,7 @@ def test_force_takes_unchanged_folders_and_tags_show(env):
     assert [(one["sequence"], one["tag"]) for one in listed] == [(1, ""), (2, "before-update")]
 
 
-@pytest.mark.parametrize("tag", ["import", "Up", "a b", "-x", "x" * 33, "a/b"])
+@pytest.mark.parametrize("tag", ["import", "pre-restore", "Up", "a b", "-x", "x" * 33, "a/b"])
 def test_a_tag_that_cannot_stand_in_a_name_is_refused(env, tag):
     done = run_cli("backup", f"--tag={tag}", env=env)
     assert done.returncode == 2

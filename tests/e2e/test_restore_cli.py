@@ -110,6 +110,15 @@ def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -
     assert kept.stat().st_nlink == 1
 
 
+def test_what_was_mended_once_comes_back_when_it_is_lost_again(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    tear(folder / MAPPING)
+    restored(folder)
+    (folder / MAPPING).unlink()
+    assert restored(folder)["result"]["brought_back"] == [MAPPING]
+    assert snapshot_tree(folder) == before
+
+
 def test_a_dry_run_shows_the_plan_and_touches_nothing(folder: Path) -> None:
     tear(folder / "creds.json")
     (folder / SESSIONS[0]).unlink()
@@ -192,6 +201,22 @@ def test_a_rollback_keeps_the_old_folder_as_a_snapshot(folder: Path) -> None:
     target = folder.parents[1] / "as-it-was"
     assert restore(folder, old["id"], "--target", str(target)).returncode == 0
     assert snapshot_tree(target) == before
+
+
+def test_the_broken_folder_that_a_rollback_replaced_never_evicts_the_good_snapshot(folder: Path) -> None:
+    (folder / "creds.json").write_text("")
+    os.utime(folder / "creds.json", (1e9, 1e9))
+    assert restored(folder, "--mode", "rollback")["result"]["before"]["id"] == "2"
+    rules = dict.fromkeys(
+        (f"BAILEYS_TOOLS_BACKUP__KEEP_{rule}" for rule in ("HOURLY", "DAILY", "WEEKLY")), "0"
+    )
+    rules |= {"BAILEYS_TOOLS_BACKUP__KEEP_LAST": "1", "BAILEYS_TOOLS_BACKUP__MINIMUM": "1"}
+    assert run_cli("prune", env=env_of(folder) | rules).returncode == 0
+    assert restored(folder, "--dry-run")["snapshot"]["id"] == "1"
+    verified = json.loads(run_cli("verify", "--json", env=env_of(folder)).stdout)
+    assert [one["snapshot"]["sequence"] for one in verified["results"]] == [1], (
+        "the newest that a restore would take"
+    )
 
 
 def test_a_rollback_takes_the_quarantine_along(folder: Path) -> None:
@@ -279,6 +304,62 @@ def test_an_encrypted_snapshot_wants_its_key(folder: Path, tmp_path: Path) -> No
 )
 def test_what_cannot_be_done_has_its_exit_code(folder: Path, options: list[str], code: int) -> None:
     assert restore(folder, "--yes", *options).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--company", "x" * 300], 10, "no snapshot"),
+        (["--target", "/proc/none/x"], 1, "there is no folder /proc/none"),
+        (["--target", ""], 2, "not empty"),
+    ],
+)
+def test_what_was_mistyped_is_named(folder: Path, options: list[str], code: int, words: str) -> None:
+    done = restore(folder, "--yes", *options)
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+def test_a_number_that_two_snapshots_have_is_no_choice(folder: Path) -> None:
+    env = env_of(folder)
+    ours = Path(env["BAILEYS_TOOLS_BACKUP_PATH"])
+    ours.rename(folder.parents[1] / "before")
+    assert run_cli("backup", "--tag", "anew", env=env).returncode == 0
+    (anew,) = (ours / "company_1001").glob("*.zst")
+    (before,) = (folder.parents[1] / "before/company_1001").glob("*.zst")
+    before.rename(ours / "company_1001" / before.name)
+    done = restore(folder, "1", "--dry-run")
+    assert (done.returncode, before.name in done.stderr, anew.name in done.stderr) == (2, True, True)
+    for name in (before.name, anew.name):
+        assert json.loads(restore(folder, name, "--dry-run", "--json").stdout)["snapshot"]["file"] == name
+
+
+def test_a_link_of_the_targets_name_is_in_the_way(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    assert restore(folder, "--target", str(tmp_path / "link")).returncode == 2
+
+
+def test_a_repository_that_cannot_be_listed_is_named(folder: Path) -> None:
+    stored = folder.parents[1] / "repository" / "company_1001"
+    stored.rename(stored.with_name("elsewhere"))
+    stored.symlink_to("elsewhere")
+    done = restore(folder, "--yes")
+    assert (done.returncode, "cannot list the snapshots of company 1001" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "journal", ["{}", '{"mode": "repair", "version": 2}', '{"mode": "repair", "run": 1}']
+)
+def test_the_journal_of_another_version_stops_its_company_and_no_other(folder: Path, journal: str) -> None:
+    other = company_folder(folder.parent, "1002", {"session-1.0.json": timedelta(days=90)})
+    (folder / ".baileys-tools").mkdir()
+    (folder / ".baileys-tools/restore.json").write_text(journal)
+    done = restore(folder, "--yes")
+    assert (done.returncode, "no journal of a restore that this version wrote" in done.stderr) == (1, True)
+    cleanup = run_cli("cleanup", env=env_of(folder))
+    assert (cleanup.returncode, "internal error" in cleanup.stderr) == (3, False)
+    assert not (other / "session-1.0.json").exists()
+    assert (folder / ".baileys-tools/restore.json").read_text() == journal
 
 
 def test_a_locked_company_is_left_alone(folder: Path) -> None:

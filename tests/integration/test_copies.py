@@ -264,6 +264,69 @@ def test_a_damaged_copy_is_not_taken_in(sftp, sessions, tmp_path):
     assert not list((tmp_path / "other-machine").rglob("*.zst"))
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> str:
+    """The URL of a mounted disk."""
+    return f"file://{tmp_path}/disk/bots"
+
+
+def local_env(url: str, sessions: Path, repository: Path) -> dict[str, str]:
+    return {
+        "BAILEYS_SESSIONS_PATH": str(sessions),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(repository),
+        "BAILEYS_TOOLS_BACKUP__COPIES": url,
+    }
+
+
+def test_one_damaged_copy_keeps_no_other_from_coming_back(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(2):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    oldest = min((tmp_path / "disk/bots/company_1001").iterdir())
+    oldest.write_bytes(oldest.read_bytes()[:-1])
+    empty = local_env("", sessions, tmp_path / "other-machine")
+    done = run_cli("backup", "--import", disk, "--json", env=empty)
+    assert done.returncode == 11
+    companies = json.loads(done.stdout)["companies"]
+    assert [(one["fetched"], one["refused"]) for one in companies] == [(1, [1]), (2, [])]
+    said = run_cli("backup", "--import", disk, env=empty)
+    assert (said.returncode, "snapshot 1 there does not fit its hash" in said.stdout) == (11, True)
+    assert run_cli("verify", "--all", "--deep", env=empty).returncode == 0
+
+
+@pytest.mark.parametrize(("at", "company"), [("elsewhere", None), ("disk/bots", "1003")])
+def test_an_import_that_finds_nothing_is_no_success(disk, sessions, tmp_path, at, company):
+    assert run_cli("backup", env=local_env(disk, sessions, tmp_path / "repository")).returncode == 0
+    options = ["--company", company] if company else []
+    empty = local_env("", sessions, tmp_path / "other-machine")
+    done = run_cli("backup", "--import", f"file://{tmp_path}/{at}", *options, env=empty)
+    assert (done.returncode, "no snapshots" in done.stderr) == (10, True)
+
+
+def test_a_host_set_up_anew_hears_that_its_copies_would_count_as_old(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(3):
+        assert run_cli("backup", "--force", "--company", "1001", env=env).returncode == 0
+    before = snapshot_tree(tmp_path / "disk")
+    env = local_env(disk, sessions, tmp_path / "set-up-anew")
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"]) == (4, 1, 1), "the other company has none there"
+    assert "later snapshots of company 1001 than there are here" in copy["trouble"]
+    assert snapshot_tree(tmp_path / "disk").items() >= before.items()
+    assert run_cli("backup", "--import", disk, env=env).returncode == 0
+    again = run_cli("backup", "--force", "--json", env=env)
+    assert (again.returncode, json.loads(again.stdout)["copies"][0]["trouble"]) == (0, "")
+
+
+def test_copies_on_a_disk_are_private_from_the_first_folder_made(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    command = f"umask 000; exec {sys.executable} -m baileys_tools backup --quiet"
+    subprocess.run(["sh", "-c", command], env=os.environ | env, check=True)
+    for path in [tmp_path / "disk", *(tmp_path / "disk").rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_a_password_in_the_url_is_refused_and_not_shown(sessions, tmp_path):
     env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
     done = run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": "sftp://me:canary@host/x"})

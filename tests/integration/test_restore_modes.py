@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import traced
 from tests.integration.faults.places import NOBODY, give_away
 from tests.integration.faults.restores import damaged, restore
-from tests.support import require_root
+from tests.support import COMMAND, creds, require_root, scrubbed_environment
 
 MODES = pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
 
@@ -51,4 +54,25 @@ def test_a_folder_made_elsewhere_keeps_modes_and_owners(tmp_path: Path) -> None:
     found = (tmp_path / "target" / entry.name).stat()
     assert (found.st_uid, found.st_gid, found.st_mtime_ns) == (NOBODY, NOBODY, 1_000_000_007)
     assert found.st_mode & 0o777 == 0o640
-    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o700
+    folder = (tmp_path / "target").stat()
+    assert (folder.st_uid, folder.st_gid, folder.st_mode & 0o777) == (NOBODY, NOBODY, 0o700), (
+        "a bot can enter it"
+    )
+
+
+@pytest.mark.parametrize("whose_root", [0, 4321], ids=["roots", "somebodys"])
+def test_a_folder_that_is_gone_comes_back_as_somebodys_who_can_run_the_bot(
+    tmp_path: Path, whose_root: int
+) -> None:
+    require_root()
+    scene = damaged(tmp_path / "scene")
+    give_away(scene.folder)
+    backup = [str(COMMAND), "backup", "--force", "--quiet"]
+    (scene.folder / "creds.json").write_text(json.dumps(creds()))
+    assert subprocess.run(backup, env=scrubbed_environment(scene.env), check=False).returncode == 0
+    shutil.rmtree(scene.folder)
+    os.chown(scene.sessions, whose_root, whose_root)
+    run = run_forked(restore(), scene.env)
+    assert run.returncode == 0, run.stderr
+    found = [scene.folder, *scene.folder.rglob("*")]
+    assert {(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in found} == {(whose_root or NOBODY,) * 2}

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from baileys_tools.domain.creds import Creds, parse_creds
 from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
-from baileys_tools.domain.restore import (
+from baileys_tools.domain.restore import fitted_creds, plan_restore
+from baileys_tools.domain.restore_plan import (
     Action,
     Choice,
     LiveFile,
@@ -27,8 +28,6 @@ from baileys_tools.domain.restore import (
     RestorePlan,
     SnapshotFiles,
     Traffic,
-    fitted_creds,
-    plan_restore,
 )
 from baileys_tools.domain.snapshot import Account, CredsUnfit, Entry, read_account
 from baileys_tools.sessions.staging import SeenFile

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from baileys_tools.domain.retention import Keep, Retention, plan_retention
-from baileys_tools.domain.snapshot import IMPORT_TAG, SnapshotInfo
+from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, SnapshotInfo
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 OFF = Retention(0, timedelta(), 0, 0, 0, 0, minimum=1)
@@ -96,6 +96,21 @@ def test_an_import_is_older_than_all_others_whenever_it_was_taken_in():
     assert kept(history, with_rules(keep_last=1)) == [1]
 
 
+def test_what_a_folder_was_before_a_restore_takes_the_place_of_no_good_snapshot():
+    before = [snapshot(number, NOON, tag=BEFORE_TAG) for number in range(2, 40)]
+    assert kept([snapshot(1, NOON), *before], Retention()) == list(range(1, 40))
+    assert kept([snapshot(1, NOON), *before], with_rules(keep_last=1)) == list(range(1, 40))
+
+
+def test_what_a_folder_was_before_a_restore_goes_once_no_rule_has_a_place_left():
+    before, later = snapshot(1, NOON, tag=BEFORE_TAG), every_hour(30)[5:]
+    assert 1 in kept([before, *later[:11]], with_rules(keep_last=12))
+    assert 1 not in kept([before, *later[:12]], with_rules(keep_last=12))
+    assert 1 in kept([before, *later], with_rules(keep_last=2, keep_within=timedelta(hours=30)))
+    assert 1 in kept([before, *later[10:]], with_rules(keep_daily=4))
+    assert 1 not in kept([before, *later], with_rules(keep_daily=4)), "the day has a good one"
+
+
 # --- the second opinion -------------------------------------------------------------------------------------
 
 
@@ -119,31 +134,32 @@ def second_opinion(history: list[SnapshotInfo], policy: Retention) -> set[int]:
             return b.tag == "import"
         return a.sequence > b.sequence
 
-    good = {index for index in everything if not history[index].damaged}
+    whole = {index for index in everything if not history[index].damaged}
+    good = {index for index in whole if history[index].tag != "pre-restore"}
     newer = {index: {other for other in good if later(other, index)} for index in everything}
     least = max(1, policy.minimum)
-    stays = {index for index in everything - good if len(newer[index]) < least}
-    stays |= {index for index in good if len(newer[index]) < max(least, policy.keep_last)}
+    stays = {index for index in everything - whole if len(newer[index]) < least}
+    stays |= {index for index in whole if len(newer[index]) < max(least, policy.keep_last)}
     newest = next((index for index in good if not newer[index]), None)
     if newest is None:
         return stays
     if policy.keep_within:
         reach = history[newest].taken_at - policy.keep_within
-        stays |= {index for index in good if history[index].taken_at >= reach}
+        stays |= {index for index in whole if history[index].taken_at >= reach}
     for places, form in (
         (policy.keep_hourly, "%Y-%m-%d %H"),
         (policy.keep_daily, "%Y-%m-%d"),
         (policy.keep_weekly, "%G-%V"),
         (policy.keep_monthly, "%Y-%m"),
     ):
-        label = {index: history[index].taken_at.strftime(form) for index in good}
-        heads = {index for index in good if not any(label[other] == label[index] for other in newer[index])}
+        label = {index: history[index].taken_at.strftime(form) for index in whole}
+        heads = {index for index in whole if not any(label[other] == label[index] for other in newer[index])}
         stays |= {index for index in heads if len(heads & newer[index]) < places}
     return stays
 
 
 def random_history(chance: random.Random) -> list[SnapshotInfo]:
-    """Snapshots with gaps, equal times, clocks gone wrong, damage and imports."""
+    """Snapshots with gaps, equal times, clocks gone wrong, damage, imports and folders as they were."""
     moment = NOON
     history = []
     sequence = chance.randrange(1, 1000)
@@ -161,7 +177,7 @@ def random_history(chance: random.Random) -> list[SnapshotInfo]:
                 sequence,
                 taken,
                 damaged=chance.random() < 0.15,
-                tag=IMPORT_TAG if chance.random() < 0.08 else "",
+                tag=chance.choices([IMPORT_TAG, BEFORE_TAG, ""], [8, 12, 80])[0],
             )
         )
     return history
@@ -196,7 +212,7 @@ def agree(chance: random.Random, histories: int) -> None:
         stays = {found.snapshot.file for found in decisions if found.keep}
         expected = {history[index].file for index in second_opinion(history, policy)}
         assert stays == expected, (history, policy)
-        good = [info for info in history if not info.damaged]
+        good = [info for info in history if info.good]
         assert len([info for info in good if info.file in stays]) >= min(policy.minimum, len(good))
         removed += len(history) - len(stays)
     assert removed > histories
