@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import signal
 import sys
@@ -21,6 +22,19 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 # Started in the background by a shell, a process ignores Ctrl-C and so do its children; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+PACKAGE = Path(__file__).parents[1] / "baileys_tools"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once, as an installation does.
+
+    Else each of the thousand commands that the tests start would, where PYTHONDONTWRITEBYTECODE is set, and where it
+    is not, the first would write files into the traces of those that must write none.
+    """
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(PACKAGE, quiet=1)
+
 
 REAL_HOME = os.path.expanduser("~")
 FORBIDDEN = (
