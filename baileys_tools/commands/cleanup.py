@@ -23,8 +23,9 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import RESETS, finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import (
     Purge,
     due_for_purge,

@@ -18,8 +18,9 @@ from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import RESETS, finish_restore, is_interrupted, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, is_interrupted, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import run_started
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import OWN_FOLDER, exists, has_private_signing_key, read_creds, written_since

@@ -11,22 +11,16 @@ from datetime import datetime
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.names import (
+    JOURNAL,
+    REPLACED_PREFIX,
+    RESET_JOURNAL,
+    RESET_PREFIX,
+    STAGE,
+    STAGE_PREFIX,
+)
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import OWN_FOLDER, OWN_PREFIX, exists
-
-JOURNAL = "restore.json"
-"""Below `.baileys-tools` of the folder that a restore works on."""
-STAGE = "restore"
-"""Beside it: the files that a repair is to bring back."""
-STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
-"""Before the folder's name: the new folder of a rollback until the swap, the old one after it."""
-REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
-"""Before the folder's name: the old folder, where the file system cannot swap."""
-RESET_JOURNAL = "reset.json"
-RESETS = "resets"
-"""Below `.baileys-tools`: the journal of a reset, and the folders that resets have set aside."""
-RESET_PREFIX = f"{OWN_PREFIX}-reset-"
-"""Before the folder's name: what comes in its place, until the swap, and what went out after it."""
+from baileys_tools.sessions.scan import OWN_FOLDER, exists
 
 
 def finish_restore(root: Root, company: Company, folder: int) -> str:

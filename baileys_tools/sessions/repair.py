@@ -21,7 +21,7 @@ from baileys_tools.domain.removals import Outcome
 from baileys_tools.domain.restore import fitted_creds
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
-from baileys_tools.sessions.interrupted import JOURNAL, STAGE
+from baileys_tools.sessions.names import JOURNAL, STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new

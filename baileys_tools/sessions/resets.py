@@ -20,8 +20,8 @@ from stat import S_ISDIR, S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
 from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.names import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root

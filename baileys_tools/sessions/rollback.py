@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.interrupted import REPLACED_PREFIX, RESETS, STAGE_PREFIX
 from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.names import REPLACED_PREFIX, RESETS, STAGE_PREFIX
 from baileys_tools.sessions.quarantine import QUARANTINE
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.repair import fit
