@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from baileys_tools.commands.cron import setup_of
-from baileys_tools.config import load_settings
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.domain.cron import Entry, due_at
 from baileys_tools.errors import ExitCode
 from baileys_tools.units import printable
@@ -30,7 +30,7 @@ PATIENCE = 25.0
 
 def run_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
     """Given the command line, run the jobs until a signal says to stop."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     setup = setup_of(loaded)
     print(f"{len(setup.entries)} jobs:", file=sys.stderr)
     for entry in setup.entries:

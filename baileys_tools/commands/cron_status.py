@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,8 @@ from baileys_tools.commands.cron import (
     settings_alone,
     state_dir_of,
 )
-from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.commands.places import settings_in_force
+from baileys_tools.config import LoadedSettings
 from baileys_tools.domain.cron import entries_of, split
 from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, installed_jobs, job_states
 from baileys_tools.errors import ExitCode
@@ -27,7 +27,7 @@ def status_command(
     flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
 ) -> ExitCode:
     """Given the command line, say of each installed job when it ran last and how it ended."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     states = states_of(split(read_tab(system=system) or b"")[1], loaded, now, system=system)
     code = exit_code_of(states)

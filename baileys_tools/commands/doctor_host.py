@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from baileys_tools.commands.places import misplaced, unwise
 from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.domain.doctor import (
     Check,
     clock_check,
     critical,
-    inside,
     note,
     ok,
     room_check,
@@ -52,10 +52,8 @@ def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
             "pre_keys.guard is off: a freshly paired bot loses pre-keys that the server hands out",
             "Leave it on, unless you know that the account is old.",
         )
-    sessions = settings.sessions.path
-    for name, path in (("backup.path", settings.backup.path), ("state.dir", settings.state.dir)):
-        if sessions is not None and inside(path, sessions):
-            yield critical(name, f"{name} is inside the sessions path: {path}", "Give it a place of its own.")
+    for one in (*misplaced(loaded), *unwise(loaded)):
+        yield critical(one.name, one.why, one.way_out)
 
 
 def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:

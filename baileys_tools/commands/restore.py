@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.commands.bot import signs_of_a_running_bot
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
+from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.restore import (
@@ -85,7 +86,7 @@ def restore_command(
 
     if options.mode not in set(Mode):
         raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
 
     def agrees(report: RestoreReport) -> bool:
