@@ -19,6 +19,7 @@ from baileys_tools.domain.doctor import (
     warning,
 )
 from baileys_tools.integrations import host
+from baileys_tools.owner import user_name
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.units import counted
 
@@ -98,26 +99,17 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     if not foreign:
         yield ok("sessions", f"{shown}, all yours")
     elif uid == 0:
-        users = ", ".join(_user_name(owner) for owner in foreign)
+        users = ", ".join(user_name(owner) for owner in foreign)
         yield ok("sessions", f"{shown} of {users}; root works there as the owner")
     else:
         owner, ids = next(iter(foreign.items()))
         yield critical(
             "sessions",
-            f"{counted(len(ids), 'folder')} of {shown} belong to {_user_name(owner)}, and you are {_user_name(uid)}",
-            f"Run the jobs as their owner: sudo -u {_user_name(owner)} baileys-tools ...",
+            f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
+            f"Run the jobs as their owner: sudo -u {user_name(owner)} baileys-tools ...",
         )
     if mode := stat.S_IMODE(os.stat(path).st_mode) & stat.S_IWOTH:
         yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
-
-
-def _user_name(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _file_system_checks(path: str) -> Iterator[Check]:
@@ -205,17 +197,25 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
         )
         return
     if not os.path.isdir(backup.path):
-        yield note("repository", f"{backup.path} is not there yet", "baileys-tools backup makes it")
+        yield _missing_repository(backup.path)
     else:
         with Repository(backup.path) as repository:
             companies = repository.companies()
             status = os.fstat(repository.fd)
+            foreign = repository.foreign_entries()
         if status.st_mode & 0o077:
             yield warning("repository", f"{backup.path} can be read by others", f"chmod 700 {backup.path}")
         elif not os.access(backup.path, os.W_OK):
             yield critical("repository", f"{backup.path} cannot be written", f"ls -ld {backup.path}")
         else:
             yield ok("repository", f"{backup.path}, {counted(len(companies), 'company', 'companies')}")
+        if foreign:
+            owner = user_name(status.st_uid)
+            yield critical(
+                "repository",
+                f"{counted(len(foreign), 'entry', 'entries')} in {backup.path} are not {owner}'s: {foreign[0]}",
+                f"What {owner} cannot read is no backup: sudo chown -R {owner} {backup.path}",
+            )
         yield _room("disk: backups", backup.path)
         if not backup.copies and _on_device(settings.sessions.path, status.st_dev):
             yield note(
@@ -227,6 +227,17 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
     for finding in repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file):
         make = warning if finding.severity is not Severity.NOTICE else note
         yield make("encryption", finding.message, finding.action)
+
+
+def _missing_repository(path: str) -> Check:
+    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+
+    above = nearest_folder(path)
+    if os.access(above, os.W_OK | os.X_OK):
+        return note("repository", f"{path} is not there yet", "baileys-tools backup makes it")
+    return critical(
+        "repository", f"{path} is not there, and you cannot make it in {above}", way_to_make(path)
+    )
 
 
 def _on_device(path: str | None, device: int) -> bool:

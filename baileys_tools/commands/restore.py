@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +18,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
+from baileys_tools.domain.findings import word
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.restore import (
     CREDS,
@@ -152,7 +154,22 @@ def read_snapshot(repository: Repository, company: str, wanted: str, identity: s
             files = {file.entry.name: file for file in reader.files()}
             return WholeSnapshot(info, reader.manifest, files)
     except OSError as error:
-        raise BaileysToolsError(f"cannot read the snapshot {info.file}: {say_why(error)}") from error
+        raise BaileysToolsError(
+            f"cannot read the snapshot {info.file}: {say_why(error)}", _another(repository, info)
+        ) from error
+
+
+def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
+    """Return which snapshot can be read instead, the newest: root's files are no reason to go without."""
+    company = unreadable.company
+    for info in reversed(repository.snapshots(company)):
+        if not info.damaged and info.tag != BEFORE_TAG and info.file != unreadable.file:
+            with suppress(OSError, DamagedSnapshot), repository.opened(info):
+                return (
+                    f"The newest one that can be read is {info.id}: "
+                    f"baileys-tools restore --company {word(company)} {info.id} --dry-run"
+                )
+    return "baileys-tools doctor looks at whose the repository is."
 
 
 def _find(repository: Repository, company: str, wanted: str) -> SnapshotInfo:

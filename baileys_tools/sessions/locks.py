@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from baileys_tools.sessions.owner import as_owner_of
+from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
