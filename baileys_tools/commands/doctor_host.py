@@ -69,13 +69,21 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         return
     with Root(path) as root:
         companies = root.companies(loaded.settings.sessions.multitenancy)
+        is_read_only = root.is_read_only()
     if not companies:
         yield critical(
             "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
         )
         return
     yield from _owner_checks(path, companies)
-    yield from _file_system_checks(path)
+    if is_read_only:
+        yield critical(
+            "sessions",
+            f"{path} is on a read-only file system: no bot can write there",
+            f"Which one, and why: findmnt -T {path}; dmesg | tail",
+        )
+    else:
+        yield from _file_system_checks(path)
     yield _room("disk: sessions", path)
     yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
     if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
@@ -108,7 +116,7 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
             f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
             f"Run the jobs as their owner: sudo -u {user_name(owner)} baileys-tools ...",
         )
-    if mode := stat.S_IMODE(os.stat(path).st_mode) & stat.S_IWOTH:
+    if (mode := stat.S_IMODE(os.stat(path).st_mode)) & stat.S_IWOTH:
         yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
 
 
