@@ -150,7 +150,8 @@ def _change(
         write = crontab.write_system_file if system else crontab.write_crontab
         kept = write(before, after, backups)
     if not quiet:
-        print(f"changed {place}; the one before is kept in {printable(kept)}")
+        was = "there was none before" if before is None else f"the one before is kept in {printable(kept)}"
+        print(f"changed {place}; {was}")
     return True
 
 

@@ -51,6 +51,7 @@ from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
+from baileys_tools.sessions.staging import read_journal
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, Recipients
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
@@ -359,16 +360,36 @@ def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> Rest
         _require_agreement(job, report)
         if not job.options.yes:
             look = _look_again(folder, job, look)
-        if look.plan.mode is Mode.REPAIR:
-            return _repair(folder, report, look, job)
-        return _roll_back(root, company, folder, report, look, job)
+        try:
+            if look.plan.mode is Mode.REPAIR:
+                return _repair(folder, report, look, job)
+            return _roll_back(root, company, folder, report, look, job)
+        except OSError as error:
+            raise BaileysToolsError(
+                f"company {company.id}: {say_why(error)}",
+                "It had begun: the next restore or cleanup finishes it."
+                if _has_begun(root, company, folder)
+                else "Nothing was changed.",
+            ) from error
+
+
+def _has_begun(root: Root, company: Company, folder: int) -> bool:
+    """Whether a restore that failed has touched the folder. A doubt is a yes."""
+    try:
+        return read_journal(folder) is not None or not _is_same_folder(root, company, folder)
+    except OSError:
+        return True
 
 
 def _require_same_folder(root: Root, company: Company, folder: int) -> None:
     """Another restore may have swapped the folder between its opening and its lock."""
+    if not _is_same_folder(root, company, folder):
+        raise BaileysToolsError(f"{company.path} was replaced just now", "Run the command again.")
+
+
+def _is_same_folder(root: Root, company: Company, folder: int) -> bool:
     with root.open(company) as now:
-        if os.fstat(now).st_ino != os.fstat(folder).st_ino:
-            raise BaileysToolsError(f"{company.path} was replaced just now", "Run the command again.")
+        return os.fstat(now).st_ino == os.fstat(folder).st_ino
 
 
 def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:

@@ -12,6 +12,8 @@ _HELP = {
     errno.ENOLCK: "the file system has no kernel locks (some network mounts): run on the host that owns it",
     errno.EROFS: "the file system is read-only: mount it writable, or look with --dry-run",
     errno.ENOENT: "vanished while it was being read",
+    errno.ENOSPC: "no space left on device: make room (df -h; df -i)",
+    errno.EDQUOT: "the disk quota is used up: make room (quota -s)",
     errno.EIO: "input/output error: look at the disk (dmesg)",
 }
 
