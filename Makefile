@@ -4,6 +4,7 @@
 PYTHON   ?= python3
 VENV     := .venv
 BIN      := $(VENV)/bin
+PACKAGE  := $(VENV)/.package
 READY    := $(VENV)/.ready
 GENERATE := fixtures/generate
 CLIENTS  := $(GENERATE)/node_modules/.package-lock.json
@@ -18,13 +19,19 @@ ARGS     ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+# The package alone is all that a demo needs.
+$(PACKAGE): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	@echo "Setting up $(VENV) (once) ..."
+	@echo "Setting up $(VENV) with the package (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
+	@touch $@
+
+$(READY): $(PACKAGE)
+	@echo "Adding what the tests and checks need (once, a few minutes) ..."
 	@# pip learned dependency groups in 25.1.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable . --group dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group dev
 	@touch $@
 
 # The real Baileys, both versions, for the contract tests. Without npm those tests are skipped by name.
@@ -40,7 +47,7 @@ endef
 
 DEMO_COMPANY := .demo/sessions/company_2001
 
-demo: $(READY) ## clean, back up, damage and repair a bloated session folder
+demo: $(PACKAGE) ## clean, back up, damage and repair a bloated session folder
 	@rm -rf .demo && mkdir .demo
 	@$(SHOW); export PATH="$(CURDIR)/$(BIN):$$PATH"; set -e; \
 	show python fixtures/lay.py bloated-v6 .demo/sessions; \

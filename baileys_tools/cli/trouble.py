@@ -221,7 +221,7 @@ def qr(
         )
     else:
         show = ask_bot.on_terminal(company, png, as_json=json)
-        ask = partial(ask_bot.show_qr, show=show, timeout=timeout)
+        ask = partial(ask_bot.show_qr, show=show, timeout=timeout, png=png)
     finish(lambda: ask_bot.ask_command("qr", company, config, ask, as_json=json))
 
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.commands.bot import bot_api_for, require_bot_api, where_of
+from baileys_tools.commands.places import require_file, settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings
+from baileys_tools.config import Settings
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.units import parse_duration, printable, quoted
@@ -56,7 +57,7 @@ def ask_command(
     quiet: bool = False,
 ) -> ExitCode:
     """Given the command line and what to ask, do it, print the result once, and return the exit code."""
-    loaded = load_settings({"sessions.companies": [company]}, os.environ, config=config)
+    loaded = settings_in_force({"sessions.companies": [company]}, config)
     # The id as the settings read it, one name of a folder.
     (company,) = loaded.settings.sessions.companies
     now = datetime.now(UTC)
@@ -152,12 +153,20 @@ def require_pairing(
     _seconds("--timeout", timeout)
     if number is not None:
         phone_number("--pairing-code", number)
-    if png is not None and not os.path.isdir(folder := os.path.dirname(os.path.abspath(png))):
-        raise UsageError(f"--png: {quoted(folder)} is not a folder")
+    if png is not None:
+        _require_picture(settings, png)
     api = bot_api_for(settings, company)
     for what in ("init", "qr" if number is None else "pairing_code"):
         if api is not None and not api.offers(what):
             raise _unsupported(company, what)
+
+
+def _require_picture(settings: Settings, png: str) -> None:
+    from baileys_tools.domain.qr import PNG_SIGNATURE
+
+    if not os.path.isdir(folder := os.path.dirname(os.path.abspath(png))):
+        raise UsageError(f"--png: {quoted(folder)} is not a folder")
+    require_file(settings, "--png", png, PNG_SIGNATURE)
 
 
 def _unsupported(company: str, what: str) -> UsageError:
@@ -201,15 +210,19 @@ def show_qr(
     *,
     show: Callable[[Modules], None],
     timeout: str = "3m",
+    png: str | None = None,
     patient: bool = False,
 ) -> Asked:
     """Show the QR code of a bot with `show`, each new one anew, until it is connected or the time is over.
 
-    `patient`: the bot has just been told to start, so an API that does not answer yet is no error.
+    `png` is the file that `show` writes, if any. `patient`: the bot has just been told to start, so an API that does
+    not answer yet is no error. Raises UsageError for a file that must not be written.
     """
     from baileys_tools.integrations.bot_api import ApiError
 
     seconds = _seconds("--timeout", timeout)
+    if png is not None:
+        _require_picture(settings, png)
     api = require_bot_api(settings, company)
     end = time.monotonic() + seconds
     shown, codes, trouble = "", 0, ""
@@ -322,19 +335,10 @@ def on_terminal(company: str, png: str | None, *, as_json: bool) -> Callable[[Mo
 
 def _write_png(path: str, modules: Modules) -> None:
     """Put the picture there, whole, for its owner alone: whoever scans it has the account."""
-    import tempfile
+    from baileys_tools.domain.qr import PNG_SIGNATURE, picture_of_modules
+    from baileys_tools.integrations.own_file import write_own_file
 
-    from baileys_tools.domain.qr import picture_of_modules
-
-    folder, name = os.path.split(os.path.abspath(path))
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(picture_of_modules(modules))
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_own_file(path, picture_of_modules(modules), PNG_SIGNATURE)
     except OSError as error:
         raise BaileysToolsError(f"cannot write {quoted(path)}: {error.strerror}") from error

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from baileys_tools import __version__
 from baileys_tools.commands.backup_alerts import tell_of_backup
 from baileys_tools.commands.fleet import for_each
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.prune import prune_company, retention_of
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
+from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.retention import Retention
 from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, Manifest
@@ -58,7 +59,7 @@ def backup_command(
             f"--tag {tag!r} cannot be part of a snapshot's name",
             f"A tag is up to 32 of a-z, 0-9 and single dashes, and neither {IMPORT_TAG!r} nor {BEFORE_TAG!r}.",
         )
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with (
         recorded("backup", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run,

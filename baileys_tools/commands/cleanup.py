@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,8 +11,9 @@ from functools import partial
 from typing import NamedTuple
 
 from baileys_tools.commands.fleet import for_each
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.folder import FolderFacts
@@ -50,7 +50,7 @@ def cleanup_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, clean or plan, print the result once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     dry_run = loaded.settings.cleanup.dry_run
     now = _now(now_text, dry_run=dry_run)
     verdicts = Verdicts.ALL if verbose else Verdicts.REMOVED if as_json else Verdicts.NONE

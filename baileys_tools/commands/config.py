@@ -13,6 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from baileys_tools.commands.ping import ping_warnings
+from baileys_tools.commands.places import require_places, unwise
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import commented_file
 from baileys_tools.config.host import Surroundings, config_candidates
@@ -82,9 +83,12 @@ def _plain(setting: Setting, value: object) -> object:
 def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     """Given settings that loaded without an error, return what is still worth a word, and WARNING if any is.
 
-    Errors never come this far: loading raises them all as one ConfigError.
+    Errors never come this far: loading raises them all as one ConfigError. Raises UsageError for paths that lead
+    where nothing may be written.
     """
+    require_places(loaded)
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
     from baileys_tools.commands.channels import notify_warnings
 
     warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from baileys_tools.commands.places import require_folder, settings_in_force
 from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.cron import (
@@ -24,6 +25,7 @@ from baileys_tools.domain.cron import (
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
+from baileys_tools.integrations.own_file import write_own_file
 from baileys_tools.units import printable
 
 INSTALLED = "cron-installed"
@@ -68,7 +70,8 @@ def show_command(
     into: str | None,
 ) -> ExitCode:
     """Given the command line, print the entries, or the systemd units, for this host."""
-    setup = setup_of(load_settings(flags, os.environ, config=config), system=system, user=user)
+    loaded = settings_in_force(flags, config)
+    setup = setup_of(loaded, system=system, user=user)
     if not systemd:
         print(setup.block(system=system).decode("utf-8", "backslashreplace"), end="")
         return ExitCode.DONE
@@ -78,11 +81,12 @@ def show_command(
     if into is None:
         print("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in made.items()), end="")
         return ExitCode.DONE
+    require_folder(loaded.settings, "--into", into)
     try:
         os.makedirs(into, exist_ok=True)
         for name, text in made.items():
-            with open(os.path.join(into, name), "w", encoding="utf-8") as file:
-                file.write(text)
+            # No mark: what has such a name is ours, also after somebody has changed it.
+            write_own_file(os.path.join(into, name), text.encode(), b"", mode=0o644)
     except OSError as error:
         raise BaileysToolsError(f"cannot write into {into}: {error.strerror}") from error
     timers = " ".join(name for name in made if name.endswith(".timer"))
@@ -101,7 +105,7 @@ def install_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, put our block into the crontab, or show what would change there."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     setup = setup_of(loaded, system=system, user=user)
     block = setup.block(system=system)
     if wrong := crontab.misread_times(entries_of(block)):
@@ -123,7 +127,7 @@ def install_command(
 
 def remove_command(config: str | None, *, system: bool, dry_run: bool, quiet: bool) -> ExitCode:
     """Given the command line, take our block out of the crontab, or show what would change there."""
-    loaded = load_settings({}, os.environ, config=config)
+    loaded = settings_in_force({}, config)
     _change(loaded, without_block, system=system, dry_run=dry_run, quiet=quiet)
     return ExitCode.DONE
 
@@ -147,7 +151,8 @@ def _change(
         write = crontab.write_system_file if system else crontab.write_crontab
         kept = write(before, after, backups)
     if not quiet:
-        print(f"changed {place}; the one before is kept in {printable(kept)}")
+        was = "there was none before" if before is None else f"the one before is kept in {printable(kept)}"
+        print(f"changed {place}; {was}")
     return True
 
 

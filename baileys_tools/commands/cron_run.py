@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from baileys_tools.commands.cron import carried_settings, entries_for, note_installation
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.domain.cron import Entry, due_at
 from baileys_tools.errors import ExitCode
@@ -30,7 +31,7 @@ PATIENCE = 25.0
 
 def run_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
     """Given the command line, run the jobs until a signal says to stop."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     require_sessions_path(loaded)
     entries = entries_for(loaded)
     # The jobs have the environment of this process, secrets and all; only what a flag says is carried along.

@@ -19,7 +19,8 @@ from baileys_tools.commands.cron import (
     state_dir_of,
 )
 from baileys_tools.commands.cron_run import is_at_work
-from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.commands.places import settings_in_force
+from baileys_tools.config import LoadedSettings
 from baileys_tools.domain.cron import entries_of, split
 from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, installed_jobs, job_states
 from baileys_tools.errors import ExitCode
@@ -32,7 +33,7 @@ def status_command(
     flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
 ) -> ExitCode:
     """Given the command line, say of each installed job when it ran last and how it ended."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     log: str | None = "" if loaded.settings.cron.journal else log_path(loaded.settings)
     if not system and is_at_work(loaded.settings, now):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands import doctor_host, doctor_jobs
+from baileys_tools.commands.places import misplaced
 from baileys_tools.config import LoadedSettings, load_settings
-from baileys_tools.domain.doctor import Check, critical, exit_code_of, versions_check
+from baileys_tools.domain.doctor import Check, critical, exit_code_of, note, versions_check
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 
@@ -47,6 +48,10 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         ("other tools", lambda: doctor_jobs.other_tools_checks(loaded.settings)),
         ("notifications", lambda: doctor_jobs.notification_checks(loaded.settings, now, send_test=send_test)),
     ]
+    refused = bool(misplaced(loaded))
+    if refused:
+        # To try the others is to write there.
+        parts = parts[:2]
     for name, part in parts:
         try:
             checks += part()
@@ -56,4 +61,6 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
             checks.append(
                 critical(name, f"cannot be looked at: {error.strerror or error}", "See the line above.")
             )
+    if refused:
+        checks.append(note("the rest", "not looked at: that would write where nothing of this tool belongs"))
     return checks

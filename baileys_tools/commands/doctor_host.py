@@ -7,18 +7,19 @@ import stat
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from baileys_tools.commands.places import misplaced, unwise
 from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.domain.doctor import (
     Check,
     clock_check,
     critical,
-    inside,
     note,
     ok,
     room_check,
     warning,
 )
 from baileys_tools.integrations import host
+from baileys_tools.owner import user_name
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.units import counted
 
@@ -52,10 +53,8 @@ def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
             "pre_keys.guard is off: a freshly paired bot loses pre-keys that the server hands out",
             "Leave it on, unless you know that the account is old.",
         )
-    sessions = settings.sessions.path
-    for name, path in (("backup.path", settings.backup.path), ("state.dir", settings.state.dir)):
-        if sessions is not None and inside(path, sessions):
-            yield critical(name, f"{name} is inside the sessions path: {path}", "Give it a place of its own.")
+    for one in (*misplaced(loaded), *unwise(loaded)):
+        yield critical(one.name, one.why, one.way_out)
 
 
 def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
@@ -70,13 +69,21 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         return
     with Root(path) as root:
         companies = root.companies(loaded.settings.sessions.multitenancy)
+        is_read_only = root.is_read_only()
     if not companies:
         yield critical(
             "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
         )
         return
     yield from _owner_checks(path, companies)
-    yield from _file_system_checks(path)
+    if is_read_only:
+        yield critical(
+            "sessions",
+            f"{path} is on a read-only file system: no bot can write there",
+            f"Which one, and why: findmnt -T {path}; dmesg | tail",
+        )
+    else:
+        yield from _file_system_checks(path)
     yield _room("disk: sessions", path)
     yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
     if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
@@ -100,26 +107,17 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     if not foreign:
         yield ok("sessions", f"{shown}, all yours")
     elif uid == 0:
-        users = ", ".join(_user_name(owner) for owner in foreign)
+        users = ", ".join(user_name(owner) for owner in foreign)
         yield ok("sessions", f"{shown} of {users}; root works there as the owner")
     else:
         owner, ids = next(iter(foreign.items()))
         yield critical(
             "sessions",
-            f"{counted(len(ids), 'folder')} of {shown} belong to {_user_name(owner)}, and you are {_user_name(uid)}",
-            f"Run the jobs as their owner: sudo -u {_user_name(owner)} baileys-tools ...",
+            f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
+            f"Run the jobs as their owner: sudo -u {user_name(owner)} baileys-tools ...",
         )
-    if mode := stat.S_IMODE(os.stat(path).st_mode) & stat.S_IWOTH:
+    if (mode := stat.S_IMODE(os.stat(path).st_mode)) & stat.S_IWOTH:
         yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
-
-
-def _user_name(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _file_system_checks(path: str) -> Iterator[Check]:
@@ -207,17 +205,25 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
         )
         return
     if not os.path.isdir(backup.path):
-        yield note("repository", f"{backup.path} is not there yet", "baileys-tools backup makes it")
+        yield _missing_repository(backup.path)
     else:
         with Repository(backup.path) as repository:
             companies = repository.companies()
             status = os.fstat(repository.fd)
+            foreign = repository.foreign_entries()
         if status.st_mode & 0o077:
             yield warning("repository", f"{backup.path} can be read by others", f"chmod 700 {backup.path}")
         elif not os.access(backup.path, os.W_OK):
             yield critical("repository", f"{backup.path} cannot be written", f"ls -ld {backup.path}")
         else:
             yield ok("repository", f"{backup.path}, {counted(len(companies), 'company', 'companies')}")
+        if foreign:
+            owner = user_name(status.st_uid)
+            yield critical(
+                "repository",
+                f"{counted(len(foreign), 'entry', 'entries')} in {backup.path} are not {owner}'s: {foreign[0]}",
+                f"What {owner} cannot read is no backup: sudo chown -R {owner} {backup.path}",
+            )
         yield _room("disk: backups", backup.path)
         if not backup.copies and _on_device(settings.sessions.path, status.st_dev):
             yield note(
@@ -229,6 +235,17 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
     for finding in repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file):
         make = warning if finding.severity is not Severity.NOTICE else note
         yield make("encryption", finding.message, finding.action)
+
+
+def _missing_repository(path: str) -> Check:
+    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+
+    above = nearest_folder(path)
+    if os.access(above, os.W_OK | os.X_OK):
+        return note("repository", f"{path} is not there yet", "baileys-tools backup makes it")
+    return critical(
+        "repository", f"{path} is not there, and you cannot make it in {above}", way_to_make(path)
+    )
 
 
 def _on_device(path: str | None, device: int) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.commands.links import service_of
-from baileys_tools.config import load_settings
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.domain.incidents import Entry, Incident, Service
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.state.database import State, open_state
@@ -29,7 +28,7 @@ def incidents_command(
     flags: Mapping[str, object], config: str | None, markdown: int | None, *, as_json: bool
 ) -> ExitCode:
     """Given the command line, print incidents once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with open_state(loaded.settings.state.dir, now) as state:
         report = list_incidents(state, loaded.settings.sessions.companies, now)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import CLEANERS
 from baileys_tools.commands.watching import remembered, rules_of
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
 from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
@@ -26,7 +26,7 @@ def inspect_command(
     flags: Mapping[str, object], config: str | None, *, verbose: bool, as_json: bool
 ) -> ExitCode:
     """Given the command line, inspect one company, print the result once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     root_path = require_sessions_path(loaded)
     now = datetime.now(UTC)
     settings = loaded.settings

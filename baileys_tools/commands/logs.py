@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.bot_logs import DAY, companies_with_logs, log_paths, read_company_logs
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings
+from baileys_tools.config import Settings
 from baileys_tools.domain.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.state.database import State, open_state
@@ -18,7 +18,7 @@ from baileys_tools.units import parse_duration, printable
 
 def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
     """Given the command line, read what is new in a company's logs, print all counts, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     settings = loaded.settings
     try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from baileys_tools.commands.monitor_pass import look_once, lost_root
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import LoadedSettings, Settings, load_settings, require_sessions_path
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level
@@ -58,7 +58,7 @@ def monitor_command(flags: Mapping[str, object], config: str | None, options: Mo
 
 
 def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOptions) -> int:
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
     with (
@@ -253,13 +253,14 @@ def _services(settings: Settings, report: MonitorReport, state: State) -> dict[s
 def _write_textfile(
     path: str, report: MonitorReport, state: State, services: Mapping[str, Service]
 ) -> list[str]:
-    from baileys_tools.integrations.textfile import write_textfile
-    from baileys_tools.output.prometheus import prometheus_text
+    from baileys_tools.integrations.own_file import write_own_file
+    from baileys_tools.output.prometheus import MARK, prometheus_text
     from baileys_tools.state.runs import last_runs
 
     runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
     try:
-        write_textfile(path, prometheus_text(report, runs, services))
+        # node_exporter runs as a user of its own, and nothing in here is secret.
+        write_own_file(path, prometheus_text(report, runs, services).encode(), MARK, mode=0o644)
     except OSError as error:
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.channels import ChannelResult, channels_of, host_name, notify_warnings, say
-from baileys_tools.config import Notify, load_settings
+from baileys_tools.commands.places import settings_in_force
+from baileys_tools.config import Notify
 from baileys_tools.domain.findings import Severity
 from baileys_tools.domain.message import Message
 from baileys_tools.errors import ExitCode, UsageError
@@ -18,7 +18,7 @@ def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_j
     """Given the command line, send one message by each channel, say what became of it, and return the exit code."""
     from baileys_tools.commands.record import recorded
 
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     notify = loaded.settings.notify
     now = datetime.now(UTC)
     channels = channels_of(notify)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup_alerts import tell_of_damage
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Backup, Copies, load_settings, require_backup_path
+from baileys_tools.config import Backup, Copies, require_backup_path
 from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
 from baileys_tools.domain.retention import Decision, Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo
@@ -24,7 +24,7 @@ def prune_command(
     flags: Mapping[str, object], config: str | None, *, dry_run: bool, as_json: bool, quiet: bool
 ) -> ExitCode:
     """Given the command line, prune or plan it, print the result once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with recorded("prune", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
         path = require_backup_path(loaded)

@@ -17,8 +17,9 @@ from baileys_tools.commands.bot import (
     signs_of_a_running_bot,
 )
 from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.domain.diagnosis import Cause, CredsFact, Diagnosis, diagnose
 from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
@@ -61,7 +62,7 @@ def recover_command(
     from baileys_tools.output.recover_text import recover_json, recover_text
     from baileys_tools.output.terminal import Style
 
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
     may_act = not dry_run and (yes or settings.recover.auto or (sys.stdin.isatty() and not quiet))

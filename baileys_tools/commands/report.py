@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from baileys_tools.commands.places import require_file, settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import CLEANERS, fleet_status
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.report import (
     CompanyReport,
     FleetReport,
@@ -33,6 +34,7 @@ from baileys_tools.units import parse_duration, printable
 
 LONGEST = timedelta(days=366)
 MOST_INCIDENTS = 20
+REPORT = "report.html"
 
 
 def report_command(
@@ -40,11 +42,15 @@ def report_command(
 ) -> ExitCode:
     """Given the command line, write the report, and return the exit code."""
     length = _length(since)
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     if html is None and quiet:
         # As cron runs it: nothing to print, a page to look at.
-        html = os.path.join(settings.state.dir, "report.html")
+        html = os.path.join(settings.state.dir, REPORT)
+    if html is not None and html != "-":
+        from baileys_tools.output.html.page import MARK
+
+        require_file(settings, "--html", html, MARK, own_name=REPORT)
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("report", settings, now, quiet=quiet) as run:
         run.state = state
@@ -160,17 +166,11 @@ def _write(path: str, page: str) -> None:
     if path == "-":
         print(page)
         return
-    temporary = f"{path}.{os.urandom(6).hex()}"
+    from baileys_tools.integrations.own_file import write_own_file
+    from baileys_tools.output.html.page import MARK
+
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with open(fd, "w", encoding="utf-8") as file:
-                file.write(page)
-            os.rename(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_own_file(path, page.encode(), MARK)
     except OSError as error:
         raise BaileysToolsError(
             f"cannot write the report to {path}: {error.strerror}", "Name a file in a folder of your own."

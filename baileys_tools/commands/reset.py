@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from baileys_tools.commands.bot import bot_api_for, signs_of_a_session_in_use
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.restore_plan import LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
@@ -90,7 +90,7 @@ def reset_command(
     """
     from baileys_tools.output.reset_text import plan_text, reset_json, reset_text
 
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
 

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,9 +14,11 @@ from typing import NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.commands.bot import signs_of_a_running_bot
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
+from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
+from baileys_tools.domain.findings import word
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.restore import plan_restore
 from baileys_tools.domain.restore_plan import (
@@ -49,6 +52,7 @@ from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
+from baileys_tools.sessions.staging import read_journal
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, Recipients
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
@@ -83,7 +87,7 @@ def restore_command(
 
     if options.mode not in set(Mode):
         raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
 
     def agrees(report: RestoreReport) -> bool:
@@ -154,7 +158,22 @@ def read_snapshot(repository: Repository, company: str, wanted: str, identity: s
             files = {file.entry.name: file for file in reader.files()}
             return WholeSnapshot(info, reader.manifest, files)
     except OSError as error:
-        raise BaileysToolsError(f"cannot read the snapshot {info.file}: {say_why(error)}") from error
+        raise BaileysToolsError(
+            f"cannot read the snapshot {info.file}: {say_why(error)}", _another(repository, info)
+        ) from error
+
+
+def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
+    """Return which snapshot can be read instead, the newest: root's files are no reason to go without."""
+    company = unreadable.company
+    for info in reversed(repository.snapshots(company)):
+        if info.good and info.file != unreadable.file:
+            with suppress(OSError, DamagedSnapshot), repository.opened(info):
+                return (
+                    f"The newest one that can be read is {info.id}: "
+                    f"baileys-tools restore --company {word(company)} {info.id} --dry-run"
+                )
+    return "baileys-tools doctor looks at whose the repository is."
 
 
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
@@ -338,9 +357,25 @@ def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> Rest
         _require_agreement(job, report)
         if not job.options.yes:
             look = _look_again(folder, job, look)
-        if look.plan.mode is Mode.REPAIR:
-            return _repair(folder, report, look, job)
-        return _roll_back(root, company, folder, report, look, job)
+        try:
+            if look.plan.mode is Mode.REPAIR:
+                return _repair(folder, report, look, job)
+            return _roll_back(root, company, folder, report, look, job)
+        except OSError as error:
+            raise BaileysToolsError(
+                f"company {company.id}: {say_why(error)}",
+                "It had begun: the next restore or cleanup finishes it."
+                if _has_begun(root, company, folder)
+                else "Nothing was changed.",
+            ) from error
+
+
+def _has_begun(root: Root, company: Company, folder: int) -> bool:
+    """Whether a restore that failed has touched the folder. A doubt is a yes."""
+    try:
+        return read_journal(folder) is not None or not root.still_leads_to(company, folder)
+    except OSError:
+        return True
 
 
 def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.prune import choose_companies
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import load_settings, require_backup_path
+from baileys_tools.config import require_backup_path
 from baileys_tools.domain.prune_report import CompanySnapshots, SnapshotsReport
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.faults import say_why
@@ -17,7 +17,7 @@ from baileys_tools.snapshots.repository import Repository
 
 def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
     """Given the command line, list the snapshots, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with recorded("snapshots", loaded.settings, now) as run:
         report = list_all(require_backup_path(loaded), loaded.settings.sessions.companies, now)

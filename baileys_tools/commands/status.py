@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
 from baileys_tools.commands.monitor_pass import snapshots_of, timely_findings
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
 from baileys_tools.domain.health import HealthRules
 from baileys_tools.domain.health import worst_first as worst_finding_first
@@ -32,7 +32,7 @@ CLEANERS = ("cleanup", "trigger", "monitor-once")
 
 def status_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
     """Given the command line, look at all companies, print how they are, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("status", settings, now) as run:

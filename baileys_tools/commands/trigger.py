@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,19 +20,20 @@ from baileys_tools.commands.cleanup import (
     where_they_may_be,
 )
 from baileys_tools.commands.fleet import for_each
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import Status
 from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules, cheap_findings
 from baileys_tools.domain.policy import CleanupPlan
 from baileys_tools.domain.trigger import Action, Past, Rules, Why, advice, decide
 from baileys_tools.domain.trigger_report import CompanyTrigger, TriggerReport
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import put_back_missing
-from baileys_tools.sessions.locks import Locked, process_lock
+from baileys_tools.sessions.locks import Locked, NotALock, process_lock
 from baileys_tools.sessions.quarantine import newest_run
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import counted, printable
@@ -61,7 +62,7 @@ def trigger_command(
     flags: Mapping[str, object], config: str | None, *, verbose: bool, as_json: bool, quiet: bool
 ) -> ExitCode:
     """Given the command line, clean what is full and due, print the result once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
     with recorded("trigger", settings, now, quiet=quiet, dry_run=settings.cleanup.dry_run) as run:
@@ -203,14 +204,22 @@ def run_trigger(
         return report
 
 
-def _one_at_a_time(settings: Settings, now: datetime) -> AbstractContextManager[None]:
+@contextmanager
+def _one_at_a_time(settings: Settings, now: datetime) -> Iterator[None]:
     from baileys_tools.state.database import make_private_folder
 
     path = settings.trigger.lock_file or os.path.join(settings.state.dir, LOCK)
     # All have to lock the same place, so it is made first.
     with suppress(OSError):
         make_private_folder(os.path.dirname(path))
-    return process_lock(path, now)
+    try:
+        with process_lock(path, now):
+            yield
+    except NotALock:
+        raise UsageError(
+            f"trigger.lock_file: {path} is there already, and no lock",
+            "Name a file that is not there yet, or the lock of an older script.",
+        ) from None
 
 
 # --- looking and deciding -----------------------------------------------------------------------------------

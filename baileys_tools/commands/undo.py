@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
@@ -41,7 +42,7 @@ def undo_command(
     from baileys_tools.output.terminal import Style
     from baileys_tools.output.undo_text import undo_json, undo_list_text, undo_text, undo_troubles
 
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with recorded("undo", loaded.settings, now, quiet=quiet, dry_run=list_only) as record:
         root_path = require_sessions_path(loaded)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup_alerts import tell_of_damage
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.prune import choose_companies
 from baileys_tools.commands.record import recorded
-from baileys_tools.config import load_settings, require_backup_path
+from baileys_tools.config import require_backup_path
 from baileys_tools.domain.prune_report import Health, Verified, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
@@ -30,7 +30,7 @@ def verify_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, verify, print the result once, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with recorded("verify", loaded.settings, now, quiet=quiet) as run:
         path = require_backup_path(loaded)

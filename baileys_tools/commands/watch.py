@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import fleet_status
-from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.watch_text import LastRun, View, watch_lines
 from baileys_tools.state.database import open_state
@@ -24,7 +25,7 @@ SHOWN_RUNS = ("monitor-once", "trigger", "cleanup", "backup", "recover", "verify
 
 def watch_command(flags: Mapping[str, object], config: str | None, interval: str) -> ExitCode:
     """Given the command line, show how all are until the person at the terminal has seen enough."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_in_force(flags, config)
     root_path = require_sessions_path(loaded)
     every = _interval(interval)
     _require_terminal()

@@ -127,11 +127,6 @@ def other_deleters(commands: Iterable[str], sessions: str) -> list[str]:
     return found
 
 
-def inside(path: str | None, sessions: str) -> bool:
-    """Return whether a folder stands in the sessions path, where a cleanup or a backup would meet it."""
-    return path is not None and (path == sessions or path.startswith(sessions.rstrip("/") + "/"))
-
-
 def versions_check(version: tuple[int, int, int], executable: str) -> Check:
     """Given Python's version, return whether it is one that this tool is tested with."""
     shown = f"Python {'.'.join(map(str, version))} ({executable})"

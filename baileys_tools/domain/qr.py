@@ -16,7 +16,7 @@ Modules = Sequence[Sequence[bool]]
 QUIET_ZONE = 4
 """Modules of light around a code, as the standard (ISO/IEC 18004) wants it."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_SIDE = 4_096
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel by colour type: grey, RGB, palette, grey and alpha, RGB and alpha."""
@@ -37,7 +37,7 @@ def picture_of(code: str) -> bytes | None:
         picture = binascii.a2b_base64(content)
     except binascii.Error:
         raise ValueError("the QR code is a picture that is cut off") from None
-    if not picture.startswith(_PNG):
+    if not picture.startswith(PNG_SIGNATURE):
         raise ValueError("the QR code is a picture, but no PNG")
     return picture
 
@@ -77,7 +77,7 @@ def picture_of_modules(modules: Modules, scale: int = 8) -> bytes:
         rows += [b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")] * scale
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
-    return _PNG + b"".join(
+    return PNG_SIGNATURE + b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks
     )
@@ -113,7 +113,7 @@ def _dark_pixels(picture: bytes) -> list[list[bool]]:
 
 def _chunks(picture: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    at = len(_PNG)
+    at = len(PNG_SIGNATURE)
     while at + 8 <= len(picture):
         length, name = struct.unpack_from(">I4s", picture, at)
         found[name] = found.get(name, b"") + picture[at + 8 : at + 8 + length]

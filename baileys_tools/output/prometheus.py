@@ -15,6 +15,9 @@ from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import CommandRun, CompanyWatch, MonitorReport
 from baileys_tools.units import printable
 
+MARK = b"# HELP baileys_tools_"
+"""What every such text begins with."""
+
 _CONNECTION = {"connected": 1, "connecting": 0, "disconnected": 0}
 
 _Labels = Mapping[str, str]

@@ -13,6 +13,8 @@ _HELP = {
     errno.EROFS: "the file system is read-only: mount it writable, or look with --dry-run",
     errno.ENOTDIR: "is not a folder of its own (a link is not followed): look what it is, and move it away",
     errno.ENOENT: "vanished while it was being read",
+    errno.ENOSPC: "no space left on device: make room (df -h; df -i)",
+    errno.EDQUOT: "the disk quota is used up: make room (quota -s)",
     errno.EIO: "input/output error: look at the disk (dmesg)",
 }
 

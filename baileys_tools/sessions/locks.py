@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from baileys_tools.sessions.owner import as_owner_of
+from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
@@ -25,6 +25,7 @@ PROCESS_STALE_AFTER = timedelta(hours=1)
 """The same for a lock that keeps a whole program to one process."""
 
 _TOOL = "baileys-tools"
+_LARGEST_LOCK = 4096
 _LAST_STAMP = 1e14
 """Milliseconds since 1970 up to the year 5138; what lies outside is no timestamp."""
 _OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -35,6 +36,10 @@ class Locked(Exception):
     """Somebody else holds the company; the text says who."""
 
 
+class NotALock(Exception):
+    """Something else than a lock file stands where somebody's settings say that one is. It is left as it is."""
+
+
 @contextmanager
 def company_lock(folder: int, now: datetime) -> Iterator[None]:
     """Given the handle of a session folder, hold its lock for the length of a `with`.
@@ -43,7 +48,7 @@ def company_lock(folder: int, now: datetime) -> Iterator[None]:
     `timestamp` in ms, nobody holding it) is respected for 10 minutes and taken over after. Raises `Locked` at
     once when somebody else holds it, OSError where there are no kernel locks.
     """
-    with _hold(folder, LOCK_NAME, now, STALE_AFTER, _OUT_OF_SPACE):
+    with _hold(folder, LOCK_NAME, now, STALE_AFTER, _OUT_OF_SPACE, name_is_ours=True):
         yield
 
 
@@ -52,8 +57,8 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
     """Given the path of a lock file, hold it for the length of a `with`: one process on this host at a time.
 
     As `company_lock`, but a lock file of another program is respected for an hour. Where the file cannot be made,
-    the lock of its folder has to do, and where that cannot be there, of the nearest one above. Raises `Locked` or
-    OSError.
+    the lock of its folder has to do, and where that cannot be there, of the nearest one above. Raises `Locked`,
+    `NotALock` or OSError.
     """
     place, name = os.path.split(path)
     wanted = place
@@ -74,15 +79,24 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
 
 @contextmanager
 def _hold(
-    folder: int, name: str, now: datetime, stale_after: timedelta, without_file: frozenset[int]
+    folder: int,
+    name: str,
+    now: datetime,
+    stale_after: timedelta,
+    without_file: frozenset[int],
+    *,
+    name_is_ours: bool = False,
 ) -> Iterator[None]:
-    """Hold the lock of a folder and of the lock file in it; of the folder alone after an errno in `without_file`."""
+    """Hold the lock of a folder and of the lock file in it; of the folder alone after an errno in `without_file`.
+
+    The file goes at the end. Unless its name is ours to give, it has to look like a lock to begin with.
+    """
     guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not _lock(guard):
             raise Locked(_holder_of(folder, name))
         try:
-            lock_file = _take_lock_file(folder, name, now, stale_after)
+            lock_file = _take_lock_file(folder, name, now, stale_after, name_is_ours=name_is_ours)
         except OSError as error:
             if error.errno not in without_file:
                 raise
@@ -159,13 +173,17 @@ def _lock(fd: int) -> bool:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error
 
 
-def _take_lock_file(folder: int, name: str, now: datetime, stale_after: timedelta) -> int:
+def _take_lock_file(
+    folder: int, name: str, now: datetime, stale_after: timedelta, *, name_is_ours: bool
+) -> int:
     while True:
         fd = _open_lock_file(folder, name)
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
                 raise OSError(errno.EINVAL, "is not a regular file", name)
+            if not name_is_ours and not _looks_like_a_lock(fd, seen.st_size):
+                raise NotALock
             left = _read_lock_file(fd)
             if not _lock(fd) or _is_respected(left, seen.st_mtime, now, stale_after):
                 raise Locked(_holder(left))
@@ -211,10 +229,19 @@ def _sign(fd: int, now: datetime) -> None:
 
 def _read_lock_file(fd: int) -> dict[str, Any]:
     try:
-        content = json.loads(os.pread(fd, 4096, 0))
+        content = json.loads(os.pread(fd, _LARGEST_LOCK, 0))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _looks_like_a_lock(fd: int, size: int) -> bool:
+    """Nothing at all, a process id, or JSON that says whose it is: what this tool and older scripts write."""
+    if size > _LARGEST_LOCK:
+        return False
+    return not os.pread(fd, _LARGEST_LOCK, 0).strip(b"0123456789 \n") or bool(
+        _read_lock_file(fd).keys() & {"timestamp", "pid"}
+    )
 
 
 def _is_respected(left: dict[str, Any], mtime: float, now: datetime, stale_after: timedelta) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
-from baileys_tools.sessions.owner import as_owner_of
+from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, exists
 

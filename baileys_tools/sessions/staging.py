@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.snapshot import Entry
+from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.names import JOURNAL
-from baileys_tools.sessions.owner import as_owner_of
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS

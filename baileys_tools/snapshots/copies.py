@@ -20,6 +20,7 @@ from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.domain.retention import Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.owner import as_owner_of
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
@@ -373,7 +374,8 @@ def _write_state(repository: Repository, state: Mapping[str, Known]) -> None:
     }
     temporary = f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(temporary, flags, 0o600, dir_fd=repository.fd)
+    with as_owner_of(repository.fd):
+        fd = os.open(temporary, flags, 0o600, dir_fd=repository.fd)
     try:
         with open(fd, "wb") as file:
             file.write(json.dumps(document).encode())

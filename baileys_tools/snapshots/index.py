@@ -12,6 +12,8 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from baileys_tools.owner import as_owner_of
+
 INDEX = "index.json"
 _LARGEST = 1 << 16
 _VERSION = 1
@@ -58,7 +60,8 @@ def write_index(folder: int, index: Index) -> None:
     """Replace the index of a company, whose lock is held. Losing it in a power cut is harmless: no fsync."""
     temporary = f".partial-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+    with as_owner_of(folder):
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
         try:
             os.write(fd, json.dumps({"version": _VERSION, **asdict(index)}).encode())

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import secrets
+import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from typing import BinaryIO
 
 from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.owner import as_owner_of, user_name
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
@@ -106,7 +108,9 @@ class Repository:
         except OSError as error:
             raise BaileysToolsError(
                 f"cannot open the backup repository {path}: {error.strerror}",
-                "backup.path names it (BAILEYS_TOOLS_BACKUP_PATH); `baileys-tools backup` makes it.",
+                _way_in(path)
+                if isinstance(error, PermissionError)
+                else "backup.path names it (BAILEYS_TOOLS_BACKUP_PATH); `baileys-tools backup` makes it.",
                 exit_code=ExitCode.USAGE
                 if isinstance(error, FileNotFoundError | NotADirectoryError)
                 else ExitCode.FAILED,
@@ -222,6 +226,26 @@ class Repository:
         finally:
             os.close(folder)
 
+    def foreign_entries(self) -> list[str]:
+        """Return the paths in here that belong to another user than the repository. Raises OSError."""
+        owner = os.fstat(self.fd).st_uid
+        found = []
+        for company in self.companies():
+            name = COMPANY_PREFIX + company
+            if os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_uid != owner:
+                found.append(name)
+            with suppress(OSError):
+                folder = self._open_folder(company)
+                try:
+                    found += [
+                        f"{name}/{file}"
+                        for file in os.listdir(folder)
+                        if os.stat(file, dir_fd=folder, follow_symlinks=False).st_uid != owner
+                    ]
+                finally:
+                    os.close(folder)
+        return found
+
     def has(self, company: str, file: str) -> bool:
         """Whether a snapshot's file is there."""
         return bool(file) and _is_file(f"{COMPANY_PREFIX}{company}/{file}", self.fd)
@@ -255,7 +279,7 @@ class Repository:
         if not company or "/" in company or "\0" in company:
             raise FileNotFoundError(company)
         name = COMPANY_PREFIX + company
-        with suppress(FileExistsError):
+        with suppress(FileExistsError), as_owner_of(self.fd):
             os.mkdir(name, 0o700, dir_fd=self.fd)
             self._has_new_folders = True
         folder = self._open_folder(company)
@@ -317,7 +341,8 @@ class CompanyWriter:
         """
         temporary = PARTIAL_PREFIX + secrets.token_hex(8)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o600, dir_fd=self.folder)
+        with as_owner_of(self.folder):
+            fd = os.open(temporary, flags, 0o600, dir_fd=self.folder)
         try:
             with open(fd, "r+b", buffering=0) as file:
                 for chunk in chunks:
@@ -426,8 +451,30 @@ def _lock(folder: int, company: str, patience: float) -> None:
         time.sleep(0.02)
 
 
+def nearest_folder(path: str) -> str:
+    """Return the folder itself, or the nearest one above it that is there."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def way_to_make(path: str) -> str:
+    """Return how somebody who may not make a folder gets it."""
+    return f"sudo install -d -o {user_name(os.geteuid())} -m 700 {shlex.quote(path)}"
+
+
+def _way_in(path: str) -> str:
+    if not os.path.isdir(path):
+        return f"Have it made: {way_to_make(path)}"
+    owner, me = user_name(os.stat(path).st_uid), user_name(os.geteuid())
+    return f"It is of {owner}, and you are {me}. To have it: sudo chown -R {me} {shlex.quote(path)}"
+
+
 def make_private_folders(path: str) -> None:
-    """Make a folder and those above it that are missing, each 0700 from birth. Raises OSError."""
+    """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the one it is in.
+
+    Raises OSError.
+    """
     missing = []
     while not os.path.isdir(path):
         missing.append(path)
@@ -436,5 +483,9 @@ def make_private_folders(path: str) -> None:
             break
         path = parent
     for folder in reversed(missing):
-        with suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
+        above = os.open(os.path.dirname(folder) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(FileExistsError), as_owner_of(above):
+                os.mkdir(os.path.basename(folder), 0o700, dir_fd=above)
+        finally:
+            os.close(above)

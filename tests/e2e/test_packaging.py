@@ -24,7 +24,7 @@ from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.cron import JOBS
 from fixtures.lay import lay
-from tests.support import scrubbed_environment
+from tests.support import require_tool, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / "packaging"
@@ -233,3 +233,16 @@ def test_the_jobs_for_kubernetes_are_ours() -> None:
         mounts = {mount["name"] for mount in container["volumeMounts"]}
         assert mounts == {volume["name"] for volume in every_value(document, "volumes")[0]}
     assert len(documents) == 6
+
+
+def test_a_demo_installs_the_package_and_nothing_else() -> None:
+    def steps(target: str) -> str:
+        run = subprocess.run(
+            [require_tool("make"), "--dry-run", "--always-make", target],
+            cwd=ROOT, env=scrubbed_environment(), check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return run.stdout
+
+    assert "--editable ." in steps("demo")
+    assert "--group dev" not in steps("demo")
+    assert "--group dev" in steps("lint")

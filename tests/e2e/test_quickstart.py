@@ -78,7 +78,8 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
     assert len(typed) < 10
     host = CronHost(tmp_path)
     lay("bloated-v6", tmp_path / "sessions", datetime.now(UTC))
-    (tmp_path / "home").mkdir()
+    home = tmp_path / "home" / "bot"
+    home.mkdir(parents=True)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     # The installation itself is tried by .ci/run: it needs the network.
@@ -90,18 +91,16 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
         hook = f"http://127.0.0.1:{server.server_address[1]}/T0/B0"
         script = "\n".join(f"echo '{MARK}'\n{line}" for line, _ in typed)
         script = script.replace("https://hooks.example.org/T0/B0", hook)
-        environment = scrubbed_environment(
-            {"PATH": f"{bin_folder}:{SYSTEM_PATH}", "HOME": str(tmp_path / "home")}
-        )
+        environment = scrubbed_environment({"PATH": f"{bin_folder}:{SYSTEM_PATH}", "HOME": "/home/bot"})
         del environment["BAILEYS_TOOLS_STATE_DIR"]
         # The page's own places, and root's state folder, inside the namespace alone.
-        for folder in ("srv", "backups", "var-lib"):
+        for folder in ("srv", "var-lib"):
             (tmp_path / folder).mkdir()
         places = f"""
             mount --bind {tmp_path}/srv /srv
             mkdir -p /srv/bot/sessions
             mount --bind {tmp_path}/sessions /srv/bot/sessions
-            mount --bind {tmp_path}/backups /var/backups
+            mount --bind {tmp_path}/home /home
             mount --bind {tmp_path}/var-lib /var/lib
             exec bash -s
         """
@@ -109,7 +108,7 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
             host.command("sh", "-ec", places),
             input=script,
             env=environment,
-            cwd=tmp_path / "home",
+            cwd=home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -124,6 +123,6 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
 
     assert len(Hook.taken) == 1, "the test alert arrived"
     assert b"monitor-once" in host.installed()
-    assert f"NOTIFICATION_WEBHOOK_FILE={tmp_path}/home/webhook ".encode() in host.installed()
+    assert b"NOTIFICATION_WEBHOOK_FILE=/home/bot/webhook " in host.installed()
     assert len(os.listdir(tmp_path / "sessions" / "company_2001")) < 150, "cleaned"
-    assert os.listdir(tmp_path / "backups" / "baileys" / "company_2001"), "backed up"
+    assert os.listdir(home / "backups" / "company_2001"), "backed up"

@@ -18,6 +18,7 @@ import pytest
 from baileys_tools.commands.doctor import run_doctor
 from baileys_tools.config import load_settings
 from baileys_tools.domain.doctor import Check, Outcome
+from tests.integration.faults.places import read_only
 from tests.support import company_folder, missing, require_leases, require_root, run_cli
 
 ROOT = Path(__file__).parents[2]
@@ -208,8 +209,18 @@ def test_folders_of_somebody_else(tmp_path: Path, sessions: Path, doctor: Doctor
     assert "root works there as the owner" in doctor()["sessions"].message
     sessions.chmod(0o777)
     assert outcome(doctor(), "sessions") is Outcome.WARNING
+    assert "(mode 777)" in doctor()["sessions"].message
     if not os.path.exists("/proc/self/fd"):
         missing("/proc")
+
+
+@pytest.mark.root
+def test_sessions_on_a_read_only_file_system(sessions: Path, doctor: Doctor) -> None:
+    with read_only(sessions):
+        check = doctor()["sessions"]
+    assert check.outcome is Outcome.CRITICAL
+    assert "is on a read-only file system" in check.message
+    assert f"findmnt -T {sessions}" in check.action
 
 
 def test_the_command_and_its_json(tab: Path, sessions: Path) -> None:

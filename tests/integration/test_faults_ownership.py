@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from tests.integration.faults.injection import (
     undo,
 )
 from tests.integration.faults.places import NOBODY, give_away, place_for_everybody, run_as_nobody
-from tests.support import company_folder, require_root, run_cli, snapshot_tree
+from tests.support import COMMAND, company_folder, require_root, run_cli, scrubbed_environment, snapshot_tree
 
 KEYS = {f"session-{number}.0.json": timedelta(days=20) for number in range(3)}
 
@@ -173,3 +175,94 @@ def test_a_hard_link_in_place_of_the_lock_file_leaves_the_outside_file_alone(tmp
     run_cli(*cleanup(tmp_path / "root", "--quiet")[1:])
     assert outside.read_text() == "precious"
     assert outside.stat().st_uid == 0
+
+
+# --- root's backups in somebody's repository ----------------------------------------------------------------
+
+
+def words(place: Path, *more: str) -> list[str | Path]:
+    return [COMMAND, *more, "--config", place / "config.yaml"]
+
+
+def as_root(place: Path, *more: str) -> None:
+    env = scrubbed_environment({"BAILEYS_TOOLS_STATE_DIR": f"{place}/state-of-root"})
+    subprocess.run(words(place, *more), env=env, check=True, capture_output=True)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Sessions and a repository of nobody's, below a place that root and nobody reach."""
+    require_root()
+    with place_for_everybody() as place:
+        company_folder(place / "sessions", keys=KEYS)
+        for name in ("backups", "state"):
+            (place / name).mkdir(mode=0o700)
+        for name in ("sessions", "backups", "state"):
+            give_away(place / name)
+        settings = {"sessions": {"path": "sessions"}, "backup": {"path": "backups"}}
+        (place / "config.yaml").write_text(json.dumps(settings))
+        yield place
+
+
+@pytest.mark.root
+def test_what_root_backs_up_belongs_to_the_owner_of_the_repository(shared: Path) -> None:
+    as_root(shared, "backup", "--quiet")
+    owners = {path: path.stat().st_uid for path in (shared / "backups").rglob("*")}
+    assert len(owners) == 3
+    assert set(owners.values()) == {NOBODY}
+    for command in (["verify"], ["restore", "--company", "1001", "--dry-run"]):
+        run = run_as_nobody(words(shared, *command))
+        assert run.returncode == 0, run
+
+
+@pytest.mark.root
+def test_a_repository_that_root_makes_belongs_to_the_owner_of_the_place(shared: Path) -> None:
+    (shared / "backups").rmdir()
+    os.chown(shared, NOBODY, NOBODY)
+    as_root(shared, "backup", "--quiet")
+    assert {path.stat().st_uid for path in (shared / "backups").rglob("*")} == {NOBODY}
+    assert (shared / "backups").stat().st_uid == NOBODY
+
+
+@pytest.mark.root
+def test_a_snapshot_that_cannot_be_read_names_one_that_can(shared: Path) -> None:
+    as_root(shared, "backup", "--quiet")
+    as_root(shared, "backup", "--quiet", "--force")
+    first, second = sorted((shared / "backups" / "company_1001").glob("0*"))
+    os.chown(second, 0, 0)
+    run = run_as_nobody(words(shared, "restore", "--company", "1001", "--dry-run"))
+    assert run.returncode == 1
+    assert "cannot read the snapshot" in run.stderr
+    assert "baileys-tools restore --company 1001 1 --dry-run" in run.stderr
+    assert run_as_nobody(words(shared, "restore", "--company", "1001", "1", "--dry-run")).returncode == 0
+    os.chown(first, 0, 0)
+    assert "baileys-tools doctor" in run_as_nobody(words(shared, "restore", "--company", "1001")).stderr
+
+
+@pytest.mark.root
+def test_the_doctor_sees_snapshots_of_another_user_than_the_repository(shared: Path) -> None:
+    as_root(shared, "backup", "--quiet")
+    for path in (shared / "backups").rglob("0*"):
+        os.chown(path, 0, 0)
+    checks = json.loads(run_as_nobody(words(shared, "doctor", "--json")).stdout)["checks"]
+    (found,) = [one for one in checks if one["name"] == "repository" and one["outcome"] == "critical"]
+    assert "1 entry in" in found["message"]
+    assert found["action"].endswith(f"sudo chown -R nobody {shared}/backups")
+
+
+@pytest.mark.root
+def test_a_repository_that_one_may_not_make_or_enter_comes_with_the_line_to_type(shared: Path) -> None:
+    (shared / "backups").rmdir()
+    line = f"sudo install -d -o nobody -m 700 {shared}/backups"
+    checks = json.loads(run_as_nobody(words(shared, "doctor", "--json")).stdout)["checks"]
+    (found,) = [one for one in checks if one["name"] == "repository"]
+    assert (found["outcome"], found["action"]) == ("critical", line)
+    backup = words(shared, "backup")
+    assert line in run_as_nobody(backup).stderr
+    (shared / "backups").mkdir(mode=0o700)
+    entered = run_as_nobody(backup)
+    assert entered.returncode == 1
+    assert (
+        f"It is of root, and you are nobody. To have it: sudo chown -R nobody {shared}/backups"
+        in entered.stderr
+    )

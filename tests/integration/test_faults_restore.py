@@ -100,6 +100,27 @@ def test_what_cannot_be_moved_away_is_named_and_the_rest_is_repaired(tmp_path: P
     assert scene.tree() == done.tree()
 
 
+@pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+def test_a_full_disk_is_said_with_what_became_of_the_folder(tmp_path: Path, options: list[str]) -> None:
+    scene = damaged(tmp_path / "first")
+    before = scene.tree()
+    full = ("-e", "inject=mkdirat:error=ENOSPC")
+    run, _ = traced(restore(*options), *full, calls=["mkdirat"], env=scene.env)
+    assert run.returncode == ExitCode.FAILED
+    assert "no space left on device: make room (df -h; df -i)" in run.stderr
+    assert "Nothing was changed." in run.stderr
+    assert scene.tree() == before
+
+
+def test_a_repair_that_fails_half_way_says_who_finishes_it(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    full = ("-e", "inject=renameat2:error=ENOSPC")
+    run, _ = traced(restore(), *full, calls=["renameat2"], env=scene.env)
+    assert run.returncode == ExitCode.FAILED
+    assert "It had begun: the next restore or cleanup finishes it." in run.stderr
+    assert run_forked(restore(), scene.env).returncode == 0
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])

@@ -11,7 +11,6 @@ from baileys_tools.domain.doctor import (
     Outcome,
     clock_check,
     exit_code_of,
-    inside,
     other_deleters,
     room_check,
     versions_check,
@@ -85,13 +84,6 @@ def test_room(free: int, inodes: int, outcome: Outcome) -> None:
 
 def test_a_file_system_that_counts_no_inodes_has_enough_of_them() -> None:
     assert room_check("disk", 50, 100, 0, 0) == Check("disk", Outcome.OK, "50% of the disk free")
-
-
-def test_places() -> None:
-    assert inside("/srv/bot/sessions/backups", SESSIONS)
-    assert inside(SESSIONS, SESSIONS)
-    assert not inside("/srv/bot/sessions-backup", SESSIONS)
-    assert not inside(None, SESSIONS)
 
 
 def test_the_worst_check_is_the_exit_code() -> None:

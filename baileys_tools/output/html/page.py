@@ -23,6 +23,12 @@ from baileys_tools.output.json_text import name_text
 from baileys_tools.output.status_text import growth_text
 from baileys_tools.units import counted, format_age
 
+MARK = (
+    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    b'<meta name="generator" content="baileys-tools'
+)
+"""What every page begins with."""
+
 _SPARK_POINTS = 28
 
 
@@ -38,10 +44,7 @@ def report_page(report: FleetReport) -> str:
     title = f"Session folders, {_minute(status.now)} UTC"
     return "\n".join(
         [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
+            f'{MARK.decode()} {escape(__version__)}">',
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="referrer" content="no-referrer">',

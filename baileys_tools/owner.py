@@ -7,6 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def user_name(uid: int) -> str:
+    """Return what people and `chown` call a user of this host: the name, else the number."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 @contextmanager
 def as_owner_of(folder: int) -> Iterator[None]:
     """Given a folder handle, make what is made inside the `with` belong to the folder's owner.
