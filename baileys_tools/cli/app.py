@@ -10,7 +10,7 @@ import typer
 
 from baileys_tools import __version__
 from baileys_tools.cli.complete import complete_company
-from baileys_tools.errors import ExitCode
+from baileys_tools.errors import ExitCode, UsageError
 
 app = typer.Typer(
     name="baileys-tools",
@@ -35,7 +35,28 @@ CompanyOption = Annotated[
     typer.Option(
         "--company",
         metavar="ID",
-        help="Only this company; repeatable. [default: all]",
+        help="Only this company, or these: 1001,1002; repeatable. [default: all]",
+        autocompletion=complete_company,
+    ),
+]
+
+
+def _company_id(text: str) -> str:
+    from baileys_tools.config import valid_company_id
+
+    try:
+        return valid_company_id(text)
+    except ValueError as error:
+        raise UsageError(f"--company: {error}") from error
+
+
+OneCompanyOption = Annotated[
+    str,
+    typer.Option(
+        "--company",
+        metavar="ID",
+        help="The company.",
+        parser=_company_id,
         autocompletion=complete_company,
     ),
 ]

@@ -11,13 +11,13 @@ from baileys_tools.cli.app import (
     ConfigOption,
     IdentityOption,
     JsonOption,
+    OneCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_company
 
 
 @app.command()
@@ -138,12 +138,7 @@ def prune(
 
 @app.command()
 def restore(
-    company: Annotated[
-        str,
-        typer.Option(
-            "--company", metavar="ID", help="The company to restore.", autocompletion=complete_company
-        ),
-    ],
+    company: OneCompanyOption,
     snapshot: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
     ] = "latest",

@@ -11,17 +11,14 @@ from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
     JsonOption,
+    OneCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_company
 
-OneCompany = Annotated[
-    str, typer.Option("--company", metavar="ID", help="The company.", autocompletion=complete_company)
-]
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
 ]
@@ -89,7 +86,7 @@ def logs(
 
 @app.command()
 def reset(
-    company: OneCompany,
+    company: OneCompanyOption,
     sessions: SessionsOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
@@ -139,13 +136,13 @@ def reset(
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
     may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
-    flags = {"sessions.path": sessions, "sessions.companies": [company]}
+    flags = {"sessions.path": sessions}
     finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
 
 
 @app.command()
 def reconnect(
-    company: OneCompany,
+    company: OneCompanyOption,
     wait: WaitOption = "30s",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -166,7 +163,7 @@ def reconnect(
 
 @app.command()
 def init(
-    company: OneCompany,
+    company: OneCompanyOption,
     wait: WaitOption = "30s",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -186,7 +183,7 @@ def init(
 
 @app.command()
 def qr(
-    company: OneCompany,
+    company: OneCompanyOption,
     png: Annotated[
         str | None, typer.Option("--png", metavar="FILE", help="Write it there as a picture as well.")
     ] = None,
@@ -227,7 +224,7 @@ def qr(
 
 @app.command("send-test")
 def send_test(
-    company: OneCompany,
+    company: OneCompanyOption,
     to: Annotated[str, typer.Option("--to", metavar="NUMBER", help="The phone number, with its country.")],
     message: Annotated[
         str | None,

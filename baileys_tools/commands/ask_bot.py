@@ -56,9 +56,7 @@ def ask_command(
     quiet: bool = False,
 ) -> ExitCode:
     """Given the command line and what to ask, do it, print the result once, and return the exit code."""
-    loaded = load_settings({"sessions.companies": [company]}, os.environ, config=config)
-    # The id as the settings read it, one name of a folder.
-    (company,) = loaded.settings.sessions.companies
+    loaded = load_settings({}, os.environ, config=config)
     now = datetime.now(UTC)
     with recorded(command, loaded.settings, now, quiet=quiet) as run:
         asked = ask(loaded.settings, company, now)

@@ -14,8 +14,9 @@ from baileys_tools.config import Backup, Copies, load_settings, require_backup_p
 from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
 from baileys_tools.domain.retention import Decision, Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.roots import no_such_company
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
 
@@ -133,9 +134,6 @@ def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]
     found = repository.companies()
     missing = [company for company in wanted if company not in found]
     if missing:
-        raise BaileysToolsError(
-            f"no snapshots of company {', '.join(missing)} in {repository.path}",
-            f"Companies found there: {', '.join(found[:10]) or 'none'}.",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        message = f"no snapshots of company {', '.join(missing)} in {repository.path}"
+        raise no_such_company(message, missing, found)
     return list(dict.fromkeys(wanted)) if wanted else found

@@ -6,7 +6,7 @@ Every source is checked whole, also where a stronger one wins, and everything wr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config.host import (
@@ -20,7 +20,7 @@ from baileys_tools.config.kinds import Absolute, valid_company_id
 from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, Schema, Setting
 from baileys_tools.errors import UsageError
-from baileys_tools.units import printable
+from baileys_tools.units import did_you_mean, printable
 
 if TYPE_CHECKING:
     from baileys_tools.config.yaml_file import Node
@@ -184,7 +184,7 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
     for name in host.environ:
         word = name.removeprefix(OWN_PREFIX)
         if word != name and word not in own:
-            problems.append(f"{name}: unknown environment variable{_did_you_mean(word, own, OWN_PREFIX)}")
+            problems.append(f"{name}: unknown environment variable{did_you_mean(word, own, OWN_PREFIX)}")
 
 
 def _from_file(
@@ -222,11 +222,10 @@ def _of_companies(
     """What single companies have of their own: `companies: {1001: {process: {pm2: shop}}}`."""
     for company, section in _pairs(node, file, "companies", problems):
         try:
-            valid_company_id(company)
+            prefix = f"{OF_COMPANY}{valid_company_id(company)}."
         except ValueError as error:
             problems.append(f"companies: {error} ({file}:{section.line})")
             continue
-        prefix = f"{OF_COMPANY}{company}."
         for name, keys in _pairs(section, file, prefix[:-1], problems):
             if name not in schema.per_company:
                 known = " and ".join(schema.per_company)
@@ -282,12 +281,5 @@ def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
     siblings = [known for name, known in keys.items() if name.startswith(f"{section}.")]
     # Also a known key in the wrong section, or written with its dot.
     elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
-    guess = _did_you_mean(key, siblings if section else schema.sections)
+    guess = did_you_mean(key, siblings if section else schema.sections)
     return guess or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
-
-
-def _did_you_mean(word: str, candidates: Iterable[str], prefix: str = "") -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(word[:100], sorted(candidates), n=1, cutoff=0.7)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""

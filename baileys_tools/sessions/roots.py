@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.units import did_you_mean
 
 COMPANY_PREFIX = "company_"
+MOST_NAMED = 30
+"""Ids that an error lists."""
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -117,14 +120,19 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     by_id = {company.id: company for company in companies}
     missing = [company_id for company_id in wanted if company_id not in by_id]
     if missing:
-        known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
-        raise BaileysToolsError(
-            f"no company {', '.join(missing)} in {root}",
-            f"Companies found there: {known or 'none'}."
-            + (" Repeat --company for each." if any("," in company_id for company_id in missing) else ""),
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        raise no_such_company(f"no company {', '.join(missing)} in {root}", missing, list(by_id))
     return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
+
+
+def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
+    """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
+    listed = ", ".join(known[:MOST_NAMED]) or "none"
+    more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
+    return BaileysToolsError(
+        message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
+        f"Companies found there: {listed}{more}.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
 
 
 def _natural_order(company_id: str) -> tuple[int, int, str]:

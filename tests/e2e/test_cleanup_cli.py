@@ -14,7 +14,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.support import COMMAND, company_folder, require_root, run_cli, snapshot_tree, write_key
+from tests.support import (
+    COMMAND,
+    company_folder,
+    require_root,
+    run_cli,
+    snapshot_tree,
+    write_key,
+)
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
 OLD_SESSION = "session-4917000000001.0.json"
@@ -118,6 +125,26 @@ def test_an_unknown_company_is_not_found_and_the_known_ones_are_named(root: Path
     assert "no company 1003" in refused.stderr
     assert "1001, 1002" in refused.stderr
     assert snapshot_tree(root, ignore=()) == before, "one company of the two was cleaned all the same"
+
+
+def test_of_many_companies_the_one_that_was_meant_is_named(tmp_path: Path) -> None:
+    for company in [*range(1001, 1040), "bakery-1"]:
+        company_folder(tmp_path, str(company))
+    for command in (["cleanup"], ["status"], ["reset"]):
+        refused = run_cli(*command, "--sessions", tmp_path, "--company", "bakery")
+        assert refused.returncode == 10
+        said, hint = refused.stderr.splitlines()
+        assert said.endswith(f"no company bakery in {tmp_path}; did you mean bakery-1?")
+        assert hint.startswith("Companies found there: 1001, 1002,")
+        assert hint.endswith(", 1030 and 10 more.")
+
+
+def test_a_company_may_be_named_by_its_folder_and_several_with_commas(root: Path) -> None:
+    plan = cleanup(root, "--dry-run", "--company", "company_1002,1001")
+    assert plan.returncode == 0
+    assert re.findall(r"^company (\d+)", plan.stdout, re.MULTILINE) == ["1002", "1001"]
+    one = run_cli("reset", "--sessions", root, "--company", "company_1001", "--dry-run")
+    assert (one.returncode, one.stdout.split()[:2]) == (0, ["company", "1001"])
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ def test_companies_are_offered(tmp_path: Path, command: str) -> None:
     path = {"BAILEYS_SESSIONS_PATH": str(tmp_path)}
     assert complete(f"baileys-tools {command} --company ", 3, **path) == ["7", "1001", "1002"]
     assert complete(f"baileys-tools {command} --company 10", 3, **path) == ["1001", "1002"]
+    folder = f"baileys-tools {command} --company company_10"
+    assert complete(folder, 3, **path) == ["company_1001", "company_1002"]
     assert complete(f"baileys-tools {command} --company ", 3) == [], "no path, no offer, no complaint"
     assert complete(f"baileys-tools {command} --company ", 3, BAILEYS_SESSIONS_PATH="/nowhere") == []
     assert complete(f"baileys-tools {command} --company ", 3, BAILEYS_TOOLS_NONSENSE="1") == []
