@@ -19,6 +19,7 @@ from tests.support import (
     company_folder,
     require_root,
     run_cli,
+    scrubbed_environment,
     snapshot_tree,
     write_key,
 )
@@ -418,16 +419,44 @@ def test_a_company_that_is_no_folder_fails_alone(root: Path) -> None:
     assert not (root / "company_1001" / OLD_SESSION).exists()
 
 
-def test_the_reader_of_a_pipe_may_go(root: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["cleanup", "--dry-run"], 0),
+        (["cleanup"], 0),
+        (["status", "--json"], 0),
+        (["status", "--company", "7", "--json"], 10),
+    ],
+)
+def test_the_reader_of_a_pipe_may_go(root: Path, arguments: list[str], code: int, unbuffered: str) -> None:
     read, write = os.pipe()
     os.close(read)
     try:
         done = subprocess.run(
-            [COMMAND, "cleanup", "--sessions", root, "--dry-run"],
+            [COMMAND, *arguments, "--sessions", root],
             stdout=write,
             stderr=subprocess.PIPE,
+            env=scrubbed_environment({"PYTHONUNBUFFERED": unbuffered}),
+            text=True,
             check=False,
         )
     finally:
         os.close(write)
-    assert done.stderr == b""
+    assert done.returncode == code, "the work was done, whoever hears of it"
+    assert "Exception" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == bool(code), done.stderr
+
+
+def test_a_full_disk_under_the_output_is_one_line(root: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "status", "--sessions", root],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=scrubbed_environment({"PYTHONUNBUFFERED": ""}),
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "baileys-tools: No space left on device\n")
