@@ -94,10 +94,11 @@ def verify(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look for damaged snapshots: 11 when one is, 12 when a key is missing.
+    """Look for damaged snapshots.
 
-    Without --deep the hash in each name is compared, which needs no key. A damaged snapshot is marked and no
-    longer counts: restore takes the one before it.
+    Exits with 11 when one is damaged, 12 when a key is missing. Without --deep the hash in each name is
+    compared, which needs no key. A damaged snapshot is marked and no longer counts: restore takes the one
+    before it.
 
     \b
     Examples:

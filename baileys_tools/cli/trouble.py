@@ -37,10 +37,11 @@ def recover(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Find out why a bot is away, and bring it back by the cheapest step that does.
+    """Find out why a bot is away, and bring it back.
 
-    Wait, ask it to reconnect, restart its process, repair its folder from a snapshot: never more than the cause
-    calls for, and nothing is ever removed. From cron it only alerts, unless recover.auto lets it act.
+    By the cheapest step that does: wait, ask it to reconnect, restart its process, repair its folder from a
+    snapshot. Never more than the cause calls for, and nothing is ever removed. From cron it only alerts, unless
+    recover.auto lets it act.
 
     \b
     Examples:
@@ -68,10 +69,11 @@ def logs(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Count what a bot's log says: reconnects, failed attempts, messages that it could not read.
+    """Count what a bot's log says of trouble.
 
-    Reads what is new since the last time and keeps counts by the hour, no text. The log itself is named in the settings
-    (logs). Exits with 4 for a warning, 5 for anything worse.
+    Reconnects, failed attempts, messages that it could not read. Reads what is new since the last time and
+    keeps counts by the hour, no text. The log itself is named in the settings (logs). Exits with 4 for a
+    warning, 5 for anything worse.
 
     \b
     Examples:
@@ -110,10 +112,11 @@ def reset(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Set a session aside that is dead or to be rotated, and pair the bot anew.
+    """Set a session aside that is dead, and pair the bot anew.
 
-    Takes a last snapshot, moves the whole folder into quarantine for 30 days (reset.keep), starts the bot
-    through its API and shows the QR code. undo --run brings the folder back as it was.
+    Or one that is to be rotated. Takes a last snapshot, moves the whole folder into quarantine for 30 days
+    (reset.keep), starts the bot through its API and shows the QR code. undo --run brings the folder back as it
+    was.
 
     \b
     Examples:
@@ -148,7 +151,9 @@ def reconnect(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Have a bot connect again with the session it has, and wait until it has.
+    """Have a bot connect again with the session it has.
+
+    Waits until it has.
 
     \b
     Examples:
@@ -197,9 +202,10 @@ def qr(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show the QR code of a bot in the terminal, each new one anew, until it is connected.
+    """Show the QR code of a bot in the terminal.
 
-    Whoever scans the code links this bot to their account: show it to nobody else.
+    Each new one anew, until it is connected. Whoever scans the code links this bot to their account: show it to
+    nobody else.
 
     \b
     Examples:
@@ -255,10 +261,10 @@ def incidents(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show when bots were in trouble, why, what was tried and how long it took.
+    """Show when bots were in trouble, why, and what was tried.
 
-    With uptime, time to recovery and reconnects a day of the last 30 days. Time that nobody watched is neither up
-    nor down.
+    With how long it took, and uptime, time to recovery and reconnects a day of the last 30 days. Time that
+    nobody watched is neither up nor down.
 
     \b
     Examples:
