@@ -6,7 +6,7 @@ Parsers raise ValueError with a message that quotes the text and gives an exampl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 LONGEST_DURATION = timedelta(days=36_500)
@@ -39,6 +39,12 @@ def quoted(text: str) -> str:
     """Given any text, return it printable, in double quotes, 60 characters at most."""
     shown = text if len(text) <= 60 else text[:57] + "..."
     return '"' + printable(shown) + '"'
+
+
+def some_of(names: Sequence[str], most: int = 30) -> str:
+    """Given names, return them printable with commas; of many the first, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(printable, names[:most])) + more
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

@@ -117,6 +117,7 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what goes and why, and remove nothing.")
     ] = False,
+    verbose: VerboseOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
@@ -125,14 +126,19 @@ def prune(
 
     \b
     Examples:
-      baileys-tools prune --dry-run
+      baileys-tools prune --dry-run --verbose       # also what stays, and by which rule
       baileys-tools prune --company 1001
     """
     from baileys_tools.commands.prune import prune_command
 
     finish(
         lambda: prune_command(
-            {"sessions.companies": company or None}, config, dry_run=dry_run, as_json=json, quiet=quiet
+            {"sessions.companies": company or None},
+            config,
+            dry_run=dry_run,
+            verbose=verbose,
+            as_json=json,
+            quiet=quiet,
         )
     )
 

@@ -22,7 +22,13 @@ from baileys_tools.snapshots.repository import CompanyWriter, Repository, Reposi
 
 
 def prune_command(
-    flags: Mapping[str, object], config: str | None, *, dry_run: bool, as_json: bool, quiet: bool
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> ExitCode:
     """Given the command line, prune or plan it, print the result once, and return the exit code."""
     loaded = load_settings(flags, os.environ, config=config)
@@ -48,7 +54,7 @@ def prune_command(
         from baileys_tools.output.backup_text import prune_text
         from baileys_tools.output.terminal import Style
 
-        print(prune_text(report, Style()))
+        print(prune_text(report, Style(), verbose=verbose))
     elif report.exit_code is not ExitCode.DONE:
         from baileys_tools.output.backup_text import prune_troubles
 

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.units import did_you_mean
+from baileys_tools.units import did_you_mean, some_of
 
 COMPANY_PREFIX = "company_"
-MOST_NAMED = 30
-"""Ids that an error lists."""
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -97,6 +95,9 @@ class Root:
                 fd = os.open(company.entry, FOLDER_FLAGS, dir_fd=self.fd)
             except NotADirectoryError as error:
                 raise NotASessionFolder(_what_it_is(company.entry, self.fd)) from error
+            except OSError as error:
+                error.filename = None  # whoever tells of it names the company
+                raise
         try:
             yield fd
         finally:
@@ -126,11 +127,9 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
 
 def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
     """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
-    listed = ", ".join(known[:MOST_NAMED]) or "none"
-    more = f" and {len(known) - MOST_NAMED:,} more" if len(known) > MOST_NAMED else ""
     return BaileysToolsError(
         message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
-        f"Companies found there: {listed}{more}.",
+        f"Companies found there: {some_of(known) or 'none'}.",
         exit_code=ExitCode.NOT_FOUND,
     )
 

@@ -244,6 +244,52 @@ def test_a_run_removes_what_it_planned_and_a_second_finds_nothing(root: Path) ->
     assert again["totals"]["to_remove"] == again["totals"]["removed"] == 0
 
 
+def test_what_is_moved_aside_is_not_called_free_until_it_is(root: Path) -> None:
+    done = cleanup(root)
+    (size,) = re.findall(
+        r"^  removed    12 files moved aside \((.+), freed after 1d\)$", done.stdout, re.MULTILINE
+    )
+    assert "undo       baileys-tools undo" in done.stdout
+    freed = cleanup(root, env={"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"})
+    assert f"  purged     12 files whose undo window was over, {size} freed" in freed.stdout
+    assert not (root / "company_1001" / ".baileys-tools").exists()
+
+
+def test_without_an_undo_window_removing_frees_at_once(root: Path) -> None:
+    done = cleanup(root, env={"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"})
+    assert re.search(r"^  removed    12 files, .+ freed$", done.stdout, re.MULTILINE)
+
+
+def test_a_company_with_nothing_to_do_and_nothing_to_say_has_one_line(root: Path) -> None:
+    company_folder(root, "1003").joinpath("creds.json").write_bytes(b"")
+    company_folder(root, "1004")
+    lines = cleanup(root, "--dry-run").stdout.splitlines()
+    assert "company 1002  healthy, 1 file: nothing to remove" in lines
+    assert "company 1004  healthy, 1 file: nothing to remove" in lines
+    assert f"company 1003  {root}/company_1003" in lines, "it is held, which has to be said"
+    (total,) = (number for number, line in enumerate(lines) if line.startswith("total  4 companies"))
+    assert lines[total - 1] == "", "the sums stand apart"
+    wordy = cleanup(root, "--dry-run", "-v").stdout
+    assert f"company 1002  {root}/company_1002" in wordy
+
+
+def test_what_stops_several_companies_is_said_once(root: Path) -> None:
+    for company in ("1003", "1004"):
+        (root / f"company_{company}").symlink_to("company_1001")
+    quiet = cleanup(root, "--quiet").stderr
+    assert quiet.startswith("companies 1003, 1004: is a symbolic link, which is not followed")
+    assert len(quiet.splitlines()) == 1
+    shown = cleanup(root).stdout
+    assert "\ncompanies 1003, 1004\n  failed     is a symbolic link" in shown
+    assert shown.count("symbolic link") == 1
+    for command in (["backup", "-q"], ["undo", "-q"]):
+        said = run_cli(
+            *command, "--sessions", root, env={"BAILEYS_TOOLS_BACKUP_PATH": str(root.parent / "repository")}
+        ).stderr
+        assert "companies 1003, 1004: is a symbolic link" in said
+        assert said.count("symbolic link") == 1
+
+
 def test_a_run_that_removes_nothing_names_nothing_to_undo(root: Path) -> None:
     document = checked_json(cleanup(root, "--company", "1002", "--json").stdout, "cleanup")
     assert document["totals"]["removed"] == 0
