@@ -25,21 +25,37 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, one line a run and company."""
     rows = [
         f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
-        f"{printable(company.id)}{'  (reset: the whole folder)' if run.is_reset else ''}"
+        f"{_short(run.what) or '-':7}  {printable(company.id)}"
         for company in companies
         for run in company.runs
     ]
     if not rows:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
-    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  company"
+    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':7}  company"
     return "\n".join([style.paint(head, "bold"), *rows, *undo_troubles(companies)])
 
 
-def undo_text(run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool) -> str:
-    """Given what was undone, return it as text."""
+def _short(command: str) -> str:
+    return command.removesuffix("-once")
+
+
+def undo_text(
+    run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool, what: str = ""
+) -> str:
+    """Given what was undone, and the command that had made it, return it as text."""
     if run is None:
-        return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
-    lines = [style.paint(f"undo of run {run}", "bold")]
+        resets = [
+            f"  company {printable(company.id)} was reset at {found.started:%Y-%m-%d %H:%M} UTC; to have it back:\n"
+            f"  baileys-tools undo --company {printable(company.id)} --run {found.run}"
+            for company in companies
+            for found in company.runs
+            if found.is_reset
+        ]
+        return "\n".join(
+            ["nothing to undo: no removed file is in quarantine", *resets, *undo_troubles(companies)]
+        )
+    by = f" ({_short(what)})" if what else ""
+    lines = [style.paint(f"undo of run {run}{by}", "bold")]
     for company in companies:
         lines += _company(company, style, verbose=verbose)
     lines += undo_troubles([company for company in companies if company.trouble])
@@ -97,6 +113,7 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
                 "files": run.files,
                 "bytes": run.size,
                 "reset": run.is_reset,
+                "by": run.what,
             }
             for run in company.runs
         ],
