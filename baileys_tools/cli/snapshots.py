@@ -126,7 +126,7 @@ def prune(
 
     \b
     Examples:
-      baileys-tools prune --dry-run --verbose       # also what stays, and by which rule
+      baileys-tools prune --dry-run --verbose       # also what stays, and why
       baileys-tools prune --company 1001
     """
     from baileys_tools.commands.prune import prune_command

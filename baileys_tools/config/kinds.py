@@ -102,7 +102,8 @@ def _text(raw: object, noun: str) -> str:
     if isinstance(raw, list | tuple):
         raise ValueError(f"a list is not {noun}")
     if isinstance(raw, dict):
-        raise ValueError(f"a section is not {noun}")
+        quotes = "; quote values with braces" if list(raw.values()) == [None] else ""
+        raise ValueError(f"a section is not {noun}{quotes}")
     return str(raw)
 
 

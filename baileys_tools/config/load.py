@@ -6,7 +6,7 @@ Every source is checked whole, also where a stronger one wins, and everything wr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config.host import (
@@ -41,18 +41,26 @@ class ConfigError(UsageError):
         if len(problems) > len(shown):
             shown.append(f"and {len(problems) - len(shown)} more")
         heading = "" if len(problems) == 1 else f"{len(problems)} errors in the settings:\n  "
-        super().__init__(
-            heading + "\n  ".join(shown), "'baileys-tools config init' writes a file with every setting"
-        )
+        super().__init__(heading + "\n  ".join(shown), _hint(self.problems))
+
+
+def _hint(problems: Iterable[str]) -> str:
+    """What else helps: where a name is unknown and nothing near it is known, all that there are."""
+    lost = any(": unknown " in problem and "; did you mean" not in problem for problem in problems)
+    return "docs/configuration.md lists every setting." if lost else ""
 
 
 class LoadedSettings(NamedTuple):
-    """The settings, where each came from by dotted path, and the settings file that was read, if any."""
+    """The settings, where each came from by dotted path, and the settings file that was read, if any.
+
+    `secret_files` has the file of each secret that one was named for.
+    """
 
     settings: Settings
     origin: Mapping[str, str]
     config_file: str | None
     values: Mapping[str, Any]
+    secret_files: Mapping[str, str] = {}
 
 
 class _Given:
@@ -86,14 +94,16 @@ def load_settings(
     stand in for the host. Raise ConfigError with everything that is wrong in any source.
     """
     host = Surroundings(environ, cwd, home, euid, system_config)
-    values, origin, file = resolve(SCHEMA, flags, host, config)
-    return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values)
+    values, origin, file, secret_files = resolve(SCHEMA, flags, host, config)
+    return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values, secret_files)
 
 
 def resolve(
     schema: Schema, flags: Mapping[str, object], host: Surroundings, config: str | None = None
-) -> tuple[dict[str, Any], dict[str, str], str | None]:
-    """Given a schema and its sources, return values and origins by dotted path and the file that was read."""
+) -> tuple[dict[str, Any], dict[str, str], str | None, dict[str, str]]:
+    """Given a schema and its sources, return values and origins by dotted path, the file that was read, and the
+    files of secrets by dotted path."""
+    secret_files: dict[str, str] = {}
     problems: list[str] = []
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -115,6 +125,8 @@ def resolve(
             values[target] = value
             by_file = item.setting.path != item.setting.target
             origin[target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
+            if by_file:
+                secret_files[target] = item.absolute(str(item.raw))
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
@@ -122,7 +134,7 @@ def resolve(
         problems += _out_of_order(schema, values, origin)
     if problems:
         raise ConfigError(problems)
-    return values, origin, file
+    return values, origin, file, secret_files
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:

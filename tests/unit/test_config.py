@@ -506,7 +506,7 @@ def load_secret(tmp_path, environ=None, yaml=None) -> tuple[Any, dict[str, str]]
     file = tmp_path / "x.yaml"
     file.write_text(yaml or "")
     host = Surroundings(environ or {}, str(tmp_path), str(tmp_path), 1000)
-    values, origin, _ = resolve(Schema(Notify), {}, host, str(file))
+    values, origin, *_ = resolve(Schema(Notify), {}, host, str(file))
     return build(Schema(Notify), WithSecret, values), origin
 
 
@@ -594,6 +594,39 @@ def test_a_start_without_a_settings_file_imports_nothing_slow():
         "print(*{'yaml', 'difflib', 'json', 'tempfile', 'textwrap', 'rich', 'typer'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
+
+
+# What to do about it
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "process: {systemd: bot@{company}.service}",
+        "process:\n  pm2: {company}-bot\n",
+        "bot_api: {status: GET /status/{company}}",
+        "process: {pm2: {company}}",
+    ],
+)
+def test_a_value_with_braces_that_yaml_takes_apart_is_to_be_quoted(load, yaml):
+    (problem,) = problems_of(load, yaml=yaml)
+    assert "quote values with braces" in problem
+
+
+@pytest.mark.parametrize(
+    ("yaml", "environ", "helps"),
+    [
+        ("cleanup: {sesion_max_age: 14d}", {}, False),
+        ("cleanup: {flags: 14d}", {}, True),
+        ("a: [b", {}, False),
+        ("", {"BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE": "14"}, False),
+        ("", {"BAILEYS_TOOLS_NONSENSE": "14"}, True),
+    ],
+)
+def test_the_list_of_all_settings_is_named_where_it_helps(load, yaml, environ, helps):
+    with pytest.raises(ConfigError) as refused:
+        load(yaml=yaml, environ=environ)
+    assert ("docs/configuration.md" in refused.value.hint) == helps
 
 
 # What single companies have of their own
