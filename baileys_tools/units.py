@@ -6,6 +6,7 @@ Parsers raise ValueError with a message that quotes the text and gives an exampl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 LONGEST_DURATION = timedelta(days=36_500)
@@ -38,6 +39,20 @@ def quoted(text: str) -> str:
     """Given any text, return it printable, in double quotes, 60 characters at most."""
     shown = text if len(text) <= 60 else text[:57] + "..."
     return '"' + printable(shown) + '"'
+
+
+def some_of(names: Sequence[str], most: int = 30) -> str:
+    """Given names, return them printable with commas; of many the first, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(printable, names[:most])) + more
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Given a word that is not known, return "; did you mean ...?" with the nearest that is, "" for none."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word[:100], sorted(known), n=1, cutoff=0.7)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

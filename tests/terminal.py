@@ -48,6 +48,9 @@ class Screen:
         self.process.wait()
         os.close(self._handle)
 
+    def type(self, text: str) -> None:
+        os.write(self._handle, text.encode())
+
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)

@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 from baileys_tools.cli.quick import quick_command
@@ -78,6 +79,26 @@ def main() -> None:
         # A terminal that cannot show a character must not end a cleanup.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    code: str | int | None = ExitCode.DONE
+    try:
+        try:
+            _run()
+        except SystemExit as end:
+            code = end.code
+        # Not left to the end of the interpreter, where nobody would answer for what goes wrong.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing to say to nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
+        print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.FAILED
+    sys.exit(code)
+
+
+def _run() -> None:
     try:
         if (quick := quick_command(sys.argv[1:])) is not None:
             sys.exit(int(quick()))
@@ -96,18 +117,13 @@ def main() -> None:
         if "--json" in sys.argv:
             from baileys_tools.output.json_text import error_json
 
-            print(error_json(sys.argv[1], error))
+            with suppress(BrokenPipeError):
+                print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing to say to nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(ExitCode.DONE))
-    except OSError as error:
-        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
-        print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
-        sys.exit(int(ExitCode.FAILED))
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort
         from baileys_tools.output.crash import report_crash
 

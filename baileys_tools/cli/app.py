@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from baileys_tools import __version__
 from baileys_tools.cli.complete import complete_company
-from baileys_tools.errors import ExitCode
+from baileys_tools.errors import ExitCode, UsageError
+
+
+class _Commands(TyperGroup):
+    """The commands, with a word on what is meant when a company is named without its option."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except USAGE_ERROR as error:
+            if meant := _company_meant(error, sys.argv[2:]):
+                error.message = ". ".join(filter(None, [error.message, f"Did you mean --company {meant}?"]))
+            raise
+
+
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""Click's, whichever click typer comes with."""
+
+
+def _company_meant(error: Any, words: Sequence[str]) -> str:
+    """Given a usage error and the words behind the command, return the ids that were given as plain words."""
+    has_option = error.ctx is not None and any(
+        parameter.name == "company" for parameter in error.ctx.command.params
+    )
+    extra = re.search(r"unexpected extra argument.* \((.+)\)$", error.message)
+    if has_option and extra is not None:
+        return ",".join(extra[1].split())
+    is_missing = getattr(getattr(error, "param", None), "name", "") == "company" and not error.message
+    return words[0] if is_missing and words and not words[0].startswith("-") else ""
+
 
 app = typer.Typer(
     name="baileys-tools",
+    cls=_Commands,
     help="Keep the session folders of WhatsApp bots (Baileys) alive: clean, undo, back up, restore, explain.",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 5 critical, "
-    "10 not found, 11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 5 critical, 10 not found, "
+    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.
@@ -35,13 +67,34 @@ CompanyOption = Annotated[
     typer.Option(
         "--company",
         metavar="ID",
-        help="Only this company; repeatable. [default: all]",
+        help="Only this company, or these: 1001,1002; repeatable. [default: all]",
+        autocompletion=complete_company,
+    ),
+]
+
+
+def _company_id(text: str) -> str:
+    from baileys_tools.config import valid_company_id
+
+    try:
+        return valid_company_id(text)
+    except ValueError as error:
+        raise UsageError(f"--company: {error}") from error
+
+
+OneCompanyOption = Annotated[
+    str,
+    typer.Option(
+        "--company",
+        metavar="ID",
+        help="The company.",
+        parser=_company_id,
         autocompletion=complete_company,
     ),
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file with its reason.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file, each reason.")]
 IdentityOption = Annotated[
     str | None,
     typer.Option("--identity", metavar="FILE", help="age secret key that opens encrypted snapshots."),
@@ -71,4 +124,7 @@ def finish(command: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("interrupted; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
         code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The work is done by the time that it is told; typer would make this a failure.
+        code = ExitCode.DONE
     raise typer.Exit(int(code))

@@ -15,13 +15,13 @@ def wanted_command(environ: Mapping[str, str]) -> str:
 
 
 def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the ids of the companies in the sessions path that begin with what is typed.
+    """Return the companies in the sessions path, by id or by folder, that begin with what is typed.
 
     One listing of one folder; no session folder is opened.
     """
     from baileys_tools.config import load_settings
     from baileys_tools.errors import BaileysToolsError
-    from baileys_tools.sessions.roots import Root
+    from baileys_tools.sessions.roots import COMPANY_PREFIX, Root
 
     try:
         flags = {"sessions.path": ctx.params.get("sessions")}
@@ -32,9 +32,9 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
             companies = root.companies(settings.sessions.multitenancy)
     except (BaileysToolsError, OSError):
         return []
-    return [
-        company.id for company in companies if company.id.startswith(incomplete) and company.id.isprintable()
-    ]
+    by_folder = COMPANY_PREFIX if incomplete.startswith(COMPANY_PREFIX) else ""
+    names = [by_folder + company.id for company in companies]
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
 
 
 def complete_topic(incomplete: str) -> list[str]:

@@ -80,7 +80,7 @@ def undo(
     sessions: SessionsOption = None,
     company: CompanyOption = None,
     run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="The cleanup to undo. [default: the last one]")
+        str | None, typer.Option(metavar="RUN", help="The run to undo. [default: the last but resets]")
     ] = None,
     list_runs: Annotated[bool, typer.Option("--list", help="Only list what can be undone.")] = False,
     verbose: VerboseOption = False,
@@ -88,7 +88,7 @@ def undo(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put back what a cleanup removed.
+    """Put back what a cleanup, trigger or restore moved aside.
 
     Files return as they were, with age and mode, where nothing newer stands. They wait in quarantine for 24 hours
     (cleanup.undo_window).

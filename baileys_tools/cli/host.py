@@ -18,7 +18,7 @@ from baileys_tools.cli.app import (
 from baileys_tools.cli.complete import complete_topic
 
 cron_app = typer.Typer(
-    help="Run everything by itself: entries for cron, or systemd timers.",
+    help="Run everything by itself, from cron or systemd timers.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -129,7 +129,9 @@ def cron_status(
 
 @cron_app.command("run")
 def cron_run(sessions: SessionsOption = None, config: ConfigOption = None) -> None:
-    """Run the jobs in the foreground until SIGTERM, for containers: no cron, no root, logs on standard output.
+    """Run the jobs in the foreground until SIGTERM, for containers.
+
+    No cron, no root, logs on standard output.
 
     \b
     Examples:
@@ -175,7 +177,7 @@ def watch(
     sessions: SessionsOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show in this terminal how all companies are, again and again.
+    """Show how all companies are, again and again.
 
     What `status` shows, the findings that matter and the last runs of the jobs. Space looks again at once, q or
     Ctrl-C ends it. Needs a terminal; cron and scripts take `status --json`.
@@ -227,11 +229,11 @@ def report(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show how all companies are and how that came about: curves, cleanups, incidents, snapshots, forecasts.
+    """Show how all companies are and how that came about.
 
-    In the terminal a curve for each; --html writes one page that needs nothing else: it opens from a file, on a
-    phone, without a network. It holds no secret, and what could be a phone number is masked. --quiet prints
-    nothing and writes the page to report.html in state.dir.
+    Curves, cleanups, incidents, snapshots, forecasts. In the terminal a curve for each; --html writes one page
+    that needs nothing else: it opens from a file, on a phone, without a network. It holds no secret, and what
+    could be a phone number is masked. --quiet prints nothing and writes the page to report.html in state.dir.
 
     \b
     Examples:

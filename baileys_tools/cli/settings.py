@@ -55,12 +55,15 @@ def config_init(
     path: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]", help="Where to write. [default: ~/.config/baileys-tools/config.yaml]"
+            metavar="[FILE]",
+            help="Where to write. [default: BAILEYS_TOOLS_CONFIG, else ~/.config/baileys-tools/config.yaml]",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a settings file with every setting in a comment (mode 0600).
+    """Write a settings file with what is in force now (mode 0600).
+
+    Every other setting is in it as a comment. A secret that only a variable holds is not written.
 
     \b
     Examples:

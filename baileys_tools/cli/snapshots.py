@@ -11,13 +11,13 @@ from baileys_tools.cli.app import (
     ConfigOption,
     IdentityOption,
     JsonOption,
+    OneCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_company
 
 
 @app.command()
@@ -94,10 +94,11 @@ def verify(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look for damaged snapshots: 11 when one is, 12 when a key is missing.
+    """Look for damaged snapshots.
 
-    Without --deep the hash in each name is compared, which needs no key. A damaged snapshot is marked and no
-    longer counts: restore takes the one before it.
+    Exits with 11 when one is damaged, 12 when a key is missing. Without --deep the hash in each name is
+    compared, which needs no key. A damaged snapshot is marked and no longer counts: restore takes the one
+    before it.
 
     \b
     Examples:
@@ -116,6 +117,7 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what goes and why, and remove nothing.")
     ] = False,
+    verbose: VerboseOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
@@ -124,26 +126,26 @@ def prune(
 
     \b
     Examples:
-      baileys-tools prune --dry-run
+      baileys-tools prune --dry-run --verbose       # also what stays, and why
       baileys-tools prune --company 1001
     """
     from baileys_tools.commands.prune import prune_command
 
     finish(
         lambda: prune_command(
-            {"sessions.companies": company or None}, config, dry_run=dry_run, as_json=json, quiet=quiet
+            {"sessions.companies": company or None},
+            config,
+            dry_run=dry_run,
+            verbose=verbose,
+            as_json=json,
+            quiet=quiet,
         )
     )
 
 
 @app.command()
 def restore(
-    company: Annotated[
-        str,
-        typer.Option(
-            "--company", metavar="ID", help="The company to restore.", autocompletion=complete_company
-        ),
-    ],
+    company: OneCompanyOption,
     snapshot: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
     ] = "latest",

@@ -11,17 +11,14 @@ from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
     JsonOption,
+    OneCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_company
 
-OneCompany = Annotated[
-    str, typer.Option("--company", metavar="ID", help="The company.", autocompletion=complete_company)
-]
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
 ]
@@ -40,10 +37,11 @@ def recover(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Find out why a bot is away, and bring it back by the cheapest step that does.
+    """Find out why a bot is away, and bring it back.
 
-    Wait, ask it to reconnect, restart its process, repair its folder from a snapshot: never more than the cause
-    calls for, and nothing is ever removed. From cron it only alerts, unless recover.auto lets it act.
+    By the cheapest step that does: wait, ask it to reconnect, restart its process, repair its folder from a
+    snapshot. Never more than the cause calls for, and nothing is ever removed. From cron it only alerts, unless
+    recover.auto lets it act.
 
     \b
     Examples:
@@ -71,10 +69,11 @@ def logs(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Count what a bot's log says: reconnects, failed attempts, messages that it could not read.
+    """Count what a bot's log says of trouble.
 
-    Reads what is new since the last time and keeps counts by the hour, no text. The log itself is named in the settings
-    (logs). Exits with 4 for a warning, 5 for anything worse.
+    Reconnects, failed attempts, messages that it could not read. Reads what is new since the last time and
+    keeps counts by the hour, no text. The log itself is named in the settings (logs). Exits with 4 for a
+    warning, 5 for anything worse.
 
     \b
     Examples:
@@ -89,7 +88,7 @@ def logs(
 
 @app.command()
 def reset(
-    company: OneCompany,
+    company: OneCompanyOption,
     sessions: SessionsOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
@@ -113,10 +112,11 @@ def reset(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Set a session aside that is dead or to be rotated, and pair the bot anew.
+    """Set a session aside that is dead, and pair the bot anew.
 
-    Takes a last snapshot, moves the whole folder into quarantine for 30 days (reset.keep), starts the bot
-    through its API and shows the QR code. undo --run brings the folder back as it was.
+    Or one that is to be rotated. Takes a last snapshot, moves the whole folder into quarantine for 30 days
+    (reset.keep), starts the bot through its API and shows the QR code. undo --run brings the folder back as it
+    was.
 
     \b
     Examples:
@@ -139,19 +139,21 @@ def reset(
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
     may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
-    flags = {"sessions.path": sessions, "sessions.companies": [company]}
+    flags = {"sessions.path": sessions}
     finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
 
 
 @app.command()
 def reconnect(
-    company: OneCompany,
+    company: OneCompanyOption,
     wait: WaitOption = "30s",
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Have a bot connect again with the session it has, and wait until it has.
+    """Have a bot connect again with the session it has.
+
+    Waits until it has.
 
     \b
     Examples:
@@ -166,7 +168,7 @@ def reconnect(
 
 @app.command()
 def init(
-    company: OneCompany,
+    company: OneCompanyOption,
     wait: WaitOption = "30s",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -186,7 +188,7 @@ def init(
 
 @app.command()
 def qr(
-    company: OneCompany,
+    company: OneCompanyOption,
     png: Annotated[
         str | None, typer.Option("--png", metavar="FILE", help="Write it there as a picture as well.")
     ] = None,
@@ -200,9 +202,10 @@ def qr(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show the QR code of a bot in the terminal, each new one anew, until it is connected.
+    """Show the QR code of a bot in the terminal.
 
-    Whoever scans the code links this bot to their account: show it to nobody else.
+    Each new one anew, until it is connected. Whoever scans the code links this bot to their account: show it to
+    nobody else.
 
     \b
     Examples:
@@ -227,7 +230,7 @@ def qr(
 
 @app.command("send-test")
 def send_test(
-    company: OneCompany,
+    company: OneCompanyOption,
     to: Annotated[str, typer.Option("--to", metavar="NUMBER", help="The phone number, with its country.")],
     message: Annotated[
         str | None,
@@ -258,10 +261,10 @@ def incidents(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show when bots were in trouble, why, what was tried and how long it took.
+    """Show when bots were in trouble, why, and what was tried.
 
-    With uptime, time to recovery and reconnects a day of the last 30 days. Time that nobody watched is neither up
-    nor down.
+    With how long it took, and uptime, time to recovery and reconnects a day of the last 30 days. Time that
+    nobody watched is neither up nor down.
 
     \b
     Examples:

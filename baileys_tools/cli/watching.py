@@ -35,7 +35,7 @@ def monitor_once(
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look at every session folder once, and tell whoever is to be told.
+    """Look at every session folder once, and alert when need be.
 
     Levels by counted files (healthy under 150, warning, critical 170, trigger 175, emergency 180, danger over
     185), creds.json, keys that miss each other, activity, snapshots, disk. A folder in which nothing has moved
@@ -63,9 +63,10 @@ def status(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show how all companies are, the worst first; with one --company, all of it.
+    """Show how all companies are, the worst first.
 
-    The table is as wide as the terminal. Growth and the next level come from what monitor-once has seen.
+    With one --company, all that is known of it. The table is as wide as the terminal. Growth and the next level
+    come from what monitor-once has seen.
 
     \b
     Examples:
@@ -91,7 +92,7 @@ def trigger(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Clean the folders that are full, each once in 6 hours at most.
+    """Clean folders that are full, each once in 6 hours at most.
 
     From 175 counted files on a folder is cleaned as `cleanup` does; from 185 on whatever the cooldown says, but
     once in 30 minutes at most. Only one trigger works at a time. Where cleaning cannot help, it says what would.
@@ -122,9 +123,9 @@ def inspect(
 ) -> None:
     """Check the health of one session folder and say what to do.
 
-    Every file is looked at and read, none is changed; the bot may go on. Each finding has a code that docs/findings.md
-    explains. Exits with 4 for a warning, 5 for worse. The account is masked; -v names files, which hold the numbers of
-    contacts.
+    Every file is looked at and read, none is changed; the bot may go on. Each finding has a code that
+    docs/findings.md explains. Exits with 4 for a warning, 5 for worse. The account is masked; -v names files,
+    which hold the numbers of contacts.
 
     \b
     Examples:

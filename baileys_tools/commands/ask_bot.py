@@ -57,9 +57,7 @@ def ask_command(
     quiet: bool = False,
 ) -> ExitCode:
     """Given the command line and what to ask, do it, print the result once, and return the exit code."""
-    loaded = settings_in_force({"sessions.companies": [company]}, config)
-    # The id as the settings read it, one name of a folder.
-    (company,) = loaded.settings.sessions.companies
+    loaded = settings_in_force({}, config)
     now = datetime.now(UTC)
     with recorded(command, loaded.settings, now, quiet=quiet) as run:
         asked = ask(loaded.settings, company, now)

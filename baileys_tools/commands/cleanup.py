@@ -80,6 +80,7 @@ def cleanup_command(
                 Style(),
                 verbose=verbose,
                 undo_options=_options_again(loaded, config),
+                undo_window=loaded.settings.cleanup.undo_window,
             )
         )
     else:

@@ -15,8 +15,9 @@ from typing import Any
 from baileys_tools.commands.ping import ping_warnings
 from baileys_tools.commands.places import require_places, unwise
 from baileys_tools.config import LoadedSettings, Secret, load_settings
-from baileys_tools.config.describe import commented_file
-from baileys_tools.config.host import Surroundings, config_candidates
+from baileys_tools.config.describe import as_yaml, commented_file
+from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, config_candidates, named_config
+from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
@@ -130,19 +131,52 @@ def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] 
     return warnings
 
 
-def run_init(path: Path, force: bool) -> str:
-    """Write a settings file with every setting in a comment, mode 0600, and return what was done.
+def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> str:
+    """Write a settings file, mode 0600, with what is in force and every other setting in a comment; return what was
+    done.
 
-    Raise UsageError when the file exists and `force` is not given; with it, the file is replaced.
+    A secret that only the environment knows is not written. Raise UsageError when the file exists and `force` is
+    not given; with it, the file is replaced.
     """
+    given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists.", "Use --force to replace it.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(path, commented_file())
+        _write_private(path, commented_file(given))
     except OSError as error:
         raise BaileysToolsError(f"Cannot write {path}: {error.strerror}.") from error
-    return f"Wrote {printable(str(path))}. Every setting is in a comment, so nothing has changed yet."
+    rest = "Every other setting is in a comment." if given else "Every setting is in a comment."
+    lines = [f"Wrote {printable(str(path))}. {rest}", *(f"  in force   {key}" for key in given)]
+    for secret in left_out:
+        lines += wrap(f"  left out   {secret}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the settings that are not at their default, as YAML by path, and which secrets are not among them."""
+    given: dict[str, str] = {}
+    left_out: list[str] = []
+    for path, value in loaded.values.items():
+        setting, origin = SCHEMA.setting(path), loaded.origin[path]
+        if origin == "default":
+            continue
+        if path in loaded.secret_files:
+            given[f"{path}_file"] = as_yaml(loaded.secret_files[path])
+        elif setting.kind in SECRET_KINDS and origin.startswith("environment "):
+            left_out.append(f"{path}: a secret ({origin}); {setting.key}_file can name a file that holds it")
+        else:
+            given[path] = _yaml(setting, value)
+    return given, left_out
+
+
+def _yaml(setting: Setting, value: object) -> str:
+    if isinstance(value, tuple):
+        # One by one: a comma within an item is no end of it.
+        shown = (item.reveal() if isinstance(item, Secret) else setting.show((item,)) for item in value)
+        return f"[{', '.join(map(json.dumps, shown))}]"
+    text = value.reveal() if isinstance(value, Secret) else setting.show(value)
+    return text if setting.kind is SCHEDULE else as_yaml(text)
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -174,6 +208,11 @@ def check_command(config: str | None) -> ExitCode:
 
 def init_command(path: str | None, *, force: bool) -> ExitCode:
     """Given the command line, write a settings file."""
-    place = Path(path) if path is not None else Path(config_candidates(Surroundings(os.environ))[1])
-    print(run_init(place, force))
+    host = Surroundings(os.environ)
+    named = named_config(host)
+    place = path or named or config_candidates(host)[1]
+    # The file that it names may be the one to be made.
+    is_there = named is None or os.path.exists(named)
+    environ = {name: text for name, text in os.environ.items() if is_there or name != CONFIG_VARIABLE}
+    print(run_init(Path(place), force, load_settings({}, environ)))
     return ExitCode.DONE

@@ -20,6 +20,7 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.inspection import inspect_folder
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.state.database import State, open_state
+from baileys_tools.units import some_of
 
 
 def inspect_command(
@@ -78,7 +79,7 @@ def _the_one(root: Root, settings: Settings) -> Company:
             exit_code=ExitCode.NOT_FOUND,
         )
     if len(companies) > 1:
-        known = ", ".join(company.id for company in companies[:10]) + (", ..." if len(companies) > 10 else "")
+        known = some_of([company.id for company in companies])
         raise UsageError(
             f"{len(companies)} companies in {root.path}, and inspect looks at one",
             f"Name it with --company: {known}. All of them at a glance: baileys-tools status",

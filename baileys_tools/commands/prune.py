@@ -14,14 +14,21 @@ from baileys_tools.config import Backup, Copies, require_backup_path
 from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
 from baileys_tools.domain.retention import Decision, Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.roots import no_such_company
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
 
 
 def prune_command(
-    flags: Mapping[str, object], config: str | None, *, dry_run: bool, as_json: bool, quiet: bool
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> ExitCode:
     """Given the command line, prune or plan it, print the result once, and return the exit code."""
     loaded = settings_in_force(flags, config)
@@ -47,7 +54,7 @@ def prune_command(
         from baileys_tools.output.backup_text import prune_text
         from baileys_tools.output.terminal import Style
 
-        print(prune_text(report, Style()))
+        print(prune_text(report, Style(), verbose=verbose))
     elif report.exit_code is not ExitCode.DONE:
         from baileys_tools.output.backup_text import prune_troubles
 
@@ -133,9 +140,6 @@ def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]
     found = repository.companies()
     missing = [company for company in wanted if company not in found]
     if missing:
-        raise BaileysToolsError(
-            f"no snapshots of company {', '.join(missing)} in {repository.path}",
-            f"Companies found there: {', '.join(found[:10]) or 'none'}.",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        message = f"no snapshots of company {', '.join(missing)} in {repository.path}"
+        raise no_such_company(message, missing, found)
     return list(dict.fromkeys(wanted)) if wanted else found

@@ -90,8 +90,13 @@ def restore_command(
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
 
+    shown: list[str] = []
+
     def agrees(report: RestoreReport) -> bool:
-        return options.yes or _ask(restore_text(report, Style(sys.stderr), verbose=verbose))
+        if options.yes:
+            return True
+        shown.append(restore_text(report, Style(sys.stderr), verbose=verbose))
+        return _ask(shown[-1])
 
     with recorded("restore", loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         repository_path = require_backup_path(loaded)
@@ -113,7 +118,9 @@ def restore_command(
         for line in restore_troubles(report):
             print(line, file=sys.stderr)
     else:
-        print(restore_text(report, Style(), verbose=verbose))
+        # Whoever has just said yes to the plan has it before them, unless the result goes elsewhere.
+        plan = not (shown and sys.stdout.isatty())
+        print(restore_text(report, Style(), verbose=verbose, plan=plan))
     return report.exit_code
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,13 +16,13 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
-from baileys_tools.domain.undo import CompanyUndo, UndoReason, UndoRun, plan_undo
+from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, is_interrupted, put_back_missing
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
-from baileys_tools.sessions.quarantine import run_started
+from baileys_tools.sessions.quarantine import run_milliseconds, run_started
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import OWN_FOLDER, exists, has_private_signing_key, read_creds, written_since
 from baileys_tools.sessions.undo import describe_runs, undo_run
@@ -47,7 +47,7 @@ def undo_command(
     with recorded("undo", loaded.settings, now, quiet=quiet, dry_run=list_only) as record:
         root_path = require_sessions_path(loaded)
         undo = list_undo if list_only else partial(run_undo, run=run)
-        report = undo(loaded.settings, root_path, now)
+        report = _with_commands(undo(loaded.settings, root_path, now), loaded.settings)
         back = {company.id: company.count(UndoReason.BACK) for company in report.companies if company.reasons}
         record.ended(report.exit_code, back, companies=len(report.companies), put_back=sum(back.values()))
     if as_json:
@@ -58,18 +58,19 @@ def undo_command(
     elif list_only:
         print(undo_list_text(report.companies, Style()))
     else:
-        print(undo_text(report.run, report.companies, Style(), verbose=verbose))
+        print(undo_text(report.run, report.companies, Style(), verbose=verbose, what=report.what))
     return report.exit_code
 
 
 @dataclass(frozen=True, slots=True)
 class UndoReport:
-    """A whole run of undo. `run` is the cleanup that was undone, None for a mere list."""
+    """A whole run of undo. `run` is what was undone, None for a mere list, `what` the command that had made it."""
 
     root: str
     now: datetime
     run: str | None
     companies: Sequence[CompanyUndo]
+    what: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -83,6 +84,36 @@ class UndoReport:
         if failed or any(company.errors for company in self.companies):
             return ExitCode.PARTLY_FAILED
         return ExitCode.DONE
+
+
+def _with_commands(report: UndoReport, settings: Settings) -> UndoReport:
+    """Return the report with the command that made each run, as far as the state remembers it."""
+    from baileys_tools.state.database import open_state
+    from baileys_tools.state.runs import command_at
+    from baileys_tools.state.spool import take_in
+
+    runs = {found.run for company in report.companies for found in company.runs if not found.what}
+    if report.run is not None:
+        runs.add(report.run)
+    if not runs:
+        return report
+    with open_state(settings.state.dir, report.now) as state:
+        take_in(state)
+        times = {run: run_milliseconds(run) for run in runs}
+        made_by = {run: command_at(state, time) for run, time in times.items() if time is not None}
+    return replace(
+        report,
+        what=made_by.get(report.run or "", ""),
+        companies=[
+            replace(
+                company,
+                runs=tuple(
+                    replace(found, what=found.what or made_by.get(found.run, "")) for found in company.runs
+                ),
+            )
+            for company in report.companies
+        ],
+    )
 
 
 def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
@@ -158,7 +189,7 @@ def _resets_of(folder: int) -> Iterator[UndoRun]:
     from baileys_tools.sessions.resets import describe_resets
 
     for found in describe_resets(folder):
-        yield UndoRun(found.run, found.started, found.files, found.size, is_reset=True)
+        yield UndoRun(found.run, found.started, found.files, found.size, what=RESET)
 
 
 def _undo_reset(

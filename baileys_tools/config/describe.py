@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
+from collections.abc import Mapping
 
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.config.section import Schema, Section, Setting
+from baileys_tools.config.section import OF_COMPANY, Schema, Section, Setting
 
 _FILE_HEADING = """\
 # Settings of baileys-tools. Each line that is commented out shows its default:
-# take away the # in front of a setting to change it.
+# take away the # in front of a setting to change it. The others were in force
+# when this file was written.
 #
 # A flag is stronger than an environment variable, which is stronger than this
 # file. Times are written like 14d, 36h, 90m or 1d12h. Paths are relative to the
@@ -32,8 +36,9 @@ given in more than one place is taken from the first of:
    `XDG_CONFIG_HOME` when that is set) and `/etc/baileys-tools/config.yaml`,
 4. the **default**.
 
-`baileys-tools config init` writes a settings file with every setting in a comment, `config check` looks for
-mistakes, and `config show` prints every value with where it came from.
+`baileys-tools config init` writes a settings file with what is in force now, but for secrets that only a
+variable holds, and every other setting in a comment. `config check` looks for mistakes, and `config show`
+prints every value with where it came from.
 
 Mistakes are errors, never ignored, and all of them are reported at once: unknown settings and unknown
 `BAILEYS_TOOLS_...` variables, values of the wrong type, values below a floor, a named file that does not
@@ -81,15 +86,36 @@ _ENVIRONMENT_END = """\
 """
 
 
-def commented_file(schema: Schema = SCHEMA) -> str:
-    """Return a settings file that changes nothing: every section, and every setting in a comment."""
+def commented_file(given: Mapping[str, str] = {}, schema: Schema = SCHEMA) -> str:
+    """Return a settings file: every section, and every setting in a comment but those `given`, as YAML by path."""
     parts = [_FILE_HEADING]
     for name, section in schema.sections.items():
         lines = [*_comment(section.__doc__ or "", ""), f"{name}:"]
         for setting in _settings_of(schema, section):
-            lines += [*_comment(_about(setting), "  "), f"  #{setting.key}: {_example(setting)}".rstrip()]
+            value = given.get(setting.path)
+            line = f"  #{setting.key}: {_example(setting)}" if value is None else f"  {setting.key}: {value}"
+            lines += [*_comment(_about(setting), "  "), line.rstrip()]
+        parts.append("\n".join(lines) + "\n")
+    companies: dict[str, dict[str, dict[str, str]]] = {}
+    for path, value in given.items():
+        if path.startswith(OF_COMPANY):
+            company, name, key = path.removeprefix(OF_COMPANY).rsplit(".", 2)
+            companies.setdefault(company, {}).setdefault(name, {})[key] = value
+    if companies:
+        lines = ["# What single companies have of their own.", "companies:"]
+        for company, sections in companies.items():
+            lines.append(f"  {as_yaml(company)}:")
+            for name, values in sections.items():
+                lines += [f"    {name}:", *(f"      {key}: {value}" for key, value in values.items())]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def as_yaml(text: str) -> str:
+    """Given the text of a value, return it as it stands in the settings file."""
+    return (
+        text if re.fullmatch(r"[0-9A-Za-z/][\w./-]*", text) and text.lower() != "null" else json.dumps(text)
+    )
 
 
 def reference_page(schema: Schema = SCHEMA) -> str:

@@ -68,6 +68,12 @@ def config_candidates(host: Surroundings) -> list[str]:
     ]
 
 
+def named_config(host: Surroundings) -> str | None:
+    """Return the settings file that the environment names, None when it names none."""
+    named = host.environ.get(CONFIG_VARIABLE)
+    return host.absolute_from(host.cwd)(named) if named else None
+
+
 def _open_regular(path: str, flags: int) -> int:
     # A FIFO in the place of a settings file would have every command wait for its writer.
     fd = os.open(path, flags | os.O_NONBLOCK)
@@ -79,9 +85,9 @@ def _open_regular(path: str, flags: int) -> int:
 
 def find_config(host: Surroundings, config: str | None, problems: list[str]) -> tuple[str | None, bytes]:
     """Return the settings file and its content, (None, b"") without one; a trouble is added to `problems`."""
-    named = config if config is not None else host.environ.get(CONFIG_VARIABLE) or None
+    named = named_config(host) if config is None else host.absolute_from(host.cwd)(config)
     giver = "flag --config" if config is not None else f"environment {CONFIG_VARIABLE}"
-    places = config_candidates(host) if named is None else [host.absolute_from(host.cwd)(named)]
+    places = config_candidates(host) if named is None else [named]
     for place in places:
         try:
             with open(place, "rb", opener=_open_regular) as file:

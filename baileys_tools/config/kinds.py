@@ -16,8 +16,9 @@ from baileys_tools.masking import remember_secret
 from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
 
 LARGEST_SECRET_FILE = 65_536
+COMPANY_PREFIX = "company_"
 # company_<id> has to be a file name, and those end at 255 bytes.
-LONGEST_COMPANY_ID = 255 - len("company_")
+LONGEST_COMPANY_ID = 255 - len(COMPANY_PREFIX)
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -80,16 +81,17 @@ class Kind:
 
 
 def valid_company_id(text: str) -> str:
-    """Given a company id from a flag, the environment or a file, return it.
+    """Given a company id from a flag, the environment or a file, or the name of its folder, return the id.
 
     Raise ValueError when it cannot be the name of one folder: empty, `.`, `..`, with `/`, a NUL or another
     control character, or too long for `company_<id>`. Whether it exists is for the listing to say.
     """
-    if not text or text in (".", "..") or "/" in text or not _speakable(text):
+    company_id = text.removeprefix(COMPANY_PREFIX)
+    if not company_id or company_id in (".", "..") or "/" in company_id or not _speakable(company_id):
         raise ValueError(f"{quoted(text)} is not a company id: it has to name one folder")
-    if len(os.fsencode(text)) > LONGEST_COMPANY_ID:
+    if len(os.fsencode(company_id)) > LONGEST_COMPANY_ID:
         raise ValueError(f"{quoted(text)} is not a company id: longer than {LONGEST_COMPANY_ID} bytes")
-    return text
+    return company_id
 
 
 def _speakable(text: str) -> bool:
@@ -100,7 +102,8 @@ def _text(raw: object, noun: str) -> str:
     if isinstance(raw, list | tuple):
         raise ValueError(f"a list is not {noun}")
     if isinstance(raw, dict):
-        raise ValueError(f"a section is not {noun}")
+        quotes = "; quote values with braces" if list(raw.values()) == [None] else ""
+        raise ValueError(f"a section is not {noun}{quotes}")
     return str(raw)
 
 
@@ -149,9 +152,9 @@ def _read_path(raw: object, absolute: Absolute) -> str:
 def _read_company_ids(raw: object, absolute: Absolute) -> tuple[str, ...]:
     if isinstance(raw, dict):
         raise ValueError("a section is not a list of company ids")
-    items = raw if isinstance(raw, list | tuple) else [part.strip() for part in str(raw).split(",")]
-    ids = [valid_company_id(_text(item, "a company id")) for item in items]
-    return tuple(dict.fromkeys(ids))
+    items = raw if isinstance(raw, list | tuple) else (raw,)
+    parts = [part.strip() for item in items for part in _text(item, "a company id").split(",")]
+    return tuple(dict.fromkeys(map(valid_company_id, parts)))
 
 
 def _read_texts(raw: object, absolute: Absolute) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from baileys_tools.config.kinds import Absolute, valid_company_id
 from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, Schema, Setting
 from baileys_tools.errors import UsageError
-from baileys_tools.units import printable
+from baileys_tools.units import did_you_mean, printable
 
 if TYPE_CHECKING:
     from baileys_tools.config.yaml_file import Node
@@ -41,18 +41,26 @@ class ConfigError(UsageError):
         if len(problems) > len(shown):
             shown.append(f"and {len(problems) - len(shown)} more")
         heading = "" if len(problems) == 1 else f"{len(problems)} errors in the settings:\n  "
-        super().__init__(
-            heading + "\n  ".join(shown), "'baileys-tools config init' writes a file with every setting"
-        )
+        super().__init__(heading + "\n  ".join(shown), _hint(self.problems))
+
+
+def _hint(problems: Iterable[str]) -> str:
+    """What else helps: where a name is unknown and nothing near it is known, all that there are."""
+    lost = any(": unknown " in problem and "; did you mean" not in problem for problem in problems)
+    return "docs/configuration.md lists every setting." if lost else ""
 
 
 class LoadedSettings(NamedTuple):
-    """The settings, where each came from by dotted path, and the settings file that was read, if any."""
+    """The settings, where each came from by dotted path, and the settings file that was read, if any.
+
+    `secret_files` has the file of each secret that one was named for.
+    """
 
     settings: Settings
     origin: Mapping[str, str]
     config_file: str | None
     values: Mapping[str, Any]
+    secret_files: Mapping[str, str] = {}
 
 
 class _Given:
@@ -86,14 +94,16 @@ def load_settings(
     stand in for the host. Raise ConfigError with everything that is wrong in any source.
     """
     host = Surroundings(environ, cwd, home, euid, system_config)
-    values, origin, file = resolve(SCHEMA, flags, host, config)
-    return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values)
+    values, origin, file, secret_files = resolve(SCHEMA, flags, host, config)
+    return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values, secret_files)
 
 
 def resolve(
     schema: Schema, flags: Mapping[str, object], host: Surroundings, config: str | None = None
-) -> tuple[dict[str, Any], dict[str, str], str | None]:
-    """Given a schema and its sources, return values and origins by dotted path and the file that was read."""
+) -> tuple[dict[str, Any], dict[str, str], str | None, dict[str, str]]:
+    """Given a schema and its sources, return values and origins by dotted path, the file that was read, and the
+    files of secrets by dotted path."""
+    secret_files: dict[str, str] = {}
     problems: list[str] = []
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -115,6 +125,8 @@ def resolve(
             values[target] = value
             by_file = item.setting.path != item.setting.target
             origin[target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
+            if by_file:
+                secret_files[target] = item.absolute(str(item.raw))
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
@@ -122,7 +134,7 @@ def resolve(
         problems += _out_of_order(schema, values, origin)
     if problems:
         raise ConfigError(problems)
-    return values, origin, file
+    return values, origin, file, secret_files
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
@@ -184,7 +196,7 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
     for name in host.environ:
         word = name.removeprefix(OWN_PREFIX)
         if word != name and word not in own:
-            problems.append(f"{name}: unknown environment variable{_did_you_mean(word, own, OWN_PREFIX)}")
+            problems.append(f"{name}: unknown environment variable{did_you_mean(word, own, OWN_PREFIX)}")
 
 
 def _from_file(
@@ -222,11 +234,10 @@ def _of_companies(
     """What single companies have of their own: `companies: {1001: {process: {pm2: shop}}}`."""
     for company, section in _pairs(node, file, "companies", problems):
         try:
-            valid_company_id(company)
+            prefix = f"{OF_COMPANY}{valid_company_id(company)}."
         except ValueError as error:
             problems.append(f"companies: {error} ({file}:{section.line})")
             continue
-        prefix = f"{OF_COMPANY}{company}."
         for name, keys in _pairs(section, file, prefix[:-1], problems):
             if name not in schema.per_company:
                 known = " and ".join(schema.per_company)
@@ -282,12 +293,5 @@ def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
     siblings = [known for name, known in keys.items() if name.startswith(f"{section}.")]
     # Also a known key in the wrong section, or written with its dot.
     elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
-    guess = _did_you_mean(key, siblings if section else schema.sections)
+    guess = did_you_mean(key, siblings if section else schema.sections)
     return guess or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")
-
-
-def _did_you_mean(word: str, candidates: Iterable[str], prefix: str = "") -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(word[:100], sorted(candidates), n=1, cutoff=0.7)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""

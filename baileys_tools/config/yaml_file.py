@@ -44,7 +44,7 @@ def read_yaml(file: str, content: bytes) -> tuple[Node, list[str]]:
     try:
         top = reader.document(yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
-        reader.problems.append(_syntax_problem(file, error))
+        reader.problems.append(_syntax_problem(file, error, content))
         return Node(1, {}), reader.problems
     except _TooMuchError:
         return Node(1, {}), reader.problems
@@ -55,12 +55,17 @@ def read_yaml(file: str, content: bytes) -> tuple[Node, list[str]]:
     return top, reader.problems
 
 
-def _syntax_problem(file: str, error: yaml.YAMLError) -> str:
+def _syntax_problem(file: str, error: yaml.YAMLError, content: bytes) -> str:
     # Never str(error): it quotes lines of the file, and those may hold secrets.
     mark = getattr(error, "problem_mark", None)
     where = f"{file}:{mark.line + 1}" if mark else file
     reason = getattr(error, "problem", None) or getattr(error, "reason", "unreadable")
-    return f"{where}: not valid YAML: {reason}"
+    lines = content.splitlines()[max(0, mark.line - 1) : mark.line + 1] if mark else []
+    # bot@{company}.service reads as a mapping that begins in the middle of a word.
+    braces = any(b"{company}" in line for line in lines)
+    return f"{where}: not valid YAML: {reason}" + (
+        '; quote values with braces: "{company}"' if braces else ""
+    )
 
 
 class _TooMuchError(Exception):

@@ -123,7 +123,7 @@ def unreadable_folder(company: str, why: str) -> Finding:
         Severity.CRITICAL,
         company,
         f"the session folder cannot be read: {printable(why)}",
-        "Run as the folder's owner, or let this user in. A link has to be replaced by the folder itself.",
+        "See to that: until then nobody watches this bot.",
     )
 
 

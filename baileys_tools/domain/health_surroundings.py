@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""
 
+_PURGE = (
+    "What cleanups moved aside goes for good by BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW=0 baileys-tools cleanup"
+)
+
 
 class Space(NamedTuple):
     """The file system that a folder lies on, as far as its user may fill it. `inodes` is 0 where it has no limit."""
@@ -63,7 +67,7 @@ def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[F
             company,
             f"{format_size(space.free)} free on the disk of the sessions (limit {format_size(rules.free_disk)}): "
             "on a full disk the next save leaves creds.json empty",
-            "Make room: df -h, then du -xh / | sort -h | tail",
+            f"Make room: df -h, then du -xh / | sort -h | tail. {_PURGE}",
             {"free_bytes": space.free, "limit": rules.free_disk},
         )
     if space.inodes and space.free_inodes < rules.free_inodes:
@@ -73,7 +77,7 @@ def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[F
             Severity.CRITICAL if is_bad else Severity.WARNING,
             company,
             f"room for {space.free_inodes:,} more files on the disk of the sessions (limit {rules.free_inodes:,})",
-            "Find the folder with the most files: df -i, then du --inodes -x / | sort -n | tail",
+            f"Find the folder with the most files: df -i, then du --inodes -x / | sort -n | tail. {_PURGE}",
             {"free_inodes": space.free_inodes, "limit": rules.free_inodes},
         )
 

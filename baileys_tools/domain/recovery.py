@@ -181,4 +181,6 @@ def checklist(
         lines = ("bot_api or logs in the settings would tell whether it is (docs/recovery.md)", *_COMMON[1:])
     elif lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
+    elif lines is _COMMON and not tried:
+        lines = ("no other step may bring it back", *_COMMON[1:])
     return tuple(line.replace("{company}", company) for line in lines)

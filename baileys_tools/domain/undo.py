@@ -69,6 +69,9 @@ def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[s
     return parse_sender_key(name).group
 
 
+RESET = "reset"
+
+
 @dataclass(frozen=True, slots=True)
 class UndoRun:
     """One run that can be undone in one company."""
@@ -77,8 +80,14 @@ class UndoRun:
     started: datetime
     files: int
     size: int
-    is_reset: bool = False
-    """The whole folder was set aside. It comes back only when its run is named."""
+    what: str = ""
+    """The command that moved the files aside, "" where nothing tells. What a reset set aside, the whole folder,
+    comes back only when its run is named."""
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether the whole folder was set aside."""
+        return self.what == RESET
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.folder import Oddity
@@ -18,9 +19,10 @@ from baileys_tools.domain.prune_report import (
 )
 from baileys_tools.domain.retention import Decision, Keep
 from baileys_tools.domain.snapshot import SnapshotInfo
-from baileys_tools.output.terminal import Style, counted
+from baileys_tools.output.terminal import Style, companies_named, counted, together
 from baileys_tools.units import format_age, format_size, printable
 
+WIDTH = 80
 _STATUS = {
     BackupStatus.TAKEN: ("taken", "green"),
     BackupStatus.UNCHANGED: ("unchanged", "dim"),
@@ -50,9 +52,16 @@ _KEEP = {
 def backup_text(report: BackupReport, style: Style) -> str:
     """Given a report, return it as text: a line or two for each company, then the sums."""
     lines: list[str] = []
+    stopped = together(
+        (company.id, printable(company.trouble)) for company in report.companies if _is_stopped(company)
+    )
     for company in report.companies:
         is_news = company.status is not BackupStatus.UNCHANGED or company.refused
-        if is_news or len(report.companies) <= 20:
+        if _is_stopped(company):
+            ids = stopped[printable(company.trouble)]
+            if company.id == ids[0]:
+                lines += _backup_lines(company, style, companies_named(ids))
+        elif is_news or len(report.companies) <= 20:
             lines += _backup_lines(company, style)
     lines += [_copy_line(copy, style) for copy in report.copies]
     counts = [
@@ -74,10 +83,9 @@ def backup_text(report: BackupReport, style: Style) -> str:
 
 def backup_troubles(report: BackupReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
-    lines = []
+    stopped = together((company.id, printable(company.trouble)) for company in report.companies)
+    lines = [f"{companies_named(ids)}: {trouble}" for trouble, ids in stopped.items()]
     for company in report.companies:
-        if company.trouble:
-            lines.append(f"company {printable(company.id)}: {printable(company.trouble)}")
         lines += [f"company {printable(company.id)}: {_left_out(odd)}" for odd in company.unreadable]
         lines += [f"company {printable(company.id)}: {_is_damaged(info)}" for info in company.damaged]
         lines += [f"company {printable(company.id)}: {_is_refused(info)}" for info in company.refused]
@@ -85,9 +93,17 @@ def backup_troubles(report: BackupReport) -> list[str]:
     return lines
 
 
-def _backup_lines(company: CompanyBackup, style: Style) -> Iterator[str]:
+def _is_stopped(company: CompanyBackup) -> bool:
+    """Whether its trouble is all there is to say of it."""
+    failed = company.status in (BackupStatus.FAILED, BackupStatus.UNFIT) and bool(company.trouble)
+    return failed and not (
+        company.left_out or company.damaged or company.removed or company.fetched or company.refused
+    )
+
+
+def _backup_lines(company: CompanyBackup, style: Style, who: str = "") -> Iterator[str]:
     word, colour = _STATUS[company.status]
-    head = f"company {printable(company.id)}: {style.paint(word, colour)}"
+    head = f"{who or companies_named([company.id])}: {style.paint(word, colour)}"
     if company.fetched:
         head = f"company {printable(company.id)}: {counted(company.fetched, 'snapshot')} fetched"
     elif company.snapshot is not None:
@@ -223,15 +239,15 @@ def _because(result: Verified) -> str:
 # --- prune --------------------------------------------------------------------------------------------------
 
 
-def prune_text(report: PruneReport, style: Style) -> str:
-    """Given a report, return each snapshot with what happens to it and why, newest first, then the sums."""
+def prune_text(report: PruneReport, style: Style, *, verbose: bool) -> str:
+    """Given a report, return what goes and why, newest first, then the sums; with `verbose` also what stays and why."""
     lines: list[str] = []
     for company in report.companies:
-        lines += _prune_lines(company, report, style)
+        lines += _prune_lines(company, report, style, verbose=verbose)
     removed = sum(len(_removed(company, report)) for company in report.companies)
     size = sum(info.size for company in report.companies for info in _removed(company, report))
     verb = "would be removed" if report.dry_run else "removed"
-    lines.append(f"{counted(removed, 'snapshot')} {verb} ({format_size(size)})")
+    lines += ["", f"{counted(removed, 'snapshot')} {verb} ({format_size(size)})"]
     return "\n".join(lines)
 
 
@@ -252,21 +268,27 @@ def _removed(company: CompanyPrune, report: PruneReport) -> Sequence[SnapshotInf
     return company.removed
 
 
-def _prune_lines(company: CompanyPrune, report: PruneReport, style: Style) -> Iterator[str]:
-    yield style.paint(f"company {printable(company.company)}", "bold")
+def _prune_lines(company: CompanyPrune, report: PruneReport, style: Style, *, verbose: bool) -> Iterator[str]:
+    stay = sum(decision.keep for decision in company.plan)
+    kept = (
+        f"  {counted(stay, 'snapshot')} kept" if company.plan else "" if company.trouble else "  no snapshot"
+    )
+    yield style.paint(f"company {printable(company.company)}", "bold") + kept
     if company.trouble:
         yield f"  {style.paint('skipped', 'yellow')}: {printable(company.trouble)}"
     for info in company.damaged:
         yield f"  {_is_damaged(info)}"
     for decision in company.plan:
-        yield _decision(decision, style)
-    yield ""
+        if verbose or not decision.keep:
+            yield from _decision(decision, style)
 
 
-def _decision(decision: Decision, style: Style) -> str:
+def _decision(decision: Decision, style: Style) -> Iterator[str]:
     word = style.paint("keep  ", "green") if decision.keep else style.paint("remove", "red")
-    why = reasons_text(decision)
-    return f"  {word} {decision.snapshot.id:>6}  {_time(decision.snapshot.taken_at)}  {why}"
+    head = f" {decision.snapshot.id:>6}  {_time(decision.snapshot.taken_at)}  "
+    first, *rest = wrap(reasons_text(decision), WIDTH - 8 - len(head))
+    yield f"  {word}{head}{first}"
+    yield from (" " * (8 + len(head)) + line for line in rest)
 
 
 def reasons_text(decision: Decision) -> str:

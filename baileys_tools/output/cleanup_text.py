@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from textwrap import fill
 
@@ -12,7 +12,7 @@ from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
-from baileys_tools.output.terminal import Style, counted
+from baileys_tools.output.terminal import Style, companies_named, counted, together
 from baileys_tools.units import format_age, format_duration, format_size, printable
 
 WIDTH = 80
@@ -27,26 +27,88 @@ LEVEL_COLOURS = {
 
 
 def cleanup_text(
-    report: CleanupReport, policy: Policy, style: Style, *, verbose: bool, undo_options: str = ""
+    report: CleanupReport,
+    policy: Policy,
+    style: Style,
+    *,
+    verbose: bool,
+    undo_options: str = "",
+    undo_window: timedelta = timedelta(),
 ) -> str:
     """Given a report, return it as text: a block for each company, then the sums.
 
-    `undo_options` is what `undo` has to be told to find the same folders.
+    A company with nothing to do and nothing to say has one line, unless `verbose`; those that one and the same
+    thing stopped are one block. `undo_options` is what `undo` has to be told to find the same folders,
+    `undo_window` how long it can.
     """
+    stopped = together((company.id, _stopped_by(company)) for company in report.companies)
     lines: list[str] = []
     for company in report.companies:
-        lines += _company(company, policy, style, verbose=verbose)
-    lines += _summary(report, style, undo_options)
+        why = _stopped_by(company)
+        if why and company.id != stopped[why][0]:
+            continue
+        if _is_one_line(company) and not verbose:
+            lines.append(_one_line(company, style))
+            continue
+        if lines and lines[-1]:
+            lines.append("")
+        others = stopped[why] if why else ()
+        lines += _company(company, policy, style, verbose=verbose, others=others)
+    if lines and lines[-1]:
+        lines.append("")
+    lines += _summary(report, style, undo_options, undo_window)
     return "\n".join(lines)
+
+
+def _stopped_by(company: CompanyCleanup) -> str:
+    """Return why nothing was looked at, the same for all companies that the same thing stopped; "" for no such."""
+    if company.plan is not None:
+        return ""
+    if company.status is Status.LOCKED:
+        return f"locked by {printable(company.trouble)}"
+    if company.status is Status.CONNECTED:
+        return "its bot is connected (cleanup.when_connected: skip)"
+    return printable(company.trouble)
+
+
+def _is_one_line(company: CompanyCleanup) -> bool:
+    plan = company.plan
+    return (
+        plan is not None
+        and not plan.remove_count
+        and not plan.holds
+        and plan.emergency_would_leave is None
+        and not company.failed_files
+        and not company.oddities
+        and not company.mended
+        and not company.snapshot_trouble
+        and not company.earlier_restore
+    )
+
+
+def _one_line(company: CompanyCleanup, style: Style) -> str:
+    plan = company.plan
+    assert plan is not None
+    level = style.paint(plan.level_after, *LEVEL_COLOURS[plan.level_after])
+    files = counted(plan.files, "file")
+    if plan.guarded_pre_keys:
+        files += f", {plan.counted_before:,} counted"
+    verb = "to purge" if company.removals is None else "purged"
+    purge = f", {company.purged_files:,} {verb}" if company.purged_files else ""
+    who = style.paint(f"company {printable(company.id)}", "bold")
+    return f"{who}  {level}, {files}: nothing to remove{purge}"
 
 
 def trouble_lines(report: CleanupReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
     lines = []
+    failed = together(
+        (company.id, printable(company.trouble) if company.status is Status.FAILED else "")
+        for company in report.companies
+    )
+    lines += [f"{companies_named(ids)}: {why}" for why, ids in failed.items()]
     for company in report.companies:
         who = f"company {printable(company.id)}"
-        if company.status is Status.FAILED:
-            lines.append(f"{who}: {printable(company.trouble)}")
         lines += [f"{who}: {why}" for why in _why_held(company)]
         if company.snapshot_trouble:
             lines.append(f"{who}: no snapshot before the cleanup: {printable(company.snapshot_trouble)}")
@@ -56,14 +118,16 @@ def trouble_lines(report: CleanupReport) -> list[str]:
     return lines
 
 
-def _company(company: CompanyCleanup, policy: Policy, style: Style, *, verbose: bool) -> Iterator[str]:
-    yield style.paint(f"company {printable(company.id)}", "bold") + f"  {printable(company.path)}"
-    if company.status is Status.FAILED:
-        yield _item(style.paint("failed", "red"), printable(company.trouble))
-    elif company.status is Status.LOCKED:
-        yield _item("skipped", f"locked by {printable(company.trouble)}")
-    elif company.status is Status.CONNECTED:
-        yield _item("skipped", "its bot is connected (cleanup.when_connected: skip)")
+def _company(
+    company: CompanyCleanup, policy: Policy, style: Style, *, verbose: bool, others: Sequence[str] = ()
+) -> Iterator[str]:
+    if len(others) > 1:
+        yield style.paint(fill(companies_named(others), WIDTH, break_long_words=False), "bold")
+    else:
+        yield style.paint(f"company {printable(company.id)}", "bold") + f"  {printable(company.path)}"
+    if why := _stopped_by(company):
+        failed = company.status is Status.FAILED
+        yield _item(style.paint("failed", "red") if failed else "skipped", why)
     if company.plan is not None:
         yield from _plan(company.plan, style)
         yield from (_item(style.paint("held", "red"), why) for why in _why_held(company))
@@ -227,7 +291,7 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
         yield _item("", "write leases are not offered here: each file was checked again, no more")
 
 
-def _summary(report: CleanupReport, style: Style, undo_options: str) -> Iterator[str]:
+def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window: timedelta) -> Iterator[str]:
     plans = [company.plan for company in report.companies if company.plan is not None]
     done = [company.removals for company in report.companies if company.removals is not None]
     yield style.paint("total", "bold") + (
@@ -241,7 +305,15 @@ def _summary(report: CleanupReport, style: Style, undo_options: str) -> Iterator
     else:
         removed = sum(removals.count(Outcome.REMOVED) for removals in done)
         size = format_size(sum(removals.bytes_freed for removals in done))
-        yield _item("removed", f"{counted(removed, 'file')}, {size} freed")
+        if report.run is not None:
+            # They take up their room until then.
+            kept_for = format_duration(undo_window)
+            yield _item("removed", f"{counted(removed, 'file')} moved aside ({size}, freed after {kept_for})")
+        else:
+            yield _item("removed", f"{counted(removed, 'file')}, {size} freed" if removed else "nothing")
+        if purged := sum(company.purged_files for company in report.companies):
+            size = format_size(sum(company.purged_bytes for company in report.companies))
+            yield _item("purged", f"{counted(purged, 'file')} whose undo window was over, {size} freed")
         if removed and report.run is not None:
             # Not wrapped: it is there to be copied.
             yield f"  undo       baileys-tools undo{undo_options} --run {report.run}"

@@ -28,7 +28,9 @@ def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: b
     shown = left if quiet else report.companies
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
-        lines.append("Nothing was done. baileys-tools recover --yes takes the steps.")
+        can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
+        how = " baileys-tools recover --yes takes the steps." if can_step else ""
+        lines.append(f"Nothing was done.{how}")
     return "\n".join(lines)
 
 

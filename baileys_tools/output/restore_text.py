@@ -41,9 +41,9 @@ _REASONS = {
 }
 
 
-def restore_text(report: RestoreReport, style: Style, *, verbose: bool) -> str:
-    """Given a report, return it as text."""
-    return "\n".join(_lines(report, style, verbose=verbose))
+def restore_text(report: RestoreReport, style: Style, *, verbose: bool, plan: bool = True) -> str:
+    """Given a report, return it as text; without its plan where that was shown already."""
+    return "\n".join(_lines(report, style, verbose=verbose) if plan else _outcome(report, style))
 
 
 def restore_troubles(report: RestoreReport) -> list[str]:

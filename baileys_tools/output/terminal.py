@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from baileys_tools.units import counted, printable
+from baileys_tools.units import counted, printable, some_of
 
-__all__ = ["Style", "block_character", "counted", "printable_lines"]
+__all__ = ["Style", "block_character", "companies_named", "counted", "printable_lines", "together"]
 
 _COLOURS = {
     "bold": "1",
@@ -45,6 +46,23 @@ def block_character(stream: TextIO | None = None) -> str:
     except (UnicodeEncodeError, LookupError):
         return "#"
     return "\u2588"
+
+
+def companies_named(ids: Sequence[str]) -> str:
+    """Given ids, return "company 1001", or "companies 1001, 1002 and 3 more"."""
+    return f"{'company' if len(ids) == 1 else 'companies'} {some_of(ids)}"
+
+
+def together(troubles: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Given companies with their trouble ("" for none), return the companies that have each, in order.
+
+    One and the same thing (the wrong user, a full disk) is said once.
+    """
+    found: dict[str, list[str]] = {}
+    for company, trouble in troubles:
+        if trouble:
+            found.setdefault(trouble, []).append(company)
+    return found
 
 
 def printable_lines(text: str) -> str:

@@ -12,7 +12,7 @@ from baileys_tools.domain.trigger import Action, Why
 from baileys_tools.domain.trigger_report import CompanyTrigger, Ending, TriggerReport
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.json_text import envelope, name_text, timestamp
-from baileys_tools.output.terminal import Style
+from baileys_tools.output.terminal import Style, companies_named, together
 from baileys_tools.units import counted, format_duration, printable
 
 WIDTH = 80
@@ -33,8 +33,14 @@ _WORDS = {
 def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
     """Given a report, return it as text: a block for each company that is full, all with `verbose`; then the sums."""
     lines: list[str] = []
+    unread = [one for one in report.companies if one.ending is Ending.FAILED and one.plan is None]
+    stopped = together((company.id, _why_not(company)) for company in unread)
     for company in report.companies:
-        if verbose or company.ending is not Ending.BELOW:
+        if company in unread:
+            ids = stopped[_why_not(company)]
+            if company.id == ids[0]:
+                lines += _company(company, report, style, companies_named(ids))
+        elif verbose or company.ending is not Ending.BELOW:
             lines += _company(company, report, style)
     if report.state_trouble:
         lines += _wrapped(printable(report.state_trouble), "")
@@ -49,11 +55,13 @@ def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
 
 def trigger_troubles(report: TriggerReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
-    lines = []
+    stopped = together(
+        (company.id, _why_not(company) if company.ending in (Ending.FAILED, Ending.HELD) else "")
+        for company in report.companies
+    )
+    lines = [f"{companies_named(ids)}: {why}" for why, ids in stopped.items()]
     for company in report.companies:
         who = f"company {printable(company.id)}"
-        if company.ending in (Ending.FAILED, Ending.HELD):
-            lines.append(f"{who}: {_why_not(company)}")
         cleanup = company.cleanup
         if cleanup is not None:
             if cleanup.failed_files:
@@ -65,9 +73,9 @@ def trigger_troubles(report: TriggerReport) -> list[str]:
     return lines
 
 
-def _company(company: CompanyTrigger, report: TriggerReport, style: Style) -> Iterator[str]:
+def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: str = "") -> Iterator[str]:
     word, colour = _WORDS[company.ending]
-    yield f"{style.paint(f'company {printable(company.id)}', 'bold')}: {style.paint(word, colour)}"
+    yield f"{style.paint(who or companies_named([company.id]), 'bold')}: {style.paint(word, colour)}"
     plan, decision = company.plan, company.decision
     if plan is not None:
         level = style.paint(plan.level_before, *LEVEL_COLOURS[plan.level_before])

@@ -9,7 +9,7 @@ from typing import Any
 from baileys_tools.domain.undo import CompanyUndo, UndoReason
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.json_text import envelope, name_text, timestamp
-from baileys_tools.output.terminal import Style, counted
+from baileys_tools.output.terminal import Style, companies_named, counted, together
 from baileys_tools.units import format_size, printable
 
 _KEPT = {
@@ -23,32 +23,47 @@ _KEPT = {
 
 def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, one line a run and company."""
-    lines = [
+    rows = [
         f"  {run.run}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
-        f"{printable(company.id)}{'  (reset: the whole folder)' if run.is_reset else ''}"
+        f"{_short(run.what) or '-':7}  {printable(company.id)}"
         for company in companies
         for run in company.runs
     ]
-    lines += undo_troubles(companies)
-    if not lines:
-        return "nothing to undo: no removed file is in quarantine"
-    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  company"
-    return "\n".join([style.paint(head, "bold"), *lines])
-
-
-def undo_text(run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool) -> str:
-    """Given what was undone, return it as text."""
-    if run is None:
+    if not rows:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
-    lines = [style.paint(f"undo of run {run}", "bold")]
+    head = f"  {'run':23}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':7}  company"
+    return "\n".join([style.paint(head, "bold"), *rows, *undo_troubles(companies)])
+
+
+def _short(command: str) -> str:
+    return command.removesuffix("-once")
+
+
+def undo_text(
+    run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool, what: str = ""
+) -> str:
+    """Given what was undone, and the command that had made it, return it as text."""
+    if run is None:
+        resets = [
+            f"  company {printable(company.id)} was reset at {found.started:%Y-%m-%d %H:%M} UTC; to have it back:\n"
+            f"  baileys-tools undo --company {printable(company.id)} --run {found.run}"
+            for company in companies
+            for found in company.runs
+            if found.is_reset
+        ]
+        return "\n".join(
+            ["nothing to undo: no removed file is in quarantine", *resets, *undo_troubles(companies)]
+        )
+    by = f" ({_short(what)})" if what else ""
+    lines = [style.paint(f"undo of run {run}{by}", "bold")]
     for company in companies:
         lines += _company(company, style, verbose=verbose)
+    lines += undo_troubles([company for company in companies if company.trouble])
     return "\n".join(lines)
 
 
 def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[str]:
     if company.trouble:
-        yield from undo_troubles([company])
         return
     back = counted(company.count(UndoReason.BACK), "file")
     yield f"  company {printable(company.id)}: " + style.paint(f"{back} put back", "green")
@@ -66,10 +81,10 @@ def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[s
 
 def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
     """Given the companies, return a line for whatever could not be done."""
-    lines = []
+    stopped = together((company.id, printable(company.trouble)) for company in companies)
+    lines = [f"  {companies_named(ids)}: {trouble}" for trouble, ids in stopped.items()]
     for company in companies:
-        troubles = [company.trouble] if company.trouble else []
-        troubles += [f"{name} was not put back: {error}" for name, error in company.errors.items()]
+        troubles = [f"{name} was not put back: {error}" for name, error in company.errors.items()]
         lines += [f"  company {printable(company.id)}: {printable(trouble)}" for trouble in troubles]
     return lines
 
@@ -98,6 +113,7 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
                 "files": run.files,
                 "bytes": run.size,
                 "reset": run.is_reset,
+                "by": run.what,
             }
             for run in company.runs
         ],

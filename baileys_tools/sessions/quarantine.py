@@ -45,6 +45,14 @@ def run_started(run: str) -> datetime | None:
         return None
 
 
+def run_milliseconds(run: str) -> int | None:
+    """Given the name of a run, return the milliseconds since 1970 at which it started, None if it is no run's name."""
+    started, milliseconds = run_started(run), run[17:20]
+    if started is None or not (milliseconds.isascii() and milliseconds.isdigit()):
+        return None
+    return int(started.timestamp()) * 1_000 + int(milliseconds)
+
+
 def make_folder(name: str, parent: int) -> int:
     """Given a name and the handle of its parent, return the handle of that folder, made 0700 if need be.
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.units import did_you_mean, some_of
 
 COMPANY_PREFIX = "company_"
 
@@ -100,6 +101,9 @@ class Root:
                 fd = os.open(company.entry, FOLDER_FLAGS, dir_fd=self.fd)
             except NotADirectoryError as error:
                 raise NotASessionFolder(_what_it_is(company.entry, self.fd)) from error
+            except OSError as error:
+                error.filename = None  # whoever tells of it names the company
+                raise
         try:
             yield fd
         finally:
@@ -132,17 +136,23 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     by_id = {company.id: company for company in companies}
     missing = [company_id for company_id in wanted if company_id not in by_id]
     if missing:
-        known = ", ".join(list(by_id)[:10]) + (", ..." if len(by_id) > 10 else "")
-        hint = f"Companies found there: {known or 'none'}."
         if [company.entry for company in companies] == ["."]:
-            hint = f"It is a single session folder, company {known}: leave out --company and COMPANY_ID."
-        raise BaileysToolsError(
-            f"no company {', '.join(missing)} in {root}",
-            hint
-            + (" Repeat --company for each." if any("," in company_id for company_id in missing) else ""),
-            exit_code=ExitCode.NOT_FOUND,
-        )
+            raise BaileysToolsError(
+                f"no company {', '.join(missing)} in {root}",
+                f"It is a single session folder, company {companies[0].id}: leave out --company and COMPANY_ID.",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        raise no_such_company(f"no company {', '.join(missing)} in {root}", missing, list(by_id))
     return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
+
+
+def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
+    """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
+    return BaileysToolsError(
+        message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
+        f"Companies found there: {some_of(known) or 'none'}.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
 
 
 def _natural_order(company_id: str) -> tuple[int, int, str]:

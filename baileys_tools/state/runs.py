@@ -103,6 +103,19 @@ def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
     return [_run(row) for row in rows]
 
 
+def command_at(state: State, milliseconds: int) -> str:
+    """Return the command that moved files aside under a run of this time, "" when none is remembered.
+
+    A run has the time at which its command started; the restores of a `recover` have their own, within it.
+    """
+    rows = state.rows(
+        "SELECT command FROM runs WHERE dry_run = 0 AND ((started = ? AND command != 'undo') OR "
+        "(command = 'recover' AND ? BETWEEN started AND finished)) ORDER BY started DESC LIMIT 1",
+        (milliseconds, milliseconds),
+    )
+    return str(rows[0][0]) if rows else ""
+
+
 def last_in_companies(state: State, command: str) -> dict[str, CompanyRun]:
     """Return by company when a command last did its work there."""
     rows = state.rows("SELECT company, at, changed FROM company_runs WHERE command = ?", (command,))

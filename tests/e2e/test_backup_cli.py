@@ -339,6 +339,27 @@ def test_prune_shows_its_reasons_and_does_what_it_shows(env, sessions):
     assert len(archives(env)) == 4, "an empty policy removes nothing"
 
 
+def test_prune_lists_what_goes_and_with_verbose_what_stays(env):
+    rules = {f"BAILEYS_TOOLS_BACKUP__KEEP_{rule}": "0" for rule in ("HOURLY", "DAILY", "WEEKLY")}
+    rules |= {"BAILEYS_TOOLS_BACKUP__KEEP_LAST": "1", "BAILEYS_TOOLS_BACKUP__MINIMUM": "1"}
+    for _ in range(2):
+        result_of("backup", "--force", "--company", "1001", env=env)
+    result_of("backup", "--company", "1002", env=env)
+    short = run_cli("prune", "--dry-run", env=env | rules).stdout.splitlines()
+    assert [line[:10].rstrip() for line in short] == [
+        "company 10",
+        "  remove",
+        "company 10",
+        "",
+        "1 snapshot",
+    ]
+    assert short[2] == "company 1002  1 snapshot kept"
+    # By the usual rules the newest stays for more reasons than fit in a line.
+    wordy = run_cli("prune", "-v", env=env).stdout.splitlines()
+    assert sum(line.startswith("  keep ") for line in wordy) == 3
+    assert max(map(len, wordy)) <= 80
+
+
 def test_prune_never_goes_by_a_newest_snapshot_that_is_damaged(env):
     for _ in range(5):
         result_of("backup", "--force", "--company", "1001", env=env)

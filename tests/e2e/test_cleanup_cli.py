@@ -14,7 +14,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.support import COMMAND, company_folder, require_root, run_cli, snapshot_tree, write_key
+from tests.support import (
+    COMMAND,
+    company_folder,
+    require_root,
+    run_cli,
+    scrubbed_environment,
+    snapshot_tree,
+    write_key,
+)
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "json"
 OLD_SESSION = "session-4917000000001.0.json"
@@ -120,6 +128,26 @@ def test_an_unknown_company_is_not_found_and_the_known_ones_are_named(root: Path
     assert snapshot_tree(root, ignore=()) == before, "one company of the two was cleaned all the same"
 
 
+def test_of_many_companies_the_one_that_was_meant_is_named(tmp_path: Path) -> None:
+    for company in [*range(1001, 1040), "bakery-1"]:
+        company_folder(tmp_path, str(company))
+    for command in (["cleanup"], ["status"], ["reset"]):
+        refused = run_cli(*command, "--sessions", tmp_path, "--company", "bakery")
+        assert refused.returncode == 10
+        said, hint = refused.stderr.splitlines()
+        assert said.endswith(f"no company bakery in {tmp_path}; did you mean bakery-1?")
+        assert hint.startswith("Companies found there: 1001, 1002,")
+        assert hint.endswith(", 1030 and 10 more.")
+
+
+def test_a_company_may_be_named_by_its_folder_and_several_with_commas(root: Path) -> None:
+    plan = cleanup(root, "--dry-run", "--company", "company_1002,1001")
+    assert plan.returncode == 0
+    assert re.findall(r"^company (\d+)", plan.stdout, re.MULTILINE) == ["1002", "1001"]
+    one = run_cli("reset", "--sessions", root, "--company", "company_1001", "--dry-run")
+    assert (one.returncode, one.stdout.split()[:2]) == (0, ["company", "1001"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -214,6 +242,52 @@ def test_a_run_removes_what_it_planned_and_a_second_finds_nothing(root: Path) ->
     assert {path.name for path in folder.iterdir()} - {".baileys-tools"} == before - names
     again = checked_json(cleanup(root, "--json").stdout, "cleanup")
     assert again["totals"]["to_remove"] == again["totals"]["removed"] == 0
+
+
+def test_what_is_moved_aside_is_not_called_free_until_it_is(root: Path) -> None:
+    done = cleanup(root)
+    (size,) = re.findall(
+        r"^  removed    12 files moved aside \((.+), freed after 1d\)$", done.stdout, re.MULTILINE
+    )
+    assert "undo       baileys-tools undo" in done.stdout
+    freed = cleanup(root, env={"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"})
+    assert f"  purged     12 files whose undo window was over, {size} freed" in freed.stdout
+    assert not (root / "company_1001" / ".baileys-tools").exists()
+
+
+def test_without_an_undo_window_removing_frees_at_once(root: Path) -> None:
+    done = cleanup(root, env={"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"})
+    assert re.search(r"^  removed    12 files, .+ freed$", done.stdout, re.MULTILINE)
+
+
+def test_a_company_with_nothing_to_do_and_nothing_to_say_has_one_line(root: Path) -> None:
+    company_folder(root, "1003").joinpath("creds.json").write_bytes(b"")
+    company_folder(root, "1004")
+    lines = cleanup(root, "--dry-run").stdout.splitlines()
+    assert "company 1002  healthy, 1 file: nothing to remove" in lines
+    assert "company 1004  healthy, 1 file: nothing to remove" in lines
+    assert f"company 1003  {root}/company_1003" in lines, "it is held, which has to be said"
+    (total,) = (number for number, line in enumerate(lines) if line.startswith("total  4 companies"))
+    assert lines[total - 1] == "", "the sums stand apart"
+    wordy = cleanup(root, "--dry-run", "-v").stdout
+    assert f"company 1002  {root}/company_1002" in wordy
+
+
+def test_what_stops_several_companies_is_said_once(root: Path) -> None:
+    for company in ("1003", "1004"):
+        (root / f"company_{company}").symlink_to("company_1001")
+    quiet = cleanup(root, "--quiet").stderr
+    assert quiet.startswith("companies 1003, 1004: is a symbolic link, which is not followed")
+    assert len(quiet.splitlines()) == 1
+    shown = cleanup(root).stdout
+    assert "\ncompanies 1003, 1004\n  failed     is a symbolic link" in shown
+    assert shown.count("symbolic link") == 1
+    for command in (["backup", "-q"], ["undo", "-q"]):
+        said = run_cli(
+            *command, "--sessions", root, env={"BAILEYS_TOOLS_BACKUP_PATH": str(root.parent / "repository")}
+        ).stderr
+        assert "companies 1003, 1004: is a symbolic link" in said
+        assert said.count("symbolic link") == 1
 
 
 def test_a_run_that_removes_nothing_names_nothing_to_undo(root: Path) -> None:
@@ -408,16 +482,44 @@ def test_a_company_that_is_no_folder_fails_alone(root: Path) -> None:
     assert not (root / "company_1001" / OLD_SESSION).exists()
 
 
-def test_the_reader_of_a_pipe_may_go(root: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["cleanup", "--dry-run"], 0),
+        (["cleanup"], 0),
+        (["status", "--json"], 0),
+        (["status", "--company", "7", "--json"], 10),
+    ],
+)
+def test_the_reader_of_a_pipe_may_go(root: Path, arguments: list[str], code: int, unbuffered: str) -> None:
     read, write = os.pipe()
     os.close(read)
     try:
         done = subprocess.run(
-            [COMMAND, "cleanup", "--sessions", root, "--dry-run"],
+            [COMMAND, *arguments, "--sessions", root],
             stdout=write,
             stderr=subprocess.PIPE,
+            env=scrubbed_environment({"PYTHONUNBUFFERED": unbuffered}),
+            text=True,
             check=False,
         )
     finally:
         os.close(write)
-    assert done.stderr == b""
+    assert done.returncode == code, "the work was done, whoever hears of it"
+    assert "Exception" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stderr) == bool(code), done.stderr
+
+
+def test_a_full_disk_under_the_output_is_one_line(root: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "status", "--sessions", root],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=scrubbed_environment({"PYTHONUNBUFFERED": ""}),
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "baileys-tools: No space left on device\n")

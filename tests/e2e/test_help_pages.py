@@ -71,9 +71,51 @@ def test_each_command_has_examples_and_fits_a_terminal(command: str) -> None:
     run = run_cli(command, "--help")
     assert run.returncode == 0
     assert all(len(line) <= 80 for line in run.stdout.splitlines())
+    for option in re.split(r"^  -", run.stdout, flags=re.MULTILINE)[1:]:
+        assert option.count("[default:") <= 1, option
     if "Commands:" not in run.stdout:
         assert f"  baileys-tools {command}" in run.stdout, "an example"
         assert not re.search(r"(\[default: [^]]*\])\s+\1", run.stdout)
+
+
+@pytest.mark.parametrize("group", [[], ["cron"], ["config"], ["notify"]])
+def test_the_help_says_in_one_line_what_each_command_does(group: list[str]) -> None:
+    shown = run_cli(*group, "--help").stdout.partition("Commands:\n")[2]
+    assert "..." not in shown
+
+
+def test_the_help_names_every_exit_code() -> None:
+    codes = run_cli("--help").stdout.partition("Exit codes:")[2]
+    assert re.findall(r"\b\d+", codes) == [str(int(code)) for code in ExitCode]
+
+
+# --- a company without its option ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["inspect", "1001"], "1001"),
+        (["cleanup", "1001", "1002", "--dry-run"], "1001,1002"),
+        (["monitor-once", "1001"], "1001"),
+        (["restore", "1001"], "1001"),
+        (["qr", "1001", "--png", "qr.png"], "1001"),
+    ],
+)
+def test_a_company_without_its_option_is_told_how_to_name_it(words: list[str], meant: str) -> None:
+    refused = run_cli(*words)
+    assert refused.returncode == 2
+    assert f"Did you mean --company {meant}?" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["doctor", "1001"], ["qr"], ["restore", "--company"], ["restore", "--dry-run"], ["nonsense"]]
+)
+def test_no_company_is_guessed_where_none_was_named(words: list[str]) -> None:
+    refused = run_cli(*words)
+    assert refused.returncode == 2
+    assert "--company 1001" not in refused.stderr
+    assert "Did you mean --company" not in refused.stderr
 
 
 # --- completion ---------------------------------------------------------------------------------------------
@@ -106,6 +148,8 @@ def test_companies_are_offered(tmp_path: Path, command: str) -> None:
     path = {"BAILEYS_SESSIONS_PATH": str(tmp_path)}
     assert complete(f"baileys-tools {command} --company ", 3, **path) == ["7", "1001", "1002"]
     assert complete(f"baileys-tools {command} --company 10", 3, **path) == ["1001", "1002"]
+    folder = f"baileys-tools {command} --company company_10"
+    assert complete(folder, 3, **path) == ["company_1001", "company_1002"]
     assert complete(f"baileys-tools {command} --company ", 3) == [], "no path, no offer, no complaint"
     assert complete(f"baileys-tools {command} --company ", 3, BAILEYS_SESSIONS_PATH="/nowhere") == []
     assert complete(f"baileys-tools {command} --company ", 3, BAILEYS_TOOLS_NONSENSE="1") == []

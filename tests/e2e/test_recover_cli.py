@@ -62,6 +62,13 @@ def test_a_bot_that_is_well_is_left_alone(folder: Path) -> None:
     assert bot.count("POST /reconnect") == 0
 
 
+def test_a_dry_run_offers_no_steps_where_only_a_person_is_left(folder: Path) -> None:
+    (folder / "creds.json").write_bytes(b"")
+    said = run_cli("recover", "--dry-run", env=env_of(folder)).stdout
+    assert "person" in said
+    assert said.splitlines()[-1] == "Nothing was done."
+
+
 @pytest.mark.parametrize("state", [None, "active"], ids=["nothing-named", "process-runs"])
 def test_one_of_which_nothing_tells_is_not_called_away(
     folder: Path, systemctl: Path, state: str | None

@@ -74,7 +74,7 @@ def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_pat
         assert bot.count("POST /init") == 1
 
         listed = undo(folder, "--list", env=env)
-        assert "(reset: the whole folder)" in listed.stdout
+        assert listed.stdout.splitlines()[1].split()[-2:] == ["reset", "1001"]
         run = listed.stdout.splitlines()[1].split()[0]
         assert f"undo --company 1001 --run {run}" in screen.text
         refused = undo(folder, "--run", run, env=env)

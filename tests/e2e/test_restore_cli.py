@@ -16,6 +16,7 @@ import pyrage
 import pytest
 
 from tests.support import company_folder, creds, run_cli, snapshot_tree, write_key
+from tests.terminal import Screen
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/restore.schema.json"
 OLD = timedelta(hours=5)
@@ -371,3 +372,15 @@ def test_a_locked_company_is_left_alone(folder: Path) -> None:
     finally:
         os.close(held)
     assert not (folder / MAPPING).exists()
+
+
+def test_on_a_terminal_the_plan_is_shown_once_and_then_what_was_done(folder: Path) -> None:
+    (folder / MAPPING).unlink()
+    with Screen("restore", "--company", "1001", env=env_of(folder)) as screen:
+        screen.wait_for(lambda seen: "Go on? [y/N]" in seen.text)
+        assert "bring back" in screen.text
+        screen.type("y\n")
+        assert screen.exit_code() == 0
+        assert screen.text.count("bring back") == screen.text.count("snapshot ") == 1
+        assert "1 file brought back" in screen.text
+    assert (folder / MAPPING).exists()

@@ -154,3 +154,42 @@ def test_the_last_run_is_undone_first(root: Path) -> None:
     assert not (folder / SESSION).exists()
     undo(root, "--company", "1001")
     assert (folder / SESSION).exists()
+
+
+def test_the_list_tells_which_command_moved_files_aside(tmp_path: Path) -> None:
+    company_folder(tmp_path, "1001", KEYS)
+    company_folder(
+        tmp_path, "1002", {f"session-49170{number}.0.json": timedelta(days=20) for number in range(190)}
+    )
+    company_folder(tmp_path, "1003")
+    assert run_cli("trigger", "-q", "--sessions", tmp_path).returncode == 0
+    assert run_cli("cleanup", "-q", "--sessions", tmp_path).returncode == 0
+    reset = ("--company", "1003", "--yes", "--force", "--no-pair", "-q")
+    assert run_cli("reset", *reset, "--sessions", tmp_path).returncode == 0
+    listed = undo(tmp_path, "--list").stdout.splitlines()
+    assert [line.split()[-2:] for line in listed] == [
+        ["by", "company"],
+        ["cleanup", "1001"],
+        ["trigger", "1002"],
+        ["reset", "1003"],
+    ]
+    document = checked_json(undo(tmp_path, "--list", "--json").stdout, "undo")
+    assert [company["runs"][0]["by"] for company in document["companies"]] == ["cleanup", "trigger", "reset"]
+    assert "(cleanup)" in undo(tmp_path).stdout.splitlines()[0]
+    assert "(trigger)" in undo(tmp_path).stdout.splitlines()[0]
+
+    left = undo(tmp_path).stdout
+    assert "nothing to undo" in left
+    assert "company 1003 was reset" in left
+    (line,) = [line.strip() for line in left.splitlines() if line.startswith("  baileys-tools")]
+    assert run_cli(*line.split()[1:], "--sessions", tmp_path).returncode == 0
+    assert (tmp_path / "company_1003" / "creds.json").exists()
+
+
+def test_a_run_that_the_state_does_not_remember_can_be_undone_all_the_same(
+    root: Path, tmp_path: Path
+) -> None:
+    run = cleaned(root)
+    elsewhere = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "another")}
+    assert undo(root, "--list", env=elsewhere).stdout.splitlines()[1].split()[-2:] == ["-", "1001"]
+    assert undo(root, env=elsewhere).stdout.splitlines()[0] == f"undo of run {run}"

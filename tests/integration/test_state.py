@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from baileys_tools.sessions.quarantine import new_run_id, run_milliseconds
 from baileys_tools.state import incidents, memory
 from baileys_tools.state.cooldowns import claim, look
 from baileys_tools.state.database import State, open_state
@@ -21,7 +22,15 @@ from baileys_tools.state.observations import (
     observe,
     thin_observations,
 )
-from baileys_tools.state.runs import Run, last_in_companies, last_run, record, runs_since, thin_runs
+from baileys_tools.state.runs import (
+    Run,
+    command_at,
+    last_in_companies,
+    last_run,
+    record,
+    runs_since,
+    thin_runs,
+)
 from baileys_tools.state.schema import STEPS
 from baileys_tools.state.spool import MOST, put, take_in
 from tests.support import require_root, require_tool
@@ -484,6 +493,24 @@ def test_old_runs_that_went_well_are_thinned_and_failures_stay_longer(tmp_path: 
         assert {run.uid for run in old} >= {"bad", "only", "last"}
         assert "gone" not in {run.uid for run in old}
         assert sum(run.uid.startswith("m") for run in old) in (48, 49)
+
+
+def test_what_was_moved_aside_is_known_by_the_time_of_its_command(tmp_path: Path, now: datetime) -> None:
+    def later(milliseconds: int) -> datetime:
+        return now + timedelta(milliseconds=milliseconds)
+
+    def by(milliseconds: int) -> str:
+        run = new_run_id(later(milliseconds))
+        return command_at(state, run_milliseconds(run) or 0)
+
+    with open_state(str(tmp_path), now) as state:
+        record(state, [a_run("a", later(7), "cleanup"), a_run("b", later(900), "recover")])
+        record(state, [a_run("c", later(1500), "monitor-once"), a_run("d", later(40), "undo")])
+        assert by(7) == "cleanup"
+        assert by(8) == "", "so many commands begin in one second"
+        assert by(2000) == "recover", "its restores come while it runs"
+        assert by(1500) == "monitor-once"
+        assert by(40) == "", "an undo moves nothing aside"
 
 
 # --- observations -------------------------------------------------------------------------------------------

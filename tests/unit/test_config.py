@@ -251,6 +251,19 @@ def test_a_file_that_gives_nothing_changes_nothing(load, yaml):
     assert loaded.config_file is not None
 
 
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"flags": {"sessions.companies": ["1001,company_1002", "1003", "1001"]}},
+        {"environ": {"COMPANY_ID": "1001, company_1002,1003"}},
+        {"yaml": "sessions: {companies: [company_1001, 1002, 1003]}"},
+        {"yaml": "sessions: {companies: '1001,1002,1003'}"},
+    ],
+)
+def test_companies_are_named_the_same_way_in_every_source(load, sources):
+    assert load(**sources).settings.sessions.companies == ("1001", "1002", "1003")
+
+
 def test_yaml_does_not_turn_ids_into_numbers(load):
     assert load(yaml="sessions: {companies: [007, 1_0, 0x1, yes]}").settings.sessions.companies == (
         "007",
@@ -437,9 +450,10 @@ def test_any_bytes_load_or_are_a_config_error(load, content):
         assert refused.problems
 
 
-@pytest.mark.parametrize("text", ["1", "acme", "Größe", "a b", "-x", "..a", "a,b", "company_1", "x" * 247])
+@pytest.mark.parametrize("text", ["1", "acme", "Größe", "a b", "-x", "..a", "a,b", "x" * 247])
 def test_the_name_of_one_folder_is_a_company_id(text):
     assert valid_company_id(text) == text
+    assert valid_company_id(f"company_{text}") == text, "the folder's own name is as good"
 
 
 @pytest.mark.parametrize(
@@ -451,6 +465,8 @@ def test_the_name_of_one_folder_is_a_company_id(text):
         "../../etc",
         "/etc",
         "a/b",
+        "company_",
+        "company_..",
         "company_1/../..",
         "a\0b",
         "a\nb",
@@ -490,7 +506,7 @@ def load_secret(tmp_path, environ=None, yaml=None) -> tuple[Any, dict[str, str]]
     file = tmp_path / "x.yaml"
     file.write_text(yaml or "")
     host = Surroundings(environ or {}, str(tmp_path), str(tmp_path), 1000)
-    values, origin, _ = resolve(Schema(Notify), {}, host, str(file))
+    values, origin, *_ = resolve(Schema(Notify), {}, host, str(file))
     return build(Schema(Notify), WithSecret, values), origin
 
 
@@ -580,6 +596,39 @@ def test_a_start_without_a_settings_file_imports_nothing_slow():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
 
 
+# What to do about it
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "process: {systemd: bot@{company}.service}",
+        "process:\n  pm2: {company}-bot\n",
+        "bot_api: {status: GET /status/{company}}",
+        "process: {pm2: {company}}",
+    ],
+)
+def test_a_value_with_braces_that_yaml_takes_apart_is_to_be_quoted(load, yaml):
+    (problem,) = problems_of(load, yaml=yaml)
+    assert "quote values with braces" in problem
+
+
+@pytest.mark.parametrize(
+    ("yaml", "environ", "helps"),
+    [
+        ("cleanup: {sesion_max_age: 14d}", {}, False),
+        ("cleanup: {flags: 14d}", {}, True),
+        ("a: [b", {}, False),
+        ("", {"BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE": "14"}, False),
+        ("", {"BAILEYS_TOOLS_NONSENSE": "14"}, True),
+    ],
+)
+def test_the_list_of_all_settings_is_named_where_it_helps(load, yaml, environ, helps):
+    with pytest.raises(ConfigError) as refused:
+        load(yaml=yaml, environ=environ)
+    assert ("docs/configuration.md" in refused.value.hint) == helps
+
+
 # What single companies have of their own
 
 OWN = """
@@ -589,7 +638,7 @@ companies:
   1002:
     bot_api: {url: "http://127.0.0.1:3002", name: shop.b}
     process: {systemd: "bot@{company}"}
-  a.b:
+  company_a.b:
     bot_api: {token: canary}
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.commands.config import file_warnings, run_check, run_init, run_show
+from baileys_tools.commands.config import file_warnings, init_command, run_check, run_init, run_show
 from baileys_tools.config import LoadedSettings, load_settings
 from baileys_tools.config.describe import commented_file, reference_page
 from baileys_tools.config.schema import SCHEMA
@@ -187,6 +187,75 @@ def test_init_does_not_replace_a_file_unless_told_to(tmp_path):
     assert file.read_text() == "mine"
     run_init(file, force=True)
     assert file.read_text() == commented_file()
+
+
+IN_FORCE = """
+sessions: {path: "/srv/böts: # 1/sessions", companies: ["1001", "1002"]}
+cleanup: {session_max_age: 20d, dry_run: yes}
+backup: {path: backups, recipients: []}
+health: {free_disk: 1.5 GB}
+cron: {cleanup: "5 4 * * 1-5", report: off}
+logs: {files: [{path: "/var/log/a,b.log", company: 1001}, "/var/log/{company}.log"]}
+notify: {webhook_file: hook, telegram_bot_token: "123:canary", telegram_chat_id: "-100"}
+bot_api:
+  preset: waha
+  url: http://127.0.0.1:3000
+  status: {request: "GET /s/{company}", connected: "state == 'open'"}
+  send: {request: "POST /send", body: {to: "{number}", n: 1}}
+companies:
+  1002: {process: {pm2: "bot-{company}"}, bot_api: {token_file: hook}}
+  a.b: {process: {pm2: "null"}}
+"""
+
+
+def test_init_writes_what_is_in_force_so_that_it_is_for_good(tmp_path):
+    (tmp_path / "hook").write_text("https://hooks.example.org/T0\n")
+    (tmp_path / "old.yaml").write_text(IN_FORCE)
+    before = load(config=str(tmp_path / "old.yaml"))
+    said = run_init(tmp_path / "new.yaml", False, before)
+    after = load(config=str(tmp_path / "new.yaml"))
+    assert {path: SCHEMA.setting(path).show(value) for path, value in after.values.items()} == {
+        path: SCHEMA.setting(path).show(value) for path, value in before.values.items()
+    }
+    assert after.values["notify.telegram_bot_token"] == before.values["notify.telegram_bot_token"]
+    assert after.secret_files == before.secret_files != {}
+    assert after.values["logs.files"] == before.values["logs.files"]
+    assert "in force   sessions.path" in said
+    assert "canary" not in said
+    # What was not given is a comment still.
+    assert {path for path, origin in after.origin.items() if origin != "default"} == {
+        path for path, origin in before.origin.items() if origin != "default"
+    }
+
+
+def test_init_writes_no_secret_that_only_a_variable_holds(tmp_path):
+    (tmp_path / "hook").write_text("https://hooks.example.org/T0\n")
+    environ = {
+        "TELEGRAM_BOT_TOKEN": "123:canary",
+        "NOTIFICATION_WEBHOOK_FILE": str(tmp_path / "hook"),
+        "BAILEYS_SESSIONS_PATH": "/srv/sessions",
+    }
+    said = run_init(tmp_path / "new.yaml", False, load(environ=environ))
+    assert "canary" not in (tmp_path / "new.yaml").read_text() + said
+    assert "left out   notify.telegram_bot_token: a secret" in said
+    assert max(map(len, said.splitlines()[1:])) <= 80
+    after = load(config=str(tmp_path / "new.yaml"))
+    assert after.settings.sessions.path == "/srv/sessions"
+    assert str(after.settings.notify.webhook) == "***"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_init_writes_to_the_file_that_the_environment_names(tmp_path, monkeypatch, capsys, is_there):
+    named = tmp_path / "named.yaml"
+    if is_there:
+        named.write_text("cleanup: {session_max_age: 30d}")
+    monkeypatch.setenv("BAILEYS_TOOLS_CONFIG", str(named))
+    monkeypatch.setenv("BAILEYS_SESSIONS_PATH", "/srv/sessions")
+    assert init_command(None, force=is_there) == 0
+    assert str(named) in capsys.readouterr().out
+    after = load(config=str(named))
+    assert after.settings.sessions.path == "/srv/sessions"
+    assert after.settings.cleanup.session_max_age.days == (30 if is_there else 14)
 
 
 def test_init_does_not_write_through_a_link(tmp_path):
