@@ -66,14 +66,7 @@ def look_once(
     rules = rules_of(settings)
     known = remembered(state, root.path, rules)
     everyone = root.companies(settings.sessions.multitenancy)
-    wanted = settings.sessions.companies
-    gone = {
-        company: look
-        for company, look in _gone(known, everyone, int(now.timestamp())).items()
-        if not wanted or company in wanted
-    }
-    here = [one for one in wanted if one not in gone]
-    companies = choose(everyone, here, root.path) if here or not wanted else []
+    companies, gone = chosen(settings, everyone, known, root, now)
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
     snapshots, repository = snapshots_of(settings, state, companies, now)
@@ -90,8 +83,7 @@ def look_once(
         ]
         watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
     for company_id, look in gone.items():
-        company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
-        finding = gone_finding(company.id, printable(company.path), look.was_linked)
+        company, finding = what_is_gone(root, company_id, look)
         watched.append(_watch(company, without_files(look), [finding], None, rules, False))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
@@ -188,6 +180,29 @@ def _new_state(state: State) -> Finding:
         f"there was no state database at {printable(state.path)}; a new one begins, without history",
         "Nothing to do if this is the first run. Else see what removed it, or who else runs this tool.",
     )
+
+
+def chosen(
+    settings: Settings, everyone: Sequence[Company], known: Mapping[str, Look], root: Root, now: datetime
+) -> tuple[list[Company], dict[str, Look]]:
+    """Return the companies that the settings choose, and the last look at each of them that has vanished.
+
+    Raises exit code 10 when one is neither.
+    """
+    wanted = settings.sessions.companies
+    gone = {
+        company: look
+        for company, look in _gone(known, everyone, int(now.timestamp())).items()
+        if not wanted or company in wanted
+    }
+    here = [one for one in wanted if one not in gone]
+    return choose(everyone, here, root.path) if here or not wanted else [], gone
+
+
+def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
+    """Given the last look at a company that has vanished, return where it was, and the finding."""
+    company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
+    return company, gone_finding(company.id, printable(company.path), look.was_linked)
 
 
 def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:

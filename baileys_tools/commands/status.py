@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
-from baileys_tools.commands.monitor_pass import snapshots_of, timely_findings
+from baileys_tools.commands.monitor_pass import chosen, snapshots_of, timely_findings, what_is_gone
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
@@ -18,9 +18,9 @@ from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
-from baileys_tools.domain.watch import Look
+from baileys_tools.domain.watch import Look, without_files
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
@@ -62,12 +62,14 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     take_in(state)
     with Root(root_path) as root:
         everyone = root.companies(settings.sessions.multitenancy)
-        companies = choose(everyone, settings.sessions.companies, root.path)
-        if not companies:
+        known = remembered(state, root.path, rules)
+        companies, gone = chosen(settings, everyone, known, root, now)
+        if not companies and not gone:
             raise BaileysToolsError(
                 f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
             )
-        looks, _ = look_at_all(root, companies, remembered(state, root.path, rules), settings, now)
+        looks, _ = look_at_all(root, companies, known, settings, now)
+        vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
     cleaned = _last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
     found = []
@@ -81,6 +83,9 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
         found.append(with_forecast(one, history, rules.thresholds, now))
+    for company, finding, look in vanished:
+        one = _status_of(company, without_files(look), None, rules, now)
+        found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))
     return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
 
 

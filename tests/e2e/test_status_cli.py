@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,7 +65,9 @@ def test_all_companies_stand_in_one_table_the_worst_first(place: Path) -> None:
     assert "EMPTY" in lines[1]
     assert "danger" in lines[2]
     assert "150 in 8d" in lines[3]
-    assert lines[5] == "3 companies (1 danger, 2 healthy), 321 files"
+    assert lines[1].split()[1] == "emergency", "a folder with an empty creds.json is not healthy"
+    assert lines[5] == "3 companies (1 danger, 1 emergency, 1 warning), 321 files"
+    assert lines[6] == "What to do first: baileys-tools inspect --company 1003"
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in shown.stdout
 
@@ -102,6 +105,20 @@ def test_one_company_is_shown_at_length(place: Path) -> None:
         "6.0 counted files a day: reaches 150 in 8 days (warning)"
         in run("status", place, "--company", "1001").stdout
     )
+
+
+def test_a_company_that_has_vanished_is_still_listed(place: Path) -> None:
+    run("monitor-once", place)
+    shutil.rmtree(place / "sessions" / "company_1001")
+    shown = run("status", place)
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("1001")]
+    assert row.split()[1] == "gone"
+    assert "(1 gone, 1 danger, 1 emergency)" in shown.stdout
+    alone = run("status", place, "--company", "1001")
+    assert (alone.returncode, "[folder-gone]" in alone.stdout) == (0, True)
+    document = checked_json(run("status", place, "--json").stdout, "status")
+    assert document["totals"]["states"]["gone"] == 1
+    assert next(one["state"] for one in document["companies"] if one["company"] == "1001") == "gone"
 
 
 def test_status_changes_nothing_in_the_folders(place: Path) -> None:

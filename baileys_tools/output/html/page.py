@@ -17,8 +17,7 @@ from typing import Any
 
 from baileys_tools import __version__
 from baileys_tools.domain.report import CompanyReport, FleetReport, Point, thinned, without_numbers
-from baileys_tools.domain.status import CompanyStatus
-from baileys_tools.domain.thresholds import LEVELS
+from baileys_tools.domain.status import CONDITIONS, CompanyStatus
 from baileys_tools.output.json_text import name_text
 from baileys_tools.output.status_text import growth_text
 from baileys_tools.units import counted, format_age
@@ -105,7 +104,7 @@ def _subtitle(report: FleetReport) -> str:
 
 _HEADS = (
     ("Company", "", True),
-    ("Level", "", True),
+    ("State", "", True),
     ("Worst finding", "", True),
     ("Counted", "n", True),
     ("Files", "n m", True),
@@ -124,9 +123,8 @@ def _overview(report: FleetReport) -> Iterator[str]:
     yield '<section id="overview" aria-labelledby="overview-name" tabindex="-1">'
     yield '<h2 id="overview-name">Overview</h2>'
     yield '<ul class="tiles">'
-    for level in reversed(LEVELS):
-        if number := status.at_level(level):
-            yield f'<li><b>{number:,}</b><span class="level {level.value}">{level.value}</span></li>'
+    for state, number in status.conditions.items():
+        yield f'<li><b>{number:,}</b><span class="level {state.value}">{state.value}</span></li>'
     yield "</ul>"
     yield (
         '<label class="find">Show only companies with <input id="filter" type="search" autocomplete="off"></label>'
@@ -144,13 +142,13 @@ def _overview(report: FleetReport) -> Iterator[str]:
 
 def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     one, now = company.status, report.status.now
-    level = "unreadable" if one.trouble else one.level.value
-    rank = len(LEVELS) if one.trouble else LEVELS.index(one.level)
+    state = one.condition.value
+    rank = CONDITIONS.index(one.condition)
     creds = "ok" if one.creds == "valid" else one.creds
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
-        f'<td data-sort="{rank}"><span class="level {level}">{level}</span></td>',
+        f'<td data-sort="{rank}"><span class="level {state}">{state}</span></td>',
         _finding_cell(one),
         _cell(f"{one.counted:,}", "n", str(one.counted)),
         _cell(f"{one.files:,}", "n m", str(one.files)),
@@ -243,7 +241,7 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
     one = company.status
     return {
         "id": _text(one.id),
-        "level": "unreadable" if one.trouble else one.level.value,
+        "state": one.condition.value,
         "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
         "findings": [
