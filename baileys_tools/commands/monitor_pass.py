@@ -33,10 +33,12 @@ from baileys_tools.domain.watch import (
     Key,
     Look,
     MonitorReport,
+    account_twice,
     gone_finding,
     is_worth_history,
     news_among,
     said_key,
+    same_logins,
     without_files,
 )
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -70,6 +72,7 @@ def look_once(
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
     snapshots, repository = snapshots_of(settings, state, companies, now)
+    logins = logins_of(looks, known, everyone)
     watched = []
     for company in companies:
         look = looks[company.id]
@@ -80,6 +83,7 @@ def look_once(
             *asked.findings.get(company.id, ()),
             *look.findings,
             *timely_findings(company, look, stored, rules, now),
+            *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
         watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
     for company_id, look in gone.items():
@@ -197,6 +201,14 @@ def chosen(
     }
     here = [one for one in wanted if one not in gone]
     return choose(everyone, here, root.path) if here or not wanted else [], gone
+
+
+def logins_of(
+    looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
+) -> dict[str, list[str]]:
+    """Return by company which others hold the same login, those that are not looked at now as they were last seen."""
+    here = {company.id: looks.get(company.id) or known.get(company.id) for company in everyone}
+    return same_logins({company: look for company, look in here.items() if look is not None})
 
 
 def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:

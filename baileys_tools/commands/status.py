@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
-from baileys_tools.commands.monitor_pass import chosen, snapshots_of, timely_findings, what_is_gone
+from baileys_tools.commands.monitor_pass import (
+    chosen,
+    logins_of,
+    snapshots_of,
+    timely_findings,
+    what_is_gone,
+)
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
 from baileys_tools.config import Settings, load_settings, require_sessions_path
@@ -18,7 +24,7 @@ from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
-from baileys_tools.domain.watch import Look, without_files
+from baileys_tools.domain.watch import Look, account_twice, without_files
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state.database import State, open_state
@@ -73,9 +79,13 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     cleaned = _last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
     found = []
+    logins = logins_of(looks, known, everyone)
     for company in companies:
         look = looks[company.id]
         one = _status_of(company, look, snapshots.get(company.id), rules, now)
+        if others := logins.get(company.id):
+            findings = worst_finding_first([*one.findings, account_twice(company.id, others)])
+            one = one._replace(findings=findings)
         one = one._replace(
             cleaned=cleaned.get(company.id), service=_service(settings, state, company, look, now)
         )

@@ -171,12 +171,12 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             return
         code, message = _LOST[creds]
         others = facts.file_count - len(facts.of(Kind.CREDS))
+        beside = f", beside {counted(others, 'other file')}" if others else ", and no other file is there"
         yield Finding(
             code,
             Severity.EMERGENCY,
             company,
-            f"{message}, beside {counted(others, 'other file')}: the bot will take this for a new installation "
-            "and ask for a QR code",
+            f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
             "Stop the bot before it writes a new identity, then: "
             f"baileys-tools restore --company {word(company)} --dry-run",
             {"other_files": others},

@@ -86,6 +86,8 @@ class Elsewhere:
     last_cleanup: LastCleanup | None = None
     strictest_leaves: int = 0
     was_linked: bool = False
+    same_login: Sequence[str] = ()
+    """Other companies whose creds.json belongs to the same linked device."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -188,6 +188,63 @@ def test_creds_that_the_bot_may_no_longer_read_are_an_emergency_and_over_within_
     assert found() == {}
 
 
+def test_a_login_in_two_folders_is_critical_in_both_until_one_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    full_folder(root, "3", 20)
+    assert watch(root)["worst"] == "notice"
+    subprocess.run(["cp", "-a", root / "company_1", root / "company_2"], check=True)
+    for _ in range(2):
+        first, second, third = watch(root)["companies"]
+        assert codes(first) == codes(second) == {"account-twice": "critical"}
+        assert codes(third) == {}
+    (found,) = [one for one in second["findings"] if one["code"] == "account-twice"]
+    assert "company 1 has the same login" in found["message"]
+    assert codes(watch(root, "--company", "1")["companies"][0]) == {"account-twice": "critical"}
+    for command in ("status", "inspect"):
+        shown = run_cli(command, "--company", "1", "--sessions", root).stdout
+        assert "account-twice" in shown, command
+        assert "919585510685" not in shown, command
+    (root / "company_2").rename(tmp_path / "copy")
+    assert codes(watch(root)["companies"][0]) == {}
+
+
+def test_creds_that_a_restore_by_hand_has_left_to_root_are_critical_within_one_pass(tmp_path: Path) -> None:
+    require_root()
+    folder = full_folder(tmp_path, "1", 20)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1234, 1234)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+    os.chown(folder / "creds.json", 0, 0)
+    found = watch(tmp_path)["companies"][0]
+    assert codes(found) == {"foreign-owner": "critical"}
+    inspected = json.loads(run_cli("inspect", "--json", "--sessions", tmp_path, "--company", "1").stdout)[
+        "findings"
+    ]
+    (deep,) = [one for one in inspected if one["code"] == "foreign-owner"]
+    (cheap,) = [one for one in found["findings"] if one["code"] == "foreign-owner"]
+    assert deep["message"] == cheap["message"]
+    os.chown(folder / "creds.json", 1234, 1234)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+    # A container whose bot runs as root in a folder that the host's user made.
+    for path in folder.iterdir():
+        os.chown(path, 0, 0)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+
+
+def test_another_spelling_of_the_path_forgets_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 20)
+    (tmp_path / "link").symlink_to(root)
+    watch(root)
+    for spelling in (tmp_path / "link", root, root / ".." / "sessions"):
+        assert not watch(spelling)["companies"][0]["listed"], spelling
+    shutil.rmtree(gone)
+    assert codes(watch(tmp_path / "link")["companies"][1]) == {"folder-gone": "critical"}
+    assert codes(watch(root)["companies"][1]) == {"folder-gone": "critical"}
+
+
 def test_other_rules_are_applied_at_once_to_folders_that_stand_still(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 100)
     assert watch(tmp_path)["worst"] == "notice"
