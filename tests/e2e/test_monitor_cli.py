@@ -512,6 +512,17 @@ def test_nagios_has_one_line_with_perfdata_and_unknown_for_what_could_not_be_loo
     assert (broken.returncode, broken.stdout.split(" - ")[0]) == (3, "UNKNOWN")
 
 
+@pytest.mark.parametrize(
+    "mistake", [["--jsno"], ["--json"], ["--company"], ["--config", "/nowhere.yaml"], ["1001"]], ids=" ".join
+)
+def test_a_mistake_on_the_command_line_is_unknown_to_nagios(tmp_path: Path, mistake: list[str]) -> None:
+    full_folder(tmp_path, "1", 20)
+    run = run_cli("monitor-once", "--sessions", tmp_path, "--nagios", *mistake)
+    assert (run.returncode, run.stdout[:10]) == (3, "UNKNOWN - ")
+    assert len(run.stdout.splitlines()) == 1
+    assert run_cli("monitor-once", "--sessions", tmp_path, "--jsno").returncode == 2
+
+
 def test_an_internal_error_is_unknown_to_nagios_and_no_warning(tmp_path: Path) -> None:
     crash = (
         "import baileys_tools.commands.monitor as monitor; from baileys_tools.cli import main\n"
@@ -559,6 +570,24 @@ def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) 
         [promtool, "check", "metrics"], input="bad-name 1\n", capture_output=True, text=True, check=False
     )
     assert bad.returncode != 0
+
+
+def test_cron_mails_once_an_hour_that_the_metrics_cannot_be_written(tmp_path: Path) -> None:
+    full_folder(tmp_path / "sessions", "1", 20)
+    words = (
+        "monitor-once",
+        "-q",
+        "--sessions",
+        tmp_path / "sessions",
+        "--textfile",
+        tmp_path / "no/bots.prom",
+    )
+    said = [run_cli(*words).stderr for _ in range(3)]
+    assert "the metrics file" in said[0]
+    assert said[1:] == ["", ""]
+    other = run_cli(*words[:-1], tmp_path / "nor-here/bots.prom").stderr
+    assert "nor-here" in other, "what is new is said at once"
+    assert "the metrics file" in run_cli("monitor-once", *words[2:]).stderr, "who looks is told"
 
 
 def test_a_metrics_file_that_cannot_be_written_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -652,6 +681,17 @@ def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hou
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == []
     assert result["companies"][0]["level"] == "emergency"
+
+
+def test_of_an_automatic_cleanup_only_its_end_is_told(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 185)
+    with answering(lambda request: Reply({})) as server:
+        watch(tmp_path, env={"AUTO_CLEANUP": "true", "NOTIFICATION_WEBHOOK": f"{server.url}/hook"})
+        (request,) = server.requests
+    told = [one["code"] for one in request.json["alerts"]]
+    assert "trigger-cleaned" in told
+    assert "trigger-begins" not in told
+    assert "begins" not in request.json["text"]
 
 
 # --- telling others -----------------------------------------------------------------------------------------
