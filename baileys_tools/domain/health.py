@@ -94,7 +94,8 @@ def host_findings(
                 "",
                 f"no session folder in {printable(root)}"
                 + (f", where there were {companies_before}" if known else ""),
-                "Is the disk or volume mounted? Look with: ls -ld " + printable(root)
+                f"Is the disk or volume mounted? Look with: ls -ld {printable(root)}. If all were removed on "
+                "purpose, take the jobs out: baileys-tools cron remove"
                 if known
                 else "Check sessions.path: it holds company_<id> folders, or is one folder with a creds.json.",
                 {"companies": 0, "companies_before": companies_before},
