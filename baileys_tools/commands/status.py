@@ -76,7 +76,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             )
         looks, _ = look_at_all(root, companies, known, settings, now)
         vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
-    cleaned = _last_cleanups(state)
+    cleaned = last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
     found = []
     logins = logins_of(looks, known, everyone)
@@ -128,10 +128,14 @@ def _status_of(
     )
 
 
-def _last_cleanups(state: State) -> dict[str, Cleaned]:
+def last_cleanups(state: State) -> dict[str, Cleaned]:
+    """Return the last cleanup of each company of which one is known, and what `undo` has taken back of it."""
     found: dict[str, Cleaned] = {}
     for command in CLEANERS:
         for company, run in last_in_companies(state, command).items():
             if company not in found or found[company].at < run.at:
                 found[company] = Cleaned(run.at, run.changed)
+    for company, run in last_in_companies(state, "undo").items():
+        if company in found and run.changed and run.at >= found[company].at:
+            found[company] = found[company]._replace(put_back=run.changed)
     return found

@@ -13,6 +13,7 @@ from baileys_tools.units import counted, format_age, format_duration, format_siz
 if TYPE_CHECKING:
     # The watching pays for every import at every minute.
     from baileys_tools.domain.snapshot import SnapshotInfo
+    from baileys_tools.domain.status import Cleaned
 
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""
@@ -41,13 +42,6 @@ class Snapshots(NamedTuple):
     is_current: bool = False
     failure: str = ""
     trouble: str = ""
-
-
-class LastCleanup(NamedTuple):
-    """The last cleanup of a company, as the state remembers it."""
-
-    at: datetime
-    removed: int
 
 
 def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[Finding]:
@@ -79,10 +73,10 @@ def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[F
 
 
 def cleanup_findings(
-    company: str, counted_files: int, last: LastCleanup, rules: HealthRules
+    company: str, counted_files: int, last: Cleaned, rules: HealthRules
 ) -> Iterator[Finding]:
     """Given the counted files and the last cleanup, yield whether cleanups still help a full folder."""
-    if last.removed >= FEW_REMOVED or counted_files < rules.thresholds.warning:
+    if last.removed >= FEW_REMOVED or last.put_back or counted_files < rules.thresholds.warning:
         return
     yield Finding(
         "cleanups-remove-little",

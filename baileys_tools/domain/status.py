@@ -12,6 +12,7 @@ from baileys_tools.domain.forecast import Forecast, Sample, growth_per_day, next
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level, Thresholds
 from baileys_tools.errors import ExitCode
+from baileys_tools.units import counted
 
 
 class Condition(StrEnum):
@@ -41,10 +42,17 @@ _OF_SEVERITY = {
 
 
 class Cleaned(NamedTuple):
-    """The last cleanup of a company, and how many files it removed."""
+    """The last cleanup of a company, how many files it removed, and how many `undo` has put back since."""
 
     at: datetime
     removed: int
+    put_back: int = 0
+
+    @property
+    def words(self) -> str:
+        """What became of the files, as people are told."""
+        back = f", and undo has put {self.put_back:,} back since" if self.put_back else ""
+        return f"{counted(self.removed, 'file')} removed{back}"
 
 
 class CompanyStatus(NamedTuple):

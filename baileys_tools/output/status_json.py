@@ -57,6 +57,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "last_activity": _stamp(company.last_activity),
         "last_cleanup": _stamp(company.cleaned.at if company.cleaned else None),
         "last_cleanup_removed": company.cleaned.removed if company.cleaned else None,
+        "last_cleanup_put_back": company.cleaned.put_back if company.cleaned else None,
         "last_snapshot": _stamp(company.last_snapshot),
         "growth_per_day": None if company.growth is None else round(company.growth, 2),
         "next_level": None

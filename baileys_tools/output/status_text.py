@@ -81,6 +81,12 @@ def _age(moment: datetime | None, now: datetime) -> str:
     return "-" if moment is None else format_age(now - moment)
 
 
+def _cleaned(company: CompanyStatus, now: datetime) -> str:
+    if company.cleaned is not None and company.cleaned.put_back:
+        return "undone"
+    return _age(company.cleaned and company.cleaned.at, now)
+
+
 def _next(company: CompanyStatus) -> str:
     if company.growth is None:
         return "?"
@@ -116,7 +122,7 @@ _COLUMNS = (
     _Column("CONNECTION", 3, lambda one, now: one.connection or "-"),
     _Column("ACTIVE", 1, lambda one, now: _age(one.last_activity, now), is_number=True),
     _Column("NEXT LEVEL", 2, lambda one, now: _next(one)),
-    _Column("CLEANED", 4, lambda one, now: _age(one.cleaned and one.cleaned.at, now), is_number=True),
+    _Column("CLEANED", 4, lambda one, now: _cleaned(one, now), is_number=True),
     _Column("SNAPSHOT", 5, lambda one, now: _age(one.last_snapshot, now), is_number=True),
     _Column("KINDS", 6, lambda one, now: _kinds(one)),
 )
@@ -215,7 +221,7 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.service is not None:
         yield _item("30 days", service_line(company.service))
     yield _item("active", _ago(company.last_activity, now, "not known"))
-    removed = f", {counted(company.cleaned.removed, 'file')} removed" if company.cleaned else ""
+    removed = f", {company.cleaned.words}" if company.cleaned else ""
     yield _item(
         "cleaned",
         _ago(company.cleaned.at if company.cleaned else None, now, "not that this tool knows") + removed,

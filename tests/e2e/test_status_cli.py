@@ -95,6 +95,25 @@ def test_cleanups_and_snapshots_show_with_their_age(place: Path) -> None:
     assert document["totals"]["levels"]["danger"] == 0
 
 
+def test_a_cleanup_that_was_undone_is_not_held_against_the_folder(place: Path) -> None:
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert "cleanups-remove-little" in run("inspect", place, "--company", "1002").stdout
+    assert run("undo", place, "--company", "1002").returncode == 0
+    alone = run("status", place, "--company", "1002").stdout
+    assert "0 files removed, and undo has put 40 back since" in " ".join(alone.split())
+    inspected = run("inspect", place, "--company", "1002").stdout
+    assert "undo has put 40 back since" in " ".join(inspected.split())
+    assert "cleanups-remove-little" not in inspected, "there is all to take that was there before"
+    wide = run("status", place, columns="160").stdout
+    (row,) = [line for line in wide.splitlines() if line.startswith("1002")]
+    assert "undone" in row
+    document = checked_json(run("status", place, "--json").stdout, "status")
+    assert {one["company"]: one["last_cleanup_put_back"] for one in document["companies"]}["1002"] == 40
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert "undo has put" not in run("status", place, "--company", "1002").stdout
+
+
 def test_one_company_is_shown_at_length(place: Path) -> None:
     shown = run("status", place, "--company", "1003")
     assert shown.returncode == 0

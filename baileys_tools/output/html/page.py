@@ -302,7 +302,7 @@ def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:
     if one.connection:
         yield "Connection", one.connection
     yield "Last activity", _ago(one.last_activity, now)
-    removed = f", {counted(one.cleaned.removed, 'file')} removed" if one.cleaned else ""
+    removed = f", {one.cleaned.words}" if one.cleaned else ""
     yield "Last cleanup", _ago(one.cleaned.at if one.cleaned else None, now) + removed
     yield "Last good snapshot", _ago(one.last_snapshot, now)
     yield "Growth", growth_text(one)
