@@ -207,8 +207,10 @@ def logins_of(
     looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
 ) -> dict[str, list[str]]:
     """Return by company which others hold the same login, those that are not looked at now as they were last seen."""
-    here = {company.id: looks.get(company.id) or known.get(company.id) for company in everyone}
-    return same_logins({company: look for company, look in here.items() if look is not None})
+    if len(looks) == len(everyone):
+        return same_logins(looks)
+    ids = {company.id for company in everyone}
+    return same_logins({company: look for company, look in {**known, **looks}.items() if company in ids})
 
 
 def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
