@@ -18,6 +18,7 @@ from baileys_tools.config import Settings
 from baileys_tools.domain.connection import Connection, ConnectionState, connection_findings
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import (
+    CREDS_LOST,
     HealthRules,
     activity_findings,
     host_findings,
@@ -247,7 +248,8 @@ def timely_findings(
     if activity is not None and look.creds == "valid":
         found += activity_findings(company.id, activity, rules, now)
     if snapshots is not None and look.was_linked:
-        found += snapshot_findings(company.id, snapshots, activity, rules, now)
+        creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+        found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
 
 

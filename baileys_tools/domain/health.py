@@ -152,6 +152,11 @@ def activity_findings(
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 
+CREDS_LOST = frozenset(
+    {"creds-missing", "creds-empty", "creds-unreadable", "creds-incomplete", "creds-unpaired"}
+)
+"""The codes of a folder that had a session and has none that a bot could go on with."""
+
 _LOST = {
     CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
     CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
@@ -247,8 +252,13 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
     severity = SEVERITY_OF_LEVEL[level]
     if level_of(min(stay, count.counted), thresholds) is level:
         severity = min(severity, Severity.WARNING, key=lambda one: one.rank)
-        message += f"; {min(stay, count.counted)} of them stay whatever the limits, so no cleanup can lower the level"
-        action = "A working session is no worse for it: set the thresholds to what is normal for this bot."
+        staying = f"; {min(stay, count.counted)} of them stay whatever the limits"
+        but = ": a cleanup can lower the count, but " if stay < count.counted else ", so "
+        message += f"{staying}{but}no cleanup can lower the level"
+        action = (
+            "A working session is no worse for it. Where such folders are normal, raise the thresholds, which are "
+            "those of all companies."
+        )
     elif level is Level.WARNING:
         action = f"See what a cleanup would take: baileys-tools cleanup --company {word(company)} --dry-run"
     else:

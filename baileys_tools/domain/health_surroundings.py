@@ -96,10 +96,13 @@ def snapshot_findings(
     last_activity: datetime | None,
     rules: HealthRules,
     now: datetime,
+    *,
+    creds_lost: bool = False,
 ) -> Iterator[Finding]:
     """Given what the repository has of a company (None: there is no repository), yield what is missing.
 
     `last_activity` is when the folder last changed: of a folder that stands still, an old snapshot is a good one.
+    `creds_lost` says that the folder holds no session that a snapshot could be taken of.
     """
     if snapshots is None:
         yield Finding(
@@ -121,13 +124,20 @@ def snapshot_findings(
         return
     newest = snapshots.newest
     backup = f"baileys-tools backup --company {word(company)}"
+    restore = f"baileys-tools restore --company {word(company)} --dry-run"
+    other_way = (
+        "There is nothing to take while creds.json is lost. Old copies of the folder? baileys-tools backup "
+        f"--import DIR. None? The bot has to be linked anew: baileys-tools reset --company {word(company)}"
+    )
     if snapshots.failure:
         yield Finding(
             "backup-failed",
             Severity.CRITICAL,
             company,
             f"the last backup failed: {printable(snapshots.failure)}",
-            f"Mend that, then: {backup}",
+            (other_way if newest is None else f"First bring the session back: {restore}")
+            if creds_lost
+            else f"Mend that, then: {backup}",
         )
     if snapshots.damaged:
         yield Finding(
@@ -144,7 +154,7 @@ def snapshot_findings(
             Severity.WARNING,
             company,
             "there is no whole snapshot of this folder",
-            f"Take one: {backup}",
+            other_way if creds_lost else f"Take one: {backup}",
         )
         return
     age = now - newest.taken_at

@@ -61,8 +61,10 @@ def deep_findings(
     rules: HealthRules,
     evidence: Evidence,
     now: datetime,
+    *,
+    creds_lost: bool,
 ) -> Iterator[Finding]:
-    """Yield the findings that a listing alone could not tell."""
+    """Yield the findings that a listing alone could not tell. `creds_lost` is what one could."""
     creds = seen.folder.creds
     if seen.creds_incomplete:
         yield _creds_incomplete(company)
@@ -84,7 +86,9 @@ def deep_findings(
     if elsewhere.last_cleanup is not None:
         counted_files = count_files(seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard).counted
         yield from cleanup_findings(company, counted_files, elsewhere.last_cleanup, rules)
-    yield from snapshot_findings(company, elsewhere.snapshots, seen.last_activity, rules, now)
+    yield from snapshot_findings(
+        company, elsewhere.snapshots, seen.last_activity, rules, now, creds_lost=creds_lost
+    )
 
 
 # --- what the files hold ------------------------------------------------------------------------------------

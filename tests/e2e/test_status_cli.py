@@ -114,6 +114,21 @@ def test_a_cleanup_that_was_undone_is_not_held_against_the_folder(place: Path) -
     assert "undo has put" not in run("status", place, "--company", "1002").stdout
 
 
+def test_without_a_snapshot_a_lost_session_leads_to_the_way_out_and_in_no_circle(place: Path) -> None:
+    run("backup", place)
+    shown = " ".join(run("inspect", place, "--company", "1003").stdout.split())
+    assert "Take one" not in shown
+    assert "Mend that" not in shown
+    assert shown.count("backup --import DIR") == 2, "in backup-failed and in snapshot-missing"
+    assert "baileys-tools reset --company 1003" in shown
+    refused = run("restore", place, "--company", "1003", "--dry-run")
+    assert refused.returncode == 10
+    assert "baileys-tools backup --import DIR" in refused.stderr
+    assert "baileys-tools reset --company 1003" in refused.stderr
+    alone = " ".join(run("status", place, "--company", "1003").stdout.split())
+    assert "Take one" not in alone
+
+
 def test_one_company_is_shown_at_length(place: Path) -> None:
     shown = run("status", place, "--company", "1003")
     assert shown.returncode == 0
