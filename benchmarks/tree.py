@@ -65,7 +65,8 @@ CREDS = json.dumps(
 def company_files(company: int) -> Iterator[KeyFile]:
     """The 200 files of company number `company`: 10 + 18 + 8 + 4 of them removable."""
     contact = 4_917_000_000_000 + company * 1000
-    yield KeyFile("creds.json", HOUR, CREDS, False)
+    # Of one login there is one folder.
+    yield KeyFile("creds.json", HOUR, CREDS.replace(b": 117,", b": %d," % (company % 16_380 + 1)), False)
     for index in range(3):
         yield KeyFile(f"app-state-sync-key-AAAAAB{index}_.json", 180 * DAY, SMALL, False)
     for collection in ("critical_block", "critical_unblock_low", "regular_high", "regular_low", "regular"):

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import zlib
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,6 +157,11 @@ def company_folder(
     """Make `root/company_<id>` (`root` itself for None) with a paired creds.json and `keys` (name: age)."""
     folder = root if company_id is None else root / f"company_{company_id}"
     folder.mkdir(parents=True, exist_ok=True)
+    if company_id not in (None, "1001"):
+        # Each has a login of its own, as companies do.
+        number = int(company_id) if company_id.isdecimal() else zlib.crc32(os.fsencode(company_id))
+        own = number % 16_380 + 1
+        creds_changes = {"registrationId": own} | creds_changes
     write_key(folder, "creds.json", content=json.dumps(creds(**creds_changes)), now=now)
     for name, age in (keys or {}).items():
         write_key(folder, name, age, now=now)

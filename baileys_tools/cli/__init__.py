@@ -69,6 +69,10 @@ def _wanted_command() -> str:
     return sys.argv[1] if len(sys.argv) > 1 else ""
 
 
+def _nagios_asks() -> bool:
+    return sys.argv[1:2] == ["monitor-once"] and "--nagios" in sys.argv
+
+
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
     gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
@@ -105,7 +109,16 @@ def _run() -> None:
         load_commands(_wanted_command())
         from baileys_tools.cli.app import app
 
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            if end.code != ExitCode.USAGE or not _nagios_asks():
+                raise
+            # To Nagios 2 is critical: no bot must be called ill for a typing error.
+            from baileys_tools.output.nagios import UNKNOWN, unknown_text
+
+            print(unknown_text("the options cannot be meant; standard error says more"))
+            sys.exit(UNKNOWN)
     except BaileysToolsError as error:
         from baileys_tools.masking import masked
         from baileys_tools.output.terminal import printable_lines

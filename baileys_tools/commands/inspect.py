@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
-from baileys_tools.commands.status import CLEANERS
+from baileys_tools.commands.status import last_cleanups
 from baileys_tools.commands.watching import remembered, rules_of
 from baileys_tools.config import Settings, require_sessions_path
+from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
-from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
-from baileys_tools.domain.inspected import Elsewhere
+from baileys_tools.domain.health_surroundings import Snapshots
+from baileys_tools.domain.inspected import Elsewhere, Inspected
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
@@ -59,7 +60,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder, now)
+                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder, seen, now)
         except OSError as error:
             finding = unreadable_folder(company.id, say_why(error))
             return Inspection(company.id, company.path, now, [finding], rules=rules)
@@ -88,22 +89,29 @@ def _the_one(root: Root, settings: Settings) -> Company:
 
 
 def _ask_elsewhere(
-    settings: Settings, state: State, root: Root, company: str, folder: int, now: datetime
+    settings: Settings,
+    state: State,
+    root: Root,
+    company: str,
+    folder: int,
+    seen: Inspected,
+    now: datetime,
 ) -> Elsewhere:
     """Return what the repository, the state and the bot's log know of a company."""
-    from baileys_tools.state.runs import last_in_companies
     from baileys_tools.state.spool import take_in
 
     take_in(state)
-    cleanups = [found for name in CLEANERS if (found := last_in_companies(state, name).get(company))]
-    last = max(cleanups, key=lambda one: one.at, default=None)
-    look = remembered(state, root.path, rules_of(settings)).get(company)
+    known = remembered(state, root.path, rules_of(settings))
+    look = known.get(company)
+    login = seen.folder.creds.login if isinstance(seen.folder.creds, Creds) else ""
+    here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company}
     path = settings.backup.path
     return Elsewhere(
         snapshots=None if path is None else look_up_snapshots(path, company, folder),
-        last_cleanup=None if last is None else LastCleanup(last.at, last.changed),
+        last_cleanup=last_cleanups(state).get(company),
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=look is not None and look.was_linked,
+        same_login=[one for one in known if login and one in here and known[one].login == login],
         told_by_log=_told_by_log(settings, state, company, now),
     )
 

@@ -11,7 +11,7 @@ from baileys_tools.commands.monitor_pass import look_once, lost_root
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
-from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import MONITOR_CODES, CommandRun, MonitorReport
@@ -26,6 +26,9 @@ COMMAND = "monitor-once"
 THINNED = "thinned"
 THIN_EVERY = timedelta(hours=6)
 LONG_SILENCE = timedelta(days=7)
+TROUBLE = "monitor-trouble"
+TROUBLE_EVERY = timedelta(hours=1)
+"""How often `--quiet` prints the same trouble again."""
 
 
 class MonitorOptions(NamedTuple):
@@ -39,13 +42,13 @@ class MonitorOptions(NamedTuple):
 
 def monitor_command(flags: Mapping[str, object], config: str | None, options: MonitorOptions) -> int:
     """Given the command line, look once, print the result once, and return the exit code (Nagios': 0 to 3)."""
-    if options.as_json and options.nagios:
-        raise UsageError("--json and --nagios do not go together", "Choose one of them.")
     if not options.nagios:
         return _monitor(flags, config, options)
     from baileys_tools.output.nagios import UNKNOWN, unknown_text
 
     try:
+        if options.as_json:
+            raise UsageError("--json and --nagios do not go together", "Choose one of them.")
         return _monitor(flags, config, options)
     except BaileysToolsError as error:
         print(unknown_text(error.message))
@@ -68,6 +71,8 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
         report = run_monitor(loaded, state, now, notify=options.notify)
         if options.quiet and report.news:
             report = _now_and_then(report, settings, state)
+        if options.quiet and report.trouble:
+            report = _trouble_now_and_then(report, state)
         run.ended(
             report.exit_code,
             report.removed,
@@ -92,6 +97,23 @@ def _now_and_then(report: MonitorReport, settings: Settings, state: State) -> Mo
     window = rules_of(settings.notify).window(said)
     is_time = last_told.is_time(state.folder, last_told.PRINTED, said.rank, window, report.now)
     return report if is_time else report._replace(news=frozenset())
+
+
+def _trouble_now_and_then(report: MonitorReport, state: State) -> MonitorReport:
+    """Return the report without trouble that was printed within the hour: cron mails each line of every minute."""
+    if not state.is_durable:
+        from baileys_tools.state import last_told
+
+        rank = Severity.WARNING.rank
+        is_time = last_told.is_time(state.folder, last_told.TROUBLE, rank, TROUBLE_EVERY, report.now)
+        return report if is_time else report._replace(trouble=())
+    before, seconds = memory.recall(state, TROUBLE), to_seconds(report.now)
+    if isinstance(before, dict) and before.get("lines") == [*report.trouble]:
+        age = seconds - before.get("at", 0)
+        if 0 <= age < TROUBLE_EVERY.total_seconds():
+            return report._replace(trouble=())
+    memory.keep(state, TROUBLE, {"lines": [*report.trouble], "at": seconds})
+    return report
 
 
 def _show(report: MonitorReport, options: MonitorOptions) -> int:
@@ -208,13 +230,15 @@ def _clean(
 
     What is worth telling others is added to `done`.
     """
-    from baileys_tools.commands.trigger import run_emergency
+    from baileys_tools.commands.trigger import Told, run_emergency
     from baileys_tools.output.monitor_text import cleaned_line
 
+    def tell(told: Told) -> None:
+        # All of it goes out in one message after the pass: that a cleanup begins would be read when it has ended.
+        done.extend(one for one in told.news if one.code != "trigger-begins")
+
     try:
-        report = run_emergency(
-            settings, root.path, companies, state, now, tell=lambda told: done.extend(told.news)
-        )
+        report = run_emergency(settings, root.path, companies, state, now, tell=tell)
     except BaileysToolsError as error:
         return [], {}, [f"auto_cleanup: {error.message}"]
     if report is None:

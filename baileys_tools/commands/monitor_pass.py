@@ -18,6 +18,7 @@ from baileys_tools.config import Settings
 from baileys_tools.domain.connection import Connection, ConnectionState, connection_findings
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import (
+    CREDS_LOST,
     HealthRules,
     activity_findings,
     host_findings,
@@ -33,10 +34,12 @@ from baileys_tools.domain.watch import (
     Key,
     Look,
     MonitorReport,
+    account_twice,
     gone_finding,
     is_worth_history,
     news_among,
     said_key,
+    same_logins,
     without_files,
 )
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -66,17 +69,11 @@ def look_once(
     rules = rules_of(settings)
     known = remembered(state, root.path, rules)
     everyone = root.companies(settings.sessions.multitenancy)
-    wanted = settings.sessions.companies
-    gone = {
-        company: look
-        for company, look in _gone(known, everyone, int(now.timestamp())).items()
-        if not wanted or company in wanted
-    }
-    here = [one for one in wanted if one not in gone]
-    companies = choose(everyone, here, root.path) if here or not wanted else []
+    companies, gone = chosen(settings, everyone, known, root, now)
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
     snapshots, repository = snapshots_of(settings, state, companies, now)
+    logins = logins_of(looks, known, everyone)
     watched = []
     for company in companies:
         look = looks[company.id]
@@ -87,11 +84,11 @@ def look_once(
             *asked.findings.get(company.id, ()),
             *look.findings,
             *timely_findings(company, look, stored, rules, now),
+            *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
         watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
     for company_id, look in gone.items():
-        company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
-        finding = gone_finding(company.id, printable(company.path), look.was_linked)
+        company, finding = what_is_gone(root, company_id, look)
         watched.append(_watch(company, without_files(look), [finding], None, rules, False))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
@@ -190,6 +187,39 @@ def _new_state(state: State) -> Finding:
     )
 
 
+def chosen(
+    settings: Settings, everyone: Sequence[Company], known: Mapping[str, Look], root: Root, now: datetime
+) -> tuple[list[Company], dict[str, Look]]:
+    """Return the companies that the settings choose, and the last look at each of them that has vanished.
+
+    Raises exit code 10 when one is neither.
+    """
+    wanted = settings.sessions.companies
+    gone = {
+        company: look
+        for company, look in _gone(known, everyone, int(now.timestamp())).items()
+        if not wanted or company in wanted
+    }
+    here = [one for one in wanted if one not in gone]
+    return choose(everyone, here, root.path) if here or not wanted else [], gone
+
+
+def logins_of(
+    looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
+) -> dict[str, list[str]]:
+    """Return by company which others hold the same login, those that are not looked at now as they were last seen."""
+    if len(looks) == len(everyone):
+        return same_logins(looks)
+    ids = {company.id for company in everyone}
+    return same_logins({company: look for company, look in {**known, **looks}.items() if company in ids})
+
+
+def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
+    """Given the last look at a company that has vanished, return where it was, and the finding."""
+    company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
+    return company, gone_finding(company.id, printable(company.path), look.was_linked)
+
+
 def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
     """Return the companies of earlier passes whose folders have vanished within a day.
 
@@ -218,7 +248,8 @@ def timely_findings(
     if activity is not None and look.creds == "valid":
         found += activity_findings(company.id, activity, rules, now)
     if snapshots is not None and look.was_linked:
-        found += snapshot_findings(company.id, snapshots, activity, rules, now)
+        creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+        found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
 
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
-from baileys_tools.commands.monitor_pass import snapshots_of, timely_findings
+from baileys_tools.commands.monitor_pass import (
+    chosen,
+    logins_of,
+    snapshots_of,
+    timely_findings,
+    what_is_gone,
+)
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.watching import last_activity, look_at_all, remembered, rules_of
@@ -18,9 +24,9 @@ from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
-from baileys_tools.domain.watch import Look
+from baileys_tools.domain.watch import Look, account_twice, without_files
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
@@ -62,18 +68,24 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     take_in(state)
     with Root(root_path) as root:
         everyone = root.companies(settings.sessions.multitenancy)
-        companies = choose(everyone, settings.sessions.companies, root.path)
-        if not companies:
+        known = remembered(state, root.path, rules)
+        companies, gone = chosen(settings, everyone, known, root, now)
+        if not companies and not gone:
             raise BaileysToolsError(
                 f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
             )
-        looks, _ = look_at_all(root, companies, remembered(state, root.path, rules), settings, now)
-    cleaned = _last_cleanups(state)
+        looks, _ = look_at_all(root, companies, known, settings, now)
+        vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
+    cleaned = last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
     found = []
+    logins = logins_of(looks, known, everyone)
     for company in companies:
         look = looks[company.id]
         one = _status_of(company, look, snapshots.get(company.id), rules, now)
+        if others := logins.get(company.id):
+            findings = worst_finding_first([*one.findings, account_twice(company.id, others)])
+            one = one._replace(findings=findings)
         one = one._replace(
             cleaned=cleaned.get(company.id), service=_service(settings, state, company, look, now)
         )
@@ -81,6 +93,9 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
         found.append(with_forecast(one, history, rules.thresholds, now))
+    for company, finding, look in vanished:
+        one = _status_of(company, without_files(look), None, rules, now)
+        found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))
     return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
 
 
@@ -113,10 +128,14 @@ def _status_of(
     )
 
 
-def _last_cleanups(state: State) -> dict[str, Cleaned]:
+def last_cleanups(state: State) -> dict[str, Cleaned]:
+    """Return the last cleanup of each company of which one is known, and what `undo` has taken back of it."""
     found: dict[str, Cleaned] = {}
     for command in CLEANERS:
         for company, run in last_in_companies(state, command).items():
             if company not in found or found[company].at < run.at:
                 found[company] = Cleaned(run.at, run.changed)
+    for company, run in last_in_companies(state, "undo").items():
+        if company in found and run.changed and run.at >= found[company].at:
+            found[company] = found[company]._replace(put_back=run.changed)
     return found

@@ -13,11 +13,11 @@ from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings
 from baileys_tools.domain.counting import count_files
 from baileys_tools.domain.creds import Creds
-from baileys_tools.domain.health import HealthRules, cheap_findings
+from baileys_tools.domain.health import HealthRules, cheap_findings, worst_first
 from baileys_tools.domain.thresholds import LEVELS, Thresholds, level_of
 from baileys_tools.domain.watch import Look, Stamp, from_plain, full_look_is_due, to_plain, unreadable
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.look import list_folder, stamp_of, weigh
+from baileys_tools.sessions.look import foreign_creds, list_folder, stamp_of, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
@@ -59,7 +59,9 @@ def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
     What other rules or another version of this tool found is as good as nothing; that a session was linked is not.
     """
     kept = memory.recall(state, LOOKS)
-    if not isinstance(kept, dict) or kept.get("root") != root or not isinstance(kept.get("looks"), dict):
+    if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
+        return {}
+    if kept.get("root") != root and kept.get("place") != os.path.realpath(root):
         return {}
     looks = {company: from_plain(company, plain) for company, plain in kept["looks"].items()}
     found = {company: look for company, look in looks.items() if look is not None}
@@ -71,7 +73,9 @@ def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
 def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Look]) -> None:
     """Keep looks for the next pass. One that nothing came of is not written again."""
     plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
-    memory.keep(state, LOOKS, {"root": root, "rules": _fingerprint(rules), "looks": plain})
+    # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
+    place = os.path.realpath(root)
+    memory.keep(state, LOOKS, {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain})
 
 
 def _fingerprint(rules: HealthRules) -> str:
@@ -150,6 +154,10 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     findings = cheap_findings(
         company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
     )
+    if files := foreign_creds(folder, facts):
+        from baileys_tools.domain.owners import owner_findings
+
+        findings = worst_first([*findings, *owner_findings(company.id, files)])
     return Look(
         stamp=stamp,
         # Whether the clock is right is for the next minute to ask again.
@@ -167,6 +175,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_at=before.observed_at if before else 0,
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
+        login=facts.creds.login if isinstance(facts.creds, Creds) else "",
     )
 
 

@@ -5,7 +5,8 @@ remembered. Whoever is woken for nothing stops reading, so the rules are about s
 
 - A notice never alerts. What takes patience alerts at the third check in a row that sees it (a lost connection), or at
   the second (a bot that `recover` would first wait for).
-- What lasts is told again after the window of its severity, what gets worse at once, what gets milder not at all.
+- What lasts is told again after the window of its severity, what gets worse at once, what gets milder not at all. What
+  somebody may have done on purpose is told ever more seldom: again when it has lasted twice as long, and once a day.
 - What is over is told once, if its beginning was, with how long it lasted.
 - What comes and goes is told as often as what stays: coming back within the window of the last message is told when
   that window ends, if it is still there then, and its end only if its coming was.
@@ -24,6 +25,10 @@ CONNECTION_LOST = "connection-lost"
 """A bot reconnects by itself all the time; only one that stays away is worth a message."""
 RECOVERY_DUE = "recovery-due"
 """Patience is for one that may come back by itself: its fact `first_step` is then `wait`."""
+
+MAY_BE_MEANT = frozenset({"folder-gone", "no-companies"})
+"""Folders are lost, and folders are removed. Nobody can tell which but the person who is told."""
+MOST_SELDOM = timedelta(days=1)
 
 Key = tuple[str, str]
 """A finding's identity from run to run: company and code."""
@@ -259,7 +264,10 @@ def _why(state: AlertState, finding: Finding, rules: AlertRules, now: datetime) 
     if finding.severity.rank > state.sent_severity.rank:
         # Worse than the last message said. Milder in between changes nothing: at a limit that would be a storm.
         return Why.ESCALATED if state.told else Why.AGAIN
-    if now - state.sent >= rules.window(finding.severity):
+    window = rules.window(finding.severity)
+    if finding.code in MAY_BE_MEANT and state.told:
+        window = min(max(window, state.sent - state.began), max(window, MOST_SELDOM))
+    if now - state.sent >= window:
         return Why.REPEATED if state.told else Why.AGAIN
     return None
 

@@ -37,6 +37,18 @@ class Creds(NamedTuple):
     next_pre_key_id: int | None
     first_unuploaded_pre_key_id: int | None
     paired: bool
+    registration_id: int | None = None
+
+    @property
+    def login(self) -> str:
+        """What tells one linked device from every other, "" while none is linked.
+
+        A device number can be given out again after a device was removed; `registrationId` is made anew with each
+        identity (`Utils/auth-utils.js`: `initAuthCreds`), and a copy of a folder has the same.
+        """
+        if not self.paired or self.me is None:
+            return ""
+        return f"{self.me.user}:{self.me.device}:{self.registration_id}"
 
 
 def parse_creds(content: bytes) -> Creds | CredsProblem:
@@ -57,6 +69,7 @@ def parse_creds(content: bytes) -> Creds | CredsProblem:
         next_pre_key_id=_counter(creds, "nextPreKeyId"),
         first_unuploaded_pre_key_id=_counter(creds, "firstUnuploadedPreKeyId"),
         paired=me is not None and me.device is not None and bool(creds.get("account")),
+        registration_id=_counter(creds, "registrationId"),
     )
 
 

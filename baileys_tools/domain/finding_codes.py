@@ -26,6 +26,7 @@ CODES: Mapping[str, CodeInfo] = {
     "creds-unreadable": CodeInfo(EMERGENCY, "creds.json is no JSON object, or may not be read."),
     "creds-incomplete": CodeInfo(EMERGENCY, "creds.json lacks a key of its identity."),
     "creds-unpaired": CodeInfo(EMERGENCY, "creds.json belongs to no linked device, but the folder to one."),
+    "account-twice": CodeInfo(CRITICAL, "Another company's creds.json belongs to the same linked device."),
     "not-linked-yet": CodeInfo(NOTICE, "The folder waits for its first login."),
     # --- how full
     "file-count": CodeInfo(EMERGENCY, "More counted files than a threshold allows."),

@@ -94,7 +94,8 @@ def host_findings(
                 "",
                 f"no session folder in {printable(root)}"
                 + (f", where there were {companies_before}" if known else ""),
-                "Is the disk or volume mounted? Look with: ls -ld " + printable(root)
+                f"Is the disk or volume mounted? Look with: ls -ld {printable(root)}. If all were removed on "
+                "purpose, take the jobs out: baileys-tools cron remove"
                 if known
                 else "Check sessions.path: it holds company_<id> folders, or is one folder with a creds.json.",
                 {"companies": 0, "companies_before": companies_before},
@@ -151,6 +152,11 @@ def activity_findings(
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 
+CREDS_LOST = frozenset(
+    {"creds-missing", "creds-empty", "creds-unreadable", "creds-incomplete", "creds-unpaired"}
+)
+"""The codes of a folder that had a session and has none that a bot could go on with."""
+
 _LOST = {
     CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
     CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
@@ -171,12 +177,12 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             return
         code, message = _LOST[creds]
         others = facts.file_count - len(facts.of(Kind.CREDS))
+        beside = f", beside {counted(others, 'other file')}" if others else ", and no other file is there"
         yield Finding(
             code,
             Severity.EMERGENCY,
             company,
-            f"{message}, beside {counted(others, 'other file')}: the bot will take this for a new installation "
-            "and ask for a QR code",
+            f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
             "Stop the bot before it writes a new identity, then: "
             f"baileys-tools restore --company {word(company)} --dry-run",
             {"other_files": others},
@@ -246,8 +252,13 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
     severity = SEVERITY_OF_LEVEL[level]
     if level_of(min(stay, count.counted), thresholds) is level:
         severity = min(severity, Severity.WARNING, key=lambda one: one.rank)
-        message += f"; {min(stay, count.counted)} of them stay whatever the limits, so no cleanup can lower the level"
-        action = "A working session is no worse for it: set the thresholds to what is normal for this bot."
+        staying = f"; {min(stay, count.counted)} of them stay whatever the limits"
+        but = ": a cleanup can lower the count, but " if stay < count.counted else ", so "
+        message += f"{staying}{but}no cleanup can lower the level"
+        action = (
+            "A working session is no worse for it. Where such folders are normal, raise the thresholds, which are "
+            "those of all companies."
+        )
     elif level is Level.WARNING:
         action = f"See what a cleanup would take: baileys-tools cleanup --company {word(company)} --dry-run"
     else:

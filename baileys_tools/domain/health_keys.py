@@ -93,8 +93,9 @@ def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             company,
             f"sender-key-memory without the bot's own sender-key in {counted(groups, 'group')}: no member can "
             "read the bot's next message there at first",
-            f"Stop the bot and move those memory files away (baileys-tools inspect --company {word(company)} -v "
-            "names them): it then sends its new key to everybody.",
+            "Stop the bot. With a snapshot at hand, this sets those memory files aside, undoably: baileys-tools "
+            f"restore --company {word(company)} --dry-run. Else move them away (baileys-tools inspect --company "
+            f"{word(company)} -v names them). The bot then sends its new key to everybody.",
             {"groups": groups},
         )
     if lone.own_keys:

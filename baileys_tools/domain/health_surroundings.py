@@ -13,6 +13,7 @@ from baileys_tools.units import counted, format_age, format_duration, format_siz
 if TYPE_CHECKING:
     # The watching pays for every import at every minute.
     from baileys_tools.domain.snapshot import SnapshotInfo
+    from baileys_tools.domain.status import Cleaned
 
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""
@@ -47,13 +48,6 @@ class Snapshots(NamedTuple):
     trouble: str = ""
 
 
-class LastCleanup(NamedTuple):
-    """The last cleanup of a company, as the state remembers it."""
-
-    at: datetime
-    removed: int
-
-
 def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[Finding]:
     """Given the file system of a folder, or with company "" of the sessions path, yield what runs out.
 
@@ -83,10 +77,10 @@ def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[F
 
 
 def cleanup_findings(
-    company: str, counted_files: int, last: LastCleanup, rules: HealthRules
+    company: str, counted_files: int, last: Cleaned, rules: HealthRules
 ) -> Iterator[Finding]:
     """Given the counted files and the last cleanup, yield whether cleanups still help a full folder."""
-    if last.removed >= FEW_REMOVED or counted_files < rules.thresholds.warning:
+    if last.removed >= FEW_REMOVED or last.put_back or counted_files < rules.thresholds.warning:
         return
     yield Finding(
         "cleanups-remove-little",
@@ -106,10 +100,13 @@ def snapshot_findings(
     last_activity: datetime | None,
     rules: HealthRules,
     now: datetime,
+    *,
+    creds_lost: bool = False,
 ) -> Iterator[Finding]:
     """Given what the repository has of a company (None: there is no repository), yield what is missing.
 
     `last_activity` is when the folder last changed: of a folder that stands still, an old snapshot is a good one.
+    `creds_lost` says that the folder holds no session that a snapshot could be taken of.
     """
     if snapshots is None:
         yield Finding(
@@ -131,13 +128,20 @@ def snapshot_findings(
         return
     newest = snapshots.newest
     backup = f"baileys-tools backup --company {word(company)}"
+    restore = f"baileys-tools restore --company {word(company)} --dry-run"
+    other_way = (
+        "There is nothing to take while creds.json is lost. Old copies of the folder? baileys-tools backup "
+        f"--import DIR. None? The bot has to be linked anew: baileys-tools reset --company {word(company)}"
+    )
     if snapshots.failure:
         yield Finding(
             "backup-failed",
             Severity.CRITICAL,
             company,
             f"the last backup failed: {printable(snapshots.failure)}",
-            f"Mend that, then: {backup}",
+            (other_way if newest is None else f"First bring the session back: {restore}")
+            if creds_lost
+            else f"Mend that, then: {backup}",
         )
     if snapshots.damaged:
         yield Finding(
@@ -154,7 +158,7 @@ def snapshot_findings(
             Severity.WARNING,
             company,
             "there is no whole snapshot of this folder",
-            f"Take one: {backup}",
+            other_way if creds_lost else f"Take one: {backup}",
         )
         return
     age = now - newest.taken_at

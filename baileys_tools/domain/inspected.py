@@ -10,8 +10,9 @@ from typing import Protocol
 
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots, Space
+from baileys_tools.domain.health_surroundings import Snapshots, Space
 from baileys_tools.domain.keyfiles import Kind
+from baileys_tools.domain.status import Cleaned
 
 
 class FullStat(Protocol):
@@ -83,9 +84,11 @@ class Elsewhere:
 
     snapshots: Snapshots | None = None
     told_by_log: Sequence[Finding] = ()
-    last_cleanup: LastCleanup | None = None
+    last_cleanup: Cleaned | None = None
     strictest_leaves: int = 0
     was_linked: bool = False
+    same_login: Sequence[str] = ()
+    """Other companies whose creds.json belongs to the same linked device."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

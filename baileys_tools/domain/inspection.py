@@ -14,7 +14,7 @@ from typing import NamedTuple
 from baileys_tools.domain.clock import in_nanoseconds, nanoseconds
 from baileys_tools.domain.counting import FileCount, count_files, is_version_7
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
-from baileys_tools.domain.health import HealthRules, cheap_findings, worst_first
+from baileys_tools.domain.health import CREDS_LOST, HealthRules, cheap_findings, worst_first
 from baileys_tools.domain.inspected import Elsewhere, Inspected
 from baileys_tools.domain.inspection_rules import TOLD_BY_CONTENT, deep_findings, evidence_of
 from baileys_tools.domain.keyfiles import Kind
@@ -75,9 +75,10 @@ def inspect(
         was_linked=elsewhere.was_linked,
         strictest_leaves=elsewhere.strictest_leaves,
     )
+    creds_lost = seen.creds_incomplete or any(finding.code in CREDS_LOST for finding in cheap)
     findings = [
         *(finding for finding in cheap if finding.code not in TOLD_BY_CONTENT),
-        *deep_findings(company, seen, elsewhere, rules, evidence, now),
+        *deep_findings(company, seen, elsewhere, rules, evidence, now, creds_lost=creds_lost),
     ]
     return Inspection(company, path, now, worst_first(findings), seen, elsewhere, rules, evidence)
 

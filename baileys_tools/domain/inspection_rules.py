@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from stat import S_IROTH, S_IWGRP, S_IWOTH
+from stat import S_IROTH, S_IWOTH
 
 from baileys_tools.domain.clock import in_nanoseconds, nanoseconds
 from baileys_tools.domain.counting import count_files
@@ -14,8 +14,10 @@ from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules, activity_findings, is_leftover
 from baileys_tools.domain.health_keys import lone_keys
 from baileys_tools.domain.health_surroundings import cleanup_findings, snapshot_findings, space_findings
-from baileys_tools.domain.inspected import Broken, Elsewhere, Inspected
+from baileys_tools.domain.inspected import Broken, Elsewhere, FullStat, Inspected
 from baileys_tools.domain.keyfiles import Kind, key_id_of, kind_of
+from baileys_tools.domain.owners import foreign_files, owner_findings
+from baileys_tools.domain.watch import account_twice
 from baileys_tools.units import counted, format_size, printable
 
 TOLD_BY_CONTENT = frozenset({"lid-mapping-without-twin"})
@@ -47,7 +49,7 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
         "odd-entries": sorted(odd),
         "keys-readable-by-all": _open_to_all(seen, S_IROTH),
         "keys-writable-by-all": _open_to_all(seen, S_IWOTH),
-        "foreign-owner": _foreign(seen),
+        "foreign-owner": foreign_files(_key_files(seen)),
     }
     return {code: names for code, names in found.items() if names}
 
@@ -59,8 +61,10 @@ def deep_findings(
     rules: HealthRules,
     evidence: Evidence,
     now: datetime,
+    *,
+    creds_lost: bool,
 ) -> Iterator[Finding]:
-    """Yield the findings that a listing alone could not tell."""
+    """Yield the findings that a listing alone could not tell. `creds_lost` is what one could."""
     creds = seen.folder.creds
     if seen.creds_incomplete:
         yield _creds_incomplete(company)
@@ -69,8 +73,10 @@ def deep_findings(
     yield from _broken_findings(company, evidence)
     yield from _key_findings(company, evidence)
     yield from _access_findings(company, evidence)
-    yield from _owner_findings(company, seen, evidence)
+    yield from owner_findings(company, _key_files(seen))
     yield from _oddity_findings(company, seen)
+    if elsewhere.same_login:
+        yield account_twice(company, elsewhere.same_login)
     yield from elsewhere.told_by_log
     if seen.lock:
         yield _locked(company, seen.lock)
@@ -80,7 +86,9 @@ def deep_findings(
     if elsewhere.last_cleanup is not None:
         counted_files = count_files(seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard).counted
         yield from cleanup_findings(company, counted_files, elsewhere.last_cleanup, rules)
-    yield from snapshot_findings(company, elsewhere.snapshots, seen.last_activity, rules, now)
+    yield from snapshot_findings(
+        company, elsewhere.snapshots, seen.last_activity, rules, now, creds_lost=creds_lost
+    )
 
 
 # --- what the files hold ------------------------------------------------------------------------------------
@@ -197,17 +205,9 @@ def _open_to_all(seen: Inspected, bit: int) -> list[str]:
     return sorted(name for name, one in seen.stats.items() if one.st_mode & bit and name not in unknown)
 
 
-def main_owner(seen: Inspected) -> int | None:
-    """Given what was seen, return who owns most of the key files: the bot's user, as far as files tell."""
+def _key_files(seen: Inspected) -> Mapping[str, FullStat]:
     unknown = frozenset(seen.folder.of(Kind.UNKNOWN))
-    owners = Counter(one.st_uid for name, one in seen.stats.items() if name not in unknown)
-    return owners.most_common(1)[0][0] if owners else None
-
-
-def _foreign(seen: Inspected) -> list[str]:
-    owner = main_owner(seen)
-    unknown = frozenset(seen.folder.of(Kind.UNKNOWN))
-    return sorted(name for name, one in seen.stats.items() if one.st_uid != owner and name not in unknown)
+    return {name: one for name, one in seen.stats.items() if name not in unknown}
 
 
 def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
@@ -230,33 +230,6 @@ def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
             "Close the folder to others (chmod o-rwx), and start the bot with umask 077.",
             {"files": len(names)},
         )
-
-
-def _owner_findings(company: str, seen: Inspected, evidence: Evidence) -> Iterator[Finding]:
-    """A bot that may not write a file loses what it meant to save there. Root may write everything."""
-    names = evidence.get("foreign-owner")
-    owner = main_owner(seen)
-    if not names or owner is None:
-        return
-    shut = [name for name in names if owner and not seen.stats[name].st_mode & (S_IWOTH | S_IWGRP)]
-    severity = Severity.WARNING if shut else Severity.NOTICE
-    if "creds.json" in shut:
-        severity = Severity.CRITICAL
-    what = (
-        "creds.json among them: the bot cannot save its login"
-        if "creds.json" in shut
-        else "the bot cannot save these"
-        if shut
-        else "the bot can still write them"
-    )
-    yield Finding(
-        "foreign-owner",
-        severity,
-        company,
-        f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}",
-        f"Give them back: chown {owner} them (baileys-tools inspect --company {word(company)} -v names them)",
-        {"files": len(names), "owner": owner},
-    )
 
 
 def _oddity_findings(company: str, seen: Inspected) -> Iterator[Finding]:

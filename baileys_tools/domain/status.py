@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity, worst
@@ -11,13 +12,47 @@ from baileys_tools.domain.forecast import Forecast, Sample, growth_per_day, next
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level, Thresholds
 from baileys_tools.errors import ExitCode
+from baileys_tools.units import counted
+
+
+class Condition(StrEnum):
+    """How a company is, mildest first: the worse of how full its folder is and what was found there."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    TRIGGER = "trigger"
+    EMERGENCY = "emergency"
+    DANGER = "danger"
+    UNREADABLE = "unreadable"
+    """Nobody knows how it is."""
+    GONE = "gone"
+    """The folder has vanished."""
+
+
+CONDITIONS = tuple(Condition)
+"""The conditions, mildest first."""
+
+_OF_SEVERITY = {
+    Severity.NOTICE: Condition.HEALTHY,
+    Severity.WARNING: Condition.WARNING,
+    Severity.CRITICAL: Condition.CRITICAL,
+    Severity.EMERGENCY: Condition.EMERGENCY,
+}
 
 
 class Cleaned(NamedTuple):
-    """The last cleanup of a company, and how many files it removed."""
+    """The last cleanup of a company, how many files it removed, and how many `undo` has put back since."""
 
     at: datetime
     removed: int
+    put_back: int = 0
+
+    @property
+    def words(self) -> str:
+        """What became of the files, as people are told."""
+        back = f", and undo has put {self.put_back:,} back since" if self.put_back else ""
+        return f"{counted(self.removed, 'file')} removed{back}"
 
 
 class CompanyStatus(NamedTuple):
@@ -47,6 +82,8 @@ class CompanyStatus(NamedTuple):
     trouble: str = ""
     service: Service | None = None
     """How well it served in 30 days, None where nobody is asked whether the bot is connected."""
+    is_gone: bool = False
+    """Whether the folder has vanished."""
 
     @property
     def counted(self) -> int:
@@ -57,6 +94,15 @@ class CompanyStatus(NamedTuple):
     def worst(self) -> Severity:
         """The worst severity found here."""
         return worst(self.findings)
+
+    @property
+    def condition(self) -> Condition:
+        """How it is, in one word: a full folder says nothing about its creds, nor the other way round."""
+        if self.is_gone:
+            return Condition.GONE
+        if self.trouble:
+            return Condition.UNREADABLE
+        return max(Condition(self.level.value), _OF_SEVERITY[self.worst], key=CONDITIONS.index)
 
 
 class FleetStatus(NamedTuple):
@@ -71,6 +117,12 @@ class FleetStatus(NamedTuple):
     def at_level(self, level: Level) -> int:
         """How many companies are at a level."""
         return sum(company.level is level for company in self.companies)
+
+    @property
+    def conditions(self) -> dict[Condition, int]:
+        """How many companies are in each condition that there is, the worst first."""
+        found = [company.condition for company in self.companies]
+        return {one: found.count(one) for one in reversed(CONDITIONS) if one in found}
 
     @property
     def exit_code(self) -> ExitCode:

@@ -185,6 +185,6 @@ def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
     if sum(rest.staying.values()) + FEWEST_KEPT < clean_from:
         return "; ".join(parts) + ". Cleaning helps again once those in use are old."
     return "; ".join(parts) + (
-        ". A working session is no worse for it: raise the thresholds to what is normal for this bot. Only a new "
+        ". A working session is no worse for it: where such folders are normal, raise the thresholds. Only a new "
         f"session starts small: baileys-tools reset --company {company} (needs the phone and a QR code)."
     )

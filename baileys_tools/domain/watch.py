@@ -14,6 +14,7 @@ from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.errors import ExitCode
+from baileys_tools.units import printable
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -34,7 +35,7 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired"),
+    *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired", "foreign-owner", "account-twice"),
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *("connection-lost", "process-down", "restart-burst", "backup-unreadable", "disk-low", "inodes-low"),
@@ -67,7 +68,8 @@ class Look(NamedTuple):
     says that it was once valid. `full_at` is when all files were last looked at, with their `size` (bytes), when the
     newest was written, and how many counted files even the emergency limits would leave (0: not too many).
     `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
-    time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished.
+    time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished. `login`
+    tells the linked device that creds.json was last seen to belong to (`Creds.login`).
     """
 
     stamp: Stamp
@@ -87,6 +89,7 @@ class Look(NamedTuple):
     observed_counted: int = -1
     connection: str = ""
     gone_since: int = 0
+    login: str = ""
 
     @property
     def counted(self) -> int:
@@ -160,6 +163,40 @@ def gone_finding(company: str, path: str, linked: bool) -> Finding:
         f"the session folder {path} is gone, {session}",
         "If that was on purpose, this ends by itself within a day. Else stop the bot, and then: "
         f"baileys-tools snapshots --company {word(company)}",
+    )
+
+
+def same_logins(looks: Mapping[str, Look]) -> dict[str, list[str]]:
+    """Given a look at each company, return by company the others whose creds.json belongs to the same device."""
+    logins = [look.login for look in looks.values() if look.login]
+    if len(set(logins)) == len(logins):
+        return {}  # as at nearly every minute
+    companies: dict[str, list[str]] = {}
+    for company, look in looks.items():
+        if look.login:
+            companies.setdefault(look.login, []).append(company)
+    return {
+        company: [other for other in those if other != company]
+        for those in companies.values()
+        if len(those) > 1
+        for company in those
+    }
+
+
+def account_twice(company: str, others: Sequence[str]) -> Finding:
+    """Given a company and the others that hold its login, return the finding."""
+    named = ", ".join(map(printable, others[:3])) + (
+        f" and {len(others) - 3} more" if len(others) > 3 else ""
+    )
+    whose = f"company {named} has" if len(others) == 1 else f"the companies {named} have"
+    return Finding(
+        "account-twice",
+        Severity.CRITICAL,
+        company,
+        f"{whose} the same login: bots that use both push each other out of it (440), and chats break",
+        "Stop all of these bots but one. Move the folder that is the copy out of the sessions path, or give it a login "
+        f"of its own: baileys-tools reset --company {word(company)}",
+        {"others": len(others)},
     )
 
 

@@ -56,11 +56,13 @@ def request(
     deadline: float = DEADLINE,
     limit: int = LARGEST_ANSWER,
     by_proxy: bool = False,
+    status_alone: bool = False,
 ) -> Answer:
     """Send one request and return the answer, whatever its status; a redirect is an answer like any other.
 
     `deadline` is in seconds for all of it, `limit` in bytes of the body. `by_proxy`: by way of the proxy that the
-    environment names for this address (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY), if any. Raises HttpError.
+    environment names for this address (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY), if any. `status_alone`: of a
+    success nothing but the status is waited for; some servers say 200 and never end their answer. Raises HttpError.
     """
     import httpcore
 
@@ -73,6 +75,8 @@ def request(
             _pool(url, clock, by_proxy=by_proxy) as pool,
             pool.stream(method, url, headers=list(sent.items()), content=body or b"") as response,
         ):
+            if status_alone and 200 <= response.status < 300:
+                return Answer(response.status, _named(response.headers), b"", False)
             content = bytearray()
             for piece in response.iter_stream():
                 content += piece

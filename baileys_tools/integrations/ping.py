@@ -35,7 +35,14 @@ def _ping(address: str, text: str, deadline: float) -> str:
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
         answer = request(
-            "POST", address, headers=headers, body=body, deadline=deadline, limit=MOST_READ, by_proxy=True
+            "POST",
+            address,
+            headers=headers,
+            body=body,
+            deadline=deadline,
+            limit=MOST_READ,
+            by_proxy=True,
+            status_alone=True,
         )
     except HttpError as error:
         return str(error)

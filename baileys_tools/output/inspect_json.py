@@ -100,4 +100,8 @@ def _snapshots(snapshots: Snapshots | None) -> dict[str, Any] | None:
 
 def _last_cleanup(inspection: Inspection) -> dict[str, Any] | None:
     last = inspection.elsewhere.last_cleanup
-    return None if last is None else {"at": timestamp(last.at), "removed": last.removed}
+    return (
+        None
+        if last is None
+        else {"at": timestamp(last.at), "removed": last.removed, "put_back": last.put_back}
+    )

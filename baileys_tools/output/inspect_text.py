@@ -62,8 +62,7 @@ def _folder(inspection: Inspection, seen: Inspected, style: Style) -> Iterator[s
     yield _item("disk", f"{format_size(space.free)} free of {format_size(space.size)}{files}")
     yield _item("snapshots", _snapshots(inspection.elsewhere.snapshots, inspection))
     if (last := inspection.elsewhere.last_cleanup) is not None:
-        removed = counted(last.removed, "file")
-        yield _item("cleanup", f"{format_age(inspection.now - last.at)} ago, {removed} removed")
+        yield _item("cleanup", f"{format_age(inspection.now - last.at)} ago, {last.words}")
 
 
 def _account(seen: Inspected) -> str:

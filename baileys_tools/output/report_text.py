@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from baileys_tools.domain.report import CompanyReport, FleetReport, Point
-from baileys_tools.domain.thresholds import LEVELS
-from baileys_tools.output.cleanup_text import LEVEL_COLOURS
-from baileys_tools.output.status_text import growth_text
+from baileys_tools.output.status_text import CONDITION_COLOURS, GROWTH_UNKNOWN, companies_text, growth_text
 from baileys_tools.output.terminal import Style
 from baileys_tools.units import counted, format_duration, printable
 
@@ -26,12 +25,12 @@ def report_text(report: FleetReport, style: Style) -> str:
     lines = [style.paint(f"Counted files over the last {length}", "bold"), ""]
     for company in report.companies:
         lines += _company(company, report, marks, style)
-    levels = [
-        f"{number} {level.value}" for level in reversed(LEVELS) if (number := report.status.at_level(level))
-    ]
-    lines.append(f"{counted(len(report.companies), 'company', 'companies')} ({', '.join(levels)})")
+    lines.append(companies_text(report.status, style))
     if report.status.trouble:
         lines.append(f"history is not known: {printable(report.status.trouble)}")
+    elif untold := [company for company in report.companies if company.status.growth is None]:
+        whose = "" if len(untold) == len(report.companies) else "of the others "
+        lines += wrap(f"Growth {whose}is {GROWTH_UNKNOWN}.", WIDTH)
     return "\n".join(lines)
 
 
@@ -40,23 +39,22 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     name = printable(one.id)
     name = name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 3] + "..."
     line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
-    level = "unreadable" if one.trouble else one.level.value
-    painted = style.paint(level, *LEVEL_COLOURS[one.level]) if not one.trouble else style.paint(level, "red")
+    state = one.condition.value
+    painted = style.paint(state, *CONDITION_COLOURS[one.condition])
     counts = [point.counted for point in company.curve] or [one.counted]
     yield (
-        f"{name:<{_LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(level))}"
+        f"{name:<{_LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(state))}"
         f"{min(counts):,}-{max(counts):,}"
     ).rstrip()
     cleanups = sum(drop.cleaned for drop in company.drops)
-    parts = [growth_text(one), counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
+    parts = [] if one.growth is None else [growth_text(one)]
+    parts += [counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
     if one.findings:
         parts.append(f"{one.findings[0].severity.value}: {one.findings[0].code}")
     yield from _wrapped("; ".join(parts))
 
 
 def _wrapped(text: str) -> list[str]:
-    from textwrap import wrap
-
     return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 

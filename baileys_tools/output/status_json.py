@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from baileys_tools.domain.findings import Finding
-from baileys_tools.domain.status import CompanyStatus, FleetStatus
+from baileys_tools.domain.status import CONDITIONS, CompanyStatus, FleetStatus
 from baileys_tools.domain.thresholds import LEVELS
 from baileys_tools.output.incidents_text import service_facts
 from baileys_tools.output.json_text import envelope, name_text, timestamp
@@ -35,6 +35,7 @@ def status_json(status: FleetStatus) -> str:
                 "files": sum(company.files for company in status.companies),
                 "counted_files": sum(company.counted for company in status.companies),
                 "levels": {level.value: status.at_level(level) for level in LEVELS},
+                "states": {one.value: status.conditions.get(one, 0) for one in CONDITIONS},
             },
         },
     )
@@ -45,6 +46,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
     return {
         "company": name_text(company.id),
         "path": name_text(company.path),
+        "state": company.condition.value,
         "level": company.level.value,
         "files": company.files,
         "counted_files": company.counted,
@@ -55,6 +57,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "last_activity": _stamp(company.last_activity),
         "last_cleanup": _stamp(company.cleaned.at if company.cleaned else None),
         "last_cleanup_removed": company.cleaned.removed if company.cleaned else None,
+        "last_cleanup_put_back": company.cleaned.put_back if company.cleaned else None,
         "last_snapshot": _stamp(company.last_snapshot),
         "growth_per_day": None if company.growth is None else round(company.growth, 2),
         "next_level": None

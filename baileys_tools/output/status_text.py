@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from textwrap import wrap
 from typing import NamedTuple
 
-from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.forecast import Forecast
-from baileys_tools.domain.status import CompanyStatus, FleetStatus
-from baileys_tools.domain.thresholds import LEVELS
+from baileys_tools.domain.status import CompanyStatus, Condition, FleetStatus
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.incidents_text import service_line
 from baileys_tools.output.terminal import Style
@@ -25,6 +24,15 @@ _SEVERITY_COLOURS = {
     Severity.WARNING: ("yellow",),
     Severity.CRITICAL: ("red",),
     Severity.EMERGENCY: ("red", "bold"),
+}
+
+
+GROWTH_UNKNOWN = "not known yet: it takes a day of history (monitor-once keeps it)"
+
+CONDITION_COLOURS = {
+    **{Condition(level.value): colours for level, colours in LEVEL_COLOURS.items()},
+    Condition.UNREADABLE: ("red", "bold"),
+    Condition.GONE: ("red", "bold"),
 }
 
 
@@ -46,9 +54,11 @@ def status_text(status: FleetStatus, style: Style, width: int | None = None) -> 
     lines = [style.paint(_row([column.title for column in columns], columns, widths), "bold")]
     for company, row in zip(status.companies, cells, strict=True):
         lines.append(_painted(_row(row, columns, widths), company, style))
-    lines += ["", _sums(status, style)]
+    lines += ["", _sums(status, style), *_next_step(status)]
     if status.trouble:
         lines += wrap(f"history is not known: {printable(status.trouble)}", width)
+    elif all(company.growth is None for company in status.companies):
+        lines.append(f"Growth is {GROWTH_UNKNOWN}.")
     if len(columns) < len(_columns_of(status)):
         lines.append("A wider terminal shows more, --company ID and --json all.")
     return "\n".join(lines)
@@ -69,6 +79,12 @@ def company_text(status: FleetStatus, style: Style) -> str:
 
 def _age(moment: datetime | None, now: datetime) -> str:
     return "-" if moment is None else format_age(now - moment)
+
+
+def _cleaned(company: CompanyStatus, now: datetime) -> str:
+    if company.cleaned is not None and company.cleaned.put_back:
+        return "undone"
+    return _age(company.cleaned and company.cleaned.at, now)
 
 
 def _next(company: CompanyStatus) -> str:
@@ -99,22 +115,25 @@ def _name(company: CompanyStatus) -> str:
 
 _COLUMNS = (
     _Column("COMPANY", 0, lambda one, now: _name(one)),
-    _Column("LEVEL", 0, lambda one, now: "unreadable" if one.trouble else one.level.value),
+    _Column("STATE", 0, lambda one, now: one.condition.value),
     _Column("COUNTED", 0, lambda one, now: f"{one.counted:,}", is_number=True),
     _Column("FILES", 1, lambda one, now: f"{one.files:,}", is_number=True),
     _Column("CREDS", 0, lambda one, now: _creds(one)),
     _Column("CONNECTION", 3, lambda one, now: one.connection or "-"),
     _Column("ACTIVE", 1, lambda one, now: _age(one.last_activity, now), is_number=True),
     _Column("NEXT LEVEL", 2, lambda one, now: _next(one)),
-    _Column("CLEANED", 4, lambda one, now: _age(one.cleaned and one.cleaned.at, now), is_number=True),
+    _Column("CLEANED", 4, lambda one, now: _cleaned(one, now), is_number=True),
     _Column("SNAPSHOT", 5, lambda one, now: _age(one.last_snapshot, now), is_number=True),
     _Column("KINDS", 6, lambda one, now: _kinds(one)),
 )
 
 
 def _columns_of(status: FleetStatus) -> Sequence[_Column]:
-    asked = any(company.connection for company in status.companies)
-    return [column for column in _COLUMNS if asked or column.title != "CONNECTION"]
+    known = {
+        "CONNECTION": any(company.connection for company in status.companies),
+        "NEXT LEVEL": any(company.growth is not None for company in status.companies),
+    }
+    return [column for column in _COLUMNS if known.get(column.title, True)]
 
 
 def _fitting(status: FleetStatus, width: int) -> list[_Column]:
@@ -159,13 +178,25 @@ def _rank(severity: Severity) -> int:
 
 
 def _sums(status: FleetStatus, style: Style) -> str:
-    levels = [
-        style.paint(f"{number} {level.value}", *LEVEL_COLOURS[level])
-        for level in reversed(LEVELS)
-        if (number := status.at_level(level))
-    ]
     files = sum(company.files for company in status.companies)
-    return f"{counted(len(status.companies), 'company', 'companies')} ({', '.join(levels)}), {counted(files, 'file')}"
+    return f"{companies_text(status, style)}, {counted(files, 'file')}"
+
+
+def companies_text(status: FleetStatus, style: Style) -> str:
+    """Given how all are, return how many there are and how many of them in which state."""
+    states = [
+        style.paint(f"{number} {condition.value}", *CONDITION_COLOURS[condition])
+        for condition, number in status.conditions.items()
+    ]
+    return f"{counted(len(status.companies), 'company', 'companies')} ({', '.join(states)})"
+
+
+def _next_step(status: FleetStatus) -> Iterator[str]:
+    """Yield what to type about the worst company, where one needs somebody today."""
+    first = status.companies[0]
+    if first.trouble or first.worst.rank >= Severity.CRITICAL.rank:
+        look = "snapshots" if first.is_gone else "inspect"
+        yield f"What to do first: baileys-tools {look} --company {word(first.id)}"
 
 
 # --- one company --------------------------------------------------------------------------------------------
@@ -178,7 +209,9 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.trouble:
         yield _item("trouble", style.paint(printable(company.trouble), "red"))
     guarded = f", {counted(company.guarded, 'guarded pre-key')} left out" if company.guarded else ""
-    yield _item("level", style.paint(company.level.value, *LEVEL_COLOURS[company.level]))
+    yield _item("state", style.paint(company.condition.value, *CONDITION_COLOURS[company.condition]))
+    if not company.trouble and not company.is_gone:
+        yield _item("level", style.paint(company.level.value, *LEVEL_COLOURS[company.level]))
     yield _item("files", f"{company.files:,}, of which {company.counted:,} count{guarded}")
     for line_number, line in enumerate(_kind_lines(company)):
         yield _item("kinds" if line_number == 0 else "", line)
@@ -188,7 +221,7 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.service is not None:
         yield _item("30 days", service_line(company.service))
     yield _item("active", _ago(company.last_activity, now, "not known"))
-    removed = f", {counted(company.cleaned.removed, 'file')} removed" if company.cleaned else ""
+    removed = f", {company.cleaned.words}" if company.cleaned else ""
     yield _item(
         "cleaned",
         _ago(company.cleaned.at if company.cleaned else None, now, "not that this tool knows") + removed,
@@ -209,7 +242,7 @@ def _kind_lines(company: CompanyStatus) -> list[str]:
 def growth_text(company: CompanyStatus) -> str:
     """Given a company, return how fast it grows and what comes of it, in words."""
     if company.growth is None:
-        return "not known yet: it takes a day of history (monitor-once keeps it)"
+        return GROWTH_UNKNOWN
     if company.growth < 0.05:
         return "none"
     text = f"{company.growth:.1f} counted files a day"

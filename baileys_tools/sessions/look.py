@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from stat import S_ISDIR
 
 from baileys_tools.domain.folder import FolderFacts
+from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.watch import Stamp
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.scan import scan_names
@@ -15,6 +18,8 @@ CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on: within one step a second change shows nowhere."""
 
 CREDS = "creds.json"
+FEW_FILES = 20
+"""Files that are asked whose they are, before all are."""
 
 
 def stamp_of(root: int, company: Company) -> Stamp | None:
@@ -42,6 +47,30 @@ def list_folder(folder: int, stamp: Stamp) -> tuple[FolderFacts, bool]:
     looked_at = time.time_ns()
     newest = max(stamp.folder_mtime, stamp.creds_mtime)
     return scan_names(folder), looked_at - newest > CLOCK_STEP_NS
+
+
+def foreign_creds(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
+    """Given a folder's handle and listing, return the stats of all its key files if creds.json is another user's.
+
+    Nothing where it is not. Of the other files a few are asked first, and only where creds.json is not the folder
+    owner's: a bot may well run as somebody else than who made its folder. Raises OSError.
+    """
+    creds = facts.stats.get(CREDS)
+    if not isinstance(creds, os.stat_result) or creds.st_uid == os.fstat(folder).st_uid:
+        return {}
+    names = [name for kind in facts.names if kind is not Kind.UNKNOWN for name in facts.of(kind)]
+    few = _stat_all(folder, names[:FEW_FILES]).values()
+    if sum(one.st_uid != creds.st_uid for one in few) * 2 <= len(few):
+        return {}
+    return _stat_all(folder, names)
+
+
+def _stat_all(folder: int, names: Iterable[str]) -> dict[str, os.stat_result]:
+    found = {}
+    for name in names:
+        with suppress(FileNotFoundError):
+            found[name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return found
 
 
 def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:

@@ -181,7 +181,8 @@ class Repository:
             f"no snapshot {wanted} of company {company} in {self.path}",
             f"baileys-tools snapshots --company {company} lists those that are there."
             if found
-            else "There is no snapshot of this company.",
+            else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "
+            f"takes them in. None, and the session is lost? baileys-tools reset --company {company} links it anew.",
             exit_code=ExitCode.NOT_FOUND,
         )
 

@@ -15,6 +15,8 @@ from baileys_tools.state.database import from_seconds, to_seconds
 ALERTS = "alerts.told"
 PRINTED = "printed.told"
 """What `monitor-once --quiet` printed, which cron mails."""
+TROUBLE = "trouble.told"
+"""The same of what it could not do, such as write its metrics."""
 _NANOSECONDS = 1_000_000_000
 
 

@@ -17,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.domain.forecast import Forecast
 from baileys_tools.domain.report import (
     CompanyReport,
     Drop,
@@ -105,6 +106,31 @@ def test_between_a_phone_and_a_desk_nothing_scrolls_sideways(
     assert driver.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table), (
         "a box that scrolls by itself cannot be reached by keyboard"
     )
+
+
+def test_on_a_desk_a_badge_does_not_break_at_each_hyphen(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    report = large(3)
+    codes = ("pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin")
+    companies = []
+    for one, code in zip(report.companies, codes, strict=True):
+        status = one.status._replace(
+            files=10_250,
+            trouble="permission denied",
+            connection="disconnected",
+            forecast=Forecast(Level.DANGER, 186, timedelta(hours=47)),
+            findings=[one.status.findings[0]._replace(code=code)],
+        )
+        companies.append(one._replace(status=status))
+    page = tmp_path / "report.html"
+    page.write_text(report_page(report._replace(companies=companies)))
+    show(driver, page, width=1280)
+    lines = driver.execute_script(
+        "return [...document.querySelectorAll('#fleet .code')].map("
+        "badge => Math.round(badge.clientHeight / parseFloat(getComputedStyle(badge).lineHeight)))"
+    )
+    assert lines == [1, 2, 2]
+    table = driver.find_element(By.CSS_SELECTOR, ".table")
+    assert driver.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table)
 
 
 def test_axe_would_find_a_fault(driver: webdriver.Chrome, page: Path) -> None:

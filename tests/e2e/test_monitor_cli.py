@@ -188,6 +188,63 @@ def test_creds_that_the_bot_may_no_longer_read_are_an_emergency_and_over_within_
     assert found() == {}
 
 
+def test_a_login_in_two_folders_is_critical_in_both_until_one_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    full_folder(root, "3", 20)
+    assert watch(root)["worst"] == "notice"
+    subprocess.run(["cp", "-a", root / "company_1", root / "company_2"], check=True)
+    for _ in range(2):
+        first, second, third = watch(root)["companies"]
+        assert codes(first) == codes(second) == {"account-twice": "critical"}
+        assert codes(third) == {}
+    (found,) = [one for one in second["findings"] if one["code"] == "account-twice"]
+    assert "company 1 has the same login" in found["message"]
+    assert codes(watch(root, "--company", "1")["companies"][0]) == {"account-twice": "critical"}
+    for command in ("status", "inspect"):
+        shown = run_cli(command, "--company", "1", "--sessions", root).stdout
+        assert "account-twice" in shown, command
+        assert "919585510685" not in shown, command
+    (root / "company_2").rename(tmp_path / "copy")
+    assert codes(watch(root)["companies"][0]) == {}
+
+
+def test_creds_that_a_restore_by_hand_has_left_to_root_are_critical_within_one_pass(tmp_path: Path) -> None:
+    require_root()
+    folder = full_folder(tmp_path, "1", 20)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1234, 1234)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+    os.chown(folder / "creds.json", 0, 0)
+    found = watch(tmp_path)["companies"][0]
+    assert codes(found) == {"foreign-owner": "critical"}
+    inspected = json.loads(run_cli("inspect", "--json", "--sessions", tmp_path, "--company", "1").stdout)[
+        "findings"
+    ]
+    (deep,) = [one for one in inspected if one["code"] == "foreign-owner"]
+    (cheap,) = [one for one in found["findings"] if one["code"] == "foreign-owner"]
+    assert deep["message"] == cheap["message"]
+    os.chown(folder / "creds.json", 1234, 1234)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+    # A container whose bot runs as root in a folder that the host's user made.
+    for path in folder.iterdir():
+        os.chown(path, 0, 0)
+    assert codes(watch(tmp_path)["companies"][0]) == {}
+
+
+def test_another_spelling_of_the_path_forgets_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "sessions"
+    full_folder(root, "1", 20)
+    gone = full_folder(root, "2", 20)
+    (tmp_path / "link").symlink_to(root)
+    watch(root)
+    for spelling in (tmp_path / "link", root, root / ".." / "sessions"):
+        assert not watch(spelling)["companies"][0]["listed"], spelling
+    shutil.rmtree(gone)
+    assert codes(watch(tmp_path / "link")["companies"][1]) == {"folder-gone": "critical"}
+    assert codes(watch(root)["companies"][1]) == {"folder-gone": "critical"}
+
+
 def test_other_rules_are_applied_at_once_to_folders_that_stand_still(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 100)
     assert watch(tmp_path)["worst"] == "notice"
@@ -455,6 +512,17 @@ def test_nagios_has_one_line_with_perfdata_and_unknown_for_what_could_not_be_loo
     assert (broken.returncode, broken.stdout.split(" - ")[0]) == (3, "UNKNOWN")
 
 
+@pytest.mark.parametrize(
+    "mistake", [["--jsno"], ["--json"], ["--company"], ["--config", "/nowhere.yaml"], ["1001"]], ids=" ".join
+)
+def test_a_mistake_on_the_command_line_is_unknown_to_nagios(tmp_path: Path, mistake: list[str]) -> None:
+    full_folder(tmp_path, "1", 20)
+    run = run_cli("monitor-once", "--sessions", tmp_path, "--nagios", *mistake)
+    assert (run.returncode, run.stdout[:10]) == (3, "UNKNOWN - ")
+    assert len(run.stdout.splitlines()) == 1
+    assert run_cli("monitor-once", "--sessions", tmp_path, "--jsno").returncode == 2
+
+
 def test_an_internal_error_is_unknown_to_nagios_and_no_warning(tmp_path: Path) -> None:
     crash = (
         "import baileys_tools.commands.monitor as monitor; from baileys_tools.cli import main\n"
@@ -502,6 +570,24 @@ def test_the_metrics_pass_promtool_and_can_be_read_by_everybody(tmp_path: Path) 
         [promtool, "check", "metrics"], input="bad-name 1\n", capture_output=True, text=True, check=False
     )
     assert bad.returncode != 0
+
+
+def test_cron_mails_once_an_hour_that_the_metrics_cannot_be_written(tmp_path: Path) -> None:
+    full_folder(tmp_path / "sessions", "1", 20)
+    words = (
+        "monitor-once",
+        "-q",
+        "--sessions",
+        tmp_path / "sessions",
+        "--textfile",
+        tmp_path / "no/bots.prom",
+    )
+    said = [run_cli(*words).stderr for _ in range(3)]
+    assert "the metrics file" in said[0]
+    assert said[1:] == ["", ""]
+    other = run_cli(*words[:-1], tmp_path / "nor-here/bots.prom").stderr
+    assert "nor-here" in other, "what is new is said at once"
+    assert "the metrics file" in run_cli("monitor-once", *words[2:]).stderr, "who looks is told"
 
 
 def test_a_metrics_file_that_cannot_be_written_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -595,6 +681,17 @@ def test_auto_cleanup_cleans_at_emergency_level_and_not_again_within_half_an_hou
     result = watch(tmp_path, env={"AUTO_CLEANUP": "true"})
     assert result["cleaned"] == []
     assert result["companies"][0]["level"] == "emergency"
+
+
+def test_of_an_automatic_cleanup_only_its_end_is_told(tmp_path: Path) -> None:
+    full_folder(tmp_path, "1", 185)
+    with answering(lambda request: Reply({})) as server:
+        watch(tmp_path, env={"AUTO_CLEANUP": "true", "NOTIFICATION_WEBHOOK": f"{server.url}/hook"})
+        (request,) = server.requests
+    told = [one["code"] for one in request.json["alerts"]]
+    assert "trigger-cleaned" in told
+    assert "trigger-begins" not in told
+    assert "begins" not in request.json["text"]
 
 
 # --- telling others -----------------------------------------------------------------------------------------

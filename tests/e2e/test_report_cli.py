@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -28,6 +29,29 @@ def test_in_the_terminal_each_company_has_a_curve(place: Path) -> None:
     assert "151 warning" in curve
     assert "6.0 counted files a day: reaches 170 in 3 days (critical); 1 cleanup; 1" in shown.stdout
     assert PHONE not in shown.stdout
+
+
+def test_a_company_without_creds_is_healthy_nowhere(place: Path) -> None:
+    shown = run_cli("report", env=environment(place)).stdout
+    (row,) = [line for line in shown.splitlines() if line.startswith("2001 ")]
+    assert "emergency" in row
+    assert "healthy" not in row
+    page = run_cli("report", "--html", "-", env=environment(place)).stdout
+    (line,) = [line for line in page.splitlines() if line.startswith("<tr>") and ">2001</a>" in line]
+    assert "healthy" not in line
+    tiles = page[page.index('class="tiles"') : page.index("</ul>")]
+    assert '<b>1</b><span class="level emergency">emergency</span>' in tiles
+    document = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
+    assert {one["id"]: one["state"] for one in document["companies"]}["2001"] == "emergency"
+
+
+def test_that_history_is_too_short_is_said_once(place: Path) -> None:
+    shown = run_cli("report", env=environment(place)).stdout
+    assert shown.count("not known yet") == 1
+    table = run_cli("status", env=environment(place) | {"BAILEYS_TOOLS_STATE_DIR": str(place / "new")}).stdout
+    assert table.count("not known yet") == 1
+    assert "NEXT LEVEL" not in table
+    assert "?" not in table
 
 
 def test_a_terminal_without_such_signs_gets_plain_ones(place: Path) -> None:

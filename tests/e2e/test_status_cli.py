@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,7 +65,9 @@ def test_all_companies_stand_in_one_table_the_worst_first(place: Path) -> None:
     assert "EMPTY" in lines[1]
     assert "danger" in lines[2]
     assert "150 in 8d" in lines[3]
-    assert lines[5] == "3 companies (1 danger, 2 healthy), 321 files"
+    assert lines[1].split()[1] == "emergency", "a folder with an empty creds.json is not healthy"
+    assert lines[5] == "3 companies (1 danger, 1 emergency, 1 warning), 321 files"
+    assert lines[6] == "What to do first: baileys-tools inspect --company 1003"
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in shown.stdout
 
@@ -92,6 +95,40 @@ def test_cleanups_and_snapshots_show_with_their_age(place: Path) -> None:
     assert document["totals"]["levels"]["danger"] == 0
 
 
+def test_a_cleanup_that_was_undone_is_not_held_against_the_folder(place: Path) -> None:
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert "cleanups-remove-little" in run("inspect", place, "--company", "1002").stdout
+    assert run("undo", place, "--company", "1002").returncode == 0
+    alone = run("status", place, "--company", "1002").stdout
+    assert "0 files removed, and undo has put 40 back since" in " ".join(alone.split())
+    inspected = run("inspect", place, "--company", "1002").stdout
+    assert "undo has put 40 back since" in " ".join(inspected.split())
+    assert "cleanups-remove-little" not in inspected, "there is all to take that was there before"
+    wide = run("status", place, columns="160").stdout
+    (row,) = [line for line in wide.splitlines() if line.startswith("1002")]
+    assert "undone" in row
+    document = checked_json(run("status", place, "--json").stdout, "status")
+    assert {one["company"]: one["last_cleanup_put_back"] for one in document["companies"]}["1002"] == 40
+    assert run("cleanup", place, "--company", "1002").returncode == 0
+    assert "undo has put" not in run("status", place, "--company", "1002").stdout
+
+
+def test_without_a_snapshot_a_lost_session_leads_to_the_way_out_and_in_no_circle(place: Path) -> None:
+    run("backup", place)
+    shown = " ".join(run("inspect", place, "--company", "1003").stdout.split())
+    assert "Take one" not in shown
+    assert "Mend that" not in shown
+    assert shown.count("backup --import DIR") == 2, "in backup-failed and in snapshot-missing"
+    assert "baileys-tools reset --company 1003" in shown
+    refused = run("restore", place, "--company", "1003", "--dry-run")
+    assert refused.returncode == 10
+    assert "baileys-tools backup --import DIR" in refused.stderr
+    assert "baileys-tools reset --company 1003" in refused.stderr
+    alone = " ".join(run("status", place, "--company", "1003").stdout.split())
+    assert "Take one" not in alone
+
+
 def test_one_company_is_shown_at_length(place: Path) -> None:
     shown = run("status", place, "--company", "1003")
     assert shown.returncode == 0
@@ -102,6 +139,20 @@ def test_one_company_is_shown_at_length(place: Path) -> None:
         "6.0 counted files a day: reaches 150 in 8 days (warning)"
         in run("status", place, "--company", "1001").stdout
     )
+
+
+def test_a_company_that_has_vanished_is_still_listed(place: Path) -> None:
+    run("monitor-once", place)
+    shutil.rmtree(place / "sessions" / "company_1001")
+    shown = run("status", place)
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("1001")]
+    assert row.split()[1] == "gone"
+    assert "(1 gone, 1 danger, 1 emergency)" in shown.stdout
+    alone = run("status", place, "--company", "1001")
+    assert (alone.returncode, "[folder-gone]" in alone.stdout) == (0, True)
+    document = checked_json(run("status", place, "--json").stdout, "status")
+    assert document["totals"]["states"]["gone"] == 1
+    assert next(one["state"] for one in document["companies"] if one["company"] == "1001") == "gone"
 
 
 def test_status_changes_nothing_in_the_folders(place: Path) -> None:

@@ -10,7 +10,6 @@ writes the golden log anew: read its diff line by line.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from baileys_tools.domain.health_surroundings import Space
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State, open_state
 from tests.servers import Reply, Request, answering
-from tests.support import company_folder, creds, write_key
+from tests.support import company_folder, write_key
 
 GOLDEN = Path(__file__).parent / "alert_week.txt"
 START = datetime(2026, 1, 12, tzinfo=UTC)  # a Monday
@@ -57,6 +56,7 @@ class Week:
             )
             write_key(folder, "pre-key-10000.json", timedelta(hours=1), now=START)
             self.settle(company)
+        self.whole = (self.folder(DESK) / "creds.json").read_text()
 
     def settle(self, company: str) -> None:
         """Give the folder the time of the simulated clock."""
@@ -87,7 +87,6 @@ class Week:
 
     def live(self, minute: int) -> None:
         """Let happen what happens in this minute."""
-        whole = json.dumps(creds(nextPreKeyId=10_001, firstUnuploadedPreKeyId=10_001))
         # Tuesday: the shop's folder grows by a file every six minutes, until trigger cleans it.
         if at(1, 6) <= minute < at(1, 11) and minute % 6 == 0:
             self.new_pre_key(SHOP)
@@ -97,7 +96,7 @@ class Week:
         if minute == at(4, 3):
             self.write_creds(DESK, "")
         if minute == at(4, 3, 40):
-            self.write_creds(DESK, whole)
+            self.write_creds(DESK, self.whole)
         # Saturday: the disk fills up in the course of an hour, and is tidied at half past eight.
         if at(5, 17) <= minute < at(5, 20, 30):
             self.free = max(0, 640_000_000 - (minute - at(5, 17)) * 10_000_000)

@@ -24,10 +24,11 @@ from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.finding_codes import CODES
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
-from baileys_tools.domain.health_surroundings import LastCleanup, Snapshots
+from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.inspected import Broken, Elsewhere
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.domain.status import Cleaned
 from baileys_tools.sessions.inspection import DELAYS as PATIENT
 from baileys_tools.sessions.inspection import inspect_folder
 from baileys_tools.sessions.locks import company_lock
@@ -221,7 +222,7 @@ CASES = [
     Case(
         "cleanups-remove-little",
         N,
-        steps(add_sessions(150), lambda w: w.surround(last_cleanup=LastCleanup(NOW, 4))),
+        steps(add_sessions(150), lambda w: w.surround(last_cleanup=Cleaned(NOW, 4))),
     ),
     Case("folder-large", W, lambda w: os.truncate(w.first("session-*"), 151_000_000)),
     Case("pre-key-last-missing", N, lambda w: w.change_creds(nextPreKeyId=40_000)),

@@ -22,7 +22,17 @@ from baileys_tools.domain.message import Message, Sent
 from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER, parse_retry_after
 from baileys_tools.integrations.notify.delivery import ALERT_SECONDS, Channel, deliver
 from baileys_tools.integrations.notify.telegram import LONGEST_TEXT
-from tests.servers import HOSTILE, Reply, Request, answering, floods, free_url, speaking
+from tests.servers import (
+    HOSTILE,
+    Reply,
+    Request,
+    answering,
+    drips_body,
+    floods,
+    free_url,
+    hangs_up,
+    speaking,
+)
 
 TOKEN = "123456:AAcanary0telegram0canary0telegram00"
 CHAT = "-1009876543210"
@@ -152,14 +162,29 @@ def test_a_hostile_server_ends_in_words_within_the_deadline(
     with speaking(talk) as url:
         sent = send(kind, url, PATIENCE[kind])
     assert time.monotonic() - started < PATIENCE[kind] + GRACE
-    # A flood behind a 200 was understood and taken: what follows is not read.
-    assert bool(sent.trouble) != (talk is floods and kind != "apprise")
+    # What says 200 has taken the message: what follows is not waited for.
+    is_taken = talk in (floods, drips_body, hangs_up) and kind != "apprise"
+    assert bool(sent.trouble) != is_taken
+
+
+@pytest.mark.parametrize("kind", ["webhook", "telegram"])
+def test_an_answer_that_says_yes_and_never_ends_is_a_yes_at_once(kind: str) -> None:
+    def keeps_open(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        over.wait(20)
+
+    started = time.monotonic()
+    with speaking(keeps_open) as url:
+        sent = send(kind, url, PATIENCE[kind])
+    assert not sent.trouble
+    assert time.monotonic() - started < PATIENCE[kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_drip_of_a_byte_a_second_is_no_way_around_the_deadline(kind: str) -> None:
     def drips(connection: socket.socket, over: threading.Event) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\n")
         while not over.wait(1):
             connection.sendall(b"a")
 
@@ -400,8 +425,6 @@ def test_json_of_a_message_is_plain_ascii() -> None:
 def test_the_drip_catches_a_careless_client() -> None:
     """One whose time limit is for each read: else a green run above would mean nothing."""
     import httpx
-
-    from tests.servers import drips_body
 
     done = threading.Event()
 

@@ -80,6 +80,30 @@ def test_a_bot_that_may_come_back_by_itself_is_told_at_the_second_check(
     assert heard == told
 
 
+@pytest.mark.parametrize(
+    ("code", "letter", "hours"),
+    [
+        ("folder-gone", "c", [0, 0.5, 1, 2, 4, 8, 16]),
+        ("no-companies", "e", [0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 56, 80]),
+        ("folder-gone", "w", [0, 1, 2, 4, 8, 16]),
+    ],
+)
+def test_what_may_have_been_meant_is_told_ever_more_seldom(
+    code: str, letter: str, hours: list[float]
+) -> None:
+    states: dict[Key, AlertState] = {}
+    looked_at = LookedAt(frozenset({code}))
+    end = 24 if code == "folder-gone" else 90
+    told = []
+    for quarter in range(end * 4):
+        decisions = decide(states, [finding(letter, code)], looked_at, RULES, START + quarter * 15 * MINUTE)
+        states = dict(decisions.states)
+        told += [quarter / 4 for _ in decisions.alerts]
+    assert told == hours
+    after = decide(states, [], looked_at, RULES, START + end * 60 * MINUTE)
+    assert [alert.why for alert in after.alerts] == [Why.OVER]
+
+
 TIMELINES = [
     # appears, is over
     ("..ww..", ["2 appeared warning", "4 over warning 2m"]),

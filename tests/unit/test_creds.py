@@ -27,7 +27,20 @@ def test_the_account_and_its_counters_are_read() -> None:
         next_pre_key_id=813,
         first_unuploaded_pre_key_id=812,
         paired=True,
+        registration_id=117,
     )
+
+
+def test_a_login_is_one_device_with_one_identity() -> None:
+    one = parsed()
+    assert one.login == parsed(nextPreKeyId=900).login != ""
+    for change in (
+        {"me": {"id": "919585510685:18@s.whatsapp.net"}},
+        {"registrationId": 118},
+        {"me": {"id": "919585510686:17@s.whatsapp.net"}},
+    ):
+        assert parsed(**change).login != one.login
+    assert parsed(account=None).login == parsed(me={"id": "919585510685@s.whatsapp.net"}).login == ""
 
 
 def test_no_secret_is_kept() -> None:

@@ -61,7 +61,7 @@ def actions() -> Iterator[str]:
 SUBCOMMANDS = {
     "config": ("show", "check", "init"),
     "notify": ("test",),
-    "cron": ("show", "status", "install"),
+    "cron": ("show", "status", "install", "remove"),
 }
 TOLD = sorted(
     {

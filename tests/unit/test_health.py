@@ -353,3 +353,15 @@ def test_the_age_table_counts_each_file_once_and_a_future_file_as_new():
     assert (row.kind, row.files, row.size) == (Kind.SESSION, 13, 26)
     assert row.by_age == (3, 2, 2, 2, 2, 2)
     assert (row.newest, row.oldest) == (timedelta(), timedelta(days=400))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([], "missing, and no other file is there:"), (["session-1.0.json"], "missing, beside 1 other file:")],
+)
+def test_what_else_is_left_of_a_session_is_said(names, said):
+    facts = listing(names, CredsProblem.MISSING)
+    (found,) = [
+        one for one in cheap_findings("1", facts, HealthRules(), NOW, was_linked=True) if "creds" in one.code
+    ]
+    assert said in found.message

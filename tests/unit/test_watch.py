@@ -32,6 +32,7 @@ from baileys_tools.domain.watch import (
     is_worth_history,
     news_among,
     said_key,
+    same_logins,
     to_plain,
 )
 from baileys_tools.output.monitor_text import monitor_text, news_text
@@ -82,6 +83,7 @@ looks = st.builds(
     observed_counted=st.integers(-1, 10**6),
     connection=st.text(),
     gone_since=numbers,
+    login=st.text(),
 )
 
 
@@ -156,6 +158,22 @@ def test_what_a_pass_looks_for_is_what_its_rules_can_give() -> None:
     }
     never_alert = {code for code in given_there if CODES[code].worst == "notice"}
     assert given_there - never_alert == MONITOR_CODES
+
+
+def test_companies_with_one_login_are_told_from_those_with_their_own() -> None:
+    looks = {
+        company: LOOK._replace(login=login)
+        for company, login in {
+            "1": "49:1:7",
+            "2": "49:2:7",
+            "3": "49:1:7",
+            "4": "",
+            "5": "",
+            "6": "49:1:8",
+        }.items()
+    }
+    assert same_logins(looks) == {"1": ["3"], "3": ["1"]}
+    assert same_logins({}) == {}
 
 
 # --- starting -----------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_what_is_left_out_is_said_and_adds_up(severities, height):
     if len(companies) == 1:
         return
     text = "\n".join(watch_lines(view(companies), Style(), 100, height))
-    shown = len(re.findall(r"^\d+ +healthy", text, re.MULTILINE))
+    shown = len(re.findall(r"^\d+ +(?:healthy|warning|critical|emergency) +\d", text, re.MULTILINE))
     left_out = re.search(r"and (\d+) more compan", text)
     assert shown + int(left_out[1] if left_out else 0) == len(companies)
     told = len(re.findall(r"^(?:warning|critical|emergency) +\d+  code", text, re.MULTILINE))

@@ -36,6 +36,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> 
                 deadline=max(0.1, end - time.monotonic()),
                 limit=MOST_READ,
                 by_proxy=True,
+                status_alone=True,
             )
         except HttpError as error:
             return Sent(str(error)), None

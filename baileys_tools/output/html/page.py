@@ -17,8 +17,7 @@ from typing import Any
 
 from baileys_tools import __version__
 from baileys_tools.domain.report import CompanyReport, FleetReport, Point, thinned, without_numbers
-from baileys_tools.domain.status import CompanyStatus
-from baileys_tools.domain.thresholds import LEVELS
+from baileys_tools.domain.status import CONDITIONS, CompanyStatus
 from baileys_tools.output.json_text import name_text
 from baileys_tools.output.status_text import growth_text
 from baileys_tools.units import counted, format_age
@@ -108,7 +107,7 @@ def _subtitle(report: FleetReport) -> str:
 
 _HEADS = (
     ("Company", "", True),
-    ("Level", "", True),
+    ("State", "", True),
     ("Worst finding", "", True),
     ("Counted", "n", True),
     ("Files", "n m", True),
@@ -127,9 +126,8 @@ def _overview(report: FleetReport) -> Iterator[str]:
     yield '<section id="overview" aria-labelledby="overview-name" tabindex="-1">'
     yield '<h2 id="overview-name">Overview</h2>'
     yield '<ul class="tiles">'
-    for level in reversed(LEVELS):
-        if number := status.at_level(level):
-            yield f'<li><b>{number:,}</b><span class="level {level.value}">{level.value}</span></li>'
+    for state, number in status.conditions.items():
+        yield f'<li><b>{number:,}</b><span class="level {state.value}">{state.value}</span></li>'
     yield "</ul>"
     yield (
         '<label class="find">Show only companies with <input id="filter" type="search" autocomplete="off"></label>'
@@ -147,13 +145,13 @@ def _overview(report: FleetReport) -> Iterator[str]:
 
 def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     one, now = company.status, report.status.now
-    level = "unreadable" if one.trouble else one.level.value
-    rank = len(LEVELS) if one.trouble else LEVELS.index(one.level)
+    state = one.condition.value
+    rank = CONDITIONS.index(one.condition)
     creds = "ok" if one.creds == "valid" else one.creds
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
-        f'<td data-sort="{rank}"><span class="level {level}">{level}</span></td>',
+        f'<td data-sort="{rank}"><span class="level {state}">{state}</span></td>',
         _finding_cell(one),
         _cell(f"{one.counted:,}", "n", str(one.counted)),
         _cell(f"{one.files:,}", "n m", str(one.files)),
@@ -246,7 +244,7 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
     one = company.status
     return {
         "id": _text(one.id),
-        "level": "unreadable" if one.trouble else one.level.value,
+        "state": one.condition.value,
         "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
         "findings": [
@@ -307,7 +305,7 @@ def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:
     if one.connection:
         yield "Connection", one.connection
     yield "Last activity", _ago(one.last_activity, now)
-    removed = f", {counted(one.cleaned.removed, 'file')} removed" if one.cleaned else ""
+    removed = f", {one.cleaned.words}" if one.cleaned else ""
     yield "Last cleanup", _ago(one.cleaned.at if one.cleaned else None, now) + removed
     yield "Last good snapshot", _ago(one.last_snapshot, now)
     yield "Growth", growth_text(one)

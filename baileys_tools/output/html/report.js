@@ -233,7 +233,7 @@
     const company = data.companies[index], name = "company-" + index;
     const last = company.snapshots[company.snapshots.length - 1];
     return make("section", { class: "company", id: name, "aria-labelledby": name + "-name" },
-      make("h2", { id: name + "-name", tabindex: "-1" }, "Company " + company.id + " ", make("span", { class: "level " + company.level }, company.level)),
+      make("h2", { id: name + "-name", tabindex: "-1" }, "Company " + company.id + " ", make("span", { class: "level " + company.state }, company.state)),
       make("p", { class: "back" }, make("a", { href: "#overview" }, "Back to the overview")),
       facts(company),
       make("h3", {}, "Findings and what to do"), findings(company),
