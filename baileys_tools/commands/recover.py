@@ -237,27 +237,14 @@ def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
     """Whether there is a snapshot of the session in this folder, and not of one that was reset since."""
     if settings.backup.path is None or not os.path.isdir(settings.backup.path):
         return False
-    from baileys_tools.commands.restore import BEFORE_TAG
+    from baileys_tools.commands.restore import snapshots_of_this_session
     from baileys_tools.snapshots.repository import Repository
 
-    since = _last_reset(root, company)
     try:
         with Repository(settings.backup.path) as repository:
-            found = [info for info in repository.snapshots(company.id) if not info.damaged]
+            return bool(snapshots_of_this_session(repository, root, company))
     except (BaileysToolsError, OSError):
         return False
-    # What a reset or a rollback has kept of the folder before it is never restored by itself.
-    return any(since is None or (info.taken_at > since and info.tag != BEFORE_TAG) for info in found)
-
-
-def _last_reset(root: Root, company: Company) -> datetime | None:
-    from baileys_tools.sessions.resets import last_reset
-
-    try:
-        with root.open(company) as folder:
-            return last_reset(folder)
-    except OSError:
-        return None
 
 
 # --- climbing -----------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_fo
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
+from baileys_tools.sessions.resets import last_reset
 from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
 from baileys_tools.snapshots.archive import DamagedSnapshot
@@ -161,6 +162,20 @@ def _find(repository: Repository, company: str, wanted: str) -> SnapshotInfo:
         if chosen:
             return chosen[-1]
     return repository.find(company, wanted)
+
+
+def snapshots_of_this_session(repository: Repository, root: Root, company: Company) -> list[SnapshotInfo]:
+    """Return the whole snapshots of the session in a folder, and none of one that was reset since. Raises OSError.
+
+    What a reset or a rollback has kept of the folder before it is never restored by itself.
+    """
+    whole = [info for info in repository.snapshots(company.id) if not info.damaged]
+    try:
+        with root.open(company) as folder:
+            since = last_reset(folder)
+    except OSError:
+        since = None
+    return [info for info in whole if since is None or (info.taken_at > since and info.tag != BEFORE_TAG)]
 
 
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -13,7 +15,9 @@ import pytest
 
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.domain.cron import JOBS
+from fixtures.lay import lay
 from tests.cronhost import CronHost
+from tests.servers import Reply, answering
 from tests.support import COMMAND, company_folder, missing, run_cli
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +142,43 @@ def test_a_time_for_cron_as_a_calendar_for_systemd(time: str, calendars: list[st
     assert on_calendar(parse_schedule(time)) == calendars
     if shutil.which("systemd-analyze"):
         subprocess.run(["systemd-analyze", "calendar", *calendars], check=True, capture_output=True)
+
+
+def lines_of_cron(env: Mapping[str, str]) -> list[str]:
+    """What cron hands to the shell for each line that would be installed."""
+    shown = run_cli("cron", "show", env=env).stdout.splitlines()
+    return [line.split(None, 5)[5].replace("\\%", "%") for line in shown if not line.startswith("#")]
+
+
+def test_on_a_healthy_host_every_line_is_silent_and_tells_nobody(tmp_path: Path, own_home: Path) -> None:
+    """As the quick start sets it up, in cron's bare environment: healthy bots, and one that nobody has paired yet."""
+    sessions = tmp_path / "50% sessions"
+    for fixture in ("healthy-v6", "fresh-v7", "bloated-v6"):
+        for company in lay(fixture, tmp_path / fixture, datetime.now(UTC)).iterdir():
+            shutil.copytree(company, sessions / company.name)
+    (sessions / "company_7001").mkdir()
+    with answering(lambda request: Reply({})) as server:
+        (own_home / "webhook").write_text(server.url)
+        (own_home / "webhook").chmod(0o600)
+        env = {
+            "BAILEYS_SESSIONS_PATH": str(sessions),
+            "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"),
+            "NOTIFICATION_WEBHOOK_FILE": str(own_home / "webhook"),
+        }
+        for command in ("backup", "cleanup"):
+            done = run_cli(command, env=env)
+            assert done.returncode == 0, done.stdout + done.stderr
+        lines = lines_of_cron(env)
+        assert len(lines) == len(JOBS)
+        bare = {"HOME": str(own_home), "LOGNAME": "bot", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+        for line in lines * 2:
+            job, _, sink = line.partition(" 2>&1 |")
+            assert sink, "what a job has to say goes to the log"
+            done = subprocess.run(
+                ["/bin/sh", "-c", job], env=bare, cwd=own_home, capture_output=True, text=True, check=False
+            )
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), job
+        assert server.requests == []
 
 
 @pytest.mark.root
