@@ -54,6 +54,7 @@ class Asked(NamedTuple):
     connections: Mapping[str, Connection] = {}
     findings: Mapping[str, Sequence[Finding]] = {}
     unknown: frozenset[Key] = frozenset()
+    running: Mapping[str, bool | None] = {}
 
 
 def look_once(
@@ -88,7 +89,8 @@ def look_once(
             *look.findings,
             *timely_findings(company, look, stored, rules, now),
         ]
-        watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
+        watch = _watch(company, look, findings, stored, rules, company.id in listed)
+        watched.append(watch._replace(running=asked.running.get(company.id)))
     for company_id, look in gone.items():
         company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
         finding = gone_finding(company.id, printable(company.path), look.was_linked)
@@ -162,12 +164,14 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
             for company, one in connections.items()
             if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
         }
+    running: dict[str, bool | None] = {}
     own = settings.process
     if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:
         from baileys_tools.commands.bot import process_changes, processes
 
         seen = processes(settings, ids)
         findings += process_changes(state, settings, seen)
+        running = {company: facts.running for company, facts in seen.items()}
         unknown |= {
             (company, code)
             for company, facts in seen.items()
@@ -177,7 +181,7 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
     by_company: dict[str, list[Finding]] = {}
     for finding in findings:
         by_company.setdefault(finding.company, []).append(finding)
-    return Asked(connections, by_company, frozenset(unknown))
+    return Asked(connections, by_company, frozenset(unknown), running)
 
 
 def _new_state(state: State) -> Finding:

@@ -204,6 +204,8 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
     person = checklist(diagnosis, means, (), company.id)
     if diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING) and not means.can_see:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.UNKNOWN, person=person)
+    if diagnosis.cause is Cause.NOT_LINKED:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_LINKED, person=person)
     steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
 
@@ -260,9 +262,9 @@ def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> Compa
         add_entry(job.state, incident, "recover-restore", finished, job.clock())
     tried: list[Tried] = []
     while True:
-        _, diagnosis, means = _look(job, company)
+        seen, diagnosis, means = _look(job, company)
         steps = ladder(diagnosis, means, job.limits, [one.rung for one in tried])
-        if not steps:
+        if not steps or (tried and _runs_unseen(seen, diagnosis, means)):
             close_incident(job.state, incident, job.clock(), planned.first.cause.value)
             return CompanyRecovery(company.id, planned.first, diagnosis, Ending.RECOVERED, tried=tried)
         step = steps[0]
@@ -351,7 +353,15 @@ def _restart(job: RecoverJob, company: Company) -> str:
     restart(process)
     if _is_back_within(job, company, job.settings.recover.wait.total_seconds()):
         return f"{process} was restarted, and the bot is connected"
+    if _runs_unseen(*_look(job, company)):
+        return f"{process} was restarted and runs; whether the bot is connected, nothing tells (docs/recovery.md)"
     return f"{process} was restarted, but the bot is not connected after {job.limits.wait}"
+
+
+def _runs_unseen(seen: BotSeen, diagnosis: Diagnosis, means: Means) -> bool:
+    """Whether its process runs, nothing else tells how the bot is, and nothing is known to be wrong."""
+    is_quiet = diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING)
+    return is_quiet and seen.facts.running is True and not means.can_see
 
 
 def _restore(job: RecoverJob, company: Company) -> str:

@@ -196,12 +196,12 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             yield _not_linked_yet(company, "creds.json is not linked to an account")
 
 
-_AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
+AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
 """Baileys writes these only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`)."""
 
 
 def _has_been_logged_in(facts: FolderFacts) -> bool:
-    return any(facts.of(kind) for kind in _AFTER_LOGIN)
+    return any(facts.of(kind) for kind in AFTER_LOGIN)
 
 
 def _not_linked_yet(company: str, why: str) -> Finding:

@@ -33,6 +33,7 @@ LADDERS: dict[Cause, tuple[Rung, ...]] = {
     Cause.STOPPED: (Rung.RESTART,),
     Cause.CREDS_LOST: (Rung.RESTORE, Rung.RESTART, Rung.RECONNECT),
     Cause.UNKNOWN: (Rung.WAIT, Rung.RECONNECT),
+    Cause.NOT_LINKED: (),
     # Each reconnect would push the other process out, which comes back and does the same.
     Cause.TWO_PROCESSES: (),
     Cause.LOGGED_OUT: (),
@@ -149,6 +150,10 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
         "stop the bot, so that it does not write a new identity over it",
         "baileys-tools restore --company {company} --dry-run, then without --dry-run; then start the bot",
         "without a snapshot, only baileys-tools reset --company {company} --yes is left",
+    ),
+    Cause.NOT_LINKED: (
+        "it waits for its first login: start the bot, and scan its QR code",
+        "baileys-tools qr --company {company} shows the code, where bot_api is set",
     ),
     Cause.STOPPED: (
         "the process does not run",

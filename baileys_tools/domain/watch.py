@@ -167,7 +167,8 @@ class CompanyWatch(NamedTuple):
     """What a pass knows of one company. `listed` says that its folder was listed in this pass.
 
     `size` and `last_activity` are None where all files were never looked at. `connection` is "" where nobody was
-    asked; `last_snapshot` is None where there is none, or no repository.
+    asked; `last_snapshot` is None where there is none, or no repository. `running` is None where no process is named,
+    or its manager does not say.
     """
 
     id: str
@@ -183,6 +184,7 @@ class CompanyWatch(NamedTuple):
     last_snapshot: datetime | None
     findings: Sequence[Finding]
     listed: bool
+    running: bool | None = None
 
     @property
     def counted(self) -> int:

@@ -41,6 +41,7 @@ def rungs(cause: Cause, means: Means = ALL, tried: set[Rung] | None = None) -> l
         (Cause.STOPPED, ["restart", "person"]),
         (Cause.CREDS_LOST, ["restore", "person"]),
         (Cause.UNKNOWN, ["wait", "reconnect", "person"]),
+        (Cause.NOT_LINKED, ["person"]),
         (Cause.TWO_PROCESSES, ["person"]),
         (Cause.LOGGED_OUT, ["person"]),
         (Cause.BANNED, ["person"]),
