@@ -369,7 +369,7 @@ def _restore(job: RecoverJob, company: Company) -> str:
     from baileys_tools.commands.restore import RestoreOptions, run_restore
     from baileys_tools.domain.restore import Objection
     from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
-    from baileys_tools.integrations.process import look_at, stop
+    from baileys_tools.integrations.process import ToolError, look_at, stop
 
     assert job.root is not None
     assert job.settings.backup.path is not None
@@ -387,7 +387,10 @@ def _restore(job: RecoverJob, company: Company) -> str:
     process = process_of(job.settings, company.id)
     stopped_by_us = process is not None and look_at(process).running is True
     if process is not None and stopped_by_us:
-        stop(process)
+        try:
+            stop(process)
+        except ToolError as error:
+            return f"nothing was restored: {error}; if it ends yet, it stays stopped until somebody starts it"
     still = "; the bot is still stopped" if stopped_by_us else ""
     if signs := signs_of_a_running_bot(job.settings, company.id):
         return f"nothing was restored, because {' and '.join(signs)}{still}"

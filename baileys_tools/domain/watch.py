@@ -37,7 +37,15 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired"),
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
-    *("connection-lost", "process-down", "restart-burst", "backup-unreadable", "disk-low", "inodes-low"),
+    *(
+        "connection-lost",
+        "process-down",
+        "process-unknown",
+        "restart-burst",
+        "backup-unreadable",
+        "disk-low",
+        "inodes-low",
+    ),
     *("device-removed", "two-processes", "reconnects-many", "session-burst", "log-silent", "log-unreadable"),
     *("folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
 }
