@@ -222,7 +222,8 @@ def timely_findings(
     if activity is not None and look.creds == "valid":
         found += activity_findings(company.id, activity, rules, now)
     if snapshots is not None and look.was_linked:
-        found += snapshot_findings(company.id, snapshots, activity, rules, now)
+        has_session = look.creds == "valid"
+        found += snapshot_findings(company.id, snapshots, activity, rules, now, has_session=has_session)
     return found
 
 

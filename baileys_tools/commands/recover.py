@@ -230,6 +230,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         shared_with=shared if process is not None else (),
         has_snapshot=has_snapshot,
         stopped=stopped,
+        unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
         has_creds=seen.facts.creds is CredsFact.WHOLE,
     )

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from baileys_tools import __version__
-from baileys_tools.commands.bot import signs_of_a_running_bot
+from baileys_tools.commands.bot import BotSigns, signs_of_a_bot
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, load_settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
@@ -273,7 +273,7 @@ class RestoreJob:
     recipients: Recipients | None
     now: datetime
     agrees: Callable[[RestoreReport], bool]
-    bot_signs: Callable[[], list[str]] = list
+    bot_signs: Callable[[], BotSigns] = BotSigns
 
 
 def run_restore(
@@ -294,7 +294,7 @@ def run_restore(
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
-        signs = partial(signs_of_a_running_bot, settings, options.company)
+        signs = partial(signs_of_a_bot, settings, options.company)
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
@@ -335,7 +335,8 @@ class Look(NamedTuple):
 def _look(folder: int, job: RestoreJob) -> Look:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
-    live = replace(live, bot_signs=tuple(job.bot_signs()))
+    signs = job.bot_signs()
+    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off)
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
@@ -475,7 +476,9 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     """Restore a company whose folder is gone: it is made anew, in one step."""
     name = COMPANY_PREFIX + job.options.company
     path = os.path.join(root.path, name)
-    plan = plan_restore(LiveFolder(bot_signs=tuple(job.bot_signs())), job.facts, job.choice, job.now)
+    signs = job.bot_signs()
+    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off)
+    plan = plan_restore(live, job.facts, job.choice, job.now)
     report = _report(path, job, plan)
     if job.options.dry_run:
         return report

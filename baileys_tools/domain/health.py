@@ -170,6 +170,9 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             yield _not_linked_yet(company, "the folder is empty")
             return
         code, message = _LOST[creds]
+        may = ""
+        if creds is CredsProblem.UNREADABLE:
+            may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
         others = facts.file_count - len(facts.of(Kind.CREDS))
         yield Finding(
             code,
@@ -177,7 +180,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             company,
             f"{message}, beside {counted(others, 'other file')}: the bot will take this for a new installation "
             "and ask for a QR code",
-            "Stop the bot before it writes a new identity, then: "
+            f"{may}Stop the bot before it writes a new identity, then: "
             f"baileys-tools restore --company {word(company)} --dry-run",
             {"other_files": others},
         )

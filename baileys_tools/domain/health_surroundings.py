@@ -96,14 +96,25 @@ def cleanup_findings(
     )
 
 
+_NO_SESSION = "Bring the session back first; the next backup then goes well."
+_NO_SNAPSHOT = (
+    "An old copy of the folder is taken in by: baileys-tools backup --import DIR. Without one only a new login is "
+    "left: baileys-tools reset --company {company}"
+)
+
+
 def snapshot_findings(
     company: str,
     snapshots: Snapshots | None,
     last_activity: datetime | None,
     rules: HealthRules,
     now: datetime,
+    *,
+    has_session: bool = True,
 ) -> Iterator[Finding]:
     """Given what the repository has of a company (None: there is no repository), yield what is missing.
+
+    `has_session` says that the folder holds whole creds; of one without, no snapshot can be taken now.
 
     `last_activity` is when the folder last changed: of a folder that stands still, an old snapshot is a good one.
     """
@@ -133,7 +144,7 @@ def snapshot_findings(
             Severity.CRITICAL,
             company,
             f"the last backup failed: {printable(snapshots.failure)}",
-            f"Mend that, then: {backup}",
+            f"Mend that, then: {backup}" if has_session else _NO_SESSION,
         )
     if snapshots.damaged:
         yield Finding(
@@ -150,7 +161,7 @@ def snapshot_findings(
             Severity.WARNING,
             company,
             "there is no whole snapshot of this folder",
-            f"Take one: {backup}",
+            f"Take one: {backup}" if has_session else _NO_SNAPSHOT.format(company=word(company)),
         )
         return
     age = now - newest.taken_at

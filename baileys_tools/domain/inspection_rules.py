@@ -80,7 +80,10 @@ def deep_findings(
     if elsewhere.last_cleanup is not None:
         counted_files = count_files(seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard).counted
         yield from cleanup_findings(company, counted_files, elsewhere.last_cleanup, rules)
-    yield from snapshot_findings(company, elsewhere.snapshots, seen.last_activity, rules, now)
+    has_session = isinstance(creds, Creds) and creds.paired
+    yield from snapshot_findings(
+        company, elsewhere.snapshots, seen.last_activity, rules, now, has_session=has_session
+    )
 
 
 # --- what the files hold ------------------------------------------------------------------------------------

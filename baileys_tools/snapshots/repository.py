@@ -168,7 +168,8 @@ class Repository:
             f"no snapshot {wanted} of company {company} in {self.path}",
             f"baileys-tools snapshots --company {company} lists those that are there."
             if found
-            else "There is no snapshot of this company.",
+            else "There is none of this company. An old copy of its folder is taken in by: baileys-tools backup "
+            f"--import DIR. Without one: baileys-tools reset --company {company}, and a new QR code.",
             exit_code=ExitCode.NOT_FOUND,
         )
 
