@@ -14,7 +14,6 @@ from baileys_tools.cli.app import (
     OneCompanyOption,
     QuietOption,
     SessionsOption,
-    VerboseOption,
     app,
     finish,
 )
@@ -32,7 +31,9 @@ def recover(
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    verbose: VerboseOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say also of bots that are well how that is known.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,

@@ -117,7 +117,9 @@ def trigger(
 def inspect(
     company: CompanyOption = None,
     sessions: SessionsOption = None,
-    verbose: VerboseOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name the files that a finding is about.")
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import filterfalse
 
 from baileys_tools import __version__
 from baileys_tools.commands.backup_alerts import tell_of_backup
@@ -19,13 +20,21 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.domain.retention import Retention
-from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, Manifest
+from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, CredsUnfit, Manifest
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, reading_lock
-from baileys_tools.sessions.reading import FolderStamp, ReadFolder, UnfitFolder, read_session, stamp_folder
+from baileys_tools.sessions.reading import (
+    CREDS,
+    FolderStamp,
+    ReadFolder,
+    UnfitFolder,
+    read_session,
+    stamp_folder,
+)
 from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.scan import is_own
 from baileys_tools.snapshots.archive import sums_digest
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
@@ -205,10 +214,27 @@ def _one(
     except RepositoryLocked as lock:
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
     except UnfitFolder as unfit:
+        if _waits_for_login(root, company, repository, unfit):
+            return CompanyBackup(company.id, company.path, BackupStatus.NOT_LINKED)
         trouble = _record_failure(repository if work is back_up_company else None, company.id, unfit, job.now)
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
     except OSError as error:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
+
+
+def _waits_for_login(root: Root, company: Company, repository: Repository | None, unfit: UnfitFolder) -> bool:
+    """Whether a folder without a session has lost none: no file but creds.json, and no snapshot."""
+    from baileys_tools.commands.restore import snapshots_of_this_session
+
+    if unfit.reason not in (CredsUnfit.MISSING, CredsUnfit.UNPAIRED):
+        return False
+    try:
+        with root.open(company) as folder:
+            if set(filterfalse(is_own, os.listdir(folder))) - {CREDS}:
+                return False
+        return repository is None or not snapshots_of_this_session(repository, root, company)
+    except OSError:
+        return False
 
 
 Take = Callable[[int, Company], str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from baileys_tools.domain.connection import Connection, ConnectionState
@@ -174,14 +174,30 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
             keep(state, PROCESS_MEMORY, facts.to_remember(), company)
 
 
-def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
-    """Return in words what says that the bot of a company runs: its API, its process. Nothing configured: nothing."""
+class BotSigns(NamedTuple):
+    """In words what says that a bot runs, and whether its API or its process manager says that it does not."""
+
+    running: tuple[str, ...] = ()
+    is_off: bool = False
+
+
+def signs_of_a_bot(settings: Settings, company: str) -> BotSigns:
+    """Ask the API of a company's bot and the manager of its process. Nothing configured: nothing."""
     connection = _connection_of(settings, company)
-    signs = _signs_of_a_process(settings, company)
+    signs = []
+    runs = _runs(settings, company)
+    if runs:
+        signs.append(f"its process runs ({process_of(settings, company)})")
     # One that connects has its session in memory, and writes it once the login is done.
     if connection is not None and connection.state in (ConnectionState.CONNECTED, ConnectionState.CONNECTING):
         signs.append(f"its API says that it is {connection.state.value}")
-    return signs
+    says_off = connection is not None and connection.state is ConnectionState.DISCONNECTED
+    return BotSigns(tuple(signs), not signs and (runs is False or says_off))
+
+
+def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
+    """Return in words what says that the bot of a company runs."""
+    return list(signs_of_a_bot(settings, company).running)
 
 
 def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
@@ -202,12 +218,16 @@ def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
 
 
 def _signs_of_a_process(settings: Settings, company: str) -> list[str]:
+    return [f"its process runs ({process_of(settings, company)})"] if _runs(settings, company) else []
+
+
+def _runs(settings: Settings, company: str) -> bool | None:
     process = process_of(settings, company)
     if process is None:
-        return []
+        return None
     from baileys_tools.integrations.process import look_at
 
-    return [f"its process runs ({process})"] if look_at(process).running else []
+    return look_at(process).running
 
 
 def _connection_of(settings: Settings, company: str) -> Connection | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,8 @@ from baileys_tools.commands.bot import bot_api_for, process_of
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.diagnosis import BotFacts, CredsFact
+from baileys_tools.domain.health import AFTER_LOGIN
+from baileys_tools.domain.keyfiles import kind_of
 from baileys_tools.domain.log_events import LogFacts
 from baileys_tools.domain.process import ProcessFacts, restarts_since
 from baileys_tools.sessions.roots import Company, Root
@@ -51,11 +54,12 @@ def look_at_bot(
     if connection is None and (api := bot_api_for(settings, company.id)) is not None:
         connection = api.connection()
     process = _process(settings, company.id)
+    creds = creds_fact(root, company)
     facts = BotFacts(
         connection=connection.state.value if connection is not None else ConnectionState.UNKNOWN.value,
         has_qr=connection.has_qr if connection is not None else None,
-        creds=creds_fact(root, company),
-        was_linked=had_snapshot or _was_linked(state, root, company),
+        creds=creds,
+        was_linked=had_snapshot or _was_linked(state, root, company) or _holds_keys(root, company, creds),
         running=process.running if process is not None else None,
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
@@ -111,6 +115,17 @@ def _was_linked(state: State, root: Root, company: Company) -> bool:
             return was_linked_at(look, folder)
     except OSError:
         return look.was_linked
+
+
+def _holds_keys(root: Root, company: Company, creds: CredsFact) -> bool:
+    """Whether creds that are of no linked device stand beside keys that only a login brings."""
+    if creds not in (CredsFact.ABSENT, CredsFact.UNPAIRED):
+        return False
+    try:
+        with root.open(company) as folder:
+            return any(kind_of(name) in AFTER_LOGIN for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:

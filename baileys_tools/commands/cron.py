@@ -6,11 +6,13 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.commands.places import require_folder, settings_in_force
 from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
+from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.cron import (
     JOBS,
@@ -27,6 +29,9 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.integrations.own_file import write_own_file
 from baileys_tools.units import printable
+
+CRON_PATH = "/usr/bin:/bin"
+"""What cron gives a job to find programs with."""
 
 INSTALLED = "cron-installed"
 """Under this key the state keeps when `cron install` last changed something, or `cron run` started."""
@@ -107,6 +112,8 @@ def install_command(
     """Given the command line, put our block into the crontab, or show what would change there."""
     loaded = settings_in_force(flags, config)
     setup = setup_of(loaded, system=system, user=user)
+    place = crontab.SYSTEM_FILE if system else f"the crontab of {setup.account.name}"
+    _require_nowhere_else(loaded, place)
     block = setup.block(system=system)
     if wrong := crontab.misread_times(entries_of(block)):
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
@@ -121,8 +128,30 @@ def install_command(
             print(f"{len(setup.entries)} jobs run from now on")
             for note in setup.notes:
                 print(f"  {printable(note)}")
-            print("look after them: baileys-tools cron status")
+            print(f"look after them: baileys-tools cron status{' --system' if system else ''}")
+    _warn_of_other_cleaners(loaded.settings)
     return ExitCode.DONE
+
+
+def _require_nowhere_else(loaded: LoadedSettings, place: str) -> None:
+    from baileys_tools.commands.cron_status import find_jobs
+
+    for jobs in find_jobs(loaded):
+        if jobs.place != place and jobs.root == loaded.settings.sessions.path:
+            raise BaileysToolsError(
+                f"{jobs.place} has the jobs for {jobs.root} already: each would run twice",
+                f"Take those out first: {jobs.remove}",
+                exit_code=ExitCode.REFUSED,
+            )
+
+
+def _warn_of_other_cleaners(settings: Settings) -> None:
+    from baileys_tools.commands.doctor_jobs import other_tools_checks
+    from baileys_tools.domain.doctor import Outcome
+
+    for check in other_tools_checks(settings):
+        if check.outcome is not Outcome.OK:
+            print(f"baileys-tools: {check.message}\n  {check.action}", file=sys.stderr)
 
 
 def remove_command(config: str | None, *, system: bool, dry_run: bool, quiet: bool) -> ExitCode:
@@ -161,6 +190,24 @@ def read_tab(*, system: bool) -> bytes | None:
     return crontab.read_system_file() if system else crontab.read_crontab()
 
 
+def users_tabs(sessions: str | None) -> dict[str, bytes]:
+    """Return by name the crontab of who asks and, for root, that of the owner of the sessions.
+
+    Nothing where there is no crontab program, as in a container.
+    """
+    from shutil import which
+
+    if not which("crontab"):
+        return {}
+    own = account_named(None)
+    tabs = {own.name: crontab.read_crontab() or b""}
+    if own.uid == 0 and sessions is not None:
+        with suppress(UsageError):
+            owner = _owner(sessions, None)
+            tabs.setdefault(owner, b"" if owner == own.name else crontab.read_crontab(owner) or b"")
+    return tabs
+
+
 def _difference(before: bytes, after: bytes) -> str:
     from difflib import unified_diff
 
@@ -192,11 +239,41 @@ def setup_of(
     alone = settings_alone(loaded, account)
     state_dir = state_dir_of(loaded, alone)
     entries = entries_for(loaded, host)
+    variables = {
+        JOB_VARIABLE: "1",
+        **_way_to_pm2(settings, account, notes),
+        **carried_settings(loaded, alone),
+    }
     log = Log("" if settings.cron.journal else log_path(settings, state_dir))
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
     writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
-    return Setup(account, entries, carried_settings(loaded, alone), log, notes, state_dir, writable)
+    return Setup(account, entries, variables, log, notes, state_dir, writable)
+
+
+def uses_pm2(settings: Settings) -> bool:
+    """Whether the process of any bot is one of PM2."""
+    return bool(settings.process.pm2 or any(own.get("process.pm2") for own in settings.companies.values()))
+
+
+def _way_to_pm2(settings: Settings, account: Account, notes: list[str]) -> dict[str, str]:
+    """Return the variables with which cron finds PM2, which lies where Node does: nvm, /usr/local/bin.
+
+    PM2 is a script for `node`, so an absolute path of it alone would not do.
+    """
+    from shutil import which
+
+    if not uses_pm2(settings):
+        return {}
+    found = [path for path in (which("pm2"), which("node")) if path is not None]
+    if which("pm2") is None:
+        notes.append("pm2 is not in your PATH: the jobs cannot tell whether the bots' processes run.")
+    folders = dict.fromkeys([*map(os.path.dirname, found), *CRON_PATH.split(":")])
+    path = ":".join(folders)
+    home = os.environ.get("PM2_HOME", "") if account.uid == os.geteuid() else ""
+    return ({"PATH": path} if path != CRON_PATH else {}) | (
+        {"PM2_HOME": os.path.abspath(home)} if home else {}
+    )
 
 
 def entries_for(loaded: LoadedSettings, host: str | None = None) -> list[Entry]:

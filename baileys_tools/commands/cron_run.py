@@ -18,6 +18,7 @@ from types import FrameType
 from baileys_tools.commands.cron import carried_settings, entries_for, note_installation
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.config import Settings, load_settings, require_sessions_path
+from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.domain.cron import Entry, due_at
 from baileys_tools.errors import ExitCode
 from baileys_tools.units import printable
@@ -35,7 +36,9 @@ def run_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
     require_sessions_path(loaded)
     entries = entries_for(loaded)
     # The jobs have the environment of this process, secrets and all; only what a flag says is carried along.
-    variables = carried_settings(loaded, load_settings({}, os.environ, config=loaded.config_file))
+    variables = {JOB_VARIABLE: "1"} | carried_settings(
+        loaded, load_settings({}, os.environ, config=loaded.config_file)
+    )
     print(f"{len(entries)} jobs:", file=sys.stderr)
     for entry in entries:
         print(f"  {entry.time:16} {printable(' '.join(entry.words[1:]))}", file=sys.stderr)

@@ -4,29 +4,64 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from shutil import which
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from baileys_tools.commands.cron import (
+    CRON_PATH,
     INSTALLED,
+    Account,
     account_named,
     entries_for,
     load_before_acting,
     log_path,
     read_tab,
-    settings_alone,
-    state_dir_of,
+    users_tabs,
 )
 from baileys_tools.commands.cron_run import is_at_work
 from baileys_tools.commands.places import settings_in_force
-from baileys_tools.config import LoadedSettings
-from baileys_tools.domain.cron import entries_of, split
-from baileys_tools.domain.cron_status import Ended, JobState, exit_code_of, installed_jobs, job_states
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.domain.cron import split
+from baileys_tools.domain.cron_status import (
+    Ended,
+    JobState,
+    Surroundings,
+    exit_code_of,
+    installed_jobs,
+    job_states,
+    surroundings_of_block,
+    surroundings_of_unit,
+)
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
 
 LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
+TIMERS = "systemd timers"
+SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CRON_RUN = "`cron run`"
+
+
+class Jobs(NamedTuple):
+    """The jobs that are installed in one place: (command, time) of each, whose they are, and the settings they see.
+
+    `since` is when they were installed, None to ask the state.
+    """
+
+    place: str
+    times: Sequence[tuple[str, str]]
+    account: Account
+    loaded: LoadedSettings
+    remove: str
+    """The command that takes them out again."""
+    path: str = CRON_PATH
+    """Where they look for programs."""
+    since: datetime | None = None
+
+    @property
+    def root(self) -> str | None:
+        """The sessions path that they look after."""
+        return self.loaded.settings.sessions.path
 
 
 def status_command(
@@ -35,18 +70,19 @@ def status_command(
     """Given the command line, say of each installed job when it ran last and how it ended."""
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
-    log: str | None = "" if loaded.settings.cron.journal else log_path(loaded.settings)
+    place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
+    states: list[JobState] = []
+    notes: list[str] = []
+    log = log_path(loaded.settings)
     if not system and is_at_work(loaded.settings, now):
-        states, place, log = states_of_run(loaded, now), "`cron run`", None
-    else:
-        # Where systemd has the jobs, cron need not be there at all.
-        tab = read_tab(system=system) if system or which("crontab") or not has_timers() else None
-        states = states_of(split(tab or b"")[1], loaded, now, system=system)
-        place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
-    by_timers = not states and has_timers()
-    code = ExitCode.DONE if by_timers else exit_code_of(states)
-    if by_timers:
-        place = "systemd timers"
+        states, place = states_of_run(loaded, now), CRON_RUN
+    elif found := next((jobs for jobs in find_jobs(loaded) if not system or jobs.place == place), None):
+        states, place, notes = states_of(found, now), found.place, differences(found, loaded)
+        log = log_path(found.loaded.settings)
+        loaded = found.loaded
+    if place in (CRON_RUN, TIMERS) or loaded.settings.cron.journal:
+        log = ""
+    code = exit_code_of(states)
     if as_json:
         from baileys_tools.output.cron_text import status_json
         from baileys_tools.output.json_text import envelope
@@ -56,55 +92,115 @@ def status_command(
         from baileys_tools.output.cron_text import status_text
         from baileys_tools.output.terminal import Style
 
-        text = f"systemd runs the jobs: {LIST_TIMERS}"
-        if not by_timers:
-            text = status_text(states, place, log, now, Style())
+        said_in, check = {
+            CRON_RUN: ("the output of `cron run`", ""),
+            TIMERS: ("journalctl -u 'baileys-tools*'", f"are the timers on? ({LIST_TIMERS})"),
+        }.get(place, (log or "journalctl -t baileys-tools", "is cron running? (systemctl status cron)"))
+        text = status_text(states, place, notes, said_in, check, now, Style())
         print(text, file=sys.stderr if quiet else sys.stdout)
     return code
 
 
-def has_timers() -> bool:
-    """Whether the units of `cron show --systemd` are installed, so that the crontab need not have the jobs."""
-    return any(
-        os.path.exists(os.path.join(folder, "baileys-tools-monitor-once.timer"))
-        for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user"))
+def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
+    """Yield the jobs of each place where some are installed: crontabs, /etc/cron.d, systemd timers.
+
+    Raises BaileysToolsError for a crontab that cannot be read, or settings of the jobs that cannot.
+    """
+    me = account_named(None).name
+    for name, tab in users_tabs(loaded.settings.sessions.path).items():
+        remove = "baileys-tools cron remove"
+        if block := split(tab)[1]:
+            remove = remove if name == me else f"sudo -u {name} {remove}"
+            yield _jobs_of_block(f"the crontab of {name}", block, loaded, name, remove)
+    if block := split(read_tab(system=True) or b"")[1]:
+        remove = "sudo baileys-tools cron remove --system"
+        yield _jobs_of_block(crontab.SYSTEM_FILE, block, loaded, "", remove)
+    if timers := _jobs_of_timers(loaded):
+        yield timers
+
+
+def _jobs_of_block(place: str, block: bytes, loaded: LoadedSettings, name: str, remove: str) -> Jobs:
+    given = surroundings_of_block(block, system=not name)
+    account, seen = _seen_by(given._replace(user=name or given.user), loaded)
+    path = given.variables.get("PATH", CRON_PATH)
+    return Jobs(place, installed_jobs(block), account, seen, remove, path)
+
+
+def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
+    """Return the jobs of the units that `cron show --systemd` writes, None where none are installed."""
+    for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user")):
+        unit = os.path.join(folder, "baileys-tools-monitor-once")
+        try:
+            with open(f"{unit}.service", encoding="utf-8", errors="surrogateescape") as file:
+                given = surroundings_of_unit(file.read())
+            account, seen = _seen_by(given, loaded)
+            since = datetime.fromtimestamp(os.stat(f"{unit}.timer").st_mtime, UTC)
+            installed = set(os.listdir(folder))
+        except OSError:
+            continue
+        times = [
+            (entry.job.command, entry.time)
+            for entry in entries_for(seen)
+            if f"baileys-tools-{entry.job.command}.timer" in installed
+        ]
+        remove = "systemctl disable --now 'baileys-tools*.timer'"
+        return Jobs(TIMERS, times, account, seen, remove, given.variables.get("PATH", SYSTEMD_PATH), since)
+    return None
+
+
+def _seen_by(given: Surroundings, loaded: LoadedSettings) -> tuple[Account, LoadedSettings]:
+    """Return whose jobs these are, and the settings as they see them. Another user's are not for us to see."""
+    own = account_named(None)
+    account = own if given.user in ("", own.name) else account_named(given.user)
+    if own.uid not in (0, account.uid):
+        return own, loaded
+    return account, load_settings(
+        {}, given.variables, config=given.config, cwd=account.home, home=account.home, euid=account.uid
     )
+
+
+def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
+    """Return in words what these jobs use otherwise than who asks."""
+    found = []
+    if loaded.settings.sessions.path not in (None, jobs.root):
+        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.path}")
+    theirs, ours = jobs.loaded.settings.state.dir, loaded.settings.state.dir
+    if theirs != ours and jobs.account.uid == os.geteuid():
+        found.append(f"these jobs keep their state in {theirs}, and this shell says {ours}")
+    return found
 
 
 def states_of_run(loaded: LoadedSettings, now: datetime) -> list[JobState]:
     """Return the state of each job that `cron run` starts."""
     jobs = [(entry.job.command, entry.time) for entry in entries_for(loaded)]
-    return _recorded(jobs, loaded.settings.state.dir, now)
+    # It notes each start of its own: what was due while it was down has been missed.
+    return _recorded(jobs, loaded.settings.state.dir, None, now, anew=False)
 
 
-def states_of(block: bytes, loaded: LoadedSettings, now: datetime, *, system: bool) -> list[JobState]:
-    """Given our block as it is installed, return the state of each job in it, as its user's state folder has it."""
-    jobs = installed_jobs(block)
-    if not jobs:
-        return []
-    account, folder = account_named(None), loaded.settings.state.dir
-    if system and account.uid == 0:
-        # The line of a job: five fields, and the user.
-        account = account_named(entries_of(block)[0].split()[5])
-        folder = state_dir_of(loaded, settings_alone(loaded, account))
+def states_of(jobs: Jobs, now: datetime) -> list[JobState]:
+    """Return the state of each installed job, as its user's state folder has it."""
     load_before_acting()
-    with crontab.acting_as(account.uid, account.gid):
-        return _recorded(jobs, folder, now)
+    with crontab.acting_as(jobs.account.uid, jobs.account.gid):
+        return _recorded(jobs.times, jobs.loaded.settings.state.dir, jobs.since, now)
 
 
-def _recorded(jobs: Sequence[tuple[str, str]], folder: str, now: datetime) -> list[JobState]:
+def _recorded(
+    jobs: Sequence[tuple[str, str]],
+    folder: str,
+    since: datetime | None,
+    now: datetime,
+    *,
+    anew: bool = True,
+) -> list[JobState]:
     from baileys_tools.state.database import from_seconds, open_state
     from baileys_tools.state.memory import recall
-    from baileys_tools.state.runs import last_runs, runs_since
+    from baileys_tools.state.runs import last_jobs
     from baileys_tools.state.spool import take_in
 
     with open_state(folder, now) as state:
         take_in(state)
-        last = last_runs(state)
-        # Without recover.auto it only looks, which is recorded as a dry run, and is what its job is for.
-        if looked := runs_since(state, now - timedelta(days=2), "recover"):
-            last["recover"] = looked[-1]
-        runs = {command: Ended(run.started, run.exit_code) for command, run in last.items()}
-        since = recall(state, INSTALLED)
+        runs = {command: Ended(run.started, run.exit_code) for command, run in last_jobs(state).items()}
+        if since is None and isinstance(noted := recall(state, INSTALLED), int):
+            since = from_seconds(noted)
     # cron goes by the host's own zone.
-    return job_states(jobs, runs, from_seconds(since) if isinstance(since, int) else None, now.astimezone())
+    return job_states(jobs, runs, since, now.astimezone(), anew=anew)

@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from shutil import which
+from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings, Settings
-from baileys_tools.domain.doctor import Check, ok, other_deleters, warning
+from baileys_tools.domain.doctor import Check, note, ok, other_deleters, warning
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.integrations import host
 from baileys_tools.units import counted, printable
+
+if TYPE_CHECKING:
+    from baileys_tools.commands.cron_status import Jobs
 
 
 def copies_checks(settings: Settings) -> Iterator[Check]:
@@ -35,60 +39,90 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
 
 
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
-    """Our jobs: installed, and run."""
-    from baileys_tools.commands.cron import log_path, read_tab
+    """Our jobs: installed, once, for these sessions, and run."""
+    from baileys_tools.commands.cron import log_path
     from baileys_tools.commands.cron_run import is_at_work
-    from baileys_tools.commands.cron_status import LIST_TIMERS, has_timers, states_of
-    from baileys_tools.domain.cron import split
+    from baileys_tools.commands.cron_status import differences, find_jobs, states_of
     from baileys_tools.domain.cron_status import Verdict
 
-    settings = loaded.settings
-    if is_at_work(settings, now):
+    if is_at_work(loaded.settings, now):
         yield ok("cron", "`cron run` is at work")
         return
-    own = split(_own_tab())[1]
-    system = split(read_tab(system=True) or b"")[1]
-    if not own and not system:
-        if has_timers():
-            yield ok("cron", f"systemd timers: {LIST_TIMERS}")
-            return
+    found = list(find_jobs(loaded))
+    ours = [jobs for jobs in found if jobs.root == loaded.settings.sessions.path]
+    for jobs in found:
+        if jobs not in ours:
+            yield note("cron", f"{jobs.place}: {'; '.join(differences(jobs, loaded))}")
+    if not ours:
         yield warning(
             "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
         )
         return
-    if own and system:
+    if len(ours) > 1:
         yield warning(
             "cron",
-            "the jobs are in your crontab and in /etc/cron.d: each runs twice",
-            "baileys-tools cron remove, here or with --system",
+            f"the jobs are in {' and in '.join(jobs.place for jobs in ours)}: each runs twice",
+            " or ".join(jobs.remove for jobs in ours),
         )
-    states = states_of(own or system, loaded, now, system=not own)
-    bad = [state for state in states if state.verdict in (Verdict.FAILED, Verdict.MISSED)]
+    jobs = ours[0]
+    states = states_of(jobs, now)
+    bad = [state for state in states if state.verdict not in (Verdict.OK, Verdict.WAITING)]
+    log = log_path(jobs.loaded.settings)
     if bad:
         shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)
-        yield warning("cron", shown, f"baileys-tools cron status; {log_path(settings)}")
+        yield warning("cron", f"{jobs.place}: {shown}", f"baileys-tools cron status; {log}")
     else:
-        yield ok("cron", f"{counted(len(states), 'job')} installed")
-    log = log_path(settings)
+        yield ok("cron", f"{counted(len(states), 'job')} in {jobs.place}")
+    for said in differences(jobs, loaded):
+        yield note("cron", said, f"export BAILEYS_TOOLS_STATE_DIR={jobs.loaded.settings.state.dir}")
+    yield from _pm2_checks(jobs)
     if os.path.exists(log) and os.stat(log).st_size > 50 << 20:
         yield warning("cron log", f"{log} has over 50 MB", "Read its end, then rotate it: docs/cron.md")
 
 
-def _own_tab() -> bytes:
-    """The user's crontab; nothing where there is no crontab program, as in a container."""
-    from baileys_tools.commands.cron import read_tab
+def _pm2_checks(jobs: Jobs) -> Iterator[Check]:
+    """Whether the jobs find the PM2 that they are to ask."""
+    from baileys_tools.commands.cron import uses_pm2
 
-    return (read_tab(system=False) or b"") if which("crontab") else b""
+    if uses_pm2(jobs.loaded.settings) and which("pm2", path=jobs.path) is None:
+        yield warning(
+            "cron",
+            f"the jobs find no pm2: their PATH is {jobs.path}",
+            "Where you can call pm2: baileys-tools cron install",
+        )
+
+
+def process_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the managers of the bots' processes know them."""
+    from baileys_tools.commands.bot import processes
+    from baileys_tools.sessions.roots import Root
+
+    if settings.sessions.path is None:
+        return
+    with Root(settings.sessions.path) as root:
+        companies = [company.id for company in root.companies(settings.sessions.multitenancy)]
+    seen = {facts.what: facts for facts in processes(settings, companies).values()}
+    unknown = [facts for facts in seen.values() if facts.running is None]
+    for facts in unknown:
+        yield warning(
+            "processes",
+            f"{facts.what}: {facts.detail}",
+            "See that `process` in the settings names it as its manager does (docs/recovery.md).",
+        )
+    if seen and not unknown:
+        yield ok("processes", f"{counted(len(seen), 'process', 'processes')} known to their managers")
 
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:
     """Who else deletes here: jobs in the user's crontab and the system's that name the sessions path."""
+    from baileys_tools.commands.cron import users_tabs
     from baileys_tools.integrations.crontab import commands_in
 
     sessions = settings.sessions.path
     if sessions is None:
         return
-    tabs = {"your crontab": _own_tab(), **host.system_crontabs()}
+    users = users_tabs(sessions)
+    tabs = {f"the crontab of {name}": tab for name, tab in users.items()} | host.system_crontabs()
     found = 0
     for place, tab in tabs.items():
         is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
@@ -104,7 +138,8 @@ def other_tools_checks(settings: Settings) -> Iterator[Check]:
                 "Take it out: it knows neither the locks nor the policy (docs/migrating.md).",
             )
     if not found:
-        yield ok("other cleaners", "none in the crontabs of this user and the system")
+        whose = "this user" if len(users) < 2 else ", ".join(users)
+        yield ok("other cleaners", f"none in the crontabs of {whose} and the system")
 
 
 def notification_checks(settings: Settings, now: datetime, *, send_test: bool) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.incidents import (
     LONG,
     Episode,
+    Link,
     Service,
     in_trouble,
     link_of,
@@ -28,25 +29,33 @@ _CREDS = {"missing": CredsFact.ABSENT, "empty": CredsFact.EMPTY, "unreadable": C
 
 
 class Look(NamedTuple):
-    """How one bot was at one moment: what the API said ("" when not asked), and creds as an observation has them."""
+    """How one bot was at one moment: what the API said ("" when not asked), and creds as an observation has them.
+
+    `running` is whether its process runs, `waits` that it has not been linked yet, or not since a reset.
+    """
 
     company: str
     connection: str
     creds: str
+    running: bool | None = None
+    waits: bool = False
 
 
 def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
     """Add a look to a bot's history; open an incident when it is in trouble, close it when it is well again."""
-    link = link_of(look.connection, log)
+    # Who waits for somebody to scan a first code is neither up nor down.
+    link = Link.UNKNOWN if look.waits else link_of(look.connection, log)
     with state.transaction():
         before = links.last_look(state, look.company)
         passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
         links.add_look(state, look.company, link, passed, now)
-        trouble = in_trouble(link, look.creds)
+        alone = not look.connection and not log.read
+        trouble = None if look.waits else in_trouble(link, look.creds, look.running, alone=alone)
         if trouble:
             _in_incident(state, look, log, now)
         elif trouble is False:
-            _over(state, look.company, now)
+            what = "runs" if alone else "is connected"
+            _over(state, look.company, f"the bot {what} and its creds are whole", now)
 
 
 def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None:
@@ -54,6 +63,7 @@ def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None
         connection=look.connection or "unknown",
         creds=_CREDS.get(look.creds, CredsFact.WHOLE if look.creds == "valid" else CredsFact.UNKNOWN),
         was_linked=True,
+        running=look.running,
         log=log,
     )
     found = diagnose(facts, now)
@@ -65,23 +75,20 @@ def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None
         kept_incidents.add_entry(state, incident, "seen", detail, now)
 
 
-def _over(state: State, company: str, now: datetime) -> None:
+def _over(state: State, company: str, why: str, now: datetime) -> None:
     for one in kept_incidents.incidents(state, company, limit=1):
         if one.closed is None:
-            kept_incidents.add_entry(
-                state, one.id, "over", "the bot is connected and its creds are whole", now
-            )
+            kept_incidents.add_entry(state, one.id, "over", why, now)
             kept_incidents.close_incident(state, one.id, now)
 
 
 def with_links(report: MonitorReport, settings: Settings, state: State, now: datetime) -> MonitorReport:
     """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
-    if not settings.logs.files and not any(one.connection for one in report.companies):
-        return report
     companies = []
     for one in report.companies:
         log, findings = _log(settings, state, one.id, now)
-        note_look(state, Look(one.id, one.connection, one.creds), log, now)
+        waits = any(finding.code == "not-linked-yet" for finding in one.findings)
+        note_look(state, Look(one.id, one.connection, one.creds, one.running, waits), log, now)
         companies.append(one._replace(findings=[*one.findings, *findings]) if findings else one)
     return report._replace(companies=companies)
 

@@ -160,7 +160,7 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     else:
         with root:
             report = _look_and_clean(settings, root, state, now, done)
-        if settings.logs.files or any(one.connection for one in report.companies):
+        if settings.logs.files or any(one.connection or one.running is not None for one in report.companies):
             from baileys_tools.commands.links import with_links
 
             report = with_links(report, settings, state, now)

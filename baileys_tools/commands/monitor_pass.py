@@ -57,6 +57,7 @@ class Asked(NamedTuple):
     connections: Mapping[str, Connection] = {}
     findings: Mapping[str, Sequence[Finding]] = {}
     unknown: frozenset[Key] = frozenset()
+    running: Mapping[str, bool | None] = {}
 
 
 def look_once(
@@ -86,7 +87,8 @@ def look_once(
             *timely_findings(company, look, stored, rules, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
-        watched.append(_watch(company, look, findings, stored, rules, company.id in listed))
+        watch = _watch(company, look, findings, stored, rules, company.id in listed)
+        watched.append(watch._replace(running=asked.running.get(company.id)))
     for company_id, look in gone.items():
         company, finding = what_is_gone(root, company_id, look)
         watched.append(_watch(company, without_files(look), [finding], None, rules, False))
@@ -159,12 +161,14 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
             for company, one in connections.items()
             if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
         }
+    running: dict[str, bool | None] = {}
     own = settings.process
     if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:
         from baileys_tools.commands.bot import process_changes, processes
 
         seen = processes(settings, ids)
         findings += process_changes(state, settings, seen)
+        running = {company: facts.running for company, facts in seen.items()}
         unknown |= {
             (company, code)
             for company, facts in seen.items()
@@ -174,7 +178,7 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
     by_company: dict[str, list[Finding]] = {}
     for finding in findings:
         by_company.setdefault(finding.company, []).append(finding)
-    return Asked(connections, by_company, frozenset(unknown))
+    return Asked(connections, by_company, frozenset(unknown), running)
 
 
 def _new_state(state: State) -> Finding:

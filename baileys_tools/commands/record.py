@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from baileys_tools.commands.ping import Pings, ping_address
+from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _as_run(command: str, now: datetime, seconds: float, run: Record, dry_run: b
         dry_run,
         run.counts,
         run.companies,
+        JOB_VARIABLE in os.environ,
     )
 
 

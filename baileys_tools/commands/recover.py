@@ -205,6 +205,8 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
     person = checklist(diagnosis, means, (), company.id)
     if diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING) and not means.can_see:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.UNKNOWN, person=person)
+    if diagnosis.cause is Cause.NOT_LINKED:
+        return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_LINKED, person=person)
     steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
 
@@ -229,6 +231,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         shared_with=shared if process is not None else (),
         has_snapshot=has_snapshot,
         stopped=stopped,
+        unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
         has_creds=seen.facts.creds is CredsFact.WHOLE,
     )
@@ -238,25 +241,14 @@ def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
     """Whether there is a snapshot of the session in this folder, and not of one that was reset since."""
     if settings.backup.path is None or not os.path.isdir(settings.backup.path):
         return False
+    from baileys_tools.commands.restore import snapshots_of_this_session
     from baileys_tools.snapshots.repository import Repository
 
-    since = _last_reset(root, company)
     try:
         with Repository(settings.backup.path) as repository:
-            found = [info for info in repository.snapshots(company.id) if info.good]
+            return bool(snapshots_of_this_session(repository, root, company))
     except (BaileysToolsError, OSError):
         return False
-    return any(since is None or info.taken_at > since for info in found)
-
-
-def _last_reset(root: Root, company: Company) -> datetime | None:
-    from baileys_tools.sessions.resets import last_reset
-
-    try:
-        with root.open(company) as folder:
-            return last_reset(folder)
-    except OSError:
-        return None
 
 
 # --- climbing -----------------------------------------------------------------------------------------------
@@ -272,9 +264,9 @@ def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> Compa
         add_entry(job.state, incident, "recover-restore", finished, job.clock())
     tried: list[Tried] = []
     while True:
-        _, diagnosis, means = _look(job, company)
+        seen, diagnosis, means = _look(job, company)
         steps = ladder(diagnosis, means, job.limits, [one.rung for one in tried])
-        if not steps:
+        if not steps or (tried and _runs_unseen(seen, diagnosis, means)):
             close_incident(job.state, incident, job.clock(), planned.first.cause.value)
             return CompanyRecovery(company.id, planned.first, diagnosis, Ending.RECOVERED, tried=tried)
         step = steps[0]
@@ -363,7 +355,15 @@ def _restart(job: RecoverJob, company: Company) -> str:
     restart(process)
     if _is_back_within(job, company, job.settings.recover.wait.total_seconds()):
         return f"{process} was restarted, and the bot is connected"
+    if _runs_unseen(*_look(job, company)):
+        return f"{process} was restarted and runs; whether the bot is connected, nothing tells (docs/recovery.md)"
     return f"{process} was restarted, but the bot is not connected after {job.limits.wait}"
+
+
+def _runs_unseen(seen: BotSeen, diagnosis: Diagnosis, means: Means) -> bool:
+    """Whether its process runs, nothing else tells how the bot is, and nothing is known to be wrong."""
+    is_quiet = diagnosis.cause in (Cause.UNKNOWN, Cause.RESTARTING)
+    return is_quiet and seen.facts.running is True and not means.can_see
 
 
 def _restore(job: RecoverJob, company: Company) -> str:
@@ -371,7 +371,7 @@ def _restore(job: RecoverJob, company: Company) -> str:
     from baileys_tools.commands.restore import RestoreOptions, run_restore
     from baileys_tools.domain.restore_plan import Objection
     from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
-    from baileys_tools.integrations.process import look_at, stop
+    from baileys_tools.integrations.process import ToolError, look_at, stop
 
     assert job.root is not None
     assert job.settings.backup.path is not None
@@ -389,7 +389,10 @@ def _restore(job: RecoverJob, company: Company) -> str:
     process = process_of(job.settings, company.id)
     stopped_by_us = process is not None and look_at(process).running is True
     if process is not None and stopped_by_us:
-        stop(process)
+        try:
+            stop(process)
+        except ToolError as error:
+            return f"nothing was restored: {error}; if it ends yet, it stays stopped until somebody starts it"
     still = "; the bot is still stopped" if stopped_by_us else ""
     if signs := signs_of_a_running_bot(job.settings, company.id):
         return f"nothing was restored, because {' and '.join(signs)}{still}"

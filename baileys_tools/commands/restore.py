@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from baileys_tools import __version__
-from baileys_tools.commands.bot import signs_of_a_running_bot
+from baileys_tools.commands.bot import BotSigns, signs_of_a_bot
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
@@ -50,6 +50,7 @@ from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_fo
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
+from baileys_tools.sessions.resets import last_reset
 from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
 from baileys_tools.sessions.staging import read_journal
@@ -183,6 +184,17 @@ def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
     return "baileys-tools doctor looks at whose the repository is."
 
 
+def snapshots_of_this_session(repository: Repository, root: Root, company: Company) -> list[SnapshotInfo]:
+    """Return the good snapshots of the session in a folder, and none of one that was reset since. Raises OSError."""
+    good = [info for info in repository.snapshots(company.id) if info.good]
+    try:
+        with root.open(company) as folder:
+            since = last_reset(folder)
+    except OSError:
+        since = None
+    return [info for info in good if since is None or info.taken_at > since]
+
+
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
     """Return what a plan needs of a snapshot. Raises exit code 13 when it holds no session."""
     creds_file = snapshot.files.get(CREDS)
@@ -282,7 +294,7 @@ class RestoreJob:
     recipients: Recipients | None
     now: datetime
     agrees: Callable[[RestoreReport], bool]
-    bot_signs: Callable[[], list[str]] = list
+    bot_signs: Callable[[], BotSigns] = BotSigns
 
 
 def run_restore(
@@ -303,7 +315,7 @@ def run_restore(
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
-        signs = partial(signs_of_a_running_bot, settings, options.company)
+        signs = partial(signs_of_a_bot, settings, options.company)
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
@@ -344,7 +356,8 @@ class Look(NamedTuple):
 def _look(folder: int, job: RestoreJob) -> Look:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
-    live = replace(live, bot_signs=tuple(job.bot_signs()))
+    signs = job.bot_signs()
+    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off)
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
@@ -500,7 +513,9 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     """Restore a company whose folder is gone: it is made anew, in one step."""
     name = COMPANY_PREFIX + job.options.company
     path = os.path.join(root.path, name)
-    plan = plan_restore(LiveFolder(bot_signs=tuple(job.bot_signs())), job.facts, job.choice, job.now)
+    signs = job.bot_signs()
+    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off)
+    plan = plan_restore(live, job.facts, job.choice, job.now)
     report = _report(path, job, plan)
     if job.options.dry_run:
         return report

@@ -11,6 +11,8 @@ from baileys_tools.config.kinds import Absolute
 from baileys_tools.errors import UsageError
 
 CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
+JOB_VARIABLE = "BAILEYS_TOOLS_JOB"
+"""Set for what cron, `cron run` and systemd start, so that `cron status` tells their runs from those by hand."""
 SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
 LARGEST_CONFIG = 1 << 20
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
+    JOB_VARIABLE,
     SYSTEM_CONFIG,
     Surroundings,
     default_state_dir,
@@ -193,6 +194,7 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
         if text := host.environ.get(name):
             yield _Given(setting, text, f"environment {name}", absolute)
     own = {name.removeprefix(OWN_PREFIX) for name in (*known, CONFIG_VARIABLE) if name.startswith(OWN_PREFIX)}
+    own.add(JOB_VARIABLE.removeprefix(OWN_PREFIX))
     for name in host.environ:
         word = name.removeprefix(OWN_PREFIX)
         if word != name and word not in own:

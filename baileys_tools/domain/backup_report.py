@@ -23,6 +23,8 @@ class BackupStatus(StrEnum):
     UNFIT = "unfit"
     """`creds.json` is missing, torn or unpaired: not worth a snapshot, and no good one may go for it."""
     FAILED = "failed"
+    NOT_LINKED = "not-linked-yet"
+    """The folder waits for its first login, or for that after a reset: there is nothing to lose yet."""
 
 
 @dataclass(frozen=True, slots=True)

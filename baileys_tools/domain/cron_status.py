@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ class Verdict(StrEnum):
     OK = "ok"
     WAITING = "waiting"
     """Its first time has not come since it was installed."""
+    PARTLY = "partly"
+    """It did its work but for some companies."""
     FAILED = "failed"
     MISSED = "missed"
     """It was due and did not run."""
@@ -45,6 +48,41 @@ class JobState(NamedTuple):
     due: datetime | None
     last: Ended | None
     verdict: Verdict
+
+
+class Surroundings(NamedTuple):
+    """What jobs are given by their lines or units: a user ("" where it is not said), variables, a settings file."""
+
+    user: str = ""
+    variables: Mapping[str, str] = {}
+    config: str | None = None
+
+
+def surroundings_of_block(block: bytes, *, system: bool) -> Surroundings:
+    """Given our block of a crontab (`system`: of /etc/cron.d), return what its jobs are given: the same to all."""
+    for line in entries_of(block):
+        words = line.split(None, 6 if system else 5)
+        user = words[5] if system and len(words) == 7 else ""
+        return _surroundings(user, _shell_words(words[-1].replace("\\%", "%")))
+    return Surroundings()
+
+
+def surroundings_of_unit(text: str) -> Surroundings:
+    """Given one of our service units, return what its job is given."""
+    user, words = "", list[str]()
+    for line in text.replace("%%", "%").splitlines():
+        key, _, value = line.partition("=")
+        if key == "User":
+            user = value
+        elif key in ("Environment", "ExecStart"):
+            words += _shell_words(value)
+    return _surroundings(user, words)
+
+
+def _surroundings(user: str, words: Sequence[str]) -> Surroundings:
+    variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z][A-Z0-9_]*=", word))
+    config = words[words.index("--config") + 1] if "--config" in words[:-1] else None
+    return Surroundings(user, variables, config)
 
 
 def installed_jobs(block: bytes) -> list[tuple[str, str]]:
@@ -67,24 +105,33 @@ def _shell_words(text: str) -> list[str]:
 
 
 def job_states(
-    jobs: Sequence[tuple[str, str]], runs: Mapping[str, Ended], since: datetime | None, now: datetime
+    jobs: Sequence[tuple[str, str]],
+    runs: Mapping[str, Ended],
+    since: datetime | None,
+    now: datetime,
+    *,
+    anew: bool = True,
 ) -> list[JobState]:
     """Given the installed jobs and the last run of each command, return what is to be said of each.
 
-    `since` is when they were installed (None: nobody knows), `now` is in the host's zone, by which cron goes.
+    `since` is when they were installed (None: nobody knows), `now` is in the host's zone, by which cron goes. What was
+    due before that is not missed; when it is only when their scheduler started again (not `anew`), what ran before is.
     """
-    return [_state(command, time, runs.get(command), since, now) for command, time in jobs]
+    return [_state(command, time, runs.get(command), since, now, anew=anew) for command, time in jobs]
 
 
-def _state(command: str, time: str, last: Ended | None, since: datetime | None, now: datetime) -> JobState:
+def _state(
+    command: str, time: str, last: Ended | None, since: datetime | None, now: datetime, *, anew: bool
+) -> JobState:
     try:
         due = parse_schedule(time).latest(now - GRACE)
     except ValueError:
         due = None  # somebody wrote it by hand (@daily): nothing is known of when
     ran = last is not None and (due is None or last.started >= due - timedelta(minutes=1))
     if ran and last is not None:
-        verdict = Verdict.OK if last.exit_code in _FINE else Verdict.FAILED
-    elif due is None or (since is not None and since >= due):
+        partly = Verdict.PARTLY if last.exit_code == ExitCode.PARTLY_FAILED else Verdict.FAILED
+        verdict = Verdict.OK if last.exit_code in _FINE else partly
+    elif due is None or (since is not None and since >= due and (anew or last is None)):
         verdict = Verdict.WAITING
     else:
         verdict = Verdict.MISSED

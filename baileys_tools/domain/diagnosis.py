@@ -37,6 +37,8 @@ class Cause(StrEnum):
     """The process runs and does nothing: no line in the log, no connection."""
     STOPPED = "stopped"
     """The bot's process does not run."""
+    NOT_LINKED = "not-linked-yet"
+    """Nobody has scanned its first QR code, or that after a reset: it is not away, it has never been there."""
     UNKNOWN = "unknown"
 
 
@@ -138,6 +140,7 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
         _refused_for_good,
         _two_processes,
         _connected,
+        _not_linked,
         _stopped,
         _not_open,
     ):
@@ -220,6 +223,17 @@ def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
         return Diagnosis(Cause.HUNG, Confidence.POSSIBLE, (silence, *evidence))
     sure = Confidence.CERTAIN if facts.connection == "connected" else Confidence.LIKELY
     return Diagnosis(Cause.HEALTHY, sure, tuple(evidence))
+
+
+def _not_linked(facts: BotFacts, now: datetime) -> Diagnosis | None:
+    """Whoever asks such a bot to reconnect makes a new QR code under the one that is being scanned."""
+    if facts.was_linked or facts.creds not in (CredsFact.ABSENT, CredsFact.UNPAIRED):
+        return None
+    return Diagnosis(
+        Cause.NOT_LINKED,
+        Confidence.CERTAIN if facts.has_qr else Confidence.LIKELY,
+        (f"{_DAMAGED[facts.creds]}, and nothing shows that one ever was",),
+    )
 
 
 def _stopped(facts: BotFacts, now: datetime) -> Diagnosis | None:

@@ -176,6 +176,9 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             yield _not_linked_yet(company, "the folder is empty")
             return
         code, message = _LOST[creds]
+        may = ""
+        if creds is CredsProblem.UNREADABLE:
+            may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
         others = facts.file_count - len(facts.of(Kind.CREDS))
         beside = f", beside {counted(others, 'other file')}" if others else ", and no other file is there"
         yield Finding(
@@ -183,7 +186,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             Severity.EMERGENCY,
             company,
             f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
-            "Stop the bot before it writes a new identity, then: "
+            f"{may}Stop the bot before it writes a new identity, then: "
             f"baileys-tools restore --company {word(company)} --dry-run",
             {"other_files": others},
         )
@@ -202,12 +205,12 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             yield _not_linked_yet(company, "creds.json is not linked to an account")
 
 
-_AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
+AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
 """Baileys writes these only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`)."""
 
 
 def _has_been_logged_in(facts: FolderFacts) -> bool:
-    return any(facts.of(kind) for kind in _AFTER_LOGIN)
+    return any(facts.of(kind) for kind in AFTER_LOGIN)
 
 
 def _not_linked_yet(company: str, why: str) -> Finding:

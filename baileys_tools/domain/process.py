@@ -69,6 +69,15 @@ def process_findings(company: str, seen: ProcessFacts, since: int | None, burst:
             "start it, and see in its log why it ended",
             facts,
         )
+    if seen.running is None:
+        yield Finding(
+            "process-unknown",
+            Severity.WARNING,
+            company,
+            f"whether the bot's process ({seen.what}) runs is not known: {seen.detail}",
+            "see that process in the settings names it as its manager does: baileys-tools doctor",
+            facts,
+        )
     if since is not None and since >= burst:
         yield Finding(
             "restart-burst",

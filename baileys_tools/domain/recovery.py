@@ -33,6 +33,7 @@ LADDERS: dict[Cause, tuple[Rung, ...]] = {
     Cause.STOPPED: (Rung.RESTART,),
     Cause.CREDS_LOST: (Rung.RESTORE, Rung.RESTART, Rung.RECONNECT),
     Cause.UNKNOWN: (Rung.WAIT, Rung.RECONNECT),
+    Cause.NOT_LINKED: (),
     # Each reconnect would push the other process out, which comes back and does the same.
     Cause.TWO_PROCESSES: (),
     Cause.LOGGED_OUT: (),
@@ -47,7 +48,8 @@ class Means(NamedTuple):
 
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
     process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
-    `stopped`: nothing shows that the bot runs. `can_stop`: its process can be stopped and is nobody else's.
+    `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
+    `can_stop`: its process can be stopped and is nobody else's.
     `has_creds`: whole creds of a linked device stand in its folder.
     """
 
@@ -57,6 +59,7 @@ class Means(NamedTuple):
     shared_with: tuple[str, ...] = ()
     has_snapshot: bool = False
     stopped: bool = False
+    unseen: bool = False
     can_stop: bool = False
     has_creds: bool = False
 
@@ -110,11 +113,12 @@ def _explained(rung: Rung, cause: Cause, means: Means, limits: Limits) -> str:
     shared = f", which {len(means.shared_with)} other company(ies) share" if means.shared_with else ""
     stop = "" if means.stopped else "stop the bot's process, "
     start = "" if means.stopped else ", and start it again"
+    unseen = "; nothing tells whether the bot runs: stop it first" if means.unseen else ""
     return {
         Rung.WAIT: f"wait up to {limits.wait}: {_WHY_WAIT.get(cause, 'it may come back by itself')}",
         Rung.RECONNECT: f"ask its API to reconnect, up to {limits.tries} times, each time with twice the patience",
         Rung.RESTART: f"restart its process{shared}, and give it {limits.wait}",
-        Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}",
+        Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}{unseen}",
         Rung.PERSON: "",
     }[rung]
 
@@ -148,7 +152,12 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
         "creds.json is damaged, and the bot must not run while it is repaired",
         "stop the bot, so that it does not write a new identity over it",
         "baileys-tools restore --company {company} --dry-run, then without --dry-run; then start the bot",
-        "without a snapshot, only baileys-tools reset --company {company} --yes is left",
+        "without a snapshot: baileys-tools backup --import DIR takes in an old copy of the folder",
+        "without one either, only baileys-tools reset --company {company} --yes is left",
+    ),
+    Cause.NOT_LINKED: (
+        "it waits for its first login: start the bot, and scan its QR code",
+        "baileys-tools qr --company {company} shows the code, where bot_api is set",
     ),
     Cause.STOPPED: (
         "the process does not run",

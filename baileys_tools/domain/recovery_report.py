@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """Something is wrong, and nothing was done: a dry run, or nobody said yes."""
     RECOVERED = "recovered"
     PERSON = "needs-person"
+    NOT_LINKED = "not-linked-yet"
+    """It waits for its first login, which is the affair of whoever scans the code, and no reason for an alert."""
     UNKNOWN = "unknown"
     """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
 
@@ -104,11 +106,12 @@ def recovered_news(report: RecoverReport) -> Iterator[Finding]:
     for company in report.companies:
         if company.ending is Ending.RECOVERED:
             by = company.tried[-1].rung.value if company.tried else "itself"
+            back = "the bot is back" if company.last.is_healthy else "the bot's process runs again"
             yield Finding(
                 "recovered",
                 Severity.NOTICE,
                 company.id,
-                f"the bot is back, by {by}; it was away because: {company.first.cause.value}",
+                f"{back}, by {by}; it was away because: {company.first.cause.value}",
                 "nothing to do",
                 {"cause": company.first.cause.value, "steps": len(company.tried)},
             )

@@ -23,6 +23,7 @@ from baileys_tools.domain.restore_plan import (
     Cost,
     LiveFolder,
     Mode,
+    Objection,
     Reason,
     RestorePlan,
     SnapshotFiles,
@@ -79,6 +80,8 @@ def plan_restore(live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, now:
         traffic_sign=sign,
         cost=_cost(folder, verdicts),
         refusals=refusals,
+        bot_is_unseen=not folder.live.bot_is_off
+        and not any(refusal.objection is Objection.BOT_LIVES for refusal in refusals),
     )
 
 

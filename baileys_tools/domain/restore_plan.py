@@ -130,7 +130,8 @@ class LiveFolder:
     """What is in the folder now, this tool's own files left out.
 
     `account` is None for a folder that is not there. `quarantined` are the names in its quarantine. `bot_signs`
-    say in words what besides the files shows that the bot runs: its API, its process.
+    say in words what besides the files shows that the bot runs: its API, its process; `bot_is_off` that one of them
+    says that it does not.
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class LiveFolder:
     quarantined: frozenset[str] = frozenset()
     owned_by_content: Mapping[str, bool] = field(default_factory=dict)
     bot_signs: tuple[str, ...] = ()
+    bot_is_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,8 @@ class RestorePlan:
     traffic_sign: str
     cost: Cost
     refusals: tuple[Refusal, ...] = ()
+    bot_is_unseen: bool = False
+    """Nothing tells whether the bot runs."""
 
     def named(self, action: Action) -> list[str]:
         """The files with which this happens, in order, `creds.json` last."""

@@ -38,7 +38,15 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired", "foreign-owner", "account-twice"),
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
-    *("connection-lost", "process-down", "restart-burst", "backup-unreadable", "disk-low", "inodes-low"),
+    *(
+        "connection-lost",
+        "process-down",
+        "process-unknown",
+        "restart-burst",
+        "backup-unreadable",
+        "disk-low",
+        "inodes-low",
+    ),
     *("device-removed", "two-processes", "reconnects-many", "session-burst", "log-silent", "log-unreadable"),
     *("folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
 }
@@ -204,7 +212,8 @@ class CompanyWatch(NamedTuple):
     """What a pass knows of one company. `listed` says that its folder was listed in this pass.
 
     `size` and `last_activity` are None where all files were never looked at. `connection` is "" where nobody was
-    asked; `last_snapshot` is None where there is none, or no repository.
+    asked; `last_snapshot` is None where there is none, or no repository. `running` is None where no process is named,
+    or its manager does not say.
     """
 
     id: str
@@ -220,6 +229,7 @@ class CompanyWatch(NamedTuple):
     last_snapshot: datetime | None
     findings: Sequence[Finding]
     listed: bool
+    running: bool | None = None
 
     @property
     def counted(self) -> int:

@@ -40,20 +40,23 @@ class CrontabChanged(BaileysToolsError):
         )
 
 
-def read_crontab() -> bytes | None:
+def read_crontab(user: str | None = None) -> bytes | None:
     """Return the calling user's crontab as it is, None when there is none. Raise BaileysToolsError otherwise.
+
+    Root may look at another `user`'s, which is not written again and so need not be exact to the byte.
 
     `crontab -l` of Debian leaves out up to three comments at the top, its header or not (so the header is asked
     for, and taken off here), and shows a carriage return or a backspace as the two characters `\\r`, `\\b`. Where
     these appear, the bytes are taken from `crontab -e`, with an "editor" that copies the file and changes nothing.
     """
-    run = _crontab("-l", variables={"CRONTAB_NOHEADER": "N"})
+    whose = () if user is None else ("-u", user)
+    run = _crontab(*whose, "-l", variables={"CRONTAB_NOHEADER": "N"})
     if run.returncode != 0:
         if not run.stdout and any(words in run.stderr for words in _NO_CRONTAB):
             return None
         raise _trouble("read", run.stderr)
     listed = re.sub(rb"\A" + _HEADER, b"", run.stdout)
-    if b"\\r" not in listed and b"\\b" not in listed:
+    if user is not None or (b"\\r" not in listed and b"\\b" not in listed):
         return listed
     edited = _as_an_editor_sees_it()
     shown = edited.replace(b"\r", b"\\r").replace(b"\b", b"\\b")

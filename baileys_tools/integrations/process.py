@@ -19,8 +19,12 @@ from baileys_tools.domain.process import ProcessFacts
 from baileys_tools.units import printable, quoted
 
 LOOK_SECONDS = 15.0
-RESTART_SECONDS = 60.0
+RESTART_SECONDS = 120.0
+"""systemd gives a unit 90 s to stop before it kills it (systemd-system.conf(5): DefaultTimeoutStopSec)."""
 LARGEST_OUTPUT = 32 << 20
+
+PIDFILE_SLACK = 10.0
+"""Seconds. A program writes its pidfile after it has begun; the kernel tells when that was to a second or two."""
 
 _PM2_OFF = ("stopped", "errored")
 _UNIT_NAME = r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*"
@@ -177,6 +181,7 @@ def _look_at_pidfile(process: Process, seconds: float) -> ProcessFacts:
         fd = os.open(process.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             text = os.read(fd, 64).strip()
+            written = os.fstat(fd).st_mtime
         finally:
             os.close(fd)
     except FileNotFoundError:
@@ -189,6 +194,9 @@ def _look_at_pidfile(process: Process, seconds: float) -> ProcessFacts:
     started = _started(pid)
     if started is None:
         return ProcessFacts(str(process), False, f"no process has the id {pid}", pid=pid)
+    if started.timestamp() > written + PIDFILE_SLACK:
+        # Not "stopped": where the clock was set since, this is the bot all the same.
+        raise ToolError(f"process {pid} began after the pidfile was written, so it may be another one")
     return ProcessFacts(str(process), True, pid=pid, memory=_memory_of(pid), started=started)
 
 

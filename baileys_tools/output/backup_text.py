@@ -30,6 +30,7 @@ _STATUS = {
     BackupStatus.LOCKED: ("skipped", "yellow"),
     BackupStatus.UNFIT: ("no backup", "red"),
     BackupStatus.FAILED: ("failed", "red"),
+    BackupStatus.NOT_LINKED: ("not linked yet", "dim"),
 }
 
 _KEEP = {

@@ -8,6 +8,7 @@ from textwrap import fill
 
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.domain.cost import Cost
+from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
@@ -198,9 +199,11 @@ def cost_text(cost: Cost) -> str:
 def _why_held(company: CompanyCleanup) -> Iterator[str]:
     holds = company.plan.holds if company.plan is not None else ()
     if Hold.CREDS in holds:
+        may = company.creds_problem == CredsProblem.UNREADABLE
+        first = "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop" if may else "Stop"
         yield (
             f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "
-            "Stop the bot and restore creds.json before it writes a new identity over it."
+            f"{first} the bot and restore creds.json before it writes a new identity over it."
         )
     if Hold.CLOCK in holds:
         yield (

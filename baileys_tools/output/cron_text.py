@@ -11,38 +11,54 @@ from baileys_tools.output.json_text import timestamp
 from baileys_tools.output.terminal import Style
 from baileys_tools.units import format_age, printable
 
-_COLOURS = {Verdict.OK: "green", Verdict.WAITING: "dim", Verdict.FAILED: "red", Verdict.MISSED: "red"}
+_COLOURS = {
+    Verdict.OK: "green",
+    Verdict.WAITING: "dim",
+    Verdict.PARTLY: "yellow",
+    Verdict.FAILED: "red",
+    Verdict.MISSED: "red",
+}
 
 
-def status_text(states: Sequence[JobState], place: str, log: str | None, now: datetime, style: Style) -> str:
+def status_text(
+    states: Sequence[JobState],
+    place: str,
+    notes: Sequence[str],
+    said_in: str,
+    check: str,
+    now: datetime,
+    style: Style,
+) -> str:
     """Given the jobs' states, return the table, and below it what to do.
 
-    `log` is the file that takes what they say, "" for the journal, None for the output of `cron run`.
+    `notes` are what is to be known of the jobs first, `said_in` is where they say what goes wrong, `check` whether
+    whoever starts them does.
     """
     if not states:
         return f"no jobs of baileys-tools in {place}\ninstall them: baileys-tools cron install"
-    lines = [f"jobs in {place}", f"  {'job':13} {'time':16} {'last run':24} verdict"]
+    lines = [f"jobs in {place}", *(f"  {printable(note)}" for note in notes)]
+    lines += [f"  {'job':13} {'time':16} {'last run':24} verdict"]
     for state in states:
         last = "never"
         if state.last is not None:
             last = f"{format_age(now - state.last.started)} ago, exit {state.last.exit_code}"
         verdict = style.paint(state.verdict.value, _COLOURS[state.verdict])
         lines.append(f"  {state.command:13} {printable(state.time):16} {last:24} {verdict}")
-    where = printable(log) if log else "journalctl -t baileys-tools"
-    is_running = "is cron running? (systemctl status cron)  "
-    if log is None:
-        where, is_running = "the output of `cron run`", ""
+    where = printable(said_in)
     if missed := [state.command for state in states if state.verdict is Verdict.MISSED]:
         lines += [
             f"not run when due: {', '.join(missed)}",
-            f"  {is_running}Did the job have something to say? {where}",
+            *([f"  {check}"] if check else []),
+            f"  did the job have something to say? {where}",
         ]
     if failed := [state.command for state in states if state.verdict is Verdict.FAILED]:
         lines += [f"failed: {', '.join(failed)}", f"  what they said: {where}"]
+    if partly := [state.command for state in states if state.verdict is Verdict.PARTLY]:
+        lines += [f"not for all companies: {', '.join(partly)}", f"  for which, and why: {where}"]
     return "\n".join(lines)
 
 
-def status_json(states: Sequence[JobState], place: str, log: str | None) -> dict[str, Any]:
+def status_json(states: Sequence[JobState], place: str, log: str) -> dict[str, Any]:
     """Return the same as a JSON document's own fields."""
     return {
         "place": printable(place),

@@ -18,8 +18,12 @@ _WORDS = {
     Ending.PLANNED: ("away", "red"),
     Ending.RECOVERED: ("recovered", "green"),
     Ending.PERSON: ("needs a person", "red"),
+    Ending.NOT_LINKED: ("waits for its first login", "yellow"),
     Ending.UNKNOWN: ("not known whether it is away", "yellow"),
 }
+
+_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED)
+"""Not known to be away; a person is told what there is to do all the same."""
 
 
 def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: bool = False) -> str:
@@ -41,7 +45,7 @@ def company_text(company: CompanyRecovery, style: Style, *, verbose: bool) -> st
 
 def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator[str]:
     word, colour = _WORDS[company.ending]
-    cause = "" if company.ending in (Ending.WELL, Ending.UNKNOWN) else f": {_cause(company.first)}"
+    cause = "" if company.ending in (Ending.WELL, *_NOT_AWAY) else f": {_cause(company.first)}"
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
     if company.ending is Ending.WELL and not verbose:
         return
@@ -56,7 +60,7 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
             if step.rung is not Rung.PERSON:
                 yield from _wrapped(f"step {number}", step.text)
     is_hopeless = company.ending is Ending.PLANNED and company.steps[0].rung is Rung.PERSON
-    if company.ending in (Ending.PERSON, Ending.UNKNOWN) or is_hopeless:
+    if company.ending in (Ending.PERSON, *_NOT_AWAY) or is_hopeless:
         for line in company.person:
             yield from _wrapped("person", line)
 

@@ -99,6 +99,8 @@ def _plan(plan: RestorePlan, style: Style, *, verbose: bool) -> Iterator[str]:
     if plan.next_pre_key_id is not None:
         yield _item("counters", f"nextPreKeyId becomes {plan.next_pre_key_id}, past every pre-key on disk")
     yield _item("cost", _cost(plan.cost))
+    if plan.bot_is_unseen and not plan.changes_nothing:
+        yield _item("bot", "nothing tells whether it runs: stop it first, or it writes over what comes back")
     for refusal in plan.refusals:
         yield _item(style.paint("refused", "red"), printable(refusal.text), "refused")
 

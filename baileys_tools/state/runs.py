@@ -19,7 +19,7 @@ class Run(NamedTuple):
 
     `counts` are its sums (companies, removed, failed ...), `companies` what it changed in each company it
     finished: the files removed by a cleanup, 1 for a backup that took a snapshot; a dry run has none. `uid` tells it
-    from every other.
+    from every other. `job` says that cron, `cron run` or systemd started it.
     """
 
     uid: str
@@ -30,6 +30,7 @@ class Run(NamedTuple):
     dry_run: bool
     counts: Mapping[str, int]
     companies: Mapping[str, int]
+    job: bool = False
 
 
 class CompanyRun(NamedTuple):
@@ -49,7 +50,7 @@ def record(state: State, runs: Iterable[Run]) -> None:
 def _record(state: State, run: Run) -> None:
     started = _milliseconds(run.started)
     new = state.change(
-        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             run.uid,
             run.command,
@@ -58,6 +59,7 @@ def _record(state: State, run: Run) -> None:
             run.exit_code,
             run.dry_run,
             json.dumps(dict(run.counts), separators=(",", ":")),
+            run.job,
         ),
     )
     if not new:
@@ -77,8 +79,17 @@ def _record(state: State, run: Run) -> None:
 def last_runs(state: State) -> dict[str, Run]:
     """Return the last run of each command that was no dry run."""
     rows = state.rows(
-        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts FROM runs "
+        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job FROM runs "
         "WHERE dry_run = 0 GROUP BY command"
+    )
+    return {row[1]: _run(row) for row in rows}
+
+
+def last_jobs(state: State) -> dict[str, Run]:
+    """Return the last run of each command as a job, dry runs too: without `recover.auto`, `recover` only looks."""
+    rows = state.rows(
+        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job FROM runs "
+        "WHERE job = 1 GROUP BY command"
     )
     return {row[1]: _run(row) for row in rows}
 
@@ -86,7 +97,7 @@ def last_runs(state: State) -> dict[str, Run]:
 def last_run(state: State, command: str) -> Run | None:
     """Return the last run of a command that was no dry run, None when there is none."""
     rows = state.rows(
-        "SELECT uid, command, started, finished, exit_code, dry_run, counts FROM runs "
+        "SELECT uid, command, started, finished, exit_code, dry_run, counts, job FROM runs "
         "WHERE command = ? AND dry_run = 0 ORDER BY started DESC LIMIT 1",
         (command,),
     )
@@ -96,7 +107,7 @@ def last_run(state: State, command: str) -> Run | None:
 def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
     """Return the runs that started at `since` or later, oldest first, of one command or ("") of all."""
     rows = state.rows(
-        "SELECT uid, command, started, finished, exit_code, dry_run, counts FROM runs "
+        "SELECT uid, command, started, finished, exit_code, dry_run, counts, job FROM runs "
         "WHERE started >= ? AND (? = '' OR command = ?) ORDER BY started, uid",
         (_milliseconds(since), command, command),
     )
@@ -125,9 +136,9 @@ def last_in_companies(state: State, command: str) -> dict[str, CompanyRun]:
 def thin_runs(state: State, now: datetime) -> None:
     """Forget runs that are 90 days old, and after 7 days all that went well but one an hour of a command.
 
-    The last run of each command stays however old it is.
+    The last run of each command, and the last one as a job, stays however old it is.
     """
-    last = {run.uid for run in last_runs(state).values()}
+    last = {run.uid for runs in (last_runs(state), last_jobs(state)) for run in runs.values()}
     full, kept = _milliseconds(now - FULL_FOR), _milliseconds(now - KEPT_FOR)
     doomed = state.rows(
         "SELECT uid FROM runs WHERE started < ? OR (started < ? AND exit_code = 0 AND uid NOT IN "
@@ -163,6 +174,7 @@ def from_json(content: bytes) -> Run | None:
             bool(document["dry_run"]),
             _counts(document["counts"]),
             _counts(document["companies"]),
+            bool(document.get("job")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
@@ -183,7 +195,7 @@ def _counts(document: Any) -> dict[str, int]:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    uid, command, started, finished, exit_code, dry_run, counts = row
+    uid, command, started, finished, exit_code, dry_run, counts, job = row
     return Run(
         uid,
         command,
@@ -193,4 +205,5 @@ def _run(row: tuple[Any, ...]) -> Run:
         bool(dry_run),
         json.loads(counts),
         {},
+        bool(job),
     )

@@ -119,5 +119,9 @@ STEPS: Sequence[Sequence[str]] = (
             PRIMARY KEY (company, day)
         ) WITHOUT ROWID""",
     ),
+    (
+        # Whether cron, `cron run` or systemd started it.
+        "ALTER TABLE runs ADD COLUMN job INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

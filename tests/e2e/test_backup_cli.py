@@ -426,3 +426,27 @@ def test_nothing_heavy_is_loaded_when_nothing_has_changed(env):
         [sys.executable, "-c", script], env=os.environ | env, capture_output=True, text=True
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_company_that_waits_for_its_first_login_fails_no_backup(env, sessions):
+    """Empty, then with the creds that Baileys makes before the code is scanned; a session that was there is lost."""
+    folder = sessions / "company_7001"
+    folder.mkdir()
+    for _ in ("empty", "with creds"):
+        document = result_of("backup", env=env)
+        assert document["exit_code"] == 0
+        assert document["companies"][-1]["status"] == "not-linked-yet"
+        assert run_cli("backup", "--quiet", env=env).stderr == ""
+        write_key(folder, "creds.json", content=json.dumps(creds(me=None, account=None)))
+    write_key(folder, "creds.json", OLD, json.dumps(creds()))
+    assert result_of("backup", env=env)["companies"][-1]["status"] == "taken"
+    (folder / "creds.json").unlink()
+    assert result_of("backup", env=env)["companies"][-1]["status"] == "unfit"
+
+
+def test_a_company_that_was_reset_fails_no_backup_while_it_waits_for_its_code(env, sessions):
+    assert result_of("backup", env=env)["exit_code"] == 0
+    done = run_cli("reset", "--company", "1001", "--yes", "--no-pair", "--force", env=env)
+    assert done.returncode == 0, done.stderr
+    document = result_of("backup", env=env)
+    assert (document["exit_code"], document["companies"][0]["status"]) == (0, "not-linked-yet")

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.bot import Bot, api_env, bot_api
+from tests.bot import QR, Bot, api_env, bot_api
 from tests.support import company_folder, run_cli, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
@@ -198,7 +198,7 @@ def test_what_was_reset_does_not_come_back_while_the_new_code_waits_to_be_scanne
     before = snapshot_tree(folder)
     auto = {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
     found = recover(folder, env=auto)
-    assert (found["cause"]["cause"], found["tried"]) == ("unknown", [])
+    assert (found["cause"]["cause"], found["tried"]) == ("not-linked-yet", [])
     assert snapshot_tree(folder) == before
     watched = json.loads(run_cli("monitor-once", "--json", env=env_of(folder)).stdout)
     codes = {finding["code"] for finding in watched["companies"][0]["findings"]}
@@ -253,12 +253,48 @@ def told(tools: Path) -> list[str]:
     return [line for line in lines if not line.startswith("show")]
 
 
-def test_a_process_that_is_down_is_started(folder: Path, systemctl: Path) -> None:
+def test_a_process_that_is_down_is_started_and_that_it_runs_is_enough_where_nothing_tells_more(
+    folder: Path, systemctl: Path
+) -> None:
     (systemctl / "state").write_text("failed")
-    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
-    assert found["cause"]["cause"] == "stopped"
+    found = recover(folder, "--yes", env=unit_env(systemctl))
+    assert (found["cause"]["cause"], found["status"]) == ("stopped", "recovered")
     assert [one["step"] for one in found["tried"]] == ["restart"]
+    assert "whether the bot is connected, nothing tells" in found["tried"][0]["result"]
     assert told(systemctl) == ["restart -- bot@1001"]
+
+
+def test_one_that_does_not_stay_up_needs_a_person(folder: Path, systemctl: Path) -> None:
+    (systemctl / "state").write_text("failed")
+    script = systemctl / "systemctl"
+    script.write_text(script.read_text().replace("echo active >", "echo failed >"))
+    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    assert (found["cause_now"]["cause"], found["status"]) == ("stopped", "needs-person")
+
+
+def test_whoever_scans_the_first_code_is_not_disturbed_and_nobody_alerted(tmp_path: Path) -> None:
+    """Each reconnect would show another code."""
+    folder = tmp_path / "sessions" / "company_1001"
+    folder.mkdir(parents=True)
+    for content in (None, '{"noiseKey": {}, "registered": false}'):
+        if content is not None:
+            write_key(folder, "creds.json", content=content)
+        bot = Bot(qrs=[QR])
+        with bot_api(bot) as server:
+            env = api_env(server) | {"BAILEYS_TOOLS_RECOVER__AUTO": "true"}
+            found = recover(folder, env=env)
+            quiet = run_cli("recover", "--quiet", env=env_of(folder) | env)
+        assert (found["status"], found["tried"]) == ("not-linked-yet", [])
+        assert any("qr --company 1001" in line for line in found["person"])
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+        assert bot.count("POST /reconnect") == 0
+
+
+def test_keys_that_only_a_login_brings_tell_a_loss_from_a_beginning(folder: Path) -> None:
+    (folder / "creds.json").unlink()
+    with bot_api(Bot(qrs=[QR])) as server:
+        found = recover(folder, env=api_env(server), code=5)
+    assert found["cause"]["cause"] == "creds-lost"
 
 
 def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:
@@ -274,7 +310,7 @@ def test_a_running_bot_with_lost_creds_is_stopped_mended_and_started(folder: Pat
     # It wrote a moment ago, as a bot that runs does.
     write_key(folder, "session-447700900100.0.json", timedelta(), "{}")
     before = {**before, b"session-447700900100.0.json": snapshot_tree(folder)[b"session-447700900100.0.json"]}
-    found = recover(folder, "--yes", env=unit_env(systemctl), code=5)
+    found = recover(folder, "--yes", env=unit_env(systemctl))
     assert [one["step"] for one in found["tried"]][:2] == ["restore", "restart"]
     assert told(systemctl) == ["stop -- bot@1001", "restart -- bot@1001"]
     assert snapshot_tree(folder) == before

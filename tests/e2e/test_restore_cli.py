@@ -384,3 +384,44 @@ def test_on_a_terminal_the_plan_is_shown_once_and_then_what_was_done(folder: Pat
         assert screen.text.count("bring back") == screen.text.count("snapshot ") == 1
         assert "1 file brought back" in screen.text
     assert (folder / MAPPING).exists()
+
+
+def test_the_plan_says_where_nothing_tells_whether_the_bot_runs(folder: Path, tmp_path: Path) -> None:
+    (folder / MAPPING).unlink()
+    pidfile = {"BAILEYS_TOOLS_PROCESS__PIDFILE": str(tmp_path / "no.pid")}
+    for env, told in (({}, True), (pidfile, False)):
+        done = run_cli("restore", "--company", "1001", "--dry-run", env=env_of(folder) | env)
+        assert done.returncode == 0, done.stderr
+        assert ("nothing tells whether it runs: stop it first" in done.stdout) is told
+    whole = run_cli("restore", "--company", "1001", "--yes", env=env_of(folder))
+    assert whole.returncode == 0, whole.stderr
+    nothing = run_cli("restore", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert "nothing tells whether it runs" not in nothing.stdout, "there is nothing to write over"
+
+
+def test_without_any_snapshot_the_ways_out_are_named(folder: Path, tmp_path: Path) -> None:
+    """At 3 a.m. `take one` is no help: of a folder without its creds none can be taken."""
+    env = env_of(folder) | {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "empty")}
+    (tmp_path / "empty").mkdir()
+    (folder / "creds.json").write_bytes(b"")
+    done = run_cli("restore", "--company", "1001", env=env)
+    assert done.returncode == 10
+    assert "backup --import DIR" in done.stderr
+    assert "reset --company 1001" in done.stderr
+    assert run_cli("backup", "--quiet", env=env).returncode == 1
+    inspected = json.loads(run_cli("inspect", "--company", "1001", "--json", env=env).stdout)
+    actions = {one["code"]: one["action"] for one in inspected["findings"]}
+    assert "backup --import DIR" in actions["snapshot-missing"]
+    assert "baileys-tools backup --company" not in actions["backup-failed"] + actions["snapshot-missing"]
+
+
+def test_creds_that_may_not_be_read_are_perhaps_whole(folder: Path) -> None:
+    """A folder in the place of creds.json cannot be read by root either."""
+    (folder / "creds.json").unlink()
+    (folder / "creds.json").mkdir()
+    done = run_cli("cleanup", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert "May this user and the bot read it" in " ".join(done.stdout.split())
+    (folder / "creds.json").rmdir()
+    (folder / "creds.json").write_bytes(b"")
+    done = run_cli("cleanup", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert "May this user" not in " ".join(done.stdout.split())

@@ -57,6 +57,7 @@ CASES = [
     Case("persistent-session", {"success": True, "status": "connected"}, CONNECTED),
     Case("persistent-session", {"session": {"connected": False, "hasQR": True}}, DISCONNECTED, True),
     Case("persistent-session", {"status": {"connected": False}}, DISCONNECTED),
+    Case("persistent-session", {"connected": False, "status": "connected"}, DISCONNECTED),
     Case("persistent-session", {"success": True, "status": "initializing"}, CONNECTING),
     Case("persistent-session", {"success": True}, UNKNOWN),
     Case("evolution", {"instance": {"instanceName": "shop", "state": "open"}}, CONNECTED),

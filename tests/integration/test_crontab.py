@@ -169,7 +169,7 @@ def test_the_system_file_runs_the_jobs_as_the_owner_of_the_folders(tmp_path: Pat
     assert install.returncode == 0, install.stderr
     file = host.cron_d / "baileys-tools"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
-    assert f"* * * * * nobody {COMMAND} monitor-once" in file.read_text()
+    assert f"* * * * * nobody BAILEYS_TOOLS_JOB=1 {COMMAND} monitor-once" in file.read_text()
     assert {path.stat().st_uid for path in state.rglob("*")} == {65534}, "nothing of root's in their folder"
     assert (state / "cron.log").exists()
     status = host.run(COMMAND, "cron", "status", *words, env=env)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -236,3 +237,30 @@ def test_the_command_and_its_json(tab: Path, sessions: Path) -> None:
     assert quiet.stdout == ""
     assert "repository" in quiet.stderr
     assert "python" not in quiet.stderr
+
+
+def test_a_process_that_its_manager_does_not_know_and_a_pm2_that_cron_does_not_find(
+    doctor: Doctor, tmp_path: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pidfile = tmp_path / "bot.pid"
+    pidfile.write_text("no number")
+    checks = doctor(BAILEYS_TOOLS_PROCESS__PIDFILE=str(pidfile))
+    assert outcome(checks, "processes") is Outcome.WARNING
+    assert "the pidfile holds no process id" in checks["processes"].message
+    pidfile.write_text(str(os.getpid()))
+    assert outcome(doctor(BAILEYS_TOOLS_PROCESS__PIDFILE=str(pidfile)), "processes") is Outcome.OK
+    assert "processes" not in doctor()
+
+    config = tmp_path / "config.yaml"
+    config.write_text(f"sessions: {{path: {sessions}}}\nprocess: {{pm2: shop}}\n")
+    config.chmod(0o600)
+    assert run_cli("cron", "install", "--config", config).returncode == 0
+    if not shutil.which("pm2", path="/usr/bin:/bin"):
+        assert "the jobs find no pm2" in doctor(BAILEYS_TOOLS_CONFIG=str(config))["cron"].message
+    programs = tmp_path / "node"
+    programs.mkdir()
+    (programs / "pm2").write_text("#!/bin/sh\n")
+    (programs / "pm2").chmod(0o755)
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    assert run_cli("cron", "install", "--config", config, env=path).returncode == 0
+    assert outcome(doctor(BAILEYS_TOOLS_CONFIG=str(config)), "cron") is Outcome.OK

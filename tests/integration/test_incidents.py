@@ -130,3 +130,36 @@ def test_how_a_bot_is_comes_from_the_api_and_else_from_the_log(connection, log, 
 
 def test_a_clock_that_goes_back_adds_nothing():
     assert list(spells_between(BEGIN, Link.UP, BEGIN - MINUTE)) == []
+
+
+def test_who_waits_for_a_first_code_is_in_no_incident_and_neither_up_nor_down(tmp_path):
+    """A company that was reset in an incident stays in it: that is over when somebody has scanned the code."""
+    with open_state(str(tmp_path), BEGIN) as state:
+        for minutes, creds in enumerate(("missing", "unpaired", "unpaired")):
+            look = Look("7", "connecting", creds, waits=True)
+            note_look(state, look, LogFacts(), BEGIN + minutes * MINUTE)
+        assert incidents(state) == []
+        assert service_of(state, "7", BEGIN + 3 * MINUTE).uptime is None
+        note_look(state, Look("8", "disconnected", "valid"), LogFacts(), BEGIN)
+        note_look(state, Look("8", "connecting", "missing", waits=True), LogFacts(), BEGIN + MINUTE)
+        assert [one.closed for one in incidents(state, "8")] == [None]
+        note_look(state, Look("8", "connected", "valid"), LogFacts(), BEGIN + 2 * MINUTE)
+        assert [one.closed for one in incidents(state, "8")] == [BEGIN + 2 * MINUTE]
+
+
+def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_path):
+    with open_state(str(tmp_path), BEGIN) as state:
+        for minutes, running in enumerate((True, False, False, None, True)):
+            note_look(state, Look("7", "", "valid", running), LogFacts(), BEGIN + minutes * MINUTE)
+        [incident] = incidents(state)
+        assert (incident.cause, incident.opened, incident.closed) == (
+            "stopped",
+            BEGIN + MINUTE,
+            BEGIN + 4 * MINUTE,
+        )
+        assert entries(state, incident.id)[-1].detail == "the bot runs and its creds are whole"
+        assert service_of(state, "7", BEGIN + 5 * MINUTE).uptime is None, "a process that runs may be offline"
+        # An API that does not answer leaves it open: that its process runs is no proof there.
+        note_look(state, Look("8", "unknown", "valid", False), LogFacts(), BEGIN)
+        note_look(state, Look("8", "unknown", "valid", True), LogFacts(), BEGIN + MINUTE)
+        assert [one.closed for one in incidents(state, "8")] == [None]

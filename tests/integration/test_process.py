@@ -265,6 +265,18 @@ def test_a_pidfile_tells_of_its_process(tmp_path: Path, sleeper: subprocess.Pope
         restart(process)
 
 
+def test_an_old_pidfile_is_not_believed_of_a_process_that_began_later(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """Ids are used again. It may be the bot all the same, where the clock was set: nobody is told that it is down."""
+    pidfile = tmp_path / "bot.pid"
+    pidfile.write_text(str(sleeper.pid))
+    os.utime(pidfile, (time.time() - 3600,) * 2)
+    found = look_at(Process("pidfile", str(pidfile)))
+    assert found.running is None
+    assert "began after the pidfile was written" in found.detail
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "99999999999", "1 2", "1\0"])
 def test_a_pidfile_without_an_id_tells_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "bot.pid").write_text(text)
@@ -340,7 +352,7 @@ def test_a_burst_is_a_finding_and_so_is_a_process_that_is_down() -> None:
     assert codes(seen(), 3) == ["restart-burst"]
     assert codes(seen(), None) == []
     assert codes(seen(running=False), 5) == ["process-down", "restart-burst"]
-    assert codes(seen(running=None), None) == []
+    assert codes(seen(running=None), None) == ["process-unknown"]
 
 
 # --- settings -----------------------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ CASES = {
         BotFacts("connected", creds=TORN, was_linked=True),
         Cause.CREDS_LOST,
     ),
-    "never linked": (BotFacts("connecting", True, ABSENT), Cause.UNKNOWN),
+    "never linked": (BotFacts("connecting", True, ABSENT), Cause.NOT_LINKED),
+    "never linked, and its process is down": (BotFacts(creds=UNPAIRED, running=False), Cause.NOT_LINKED),
     "hung after an HTTP error": (
         BotFacts("connecting", running=True, log=log(E.TERMINATED, E.CLOSED, at=ago(minutes=9))),
         Cause.HUNG,

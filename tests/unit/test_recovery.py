@@ -41,6 +41,7 @@ def rungs(cause: Cause, means: Means = ALL, tried: set[Rung] | None = None) -> l
         (Cause.STOPPED, ["restart", "person"]),
         (Cause.CREDS_LOST, ["restore", "person"]),
         (Cause.UNKNOWN, ["wait", "reconnect", "person"]),
+        (Cause.NOT_LINKED, ["person"]),
         (Cause.TWO_PROCESSES, ["person"]),
         (Cause.LOGGED_OUT, ["person"]),
         (Cause.BANNED, ["person"]),
@@ -102,3 +103,16 @@ def test_that_a_process_is_shared_is_said_before_it_is_restarted() -> None:
     shared = ALL._replace(shared_with=("1002", "1003"))
     steps = ladder(Diagnosis(Cause.STOPPED, Confidence.CERTAIN, ()), shared, Limits())
     assert "2 other company(ies) share" in steps[0].text
+
+
+def test_a_repair_without_any_sign_of_the_bot_says_so_first() -> None:
+    lost = Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, ())
+    unseen = ALL._replace(stopped=True, unseen=True)
+    assert "stop it first" in ladder(lost, unseen, Limits())[0].text
+    assert "stop it first" not in ladder(lost, unseen._replace(unseen=False), Limits())[0].text
+
+
+def test_without_a_snapshot_an_old_copy_goes_before_a_new_login() -> None:
+    lines = checklist(Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, ()), Means(), (), "1001")
+    assert "backup --import" in lines[-2]
+    assert "reset --company 1001" in lines[-1]

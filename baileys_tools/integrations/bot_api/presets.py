@@ -53,9 +53,11 @@ PRESETS: Mapping[str, Preset] = {
             "status": Endpoint(
                 "GET",
                 "/api/whatsapp/persistent-session",
+                # A word beside a plain `false` is an old one.
                 connected="(connected || isConnected || session.connected || status.connected || "
-                "data.connected) == `true` || contains(['connected', 'open'], not_null(status.status, "
-                "session.status, data.status, status, ''))",
+                "data.connected) == `true` || (not_null(connected, isConnected, session.connected, "
+                "status.connected, data.connected) == `null` && contains(['connected', 'open'], "
+                "not_null(status.status, session.status, data.status, status, '')))",
                 connecting="contains(['connecting', 'initializing', 'qr', 'waiting_for_qr'], "
                 "not_null(status.status, session.status, data.status, status, ''))",
                 disconnected="not_null(connected, isConnected, session.connected, status.connected, "
