@@ -152,9 +152,7 @@ def activity_findings(
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 
-CREDS_LOST = frozenset(
-    {"creds-missing", "creds-empty", "creds-unreadable", "creds-incomplete", "creds-unpaired"}
-)
+CREDS_LOST = frozenset({"creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired"})
 """The codes of a folder that had a session and has none that a bot could go on with."""
 
 _LOST = {

@@ -364,12 +364,14 @@ def test_a_killed_trigger_leaves_nothing_that_stops_the_next(tmp_path: Path) -> 
     folder_of(180, tmp_path / "counted")
     options = {**environment(tmp_path / "counted")}
     seen = before_first_removal(traced([COMMAND, "trigger"], env=options)[1])
-    folder = folder_of(180, tmp_path)
-    with paused_after(seen, [COMMAND, "trigger"], env=environment(tmp_path)) as paused:
-        assert cli(tmp_path).returncode == 75, "it is at work and holds the lock"
+    # As deep as the other, as each part of a path is looked at by a call of its own.
+    place = tmp_path / "stopped"
+    folder = folder_of(180, place)
+    with paused_after(seen, [COMMAND, "trigger"], env=environment(place)) as paused:
+        assert cli(place).returncode == 75, "it is at work and holds the lock"
         paused.kill()
     assert count(folder) == 180
-    again = cli(tmp_path, "--json")
+    again = cli(place, "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["totals"]["removed"] == 129
     assert count(folder) == 51
@@ -402,8 +404,9 @@ def test_killed_at_any_time_the_next_one_finishes_the_work(tmp_path: Path, after
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    left = count(folder)
     assert cli(tmp_path, "--quiet").returncode == 0
-    assert count(folder) == 51
+    assert count(folder) == (51 if left >= 175 else left), "below the threshold there is nothing more to do"
 
 
 def test_one_locked_company_is_skipped_and_the_others_are_cleaned(tmp_path: Path) -> None:
