@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""
 
-_PURGE = "To give up undo and free what cleanups moved aside: BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW=0 baileys-tools cleanup"
+_PURGE = (
+    "To give up undo and free what cleanups moved aside: "
+    "BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW=0 baileys-tools cleanup"
+)
 
 
 class Space(NamedTuple):
