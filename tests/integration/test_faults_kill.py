@@ -41,6 +41,8 @@ def points_of_cleanup(
 ) -> list[Call]:
     root = place / "counted"
     lay(root)
+    # The first run of all makes the state folder; the calls of every later one are the same.
+    traced(cleanup(root, "--dry-run", "--quiet"), env=env)
     run, made = traced(
         cleanup(root, "--quiet"), calls=calls if "flock" in calls else [*calls, "flock"], env=env
     )
