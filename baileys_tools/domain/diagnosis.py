@@ -7,7 +7,6 @@ Out" say that they are dead. That the account was paired anew elsewhere does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -352,10 +351,3 @@ def _silence(facts: BotFacts, now: datetime) -> str:
 
 def _ago(at: datetime, now: datetime) -> str:
     return f"{format_age(now - at)} ago"
-
-
-def evidence_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """Given a diagnosis, yield its evidence as lines of a report."""
-    yield f"{diagnosis.cause.value} ({diagnosis.confidence.value})"
-    for sentence in diagnosis.evidence:
-        yield f"  {sentence}"

@@ -113,18 +113,6 @@ def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
     return found
 
 
-def histories(state: State, since: datetime) -> dict[str, list[Observation]]:
-    """Return all observations from `since` on by company, oldest first."""
-    found: dict[str, list[Observation]] = {}
-    rows = state.rows(
-        f"SELECT {_COLUMNS} FROM observations WHERE at >= ? ORDER BY company, at",  # noqa: S608
-        (to_seconds(since),),
-    )
-    for row in rows:
-        found.setdefault(row[0], []).append(_observation(row))
-    return found
-
-
 def thin_observations(state: State, now: datetime) -> int:
     """Keep of what is over 7 days old one observation an hour, over 90 days one a day; return how many went.
 
