@@ -4,8 +4,6 @@ python-crontab reads and writes such fields but cannot say when one was due last
 did not run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The channels that alerts go to, as the settings name them, and what about those settings cannot be meant."""
 
-from __future__ import annotations
-
 import os
 import sys
 from functools import partial

@@ -1,7 +1,5 @@
 """`cleanup`: bring each session folder to its policy."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,5 @@
 """`cron show`, `install`, `remove` and `status`: the jobs that keep a host's session folders, in its crontab."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import sys

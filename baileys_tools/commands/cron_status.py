@@ -1,7 +1,5 @@
 """`cron status`: whether the jobs that are installed run."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence

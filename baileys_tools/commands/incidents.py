@@ -1,7 +1,5 @@
 """`incidents`: when bots were in trouble, why, what was tried, how long it took, and how well they served."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple

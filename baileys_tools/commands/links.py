@@ -1,7 +1,5 @@
 """What each look at a bot adds to its history: connected time, incidents, and what its log says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,18 +1,15 @@
 """`monitor-once`: one pass over all session folders, cheap enough for every minute."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.commands.monitor_pass import look_once, lost_root
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.findings import Finding, Severity
-from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import MONITOR_CODES, CommandRun, MonitorReport
 from baileys_tools.errors import BaileysToolsError, UsageError
@@ -21,6 +18,10 @@ from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state, to_seconds
 from baileys_tools.state.spool import is_worth_taking_in, take_in
 from baileys_tools.units import printable
+
+if TYPE_CHECKING:
+    # Whoever watches once a minute pays for every import.
+    from baileys_tools.domain.incidents import Service
 
 COMMAND = "monitor-once"
 THINNED = "thinned"
@@ -266,7 +267,7 @@ def _thin_now_and_then(state: State, now: datetime) -> None:
         memory.keep(state, THINNED, to_seconds(now))
 
 
-def _services(settings: Settings, report: MonitorReport, state: State) -> dict[str, Service]:
+def _services(settings: Settings, report: MonitorReport, state: State) -> "dict[str, Service]":
     if not settings.logs.files and not any(one.connection for one in report.companies):
         return {}
     from baileys_tools.commands.links import service_of
@@ -275,7 +276,7 @@ def _services(settings: Settings, report: MonitorReport, state: State) -> dict[s
 
 
 def _write_textfile(
-    path: str, report: MonitorReport, state: State, services: Mapping[str, Service]
+    path: str, report: MonitorReport, state: State, services: "Mapping[str, Service]"
 ) -> list[str]:
     from baileys_tools.integrations.own_file import write_own_file
     from baileys_tools.output.prometheus import MARK, prometheus_text

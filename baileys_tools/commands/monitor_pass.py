@@ -1,11 +1,9 @@
 """One pass of watching: look at every folder and at what surrounds it, and remember what is worth it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.commands.watching import (
     last_activity,
@@ -15,7 +13,6 @@ from baileys_tools.commands.watching import (
     rules_of,
 )
 from baileys_tools.config import Settings
-from baileys_tools.domain.connection import Connection, ConnectionState, connection_findings
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import (
     CREDS_LOST,
@@ -47,6 +44,11 @@ from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.units import printable
 
+if TYPE_CHECKING:
+    # Whoever watches once a minute pays for every import.
+    from baileys_tools.domain.connection import Connection
+    from baileys_tools.state.observations import Observation
+
 SAID = "monitor-said"
 SNAPSHOTS = "monitor-snapshots"
 
@@ -54,7 +56,7 @@ SNAPSHOTS = "monitor-snapshots"
 class Asked(NamedTuple):
     """What others say of the companies. `unknown` are the (company, code) that nobody could answer for."""
 
-    connections: Mapping[str, Connection] = {}
+    connections: Mapping[str, "Connection"] = {}
     findings: Mapping[str, Sequence[Finding]] = {}
     unknown: frozenset[Key] = frozenset()
     running: Mapping[str, bool | None] = {}
@@ -153,6 +155,7 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
     unknown: set[Key] = set()
     if settings.bot_api.url is not None or settings.companies:
         from baileys_tools.commands.bot import connections as ask_connections
+        from baileys_tools.domain.connection import ConnectionState, connection_findings
 
         connections = ask_connections(settings, ids)
         findings += connection_findings(connections)
@@ -337,39 +340,43 @@ def _remember(
     now: datetime,
 ) -> None:
     """Write down what is worth it: after a pass in which nothing moved, nothing."""
-    from baileys_tools.state.observations import Observation, observe
-
     rules = rules_of(settings)
     seconds = int(now.timestamp())
-    observations = []
-    kept = dict(looks)
-    for company, look in looks.items():
-        if is_worth_history(look, known.get(company), rules.thresholds, seconds):
-            kept[company] = look._replace(observed_at=seconds, observed_counted=look.counted)
-            observations.append(
-                Observation(
-                    company,
-                    now,
-                    look.files,
-                    look.counted,
-                    look.by_kind,
-                    look.size if look.full_at else None,
-                    level_of(look.counted, rules.thresholds).value,
-                    look.creds,
-                    last_activity(look),
-                    look.connection,
-                )
-            )
+    news = {
+        company: look._replace(observed_at=seconds, observed_counted=look.counted)
+        for company, look in looks.items()
+        if is_worth_history(look, known.get(company), rules.thresholds, seconds)
+    }
+    kept = {**looks, **news}
     whole = (
         {company: look for company, look in known.items() if company not in kept}
         if _is_part(settings)
         else {}
     )
     with state.transaction():
-        if observations:
-            observe(state, observations)
+        if news:
+            from baileys_tools.state.observations import observe
+
+            observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
         if {**whole, **kept} != known:
             remember(state, root, rules, {**whole, **kept})
+
+
+def _observation(company: str, look: Look, rules: HealthRules, now: datetime) -> "Observation":
+    from baileys_tools.state.observations import Observation
+
+    return Observation(
+        company,
+        now,
+        look.files,
+        look.counted,
+        look.by_kind,
+        look.size if look.full_at else None,
+        level_of(look.counted, rules.thresholds).value,
+        look.creds,
+        last_activity(look),
+        look.connection,
+    )
 
 
 def _is_part(settings: Settings) -> bool:

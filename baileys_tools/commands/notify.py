@@ -6,8 +6,6 @@
 Whatever goes wrong here changes neither the result nor the exit code of the command that calls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """`restore`: bring a session folder back from a snapshot."""
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -1,7 +1,5 @@
 """The pages of `help TOPIC`, made from what the code itself goes by. The man page has them too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from textwrap import wrap
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 Every source is checked whole, also where a stronger one wins, and everything wrong is reported at once.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -231,7 +229,7 @@ def _from_file(
 
 
 def _of_companies(
-    schema: Schema, file: str, node: Node, absolute: Absolute, problems: list[str]
+    schema: Schema, file: str, node: "Node", absolute: Absolute, problems: list[str]
 ) -> Iterator[_Given]:
     """What single companies have of their own: `companies: {1001: {process: {pm2: shop}}}`."""
     for company, section in _pairs(node, file, "companies", problems):
@@ -254,7 +252,7 @@ def _of_companies(
                     yield _Given(setting, value.plain(), f"{file}:{value.line}", absolute, prefix)
 
 
-def _pairs(node: Node, file: str, path: str, problems: list[str]) -> Iterator[tuple[str, Node]]:
+def _pairs(node: "Node", file: str, path: str, problems: list[str]) -> Iterator[tuple[str, "Node"]]:
     if isinstance(node.value, dict):
         yield from node.value.items()
     elif node.value is not None:

@@ -1,7 +1,5 @@
 """The kind of value that `logs.files` has: which bot writes into which file."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from baileys_tools.config.kinds import Absolute, Kind, _read_path, _text, valid_company_id

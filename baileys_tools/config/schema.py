@@ -5,11 +5,9 @@ a setting, add a line to its section; to add a section, add a class and its fiel
 that operators already use is one more word in `env`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.kinds import (
@@ -689,7 +687,7 @@ class Settings(NamedTuple):
     companies: Mapping[str, Mapping[str, Any]] = {}
     """By company id: values by dotted path that are its own."""
 
-    def for_company(self, company: str) -> Settings:
+    def for_company(self, company: str) -> Self:
         """Given a company's id, return the settings that are in force for it."""
         own = self.companies.get(company)
         if not own:

@@ -12,8 +12,6 @@ remembered. Whoever is woken for nothing stops reading, so the rules are about s
   that window ends, if it is still there then, and its end only if its coming was.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The result of a cleanup run: one entry a company, and the exit code that follows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum

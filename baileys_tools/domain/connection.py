@@ -1,7 +1,5 @@
 """Whether a bot is connected, as its HTTP API says, and what that means for a person."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple

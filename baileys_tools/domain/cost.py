@@ -3,8 +3,6 @@
 One removed file is one resend, with two exceptions that Baileys 7 makes; both were measured with the client.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """How many files of a folder count for the thresholds."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds

@@ -1,7 +1,5 @@
 """What `creds.json` says about the account, without keeping a secret of it."""
 
-from __future__ import annotations
-
 import json
 from enum import StrEnum
 from typing import NamedTuple

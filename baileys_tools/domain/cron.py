@@ -3,8 +3,6 @@
 Everything in a crontab outside the block belongs to somebody else and stays byte for byte as it is.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

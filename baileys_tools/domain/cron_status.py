@@ -1,7 +1,5 @@
 """Whether the jobs in the crontab run: each entry that is installed against the run that was recorded last."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Mapping, Sequence

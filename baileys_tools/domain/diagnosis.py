@@ -5,8 +5,6 @@ WhatsApp answers 401 for a while and lets the same credentials in again; only `d
 Out" say that they are dead. That the account was paired anew elsewhere does not: an account has several devices.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple

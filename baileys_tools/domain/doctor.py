@@ -1,7 +1,5 @@
 """What `doctor` makes of the facts it finds: one line each, ok or what to do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ Whoever adds a finding adds its code here and a section of that name to docs/fin
 code, this list and the documentation name the same ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """A finding: one thing that a person should know about a company or the host, and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple

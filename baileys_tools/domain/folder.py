@@ -1,7 +1,5 @@
 """The facts of one session folder that decisions rest on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 

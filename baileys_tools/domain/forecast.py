@@ -5,8 +5,6 @@ cleanups only, as the median of the slopes between any two looks at it (Theil an
 that lies between: neither a cleanup, nor an import of contacts, nor a single wrong look moves it much.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations, pairwise

@@ -4,8 +4,6 @@ Pure: facts in, findings out, cheap enough for every minute. `inspection.py` has
 What is no trouble must not become a finding above notice: whoever is woken for nothing stops reading alerts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple

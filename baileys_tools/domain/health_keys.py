@@ -1,7 +1,5 @@
 """Keys in a session folder that miss each other, as far as their names tell."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

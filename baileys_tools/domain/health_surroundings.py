@@ -1,7 +1,5 @@
 """What surrounds a session folder: its disk, its cleanups, its backups. Of use to every pass, cheap or deep."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +12,8 @@ if TYPE_CHECKING:
     # The watching pays for every import at every minute.
     from baileys_tools.domain.snapshot import SnapshotInfo
     from baileys_tools.domain.status import Cleaned
+else:
+    SnapshotInfo = Cleaned = object
 
 FEW_REMOVED = 5
 """A cleanup that finds fewer files than this has nothing left to take."""

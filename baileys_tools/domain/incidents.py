@@ -4,8 +4,6 @@
 most; what lies beyond is unknown and in no figure. Uptime is connected time over connected and disconnected time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum

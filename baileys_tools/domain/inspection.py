@@ -4,12 +4,10 @@ Pure: what `sessions/inspection.py` saw goes in, an inspection with its findings
 is enough for are in `health.py` and part of every inspection; the others are in `inspection_rules.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from baileys_tools.domain.clock import in_nanoseconds, nanoseconds
 from baileys_tools.domain.counting import FileCount, count_files, is_version_7
@@ -57,7 +55,7 @@ class Inspection:
         """The documented exit code: 0, 4 for a warning, 5 for anything worse."""
         return exit_code_for(worst(self.findings))
 
-    def with_findings(self, findings: Sequence[Finding]) -> Inspection:
+    def with_findings(self, findings: Sequence[Finding]) -> Self:
         """Return the same inspection with other findings."""
         return replace(self, findings=findings)
 

@@ -5,8 +5,6 @@ Baileys writes one file per key: `<type>-<id>.json`, where `/` in the id became 
 type is `unknown`, and unknown files are never removed.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections.abc import Iterable

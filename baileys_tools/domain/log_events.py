@@ -3,8 +3,6 @@
 The grammar that finds them is in `integrations/bot_log/`; docs/logs.md has the table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

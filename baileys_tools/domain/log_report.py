@@ -1,7 +1,5 @@
 """What the logs of a company add up to: facts for a diagnosis, findings, and counts by hour or day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple

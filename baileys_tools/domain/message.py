@@ -1,7 +1,5 @@
 """An alert message as it leaves this host, and what became of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple

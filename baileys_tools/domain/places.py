@@ -3,8 +3,6 @@
 Paths come in resolved, so that a link is judged by where it leads; nothing here looks at a disk.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

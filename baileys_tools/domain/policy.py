@@ -4,13 +4,11 @@ Pure: facts in, a plan out. The plan has a verdict with a reason for every file 
 costs in messages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from baileys_tools.domain.clock import clock_is_implausible, in_nanoseconds, nanoseconds
 from baileys_tools.domain.cost import Cost, senders_missed, sessions_missed
@@ -113,7 +111,7 @@ class CleanupPlan(NamedTuple):
     holds: tuple[Hold, ...] = ()
     emergency_would_leave: int | None = None
 
-    def in_numbers(self) -> CleanupPlan:
+    def in_numbers(self) -> Self:
         """Return the plan without the names of files: what a large run keeps of it."""
         return self._replace(removals=(), exceptions={})
 

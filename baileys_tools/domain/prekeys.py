@@ -6,8 +6,6 @@ server, or be named by a message that waits. Two things tell the ones the server
 how densely their ids lie, and, on Baileys 7, how far the counter has moved since pairing.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence, Set
 from itertools import accumulate

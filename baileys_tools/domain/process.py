@@ -1,7 +1,5 @@
 """What is known of a bot's process, and what of it a person should know."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Each step costs more than the one before, and none removes anything: what a repa
 A session that WhatsApp has ended comes back by no step, so it goes straight to a person and `reset`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What `report` shows: each company as it is, and how it came to be so."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What a restore is decided on, and what comes out of the decision: the words of `restore`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -5,8 +5,6 @@ If the key goes and the memory stays, a new key is made that nobody is told: eve
 (baileys `Socket/messages-send.js`: `relayMessage`; measured: 100 % of members). So they are one unit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple

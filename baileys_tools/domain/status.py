@@ -1,7 +1,5 @@
 """How all companies are at one moment: what `status`, `watch` and `report` show."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """From counted files to a level."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 Pure: how many files count, what is known of earlier cleanups, and `now` give a decision with its reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

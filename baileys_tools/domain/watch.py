@@ -4,8 +4,6 @@ Pure. A pass comes every minute, so a folder that stands still is not listed aga
 remembered, and only what depends on the time is worked out anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What a host can do, tried out: locks and leases on its file systems, its clock, its other jobs."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

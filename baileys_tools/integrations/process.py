@@ -4,8 +4,6 @@ Programs are run without a shell, within a deadline, and no more of their output
 prints the environment of every process, secrets and all, so nothing of it is ever repeated.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 Names follow https://prometheus.io/docs/practices/naming/, and `promtool check metrics` holds them to it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple

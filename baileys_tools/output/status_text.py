@@ -1,7 +1,5 @@
 """How all companies are, for people: one table as wide as the terminal, the worst first; or one company at length."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """How all companies are, as lines that fill a terminal and no more."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Looks at every file of a session folder and reads it, while its bot may go on writing. Writes nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -9,8 +9,6 @@ names in one step; what went out is moved into what came in. From where the jour
 far one came that died: beside the folder nothing has changed yet, in the folder the swap is done.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

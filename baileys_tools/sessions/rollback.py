@@ -8,8 +8,6 @@ tell from where the journal is how far a restore came that died: before the swap
 old folder does. A bot never sees a mixture.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

@@ -1,12 +1,10 @@
 """Where the session folders are."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
@@ -46,7 +44,7 @@ class Root:
             ) from error
         self.path = path
 
-    def __enter__(self) -> Root:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

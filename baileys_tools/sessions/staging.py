@@ -4,8 +4,6 @@ A restore writes what it will do into a journal before the first rename, and the
 the folder finishes what is left of it (`interrupted.py`).
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -4,8 +4,6 @@ A snapshot is copied once it is published, under a temporary name where the plac
 compared with the hash in its name. What fails waits for the next run. The snapshots here are never touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

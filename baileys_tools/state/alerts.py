@@ -4,8 +4,6 @@ A run writes what it decided and what is to be sent in one transaction, then sen
 killed in between, the next run sends it. A row that is being sent is claimed, so that two runs do not send it twice.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta

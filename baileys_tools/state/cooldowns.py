@@ -1,7 +1,5 @@
 """How long ago something was done, for what must not be done again too soon, by whichever process."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import NamedTuple
 

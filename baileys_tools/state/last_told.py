@@ -4,8 +4,6 @@ A full disk takes no write to the database, but it still lets the time of a file
 this, a finding that cannot be remembered as told would be told anew each minute.
 """
 
-from __future__ import annotations
-
 import os
 from datetime import datetime, timedelta
 from typing import NamedTuple

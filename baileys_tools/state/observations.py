@@ -1,7 +1,5 @@
 """How each session folder looked, again and again: what forecasts and reports are made of."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

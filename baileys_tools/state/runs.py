@@ -1,7 +1,5 @@
 """Which command ran when, how it ended, and what it did in which company."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta

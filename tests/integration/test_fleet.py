@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.commands import fleet
+from baileys_tools.commands import workers
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from tests.support import COMMAND, require_tool, run_cli, scrubbed_environment
 
-PACE = 2 * fleet.SEND_EVERY
+PACE = 2 * workers.SEND_EVERY
 """Seconds for one item: long enough that each result is sent by itself."""
 
 

@@ -39,7 +39,7 @@ NO_IO_MODULES = {
     *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "sqlite3", "subprocess", "tempfile"),
     *("threading", "time", "urllib"),
 }
-ENDS_CHILDREN = {("commands", "fleet")}
+ENDS_CHILDREN = {("commands", "workers")}
 """Where processes are forked, they are ended too."""
 CLOCK_METHODS = {"now", "today", "utcnow"}
 NO_DRY_RUN = (EFFECTS | LEAVES | {"domain"}) - {"output"}

@@ -1,7 +1,5 @@
 """One request of an API as data, and how its templates are filled in."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote

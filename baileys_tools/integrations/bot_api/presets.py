@@ -5,8 +5,6 @@ this order; an answer of which none is true says nothing. `{company}` is what th
 No request here logs out or deletes anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

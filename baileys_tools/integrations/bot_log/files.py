@@ -4,14 +4,12 @@ A log is known again by its inode and by its first bytes. When neither fits, the
 beside it (`out.log.1`, `out__2026-01-15.log`); one that was compressed since is gone for us.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 HEAD = 1_024
 """So many first bytes tell a file from another: pino's first line has a time and a process id."""
@@ -42,7 +40,7 @@ class Position(NamedTuple):
         return [list(self.inode), self.offset, self.mark, self.head_size]
 
     @classmethod
-    def from_json(cls, document: object) -> Position | None:
+    def from_json(cls, document: object) -> Self | None:
         """Given what the state kept, return the position; None for anything else."""
         match document:
             case [[int(device), int(inode)], int(offset), str(mark), int(head_size)] if offset >= 0:

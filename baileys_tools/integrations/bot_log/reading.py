@@ -1,10 +1,8 @@
 """One pass over one log: what is new since the last one, as counts and times."""
 
-from __future__ import annotations
-
 import os
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from baileys_tools.domain.log_events import LogEvent
 from baileys_tools.integrations.bot_log.files import Position, new_stretches, open_log, position_of
@@ -39,7 +37,7 @@ class LogMemory(NamedTuple):
         }
 
     @classmethod
-    def from_json(cls, document: object) -> LogMemory:
+    def from_json(cls, document: object) -> Self:
         """Given what the state kept, return it; an empty one for anything else."""
         if not isinstance(document, dict):
             return cls()

@@ -1,7 +1,5 @@
 """Sends messages by several channels at once, each in its own time, all within one deadline."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,0 +1,210 @@
+"""Child processes that share the work on many companies.
+
+Threads gain nothing here, as Python runs one at a time; and this is plain `fork`, as the standard pools cost more to
+import than they would save.
+
+The queue is a pipe, filled before the first worker starts: whoever is free reads the next number, so nobody
+waits for a large folder that another one works on. Results come back through one pipe per worker.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
+
+SEND_EVERY = 0.01
+"""Seconds for which a worker gathers results: to send each by itself adds a sixth to the work of a dry run. A
+worker that dies takes the results of its last moment along; they are called lost, the safe side."""
+
+_QUEUE_LENGTH = 1000
+"""Numbers that fit into a pipe under every limit (4096 bytes), so that filling it never blocks."""
+
+
+class _Worker(NamedTuple):
+    """A child process. It stops when `lifeline` is closed: by its parent, or by the kernel at its parent's death."""
+
+    pid: int
+    results: int
+    lifeline: int
+
+
+class Workers:
+    """Workers on their way through `items`. Closed by `with`, which ends them."""
+
+    def __init__(self, items: Sequence[Any], work: Callable[[Any], Any], count: int) -> None:
+        self.deaths = ""
+        """How workers died that did not come to their end; known once closed."""
+        self._items = items
+        self._work = work
+        self._count = count
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        import pickle  # noqa: F401 - once here rather than in every worker
+
+        queue, fill = os.pipe()
+        self._step = len(self._items) // _QUEUE_LENGTH + 1
+        os.write(fill, b"".join(i.to_bytes(4, "big") for i in range(0, len(self._items), self._step)))
+        os.close(fill)
+        try:
+            with _no_interrupt():
+                for _ in range(self._count):
+                    self._start(queue)
+        except OSError:
+            # No more processes for us: fewer will do, and at worst the caller alone.
+            pass
+        except BaseException:
+            self.__exit__()
+            raise
+        finally:
+            os.close(queue)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._open_pipes():
+            os.close(fd)
+        self.deaths = ", ".join(filter(None, [_how_it_died(worker.pid) for worker in self._workers]))
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """Yield the index and the result of each item as they come. Raises what a worker raised."""
+        import pickle
+        import select
+
+        unread = {worker.results: bytearray() for worker in self._workers}
+        poll = select.poll()
+        for pipe in unread:
+            poll.register(pipe, select.POLLIN)
+        while unread:
+            for pipe, _ in poll.poll():
+                piece = os.read(pipe, 1 << 16)
+                unread[pipe] += piece
+                for message in _whole_messages(unread[pipe]):
+                    content = pickle.loads(message)  # noqa: S301 - written by our own child
+                    if isinstance(content, BaseException):
+                        raise content
+                    yield from content
+                if not piece:
+                    poll.unregister(pipe)
+                    del unread[pipe]
+
+    def _open_pipes(self) -> Iterator[int]:
+        for worker in self._workers:
+            yield worker.lifeline
+            yield worker.results
+
+    def _start(self, queue: int) -> None:
+        parent = os.getpid()
+        results, send = os.pipe()
+        alive, lifeline = os.pipe()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    # A pipe ends when nobody holds its other end: this worker must hold nobody else's.
+                    for fd in [results, lifeline, *self._open_pipes()]:
+                        os.close(fd)
+                    _end_with(parent, alive)
+                    self._serve(queue, send)
+                finally:
+                    os._exit(0)
+        except OSError:
+            os.close(results)
+            os.close(lifeline)
+            raise
+        finally:
+            os.close(send)
+            os.close(alive)
+        self._workers.append(_Worker(pid, results, lifeline))
+
+    def _serve(self, queue: int, results: int) -> None:
+        """The life of a worker: work on what the queue says until it is empty."""
+        import signal
+
+        found: list[tuple[int, Any]] = []
+        sent = time.monotonic()
+        try:
+            while number := os.read(queue, 4):
+                first = int.from_bytes(number, "big")
+                for index in range(first, min(first + self._step, len(self._items))):
+                    found.append((index, self._work(self._items[index])))
+                    if time.monotonic() - sent > SEND_EVERY:
+                        _send(results, found)
+                        found, sent = [], time.monotonic()
+            _send(results, found)
+        except KeyboardInterrupt:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again by the parent
+            import traceback
+
+            # A traceback cannot be sent, and whoever mends this needs it.
+            error.add_note(traceback.format_exc())
+            _send(results, error)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back: between a fork and the note of it, it would leave a worker that nobody knows."""
+    import signal
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with(parent: int, alive: int) -> None:
+    """Have this process stop in good order, as if by Ctrl-C, once the other end of `alive` is closed.
+
+    The kernel signals that it can be read, and that tells of the parent's end however it came. (PR_SET_PDEATHSIG
+    would be forgotten as soon as `as_owner_of` changes the user.)
+    """
+    import fcntl
+    import signal
+
+    def stop(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what it interrupts has to be able to tidy up
+        raise KeyboardInterrupt
+
+    # The keyboard's own signal is the parent's to pass on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGTERM)
+    fcntl.fcntl(alive, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    if os.getppid() != parent:
+        raise KeyboardInterrupt  # it was gone before the kernel knew whom to tell
+
+
+def _send(pipe: int, content: object) -> None:
+    import pickle
+
+    message = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    rest = memoryview(len(message).to_bytes(8, "big") + message)
+    while rest:
+        rest = rest[os.write(pipe, rest) :]
+
+
+def _whole_messages(unread: bytearray) -> Iterator[bytes]:
+    """Take the messages that have come in whole off `unread`."""
+    while len(unread) >= 8 and len(unread) >= (end := 8 + int.from_bytes(unread[:8], "big")):
+        message = bytes(unread[8:end])
+        del unread[:end]
+        yield message
+
+
+def _how_it_died(pid: int) -> str:
+    """Given a worker that has come to its end or is about to, return how; nothing when it went as it should."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return ""  # whoever started us asked the system not to keep the dead
+    if not os.WIFSIGNALED(status):
+        return ""
+    import signal
+
+    name = signal.Signals(os.WTERMSIG(status)).name
+    return f"was killed ({name}{', out of memory?' if name == 'SIGKILL' else ''})"
