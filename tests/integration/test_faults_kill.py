@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests.integration.faults.forked import run_forked
-from tests.integration.faults.injection import ALL, CHANGING, Call, after_lock, cleanup, python, traced, undo
+from tests.integration.faults.injection import (
+    ALL,
+    CHANGING,
+    Call,
+    after_lock,
+    cleanup,
+    on_data,
+    python,
+    traced,
+    undo,
+)
 from tests.integration.faults.kills import (
     OLD,
     Recovery,
@@ -52,9 +62,10 @@ def points_of_cleanup(
 
 
 def sweep_cleanup(place: Path, calls: Sequence[str], fault: str = "signal=KILL") -> Sweep:
+    points = points_of_cleanup(place, calls)
     result = sweep(
         place,
-        points_of_cleanup(place, calls),
+        points if "KILL" in fault else on_data(points),
         lambda root: cleanup(root, "--quiet"),
         fault,
         recovers=completes_and_can_be_undone,
@@ -201,9 +212,10 @@ def undo_sweep(place: Path, calls: Sequence[str], fault: str = "signal=KILL") ->
     counted = place / "counted"
     cleaned_folder(counted)
     _, made = traced(undo(counted, "--quiet"), calls=[*calls, "flock"])
+    points = [call for call in after_lock(made) if call.name in calls]
     result = sweep(
         place,
-        [call for call in after_lock(made) if call.name in calls],
+        points if "KILL" in fault else on_data(points),
         lambda root: undo(root, "--quiet"),
         fault,
         lay=cleaned_folder,
@@ -303,7 +315,7 @@ def test_a_disk_that_is_full_at_any_call_of_a_cleanup_leaves_nothing_half_remove
     calls = [name for name in ALL if name not in ("close", "read", "write")]
     result = sweep(
         tmp_path,
-        points_of_cleanup(tmp_path, calls),
+        on_data(points_of_cleanup(tmp_path, calls)),
         lambda root: cleanup(root, "--quiet"),
         "error=ENOSPC",
         recovers=next_run_completes,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import baileys_tools
 from tests.support import COMMAND, require_tool, scrubbed_environment
 
 CHANGING = (
@@ -92,6 +93,12 @@ def after_lock(calls: Sequence[Call]) -> list[Call]:
     """The calls from the first lock on: nothing of a session folder is touched before."""
     start = next(index for index, call in enumerate(calls) if call.name == "flock")
     return list(calls[start:])
+
+
+def on_data(calls: Sequence[Call]) -> list[Call]:
+    """The calls without those by which Python finds its modules: a disk that withholds those is another matter."""
+    code = (str(Path(baileys_tools.__file__).parent), sys.prefix, sys.base_prefix)
+    return [call for call in calls if not any(place in call.text for place in code)]
 
 
 def before_first_removal(calls: Sequence[Call]) -> Call:
