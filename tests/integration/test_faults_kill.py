@@ -30,6 +30,7 @@ from tests.integration.faults.kills import (
     Sweep,
     completes_and_can_be_undone,
     differences,
+    forget_state,
     holdings,
     losses,
     next_run_completes,
@@ -50,9 +51,8 @@ def points_of_cleanup(
     env: Mapping[str, str] | None = None,
 ) -> list[Call]:
     root = place / "counted"
+    forget_state()
     lay(root)
-    # The first run of all makes the state folder; the calls of every later one are the same.
-    traced(cleanup(root, "--dry-run", "--quiet"), env=env)
     run, made = traced(
         cleanup(root, "--quiet"), calls=calls if "flock" in calls else [*calls, "flock"], env=env
     )
@@ -210,6 +210,7 @@ def undo_sweep(place: Path, calls: Sequence[str], fault: str = "signal=KILL") ->
         ] + differences("undo", first[state.folder], snapshot_tree(state.folder))
 
     counted = place / "counted"
+    forget_state()
     cleaned_folder(counted)
     _, made = traced(undo(counted, "--quiet"), calls=[*calls, "flock"])
     points = [call for call in after_lock(made) if call.name in calls]
@@ -254,6 +255,7 @@ def test_a_cleanup_killed_three_times_gets_there_and_loses_nothing(
         folder = small_folder(root)
         tree = snapshot_tree(folder)
         for point in dice.choices(points, k=3):
+            forget_state()
             inject = f"inject={point.name}:signal=KILL:when={point.nth}"
             run, _ = traced(cleanup(root, "--quiet"), "-e", inject, calls=[point.name], env=env)
             kills += run.returncode == -9

@@ -89,12 +89,13 @@ def sweep(
     plans to remove, need not be live; if `undoable` they have to be somewhere.
     """
     result = Sweep(points=len(points))
-    planned: set[bytes] | None = None
+    lay(place / "planned")
+    planned = plan_of(place / "planned", env)
     for point in points:
         root = place / f"{point.name}-{point.nth}"
+        forget_state()
         folder = lay(root)
         before, tree = holdings(folder), snapshot_tree(folder)
-        planned = plan_of(root, env) if planned is None else planned
         inject = f"inject={point.name}:{fault}:when={point.nth}"
         run, _ = traced(command(root), "-e", inject, calls=[point.name], env=env)
         result.hits += run.returncode == -9 or "KILL" not in fault
@@ -106,6 +107,11 @@ def sweep(
         result.troubles += [f"{where}: {what}" for what in wrong]
         shutil.rmtree(root)
     return result
+
+
+def forget_state() -> None:
+    """Remove the state folder: a run makes the same calls only where the runs before it left nothing to take in."""
+    shutil.rmtree(os.environ["BAILEYS_TOOLS_STATE_DIR"], ignore_errors=True)
 
 
 def plan_of(root: Path, env: Mapping[str, str] | None = None) -> set[bytes]:
