@@ -96,6 +96,49 @@ def test_it_is_drawn_without_a_word_a_request_or_a_fault(
     assert axe(driver) == []
 
 
+RECORD_TEXTS = """
+const texts = window.texts = [], fill = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  const box = this.measureText(text);
+  texts.push({ text, left: x - box.actualBoundingBoxLeft, right: x + box.actualBoundingBoxRight,
+    top: y - box.actualBoundingBoxAscent, bottom: y + box.actualBoundingBoxDescent });
+  fill.call(this, text, x, y);
+};
+dispatchEvent(new Event("resize"));
+"""
+
+
+@pytest.mark.parametrize("width", [1280, PHONE_WIDTH])
+@pytest.mark.parametrize(
+    ("highest", "named"),
+    [
+        (180, ["warning 150", "cleanup 175", "danger 185"]),
+        (250, ["warning 150", "cleanup 175", "danger 185"]),
+        (4_000, ["warning 150 · cleanup 175 · danger 185"]),
+    ],
+)
+def test_the_names_of_the_limits_never_lie_on_each_other(
+    driver: webdriver.Chrome, tmp_path: Path, width: int, highest: int, named: list[str]
+) -> None:
+    report = large(1)
+    (company,) = report.companies
+    curve = [point._replace(counted=highest) for point in company.curve]
+    page = tmp_path / "report.html"
+    page.write_text(report_page(report._replace(companies=[company._replace(curve=curve)])))
+    show(driver, page, width=width)
+    driver.execute_script("document.querySelector('.chart').scrollIntoView()")
+    wait_for_chart(driver)
+    driver.execute_script(RECORD_TEXTS)
+    texts = WebDriverWait(driver, 20).until(lambda _: driver.execute_script("return window.texts"))
+    labels = [one for one in texts if one["text"].partition(" ")[0] in ("warning", "cleanup", "danger")]
+    assert [one["text"] for one in labels] == named
+    for number, one in enumerate(labels):
+        assert one["left"] >= 0
+        for other in labels[number + 1 :]:
+            apart = one["right"] < other["left"] or other["right"] < one["left"]
+            assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
+
+
 @pytest.mark.parametrize("width", [320, 560, 800, 1000, 1240])
 def test_between_a_phone_and_a_desk_nothing_scrolls_sideways(
     driver: webdriver.Chrome, page: Path, width: int

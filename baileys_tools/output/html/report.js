@@ -55,15 +55,23 @@
       ctx.lineWidth = ratio;
       ctx.setLineDash([5 * ratio, 4 * ratio]);
       ctx.strokeStyle = ctx.fillStyle = palette.limit;
-      for (const [name, limit] of limits) {
-        const y = Math.round(plot.valToPos(limit, "y", true));
+      const heights = limits.map(([, limit]) => Math.round(plot.valToPos(limit, "y", true)));
+      for (const y of heights) {
         ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.left + area.width, y); ctx.stroke();
-        // The limits lie close together: each has its name where no other line runs through it.
-        const side = { warning: ["left", 0, "bottom"], cleanup: ["center", 0.5, "top"], danger: ["right", 1, "bottom"] }[name];
-        ctx.textAlign = side[0];
-        ctx.textBaseline = side[2];
-        const inward = (0.5 - side[1]) * 8 * ratio, away = (side[2] === "top" ? 3 : -2) * ratio;
-        ctx.fillText(name + " " + limit, area.left + area.width * side[1] + inward, y + away);
+      }
+      const write = (text, side, baseline, y) => {
+        ctx.textAlign = ["left", "center", "right"][side * 2];
+        ctx.textBaseline = baseline;
+        const inward = (0.5 - side) * 8 * ratio, away = (baseline === "top" ? 3 : -2) * ratio;
+        ctx.fillText(text, area.left + area.width * side + inward, y + away);
+      };
+      const words = limits.map(([name, limit]) => name + " " + limit);
+      if (heights[0] - heights[2] > 16 * ratio) {
+        // Close together: each has its name where no other line runs through it.
+        write(words[0], 0, "bottom", heights[0]); write(words[1], 0.5, "top", heights[1]); write(words[2], 1, "bottom", heights[2]);
+      } else {
+        // Far below the curve they are nearly one line, and are named above it together.
+        write(words.join(" · "), 1, "bottom", heights[2]);
       }
       ctx.strokeStyle = ctx.fillStyle = palette.drop;
       ctx.setLineDash([2 * ratio, 2 * ratio]);
