@@ -46,10 +46,11 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.resets import last_reset
-from baileys_tools.sessions.rollback import place_of, roll_back, write_plain_folder
+from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
 from baileys_tools.sessions.staging import read_journal
 from baileys_tools.snapshots.archive import DamagedSnapshot

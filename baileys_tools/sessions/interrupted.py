@@ -64,8 +64,9 @@ def _beside(root: Root, company: Company, prefix: str) -> str:
 
 
 def _finish(root: Root, company: Company, folder: int) -> str:
+    from baileys_tools.sessions.place import place_of
     from baileys_tools.sessions.repair import finish_repair
-    from baileys_tools.sessions.rollback import finish_rollback, place_of
+    from baileys_tools.sessions.rollback import finish_rollback
     from baileys_tools.sessions.staging import read_journal
 
     journal = read_journal(folder) or {}
@@ -80,7 +81,8 @@ def _finish(root: Root, company: Company, folder: int) -> str:
 
 
 def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
-    from baileys_tools.sessions.rollback import discard_leftovers, place_of
+    from baileys_tools.sessions.place import place_of
+    from baileys_tools.sessions.rollback import discard_leftovers
 
     # Who may work in a folder need not have any business in the one around it.
     with suppress(PermissionError, BaileysToolsError), place_of(root, company, folder) as place:

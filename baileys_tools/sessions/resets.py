@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.names import REPLACED_PREFIX, RESET_JOURNAL, RESET_PREFIX, RESETS
+from baileys_tools.sessions.names import RESET_JOURNAL, RESETS
+from baileys_tools.sessions.place import Place, place_of
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
@@ -39,28 +40,11 @@ class ResetRun(NamedTuple):
     size: int
 
 
-class _Place(NamedTuple):
-    """Where the folder hangs: the handle of its parent and its name there."""
-
-    parent: int
-    name: str
-
-    @property
-    def beside(self) -> str:
-        return RESET_PREFIX + self.name
-
-    @property
-    def replaced(self) -> str:
-        return REPLACED_PREFIX + self.name
-
-
 @contextmanager
-def _place_of(root: Root, company: Company, folder: int) -> Iterator[_Place]:
-    from baileys_tools.sessions.rollback import place_of
-
+def _place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
     try:
         with place_of(root, company, folder) as place:
-            yield _Place(place.parent, place.name)
+            yield place
     except BaileysToolsError as error:
         if error.exit_code is not ExitCode.REFUSED:
             raise
@@ -83,8 +67,8 @@ def set_aside(root: Root, company: Company, folder: int, run: str, now: datetime
     """
     with _place_of(root, company, folder) as place:
         _clear(place)
-        os.mkdir(place.beside, 0o700, dir_fd=place.parent)
-        coming = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+        os.mkdir(place.reset, 0o700, dir_fd=place.parent)
+        coming = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
         try:
             old, new = os.fstat(folder), os.fstat(coming)
             if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
@@ -109,7 +93,7 @@ def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str
         try:
             # The journal first: beside the folder, nothing may stand of which nobody knows what it is.
             write_journal(coming, _journal(coming, folder, {"run": new_run, "from": run}), RESET_JOURNAL)
-            os.rename(run, place.beside, src_dir_fd=resets, dst_dir_fd=place.parent)
+            os.rename(run, place.reset, src_dir_fd=resets, dst_dir_fd=place.parent)
             os.fsync(resets)
             _change_places(place, folder, coming, {"run": new_run, "from": run}, now)
             return [name for name in os.listdir(coming) if not is_own(name)]
@@ -117,7 +101,7 @@ def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str
             os.close(coming)
 
 
-def _change_places(place: _Place, going: int, coming: int, what: dict[str, str], now: datetime) -> None:
+def _change_places(place: Place, going: int, coming: int, what: dict[str, str], now: datetime) -> None:
     # Whoever opens the folder by name from the swap on finds it locked as well.
     with company_lock(coming, now):
         try:
@@ -125,7 +109,7 @@ def _change_places(place: _Place, going: int, coming: int, what: dict[str, str],
             os.fsync(place.parent)
             _swap(place)
         except BaseException:
-            waiting = look(place.beside, place.parent)
+            waiting = look(place.reset, place.parent)
             if waiting is not None and waiting.st_ino == os.fstat(coming).st_ino:
                 with suppress(OSError):
                     _give_up(place, going)
@@ -137,9 +121,9 @@ def _journal(coming: int, going: int, what: dict[str, str]) -> dict[str, Any]:
     return {"version": 1, "in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
 
 
-def _swap(place: _Place) -> None:
+def _swap(place: Place) -> None:
     try:
-        exchange(place.beside, place.name, place.parent)
+        exchange(place.reset, place.name, place.parent)
     except OSError as error:
         if error.errno in (errno.EBUSY, errno.EXDEV):
             raise _mount_point(place.name) from error
@@ -147,22 +131,22 @@ def _swap(place: _Place) -> None:
             raise
         os.rename(place.name, place.replaced, src_dir_fd=place.parent, dst_dir_fd=place.parent)
         try:
-            os.rename(place.beside, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+            os.rename(place.reset, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
         except OSError:
             os.rename(place.replaced, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
             raise
-        os.rename(place.replaced, place.beside, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+        os.rename(place.replaced, place.reset, src_dir_fd=place.parent, dst_dir_fd=place.parent)
     os.fsync(place.parent)
 
 
-def _finish(place: _Place, folder: int) -> None:
+def _finish(place: Place, folder: int) -> None:
     """Given the folder that came in, in its place and with its journal: take in what went out. Raises OSError."""
     journal = read_journal(folder, RESET_JOURNAL)
     if journal is None:
         return
-    if exists(place.replaced, place.parent) and not exists(place.beside, place.parent):
-        os.rename(place.replaced, place.beside, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-    waiting = look(place.beside, place.parent)
+    if exists(place.replaced, place.parent) and not exists(place.reset, place.parent):
+        os.rename(place.replaced, place.reset, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    waiting = look(place.reset, place.parent)
     run = journal.get("run")
     if (
         waiting is not None
@@ -175,8 +159,8 @@ def _finish(place: _Place, folder: int) -> None:
     remove_journal(folder, RESET_JOURNAL)
 
 
-def _take_in(place: _Place, folder: int, run: str) -> None:
-    going = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+def _take_in(place: Place, folder: int, run: str) -> None:
+    going = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
     try:
         # What earlier resets set aside has its own time, and is undone by its own run.
         with _open_resets(going) as earlier:
@@ -188,9 +172,9 @@ def _take_in(place: _Place, folder: int, run: str) -> None:
         os.close(going)
     if is_empty:
         # The new folder of a reset that is undone before the bot wrote anything.
-        remove_tree(place.beside, place.parent)
+        remove_tree(place.reset, place.parent)
         return
-    _move_in(place.beside, place.parent, run, folder)
+    _move_in(place.reset, place.parent, run, folder)
 
 
 def _move_in(name: str, source: int, run: str, folder: int) -> None:
@@ -224,9 +208,9 @@ def _holds_files(folder: int) -> bool:
     return False
 
 
-def _give_up(place: _Place, folder: int) -> str:
+def _give_up(place: Place, folder: int) -> str:
     """Given what waits beside the folder before the swap: put it back where it came from. Raises OSError."""
-    waiting = os.open(place.beside, FOLDER_FLAGS, dir_fd=place.parent)
+    waiting = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
     try:
         journal = read_journal(waiting, RESET_JOURNAL) or {}
         came_from = journal.get("from") or ""
@@ -236,13 +220,13 @@ def _give_up(place: _Place, folder: int) -> str:
     finally:
         os.close(waiting)
     if is_ours:
-        remove_tree(place.beside, place.parent)
+        remove_tree(place.reset, place.parent)
         return "an interrupted reset had changed nothing yet and was given up"
     if not isinstance(came_from, str) or run_started(came_from) is None:
         raise OSError(
-            errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.beside
+            errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.reset
         )
-    _move_in(place.beside, place.parent, came_from, folder)
+    _move_in(place.reset, place.parent, came_from, folder)
     back = os.open(f"{OWN_FOLDER}/{RESETS}/{came_from}", FOLDER_FLAGS, dir_fd=folder)
     try:
         remove_journal(back, RESET_JOURNAL)
@@ -251,9 +235,9 @@ def _give_up(place: _Place, folder: int) -> str:
     return "the interrupted undo of a reset had changed nothing yet and was given up"
 
 
-def _clear(place: _Place) -> None:
-    if exists(place.beside, place.parent):
-        raise OSError(errno.EEXIST, "is left of an earlier reset: run any other command first", place.beside)
+def _clear(place: Place) -> None:
+    if exists(place.reset, place.parent):
+        raise OSError(errno.EEXIST, "is left of an earlier reset: run any other command first", place.reset)
 
 
 def finish_interrupted(root: Root, company: Company, folder: int) -> str:
@@ -270,7 +254,7 @@ def finish_interrupted(root: Root, company: Company, folder: int) -> str:
                 return f"an interrupted {what} was finished"
             remove_journal(folder, RESET_JOURNAL)
             return ""
-        return _give_up(place, folder) if exists(place.beside, place.parent) else ""
+        return _give_up(place, folder) if exists(place.reset, place.parent) else ""
 
 
 # --- what waits ---------------------------------------------------------------------------------------------

@@ -11,22 +11,23 @@ old folder does. A bot never sees a mixture.
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from stat import S_IMODE
-from typing import Any, NamedTuple
+from typing import Any
 
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.names import REPLACED_PREFIX, RESETS, STAGE_PREFIX
+from baileys_tools.sessions.names import RESETS
+from baileys_tools.sessions.place import Place
 from baileys_tools.sessions.quarantine import QUARANTINE
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.repair import fit
-from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, exists, is_own
 from baileys_tools.sessions.staging import (
     look,
@@ -40,23 +41,6 @@ from baileys_tools.sessions.staging import (
 )
 
 
-class Place(NamedTuple):
-    """Where a session folder hangs: the handle of its parent and its name there."""
-
-    parent: int
-    name: str
-
-    @property
-    def stage(self) -> str:
-        """The name of the folder that waits beside it."""
-        return STAGE_PREFIX + self.name
-
-    @property
-    def replaced(self) -> str:
-        """The name of the old folder where two names cannot be swapped."""
-        return REPLACED_PREFIX + self.name
-
-
 @dataclass(slots=True)
 class RolledBack:
     """What a rollback did. `swapped` is false where the folder was replaced in two steps.
@@ -67,27 +51,6 @@ class RolledBack:
     brought_back: list[str] = field(default_factory=list)
     swapped: bool = True
     old_folder: str = ""
-
-
-@contextmanager
-def place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
-    """Yield where the folder of a company hangs. Raises OSError, or BaileysToolsError where it cannot be told."""
-    if company.entry != ".":
-        yield Place(root.fd, company.entry)
-        return
-    parent = os.open("..", FOLDER_FLAGS, dir_fd=folder)
-    try:
-        name = os.path.basename(os.path.realpath(root.path))
-        seen = look(name, parent) if name else None
-        if seen is None or seen.st_ino != os.fstat(folder).st_ino:
-            raise BaileysToolsError(
-                f"{root.path} is a mount point or has no folder around it, so it cannot be swapped in one step",
-                "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
-                exit_code=ExitCode.REFUSED,
-            )
-        yield Place(parent, name)
-    finally:
-        os.close(parent)
 
 
 def roll_back(
@@ -261,7 +224,7 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
     """
     parent_path, name = os.path.split(os.path.abspath(path))
     parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    stage_name = STAGE_PREFIX + name
+    stage_name = Place(parent, name).stage
     try:
         remove_tree(stage_name, parent)
         os.mkdir(stage_name, 0o700, dir_fd=parent)
