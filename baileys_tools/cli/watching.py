@@ -16,6 +16,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_company
 
 
 @app.command("monitor-once")
@@ -115,7 +116,15 @@ def trigger(
 
 @app.command()
 def inspect(
-    company: CompanyOption = None,
+    company: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--company",
+            metavar="ID",
+            help="The company; may be left out where there is only one.",
+            autocompletion=complete_company,
+        ),
+    ] = None,
     sessions: SessionsOption = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Name the files that a finding is about.")

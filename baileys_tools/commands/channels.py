@@ -48,7 +48,7 @@ def notify_warnings(notify: Notify) -> list[str]:
         from importlib.util import find_spec
 
         if find_spec("apprise") is None:
-            warnings.append("notify.urls needs Apprise: pip install 'baileys-tools[apprise]'")
+            warnings.append("notify.urls needs Apprise: pipx inject baileys-tools apprise")
     for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
         text = value if isinstance(value, str) else value.reveal() if value is not None else ""
         if text.startswith("http://") and not _is_here(text):

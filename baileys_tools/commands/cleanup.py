@@ -97,7 +97,7 @@ def _options_again(loaded: LoadedSettings, config: str | None) -> str:
 
 def print_troubles(report: CleanupReport) -> None:
     """Say on standard error what a person has to see even when all is quiet."""
-    if report.exit_code is ExitCode.DONE:
+    if report.exit_code is ExitCode.DONE and not report.without_undo:
         return
     from baileys_tools.output.cleanup_text import trouble_lines
 

@@ -94,6 +94,12 @@ def show_command(
         raise BaileysToolsError(f"cannot write into {into}: {error.strerror}") from error
     timers = " ".join(name for name in made if name.endswith(".timer"))
     print(f"wrote {len(made)} units into {printable(into)}; next:")
+    for path in setup.writable:
+        if not os.path.exists(path):
+            from shlex import quote
+
+            # A unit may write below such a path, not make it.
+            print(f"  install -d -m 700 -o {setup.account.name} {quote(path)}")
     print(f"  systemctl daemon-reload && systemctl enable --now {timers}")
     return ExitCode.DONE
 
@@ -245,8 +251,22 @@ def setup_of(
     log = Log("" if settings.cron.journal else log_path(settings, state_dir))
     if log.path:
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
-    writable = [path for path in (sessions, state_dir, settings.backup.path) if path is not None]
-    return Setup(account, entries, variables, log, notes, state_dir, writable)
+    return Setup(
+        account, entries, variables, log, notes, state_dir, _written_to(settings, sessions, state_dir)
+    )
+
+
+def _written_to(settings: Settings, sessions: str, state_dir: str) -> list[str]:
+    """Return every folder that the jobs write to."""
+    from urllib.parse import urlsplit
+
+    files = (settings.monitor.textfile, settings.trigger.lock_file)
+    folders = [
+        *(sessions, state_dir, settings.backup.path),
+        *(urlsplit(one).path for one in settings.backup.copies if one.startswith("file:")),
+        *(os.path.dirname(path) for path in files if path is not None),
+    ]
+    return list(dict.fromkeys(path for path in folders if path is not None))
 
 
 def uses_pm2(settings: Settings) -> bool:

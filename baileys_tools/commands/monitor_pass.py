@@ -84,7 +84,7 @@ def look_once(
             look = looks[company.id] = look._replace(connection=connection.state.value)
         stored = snapshots.get(company.id)
         findings = [
-            *asked.findings.get(company.id, ()),
+            *_of_linked(asked.findings.get(company.id, ()), look),
             *look.findings,
             *timely_findings(company, look, stored, rules, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
@@ -122,6 +122,17 @@ def look_once(
     return report._replace(news=remember_news(state, report, looked_at)), asked
 
 
+def _waits_for_a_code(look: Look) -> bool:
+    """Whether no session was ever linked in a folder, or none since a reset: such a bot is not away."""
+    return not look.was_linked and look.creds in ("missing", "unpaired")
+
+
+def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
+    for finding in findings:
+        if finding.code != "connection-lost" or not _waits_for_a_code(look):
+            yield finding
+
+
 def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -> MonitorReport | None:
     """Given a sessions path that cannot be opened, return the report that says so; None if it never held anything."""
     known = remembered(state, root_path, rules_of(settings))
@@ -140,6 +151,8 @@ def _unanswered(
     for company, look in looks.items():
         if look.trouble:
             yield company
+        if _waits_for_a_code(look):
+            yield company, "connection-lost"
         if look.creds != "valid":
             # Who has lost the session is not asked how old it is.
             yield company, "no-activity"

@@ -132,6 +132,7 @@ def retention_of(section: Backup | Copies) -> Retention:
         section.keep_weekly,
         section.keep_monthly,
         section.minimum,
+        section.keep_tagged,
     )
 
 

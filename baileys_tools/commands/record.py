@@ -53,14 +53,23 @@ class Record:
 
 @contextmanager
 def recorded(
-    command: str, settings: Settings, now: datetime, *, quiet: bool = False, dry_run: bool = False
+    command: str,
+    settings: Settings,
+    now: datetime,
+    *,
+    quiet: bool = False,
+    dry_run: bool = False,
+    is_pinged: bool | None = None,
 ) -> Iterator[Record]:
     """Run the body and record how it ended, also when it raises. What cannot be recorded fails nothing.
 
-    A command with a dead-man's ping (`ping` in the settings) pings at both ends, but not for a dry run.
+    A command with a dead-man's ping (`ping` in the settings) pings at both ends, but not for a dry run, unless
+    `is_pinged` says otherwise.
     """
     run = Record()
-    pings = Pings("" if dry_run else ping_address(settings.ping, command))
+    if is_pinged is None:
+        is_pinged = not dry_run
+    pings = Pings(ping_address(settings.ping, command) if is_pinged else "")
     began = time.monotonic()
     try:
         yield run

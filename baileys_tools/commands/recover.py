@@ -74,7 +74,8 @@ def recover_command(
         if not quiet:
             print(printable(text), file=sys.stderr, flush=True)
 
-    with recorded("recover", settings, now, quiet=quiet, dry_run=not may_act) as run:
+    # Without leave to act it only looks, and that is its whole work under cron.
+    with recorded("recover", settings, now, quiet=quiet, dry_run=not may_act, is_pinged=not dry_run) as run:
         root_path = require_sessions_path(loaded)
         try:
             report = _run_with_state(

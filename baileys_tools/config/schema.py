@@ -287,6 +287,11 @@ class Backup(Section, name="backup"):
     keep_monthly: int = setting(
         default=0, kind=COUNT, about="Keep the newest of a month, for this many months."
     )
+    keep_tagged: int = setting(
+        default=3,
+        kind=COUNT,
+        about="Keep the newest that have a tag, this many, and as many from before a restore or a reset.",
+    )
     minimum: int = setting(
         default=3,
         kind=COUNT,
@@ -314,6 +319,11 @@ class Copies(Section, name="copies"):
     keep_monthly: int = setting(
         default=6, kind=COUNT, about="Keep the newest of a month, for this many months."
     )
+    keep_tagged: int = setting(
+        default=3,
+        kind=COUNT,
+        about="Keep the newest that have a tag, this many, and as many from before a restore or a reset.",
+    )
     minimum: int = setting(
         default=3, kind=COUNT, about="Snapshots of a company that stay whatever the rules say.", at_least=1
     )
@@ -334,7 +344,6 @@ class State(Section, name="state"):
         default="/var/lib/baileys-tools",
         kind=PATH,
         about="The folder of the state database.",
-        flag="--state-dir",
         env=("BAILEYS_TOOLS_STATE_DIR",),
         default_text="/var/lib/baileys-tools for root, else ~/.local/state/baileys-tools",
     )
@@ -376,7 +385,7 @@ class Notify(Section, name="notify"):
         default=(),
         kind=SECRETS,
         about="Apprise addresses (`mailto://...`, `ntfy://...`, `discord://...`). Needs "
-        "`pip install 'baileys-tools[apprise]'`.",
+        "`pipx inject baileys-tools apprise`.",
         default_text="none",
     )
     warning_every: timedelta = setting(
@@ -438,6 +447,9 @@ class Ping(Section, name="ping"):
     )
     trigger: Secret | None = setting(
         default=None, kind=SECRET_URL, about="The address for `trigger`.", default_text="none"
+    )
+    recover: Secret | None = setting(
+        default=None, kind=SECRET_URL, about="The address for `recover`.", default_text="none"
     )
     report: Secret | None = setting(
         default=None, kind=SECRET_URL, about="The address for `report`.", default_text="none"

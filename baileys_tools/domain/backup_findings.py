@@ -29,7 +29,9 @@ def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
     # Only after a new snapshot the older ones are looked at.
     not_pruned = {(company.id, "prune-failed") for company in report.companies if company.snapshot is None}
     companies = frozenset({"", *wanted}) if wanted else None
-    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned}))
+    # A folder that is no session now says nothing about what failed before: `monitor-once` still tells of that.
+    unfit = {(one.id, "backup-failed") for one in report.companies if one.status is BackupStatus.UNFIT}
+    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned, *unfit}))
 
 
 def damage_findings(report: PruneReport | VerifyReport) -> list[Finding]:

@@ -76,6 +76,11 @@ class CleanupReport(NamedTuple):
         }
 
     @property
+    def without_undo(self) -> int:
+        """Files that went for good, as there was no room for a quarantine."""
+        return sum(company.removals.without_undo for company in self.companies if company.removals)
+
+    @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         statuses = [company.status for company in self.companies]

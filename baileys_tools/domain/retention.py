@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.domain.snapshot import BEFORE_TAG, SnapshotInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Retention:
     keep_weekly: int = 4
     keep_monthly: int = 0
     minimum: int = 3
+    keep_tagged: int = 3
 
     @property
     def is_empty(self) -> bool:
-        """No rule keeps anything."""
+        """No rule keeps anything: `keep_tagged` only adds to what the others keep."""
         return not (
             self.keep_last
             or self.keep_within
@@ -53,6 +54,7 @@ class Keep(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+    TAGGED = "tagged"
     LAST_RESORT = "last-resort"
     """Damaged, but there are fewer whole ones after it than the minimum: it may still hold what is needed."""
 
@@ -75,7 +77,8 @@ def plan_retention(snapshots: Sequence[SnapshotInfo], policy: Retention) -> list
 
     A damaged snapshot fills no rule's place. Nor does one of a folder as it was before a restore or a reset,
     which may be no session: it stays as long as a rule has a place left. The newest good one always stays, and
-    with it at least `minimum`.
+    with it at least `minimum`. Of those that somebody tagged the newest `keep_tagged` stay, and as many of those
+    from before a restore or a reset: on a busy bot the other rules would have them go within an hour.
     """
     newest_first = sorted(snapshots, key=lambda info: info.order, reverse=True)
     if policy.is_empty:
@@ -91,6 +94,8 @@ class _Rules:
         self._policy = policy
         self._good = 0
         self._newest: datetime | None = None
+        self._tagged = {True: 0, False: 0}
+        """How many there were so far, by whether they are from before a restore."""
         self._periods = (
             (Keep.HOURLY, policy.keep_hourly, _hour, set[object]()),
             (Keep.DAILY, policy.keep_daily, _day, set[object]()),
@@ -120,6 +125,11 @@ class _Rules:
                 reasons.append(reason)
                 if info.good:
                     filled.add(period)
+        if info.tag and not info.imported:
+            is_before = info.tag == BEFORE_TAG
+            if self._tagged[is_before] < self._policy.keep_tagged:
+                reasons.append(Keep.TAGGED)
+            self._tagged[is_before] += 1
         self._good += info.good
         return tuple(reasons)
 

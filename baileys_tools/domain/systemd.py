@@ -14,6 +14,7 @@ _ROOT_CAPABILITIES = (
     "CAP_LEASE CAP_SETUID CAP_SETGID CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER"
 )
 
+# Not MemoryDenyWriteExecute: `pm2` is a program for Node, which ends where it cannot make code as it runs.
 _HARDENING = """\
 UMask=0077
 NoNewPrivileges=yes
@@ -32,7 +33,6 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
-MemoryDenyWriteExecute=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 """

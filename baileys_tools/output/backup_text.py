@@ -43,6 +43,7 @@ _KEEP = {
     Keep.DAILY: "daily",
     Keep.WEEKLY: "weekly",
     Keep.MONTHLY: "monthly",
+    Keep.TAGGED: "tagged",
     Keep.LAST_RESORT: "damaged, but too few whole ones follow it",
 }
 

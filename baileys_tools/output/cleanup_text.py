@@ -113,10 +113,16 @@ def trouble_lines(report: CleanupReport) -> list[str]:
         lines += [f"{who}: {why}" for why in _why_held(company)]
         if company.snapshot_trouble:
             lines.append(f"{who}: no snapshot before the cleanup: {printable(company.snapshot_trouble)}")
+        if company.removals and company.removals.without_undo:
+            lines.append(f"{who}: {_without_undo(company.removals)}")
         errors = {**(company.removals.errors if company.removals else {}), **company.purge_errors}
         lines += [f"{who}: {printable(name)} was not removed: {error}" for name, error in errors.items()]
         lines += [f"{who}: {printable(odd.name)} {odd.what}" for odd in company.oddities if odd.failed]
     return lines
+
+
+def _without_undo(removals: Removals) -> str:
+    return f"{counted(removals.without_undo, 'file')} removed without undo: the disk is full"
 
 
 def _company(
@@ -281,7 +287,7 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
     for name, error in {**removals.errors, **company.purge_errors}.items():
         yield _item(style.paint("failed", "red"), f"{printable(name)}: {error}")
     if removals.without_undo:
-        yield _item("", f"{counted(removals.without_undo, 'file')} removed without undo: the disk is full")
+        yield _item("", _without_undo(removals))
     if company.earlier_restore:
         yield _item("mended", printable(company.earlier_restore))
     if company.snapshot_trouble:

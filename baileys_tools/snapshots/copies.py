@@ -33,7 +33,8 @@ STATE = "copies.json"
 _LARGEST_STATE = 64 << 20
 _LARGEST_SNAPSHOT = 1 << 30
 _CHUNK = 1 << 18
-_EXTRAS = {"sftp": "sftp", "s3": "s3", "file": "sftp"}
+_NEEDS = {"sftp": "paramiko", "s3": "s3fs", "file": "fsspec"}
+"""By the kind of place, the library that has it; the first two come with the extras of their names."""
 
 Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
@@ -62,7 +63,7 @@ class Place:
         except ImportError as error:
             raise BaileysToolsError(
                 f"{parts.scheme}:// needs a library that is not installed ({error.name})",
-                f"pip install 'baileys-tools[{_EXTRAS[parts.scheme]}]'",
+                f"Add it to where baileys-tools is installed: pipx inject baileys-tools {_NEEDS[parts.scheme]}",
             ) from None
 
     def close(self) -> None:
@@ -305,7 +306,7 @@ def fetch_copies(
     not there, BaileysToolsError when the place cannot be read.
     """
     scheme = urlsplit(url).scheme
-    if scheme not in _EXTRAS or urlsplit(url).password is not None:
+    if scheme not in _NEEDS or urlsplit(url).password is not None:
         raise UsageError(
             "--import takes a folder, or a URL as in backup.copies",
             "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",

@@ -786,6 +786,25 @@ def test_a_bot_that_is_not_connected_is_critical_and_one_that_does_not_answer_is
     assert (company["connection"], codes(company)) == ("unknown", {})
 
 
+def test_a_bot_that_was_never_linked_has_no_connection_to_lose(tmp_path: Path) -> None:
+    folder = tmp_path / "company_1"
+    folder.mkdir()
+    settings = tmp_path.parent / f"{tmp_path.name}.yaml"
+    with answering(lambda request: Reply({"up": False})) as server:
+        settings.write_text(
+            f"bot_api:\n  url: {server.url}\n  status: {{request: GET /status, disconnected: '!up', connected: up}}\n"
+        )
+        (company,) = watch(tmp_path, "--config", str(settings))["companies"]
+        assert company["connection"] == "disconnected"
+        assert "connection-lost" not in codes(company)
+        full_folder(tmp_path, "1", 20)
+        (company,) = watch(tmp_path, "--config", str(settings))["companies"]
+        assert codes(company)["connection-lost"] == "critical"
+        (folder / "creds.json").unlink()
+        (company,) = watch(tmp_path, "--config", str(settings))["companies"]
+        assert codes(company)["connection-lost"] == "critical", "this one was linked"
+
+
 # --- clocks and crowds --------------------------------------------------------------------------------------
 
 

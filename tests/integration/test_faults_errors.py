@@ -256,6 +256,13 @@ def test_no_room_for_a_quarantine_is_said(tmp_path: Path) -> None:
     assert "4 files removed without undo: the disk is full" in run.stdout
 
 
+def test_no_room_for_a_quarantine_is_said_under_quiet_too(tmp_path: Path) -> None:
+    company_folder(tmp_path, keys=KEYS)
+    run, _ = traced(cleanup(tmp_path, "--quiet"), "-e", "inject=mkdirat:error=ENOSPC", calls=["mkdirat"])
+    assert (run.returncode, run.stdout) == (0, "")
+    assert run.stderr == "company 1001: 4 files removed without undo: the disk is full\n"
+
+
 def test_no_undo_is_offered_when_nothing_is_in_quarantine(tmp_path: Path) -> None:
     company_folder(tmp_path, keys=KEYS)
     run, _ = traced(cleanup(tmp_path), "-e", "inject=mkdirat:error=ENOSPC", calls=["mkdirat"])

@@ -54,7 +54,7 @@ def points_of_cleanup(
     forget_state()
     lay(root)
     run, made = traced(
-        cleanup(root, "--quiet"), calls=calls if "flock" in calls else [*calls, "flock"], env=env
+        cleanup(root, "--quiet"), "-y", calls=calls if "flock" in calls else [*calls, "flock"], env=env
     )
     assert run.returncode == 0, run.stderr
     shutil.rmtree(root)
@@ -212,7 +212,7 @@ def undo_sweep(place: Path, calls: Sequence[str], fault: str = "signal=KILL") ->
     counted = place / "counted"
     forget_state()
     cleaned_folder(counted)
-    _, made = traced(undo(counted, "--quiet"), calls=[*calls, "flock"])
+    _, made = traced(undo(counted, "--quiet"), "-y", calls=[*calls, "flock"])
     points = [call for call in after_lock(made) if call.name in calls]
     result = sweep(
         place,

@@ -69,6 +69,14 @@ def test_a_dry_run_and_a_command_that_cron_does_not_run_are_not_pinged(
     assert pinged(server) == []
 
 
+def test_a_recover_that_may_only_look_did_the_work_that_cron_gave_it(server: Server, sessions: Path) -> None:
+    env = {"BAILEYS_TOOLS_PING__URL": f"{server.url}/{{command}}"}
+    run_cli("recover", "--quiet", "--sessions", sessions, env=env)
+    assert [path for path, _ in pinged(server)] == ["/recover/start", "/recover"]
+    run_cli("recover", "--quiet", "--dry-run", "--sessions", sessions, env=env)
+    assert len(pinged(server)) == 2
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_ping_that_nobody_takes_changes_nothing(sessions: Path, quiet: bool) -> None:
     flags = ["--quiet"] if quiet else []

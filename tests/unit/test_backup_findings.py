@@ -126,14 +126,17 @@ def test_only_what_was_looked_at_can_be_over():
         company(BackupStatus.TAKEN, snapshot=info(3)),
         replace(company(BackupStatus.UNCHANGED), id="2"),
         replace(company(BackupStatus.LOCKED), id="3"),
+        replace(company(BackupStatus.UNFIT), id="4"),
     )
-    for wanted, others in ((), True), (("1", "2", "3"), False):
+    for wanted, others in ((), True), (("1", "2", "3", "4"), False):
         looked = looked_at(done, wanted)
         assert looked.covers(("1", "backup-unfit"))
         assert looked.covers(("1", "prune-failed"))
         assert looked.covers(("2", "backup-failed"))
         assert not looked.covers(("2", "prune-failed")), "nothing was pruned"
         assert not looked.covers(("3", "backup-unfit")), "it was locked"
+        assert not looked.covers(("4", "backup-failed")), "there is still no backup"
+        assert looked.covers(("4", "backup-incomplete"))
         assert looked.covers(("", "copy-failed"))
         assert looked.covers(("gone", "backup-unfit")) is others
         assert not looked.covers(("1", "snapshot-damaged"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.cli.manpage import all_commands
+from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.finding_codes import CODES, NOTICE
 from tests.support import COMMAND, scrubbed_environment
 
@@ -42,6 +43,17 @@ OPTIONS = {
     name: {option for part in command.params for option in part.opts} for name, command, _ in all_commands()
 }
 """Every command, `cron install` as two words, with its options."""
+
+
+def test_every_flag_of_a_setting_is_an_option_of_some_command() -> None:
+    options = {option for part in OPTIONS.values() for option in part} | {
+        option
+        for _, command, _ in all_commands()
+        for part in command.params
+        for option in part.secondary_opts
+    }
+    flags = {flag for found in SCHEMA.settings.values() for flag in found.flag.split("/") if flag}
+    assert flags - options == set()
 
 
 @page

@@ -11,7 +11,7 @@ from baileys_tools.domain.retention import Keep, Retention, plan_retention
 from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, SnapshotInfo
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
-OFF = Retention(0, timedelta(), 0, 0, 0, 0, minimum=1)
+OFF = Retention(0, timedelta(), 0, 0, 0, 0, minimum=1, keep_tagged=0)
 
 
 def snapshot(sequence: int, taken_at: datetime, *, damaged: bool = False, tag: str = "") -> SnapshotInfo:
@@ -111,6 +111,26 @@ def test_what_a_folder_was_before_a_restore_goes_once_no_rule_has_a_place_left()
     assert 1 not in kept([before, *later], with_rules(keep_daily=4)), "the day has a good one"
 
 
+def test_a_busy_bot_pushes_out_neither_a_tag_nor_the_folder_before_a_restore():
+    five_minutes = timedelta(minutes=5)
+    history = [
+        snapshot(1, NOON, tag="before-update"),
+        snapshot(2, NOON + five_minutes, tag=BEFORE_TAG),
+        *(snapshot(number, NOON + number * five_minutes) for number in range(3, 300)),
+    ]
+    reasons = {found.snapshot.sequence: found.reasons for found in plan_retention(history, Retention())}
+    assert reasons[1] == reasons[2] == (Keep.TAGGED,)
+    assert not {1, 2} & set(kept(history, Retention(keep_tagged=0)))
+
+
+def test_what_is_kept_for_its_tag_is_bounded_and_each_sort_has_places_of_its_own():
+    history = [snapshot(number, NOON, tag="nightly") for number in range(1, 11)]
+    history += [snapshot(number, NOON, tag=BEFORE_TAG) for number in range(11, 21)]
+    history += [snapshot(number, NOON, tag=IMPORT_TAG) for number in range(21, 31)]
+    history += [snapshot(number, NOON) for number in range(31, 41)]
+    assert kept(history, with_rules(keep_last=1, keep_tagged=2)) == [9, 10, 19, 20, 40]
+
+
 # --- the second opinion -------------------------------------------------------------------------------------
 
 
@@ -140,6 +160,10 @@ def second_opinion(history: list[SnapshotInfo], policy: Retention) -> set[int]:
     least = max(1, policy.minimum)
     stays = {index for index in everything - whole if len(newer[index]) < least}
     stays |= {index for index in whole if len(newer[index]) < max(least, policy.keep_last)}
+    for sort in (lambda tag: tag == "pre-restore", lambda tag: tag not in ("", "import", "pre-restore")):
+        tagged = sorted(index for index in whole if sort(history[index].tag))
+        tagged.sort(key=lambda index: history[index].sequence, reverse=True)
+        stays |= set(tagged[: policy.keep_tagged])
     newest = next((index for index in good if not newer[index]), None)
     if newest is None:
         return stays
@@ -177,7 +201,7 @@ def random_history(chance: random.Random) -> list[SnapshotInfo]:
                 sequence,
                 taken,
                 damaged=chance.random() < 0.15,
-                tag=chance.choices([IMPORT_TAG, BEFORE_TAG, ""], [8, 12, 80])[0],
+                tag=chance.choices([IMPORT_TAG, BEFORE_TAG, "v2", "v3", ""], [8, 12, 6, 6, 68])[0],
             )
         )
     return history
@@ -189,7 +213,9 @@ def random_policy(chance: random.Random) -> Retention:
 
     within = chance.choice([0, 0, 3600, 90_000])
     return Retention(
-        places(), timedelta(seconds=within), places(), places(), places(), places(), chance.choice([1, 3, 4])
+        *(places(), timedelta(seconds=within), places(), places(), places(), places()),
+        minimum=chance.choice([1, 3, 4]),
+        keep_tagged=places(),
     )
 
 

@@ -38,7 +38,7 @@ def send(asked: dict[str, str]) -> dict[str, Any]:
     try:
         import apprise
     except ImportError:
-        return {"trouble": "Apprise is not installed: pip install 'baileys-tools[apprise]'"}
+        return {"trouble": "Apprise is not installed: pipx inject baileys-tools apprise"}
     from baileys_tools.integrations.notify.answers import reason
     from baileys_tools.masking import remember_secret
 
