@@ -232,7 +232,10 @@ def test_the_jobs_for_kubernetes_are_ours() -> None:
         assert every_value(document, "allowPrivilegeEscalation") == [False]
         mounts = {mount["name"] for mount in container["volumeMounts"]}
         assert mounts == {volume["name"] for volume in every_value(document, "volumes")[0]}
-    assert len(documents) == 6
+        assert [one["name"] for one in container["env"]] == ["NOTIFICATION_WEBHOOK"], "else nobody is told"
+    assert {document["metadata"]["name"] for document in documents} == {
+        f"baileys-tools-{name}" for name in jobs
+    }
 
 
 def test_a_demo_installs_the_package_and_nothing_else() -> None:
