@@ -23,15 +23,17 @@ from baileys_tools.sessions.scan import OWN_FOLDER, exists
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
 
-_run_id = re.compile(r"(\d{8}T\d{6})Z-[0-9a-f]{6}").fullmatch
+_OF_A_REPAIR = "-r"
+_run_id = re.compile(rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?").fullmatch
 
 
-def new_run_id(now: datetime) -> str:
+def new_run_id(now: datetime, *, of_a_repair: bool = False) -> str:
     """Given the time, return the name of a run: its start in UTC, the millisecond, and something random.
 
-    So names sort by time.
+    So names sort by time. That of a repair says so at its end.
     """
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
+    run = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
+    return run + _OF_A_REPAIR if of_a_repair else run
 
 
 def run_started(run: str) -> datetime | None:
@@ -144,8 +146,10 @@ def mend(folder: int) -> list[str]:
             return mended
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
+                # A repair sets aside what is broken, and that may have been written a moment before.
+                since = None if run.endswith(_OF_A_REPAIR) else started
                 mended += [
-                    name for name in _unfinished(fd, started, folder) if put_back(name, fd, name, folder)
+                    name for name in _unfinished(fd, since, folder) if put_back(name, fd, name, folder)
                 ]
     return mended
 
@@ -157,20 +161,22 @@ def is_quarantinable(live_name: str, name: str, place: int) -> bool:
     return stat.S_ISREG(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode)
 
 
-def _unfinished(run: int, started: datetime, folder: int) -> list[str]:
+def _unfinished(run: int, since: datetime | None, folder: int) -> list[str]:
     """Return what does not belong in a quarantine: written since it came, or still in its old place as well.
 
-    Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was at
-    least a day old.
+    Pre-keys are written once and removed at any age, so theirs says nothing; whatever else a cleanup removed was
+    at least a day old. `since` None: the age of no file says anything.
     """
-    limit = int(started.timestamp()) * 1_000_000_000
+    limit = None if since is None else int(since.timestamp()) * 1_000_000_000
     found = []
     with os.scandir(run) as entries:
         for entry in entries:
             if not is_quarantinable(entry.name, entry.name, run):
                 continue
             seen = entry.stat(follow_symlinks=False)
-            is_rewritten = seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
+            is_rewritten = (
+                limit is not None and seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
+            )
             is_in_both = seen.st_nlink > 1 and exists(entry.name, folder)
             if is_rewritten or is_in_both:
                 found.append(entry.name)

@@ -103,6 +103,34 @@ def test_a_memory_without_its_key_goes_aside_and_undo_brings_it_back(folder: Pat
     assert (folder / MEMORY).exists()
 
 
+def test_no_cleanup_brings_back_what_a_repair_has_just_set_aside(folder: Path) -> None:
+    (folder / OWN_KEY).write_text('{"half')  # a moment ago, as the bot died in it
+    (folder / MEMORY).write_text("{}")
+    # Not before the second of the repair, however slow this machine is.
+    in_an_hour = (folder / MEMORY).stat().st_mtime + 3600
+    for name in (OWN_KEY, MEMORY):
+        os.utime(folder / name, (in_an_hour, in_an_hour))
+    document = restored(folder, "--force")
+    assert sorted(document["result"]["set_aside"]) == sorted([OWN_KEY, MEMORY])
+    cleaned = run_cli("cleanup", env=env_of(folder))
+    assert (cleaned.returncode, "mended" in cleaned.stdout) == (0, False)
+    assert not {OWN_KEY, MEMORY} & set(os.listdir(folder))
+    run = document["result"]["run"]
+    listed = checked_undo(folder, "--list")["companies"][0]["runs"]
+    assert [(one["run"], one["files"]) for one in listed] == [(run, 2)]
+    assert checked_undo(folder, "--run", run)["run"] == run
+    assert {OWN_KEY, MEMORY} < set(os.listdir(folder))
+
+
+def checked_undo(folder: Path, *options: str) -> Any:
+    done = run_cli("undo", "--json", *options, env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    schema = json.loads((SCHEMA.parent / "undo.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    return document
+
+
 def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -> None:
     tear(folder / "creds.json")
     restored(folder)
