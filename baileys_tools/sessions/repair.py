@@ -21,6 +21,7 @@ from baileys_tools.domain.removals import Outcome
 from baileys_tools.domain.restore import fitted_creds
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
+from baileys_tools.sessions.live import BROKEN_DISK
 from baileys_tools.sessions.names import JOURNAL, STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
@@ -112,7 +113,7 @@ def finish_repair(folder: int) -> Repaired:
         discard_stage(folder)
         return done
     run, units, names = _orders(journal)
-    with FolderRemover(folder, run) as remover:
+    with FolderRemover(folder, run, always_undoable=True) as remover:
         for unit in units:
             remover.remove_unit(list(unit), unit)
         for name, outcome in remover.removals.outcomes.items():
@@ -154,7 +155,7 @@ def _bring_back(
 def _keep_a_copy(name: str, folder: int, run: str) -> None:
     """Let the unreadable file that is about to be replaced wait in quarantine, under a second name.
 
-    By hard link, so that the folder never lacks the file; where there are none, by copy.
+    By hard link, so that the folder never lacks the file; where there are none, by copy. Raises OSError.
     """
     place = make_run_folder(folder, run)
     try:
@@ -162,12 +163,26 @@ def _keep_a_copy(name: str, folder: int, run: str) -> None:
     except FileExistsError:
         pass
     except OSError:
-        with suppress(OSError):  # what the disk cannot read cannot be kept
-            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            content = read_regular_file(folder, name, LARGEST_FILE)
-            write_new(place, Entry(name, len(content), 0o600, seen.st_mtime_ns, 0, 0, ""), content)
+        _copy(name, folder, place)
     finally:
         os.close(place)
+
+
+def _copy(name: str, folder: int, place: int) -> None:
+    try:
+        seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        content = read_regular_file(folder, name, LARGEST_FILE)
+    except OSError as error:
+        if error.errno in BROKEN_DISK:
+            return  # what the disk cannot read cannot be kept
+        raise
+    try:
+        write_new(place, Entry(name, len(content), 0o600, seen.st_mtime_ns, 0, 0, ""), content)
+    except OSError:
+        # Half a copy would be taken for a whole one at the next try.
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place)
+        raise
 
 
 def discard_stage(folder: int) -> None:
