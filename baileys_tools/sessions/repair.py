@@ -40,14 +40,20 @@ from baileys_tools.sessions.staging import (
     write_new,
 )
 
+_CHANGED = "changed since the plan was made"
+
 
 @dataclass(slots=True)
 class Repaired:
-    """What a repair did. `kept` are files that changed since the plan and stayed, with what was in the way."""
+    """What a repair did. `kept` are files that changed since the plan and stayed, with what was in the way.
+
+    `given_up`: `creds.json` was among them, so perhaps the bot was paired anew, and nothing more was done.
+    """
 
     brought_back: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
+    given_up: bool = False
 
 
 def repair(
@@ -113,6 +119,12 @@ def finish_repair(folder: int) -> Repaired:
         discard_stage(folder)
         return done
     run, units, names = _orders(journal)
+    if _has_other_creds(folder, names):
+        done.kept[CREDS] = f"{_CHANGED}, so nothing more was done"
+        done.given_up = True
+        remove_stage(folder)
+        remove_journal(folder)
+        return done
     with FolderRemover(folder, run, always_undoable=True) as remover:
         for unit in units:
             remover.remove_unit(list(unit), unit)
@@ -130,6 +142,17 @@ def finish_repair(folder: int) -> Repaired:
     return done
 
 
+def _has_other_creds(folder: int, names: Mapping[str, SeenFile | None]) -> bool:
+    """Whether somebody has written the `creds.json` that a repair is still to bring.
+
+    A bot that finds none makes a new identity, and a person who scans its code pairs that: the files of the old
+    pairing are of no use to it.
+    """
+    with _opened(f"{OWN_FOLDER}/{STAGE}", folder) as stage:
+        is_to_come = CREDS in names and stage is not None and look(CREDS, stage) is not None
+    return is_to_come and look(CREDS, folder) not in (None, names[CREDS])
+
+
 def _bring_back(
     name: str, replaced: SeenFile | None, stage: int | None, folder: int, run: str, done: Repaired
 ) -> None:
@@ -137,7 +160,7 @@ def _bring_back(
         return  # it came in before the process died
     standing = look(name, folder)
     if standing is not None and standing != replaced:
-        done.kept[name] = "changed since the plan was made"
+        done.kept[name] = _CHANGED
         return
     if standing is None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from tests.integration.faults.forked import run_forked
-from tests.integration.faults.injection import python, traced
+from tests.integration.faults.injection import cleanup, python, traced
 from tests.integration.faults.restores import (
     EVERY,
     MEMORY,
@@ -22,6 +23,7 @@ from tests.integration.faults.restores import (
     kill_at_each,
     restore,
 )
+from tests.support import creds
 
 NAIVE = Path(__file__).parent / "faults" / "naive_restore.py"
 STEPS = ("renameat", "renameat2", "mkdirat", "unlinkat", "fsync")
@@ -158,6 +160,25 @@ def test_a_file_that_cannot_be_kept_is_not_replaced(tmp_path: Path) -> None:
     assert not torn & waiting(scene), "no half copy"
     assert run_forked(restore(), scene.env).returncode == 0
     assert torn < waiting(scene)
+
+
+def test_a_repair_that_died_is_not_finished_in_the_folder_of_another_pairing(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    _, made = traced(restore(), calls=["renameat"], env=scene.copy(tmp_path / "counted").env)
+    (moved,) = [call for call in made if MEMORY in call.text]
+    kill = ("-e", f"inject=renameat:signal=KILL:when={moved.nth}")
+    run, _ = traced(restore(), *kill, calls=["renameat"], env=scene.env)
+    assert run.returncode == -9
+    assert (scene.folder / ".baileys-tools" / "restore.json").exists()
+    # The bot finds no creds, and a person scans the new code.
+    paired = json.dumps(creds(registrationId=4711, me={"id": "15550001111:3@s.whatsapp.net"}))
+    (scene.folder / "creds.json").write_text(paired)
+    before = scene.tree()
+    cleaned = run_forked(cleanup(scene.sessions), scene.env)
+    said = " ".join(cleaned.stdout.split())
+    assert "an interrupted repair was given up, as creds.json was written since" in said
+    assert scene.tree() == before
+    assert not (scene.folder / ".baileys-tools").exists()
 
 
 def read(path: Path) -> bytes:
