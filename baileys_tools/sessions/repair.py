@@ -31,6 +31,7 @@ from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
     look,
+    owners_for,
     read_journal,
     remove_journal,
     remove_tree,
@@ -70,6 +71,7 @@ def _stage(
     folder: int, plan: RestorePlan, live: LiveFolder, files: Mapping[str, StoredFile], run: str, snapshot: str
 ) -> None:
     names = plan.named(Action.BRING_BACK)
+    owners = owners_for(folder, [files[name].entry for name in names])
     journal = {
         "version": 1,
         "mode": plan.mode.value,
@@ -89,7 +91,7 @@ def _stage(
             try:
                 for name in names:
                     fitted = fit(files[name], plan.next_pre_key_id)
-                    write_new(stage, fitted.entry, fitted.content)
+                    write_new(stage, fitted.entry, fitted.content, owner=owners.get(name))
                 sync_files(stage, names)
             finally:
                 os.close(stage)
@@ -200,7 +202,8 @@ def _copy(name: str, folder: int, place: int) -> None:
             return  # what the disk cannot read cannot be kept
         raise
     try:
-        write_new(place, Entry(name, len(content), 0o600, seen.st_mtime_ns, 0, 0, ""), content)
+        entry = Entry(name, len(content), 0o600, seen.st_mtime_ns, seen.st_uid, seen.st_gid, "")
+        write_new(place, entry, content, owner=(entry.uid, entry.gid))
     except OSError:
         # Half a copy would be taken for a whole one at the next try.
         with suppress(FileNotFoundError):

@@ -10,10 +10,11 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.folder import FileStat
+from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.snapshot import Entry
 from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.names import JOURNAL
@@ -56,7 +57,9 @@ def write_new(folder: int, entry: Entry, content: bytes, *, owner: tuple[int, in
         fd = os.open(entry.name, flags, 0o600, dir_fd=folder)
     try:
         if owner is not None and os.geteuid() == 0:
-            os.fchown(fd, *owner)
+            made = os.fstat(fd)
+            if owner != (made.st_uid, made.st_gid):  # some file systems refuse even a change of nothing
+                os.fchown(fd, *owner)
         view = memoryview(content)
         while view:
             view = view[os.write(fd, view) :]
@@ -64,6 +67,34 @@ def write_new(folder: int, entry: Entry, content: bytes, *, owner: tuple[int, in
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
     finally:
         os.close(fd)
+
+
+def owners_for(folder: int, entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
+    """Return whose the files of a snapshot are to be in a session folder: user and group by name. Raises OSError.
+
+    Nothing where root does not ask, who alone can give a file away. Whoever has the file that stands there keeps it.
+    What is missing goes to the owner of most key files, as the bot need not run as the folder's owner. Where no key
+    file is left, the folder's owner gets it; or, as root's folder tells nothing, whoever had it in the snapshot.
+    """
+    if os.geteuid() != 0:
+        return {}
+    from baileys_tools.domain.owners import main_owner
+
+    there: dict[str, os.stat_result] = {}
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if S_ISREG(seen.st_mode):
+                there[name] = seen
+    keys = {name: seen for name, seen in there.items() if kind_of(name) is not Kind.UNKNOWN}
+    most = main_owner(keys)
+    bot = next((seen for seen in keys.values() if seen.st_uid == most), os.fstat(folder))
+    knows = bool(keys) or bot.st_uid != 0
+    owners = {}
+    for entry in entries:
+        one = there.get(entry.name) or (bot if knows else None)
+        owners[entry.name] = (entry.uid, entry.gid) if one is None else (one.st_uid, one.st_gid)
+    return owners
 
 
 def sync_files(folder: int, names: Sequence[str]) -> None:
