@@ -27,7 +27,7 @@ from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file
+from baileys_tools.sessions.scan import OWN_FOLDER, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
     look,
@@ -85,7 +85,7 @@ def _stage(
         ],
     }
     try:
-        with _own_folder(folder) as own:
+        with _made_own_folder(folder) as own:
             remove_tree(STAGE, own)
             stage = make_folder(STAGE, own)
             try:
@@ -135,7 +135,7 @@ def finish_repair(folder: int) -> Repaired:
                 done.set_aside.append(name)
             elif outcome is not Outcome.ALREADY_GONE:
                 done.kept[name] = remover.removals.errors.get(name, outcome.value)
-    with _opened(f"{OWN_FOLDER}/{STAGE}", folder) as stage:
+    with _open_stage(folder) as stage:
         for name, replaced in names.items():
             _bring_back(name, replaced, stage, folder, run, done)
     sync_files(folder, done.brought_back)
@@ -150,7 +150,7 @@ def _has_other_creds(folder: int, names: Mapping[str, SeenFile | None]) -> bool:
     A bot that finds none makes a new identity, and a person who scans its code pairs that: the files of the old
     pairing are of no use to it.
     """
-    with _opened(f"{OWN_FOLDER}/{STAGE}", folder) as stage:
+    with _open_stage(folder) as stage:
         is_to_come = CREDS in names and stage is not None and look(CREDS, stage) is not None
     return is_to_come and look(CREDS, folder) not in (None, names[CREDS])
 
@@ -221,7 +221,7 @@ def discard_stage(folder: int) -> None:
 
 def remove_stage(folder: int) -> None:
     """Remove the stage of a folder, if there is one. Raises OSError."""
-    with _opened(OWN_FOLDER, folder) as own:
+    with own_folder(folder) as own:
         if own is not None:
             remove_tree(STAGE, own)
 
@@ -256,7 +256,7 @@ def _removable(names: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _own_folder(folder: int) -> Iterator[int]:
+def _made_own_folder(folder: int) -> Iterator[int]:
     fd = make_folder(OWN_FOLDER, folder)
     try:
         yield fd
@@ -265,13 +265,17 @@ def _own_folder(folder: int) -> Iterator[int]:
 
 
 @contextmanager
-def _opened(path: str, folder: int) -> Iterator[int | None]:
-    try:
-        fd = os.open(path, FOLDER_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _open_stage(folder: int) -> Iterator[int | None]:
+    with own_folder(folder) as own:
+        if own is None:
+            yield None
+            return
+        try:
+            stage = os.open(STAGE, FOLDER_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield stage
+        finally:
+            os.close(stage)

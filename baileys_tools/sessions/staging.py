@@ -20,7 +20,7 @@ from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.names import JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
 
 _FEW = 64
 _LARGEST_JOURNAL = 64 << 20
@@ -146,10 +146,13 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
 
 def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
     """Return the journal of a folder, None when there is none that can be read. Raises OSError."""
-    try:
-        fd = os.open(f"{OWN_FOLDER}/{name}", READ_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        return None
+    with own_folder(folder) as own:
+        if own is None:
+            return None
+        try:
+            fd = os.open(name, READ_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            return None
     with open(fd, "rb") as file:
         try:
             journal = json.loads(file.read(_LARGEST_JOURNAL))
@@ -160,15 +163,12 @@ def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
 
 def remove_journal(folder: int, name: str = JOURNAL) -> None:
     """Take a journal away: its restore is done. What is left of our own folder goes if it is empty."""
-    with suppress(FileNotFoundError):
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
-        try:
+    with own_folder(folder) as own:
+        if own is not None:
             for entry in os.listdir(own):
                 if entry.startswith(name):
                     os.unlink(entry, dir_fd=own)
             os.fsync(own)
-        finally:
-            os.close(own)
     with suppress(OSError):
         os.rmdir(OWN_FOLDER, dir_fd=folder)
     os.fsync(folder)
