@@ -155,6 +155,8 @@ class FolderRemover:
             put_back(new_name, place, name, self._folder)
         elif place == self._folder:
             os.unlink(new_name, dir_fd=place)
+            if self._run is not None:
+                self.removals.without_undo += 1
         return outcome
 
     def _destination(self, name: str) -> tuple[int, str]:
@@ -168,7 +170,6 @@ class FolderRemover:
                         f"cannot make the quarantine {OWN_FOLDER}: {error.strerror}"
                     ) from error
                 # On a full disk something has to go before a folder can be made.
-                self.removals.without_undo += 1
         if self._quarantine is None:
             return self._folder, REMOVING_PREFIX + name
         return self._quarantine, name

@@ -267,3 +267,16 @@ def test_no_undo_is_offered_when_nothing_is_in_quarantine(tmp_path: Path) -> Non
     company_folder(tmp_path, keys=KEYS)
     run, _ = traced(cleanup(tmp_path), "-e", "inject=mkdirat:error=ENOSPC", calls=["mkdirat"])
     assert "baileys-tools undo --run" not in run.stdout
+
+
+def test_what_stays_on_a_full_disk_is_not_counted_as_removed_without_undo(tmp_path: Path) -> None:
+    full = ("-e", "inject=mkdirat:error=ENOSPC")
+    company_folder(tmp_path / "counted", keys=KEYS)
+    _, made = traced(cleanup(tmp_path / "counted"), *full, calls=["mkdirat", "renameat"])
+    moved = [call for call in made if "session-" in call.text]
+    assert len(moved) == 4
+    company_folder(tmp_path / "root", keys=KEYS)
+    refuses = ("-e", f"inject=renameat:error=EIO:when={moved[0].nth}")
+    run, _ = traced(cleanup(tmp_path / "root", "--json"), *full, *refuses, calls=["mkdirat", "renameat"])
+    result = json.loads(run.stdout)["companies"][0]["result"]
+    assert (result["removed"], result["failed"], result["without_undo"]) == (3, 1, 3)
