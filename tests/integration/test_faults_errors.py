@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from baileys_tools.sessions.quarantine import newest_run, open_quarantine
 from tests.integration.faults.injection import Call, after_lock, cleanup, opening_of_first_removal, traced
 from tests.integration.faults.places import (
     give_away,
@@ -280,3 +281,23 @@ def test_what_stays_on_a_full_disk_is_not_counted_as_removed_without_undo(tmp_pa
     run, _ = traced(cleanup(tmp_path / "root", "--json"), *full, *refuses, calls=["mkdirat", "renameat"])
     result = json.loads(run.stdout)["companies"][0]["result"]
     assert (result["removed"], result["failed"], result["without_undo"]) == (3, 1, 3)
+
+
+# --- what stands in the place of the quarantine -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_quarantine_that_is_no_folder_costs_no_file_handle(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / ".baileys-tools" / "quarantine"
+    place.parent.mkdir()
+    place.touch() if kind == "file" else place.symlink_to(tmp_path)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        before = os.listdir("/proc/self/fd")
+        for _ in range(5):
+            with pytest.raises(NotADirectoryError), open_quarantine(folder):
+                pass
+            assert newest_run(folder) is None
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        os.close(folder)
