@@ -9,7 +9,6 @@ left as it is.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from baileys_tools.domain.restore import fitted_creds
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
 from baileys_tools.sessions.live import BROKEN_DISK
-from baileys_tools.sessions.names import JOURNAL, STAGE
+from baileys_tools.sessions.names import STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
@@ -30,6 +29,7 @@ from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
+    foreign_journal,
     look,
     owners_for,
     read_journal,
@@ -73,7 +73,6 @@ def _stage(
     names = plan.named(Action.BRING_BACK)
     owners = owners_for(folder, [files[name].entry for name in names])
     journal = {
-        "version": 1,
         "mode": plan.mode.value,
         "run": run,
         "snapshot": snapshot,
@@ -235,20 +234,12 @@ def _orders(
         units = [{name: SeenFile(*map(int, seen)) for name, *seen in unit} for unit in journal["set_aside"]]
         names = {name: SeenFile(*map(int, seen)) if seen else None for name, *seen in journal["bring_back"]}
     except (KeyError, TypeError, ValueError) as error:
-        raise _foreign_journal() from error
+        raise foreign_journal() from error
     removed = [name for unit in units for name in unit]
     sound = all(isinstance(name, str) and may_be_stored(name) for name in (*removed, *names))
     if not sound or not isinstance(run, str) or run_started(run) is None or not _removable(removed):
-        raise _foreign_journal()
+        raise foreign_journal()
     return run, units, names
-
-
-def _foreign_journal() -> OSError:
-    return OSError(
-        errno.EINVAL,
-        "is no journal of a restore that this version wrote: run the version that did, or move it away",
-        f"{OWN_FOLDER}/{JOURNAL}",
-    )
 
 
 def _removable(names: Sequence[str]) -> bool:

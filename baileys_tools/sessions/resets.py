@@ -118,7 +118,7 @@ def _change_places(place: Place, going: int, coming: int, what: dict[str, str], 
 
 
 def _journal(coming: int, going: int, what: dict[str, str]) -> dict[str, Any]:
-    return {"version": 1, "in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
+    return {"in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
 
 
 def _swap(place: Place) -> None:

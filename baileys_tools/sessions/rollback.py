@@ -122,7 +122,6 @@ def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
 
 def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
     return {
-        "version": 1,
         "mode": "rollback",
         "old": os.fstat(folder).st_ino,
         "files": {name: seen_file(file.stat) for name, file in live.files.items()},

@@ -5,6 +5,7 @@ the folder finishes what is left of it (`interrupted.py`).
 """
 
 import ctypes
+import errno
 import json
 import os
 import secrets
@@ -17,10 +18,12 @@ from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.snapshot import Entry
 from baileys_tools.owner import as_owner_of
-from baileys_tools.sessions.names import JOURNAL
+from baileys_tools.sessions.names import JOURNAL, RESET_JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
+
+_JOURNAL_VERSION = 1
 
 _FEW = 64
 _LARGEST_JOURNAL = 64 << 20
@@ -128,7 +131,7 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
     own = make_folder(OWN_FOLDER, folder)
     try:
         temporary = f"{name}.{secrets.token_hex(4)}"
-        content = json.dumps(journal).encode()
+        content = json.dumps({"version": _JOURNAL_VERSION, **journal}).encode()
         entry = Entry(temporary, len(content), 0o600, 0, 0, 0, "")
         try:
             write_new(own, entry, content)
@@ -145,7 +148,10 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
 
 
 def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
-    """Return the journal of a folder, None when there is none that can be read. Raises OSError."""
+    """Return the journal of a folder, None when there is none that can be read.
+
+    Raises OSError, also for one that this version did not write.
+    """
     with own_folder(folder) as own:
         if own is None:
             return None
@@ -158,7 +164,21 @@ def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
             journal = json.loads(file.read(_LARGEST_JOURNAL))
         except (ValueError, RecursionError):
             return None
-    return journal if isinstance(journal, dict) else None
+    if not isinstance(journal, dict):
+        return None
+    if journal.get("version") != _JOURNAL_VERSION:
+        raise foreign_journal(name)
+    return journal
+
+
+def foreign_journal(name: str = JOURNAL) -> OSError:
+    """Return the error for a journal of another version: what it orders, this one can only guess."""
+    what = "reset" if name == RESET_JOURNAL else "restore"
+    return OSError(
+        errno.EINVAL,
+        f"is no journal of a {what} that this version wrote: run the version that did, or move it away",
+        f"{OWN_FOLDER}/{name}",
+    )
 
 
 def remove_journal(folder: int, name: str = JOURNAL) -> None:

@@ -376,9 +376,18 @@ def test_a_repository_that_cannot_be_listed_is_named(folder: Path) -> None:
     assert (done.returncode, "cannot list the snapshots of company 1001" in done.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(
-    "journal", ["{}", '{"mode": "repair", "version": 2}', '{"mode": "repair", "run": 1}']
-)
+RUN = "20260115T030000Z-a1b2c3"
+ORDERS: dict[str, object] = {"mode": "repair", "run": RUN, "set_aside": [], "bring_back": []}
+JOURNALS: list[dict[str, object]] = [
+    {},
+    {"mode": "repair", "version": 1, "run": 1},
+    ORDERS,
+    {**ORDERS, "version": 2},
+    {"mode": "rollback", "version": 2, "old": 1, "files": {}},
+]
+
+
+@pytest.mark.parametrize("journal", [json.dumps(one) for one in JOURNALS])
 def test_the_journal_of_another_version_stops_its_company_and_no_other(folder: Path, journal: str) -> None:
     other = company_folder(folder.parent, "1002", {"session-1.0.json": timedelta(days=90)})
     (folder / ".baileys-tools").mkdir()
