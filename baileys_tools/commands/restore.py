@@ -432,7 +432,7 @@ def _require_agreement(job: RestoreJob, report: RestoreReport) -> None:
 
 
 def _repair(folder: int, report: RestoreReport, look: Look, job: RestoreJob) -> RestoreReport:
-    run = new_run_id(job.now)
+    run = new_run_id(job.now, of_a_repair=True)
     done = repair(folder, look.plan, look.live, job.snapshot.files, run, job.snapshot.info.id)
     return replace(
         report,

@@ -71,7 +71,10 @@ def _finish(root: Root, company: Company, folder: int) -> str:
 
     journal = read_journal(folder) or {}
     if journal.get("mode") != "rollback":
-        kept = finish_repair(folder).kept
+        repaired = finish_repair(folder)
+        kept = repaired.kept
+        if repaired.given_up:
+            return "an interrupted repair was given up, as creds.json was written since: look with restore --dry-run"
         return "an interrupted repair was finished" + (
             f"; left as they are: {', '.join(kept)}" if kept else ""
         )

@@ -18,20 +18,22 @@ from datetime import UTC, datetime, timedelta
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, exists
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, own_folder
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
 
-_run_id = re.compile(r"(\d{8}T\d{6})Z-[0-9a-f]{6}").fullmatch
+_OF_A_REPAIR = "-r"
+_run_id = re.compile(rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?").fullmatch
 
 
-def new_run_id(now: datetime) -> str:
+def new_run_id(now: datetime, *, of_a_repair: bool = False) -> str:
     """Given the time, return the name of a run: its start in UTC, the millisecond, and something random.
 
-    So names sort by time.
+    So names sort by time. That of a repair says so at its end.
     """
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
+    run = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
+    return run + _OF_A_REPAIR if of_a_repair else run
 
 
 def run_started(run: str) -> datetime | None:
@@ -79,22 +81,19 @@ def make_run_folder(folder: int, run: str) -> int:
 @contextmanager
 def open_quarantine(folder: int) -> Iterator[int | None]:
     """Yield the handle of the quarantine of a session folder, None when there is none. Raises OSError."""
-    try:
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        quarantine = os.open(QUARANTINE, FOLDER_FLAGS, dir_fd=own)
-    except FileNotFoundError:
-        os.close(own)
-        yield None
-        return
-    try:
-        yield quarantine
-    finally:
-        os.close(quarantine)
-        os.close(own)
+    with own_folder(folder) as own:
+        if own is None:
+            yield None
+            return
+        try:
+            quarantine = os.open(QUARANTINE, FOLDER_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield quarantine
+        finally:
+            os.close(quarantine)
 
 
 @contextmanager
@@ -144,8 +143,10 @@ def mend(folder: int) -> list[str]:
             return mended
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
+                # A repair sets aside what is broken, and that may have been written a moment before.
+                since = None if run.endswith(_OF_A_REPAIR) else started
                 mended += [
-                    name for name in _unfinished(fd, started, folder) if put_back(name, fd, name, folder)
+                    name for name in _unfinished(fd, since, folder) if put_back(name, fd, name, folder)
                 ]
     return mended
 
@@ -157,20 +158,22 @@ def is_quarantinable(live_name: str, name: str, place: int) -> bool:
     return stat.S_ISREG(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode)
 
 
-def _unfinished(run: int, started: datetime, folder: int) -> list[str]:
+def _unfinished(run: int, since: datetime | None, folder: int) -> list[str]:
     """Return what does not belong in a quarantine: written since it came, or still in its old place as well.
 
-    Pre-keys are written once and removed at any age, so theirs says nothing; whatever else was removed was at
-    least a day old.
+    Pre-keys are written once and removed at any age, so theirs says nothing; whatever else a cleanup removed was
+    at least a day old. `since` None: the age of no file says anything.
     """
-    limit = int(started.timestamp()) * 1_000_000_000
+    limit = None if since is None else int(since.timestamp()) * 1_000_000_000
     found = []
     with os.scandir(run) as entries:
         for entry in entries:
             if not is_quarantinable(entry.name, entry.name, run):
                 continue
             seen = entry.stat(follow_symlinks=False)
-            is_rewritten = seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
+            is_rewritten = (
+                limit is not None and seen.st_mtime_ns >= limit and kind_of(entry.name) is not Kind.PRE_KEY
+            )
             is_in_both = seen.st_nlink > 1 and exists(entry.name, folder)
             if is_rewritten or is_in_both:
                 found.append(entry.name)

@@ -56,12 +56,14 @@ class NoQuarantine(OSError):
 class FolderRemover:
     """Removes files from one session folder, into the quarantine of `run`, or for good when `run` is None.
 
-    Needs the company's lock. Closed by `with`.
+    On a full disk there may be no room for a quarantine. Then the files go for good as well, or where
+    `always_undoable`, NoQuarantine is raised. Needs the company's lock. Closed by `with`.
     """
 
-    def __init__(self, folder: int, run: str | None) -> None:
+    def __init__(self, folder: int, run: str | None, *, always_undoable: bool = False) -> None:
         self._folder = folder
         self._run = run
+        self._always_undoable = always_undoable
         self._quarantine: int | None = None
         self._device = os.fstat(folder).st_dev
         self.removals = Removals()
@@ -153,6 +155,8 @@ class FolderRemover:
             put_back(new_name, place, name, self._folder)
         elif place == self._folder:
             os.unlink(new_name, dir_fd=place)
+            if self._run is not None:
+                self.removals.without_undo += 1
         return outcome
 
     def _destination(self, name: str) -> tuple[int, str]:
@@ -161,12 +165,11 @@ class FolderRemover:
             try:
                 self._quarantine = make_run_folder(self._folder, self._run)
             except OSError as error:
-                if error.errno not in _OUT_OF_SPACE:
+                if self._always_undoable or error.errno not in _OUT_OF_SPACE:
                     raise NoQuarantine(
                         f"cannot make the quarantine {OWN_FOLDER}: {error.strerror}"
                     ) from error
                 # On a full disk something has to go before a folder can be made.
-                self.removals.without_undo += 1
         if self._quarantine is None:
             return self._folder, REMOVING_PREFIX + name
         return self._quarantine, name

@@ -9,7 +9,6 @@ left as it is.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,15 +20,18 @@ from baileys_tools.domain.removals import Outcome
 from baileys_tools.domain.restore import fitted_creds
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
-from baileys_tools.sessions.names import JOURNAL, STAGE
+from baileys_tools.sessions.live import BROKEN_DISK
+from baileys_tools.sessions.names import STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file
+from baileys_tools.sessions.scan import OWN_FOLDER, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
+    foreign_journal,
     look,
+    owners_for,
     read_journal,
     remove_journal,
     remove_tree,
@@ -39,14 +41,20 @@ from baileys_tools.sessions.staging import (
     write_new,
 )
 
+_CHANGED = "changed since the plan was made"
+
 
 @dataclass(slots=True)
 class Repaired:
-    """What a repair did. `kept` are files that changed since the plan and stayed, with what was in the way."""
+    """What a repair did. `kept` are files that changed since the plan and stayed, with what was in the way.
+
+    `given_up`: `creds.json` was among them, so perhaps the bot was paired anew, and nothing more was done.
+    """
 
     brought_back: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
+    given_up: bool = False
 
 
 def repair(
@@ -63,8 +71,8 @@ def _stage(
     folder: int, plan: RestorePlan, live: LiveFolder, files: Mapping[str, StoredFile], run: str, snapshot: str
 ) -> None:
     names = plan.named(Action.BRING_BACK)
+    owners = owners_for(folder, [files[name].entry for name in names])
     journal = {
-        "version": 1,
         "mode": plan.mode.value,
         "run": run,
         "snapshot": snapshot,
@@ -76,13 +84,13 @@ def _stage(
         ],
     }
     try:
-        with _own_folder(folder) as own:
+        with _made_own_folder(folder) as own:
             remove_tree(STAGE, own)
             stage = make_folder(STAGE, own)
             try:
                 for name in names:
                     fitted = fit(files[name], plan.next_pre_key_id)
-                    write_new(stage, fitted.entry, fitted.content)
+                    write_new(stage, fitted.entry, fitted.content, owner=owners.get(name))
                 sync_files(stage, names)
             finally:
                 os.close(stage)
@@ -112,7 +120,13 @@ def finish_repair(folder: int) -> Repaired:
         discard_stage(folder)
         return done
     run, units, names = _orders(journal)
-    with FolderRemover(folder, run) as remover:
+    if _has_other_creds(folder, names):
+        done.kept[CREDS] = f"{_CHANGED}, so nothing more was done"
+        done.given_up = True
+        remove_stage(folder)
+        remove_journal(folder)
+        return done
+    with FolderRemover(folder, run, always_undoable=True) as remover:
         for unit in units:
             remover.remove_unit(list(unit), unit)
         for name, outcome in remover.removals.outcomes.items():
@@ -120,13 +134,24 @@ def finish_repair(folder: int) -> Repaired:
                 done.set_aside.append(name)
             elif outcome is not Outcome.ALREADY_GONE:
                 done.kept[name] = remover.removals.errors.get(name, outcome.value)
-    with _opened(f"{OWN_FOLDER}/{STAGE}", folder) as stage:
+    with _open_stage(folder) as stage:
         for name, replaced in names.items():
             _bring_back(name, replaced, stage, folder, run, done)
     sync_files(folder, done.brought_back)
     remove_stage(folder)
     remove_journal(folder)
     return done
+
+
+def _has_other_creds(folder: int, names: Mapping[str, SeenFile | None]) -> bool:
+    """Whether somebody has written the `creds.json` that a repair is still to bring.
+
+    A bot that finds none makes a new identity, and a person who scans its code pairs that: the files of the old
+    pairing are of no use to it.
+    """
+    with _open_stage(folder) as stage:
+        is_to_come = CREDS in names and stage is not None and look(CREDS, stage) is not None
+    return is_to_come and look(CREDS, folder) not in (None, names[CREDS])
 
 
 def _bring_back(
@@ -136,7 +161,7 @@ def _bring_back(
         return  # it came in before the process died
     standing = look(name, folder)
     if standing is not None and standing != replaced:
-        done.kept[name] = "changed since the plan was made"
+        done.kept[name] = _CHANGED
         return
     if standing is None:
         try:
@@ -154,7 +179,7 @@ def _bring_back(
 def _keep_a_copy(name: str, folder: int, run: str) -> None:
     """Let the unreadable file that is about to be replaced wait in quarantine, under a second name.
 
-    By hard link, so that the folder never lacks the file; where there are none, by copy.
+    By hard link, so that the folder never lacks the file; where there are none, by copy. Raises OSError.
     """
     place = make_run_folder(folder, run)
     try:
@@ -162,12 +187,27 @@ def _keep_a_copy(name: str, folder: int, run: str) -> None:
     except FileExistsError:
         pass
     except OSError:
-        with suppress(OSError):  # what the disk cannot read cannot be kept
-            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            content = read_regular_file(folder, name, LARGEST_FILE)
-            write_new(place, Entry(name, len(content), 0o600, seen.st_mtime_ns, 0, 0, ""), content)
+        _copy(name, folder, place)
     finally:
         os.close(place)
+
+
+def _copy(name: str, folder: int, place: int) -> None:
+    try:
+        seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        content = read_regular_file(folder, name, LARGEST_FILE)
+    except OSError as error:
+        if error.errno in BROKEN_DISK:
+            return  # what the disk cannot read cannot be kept
+        raise
+    try:
+        entry = Entry(name, len(content), 0o600, seen.st_mtime_ns, seen.st_uid, seen.st_gid, "")
+        write_new(place, entry, content, owner=(entry.uid, entry.gid))
+    except OSError:
+        # Half a copy would be taken for a whole one at the next try.
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place)
+        raise
 
 
 def discard_stage(folder: int) -> None:
@@ -180,7 +220,7 @@ def discard_stage(folder: int) -> None:
 
 def remove_stage(folder: int) -> None:
     """Remove the stage of a folder, if there is one. Raises OSError."""
-    with _opened(OWN_FOLDER, folder) as own:
+    with own_folder(folder) as own:
         if own is not None:
             remove_tree(STAGE, own)
 
@@ -194,20 +234,12 @@ def _orders(
         units = [{name: SeenFile(*map(int, seen)) for name, *seen in unit} for unit in journal["set_aside"]]
         names = {name: SeenFile(*map(int, seen)) if seen else None for name, *seen in journal["bring_back"]}
     except (KeyError, TypeError, ValueError) as error:
-        raise _foreign_journal() from error
+        raise foreign_journal() from error
     removed = [name for unit in units for name in unit]
     sound = all(isinstance(name, str) and may_be_stored(name) for name in (*removed, *names))
     if not sound or not isinstance(run, str) or run_started(run) is None or not _removable(removed):
-        raise _foreign_journal()
+        raise foreign_journal()
     return run, units, names
-
-
-def _foreign_journal() -> OSError:
-    return OSError(
-        errno.EINVAL,
-        "is no journal of a restore that this version wrote: run the version that did, or move it away",
-        f"{OWN_FOLDER}/{JOURNAL}",
-    )
 
 
 def _removable(names: Sequence[str]) -> bool:
@@ -215,7 +247,7 @@ def _removable(names: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _own_folder(folder: int) -> Iterator[int]:
+def _made_own_folder(folder: int) -> Iterator[int]:
     fd = make_folder(OWN_FOLDER, folder)
     try:
         yield fd
@@ -224,13 +256,17 @@ def _own_folder(folder: int) -> Iterator[int]:
 
 
 @contextmanager
-def _opened(path: str, folder: int) -> Iterator[int | None]:
-    try:
-        fd = os.open(path, FOLDER_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _open_stage(folder: int) -> Iterator[int | None]:
+    with own_folder(folder) as own:
+        if own is None:
+            yield None
+            return
+        try:
+            stage = os.open(STAGE, FOLDER_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield stage
+        finally:
+            os.close(stage)

@@ -24,7 +24,7 @@ from baileys_tools.sessions.place import Place, place_of
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own
+from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own, own_folder
 from baileys_tools.sessions.staging import look, read_journal, remove_journal, remove_tree, write_journal
 
 _GOING = ".going-"
@@ -118,7 +118,7 @@ def _change_places(place: Place, going: int, coming: int, what: dict[str, str], 
 
 
 def _journal(coming: int, going: int, what: dict[str, str]) -> dict[str, Any]:
-    return {"version": 1, "in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
+    return {"in": os.fstat(coming).st_ino, "out": os.fstat(going).st_ino, **what}
 
 
 def _swap(place: Place) -> None:
@@ -262,15 +262,19 @@ def finish_interrupted(root: Root, company: Company, folder: int) -> str:
 
 @contextmanager
 def _open_resets(folder: int) -> Iterator[int | None]:
-    try:
-        fd = os.open(f"{OWN_FOLDER}/{RESETS}", FOLDER_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+    with own_folder(folder) as own:
+        if own is None:
+            yield None
+            return
+        try:
+            fd = os.open(RESETS, FOLDER_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
 
 def last_reset(folder: int) -> datetime | None:

@@ -31,6 +31,7 @@ from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, exists, is_own
 from baileys_tools.sessions.staging import (
     look,
+    owners_for,
     read_journal,
     remove_journal,
     remove_tree,
@@ -108,8 +109,9 @@ def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
         new = os.fstat(stage)
         if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
             os.fchown(stage, old.st_uid, old.st_gid)
+        owners = owners_for(folder, [file.entry for file in files])
         for file in files:
-            write_new(stage, file.entry, file.content)
+            write_new(stage, file.entry, file.content, owner=owners.get(file.entry.name))
         sync_files(stage, [file.entry.name for file in files])
         os.fchmod(stage, S_IMODE(old.st_mode))
     except BaseException:
@@ -120,7 +122,6 @@ def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
 
 def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
     return {
-        "version": 1,
         "mode": "rollback",
         "old": os.fstat(folder).st_ino,
         "files": {name: seen_file(file.stat) for name, file in live.files.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from stat import (
     S_ISBLK,
@@ -21,6 +21,7 @@ from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
 from baileys_tools.domain.senderkeys import untold_sender_keys
+from baileys_tools.sessions.roots import FOLDER_FLAGS
 
 OWN_FOLDER = ".baileys-tools"
 LOCK_NAME = ".cleanup.lock"
@@ -42,9 +43,30 @@ def is_own(name: str) -> bool:
     return name.startswith(OWN_PREFIX) or name == LOCK_NAME
 
 
-def exists(path: str, folder: int) -> bool:
-    """Whether an entry stands below a folder handle, itself and not what it links to."""
+@contextmanager
+def own_folder(folder: int) -> Iterator[int | None]:
+    """Yield the handle of what this tool keeps in a session folder, None when there is nothing.
+
+    By this handle alone: in a path of two parts a link in its place would be followed. Raises OSError, also for a
+    link.
+    """
     try:
+        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield own
+    finally:
+        os.close(own)
+
+
+def exists(path: str, folder: int) -> bool:
+    """Whether an entry stands below a folder handle, itself and not what it or our own folder links to."""
+    try:
+        if path.startswith(f"{OWN_FOLDER}/"):
+            with own_folder(folder) as own:
+                return own is not None and exists(path.removeprefix(f"{OWN_FOLDER}/"), own)
         os.stat(path, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False

@@ -5,21 +5,25 @@ the folder finishes what is left of it (`interrupted.py`).
 """
 
 import ctypes
+import errno
 import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.folder import FileStat
+from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.snapshot import Entry
 from baileys_tools.owner import as_owner_of
-from baileys_tools.sessions.names import JOURNAL
+from baileys_tools.sessions.names import JOURNAL, RESET_JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
+from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
+
+_JOURNAL_VERSION = 1
 
 _FEW = 64
 _LARGEST_JOURNAL = 64 << 20
@@ -56,7 +60,9 @@ def write_new(folder: int, entry: Entry, content: bytes, *, owner: tuple[int, in
         fd = os.open(entry.name, flags, 0o600, dir_fd=folder)
     try:
         if owner is not None and os.geteuid() == 0:
-            os.fchown(fd, *owner)
+            made = os.fstat(fd)
+            if owner != (made.st_uid, made.st_gid):  # some file systems refuse even a change of nothing
+                os.fchown(fd, *owner)
         view = memoryview(content)
         while view:
             view = view[os.write(fd, view) :]
@@ -64,6 +70,34 @@ def write_new(folder: int, entry: Entry, content: bytes, *, owner: tuple[int, in
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
     finally:
         os.close(fd)
+
+
+def owners_for(folder: int, entries: Sequence[Entry]) -> dict[str, tuple[int, int]]:
+    """Return whose the files of a snapshot are to be in a session folder: user and group by name. Raises OSError.
+
+    Nothing where root does not ask, who alone can give a file away. Whoever has the file that stands there keeps it.
+    What is missing goes to the owner of most key files, as the bot need not run as the folder's owner. Where no key
+    file is left, the folder's owner gets it; or, as root's folder tells nothing, whoever had it in the snapshot.
+    """
+    if os.geteuid() != 0:
+        return {}
+    from baileys_tools.domain.owners import main_owner
+
+    there: dict[str, os.stat_result] = {}
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if S_ISREG(seen.st_mode):
+                there[name] = seen
+    keys = {name: seen for name, seen in there.items() if kind_of(name) is not Kind.UNKNOWN}
+    most = main_owner(keys)
+    bot = next((seen for seen in keys.values() if seen.st_uid == most), os.fstat(folder))
+    knows = bool(keys) or bot.st_uid != 0
+    owners = {}
+    for entry in entries:
+        one = there.get(entry.name) or (bot if knows else None)
+        owners[entry.name] = (entry.uid, entry.gid) if one is None else (one.st_uid, one.st_gid)
+    return owners
 
 
 def sync_files(folder: int, names: Sequence[str]) -> None:
@@ -97,7 +131,7 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
     own = make_folder(OWN_FOLDER, folder)
     try:
         temporary = f"{name}.{secrets.token_hex(4)}"
-        content = json.dumps(journal).encode()
+        content = json.dumps({"version": _JOURNAL_VERSION, **journal}).encode()
         entry = Entry(temporary, len(content), 0o600, 0, 0, 0, "")
         try:
             write_new(own, entry, content)
@@ -114,30 +148,47 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
 
 
 def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
-    """Return the journal of a folder, None when there is none that can be read. Raises OSError."""
-    try:
-        fd = os.open(f"{OWN_FOLDER}/{name}", READ_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        return None
+    """Return the journal of a folder, None when there is none that can be read.
+
+    Raises OSError, also for one that this version did not write.
+    """
+    with own_folder(folder) as own:
+        if own is None:
+            return None
+        try:
+            fd = os.open(name, READ_FLAGS, dir_fd=own)
+        except FileNotFoundError:
+            return None
     with open(fd, "rb") as file:
         try:
             journal = json.loads(file.read(_LARGEST_JOURNAL))
         except (ValueError, RecursionError):
             return None
-    return journal if isinstance(journal, dict) else None
+    if not isinstance(journal, dict):
+        return None
+    if journal.get("version") != _JOURNAL_VERSION:
+        raise foreign_journal(name)
+    return journal
+
+
+def foreign_journal(name: str = JOURNAL) -> OSError:
+    """Return the error for a journal of another version: what it orders, this one can only guess."""
+    what = "reset" if name == RESET_JOURNAL else "restore"
+    return OSError(
+        errno.EINVAL,
+        f"is no journal of a {what} that this version wrote: run the version that did, or move it away",
+        f"{OWN_FOLDER}/{name}",
+    )
 
 
 def remove_journal(folder: int, name: str = JOURNAL) -> None:
     """Take a journal away: its restore is done. What is left of our own folder goes if it is empty."""
-    with suppress(FileNotFoundError):
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
-        try:
+    with own_folder(folder) as own:
+        if own is not None:
             for entry in os.listdir(own):
                 if entry.startswith(name):
                     os.unlink(entry, dir_fd=own)
             os.fsync(own)
-        finally:
-            os.close(own)
     with suppress(OSError):
         os.rmdir(OWN_FOLDER, dir_fd=folder)
     os.fsync(folder)

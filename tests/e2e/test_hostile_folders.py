@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.faults.injection import cleanup, traced
-from tests.support import company_folder, require_root, run_cli, snapshot_tree, write_key
+from tests.support import COMMAND, company_folder, require_root, run_cli, snapshot_tree, write_key
 
 OLD = timedelta(days=20)
 KEYS = {"session-1.0.json": OLD, "session-2.0.json": timedelta(days=1)}
@@ -228,6 +228,30 @@ def test_a_link_in_the_place_of_the_quarantine_is_refused_with_what_to_do(tmp_pa
     assert ".baileys-tools: is not a folder of its own (a link is not followed)" in done.stderr
     assert list(outside.iterdir()) == []
     assert (folder / "session-4917000000001.0.json").exists()
+
+
+@pytest.mark.parametrize("verb", ["cleanup", "undo"])
+def test_our_own_folder_as_a_link_to_another_companys_leads_no_file_across(tmp_path: Path, verb: str) -> None:
+    """The repair of one company has died; the other's link must not finish it, nor take its folders along."""
+    sessions = tmp_path / "sessions"
+    one, other = (company_folder(sessions, company, keys=KEYS) for company in ("1", "2"))
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"), "BAILEYS_SESSIONS_PATH": str(sessions)}
+    assert run_cli("backup", "--quiet", env=env).returncode == 0
+    (other / "session-2.0.json").unlink()
+    restore = (COMMAND, "restore", "--company", "2", "--yes", "--force")
+    dying = ("-e", "inject=renameat2:signal=KILL")
+    assert traced(restore, *dying, calls=["renameat2"], env=env)[0].returncode == -9
+    assert (other / ".baileys-tools" / "restore.json").exists()
+    resets = other / ".baileys-tools" / "resets" / "20260115T030000Z-a1b2c3"
+    resets.mkdir(parents=True)
+    write_key(resets, "creds.json", OLD)
+    (one / "session-2.0.json").unlink()
+    (one / ".baileys-tools").symlink_to("../company_2/.baileys-tools")
+    before = snapshot_tree(sessions, ignore=(b".cleanup.lock",))
+    done = run_cli(verb, "--company", "1", "--quiet", env=env)
+    assert done.returncode == 1
+    assert ".baileys-tools: is not a folder of its own (a link is not followed)" in done.stderr
+    assert snapshot_tree(sessions, ignore=(b".cleanup.lock",)) == before
 
 
 def test_a_company_that_is_a_file_is_reported_and_the_others_are_done(tmp_path: Path) -> None:

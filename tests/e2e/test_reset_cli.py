@@ -272,6 +272,22 @@ def test_a_folder_that_is_the_sessions_path_itself_is_reset_and_undone(tmp_path:
     assert os.listdir(tmp_path) == ["bot"]
 
 
+def test_the_journal_of_a_reset_by_another_version_is_left_to_that(folder: Path) -> None:
+    (folder / ".baileys-tools").mkdir()
+    orders = {
+        "version": 2,
+        "in": folder.stat().st_ino,
+        "out": 1,
+        "run": "20260115T030000Z-a1b2c3",
+        "from": "",
+    }
+    journal = folder / ".baileys-tools" / "reset.json"
+    journal.write_text(json.dumps(orders))
+    done = run_cli("cleanup", "--quiet", env=env_of(folder))
+    assert (done.returncode, "no journal of a reset that this version wrote" in done.stderr) == (1, True)
+    assert json.loads(journal.read_text()) == orders
+
+
 def test_a_reset_waits_for_thirty_days_and_then_a_cleanup_removes_it(folder: Path) -> None:
     document = reset(folder, "--yes", "--no-pair")
     company_folder(folder.parent)  # paired anew

@@ -103,6 +103,34 @@ def test_a_memory_without_its_key_goes_aside_and_undo_brings_it_back(folder: Pat
     assert (folder / MEMORY).exists()
 
 
+def test_no_cleanup_brings_back_what_a_repair_has_just_set_aside(folder: Path) -> None:
+    (folder / OWN_KEY).write_text('{"half')  # a moment ago, as the bot died in it
+    (folder / MEMORY).write_text("{}")
+    # Not before the second of the repair, however slow this machine is.
+    in_an_hour = (folder / MEMORY).stat().st_mtime + 3600
+    for name in (OWN_KEY, MEMORY):
+        os.utime(folder / name, (in_an_hour, in_an_hour))
+    document = restored(folder, "--force")
+    assert sorted(document["result"]["set_aside"]) == sorted([OWN_KEY, MEMORY])
+    cleaned = run_cli("cleanup", env=env_of(folder))
+    assert (cleaned.returncode, "mended" in cleaned.stdout) == (0, False)
+    assert not {OWN_KEY, MEMORY} & set(os.listdir(folder))
+    run = document["result"]["run"]
+    listed = checked_undo(folder, "--list")["companies"][0]["runs"]
+    assert [(one["run"], one["files"]) for one in listed] == [(run, 2)]
+    assert checked_undo(folder, "--run", run)["run"] == run
+    assert {OWN_KEY, MEMORY} < set(os.listdir(folder))
+
+
+def checked_undo(folder: Path, *options: str) -> Any:
+    done = run_cli("undo", "--json", *options, env=env_of(folder))
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    schema = json.loads((SCHEMA.parent / "undo.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    return document
+
+
 def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -> None:
     tear(folder / "creds.json")
     restored(folder)
@@ -348,9 +376,18 @@ def test_a_repository_that_cannot_be_listed_is_named(folder: Path) -> None:
     assert (done.returncode, "cannot list the snapshots of company 1001" in done.stderr) == (1, True)
 
 
-@pytest.mark.parametrize(
-    "journal", ["{}", '{"mode": "repair", "version": 2}', '{"mode": "repair", "run": 1}']
-)
+RUN = "20260115T030000Z-a1b2c3"
+ORDERS: dict[str, object] = {"mode": "repair", "run": RUN, "set_aside": [], "bring_back": []}
+JOURNALS: list[dict[str, object]] = [
+    {},
+    {"mode": "repair", "version": 1, "run": 1},
+    ORDERS,
+    {**ORDERS, "version": 2},
+    {"mode": "rollback", "version": 2, "old": 1, "files": {}},
+]
+
+
+@pytest.mark.parametrize("journal", [json.dumps(one) for one in JOURNALS])
 def test_the_journal_of_another_version_stops_its_company_and_no_other(folder: Path, journal: str) -> None:
     other = company_folder(folder.parent, "1002", {"session-1.0.json": timedelta(days=90)})
     (folder / ".baileys-tools").mkdir()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from baileys_tools.sessions.quarantine import newest_run, open_quarantine
 from tests.integration.faults.injection import Call, after_lock, cleanup, opening_of_first_removal, traced
 from tests.integration.faults.places import (
     give_away,
@@ -267,3 +268,36 @@ def test_no_undo_is_offered_when_nothing_is_in_quarantine(tmp_path: Path) -> Non
     company_folder(tmp_path, keys=KEYS)
     run, _ = traced(cleanup(tmp_path), "-e", "inject=mkdirat:error=ENOSPC", calls=["mkdirat"])
     assert "baileys-tools undo --run" not in run.stdout
+
+
+def test_what_stays_on_a_full_disk_is_not_counted_as_removed_without_undo(tmp_path: Path) -> None:
+    full = ("-e", "inject=mkdirat:error=ENOSPC")
+    company_folder(tmp_path / "counted", keys=KEYS)
+    _, made = traced(cleanup(tmp_path / "counted"), *full, calls=["mkdirat", "renameat"])
+    moved = [call for call in made if "session-" in call.text]
+    assert len(moved) == 4
+    company_folder(tmp_path / "root", keys=KEYS)
+    refuses = ("-e", f"inject=renameat:error=EIO:when={moved[0].nth}")
+    run, _ = traced(cleanup(tmp_path / "root", "--json"), *full, *refuses, calls=["mkdirat", "renameat"])
+    result = json.loads(run.stdout)["companies"][0]["result"]
+    assert (result["removed"], result["failed"], result["without_undo"]) == (3, 1, 3)
+
+
+# --- what stands in the place of the quarantine -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_quarantine_that_is_no_folder_costs_no_file_handle(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / ".baileys-tools" / "quarantine"
+    place.parent.mkdir()
+    place.touch() if kind == "file" else place.symlink_to(tmp_path)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        before = os.listdir("/proc/self/fd")
+        for _ in range(5):
+            with pytest.raises(NotADirectoryError), open_quarantine(folder):
+                pass
+            assert newest_run(folder) is None
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        os.close(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,17 +11,19 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from tests.integration.faults.forked import run_forked
-from tests.integration.faults.injection import python, traced
+from tests.integration.faults.injection import cleanup, python, traced
 from tests.integration.faults.restores import (
     EVERY,
     MEMORY,
     MOVING,
     NO_SWAP,
     Killed,
+    Scene,
     damaged,
     kill_at_each,
     restore,
 )
+from tests.support import creds
 
 NAIVE = Path(__file__).parent / "faults" / "naive_restore.py"
 STEPS = ("renameat", "renameat2", "mkdirat", "unlinkat", "fsync")
@@ -119,6 +122,67 @@ def test_a_repair_that_fails_half_way_says_who_finishes_it(tmp_path: Path) -> No
     assert run.returncode == ExitCode.FAILED
     assert "It had begun: the next restore or cleanup finishes it." in run.stderr
     assert run_forked(restore(), scene.env).returncode == 0
+
+
+def waiting(scene: Scene) -> set[str]:
+    """The names of what waits for undo."""
+    return {path.name for path in (scene.folder / ".baileys-tools" / "quarantine").glob("*/*")}
+
+
+def test_a_repair_deletes_nothing_where_there_is_no_room_to_set_it_aside(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    _, made = traced(restore(), calls=["mkdirat"], env=scene.copy(tmp_path / "counted").env)
+    place = next(call for call in made if '"quarantine"' in call.text)
+    full = ("-e", f"inject=mkdirat:error=ENOSPC:when={place.nth}+")
+    run, _ = traced(restore(), *full, calls=["mkdirat"], env=scene.env)
+    assert run.returncode == ExitCode.FAILED
+    assert "cannot make the quarantine .baileys-tools: No space left on device" in run.stderr
+    assert "It had begun: the next restore or cleanup finishes it." in run.stderr
+    assert (scene.folder / MEMORY).exists()
+    assert run_forked(restore(), scene.env).returncode == 0
+    assert not (scene.folder / MEMORY).exists()
+    assert MEMORY in waiting(scene)
+
+
+def test_a_file_that_cannot_be_kept_is_not_replaced(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    no_links = ("-e", "inject=linkat:error=EPERM")
+    counted = scene.copy(tmp_path / "counted")
+    _, made = traced(restore(), *no_links, calls=["linkat", "write"], env=counted.env)
+    copies = [call for call in made if call.name == "write" and r'"{\"torn"' in call.text]
+    assert len(copies) == 3
+    full = ("-e", f"inject=write:error=ENOSPC:when={copies[0].nth}")
+    run, _ = traced(restore(), *no_links, *full, calls=["linkat", "write"], env=scene.env)
+    assert run.returncode == ExitCode.FAILED
+    assert "no space left on device" in run.stderr
+    torn = {name for name in os.listdir(scene.folder) if b'{"torn' in read(scene.folder / name)}
+    assert len(torn) == 3
+    assert not torn & waiting(scene), "no half copy"
+    assert run_forked(restore(), scene.env).returncode == 0
+    assert torn < waiting(scene)
+
+
+def test_a_repair_that_died_is_not_finished_in_the_folder_of_another_pairing(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "first")
+    _, made = traced(restore(), calls=["renameat"], env=scene.copy(tmp_path / "counted").env)
+    (moved,) = [call for call in made if MEMORY in call.text]
+    kill = ("-e", f"inject=renameat:signal=KILL:when={moved.nth}")
+    run, _ = traced(restore(), *kill, calls=["renameat"], env=scene.env)
+    assert run.returncode == -9
+    assert (scene.folder / ".baileys-tools" / "restore.json").exists()
+    # The bot finds no creds, and a person scans the new code.
+    paired = json.dumps(creds(registrationId=4711, me={"id": "15550001111:3@s.whatsapp.net"}))
+    (scene.folder / "creds.json").write_text(paired)
+    before = scene.tree()
+    cleaned = run_forked(cleanup(scene.sessions), scene.env)
+    said = " ".join(cleaned.stdout.split())
+    assert "an interrupted repair was given up, as creds.json was written since" in said
+    assert scene.tree() == before
+    assert not (scene.folder / ".baileys-tools").exists()
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 @pytest.mark.faults

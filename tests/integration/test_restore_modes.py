@@ -13,6 +13,7 @@ import pytest
 
 from baileys_tools.domain.snapshot import Entry, StoredFile
 from baileys_tools.sessions.rollback import write_plain_folder
+from baileys_tools.sessions.staging import owners_for
 from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import traced
 from tests.integration.faults.places import NOBODY, give_away
@@ -45,6 +46,40 @@ def test_what_root_restores_belongs_to_the_owner_of_the_folder(tmp_path: Path, o
     found = [scene.folder, *scene.folder.rglob("*")]
     assert len(found) > 10
     assert {(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in found} == {(NOBODY, NOBODY)}
+
+
+@MODES
+def test_what_root_restores_belongs_to_the_bot_in_a_folder_of_somebody_else(
+    tmp_path: Path, options: list[str]
+) -> None:
+    require_root()
+    scene = damaged(tmp_path / "scene")  # the snapshot knows root as the owner of all, as on another host
+    for path in scene.folder.iterdir():
+        os.lchown(path, NOBODY, NOBODY)
+    os.lchown(scene.folder / "pre-key-22.json", 4321, 4321)
+    scene.folder.chmod(0o777)
+    run = run_forked(restore(*options), scene.env)
+    assert run.returncode == 0, run.stderr
+    names = {path.name for path in scene.folder.iterdir() if path.suffix == ".json"}
+    assert {"creds.json", "session-447700900121.0.json", "pre-key-22.json"} < names
+    owners = {name: (scene.folder / name).stat() for name in names}
+    assert {owners.pop("pre-key-22.json").st_uid} == {4321}, "whoever had it"
+    assert {(one.st_uid, one.st_gid) for one in owners.values()} == {(NOBODY, NOBODY)}
+
+
+def test_a_session_that_is_all_lost_comes_back_as_whose_it_was(tmp_path: Path) -> None:
+    require_root()
+    scene = damaged(tmp_path / "scene")
+    entry = Entry("session-1.0.json", 2, 0o600, 1_000_000_007, NOBODY, NOBODY, "")
+    for path in scene.folder.iterdir():
+        path.unlink()
+    folder = os.open(scene.folder, os.O_RDONLY)
+    try:
+        assert owners_for(folder, [entry]) == {entry.name: (NOBODY, NOBODY)}
+        os.fchown(folder, 4321, 4322)
+        assert owners_for(folder, [entry]) == {entry.name: (4321, 4322)}
+    finally:
+        os.close(folder)
 
 
 def test_a_folder_made_elsewhere_keeps_modes_and_owners(tmp_path: Path) -> None:
