@@ -120,7 +120,7 @@ def read_session(folder: int) -> ReadFolder:
     reader = _Reader(folder)
     creds = reader.creds()
     for _ in range(_ROUNDS):
-        reader.read_all()
+        reader.read_all(creds.entry.size)
         before, creds = creds, reader.creds()
         if creds.entry.sha256 == before.entry.sha256:
             break
@@ -171,14 +171,16 @@ class _Reader:
                 break  # whole JSON, so no torn reading: waiting does not pair it
         raise UnfitFolder(reason, why)
 
-    def read_all(self) -> None:
-        """Read what is new or has moved since the last round, and forget what has gone."""
+    def read_all(self, total: int) -> None:
+        """Read what is new or has moved since the last round, and forget what has gone.
+
+        `total` is the size of `creds.json`, which counts too. Raises TooLarge.
+        """
         names = sorted(name for name in os.listdir(self._folder) if name != CREDS and not is_own(name))
-        if len(names) > MOST_FILES:
+        if 1 + len(names) > MOST_FILES:
             raise TooLarge(errno.EFBIG, f"more than {MOST_FILES:,} files: no session folder is that large")
         self.left_out = {}
         known, self.files = self.files, {}
-        total = 0
         for name in names:
             kept = self._unmoved(known.get(name)) or self._read_patiently(name)
             if isinstance(kept, Oddity):
