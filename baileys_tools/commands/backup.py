@@ -266,10 +266,10 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
             # Here and now: files are removed next, and this may be a worker of a fleet.
             repository.sync()
             return trouble
-        except (UnfitFolder, BaileysToolsError) as error:
-            return str(error)
         except OSError as error:
             return say_why(error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the cleanup goes on)
+            return str(error) or type(error).__name__
 
     with repository:
         yield take

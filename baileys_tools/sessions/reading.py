@@ -45,6 +45,7 @@ _STANDS_STILL_NS = 10_000_000_000
 _CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on."""
 _CHUNK = 1 << 16
+_ALL_BITS = (1 << 64) - 1
 
 # json.loads would look for the encoding first, in each of 100,000 files; Baileys writes UTF-8.
 _decode = json.JSONDecoder().decode
@@ -93,18 +94,19 @@ def stamp_folder(folder: int) -> FolderStamp:
     """Given the handle of a session folder, return its stamp. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not is_own(name))
     look = os.stat
-    numbers = array("q")
+    numbers = array("Q")
     newest = 0
     for name in names:
         try:
             seen = look(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
-            numbers.append(-1)
+            numbers.append(_ALL_BITS)
             continue
         modified = seen.st_mtime_ns
         if modified > newest:
             newest = modified
-        numbers.extend((seen[6], modified, seen[1], seen[0]))
+        # A time before 1970 or after 2262 does not fit 64 bits with its sign.
+        numbers.extend((seen[6], modified & _ALL_BITS, seen[1], seen[0]))
     digest = hashlib.sha256(numbers.tobytes())
     digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
     return FolderStamp(digest.hexdigest(), len(names), time.time_ns() - newest > _CLOCK_STEP_NS)
