@@ -35,7 +35,7 @@ from baileys_tools.sessions.reading import (
 )
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import is_own
-from baileys_tools.snapshots.archive import sums_digest
+from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
 from baileys_tools.snapshots.repository import (
@@ -218,8 +218,15 @@ def _one(
             return CompanyBackup(company.id, company.path, BackupStatus.NOT_LINKED)
         trouble = _record_failure(repository if work is back_up_company else None, company.id, unfit, job.now)
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
+    except DamagedSnapshot as damage:
+        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
     except OSError as error:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
+
+
+def not_as_written(damage: DamagedSnapshot) -> str:
+    """Return what it means that a new snapshot was damaged before it got its name."""
+    return f"the new {damage.message}; it was not kept: look at the disk and the memory of this host (dmesg)"
 
 
 def _waits_for_login(root: Root, company: Company, repository: Repository | None, unfit: UnfitFolder) -> bool:

@@ -59,6 +59,11 @@ class DamagedSnapshot(BaileysToolsError):
             "Nothing was changed. Take another snapshot (baileys-tools snapshots), or a copy of this one.",
             exit_code=ExitCode.DAMAGED,
         )
+        self._what, self._why = what, why
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a worker of a fleet sends it; what the base class keeps are not the arguments of this one."""
+        return type(self), (self._what, self._why)
 
 
 class Source(Protocol):
