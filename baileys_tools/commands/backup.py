@@ -200,7 +200,7 @@ def open_repository(path: str, *, create: bool) -> Repository | _NoRepository:
     return Repository(path, create=create)
 
 
-_Work = Callable[[int, Company, Repository | None, BackupJob], CompanyBackup]
+_Work = Callable[[Root, int, Company, Repository | None, BackupJob], CompanyBackup]
 
 
 def _one(
@@ -208,7 +208,7 @@ def _one(
 ) -> CompanyBackup:
     try:
         with root.open(company) as folder:
-            return work(folder, company, repository, job)
+            return work(root, folder, company, repository, job)
     except Locked as lock:
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=f"locked by {lock}")
     except RepositoryLocked as lock:
@@ -283,22 +283,21 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
 
 
 def plan_company(
-    folder: int, company: Company, repository: Repository | None, job: BackupJob
+    root: Root, folder: int, company: Company, repository: Repository | None, job: BackupJob
 ) -> CompanyBackup:
     """Given an open session folder, return what a backup would do. Writes nothing."""
     stamp = stamp_folder(folder)
     index = repository.index(company.id) if repository is not None else Index()
     if not job.force and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    with reading_lock(folder, job.now):
-        read = read_session(folder)
+    read = _read(root, folder, company, job.now)
     same = not job.force and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
     return _report(company, status, read)
 
 
 def back_up_company(
-    folder: int, company: Company, repository: Repository | None, job: BackupJob
+    root: Root, folder: int, company: Company, repository: Repository | None, job: BackupJob
 ) -> CompanyBackup:
     """Given an open session folder, take a snapshot of it when it has changed, and prune its older ones."""
     if repository is None:
@@ -307,11 +306,18 @@ def back_up_company(
     stamp = stamp_folder(folder)
     if not job.force and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    with reading_lock(folder, job.now):
-        # The stamp is from before: whatever is written while the folder is read makes another one.
-        read = read_session(folder)
+    # The stamp is from before: whatever is written while the folder is read makes another one.
+    read = _read(root, folder, company, job.now)
     with repository.writing(company.id) as writer:
         return store(repository, writer, company, read, stamp, job)
+
+
+def _read(root: Root, folder: int, company: Company, now: datetime) -> ReadFolder:
+    with reading_lock(folder, now):
+        if not root.still_leads_to(company, folder):
+            # Opened before a rollback or a reset, locked after it: this folder is being emptied.
+            raise Locked("a command that has just put another folder in its place")
+        return read_session(folder)
 
 
 def store(
