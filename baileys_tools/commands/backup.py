@@ -173,7 +173,11 @@ def run_backup(
             from baileys_tools.snapshots.copies import send_copies
 
             copies = send_copies(
-                repository, settings.backup.copies, retention_of(settings.copies), settings.copies.timeout
+                repository,
+                settings.backup.copies,
+                retention_of(settings.copies),
+                settings.copies.timeout,
+                now,
             )
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
 
