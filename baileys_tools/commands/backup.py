@@ -35,7 +35,7 @@ from baileys_tools.sessions.reading import (
 )
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.scan import is_own
-from baileys_tools.snapshots.archive import sums_digest
+from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
 from baileys_tools.snapshots.repository import (
@@ -173,7 +173,11 @@ def run_backup(
             from baileys_tools.snapshots.copies import send_copies
 
             copies = send_copies(
-                repository, settings.backup.copies, retention_of(settings.copies), settings.copies.timeout
+                repository,
+                settings.backup.copies,
+                retention_of(settings.copies),
+                settings.copies.timeout,
+                now,
             )
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
 
@@ -200,7 +204,7 @@ def open_repository(path: str, *, create: bool) -> Repository | _NoRepository:
     return Repository(path, create=create)
 
 
-_Work = Callable[[int, Company, Repository | None, BackupJob], CompanyBackup]
+_Work = Callable[[Root, int, Company, Repository | None, BackupJob], CompanyBackup]
 
 
 def _one(
@@ -208,7 +212,7 @@ def _one(
 ) -> CompanyBackup:
     try:
         with root.open(company) as folder:
-            return work(folder, company, repository, job)
+            return work(root, folder, company, repository, job)
     except Locked as lock:
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=f"locked by {lock}")
     except RepositoryLocked as lock:
@@ -218,8 +222,15 @@ def _one(
             return CompanyBackup(company.id, company.path, BackupStatus.NOT_LINKED)
         trouble = _record_failure(repository if work is back_up_company else None, company.id, unfit, job.now)
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
+    except DamagedSnapshot as damage:
+        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
     except OSError as error:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
+
+
+def not_as_written(damage: DamagedSnapshot) -> str:
+    """Return what it means that a new snapshot was damaged before it got its name."""
+    return f"the new {damage.message}; it was not kept: look at the disk and the memory of this host (dmesg)"
 
 
 def _waits_for_login(root: Root, company: Company, repository: Repository | None, unfit: UnfitFolder) -> bool:
@@ -266,32 +277,31 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
             # Here and now: files are removed next, and this may be a worker of a fleet.
             repository.sync()
             return trouble
-        except (UnfitFolder, BaileysToolsError) as error:
-            return str(error)
         except OSError as error:
             return say_why(error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the cleanup goes on)
+            return str(error) or type(error).__name__
 
     with repository:
         yield take
 
 
 def plan_company(
-    folder: int, company: Company, repository: Repository | None, job: BackupJob
+    root: Root, folder: int, company: Company, repository: Repository | None, job: BackupJob
 ) -> CompanyBackup:
     """Given an open session folder, return what a backup would do. Writes nothing."""
     stamp = stamp_folder(folder)
     index = repository.index(company.id) if repository is not None else Index()
     if not job.force and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    with reading_lock(folder, job.now):
-        read = read_session(folder)
+    read = _read(root, folder, company, job.now)
     same = not job.force and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
     return _report(company, status, read)
 
 
 def back_up_company(
-    folder: int, company: Company, repository: Repository | None, job: BackupJob
+    root: Root, folder: int, company: Company, repository: Repository | None, job: BackupJob
 ) -> CompanyBackup:
     """Given an open session folder, take a snapshot of it when it has changed, and prune its older ones."""
     if repository is None:
@@ -300,11 +310,18 @@ def back_up_company(
     stamp = stamp_folder(folder)
     if not job.force and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    with reading_lock(folder, job.now):
-        # The stamp is from before: whatever is written while the folder is read makes another one.
-        read = read_session(folder)
+    # The stamp is from before: whatever is written while the folder is read makes another one.
+    read = _read(root, folder, company, job.now)
     with repository.writing(company.id) as writer:
         return store(repository, writer, company, read, stamp, job)
+
+
+def _read(root: Root, folder: int, company: Company, now: datetime) -> ReadFolder:
+    with reading_lock(folder, now):
+        if not root.still_leads_to(company, folder):
+            # Opened before a rollback or a reset, locked after it: this folder is being emptied.
+            raise Locked("a command that has just put another folder in its place")
+        return read_session(folder)
 
 
 def store(

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from baileys_tools.commands.backup import BackupJob, job_of, manifest_of
+from baileys_tools.commands.backup import BackupJob, job_of, manifest_of, not_as_written
 from baileys_tools.config import Settings
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.domain.snapshot import IMPORT_TAG, SnapshotInfo
@@ -14,6 +14,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
 
 OLD_BACKUP_PREFIX = "backup_"
@@ -95,6 +96,8 @@ def _import_company(
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=f"{unfit}; not taken in")
     except RepositoryLocked as lock:
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
+    except DamagedSnapshot as damage:
+        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
     except OSError as error:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
 

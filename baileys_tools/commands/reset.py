@@ -140,7 +140,7 @@ def run_reset(
             (company,) = choose(root.companies(settings.sessions.multitenancy), [options.company], root.path)
             with root.open(company) as folder:
                 if options.dry_run:
-                    return _look(settings, company, folder, now)[0]
+                    return _look(settings, company, folder, now, with_contents=False)[0]
                 with company_lock(folder, now):
                     return _set_aside(settings, options, root, company, folder, now, agrees)
         except Locked as lock:
@@ -152,9 +152,9 @@ def run_reset(
 
 
 def _look(
-    settings: Settings, company: Company, folder: int, now: datetime
+    settings: Settings, company: Company, folder: int, now: datetime, *, with_contents: bool
 ) -> tuple[ResetReport, LiveFolder, list[StoredFile]]:
-    live, contents = read_live_folder(folder)
+    live, contents = read_live_folder(folder, with_contents=with_contents)
     report = ResetReport(
         company.id,
         company.path,
@@ -179,7 +179,8 @@ def _set_aside(
     from baileys_tools.sessions.resets import set_aside
 
     earlier = finish_restore(root, company, folder)
-    report, live, contents = _look(settings, company, folder, now)
+    for_snapshot = settings.backup.path is not None
+    report, live, contents = _look(settings, company, folder, now, with_contents=for_snapshot)
     if not report.files:
         raise BaileysToolsError(
             f"{company.path} is empty already: there is no session to set aside",

@@ -198,7 +198,7 @@ def read_account(content: bytes) -> tuple[Account, Counters] | CredsUnfit:
     counters = Counters(
         facts.next_pre_key_id,
         facts.first_unuploaded_pre_key_id,
-        sync if isinstance(sync, int) and not isinstance(sync, bool) else None,
+        sync if isinstance(sync, int) and not isinstance(sync, bool) and sync >= 0 else None,
     )
     return account, counters
 

@@ -17,6 +17,8 @@ from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.restore_plan import CREDS, LiveFile, LiveFolder
 from baileys_tools.domain.snapshot import (
     LARGEST_FILE,
+    MOST_BYTES,
+    MOST_FILES,
     Account,
     CredsUnfit,
     Entry,
@@ -24,6 +26,7 @@ from baileys_tools.domain.snapshot import (
     read_account,
 )
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
+from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
 from baileys_tools.sessions.staging import seen_file
 
@@ -34,7 +37,8 @@ BROKEN_DISK = {errno.EIO, errno.EUCLEAN}
 def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFolder, list[StoredFile]]:
     """Given the handle of a session folder, return what is in it, and its files. Raises OSError.
 
-    Without contents no files are returned: there may be 100,000 of them.
+    Without contents no files are returned: there may be 100,000 of them. With them, a folder beyond the limits of a
+    snapshot is TooLarge.
 
     Every key file is read and has to parse, as Baileys takes what does not parse for missing
     (`Utils/use-multi-file-auth-state.js`: `readData`). The files are there whole or not: what a folder held
@@ -43,6 +47,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
     files: dict[str, LiveFile] = {}
     contents: dict[str, StoredFile] = {}
     oddities: list[Oddity] = []
+    held = 0
     device = os.fstat(folder).st_dev
     for name in sorted(os.listdir(folder)):
         if is_own(name):
@@ -58,6 +63,8 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
                 continue
             if stored is not None and (with_contents or name == CREDS or kind_of(name) is Kind.SENDER_KEY):
                 contents[name] = stored
+                held += stored.entry.size
+                _require_room(held, len(contents))
             # What Baileys did not write need not be JSON.
             whole = kind_of(name) is Kind.UNKNOWN or (stored is not None and is_whole(stored.content))
             files[name] = LiveFile(seen_file(seen), stored.entry.sha256 if stored is not None else "", whole)
@@ -72,6 +79,15 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
         owned_by_content=owned_by_content(sender_keys),
     )
     return live, list(contents.values()) if with_contents else []
+
+
+def _require_room(size: int, count: int) -> None:
+    if size > MOST_BYTES or count > MOST_FILES:
+        raise TooLarge(
+            errno.EFBIG,
+            f"more than {MOST_BYTES >> 20} MiB or {MOST_FILES:,} files, so that no snapshot could hold it: "
+            "move what is no part of the session elsewhere",
+        )
 
 
 def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:

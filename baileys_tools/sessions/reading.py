@@ -45,6 +45,7 @@ _STANDS_STILL_NS = 10_000_000_000
 _CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on."""
 _CHUNK = 1 << 16
+_ALL_BITS = (1 << 64) - 1
 
 # json.loads would look for the encoding first, in each of 100,000 files; Baileys writes UTF-8.
 _decode = json.JSONDecoder().decode
@@ -93,18 +94,19 @@ def stamp_folder(folder: int) -> FolderStamp:
     """Given the handle of a session folder, return its stamp. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not is_own(name))
     look = os.stat
-    numbers = array("q")
+    numbers = array("Q")
     newest = 0
     for name in names:
         try:
             seen = look(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
-            numbers.append(-1)
+            numbers.append(_ALL_BITS)
             continue
         modified = seen.st_mtime_ns
         if modified > newest:
             newest = modified
-        numbers.extend((seen[6], modified, seen[1], seen[0]))
+        # A time before 1970 or after 2262 does not fit 64 bits with its sign.
+        numbers.extend((seen[6], modified & _ALL_BITS, seen[1], seen[0]))
     digest = hashlib.sha256(numbers.tobytes())
     digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
     return FolderStamp(digest.hexdigest(), len(names), time.time_ns() - newest > _CLOCK_STEP_NS)
@@ -120,7 +122,7 @@ def read_session(folder: int) -> ReadFolder:
     reader = _Reader(folder)
     creds = reader.creds()
     for _ in range(_ROUNDS):
-        reader.read_all()
+        reader.read_all(creds.entry.size)
         before, creds = creds, reader.creds()
         if creds.entry.sha256 == before.entry.sha256:
             break
@@ -171,14 +173,16 @@ class _Reader:
                 break  # whole JSON, so no torn reading: waiting does not pair it
         raise UnfitFolder(reason, why)
 
-    def read_all(self) -> None:
-        """Read what is new or has moved since the last round, and forget what has gone."""
+    def read_all(self, total: int) -> None:
+        """Read what is new or has moved since the last round, and forget what has gone.
+
+        `total` is the size of `creds.json`, which counts too. Raises TooLarge.
+        """
         names = sorted(name for name in os.listdir(self._folder) if name != CREDS and not is_own(name))
-        if len(names) > MOST_FILES:
+        if 1 + len(names) > MOST_FILES:
             raise TooLarge(errno.EFBIG, f"more than {MOST_FILES:,} files: no session folder is that large")
         self.left_out = {}
         known, self.files = self.files, {}
-        total = 0
         for name in names:
             kept = self._unmoved(known.get(name)) or self._read_patiently(name)
             if isinstance(kept, Oddity):

@@ -10,6 +10,7 @@ it goes from member to member, knows each name before it is met, and writes nowh
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +45,9 @@ _LARGEST_WINDOW = 1 << 23
 _LARGEST_PAX = 1 << 10
 _FREE_BYTES = 8 << 20
 _LARGEST_RATIO = 400
-"""Most bytes that a byte of archive may become, beyond the first 8 MiB: 2-byte files reach about 250."""
+"""Most bytes that a byte of archive may become, beyond the first 8 MiB and what its manifest declares."""
+_MOST_AROUND_A_FILE = 4 * BLOCK
+"""Its header, its pax header with the records, and the padding."""
 
 
 class DamagedSnapshot(BaileysToolsError):
@@ -56,6 +59,11 @@ class DamagedSnapshot(BaileysToolsError):
             "Nothing was changed. Take another snapshot (baileys-tools snapshots), or a copy of this one.",
             exit_code=ExitCode.DAMAGED,
         )
+        self._what, self._why = what, why
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a worker of a fleet sends it; what the base class keeps are not the arguments of this one."""
+        return type(self), (self._what, self._why)
 
 
 class Source(Protocol):
@@ -67,7 +75,8 @@ class Source(Protocol):
 def write_archive(manifest: Manifest, files: Sequence[StoredFile]) -> tuple[Manifest, bytes]:
     """Given the facts and the files of a snapshot, return its completed manifest and the archive.
 
-    The same input gives the same bytes. `files`, `bytes` and `files_sha256` of the manifest are filled in.
+    The same input gives the same bytes. `files`, `bytes` and `files_sha256` of the manifest are filled in. Raises
+    OSError for what `ArchiveReader` would refuse, and for what does not come out again as it was put in.
     """
     import zstandard
 
@@ -79,6 +88,7 @@ def write_archive(manifest: Manifest, files: Sequence[StoredFile]) -> tuple[Mani
         bytes=sum(file.entry.size for file in ordered),
         files_sha256=hashlib.sha256(sums).hexdigest(),
     )
+    _require_readable(complete, sums, ordered)
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
     written = hashlib.sha256()
     packed: list[bytes] = []
@@ -91,6 +101,26 @@ def write_archive(manifest: Manifest, files: Sequence[StoredFile]) -> tuple[Mani
     if _unpacked_digest(archive) != written.digest():
         raise OSError("the new snapshot does not unpack to what was put in: look at the memory of this host")
     return complete, archive
+
+
+def _require_readable(manifest: Manifest, sums: bytes, files: Iterable[StoredFile]) -> None:
+    """Raise OSError where the reader would refuse the archive for what is in it.
+
+    To read each new archive back through the strict reader would make a backup half as slow again.
+    """
+    if manifest.files > MOST_FILES or manifest.bytes > MOST_BYTES or len(sums) > _LARGEST_SUMS:
+        raise OSError(
+            errno.EFBIG,
+            f"{manifest.files:,} files of {manifest.bytes >> 20:,} MiB are more than a snapshot may hold "
+            f"({MOST_FILES:,} files, {MOST_BYTES >> 20} MiB): move what is no part of the session elsewhere",
+        )
+    for file in files:
+        if file.entry.size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, f"{file.entry.name} is larger than {LARGEST_FILE >> 20} MiB")
+    try:
+        _parse_manifest(_manifest_json(manifest))
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"no snapshot of it could be read again: {error}") from error
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -145,7 +175,7 @@ class ArchiveReader:
     """Reads one archive from its first to its last byte, once. `what` names it in messages.
 
     The manifest is there at once. Raises DamagedSnapshot at the first thing that a snapshot would not hold.
-    `size` is the length of the archive, against which its content is measured.
+    `size` is the length of the archive, against which what its manifest does not declare is measured.
     """
 
     def __init__(self, source: Source, size: int, what: str) -> None:
@@ -159,6 +189,8 @@ class ArchiveReader:
         try:
             self.manifest = _parse_manifest(self._content(self._member(MANIFEST, _LARGEST_MANIFEST)))
             self._sums = self._read_sums()
+            # Within its own limits, what is declared may be as repetitive as it likes: a sparse file is.
+            self._left += self.manifest.bytes + self.manifest.files * _MOST_AROUND_A_FILE
         except self._errors as error:
             raise self._damaged(error) from error
 

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,6 +30,8 @@ from baileys_tools.snapshots.repository import (
 )
 
 STATE = "copies.json"
+LIST_EVERY = timedelta(days=1)
+"""How long it is taken on trust that a place still has what it once had."""
 _LARGEST_STATE = 64 << 20
 _LARGEST_SNAPSHOT = 1 << 30
 _CHUNK = 1 << 18
@@ -38,6 +40,13 @@ _NEEDS = {"sftp": "paramiko", "s3": "s3fs", "file": "fsspec"}
 
 Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
+
+
+class _Memory(NamedTuple):
+    """What is remembered of a place, and when it was last listed whole (seconds since 1970)."""
+
+    known: Known
+    listed_at: float
 
 
 class Place:
@@ -174,12 +183,12 @@ def _open_s3(timeout: timedelta) -> Any:
 
 
 def send_copies(
-    repository: Repository, targets: Sequence[str], policy: Retention, timeout: timedelta
+    repository: Repository, targets: Sequence[str], policy: Retention, timeout: timedelta, now: datetime
 ) -> list[CopyResult]:
     """Bring each place up to date with the repository, by its own retention; return what was done there.
 
-    A place that is known to have everything is not even connected to. No trouble is raised: it is part of the
-    result, and the next run tries again.
+    A place that is known to have everything is only connected to once a day, to look whether it still has. No trouble
+    is raised: it is part of the result, and the next run tries again.
     """
     with _alone(repository) as alone:
         if not alone:
@@ -188,15 +197,23 @@ def send_copies(
             local = {company: repository.snapshots(company) for company in repository.companies()}
         except OSError as error:
             return [CopyResult(target, trouble=f"the repository: {error.strerror}") for target in targets]
-        state = _read_state(repository)
-        results = [
-            _send_to(repository, target, local, state.setdefault(target, {}), policy, timeout)
-            for target in targets
-        ]
-        if any(result.sent or result.removed for result in results):
+        remembered = _read_state(repository)
+        state = {target: remembered.get(target) or _Memory({}, 0) for target in targets}
+        results = []
+        for target in targets:
+            memory = state[target]
+            # A clock that went back makes it due as well.
+            is_due = not 0 <= now.timestamp() - memory.listed_at < LIST_EVERY.total_seconds()
+            result, has_looked = _send_to(
+                repository, target, local, memory.known, policy, timeout, look_at_all=is_due
+            )
+            if is_due and has_looked:
+                state[target] = memory._replace(listed_at=now.timestamp())
+            results.append(result)
+        if any(result.sent or result.removed for result in results) or state != remembered:
             with suppress(OSError):
                 # Without it the next run only looks again what is there.
-                _write_state(repository, {target: state[target] for target in targets})
+                _write_state(repository, state)
         return results
 
 
@@ -207,19 +224,22 @@ def _send_to(
     known: Known,
     policy: Retention,
     timeout: timedelta,
-) -> CopyResult:
-    due = {
-        company: infos
+    *,
+    look_at_all: bool,
+) -> tuple[CopyResult, bool]:
+    """Return what was done, and whether all that was due could be listed."""
+    missing = {
+        company: len(_missing(infos, [], known.get(company, set()), policy))
         for company, infos in local.items()
-        if _missing(infos, [], known.get(company, set()), policy)
     }
+    waiting = sum(missing.values())
+    if trouble := _lost_all(repository, target, known):
+        return CopyResult(target, waiting=waiting, trouble=trouble), False
+    due = {company: infos for company, infos in local.items() if missing[company] or (look_at_all and infos)}
     if not due:
-        return CopyResult(target)
+        return CopyResult(target), True
     sent = removed = 0
     ahead: list[str] = []
-    waiting = sum(
-        len(_missing(infos, [], known.get(company, set()), policy)) for company, infos in due.items()
-    )
     try:
         place = Place(target, timeout)
         try:
@@ -244,15 +264,37 @@ def _send_to(
             with suppress(Exception):
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
-        return CopyResult(target, sent, removed, waiting, _say(error))
+        return CopyResult(target, sent, removed, waiting, _say(error)), False
     if ahead:
         more = f" and {len(ahead) - 1:,} more" if len(ahead) > 1 else ""
         trouble = (
             f"it has later snapshots of company {ahead[0]}{more} than there are here, as when a host was set up anew. "
             f"Take them in first (backup --import {target}), or give this host a folder of its own there"
         )
-        return CopyResult(target, sent, removed, waiting, trouble)
-    return CopyResult(target, sent, removed)
+        return CopyResult(target, sent, removed, waiting, trouble), True
+    return CopyResult(target, sent, removed), True
+
+
+def _lost_all(repository: Repository, target: str, known: Known) -> str:
+    """Return what to say of a folder on a disk that held snapshots and is missing or empty now, "" for any other.
+
+    An unmounted disk looks so. To send them again would fill the disk below.
+    """
+    parts = urlsplit(target)
+    if parts.scheme != "file" or not any(known.values()):
+        return ""
+    try:
+        is_empty = not os.listdir(parts.path)
+    except FileNotFoundError:
+        is_empty = True
+    except OSError:
+        return ""
+    if not is_empty:
+        return ""
+    return (
+        f"nothing is left in {parts.path}: is its disk mounted? Where the copies are gone for good, remove "
+        f"{os.path.join(repository.path, STATE)}, and the next backup sends them again"
+    )
 
 
 def _is_ahead(there: Sequence[SnapshotInfo], local: Sequence[SnapshotInfo]) -> bool:
@@ -350,26 +392,30 @@ def _fetch_company(repository: Repository, place: Place, company: str) -> Fetche
 # --- what is known to be where ------------------------------------------------------------------------------
 
 
-def _read_state(repository: Repository) -> dict[str, Known]:
+def _read_state(repository: Repository) -> dict[str, _Memory]:
     try:
         fd = os.open(STATE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=repository.fd)
         with open(fd, "rb") as file:
             document = json.loads(file.read(_LARGEST_STATE))
+        listed = document.get("listed_at", {})
         return {
-            target: {company: set(files) for company, files in companies.items()}
+            target: _Memory(
+                {company: set(files) for company, files in companies.items()}, float(listed.get(target, 0))
+            )
             for target, companies in document["targets"].items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return {}
 
 
-def _write_state(repository: Repository, state: Mapping[str, Known]) -> None:
+def _write_state(repository: Repository, state: Mapping[str, _Memory]) -> None:
     document = {
         "version": 1,
         "targets": {
-            target: {company: sorted(files) for company, files in companies.items()}
-            for target, companies in state.items()
+            target: {company: sorted(files) for company, files in memory.known.items()}
+            for target, memory in state.items()
         },
+        "listed_at": {target: memory.listed_at for target, memory in state.items()},
     }
     temporary = f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

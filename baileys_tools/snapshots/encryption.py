@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO
 
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -26,6 +27,11 @@ class WrongKey(BaileysToolsError):
             "Name the age identity file (the secret key) of one of its recipients with --identity.",
             exit_code=ExitCode.WRONG_KEY,
         )
+        self._what, self._no_key = what, no_key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a worker of a fleet sends it; `no_key` goes by its name only."""
+        return partial(type(self), no_key=self._no_key), (self._what,)
 
 
 class Recipients:

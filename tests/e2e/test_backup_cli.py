@@ -17,7 +17,7 @@ import jsonschema
 import pyrage
 import pytest
 
-from tests.support import company_folder, creds, require_tool, run_cli, snapshot_tree, write_key
+from tests.support import company_folder, creds, missing, require_tool, run_cli, snapshot_tree, write_key
 
 SCHEMAS = Path(__file__).parents[2] / "docs/json"
 OLD = timedelta(hours=5)
@@ -190,6 +190,21 @@ def test_a_cleanup_goes_on_without_a_snapshot_and_says_so(env, sessions, tmp_pat
     assert done.returncode == 4
     assert "no snapshot before the cleanup" in done.stderr
     assert not (sessions / "company_1001/session-2.0.json").exists()
+
+
+@pytest.mark.parametrize("seconds", [9_500_000_000, -5])
+def test_a_file_of_another_century_fails_neither_a_backup_nor_a_cleanup(env, sessions, seconds):
+    strange = write_key(sessions / "company_1001", "notes.txt")
+    os.utime(strange, (seconds, seconds))
+    if strange.stat().st_mtime != seconds:
+        missing("a file system whose times go beyond 2262")
+    assert statuses(result_of("backup", env=env)) == {"1001": "taken", "1002": "taken"}
+    assert statuses(result_of("backup", env=env)) == {"1001": "unchanged", "1002": "unchanged"}
+    write_key(sessions / "company_1001", "session-2.0.json", timedelta(days=30))
+    cleaned = run_cli("cleanup", env=env)
+    assert cleaned.returncode in (0, 3), "done, or held as the clock looks wrong"
+    assert len(archives(env)) == (2 if cleaned.returncode == 0 else 1)
+    assert run_cli("verify", "--all", "--deep", env=env).returncode == 0
 
 
 def test_a_company_that_is_being_cleaned_is_skipped(env, sessions):

@@ -6,13 +6,18 @@ import json
 import os
 import stat
 import time
-from datetime import timedelta
+import tracemalloc
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from baileys_tools.commands.reset import ResetOptions, run_reset
+from baileys_tools.config import load_settings
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.sessions import live
 from tests.bot import QR, Bot, api_env, bot_api
 from tests.support import company_folder, run_cli, snapshot_tree, write_key
 from tests.terminal import Screen, read_qr
@@ -110,6 +115,31 @@ def test_a_dry_run_touches_nothing(folder: Path) -> None:
     assert snapshot_tree(folder.parent, ignore=()) == before
     done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
     assert "dry run: nothing was touched" in done.stdout
+
+
+def test_a_folder_that_no_snapshot_could_hold_is_reset_only_where_none_is_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        write_key(folder, f"media-{number}.bin", QUIET, bytes(15 << 20))
+    before = snapshot_tree(folder)
+    monkeypatch.setattr(live, "MOST_BYTES", 40 << 20, raising=False)
+    now, root = datetime.now(UTC), str(folder.parent)
+    settings = load_settings({}, env_of(folder)).settings
+    yes = ResetOptions("1001", yes=True, pair=False)
+    tracemalloc.start()
+    run_reset(settings, ResetOptions("1001", dry_run=True), root, now, lambda _: True)
+    peak = tracemalloc.get_traced_memory()[1]
+    with pytest.raises(BaileysToolsError, match="no snapshot could hold it: move"):
+        run_reset(settings, yes, root, now, lambda _: True)
+    peak_with_contents = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 << 20, "a file at a time, and not all 120 MiB"
+    assert peak_with_contents < 100 << 20
+    assert snapshot_tree(folder) == before
+    without = load_settings({}, {"BAILEYS_SESSIONS_PATH": root}).settings
+    assert run_reset(without, yes, root, now, lambda _: True).run
+    assert not list(folder.glob("*.bin"))
 
 
 def test_without_a_yes_nothing_is_done(folder: Path) -> None:

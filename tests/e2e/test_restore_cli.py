@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ import jsonschema
 import pyrage
 import pytest
 
+from baileys_tools.commands.restore import RestoreOptions, run_restore
+from baileys_tools.config import load_settings
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.snapshots import archive
 from tests.support import company_folder, creds, run_cli, snapshot_tree, write_key
 from tests.terminal import Screen
 
@@ -230,6 +234,21 @@ def test_a_rollback_keeps_the_old_folder_as_a_snapshot(folder: Path) -> None:
     target = folder.parents[1] / "as-it-was"
     assert restore(folder, old["id"], "--target", str(target)).returncode == 0
     assert snapshot_tree(target) == before
+
+
+def test_a_folder_that_no_snapshot_could_hold_is_not_rolled_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key(folder, "media.bin", OLD, os.urandom(2 << 20))
+    before = snapshot_tree(folder)
+    monkeypatch.setattr(archive, "MOST_BYTES", 2 << 20)
+    settings, options = load_settings({}, {}).settings, RestoreOptions("1001", mode="rollback", yes=True)
+    repository = env_of(folder)["BAILEYS_TOOLS_BACKUP_PATH"]
+    with pytest.raises(BaileysToolsError, match="more than a snapshot may hold") as refused:
+        run_restore(settings, options, str(folder.parent), repository, datetime.now(UTC), lambda _: True)
+    assert refused.value.hint == "Nothing was changed."
+    assert snapshot_tree(folder) == before
+    assert len(list(Path(repository, "company_1001").glob("*.zst"))) == 1
 
 
 def test_the_broken_folder_that_a_rollback_replaced_never_evicts_the_good_snapshot(folder: Path) -> None:

@@ -16,6 +16,8 @@ import zstandard
 
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.snapshot import (
+    LARGEST_FILE,
+    MOST_BYTES,
     Account,
     Counters,
     Entry,
@@ -181,6 +183,25 @@ def bomb(size: int) -> bytes:
     return b"".join([*chunks, compressor.flush()])
 
 
+def declared_bomb() -> bytes:
+    """Zeros that its manifest and its list declare, as many as a snapshot may hold, and no end."""
+    content = bytes(LARGEST_FILE)
+    sums = sums_of({f"{number:02d}.bin": content for number in range(MOST_BYTES // LARGEST_FILE)})
+    document = json.loads(good_parts().manifest) | {
+        "files": MOST_BYTES // LARGEST_FILE,
+        "bytes": MOST_BYTES,
+        "files_sha256": hashlib.sha256(sums).hexdigest(),
+    }
+    head = Parts(json.dumps(document, indent=1).encode() + b"\n", sums, {})
+    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
+    chunks = [compressor.compress(joined(head, [], end=b""))]
+    chunks += [
+        compressor.compress(block(f"session/{number:02d}.bin", content))
+        for number in range(MOST_BYTES // LARGEST_FILE)
+    ]
+    return b"".join([*chunks, compressor.flush()])
+
+
 def swapped(raw: bytes, old: bytes, new: bytes) -> bytes:
     assert old in raw
     return packed(raw.replace(old, new, 1))
@@ -250,6 +271,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     ),
     "bomb in a file": lambda: bomb(64 << 20),
     "bomb of a gigabyte": lambda: bomb(1 << 30),
+    "bomb within what it declares": declared_bomb,
     "bomb in the window": lambda: zstandard.ZstdCompressor(
         compression_params=zstandard.ZstdCompressionParameters(window_log=27, strategy=1)
     ).compress(bytes(1 << 20) + random.Random(1).randbytes(1000)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -15,10 +16,14 @@ import pytest
 
 from baileys_tools.commands import backup
 from baileys_tools.commands.backup import run_backup
+from baileys_tools.commands.imports import run_import
 from baileys_tools.config import load_settings
 from baileys_tools.domain.backup_report import BackupStatus
 from baileys_tools.sessions import reading
 from baileys_tools.sessions.reading import ReadFolder
+from baileys_tools.snapshots import repository
+from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.encryption import WrongKey
 from baileys_tools.snapshots.repository import PARTIAL_PREFIX, Repository
 from tests.integration.faults.injection import traced
 from tests.support import COMMAND, company_folder, creds, run_cli, scrubbed_environment, write_key
@@ -101,6 +106,41 @@ def test_a_worker_that_dies_fails_its_company_and_no_other(env, tmp_path, monkey
     monkeypatch.undo()
     assert run_cli("backup", "--quiet", env=env).returncode == 0
     assert set(whole_snapshots(tmp_path / "repository").values()) == {1}
+
+
+@pytest.mark.parametrize("chosen", [(), ("4", "5", "6")], ids=["workers", "one process"])
+def test_a_disk_that_stores_other_bytes_fails_its_company_and_no_other(env, tmp_path, monkeypatch, chosen):
+    write = repository._write_all
+
+    def bad(fd: int, content: bytes) -> None:
+        in_five = os.readlink(f"/proc/self/fd/{fd}").split("/")[-2] == "company_5"
+        write(fd, b"X" + bytes(content)[1:] if in_five else content)
+
+    monkeypatch.setattr(repository, "_write_all", bad)
+    settings = load_settings({"sessions.companies": chosen} if chosen else {}, env).settings
+    places = env["BAILEYS_SESSIONS_PATH"], env["BAILEYS_TOOLS_BACKUP_PATH"]
+    report = run_backup(settings, *places, datetime.now(UTC))
+    statuses = {company.id: company.status for company in report.companies}
+    assert {company for company, status in statuses.items() if status is not BackupStatus.TAKEN} == {"5"}
+    (failed,) = [company for company in report.companies if company.id == "5"]
+    assert failed.status is BackupStatus.FAILED
+    assert "does not fit the hash" in failed.trouble
+    assert len(whole_snapshots(tmp_path / "repository")) == len(statuses)
+    imported = run_import(settings, places[0], str(tmp_path / "imported"), datetime.now(UTC), dry_run=False)
+    assert [one.id for one in imported.companies if one.status is BackupStatus.FAILED] == ["5"]
+
+
+@pytest.mark.parametrize(
+    "error", [DamagedSnapshot("7.tar.zst", "it is cut off"), WrongKey("7.tar.zst.age", no_key=True)]
+)
+def test_what_a_snapshot_suffers_from_gets_from_a_worker_to_its_parent(error):
+    there = pickle.loads(pickle.dumps(error))
+    assert (type(there), there.message, there.hint, there.exit_code) == (
+        type(error),
+        error.message,
+        error.hint,
+        error.exit_code,
+    )
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from baileys_tools.commands.backup import run_backup
+from baileys_tools.config import load_settings
+from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.snapshots.repository import Repository
 from tests.support import company_folder, creds, missing, run_cli, snapshot_tree, write_key
 
@@ -317,6 +320,49 @@ def test_a_host_set_up_anew_hears_that_its_copies_would_count_as_old(disk, sessi
     assert run_cli("backup", "--import", disk, env=env).returncode == 0
     again = run_cli("backup", "--force", "--json", env=env)
     assert (again.returncode, json.loads(again.stdout)["copies"][0]["trouble"]) == (0, "")
+
+
+def run_later(env: dict[str, str], after: timedelta) -> CopyResult:
+    settings = load_settings({}, env).settings
+    places = env["BAILEYS_SESSIONS_PATH"], env["BAILEYS_TOOLS_BACKUP_PATH"]
+    (copy,) = run_backup(settings, *places, datetime.now(UTC) + after).copies
+    return copy
+
+
+def test_what_a_place_lost_is_sent_again_a_day_later(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    shutil.rmtree(tmp_path / "disk/bots/company_1001")
+    (lost,) = (tmp_path / "disk/bots/company_1002").iterdir()
+    lost.unlink()
+    assert run_later(env, timedelta(hours=1)).sent == 0, "it is not looked at in each run"
+    found = run_later(env, timedelta(hours=25))
+    assert (found.sent, found.trouble) == (2, "")
+    assert lost.is_file()
+    lost.unlink()
+    assert run_later(env, timedelta(hours=26)).sent == 0
+    assert run_later(env, timedelta(0)).sent == 1, "a clock that went back makes it due"
+
+
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(hours=25)])
+def test_a_disk_that_is_not_mounted_is_a_finding_and_nothing_is_written_below_it(
+    disk, sessions, tmp_path, after
+):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    mount = tmp_path / "disk/bots"
+    assert run_cli("backup", env=env).returncode == 0
+    mount.rename(tmp_path / "unmounted")
+    assert "is its disk mounted?" in run_later(env, after).trouble
+    assert not mount.exists()
+    mount.mkdir()
+    assert "is its disk mounted?" in run_later(env, after).trouble
+    done = run_cli("backup", "--force", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"]) == (4, 0, 2)
+    assert not list(mount.iterdir())
+    (tmp_path / "repository/copies.json").unlink()
+    again = run_cli("backup", "--json", env=env)
+    assert (again.returncode, json.loads(again.stdout)["copies"][0]["sent"]) == (0, 4)
 
 
 def test_copies_on_a_disk_are_private_from_the_first_folder_made(disk, sessions, tmp_path):

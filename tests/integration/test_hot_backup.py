@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.sessions.reading import UnfitFolder, read_session
-from tests.support import company_folder, require_tool
+from baileys_tools.sessions import reading
+from baileys_tools.sessions.reading import TooLarge, UnfitFolder, read_session
+from tests.support import company_folder, require_tool, write_key
 
 WRITER = Path(__file__).parent / "races/hot_writer.mjs"
 FILES = 30
@@ -119,3 +120,20 @@ def test_a_folder_whose_creds_stay_empty_is_given_up_on(tmp_path):
     with pytest.raises(UnfitFolder, match="empty"):
         read_session(handle)
     os.close(handle)
+
+
+@pytest.mark.parametrize("limit", ["MOST_FILES", "MOST_BYTES"])
+def test_creds_count_against_the_limits_of_a_snapshot(tmp_path, monkeypatch, limit):
+    folder = company_folder(tmp_path, "1001", {"session-1.0.json": timedelta(hours=1)})
+    write_key(folder, "session-2.0.json", timedelta(hours=1), json.dumps("x" * 200))
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        read = read_session(handle)
+        whole = len(read.files) if limit == "MOST_FILES" else sum(file.entry.size for file in read.files)
+        monkeypatch.setattr(reading, limit, whole)
+        assert len(read_session(handle).files) == 3
+        monkeypatch.setattr(reading, limit, whole - 1)
+        with pytest.raises(TooLarge):
+            read_session(handle)
+    finally:
+        os.close(handle)

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyrage
@@ -135,6 +136,34 @@ def test_a_bomb_takes_neither_memory_nor_time(tmp_path, what):
     assert verdict == "refused"
     assert mib < LIMIT_MIB
     assert seconds < LIMIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(16 << 20), b"0123456789abcdef" * (1 << 20)], ids=["sparse", "repetitive"]
+)
+def test_a_file_that_packs_well_makes_no_bomb_of_its_snapshot(tmp_path, content):
+    files = [*archives()[0], *(stored(f"store-{number}.bin", content) for number in range(3))]
+    info = publish(tmp_path / "repository", files)
+    assert info.size < 64 << 10
+    with Repository(str(tmp_path / "repository")) as opened:
+        assert len(opened.read_whole(info).entries) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "content", "why"),
+    [
+        (17, bytes(16 << 20), "more than a snapshot may hold"),
+        (1, bytes((16 << 20) + 1), "larger than 16 MiB"),
+        (120_001, b"{}", "more than a snapshot may hold"),
+    ],
+    ids=["too many bytes", "too large a file", "too many files"],
+)
+def test_what_could_not_be_read_again_is_never_published(tmp_path, count, content, why):
+    one = stored("creds.json", content)
+    files = [replace(one, entry=replace(one.entry, name=f"{number:06d}.json")) for number in range(count)]
+    with pytest.raises(OSError, match=why):
+        publish(tmp_path / "repository", files)
+    assert not list((tmp_path / "repository/company_1001").iterdir())
 
 
 @pytest.mark.faults

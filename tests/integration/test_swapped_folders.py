@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.commands import cleanup, reset, undo
+from baileys_tools.commands import backup, cleanup, reset, undo
 from baileys_tools.commands.reset import ResetOptions, run_reset
+from baileys_tools.commands.restore import RestoreOptions, run_restore
 from baileys_tools.config import Settings, load_settings
+from baileys_tools.domain.backup_report import BackupStatus
 from baileys_tools.domain.cleanup_report import Status
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.reading import FolderStamp, stamp_folder
 from tests.support import company_folder, snapshot_tree
 
 NOW = datetime.now(UTC)
@@ -93,3 +96,23 @@ def test_a_folder_beside_that_holds_what_a_reset_set_aside_is_never_given_up(
     report = cleanup.run_cleanup(settings, str(folder.parent), NOW)
     assert [company.status for company in report.companies] == [Status.FAILED]
     assert list(beside.rglob(SESSION))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_backup_never_reads_a_folder_that_a_rollback_has_replaced(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, folder: Path, tmp_path: Path, dry_run: bool
+) -> None:
+    places = str(folder.parent), str(tmp_path / "repository")
+    assert backup.run_backup(settings, *places, NOW).exit_code is ExitCode.DONE
+    waiting = [RestoreOptions("1001", mode="rollback", force=True, yes=True)]
+
+    def before_its_lock(handle: int) -> FolderStamp:
+        while waiting:
+            run_restore(settings, waiting.pop(), *places, NOW, lambda report: True)
+        return stamp_folder(handle)
+
+    monkeypatch.setattr(backup, "stamp_folder", before_its_lock)
+    report = backup.run_backup(settings, *places, NOW, force=True, dry_run=dry_run)
+    assert [company.status for company in report.companies] == [BackupStatus.LOCKED]
+    again = backup.run_backup(settings, *places, NOW, force=True)
+    assert [company.status for company in again.companies] == [BackupStatus.TAKEN]
