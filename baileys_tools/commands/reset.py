@@ -185,24 +185,37 @@ def _set_aside(
             f"{company.path} is empty already: there is no session to set aside",
             f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
         )
-    objections = _objections(settings, company.id, live, now)
-    if objections and not options.force:
-        raise BaileysToolsError(
-            "refused: " + "; ".join(objections),
-            "A session that is in use is not reset. Disconnect or stop the bot first; --force goes on all the same.",
-            exit_code=ExitCode.REFUSED,
-        )
-    report = replace(report, earlier=earlier, forced=tuple(objections))
+    forced = _require_no_objection(objections_to(settings, company.id, live, now), force=options.force)
+    report = replace(report, earlier=earlier, forced=forced)
     if not agrees(report):
         raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+    if not options.yes:
+        # Somebody took the time to read the plan, and the bot may have been started meanwhile.
+        seen = live.files
+        again, live, contents = _look(settings, company, folder, now)
+        objections = objections_to(settings, company.id, live, datetime.now(UTC))
+        if live.files != seen:
+            objections.append("the folder changed while you were asked")
+        forced = _require_no_objection(objections, force=options.force)
+        report = replace(again, earlier=earlier, forced=forced)
     before = _final_snapshot(settings, company, live, contents, now)
     run = new_run_id(now)
     set_aside(root, company, folder, run, now)
     return replace(report, run=run, before=before)
 
 
-def _objections(settings: Settings, company: str, live: LiveFolder, now: datetime) -> list[str]:
-    """Return in words what shows that the session is in use."""
+def _require_no_objection(objections: list[str], *, force: bool) -> tuple[str, ...]:
+    if objections and not force:
+        raise BaileysToolsError(
+            "refused: " + "; ".join(objections),
+            "A session that is in use is not reset. Disconnect or stop the bot first; --force goes on all the same.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return tuple(objections)
+
+
+def objections_to(settings: Settings, company: str, live: LiveFolder, now: datetime) -> list[str]:
+    """Return in words what shows that a session which is to be replaced is in use."""
     signs = signs_of_a_session_in_use(settings, company)
     limit = int((now - QUIET_FOR).timestamp()) * 1_000_000_000
     lately = sum(file.stat.st_mtime_ns > limit for file in live.files.values())

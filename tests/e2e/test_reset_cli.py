@@ -135,6 +135,32 @@ def test_a_session_in_use_is_not_reset(folder: Path) -> None:
     assert document["overridden"] == ["1 file(s) were written in the last 2 minutes"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_bot_that_starts_while_the_question_waits_is_seen(folder: Path, *, force: bool) -> None:
+    with Screen(
+        "reset", "--company", "1001", "--no-pair", *["--force"] * force, env=env_of(folder)
+    ) as screen:
+        screen.wait_for(lambda seen: "Go on? [y/N]" in seen.text)
+        write_key(folder, "creds.json", content=(folder / "creds.json").read_text())
+        write_key(folder, "session-447700900300.0.json")
+        before = snapshot_tree(folder)
+        screen.type("y\n")
+        assert screen.exit_code() == (0 if force else 13)
+        assert "2 file(s) were written in the last 2 minutes" in screen.text
+    assert snapshot_tree(folder) == ({} if force else before)
+
+
+def test_a_folder_that_changes_while_the_question_waits_is_not_reset(folder: Path) -> None:
+    with Screen("reset", "--company", "1001", "--no-pair", env=env_of(folder)) as screen:
+        screen.wait_for(lambda seen: "Go on? [y/N]" in seen.text)
+        write_key(folder, "session-447700900300.0.json", QUIET)
+        before = snapshot_tree(folder)
+        screen.type("y\n")
+        assert screen.exit_code() == 13
+        assert "the folder changed while you were asked" in screen.text
+    assert snapshot_tree(folder) == before
+
+
 def test_a_process_that_runs_is_an_objection_where_no_api_could_pair(folder: Path, tmp_path: Path) -> None:
     pidfile = tmp_path / "bot.pid"
     pidfile.write_text(str(os.getpid()))
