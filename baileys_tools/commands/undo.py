@@ -79,6 +79,8 @@ class UndoReport:
         failed = sum(bool(company.trouble) for company in self.companies)
         if self.companies and all(company.locked for company in self.companies):
             return ExitCode.LOCKED
+        if self.companies and all(company.refused for company in self.companies):
+            return ExitCode.REFUSED
         if failed and failed == len(self.companies):
             return ExitCode.FAILED
         if failed or any(company.errors for company in self.companies):
@@ -196,13 +198,18 @@ def _undo_reset(
     settings: Settings, root: Root, company: Company, folder: int, run: str, now: datetime
 ) -> CompanyUndo:
     """Put a whole folder back that a reset has set aside. What stands there now waits in its place."""
-    from baileys_tools.commands.bot import signs_of_a_session_in_use
+    from baileys_tools.commands.reset import objections_to
+    from baileys_tools.sessions.live import read_live_folder
     from baileys_tools.sessions.quarantine import new_run_id
     from baileys_tools.sessions.resets import bring_back
 
-    if signs := signs_of_a_session_in_use(settings, company.id):
-        trouble = f"not put back, because {' and '.join(signs)}: stop the bot first"
-        return CompanyUndo(company.id, trouble=trouble)
+    live, _ = read_live_folder(folder, with_contents=False)
+    if objections := objections_to(settings, company.id, live, now):
+        trouble = (
+            f"not put back, because {' and '.join(objections)}: stop the bot, and try again in two minutes, "
+            "or set aside what stands there by reset --force"
+        )
+        return CompanyUndo(company.id, refused=True, trouble=trouble)
     try:
         names = bring_back(root, company, folder, run, new_run_id(now), now)
     except BaileysToolsError as error:

@@ -78,9 +78,10 @@ def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_pat
         run = listed.stdout.splitlines()[1].split()[0]
         assert f"undo --company 1001 --run {run}" in screen.text
         refused = undo(folder, "--run", run, env=env)
-        assert refused.returncode == 1
+        assert refused.returncode == 13
         assert "its API says that it is connected" in refused.stderr + refused.stdout
         bot.connected, bot.scanned_at = False, None
+        write_key(folder, "creds.json", QUIET, '{"me": "new"}')
         done = undo(folder, "--run", run, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert snapshot_tree(folder) == before
@@ -237,6 +238,19 @@ def test_undo_of_the_last_cleanup_never_undoes_a_reset(folder: Path) -> None:
     done = undo(folder)
     assert "nothing to undo" in done.stdout
     assert snapshot_tree(folder, ignore=()) == after
+
+
+def test_a_reset_is_not_undone_under_a_bot_that_writes(folder: Path) -> None:
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    write_key(folder, "creds.json")
+    before = snapshot_tree(folder)
+    done = undo(folder, "--run", run)
+    assert done.returncode == 13, done.stdout + done.stderr
+    assert "1 file(s) were written in the last 2 minutes" in done.stdout
+    assert "stop the bot, and try again in two minutes" in done.stdout
+    assert snapshot_tree(folder) == before
+    write_key(folder, "creds.json", QUIET)
+    assert undo(folder, "--run", run).returncode == 0
 
 
 def test_undo_of_a_reset_that_nothing_came_after_leaves_nothing_behind(folder: Path) -> None:
