@@ -13,7 +13,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
-from baileys_tools.domain.creds import CredsProblem
+from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, Tier, explain, plan_cleanup
 from baileys_tools.domain.removals import Removals
@@ -266,6 +266,10 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, job)
     due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
+    if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
+        from baileys_tools.sessions.resets import resets_due
+
+        due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
     return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
 
 
@@ -293,7 +297,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
         if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
             from baileys_tools.sessions.resets import purge_resets
 
-            purge_resets(folder, job.now, job.resets_kept_for)
+            purged.add(purge_resets(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
         trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
         removals = carry_out(folder, plan, facts, job.run)
         return _report(company, facts, plan, job)._replace(
@@ -306,6 +310,10 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             snapshot_trouble=trouble,
             earlier_restore=earlier_restore,
         )
+
+
+def _is_paired(facts: FolderFacts) -> bool:
+    return isinstance(facts.creds, Creds) and facts.creds.paired
 
 
 def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | None) -> Removals:

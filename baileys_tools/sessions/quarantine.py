@@ -213,6 +213,12 @@ class Purge:
     size: int = 0
     errors: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: Purge) -> None:
+        """Count in what another purge of the same folder freed."""
+        self.files += other.files
+        self.size += other.size
+        self.errors |= other.errors
+
 
 def purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
     """Remove quarantined runs older than `undo_window`. A run from the future stays."""

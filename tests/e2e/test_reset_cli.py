@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -320,9 +320,22 @@ def test_a_reset_waits_for_thirty_days_and_then_a_cleanup_removes_it(folder: Pat
     assert [path.name for path in resets.iterdir()] == [document["run"]]
     old = resets / ("20200101T000000Z-" + document["run"][-6:])
     (resets / document["run"]).rename(old)
-    assert run_cli("cleanup", "--quiet", env=env_of(folder)).returncode == 0
+    for options, says in ((["--dry-run"], "5 to purge"), ([], "5 purged")):
+        done = run_cli("cleanup", *options, env=env_of(folder))
+        assert done.returncode == 0, done.stderr
+        assert says in done.stdout
     assert not resets.exists()
     assert (folder / "creds.json").exists()
+
+
+def test_what_was_set_aside_goes_in_time_also_where_nobody_paired_the_bot_anew(folder: Path) -> None:
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    resets = folder / ".baileys-tools" / "resets"
+    (resets / run).rename(resets / f"{datetime.now(UTC) - timedelta(days=31):%Y%m%dT%H%M%SZ}{run[-7:]}")
+    done = run_cli("cleanup", "--json", env=env_of(folder))
+    (company,) = json.loads(done.stdout)["companies"]
+    assert company["purged"]["files"] == 5
+    assert list(folder.iterdir()) == []
 
 
 def test_root_makes_the_new_folder_for_its_owner(folder: Path) -> None:
