@@ -255,6 +255,8 @@ def run_target(
         return report
     try:
         write_plain_folder(target, list(snapshot.files.values()))
+    except Locked as lock:
+        raise BaileysToolsError(f"{target} is locked by {lock}", exit_code=ExitCode.LOCKED) from lock
     except OSError as error:
         raise BaileysToolsError(
             f"cannot write {target}: {say_why(error)}", "Nothing was left there."
