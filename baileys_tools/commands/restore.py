@@ -338,8 +338,15 @@ def run_restore(
 
 
 def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company | None:
-    """Return the company to restore, None when its folder is gone."""
+    """Return the company to restore, None when its folder is gone. Raises exit code 10 for no place to make it in."""
     listed = root.companies(multitenancy)
+    if [company.entry for company in listed] == ["."] and listed[0].id != company_id:
+        raise BaileysToolsError(
+            f"no company {company_id} in {root.path}",
+            f"It is a single session folder, company {listed[0].id}. Give the folder around the company_<id> folders "
+            "with --sessions, or a new folder with --target.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
     if not listed:
         # A single folder that has lost its creds.json is not listed; its name still tells.
         listed = root.companies(multitenancy=False)
