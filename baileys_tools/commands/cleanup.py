@@ -21,7 +21,7 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import (
@@ -156,7 +156,8 @@ def run_cleanup(
     files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
-    with Root(root_path) as root:
+    opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
+    with opened as root:
         if not settings.cleanup.dry_run:
             put_back_missing(root.fd, now)
         companies = choose(

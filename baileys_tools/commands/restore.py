@@ -43,7 +43,7 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.place import place_of
@@ -311,7 +311,8 @@ def run_restore(
     Raises exit code 10 to 13 before anything is touched, 75 when the company is locked.
     """
     identity_file = settings.backup.identity_file
-    with Root(root_path) as root, Repository(repository_path) as repository:
+    opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
+    with opened as root, Repository(repository_path) as repository:
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None

@@ -19,7 +19,12 @@ from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, is_interrupted, put_back_missing
+from baileys_tools.sessions.interrupted import (
+    finish_restore,
+    is_interrupted,
+    put_back_missing,
+    root_to_change,
+)
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
@@ -132,7 +137,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     Files go back where nothing newer stands, as they were: content, age and mode. Raises exit code 10 when
     there is no such run.
     """
-    with Root(root_path) as root:
+    with root_to_change(root_path, now) as root:
         put_back_missing(root.fd, now)
         for company in _chosen(root, settings):
             _finish_interrupted(root, company, now)
