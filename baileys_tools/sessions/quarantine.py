@@ -22,6 +22,8 @@ from baileys_tools.sessions.scan import OWN_FOLDER, exists
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
+LEASE_PROBE = f"{OWN_FOLDER}-lease"
+"""An empty file that a removal has for a moment, to see whether it gets a lease."""
 
 _run_id = re.compile(r"(\d{8}T\d{6})Z-[0-9a-f]{6}").fullmatch
 
@@ -131,6 +133,8 @@ def mend(folder: int) -> list[str]:
     """
     mended = []
     for name in os.listdir(folder):
+        if name == LEASE_PROBE:
+            os.unlink(name, dir_fd=folder)
         live_name = name.removeprefix(REMOVING_PREFIX)
         if live_name == name or not is_quarantinable(live_name, name, folder):
             continue
