@@ -13,7 +13,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
-from baileys_tools.domain.creds import CredsProblem
+from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.policy import CleanupPlan, Limits, Policy, Tier, explain, plan_cleanup
 from baileys_tools.domain.removals import Removals
@@ -21,7 +21,7 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import (
@@ -156,7 +156,8 @@ def run_cleanup(
     files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
-    with Root(root_path) as root:
+    opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
+    with opened as root:
         if not settings.cleanup.dry_run:
             put_back_missing(root.fd, now)
         companies = choose(
@@ -266,6 +267,10 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, job)
     due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
+    if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
+        from baileys_tools.sessions.resets import resets_due
+
+        due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
     return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
 
 
@@ -293,7 +298,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
         if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
             from baileys_tools.sessions.resets import purge_resets
 
-            purge_resets(folder, job.now, job.resets_kept_for)
+            purged.add(purge_resets(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
         trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
         removals = carry_out(folder, plan, facts, job.run)
         return _report(company, facts, plan, job)._replace(
@@ -306,6 +311,10 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             snapshot_trouble=trouble,
             earlier_restore=earlier_restore,
         )
+
+
+def _is_paired(facts: FolderFacts) -> bool:
+    return isinstance(facts.creds, Creds) and facts.creds.paired
 
 
 def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | None) -> Removals:

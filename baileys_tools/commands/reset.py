@@ -17,7 +17,7 @@ from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
 from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
@@ -133,7 +133,7 @@ def run_reset(
 
     Raises exit code 10 for no such company, 13 when the bot seems to live, 75 when it is locked.
     """
-    with Root(root_path) as root:
+    with Root(root_path) if options.dry_run else root_to_change(root_path, now) as root:
         try:
             if not options.dry_run:
                 put_back_missing(root.fd, now)
@@ -186,24 +186,37 @@ def _set_aside(
             f"{company.path} is empty already: there is no session to set aside",
             f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
         )
-    objections = _objections(settings, company.id, live, now)
-    if objections and not options.force:
-        raise BaileysToolsError(
-            "refused: " + "; ".join(objections),
-            "A session that is in use is not reset. Disconnect or stop the bot first; --force goes on all the same.",
-            exit_code=ExitCode.REFUSED,
-        )
-    report = replace(report, earlier=earlier, forced=tuple(objections))
+    forced = _require_no_objection(objections_to(settings, company.id, live, now), force=options.force)
+    report = replace(report, earlier=earlier, forced=forced)
     if not agrees(report):
         raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+    if not options.yes:
+        # Somebody took the time to read the plan, and the bot may have been started meanwhile.
+        seen = live.files
+        again, live, contents = _look(settings, company, folder, now, with_contents=for_snapshot)
+        objections = objections_to(settings, company.id, live, datetime.now(UTC))
+        if live.files != seen:
+            objections.append("the folder changed while you were asked")
+        forced = _require_no_objection(objections, force=options.force)
+        report = replace(again, earlier=earlier, forced=forced)
     before = _final_snapshot(settings, company, live, contents, now)
     run = new_run_id(now)
     set_aside(root, company, folder, run, now)
     return replace(report, run=run, before=before)
 
 
-def _objections(settings: Settings, company: str, live: LiveFolder, now: datetime) -> list[str]:
-    """Return in words what shows that the session is in use."""
+def _require_no_objection(objections: list[str], *, force: bool) -> tuple[str, ...]:
+    if objections and not force:
+        raise BaileysToolsError(
+            "refused: " + "; ".join(objections),
+            "A session that is in use is not reset. Disconnect or stop the bot first; --force goes on all the same.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return tuple(objections)
+
+
+def objections_to(settings: Settings, company: str, live: LiveFolder, now: datetime) -> list[str]:
+    """Return in words what shows that a session which is to be replaced is in use."""
     signs = signs_of_a_session_in_use(settings, company)
     limit = int((now - QUIET_FOR).timestamp()) * 1_000_000_000
     lately = sum(file.stat.st_mtime_ns > limit for file in live.files.values())

@@ -43,7 +43,7 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing
+from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.place import place_of
@@ -255,6 +255,8 @@ def run_target(
         return report
     try:
         write_plain_folder(target, list(snapshot.files.values()))
+    except Locked as lock:
+        raise BaileysToolsError(f"{target} is locked by {lock}", exit_code=ExitCode.LOCKED) from lock
     except OSError as error:
         raise BaileysToolsError(
             f"cannot write {target}: {say_why(error)}", "Nothing was left there."
@@ -309,7 +311,8 @@ def run_restore(
     Raises exit code 10 to 13 before anything is touched, 75 when the company is locked.
     """
     identity_file = settings.backup.identity_file
-    with Root(root_path) as root, Repository(repository_path) as repository:
+    opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
+    with opened as root, Repository(repository_path) as repository:
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
@@ -336,8 +339,15 @@ def run_restore(
 
 
 def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company | None:
-    """Return the company to restore, None when its folder is gone."""
+    """Return the company to restore, None when its folder is gone. Raises exit code 10 for no place to make it in."""
     listed = root.companies(multitenancy)
+    if [company.entry for company in listed] == ["."] and listed[0].id != company_id:
+        raise BaileysToolsError(
+            f"no company {company_id} in {root.path}",
+            f"It is a single session folder, company {listed[0].id}. Give the folder around the company_<id> folders "
+            "with --sessions, or a new folder with --target.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
     if not listed:
         # A single folder that has lost its creds.json is not listed; its name still tells.
         listed = root.companies(multitenancy=False)

@@ -19,7 +19,12 @@ from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, is_interrupted, put_back_missing
+from baileys_tools.sessions.interrupted import (
+    finish_restore,
+    is_interrupted,
+    put_back_missing,
+    root_to_change,
+)
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
@@ -79,6 +84,8 @@ class UndoReport:
         failed = sum(bool(company.trouble) for company in self.companies)
         if self.companies and all(company.locked for company in self.companies):
             return ExitCode.LOCKED
+        if self.companies and all(company.refused for company in self.companies):
+            return ExitCode.REFUSED
         if failed and failed == len(self.companies):
             return ExitCode.FAILED
         if failed or any(company.errors for company in self.companies):
@@ -130,7 +137,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     Files go back where nothing newer stands, as they were: content, age and mode. Raises exit code 10 when
     there is no such run.
     """
-    with Root(root_path) as root:
+    with root_to_change(root_path, now) as root:
         put_back_missing(root.fd, now)
         for company in _chosen(root, settings):
             _finish_interrupted(root, company, now)
@@ -196,13 +203,18 @@ def _undo_reset(
     settings: Settings, root: Root, company: Company, folder: int, run: str, now: datetime
 ) -> CompanyUndo:
     """Put a whole folder back that a reset has set aside. What stands there now waits in its place."""
-    from baileys_tools.commands.bot import signs_of_a_session_in_use
+    from baileys_tools.commands.reset import objections_to
+    from baileys_tools.sessions.live import read_live_folder
     from baileys_tools.sessions.quarantine import new_run_id
     from baileys_tools.sessions.resets import bring_back
 
-    if signs := signs_of_a_session_in_use(settings, company.id):
-        trouble = f"not put back, because {' and '.join(signs)}: stop the bot first"
-        return CompanyUndo(company.id, trouble=trouble)
+    live, _ = read_live_folder(folder, with_contents=False)
+    if objections := objections_to(settings, company.id, live, now):
+        trouble = (
+            f"not put back, because {' and '.join(objections)}: stop the bot, and try again in two minutes, "
+            "or set aside what stands there by reset --force"
+        )
+        return CompanyUndo(company.id, refused=True, trouble=trouble)
     try:
         names = bring_back(root, company, folder, run, new_run_id(now), now)
     except BaileysToolsError as error:

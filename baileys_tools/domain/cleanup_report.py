@@ -29,9 +29,9 @@ class CompanyCleanup(NamedTuple):
     """What a run did, or would do, in one company's folder.
 
     `verdicts` are those on removed files, or on all when they were asked for. `trouble` says why
-    a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine because their undo
-    window was over; `mended` are files that an interrupted run had left half removed,
-    `earlier_restore` says what became of an interrupted restore.
+    a company failed or is locked. `purged_files` and `purged_bytes` left the quarantine, or what resets
+    had set aside, because their undo window was over; `mended` are files that an interrupted run had left
+    half removed, `earlier_restore` says what became of an interrupted restore.
     """
 
     id: str

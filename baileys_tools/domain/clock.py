@@ -49,6 +49,16 @@ def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
     return bool(beyond) and beyond[-1] * 2 > len(written)
 
 
+def has_waited(started: datetime, now: datetime, kept_for: timedelta, *, is_alive: bool) -> bool:
+    """Given when a session was set aside, return whether it has waited for `kept_for`. One from the future has not.
+
+    A folder that is empty, or not paired anew yet, has no files that would tell of a clock that leapt ahead: unless
+    a session `is_alive` in its place, one that is due since over a year stays.
+    """
+    over = now - started - kept_for
+    return over > timedelta() and (is_alive or over < PAST_LIMIT)
+
+
 def nanoseconds(moment: datetime) -> int:
     """Given an aware time, return it as nanoseconds since 1970, as files have it, without losing any."""
     return in_nanoseconds(moment - _EPOCH)

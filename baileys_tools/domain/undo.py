@@ -93,13 +93,14 @@ class UndoRun:
 @dataclass(frozen=True, slots=True)
 class CompanyUndo:
     """What undo did, or can do, in one company. `reasons` and `errors` are by file name; `trouble` says
-    why nothing could be done."""
+    why nothing could be done, `refused` that its bot seems to live."""
 
     id: str
     runs: tuple[UndoRun, ...] = ()
     reasons: Mapping[str, UndoReason] | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     locked: bool = False
+    refused: bool = False
     trouble: str = ""
 
     def count(self, reason: UndoReason) -> int:

@@ -94,25 +94,45 @@ def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
     return ""
 
 
-def put_back_missing(root: int, now: datetime) -> list[str]:
-    """Give a folder its name back whose rollback or reset died between two renames; return the names. Raises OSError.
+def root_to_change(path: str, now: datetime) -> Root:
+    """Open the sessions path for a command that may change what is in it. Raises BaileysToolsError.
+
+    One that is itself a session folder gets its name back first, see `put_back_missing`.
+    """
+    try:
+        return Root(path)
+    except BaileysToolsError:
+        parent_path, name = os.path.split(os.path.realpath(path))
+        with suppress(OSError):
+            parent = os.open(parent_path, FOLDER_FLAGS)
+            try:
+                _put_back(name, parent, now)
+            finally:
+                os.close(parent)
+        return Root(path)
+
+
+def put_back_missing(root: int, now: datetime) -> None:
+    """Give each folder its name back whose rollback or reset died between two renames. Raises OSError.
 
     Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
     is in the hands of a rollback that lives.
     """
-    names = []
     for entry in os.listdir(root):
         name = entry.removeprefix(REPLACED_PREFIX)
-        if name == entry or not name or exists(name, root):
-            continue
-        if not exists(STAGE_PREFIX + name, root) and not exists(RESET_PREFIX + name, root):
-            continue
-        old = os.open(entry, FOLDER_FLAGS, dir_fd=root)
-        try:
-            with suppress(Locked), company_lock(old, now):
-                os.rename(entry, name, src_dir_fd=root, dst_dir_fd=root)
-                os.fsync(root)
-                names.append(name)
-        finally:
-            os.close(old)
-    return names
+        if name and name != entry:
+            _put_back(name, root, now)
+
+
+def _put_back(name: str, parent: int, now: datetime) -> None:
+    if exists(name, parent):
+        return
+    if not exists(STAGE_PREFIX + name, parent) and not exists(RESET_PREFIX + name, parent):
+        return
+    old = os.open(REPLACED_PREFIX + name, FOLDER_FLAGS, dir_fd=parent)
+    try:
+        with suppress(Locked), company_lock(old, now):
+            os.rename(REPLACED_PREFIX + name, name, src_dir_fd=parent, dst_dir_fd=parent)
+            os.fsync(parent)
+    finally:
+        os.close(old)

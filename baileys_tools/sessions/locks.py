@@ -24,6 +24,7 @@ STALE_AFTER = timedelta(minutes=10)
 PROCESS_STALE_AFTER = timedelta(hours=1)
 """The same for a lock that keeps a whole program to one process."""
 
+ANOTHER_RESTORE = "another restore"
 _TOOL = "baileys-tools"
 _LARGEST_LOCK = 4096
 _LAST_STAMP = 1e14
@@ -127,6 +128,23 @@ def reading_lock(folder: int, now: datetime) -> Iterator[None]:
         left, modified = _left_behind(folder)
         if _is_respected(left, modified, now, STALE_AFTER):
             raise Locked(_holder(left))
+        yield
+    finally:
+        os.close(guard)
+
+
+@contextmanager
+def stage_lock(folder: int) -> Iterator[None]:
+    """Keep other restores out of a folder that is being written beside the one it is to become.
+
+    Nothing is written into it. A snapshot can be unpacked also where there are no kernel locks: none is held then.
+    Raises `Locked` or OSError.
+    """
+    guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        with suppress(OSError):
+            if not _lock(guard):
+                raise Locked(ANOTHER_RESTORE)
         yield
     finally:
         os.close(guard)

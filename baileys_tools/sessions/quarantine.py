@@ -22,6 +22,8 @@ from baileys_tools.sessions.scan import OWN_FOLDER, exists, own_folder
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
+LEASE_PROBE = f"{OWN_FOLDER}-lease"
+"""An empty file that a removal has for a moment, to see whether it gets a lease."""
 
 _OF_A_REPAIR = "-r"
 _run_id = re.compile(rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?").fullmatch
@@ -130,6 +132,8 @@ def mend(folder: int) -> list[str]:
     """
     mended = []
     for name in os.listdir(folder):
+        if name == LEASE_PROBE:
+            os.unlink(name, dir_fd=folder)
         live_name = name.removeprefix(REMOVING_PREFIX)
         if live_name == name or not is_quarantinable(live_name, name, folder):
             continue
@@ -215,6 +219,12 @@ class Purge:
     files: int = 0
     size: int = 0
     errors: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Purge) -> None:
+        """Count in what another purge of the same folder freed."""
+        self.files += other.files
+        self.size += other.size
+        self.errors |= other.errors
 
 
 def purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:

@@ -205,7 +205,7 @@ class _Reader:
             file.entry.mtime_ns,
         )
         # A file that was written a moment ago can have been written again within one step of the clock.
-        return file if same and time.time_ns() - seen.st_mtime_ns > _STANDS_STILL_NS else None
+        return file if same and _stands_still(seen.st_mtime_ns) else None
 
     def _read_patiently(self, name: str) -> StoredFile | Oddity | None:
         if not may_be_stored(name):
@@ -224,7 +224,7 @@ class _Reader:
                 return Oddity(name, found)
             if found is not None and (not is_json or _is_json(found.content)):
                 return found
-            if delay is None or (found is not None and _is_long_done(found.entry)):
+            if delay is None or (found is not None and _stands_still(found.entry.mtime_ns)):
                 break
             time.sleep(delay)
         return Oddity(name, "not whole: empty, cut off or no JSON")
@@ -274,14 +274,16 @@ class _Reader:
         return StoredFile(entry, content)
 
     def _lease(self, fd: int) -> bool | None:
-        """Take a read lease; return whether it is held, False where there are none, None while it is written."""
+        """Take a read lease; return whether it is held, False where there is none, None while it is written."""
         if not self._leases or _SET_LEASE is None:
             return False
         try:
             fcntl.fcntl(fd, _SET_LEASE, fcntl.F_RDLCK)
         except OSError as error:
             if error.errno == errno.EAGAIN:
-                return None
+                # A bot that has it open to write has truncated it, so its age is new. NFS 4 says the same of any file
+                # without a delegation (Linux `fs/nfs/nfs4proc.c`: `nfs4_add_lease`); parse and stat remain.
+                return False if _stands_still(os.fstat(fd).st_mtime_ns) else None
             if error.errno in NO_LEASES:
                 # The same for every file of the folder, as far as one owner goes; parse and stat remain.
                 self._leases = error.errno in (errno.EACCES, errno.EPERM)
@@ -311,6 +313,6 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _is_long_done(entry: Entry) -> bool:
-    """Whether a file that is not whole was last written so long ago that nobody is writing it now."""
-    return time.time_ns() - entry.mtime_ns > _STANDS_STILL_NS
+def _stands_still(mtime_ns: int) -> bool:
+    """Whether a file was last written so long ago that nobody is writing it now."""
+    return time.time_ns() - mtime_ns > _STANDS_STILL_NS

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.domain.removals import Outcome, Removals
-from baileys_tools.sessions.quarantine import REMOVING_PREFIX, make_run_folder, put_back
+from baileys_tools.sessions.quarantine import LEASE_PROBE, REMOVING_PREFIX, make_run_folder, put_back
 from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
@@ -66,6 +66,7 @@ class FolderRemover:
         self._always_undoable = always_undoable
         self._quarantine: int | None = None
         self._device = os.fstat(folder).st_dev
+        self._leases: bool | None = None
         self.removals = Removals()
         ignore_lease_breaks()
 
@@ -113,7 +114,7 @@ class FolderRemover:
                 return Outcome.IN_USE  # somebody else holds a lease on it
             raise
         try:
-            leased = _take_write_lease(fd)
+            leased = self._lease(fd)
             if leased is None:
                 return Outcome.IN_USE
             if not leased:
@@ -123,6 +124,14 @@ class FolderRemover:
             return self._take_name(name, fd, planned, leased=leased)
         finally:
             os.close(fd)  # ends the lease: a bot that waits goes on
+
+    def _lease(self, fd: int) -> bool | None:
+        """As `_take_write_lease`, but where no file gets one none is asked for: EAGAIN is not always a bot's."""
+        leased = _take_write_lease(fd) if self._leases is not False else False
+        if leased is None and self._leases is None:
+            self._leases = _may_be_offered(self._folder)
+            return None if self._leases else False
+        return leased
 
     def _is_as_planned(self, fd: int, planned: FileStat) -> bool:
         now = os.fstat(fd)
@@ -173,6 +182,24 @@ class FolderRemover:
         if self._quarantine is None:
             return self._folder, REMOVING_PREFIX + name
         return self._quarantine, name
+
+
+def _may_be_offered(folder: int) -> bool:
+    """Whether a file that nobody else has open gets a write lease here. A doubt is a yes, and keeps the files.
+
+    NFS 4 says EAGAIN, as of a file that is in use, of any that the server gave no delegation for (Linux
+    `fs/nfs/nfs4proc.c`: `nfs4_add_lease`). Needs the company's lock.
+    """
+    try:
+        # For reading, as the others are opened; and so no indexer is told of a file that was written.
+        fd = os.open(LEASE_PROBE, READ_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+        try:
+            return _take_write_lease(fd) is True
+        finally:
+            os.unlink(LEASE_PROBE, dir_fd=folder)
+            os.close(fd)
+    except OSError:
+        return True
 
 
 def _take_write_lease(fd: int) -> bool | None:

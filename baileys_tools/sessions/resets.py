@@ -17,11 +17,12 @@ from datetime import datetime, timedelta
 from stat import S_ISDIR, S_ISREG
 from typing import Any, NamedTuple
 
+from baileys_tools.domain.clock import has_waited
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.names import RESET_JOURNAL, RESETS
 from baileys_tools.sessions.place import Place, place_of
-from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, run_started
+from baileys_tools.sessions.quarantine import QUARANTINE, Purge, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
 from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own, own_folder
@@ -294,37 +295,52 @@ def describe_resets(folder: int) -> list[ResetRun]:
             started = run_started(run)
             if started is None:
                 continue
-            fd = os.open(run, FOLDER_FLAGS, dir_fd=resets)
-            try:
-                stats = [
-                    os.stat(name, dir_fd=fd, follow_symlinks=False)
-                    for name in os.listdir(fd)
-                    if not is_own(name)
-                ]
-            finally:
-                os.close(fd)
-            plain = [one.st_size for one in stats if S_ISREG(one.st_mode)]
-            found.append(ResetRun(run, started, len(plain), sum(plain)))
+            found.append(ResetRun(run, started, *_files_of(run, resets)))
     return found
 
 
-def purge_resets(folder: int, now: datetime, kept_for: timedelta) -> int:
-    """Remove for good what was set aside longer ago than `kept_for`; return how many folders. Raises OSError.
+def _files_of(run: str, resets: int) -> tuple[int, int]:
+    """Return how many files were set aside in a run, and their size."""
+    fd = os.open(run, FOLDER_FLAGS, dir_fd=resets)
+    try:
+        stats = [
+            os.stat(name, dir_fd=fd, follow_symlinks=False) for name in os.listdir(fd) if not is_own(name)
+        ]
+    finally:
+        os.close(fd)
+    plain = [one.st_size for one in stats if S_ISREG(one.st_mode)]
+    return len(plain), sum(plain)
 
-    A run from the future stays. Needs the company's lock.
-    """
-    removed = 0
+
+def resets_due(folder: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> Purge:
+    """Return what `purge_resets` would remove. Raises OSError."""
+    due = Purge()
     with _open_resets(folder) as resets:
         if resets is None:
-            return 0
-        for name in os.listdir(resets):
-            started = run_started(name)
-            if started is not None and now - started > kept_for:
-                os.rename(name, _GOING + name, src_dir_fd=resets, dst_dir_fd=resets)
-                name = _GOING + name
-            if name.startswith(_GOING):
-                remove_tree(name, resets)
-                removed += 1
+            return due
+        for name in _due(resets, now, kept_for, is_alive=is_alive):
+            files, size = _files_of(name, resets)
+            due.files += files
+            due.size += size
+    return due
+
+
+def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> Purge:
+    """Remove for good what was set aside longer ago than `kept_for`; return how much that was. Raises OSError.
+
+    `is_alive` is whether a paired session stands in the folder. Needs the company's lock.
+    """
+    done = Purge()
+    with _open_resets(folder) as resets:
+        if resets is None:
+            return done
+        for name in _due(resets, now, kept_for, is_alive=is_alive):
+            files, size = _files_of(name, resets)
+            going = name if name.startswith(_GOING) else _GOING + name
+            os.rename(name, going, src_dir_fd=resets, dst_dir_fd=resets)
+            remove_tree(going, resets)
+            done.files += files
+            done.size += size
     with suppress(OSError):
         own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
         try:
@@ -332,4 +348,15 @@ def purge_resets(folder: int, now: datetime, kept_for: timedelta) -> int:
         finally:
             os.close(own)
         os.rmdir(OWN_FOLDER, dir_fd=folder)
-    return removed
+    return done
+
+
+def _due(resets: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> list[str]:
+    """Return what has waited for long enough, and what an earlier purge had begun with."""
+    runs = ((name, run_started(name)) for name in os.listdir(resets))
+    return [
+        name
+        for name, started in runs
+        if name.startswith(_GOING)
+        or (started is not None and has_waited(started, now, kept_for, is_alive=is_alive))
+    ]

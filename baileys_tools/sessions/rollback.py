@@ -11,17 +11,18 @@ old folder does. A bot never sees a mixture.
 import errno
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from stat import S_IMODE
 from typing import Any
 
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.locks import company_lock
+from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, stage_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.place import Place
 from baileys_tools.sessions.quarantine import QUARANTINE
@@ -68,56 +69,64 @@ def roll_back(
     Needs the company's lock. Raises OSError or BaileysToolsError; then the folder is as it was, or the next
     command finishes what is left.
     """
-    remove_tree(place.stage, place.parent)
     wanted = [files[name] for name in plan.named(Action.BRING_BACK)]
     wanted = [fit(file, plan.next_pre_key_id) for file in wanted]
     kept = [contents[name] for name in plan.named(Action.KEEP)]
-    try:
-        stage = _build(place, folder, [*kept, *wanted])
-    except BaseException:
-        with suppress(OSError):
-            remove_tree(place.stage, place.parent)
-        raise
-    try:
-        # Whoever opens the folder by name from the swap on finds it locked as well.
-        with company_lock(stage, now):
-            try:
-                write_journal(stage, _journal(folder, live))
-                os.fsync(place.parent)
-                swapped = _swap(place)
-            except BaseException:
-                # Only while the name is still that of the new folder: after the swap it is that of the old one.
-                waiting = look(place.stage, place.parent)
-                if waiting is not None and waiting.st_ino == os.fstat(stage).st_ino:
-                    with suppress(OSError):
-                        remove_tree(place.stage, place.parent)
-                raise
-            done = finish_rollback(place, stage)
-            done.swapped = swapped
-            done.brought_back = [file.entry.name for file in wanted]
-            return done
-    finally:
-        os.close(stage)
+    # Whoever opens the folder by name from the swap on finds it locked as well.
+    with _new_stage(place, partial(company_lock, now=now)) as stage:
+        _fill(stage, folder, [*kept, *wanted])
+        write_journal(stage, _journal(folder, live))
+        os.fsync(place.parent)
+        swapped = _swap(place)
+        done = finish_rollback(place, stage)
+        done.swapped = swapped
+        done.brought_back = [file.entry.name for file in wanted]
+        return done
 
 
-def _build(place: Place, folder: int, files: Sequence[StoredFile]) -> int:
-    """Make the new folder beside the old one and return its handle: complete and on disk."""
+@contextmanager
+def _new_stage(place: Place, lock: Callable[[int], AbstractContextManager[None]]) -> Iterator[int]:
+    """Make the folder that is to take a name, and yield its handle, locked. It goes again when that fails.
+
+    Raises Locked while another process has one there, OSError.
+    """
+    discard_leftovers(place)
     os.mkdir(place.stage, 0o700, dir_fd=place.parent)
     stage = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
-    try:
-        old = os.fstat(folder)
-        new = os.fstat(stage)
-        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-            os.fchown(stage, old.st_uid, old.st_gid)
-        owners = owners_for(folder, [file.entry for file in files])
-        for file in files:
-            write_new(stage, file.entry, file.content, owner=owners.get(file.entry.name))
-        sync_files(stage, [file.entry.name for file in files])
-        os.fchmod(stage, S_IMODE(old.st_mode))
-    except BaseException:
-        os.close(stage)
-        raise
-    return stage
+    with ExitStack() as held:
+        held.callback(os.close, stage)
+        try:
+            held.enter_context(lock(stage))
+            # Between the two calls another process may have taken the empty folder for one that was left.
+            if not _is_called(place.stage, place.parent, stage):
+                raise Locked(ANOTHER_RESTORE)
+            yield stage
+        except Locked:
+            raise
+        except BaseException:
+            # Only while the name is still that of the new folder: after a swap it is that of the old one.
+            with suppress(OSError):
+                if _is_called(place.stage, place.parent, stage):
+                    remove_tree(place.stage, place.parent)
+            raise
+
+
+def _is_called(name: str, parent: int, folder: int) -> bool:
+    seen = look(name, parent)
+    return seen is not None and seen.st_ino == os.fstat(folder).st_ino
+
+
+def _fill(stage: int, folder: int, files: Sequence[StoredFile]) -> None:
+    """Write the new folder, with the owner and the mode of the old one: complete and on disk."""
+    old = os.fstat(folder)
+    new = os.fstat(stage)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        os.fchown(stage, old.st_uid, old.st_gid)
+    owners = owners_for(folder, [file.entry for file in files])
+    for file in files:
+        write_new(stage, file.entry, file.content, owner=owners.get(file.entry.name))
+    sync_files(stage, [file.entry.name for file in files])
+    os.fchmod(stage, S_IMODE(old.st_mode))
 
 
 def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
@@ -206,13 +215,21 @@ def _is_as_planned(old: int, journal: Mapping[str, Any]) -> bool:
 
 
 def discard_leftovers(place: Place) -> bool:
-    """Remove the stage of a rollback that died before the swap; return whether there was one.
+    """Remove the stage of a restore that died before its folder had its name; return whether there was one.
 
-    Needs the company's lock. Nothing else is beside a folder without a journal. Raises OSError.
+    Nothing else is beside a folder without a journal. Raises Locked when the restore lives, OSError.
     """
-    if not exists(place.stage, place.parent):
+    try:
+        left = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
+    except FileNotFoundError:
         return False
-    remove_tree(place.stage, place.parent)
+    try:
+        with stage_lock(left):
+            if not _is_called(place.stage, place.parent, left):
+                raise Locked(ANOTHER_RESTORE)
+            remove_tree(place.stage, place.parent)
+    finally:
+        os.close(left)
     return True
 
 
@@ -221,16 +238,14 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
 
     Modes and ages are those of the snapshot. So are owners where root writes, unless `like` is the handle of a
     folder of somebody else than root, who is to have them. The folder belongs to whoever has `creds.json`: a bot
-    that may not look into its folder takes its session for lost. Raises OSError.
+    that may not look into its folder takes its session for lost. Raises Locked while another process does
+    the same, OSError.
     """
     parent_path, name = os.path.split(os.path.abspath(path))
     parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    stage_name = Place(parent, name).stage
     try:
-        remove_tree(stage_name, parent)
-        os.mkdir(stage_name, 0o700, dir_fd=parent)
-        stage = os.open(stage_name, FOLDER_FLAGS, dir_fd=parent)
-        try:
+        place = Place(parent, name)
+        with _new_stage(place, stage_lock) as stage:
             there = None if like is None else os.fstat(like)
             owner = None if there is None or there.st_uid == 0 else (there.st_uid, there.st_gid)
             if os.geteuid() == 0:
@@ -240,14 +255,8 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
                 entry = file.entry
                 write_new(stage, entry, file.content, owner=owner or (entry.uid, entry.gid))
             sync_files(stage, [file.entry.name for file in files])
-        finally:
-            os.close(stage)
-        # An empty folder under the name gives way, one with anything in it does not.
-        os.rename(stage_name, name, src_dir_fd=parent, dst_dir_fd=parent)
-        os.fsync(parent)
-    except BaseException:
-        with suppress(OSError):
-            remove_tree(stage_name, parent)
-        raise
+            # An empty folder under the name gives way, one with anything in it does not.
+            os.rename(place.stage, name, src_dir_fd=parent, dst_dir_fd=parent)
+            os.fsync(parent)
     finally:
         os.close(parent)

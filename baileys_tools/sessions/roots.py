@@ -37,7 +37,8 @@ class Root:
         except OSError as error:
             raise BaileysToolsError(
                 f"cannot open the sessions path {path}: {error.strerror}",
-                "Give the folder that holds the company_<id> folders, or a folder with a creds.json.",
+                _where_it_went(path)
+                or "Give the folder that holds the company_<id> folders, or a folder with a creds.json.",
                 exit_code=ExitCode.USAGE
                 if isinstance(error, FileNotFoundError | NotADirectoryError)
                 else ExitCode.FAILED,
@@ -121,6 +122,20 @@ class Root:
         with os.scandir(self.fd) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return sorted(name for name in folders if _exists(f"{name}/creds.json", self.fd))
+
+
+def _where_it_went(path: str) -> str:
+    """Return what to do about a session folder whose rollback or reset died between two renames, "" for another."""
+    from baileys_tools.sessions.names import REPLACED_PREFIX
+
+    place, name = os.path.split(os.path.realpath(path))
+    old = os.path.join(place, REPLACED_PREFIX + name)
+    if os.path.lexists(path) or not os.path.isdir(old):
+        return ""
+    return (
+        f"A restore or a reset was interrupted, and the folder is {old}. "
+        "The next cleanup, restore, reset or undo gives it its name back."
+    )
 
 
 def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> list[Company]:

@@ -83,9 +83,10 @@ def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_pat
         run = listed.stdout.splitlines()[1].split()[0]
         assert f"undo --company 1001 --run {run}" in screen.text
         refused = undo(folder, "--run", run, env=env)
-        assert refused.returncode == 1
+        assert refused.returncode == 13
         assert "its API says that it is connected" in refused.stderr + refused.stdout
         bot.connected, bot.scanned_at = False, None
+        write_key(folder, "creds.json", QUIET, '{"me": "new"}')
         done = undo(folder, "--run", run, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert snapshot_tree(folder) == before
@@ -165,6 +166,32 @@ def test_a_session_in_use_is_not_reset(folder: Path) -> None:
     assert document["overridden"] == ["1 file(s) were written in the last 2 minutes"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_bot_that_starts_while_the_question_waits_is_seen(folder: Path, *, force: bool) -> None:
+    with Screen(
+        "reset", "--company", "1001", "--no-pair", *["--force"] * force, env=env_of(folder)
+    ) as screen:
+        screen.wait_for(lambda seen: "Go on? [y/N]" in seen.text)
+        write_key(folder, "creds.json", content=(folder / "creds.json").read_text())
+        write_key(folder, "session-447700900300.0.json")
+        before = snapshot_tree(folder)
+        screen.type("y\n")
+        assert screen.exit_code() == (0 if force else 13)
+        assert "2 file(s) were written in the last 2 minutes" in screen.text
+    assert snapshot_tree(folder) == ({} if force else before)
+
+
+def test_a_folder_that_changes_while_the_question_waits_is_not_reset(folder: Path) -> None:
+    with Screen("reset", "--company", "1001", "--no-pair", env=env_of(folder)) as screen:
+        screen.wait_for(lambda seen: "Go on? [y/N]" in seen.text)
+        write_key(folder, "session-447700900300.0.json", QUIET)
+        before = snapshot_tree(folder)
+        screen.type("y\n")
+        assert screen.exit_code() == 13
+        assert "the folder changed while you were asked" in screen.text
+    assert snapshot_tree(folder) == before
+
+
 def test_a_process_that_runs_is_an_objection_where_no_api_could_pair(folder: Path, tmp_path: Path) -> None:
     pidfile = tmp_path / "bot.pid"
     pidfile.write_text(str(os.getpid()))
@@ -241,6 +268,19 @@ def test_undo_of_the_last_cleanup_never_undoes_a_reset(folder: Path) -> None:
     done = undo(folder)
     assert "nothing to undo" in done.stdout
     assert snapshot_tree(folder, ignore=()) == after
+
+
+def test_a_reset_is_not_undone_under_a_bot_that_writes(folder: Path) -> None:
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    write_key(folder, "creds.json")
+    before = snapshot_tree(folder)
+    done = undo(folder, "--run", run)
+    assert done.returncode == 13, done.stdout + done.stderr
+    assert "1 file(s) were written in the last 2 minutes" in done.stdout
+    assert "stop the bot, and try again in two minutes" in done.stdout
+    assert snapshot_tree(folder) == before
+    write_key(folder, "creds.json", QUIET)
+    assert undo(folder, "--run", run).returncode == 0
 
 
 def test_undo_of_a_reset_that_nothing_came_after_leaves_nothing_behind(folder: Path) -> None:
@@ -326,9 +366,22 @@ def test_a_reset_waits_for_thirty_days_and_then_a_cleanup_removes_it(folder: Pat
     assert [path.name for path in resets.iterdir()] == [document["run"]]
     old = resets / ("20200101T000000Z-" + document["run"][-6:])
     (resets / document["run"]).rename(old)
-    assert run_cli("cleanup", "--quiet", env=env_of(folder)).returncode == 0
+    for options, says in ((["--dry-run"], "5 to purge"), ([], "5 purged")):
+        done = run_cli("cleanup", *options, env=env_of(folder))
+        assert done.returncode == 0, done.stderr
+        assert says in done.stdout
     assert not resets.exists()
     assert (folder / "creds.json").exists()
+
+
+def test_what_was_set_aside_goes_in_time_also_where_nobody_paired_the_bot_anew(folder: Path) -> None:
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    resets = folder / ".baileys-tools" / "resets"
+    (resets / run).rename(resets / f"{datetime.now(UTC) - timedelta(days=31):%Y%m%dT%H%M%SZ}{run[-7:]}")
+    done = run_cli("cleanup", "--json", env=env_of(folder))
+    (company,) = json.loads(done.stdout)["companies"]
+    assert company["purged"]["files"] == 5
+    assert list(folder.iterdir()) == []
 
 
 def test_root_makes_the_new_folder_for_its_owner(folder: Path) -> None:

@@ -317,6 +317,17 @@ def test_a_single_session_folder_that_lost_its_creds_is_found_by_its_name(tmp_pa
         assert snapshot_tree(folder)[b"creds.json"] == before[b"creds.json"]
 
 
+@pytest.mark.parametrize("told", [{}, {"ENABLE_MULTITENANCY": "false"}], ids=["seen", "told"])
+def test_no_second_session_is_made_in_a_session_folder(folder: Path, told: dict[str, str]) -> None:
+    single = company_folder(folder.parents[1] / "session", None, dict.fromkeys(NAMES, OLD))
+    before = snapshot_tree(single)
+    for option in ("--dry-run", "--yes"):
+        done = restore(folder, option, "--sessions", str(single), env=told)
+        assert done.returncode == 10, done.stdout + done.stderr
+        assert "It is a single session folder, company session." in done.stderr
+    assert snapshot_tree(single) == before
+
+
 def test_a_damaged_snapshot_is_found_before_anything_is_touched(folder: Path) -> None:
     (archive,) = (folder.parents[1] / "repository" / "company_1001").glob("*.tar.zst")
     content = bytearray(archive.read_bytes())

@@ -15,6 +15,7 @@ import pytest
 from tests.integration.faults.injection import cleanup
 from tests.support import (
     company_folder,
+    creds,
     require_tool,
     run_cli,
     scrubbed_environment,
@@ -92,6 +93,31 @@ def test_a_wrong_clock_ends_nobodys_chance_to_undo(tmp_path: Path, when: str) ->
     at(when, *cleanup(tmp_path, "--quiet"))
     for _ in range(3):
         assert run_cli("undo", "--sessions", tmp_path, "--quiet").returncode == 0
+    assert snapshot_tree(folder) == before
+
+
+@pytest.mark.parametrize("when", ["@1970-01-05 00:00:00", "+2y", "+10y"])
+@pytest.mark.parametrize("unpaired", [False, True], ids=["empty", "not-paired-yet"])
+def test_a_wrong_clock_ends_no_session_that_was_set_aside(
+    tmp_path: Path, when: str, *, unpaired: bool
+) -> None:
+    """The folder has no files that would tell of the clock, or those that the bot wrote by it."""
+    folder = laid(tmp_path)
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 3600,) * 2)
+    before = snapshot_tree(folder)
+    reset = run_cli("reset", "--sessions", tmp_path, "--company", "1001", "--yes", "--no-pair", "--json")
+    assert reset.returncode == 0, reset.stderr
+    if unpaired:
+        _, out, _ = at(when, "date", "+%s")
+        write_key(folder, "creds.json", content=json.dumps(creds(me=None, account=None)))
+        os.utime(folder / "creds.json", (int(out), int(out)))
+    at(when, *cleanup(tmp_path, "--quiet"))
+    run = json.loads(reset.stdout)["run"]
+    if unpaired:
+        os.utime(folder / "creds.json", (time.time() - 3600,) * 2)
+    undone = run_cli("undo", "--sessions", tmp_path, "--run", run, "--quiet")
+    assert undone.returncode == 0, undone.stderr
     assert snapshot_tree(folder) == before
 
 

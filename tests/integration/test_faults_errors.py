@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.integration.faults.places import (
     run_as_nobody,
     small_disk,
 )
-from tests.support import company_folder, run_cli, snapshot_tree
+from tests.support import COMMAND, company_folder, require_leases, run_cli, snapshot_tree, write_key
 
 OLD = timedelta(days=20)
 KEYS = {f"session-{number}.0.json": OLD for number in range(4)}
@@ -171,6 +172,73 @@ def test_a_cleanup_without_root_works_in_the_users_own_folder() -> None:
     assert run.returncode == 0
     assert json.loads(run.stdout)["companies"][0]["result"]["write_leases"] is True
     assert left == set()
+
+
+PROBE = ".baileys-tools-lease"
+
+
+def as_on_nfs_4(counted: Sequence[Call], leases: int) -> list[str]:
+    """Given the calls of an equal run, return the options by which so many leases are answered as NFS 4 does it.
+
+    Without a delegation it says of any file that it is in use.
+    """
+    first = next(call.nth for call in counted if "F_SETLEASE" in call.text)
+    return ["-e", f"inject=fcntl:error=EAGAIN:when={first}..{first + leases - 1}"]
+
+
+def test_where_no_file_gets_a_lease_they_are_removed_all_the_same(tmp_path: Path) -> None:
+    company_folder(tmp_path / "counted", "1", keys=KEYS)
+    _, made = traced(cleanup(tmp_path / "counted", "--json"), calls=["fcntl"])
+    folder = company_folder(tmp_path / "root", "1", keys=KEYS)
+    run, _ = traced(cleanup(tmp_path / "root", "--json"), *as_on_nfs_4(made, 2), calls=["fcntl"])
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)["companies"][0]["result"]
+    assert (result["removed"], result["write_leases"]) == (len(KEYS), False)
+    assert live_sessions(folder) == set()
+    assert not (folder / PROBE).exists()
+
+
+def test_a_file_that_is_in_use_stays_where_others_get_a_lease(tmp_path: Path) -> None:
+    require_leases(tmp_path)
+    folder = company_folder(tmp_path / "root", "1", keys=KEYS)
+    for name in sorted(KEYS)[:2]:
+        held = os.open(folder / name, os.O_RDONLY)
+        try:
+            run = run_cli(*cleanup(tmp_path / "root", "--json")[1:])
+        finally:
+            os.close(held)
+        assert json.loads(run.stdout)["companies"][0]["result"]["write_leases"] is True
+        assert live_sessions(folder) == {name}
+        assert not (folder / PROBE).exists()
+        company_folder(tmp_path / "root", "1", keys=KEYS)
+
+
+def test_what_a_kill_leaves_of_the_look_for_leases_goes_with_the_next_run(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path, "1", keys=KEYS)
+    write_key(folder, PROBE, content="")
+    before = json.loads(run_cli(*cleanup(tmp_path, "--json", "--dry-run")[1:]).stdout)
+    assert before["companies"][0]["plan"]["files"] == len(KEYS) + 1, "it is no file of the session"
+    assert run_cli(*cleanup(tmp_path, "--quiet")[1:]).returncode == 0
+    assert not (folder / PROBE).exists()
+
+
+def test_a_backup_does_not_wait_for_leases_that_no_file_gets(tmp_path: Path) -> None:
+    names = {f"session-49170000000{number}.0.json": timedelta(days=1) for number in range(10)}
+    folder = company_folder(tmp_path / "root", "1", keys=names)
+    write_key(folder, "creds.json", timedelta(hours=1), (folder / "creds.json").read_bytes())
+    # The kernel refuses a lease on what somebody has open to write; NFS 4 refuses it on any file without a delegation.
+    held = [os.open(path, os.O_RDWR) for path in folder.iterdir()]
+    try:
+        command: list[str | Path] = [COMMAND, "backup", "--sessions", tmp_path / "root", "--json"]
+        env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups")}
+        run, made = traced(command, calls=["fcntl"], env=env)
+    finally:
+        for handle in held:
+            os.close(handle)
+    assert run.returncode == 0, run.stdout + run.stderr
+    asked = [call.text for call in made if "F_SETLEASE, F_RDLCK" in call.text]
+    assert len([text for text in asked if "EAGAIN" in text]) == len(asked) == len(names) + 2
+    assert json.loads(run.stdout)["companies"][0]["left_out"] == []
 
 
 # --- read-only file systems ---------------------------------------------------------------------------------

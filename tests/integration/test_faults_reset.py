@@ -217,3 +217,54 @@ def test_an_error_of_any_call_leaves_the_old_or_the_new_folder(tmp_path: Path, s
     found = sweeps(tmp_path, MOVING, fault=f"error={error}")
     assert not found.troubles, "\n".join(found.troubles)
     assert found.old + found.new == found.points >= 10
+
+
+RESET_IT = ["reset", "--company", "bot", "--yes", "--no-pair", "--quiet"]
+ROLL_BACK = ["restore", "--company", "bot", "--yes", "--mode", "rollback", "--force", "--quiet"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "then"),
+    [
+        (RESET_IT, ["cleanup", "--json"]),
+        (RESET_IT, RESET_IT),
+        (RESET_IT, ["restore", "--company", "bot", "--yes", "--json"]),
+        (RESET_IT, ["undo"]),
+        (ROLL_BACK, ["cleanup", "--json"]),
+    ],
+    ids=["reset-cleanup", "reset-reset", "reset-restore", "reset-undo", "rollback-cleanup"],
+)
+def test_killed_between_two_renames_the_sessions_path_itself_gets_its_name_back(
+    tmp_path: Path, begun: list[str], then: list[str]
+) -> None:
+    """Where names cannot be swapped and the path is the session folder, nothing is left to be opened by its name."""
+    place = tmp_path / "place"
+    quiet(place).folder.rename(place / "bot")
+    (place / "sessions").rmdir()
+    env = {
+        "BAILEYS_SESSIONS_PATH": str(place / "bot"),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"),
+    }
+    assert run_forked([COMMAND, "backup", "--quiet"], env).returncode == 0
+    before = snapshot_tree(place / "bot")
+    counted = shutil.copytree(place, tmp_path / "counted")
+    at_copy = env | {"BAILEYS_SESSIONS_PATH": str(counted / "bot")}
+    run, made = traced([COMMAND, *begun], *NO_SWAP, calls=["renameat", "renameat2"], env=at_copy)
+    assert run.returncode == 0, run.stderr
+    renames = [call for call in made if call.name == "renameat"]
+    going = next(n for n, call in enumerate(renames) if "-replaced-bot" in call.text)
+    killed = f"inject=renameat:signal=KILL:when={renames[going + 1].nth}"
+    traced([COMMAND, *begun], "-e", killed, *NO_SWAP, calls=["renameat", "renameat2"], env=env)
+    left = sorted(os.listdir(place))
+    assert left[0] == ".baileys-tools-replaced-bot", left
+    assert len(left) == 2
+
+    looked = run_forked([COMMAND, "status"], env)
+    assert str(place / ".baileys-tools-replaced-bot") in looked.stdout + looked.stderr
+    assert "gives it its name back" in " ".join((looked.stdout + looked.stderr).split())
+    done = run_forked([COMMAND, *then], env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "--json" in then:
+        assert "had changed nothing yet and was given up" in done.stdout
+    assert os.listdir(place) == ["bot"]
+    assert snapshot_tree(place / "bot") == ({} if then == RESET_IT else before)

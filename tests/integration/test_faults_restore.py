@@ -11,7 +11,7 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from tests.integration.faults.forked import run_forked
-from tests.integration.faults.injection import cleanup, python, traced
+from tests.integration.faults.injection import cleanup, paused_after, python, traced
 from tests.integration.faults.restores import (
     EVERY,
     MEMORY,
@@ -204,3 +204,34 @@ def test_an_error_of_any_call_leaves_the_old_or_the_new_folder(
     assert result.old + result.new + result.said == result.points >= 10
     assert result.said <= 1, "the memory of the lost own key is the only file that is moved away"
     assert not result.said or not options, "a rollback moves nothing away"
+
+
+KILLED_HALF_WAY = ("-e", "inject=utimensat:signal=KILL:when=3")
+"""While a restore of a folder that is gone writes its third file."""
+
+
+def test_two_restores_of_a_folder_that_is_gone_never_publish_half_of_it(tmp_path: Path) -> None:
+    """One has written all and is about to give it its name, when another begins and would die half way."""
+    scene = damaged(tmp_path / "scene")
+    shutil.rmtree(scene.folder)
+    undisturbed = scene.copy(tmp_path / "undisturbed")
+    run, made = traced(restore(), calls=["fsync", "renameat"], env=undisturbed.env)
+    assert run.returncode == 0, run.stderr
+    publishing = next(n for n, call in enumerate(made) if '-restore-company_1001", ' in call.text)
+    with paused_after(made[publishing - 1], restore(), env=scene.env) as first:
+        second, _ = traced(restore(), *KILLED_HALF_WAY, calls=["utimensat"], env=scene.env)
+        first.go_on()
+    assert first.returncode == 0, first.stderr
+    assert scene.tree() == undisturbed.tree()
+    assert second.returncode == ExitCode.LOCKED
+    assert "locked by another restore" in second.stderr
+    assert os.listdir(scene.sessions) == ["company_1001"]
+
+
+def test_what_a_killed_restore_of_a_folder_that_is_gone_has_left_is_no_obstacle(tmp_path: Path) -> None:
+    scene = damaged(tmp_path / "scene")
+    shutil.rmtree(scene.folder)
+    traced(restore(), *KILLED_HALF_WAY, calls=["utimensat"], env=scene.env)
+    assert os.listdir(scene.sessions) == [".baileys-tools-restore-company_1001"]
+    assert run_forked(restore(), scene.env).returncode == 0
+    assert os.listdir(scene.sessions) == ["company_1001"]
