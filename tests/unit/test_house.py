@@ -210,5 +210,13 @@ def test_two_trees_that_differ_in_one_thing_are_not_equal(
     assert snapshot_tree(tmp_path) != before
 
 
+@pytest.mark.xdist_group("house")
+def test_workers_keep_a_group_together(request: pytest.FixtureRequest) -> None:
+    """Else each of them measures anew what the tests of a group share: minutes of the whole run."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("one process has nothing to keep together")
+    assert request.node.nodeid.endswith("@house")
+
+
 def test_the_version_is_printed_by_the_installed_command() -> None:
     assert run_cli("--version").stdout.split()[-1] == baileys_tools.__version__
