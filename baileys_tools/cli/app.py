@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -62,14 +63,13 @@ SessionsOption = Annotated[
         "--sessions", metavar="PATH", help="Folder of the company_<id> folders, or one session folder."
     ),
 ]
+_company_option = partial(typer.Option, "--company", metavar="ID", autocompletion=complete_company)
 CompanyOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--company",
-        metavar="ID",
-        help="Only this company, or these: 1001,1002; repeatable. [default: all]",
-        autocompletion=complete_company,
-    ),
+    _company_option(help="Only this company, or these: 1001,1002; repeatable. [default: all]"),
+]
+OnlyCompanyOption = Annotated[
+    list[str] | None, _company_option(help="The company; may be left out where there is only one.")
 ]
 
 
@@ -82,16 +82,7 @@ def _company_id(text: str) -> str:
         raise UsageError(f"--company: {error}") from error
 
 
-OneCompanyOption = Annotated[
-    str,
-    typer.Option(
-        "--company",
-        metavar="ID",
-        help="The company.",
-        parser=_company_id,
-        autocompletion=complete_company,
-    ),
-]
+OneCompanyOption = Annotated[str, _company_option(help="The company.", parser=_company_id)]
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file, each reason.")]

@@ -10,13 +10,13 @@ from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
     JsonOption,
+    OnlyCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_company
 
 
 @app.command("monitor-once")
@@ -116,15 +116,7 @@ def trigger(
 
 @app.command()
 def inspect(
-    company: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--company",
-            metavar="ID",
-            help="The company; may be left out where there is only one.",
-            autocompletion=complete_company,
-        ),
-    ] = None,
+    company: OnlyCompanyOption = None,
     sessions: SessionsOption = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Name the files that a finding is about.")

@@ -24,6 +24,7 @@ from baileys_tools.domain.snapshot import BEFORE_TAG, IMPORT_TAG, CredsUnfit, Ma
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import require_same_folder
 from baileys_tools.sessions.locks import Locked, reading_lock
 from baileys_tools.sessions.reading import (
     CREDS,
@@ -318,9 +319,7 @@ def back_up_company(
 
 def _read(root: Root, folder: int, company: Company, now: datetime) -> ReadFolder:
     with reading_lock(folder, now):
-        if not root.still_leads_to(company, folder):
-            # Opened before a rollback or a reset, locked after it: this folder is being emptied.
-            raise Locked("a command that has just put another folder in its place")
+        require_same_folder(root, company, folder)
         return read_session(folder)
 
 

@@ -21,7 +21,7 @@ from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
+from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import (
@@ -34,7 +34,7 @@ from baileys_tools.sessions.quarantine import (
 )
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, scan_folder
+from baileys_tools.sessions.scan import exists_in_own_folder, scan_folder
 from baileys_tools.units import parse_time
 
 
@@ -158,8 +158,6 @@ def run_cleanup(
     """
     opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
     with opened as root:
-        if not settings.cleanup.dry_run:
-            put_back_missing(root.fd, now)
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
         )
@@ -267,7 +265,7 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, job)
     due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
-    if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
+    if not plan.holds and exists_in_own_folder(RESETS, folder):
         from baileys_tools.sessions.resets import resets_due
 
         due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
@@ -295,7 +293,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
         facts, plan = look_and_plan(folder, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
-        if not plan.holds and exists(f"{OWN_FOLDER}/{RESETS}", folder):
+        if not plan.holds and exists_in_own_folder(RESETS, folder):
             from baileys_tools.sessions.resets import purge_resets
 
             purged.add(purge_resets(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))

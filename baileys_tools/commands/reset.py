@@ -17,7 +17,7 @@ from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
+from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
@@ -135,8 +135,6 @@ def run_reset(
     """
     with Root(root_path) if options.dry_run else root_to_change(root_path, now) as root:
         try:
-            if not options.dry_run:
-                put_back_missing(root.fd, now)
             (company,) = choose(root.companies(settings.sessions.multitenancy), [options.company], root.path)
             with root.open(company) as folder:
                 if options.dry_run:

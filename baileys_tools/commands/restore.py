@@ -43,7 +43,7 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, put_back_missing, root_to_change
+from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.place import place_of
@@ -321,8 +321,6 @@ def run_restore(
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
-            if not options.dry_run:
-                put_back_missing(root.fd, now)
             company = _company(root, settings.sessions.multitenancy, options.company)
             if company is None:
                 return _make_folder(root, job)

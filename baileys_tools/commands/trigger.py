@@ -32,7 +32,7 @@ from baileys_tools.domain.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import put_back_missing, root_to_change
+from baileys_tools.sessions.interrupted import root_to_change
 from baileys_tools.sessions.locks import Locked, NotALock, process_lock
 from baileys_tools.sessions.quarantine import newest_run
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -179,8 +179,6 @@ def run_trigger(
     rules = rules or rules_of(settings)
     dry_run = settings.cleanup.dry_run
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
-        if not dry_run:
-            put_back_missing(root.fd, now)
         wanted = settings.sessions.companies if only is None else only
         companies = choose(root.companies(settings.sessions.multitenancy), wanted, root.path)
         if not companies:

@@ -22,14 +22,18 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import (
     finish_restore,
     is_interrupted,
-    put_back_missing,
     root_to_change,
 )
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, has_private_signing_key, read_creds, written_since
+from baileys_tools.sessions.scan import (
+    exists_in_own_folder,
+    has_private_signing_key,
+    read_creds,
+    written_since,
+)
 from baileys_tools.sessions.undo import describe_runs, undo_run
 
 
@@ -138,7 +142,6 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     there is no such run.
     """
     with root_to_change(root_path, now) as root:
-        put_back_missing(root.fd, now)
         for company in _chosen(root, settings):
             _finish_interrupted(root, company, now)
         listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
@@ -191,7 +194,7 @@ def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
 
 
 def _resets_of(folder: int) -> Iterator[UndoRun]:
-    if not exists(f"{OWN_FOLDER}/{RESETS}", folder):
+    if not exists_in_own_folder(RESETS, folder):
         return
     from baileys_tools.sessions.resets import describe_resets
 

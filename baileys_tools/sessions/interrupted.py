@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from baileys_tools.errors import BaileysToolsError
+from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import (
     JOURNAL,
@@ -20,7 +21,7 @@ from baileys_tools.sessions.names import (
     STAGE_PREFIX,
 )
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import OWN_FOLDER, exists
+from baileys_tools.sessions.scan import exists, exists_in_own_folder
 
 
 def finish_restore(root: Root, company: Company, folder: int) -> str:
@@ -29,17 +30,14 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
     Empty when there was none. Raises Locked when a restore or a reset has put another folder in its place between
     its opening and its lock, OSError.
     """
-    if not root.still_leads_to(company, folder):
-        raise Locked("a command that has just put another folder in its place")
-    if exists(f"{OWN_FOLDER}/{RESET_JOURNAL}", folder) or exists(
-        _beside(root, company, RESET_PREFIX), root.fd
-    ):
+    require_same_folder(root, company, folder)
+    if exists_in_own_folder(RESET_JOURNAL, folder) or exists(_beside(root, company, RESET_PREFIX), root.fd):
         from baileys_tools.sessions.resets import finish_interrupted
 
         return finish_interrupted(root, company, folder)
-    if exists(f"{OWN_FOLDER}/{JOURNAL}", folder):
+    if exists_in_own_folder(JOURNAL, folder):
         return _finish(root, company, folder)
-    if exists(f"{OWN_FOLDER}/{STAGE}", folder):
+    if exists_in_own_folder(STAGE, folder):
         from baileys_tools.sessions.repair import discard_stage
 
         discard_stage(folder)
@@ -49,9 +47,16 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
     return ""
 
 
+def require_same_folder(root: Root, company: Company, folder: int) -> None:
+    """Raise Locked when a restore or a reset has put another folder in a company's place between its opening and its
+    lock: this one is being emptied."""
+    if not root.still_leads_to(company, folder):
+        raise Locked("a command that has just put another folder in its place")
+
+
 def is_interrupted(root: Root, company: Company, folder: int) -> bool:
     """Whether a restore or a reset has left something that `finish_restore` would see to."""
-    inside = any(exists(f"{OWN_FOLDER}/{name}", folder) for name in (JOURNAL, STAGE, RESET_JOURNAL))
+    inside = any(exists_in_own_folder(name, folder) for name in (JOURNAL, STAGE, RESET_JOURNAL))
     return inside or any(
         exists(_beside(root, company, prefix), root.fd) for prefix in (STAGE_PREFIX, RESET_PREFIX)
     )
@@ -97,10 +102,11 @@ def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
 def root_to_change(path: str, now: datetime) -> Root:
     """Open the sessions path for a command that may change what is in it. Raises BaileysToolsError.
 
-    One that is itself a session folder gets its name back first, see `put_back_missing`.
+    Each folder whose rollback or reset died between two renames gets its name back first, also the path itself where
+    it is a session folder.
     """
     try:
-        return Root(path)
+        root = Root(path)
     except BaileysToolsError:
         parent_path, name = os.path.split(os.path.realpath(path))
         with suppress(OSError):
@@ -109,22 +115,21 @@ def root_to_change(path: str, now: datetime) -> Root:
                 _put_back(name, parent, now)
             finally:
                 os.close(parent)
-        return Root(path)
-
-
-def put_back_missing(root: int, now: datetime) -> None:
-    """Give each folder its name back whose rollback or reset died between two renames. Raises OSError.
-
-    Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
-    is in the hands of a rollback that lives.
-    """
-    for entry in os.listdir(root):
-        name = entry.removeprefix(REPLACED_PREFIX)
-        if name and name != entry:
-            _put_back(name, root, now)
+        root = Root(path)
+    try:
+        for entry in os.listdir(root.fd):
+            name = entry.removeprefix(REPLACED_PREFIX)
+            if name and name != entry:
+                _put_back(name, root.fd, now)
+    except OSError as error:
+        os.close(root.fd)
+        raise BaileysToolsError(f"{path}: {say_why(error)}") from error
+    return root
 
 
 def _put_back(name: str, parent: int, now: datetime) -> None:
+    """Only where a file system cannot swap: the old folder is complete under its other name. One that is locked
+    is in the hands of a rollback that lives."""
     if exists(name, parent):
         return
     if not exists(STAGE_PREFIX + name, parent) and not exists(RESET_PREFIX + name, parent):

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, own_folder
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, in_own_folder
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
@@ -83,19 +83,8 @@ def make_run_folder(folder: int, run: str) -> int:
 @contextmanager
 def open_quarantine(folder: int) -> Iterator[int | None]:
     """Yield the handle of the quarantine of a session folder, None when there is none. Raises OSError."""
-    with own_folder(folder) as own:
-        if own is None:
-            yield None
-            return
-        try:
-            quarantine = os.open(QUARANTINE, FOLDER_FLAGS, dir_fd=own)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield quarantine
-        finally:
-            os.close(quarantine)
+    with in_own_folder(QUARANTINE, folder) as quarantine:
+        yield quarantine
 
 
 @contextmanager

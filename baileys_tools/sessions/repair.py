@@ -25,8 +25,7 @@ from baileys_tools.sessions.names import STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
-from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, own_folder, read_regular_file
+from baileys_tools.sessions.scan import OWN_FOLDER, in_own_folder, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
     foreign_journal,
@@ -134,7 +133,7 @@ def finish_repair(folder: int) -> Repaired:
                 done.set_aside.append(name)
             elif outcome is not Outcome.ALREADY_GONE:
                 done.kept[name] = remover.removals.errors.get(name, outcome.value)
-    with _open_stage(folder) as stage:
+    with in_own_folder(STAGE, folder) as stage:
         for name, replaced in names.items():
             _bring_back(name, replaced, stage, folder, run, done)
     sync_files(folder, done.brought_back)
@@ -149,7 +148,7 @@ def _has_other_creds(folder: int, names: Mapping[str, SeenFile | None]) -> bool:
     A bot that finds none makes a new identity, and a person who scans its code pairs that: the files of the old
     pairing are of no use to it.
     """
-    with _open_stage(folder) as stage:
+    with in_own_folder(STAGE, folder) as stage:
         is_to_come = CREDS in names and stage is not None and look(CREDS, stage) is not None
     return is_to_come and look(CREDS, folder) not in (None, names[CREDS])
 
@@ -253,20 +252,3 @@ def _made_own_folder(folder: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _open_stage(folder: int) -> Iterator[int | None]:
-    with own_folder(folder) as own:
-        if own is None:
-            yield None
-            return
-        try:
-            stage = os.open(STAGE, FOLDER_FLAGS, dir_fd=own)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield stage
-        finally:
-            os.close(stage)

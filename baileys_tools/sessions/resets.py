@@ -11,7 +11,7 @@ far one came that died: beside the folder nothing has changed yet, in the folder
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from stat import S_ISDIR, S_ISREG
@@ -25,7 +25,14 @@ from baileys_tools.sessions.place import Place, place_of
 from baileys_tools.sessions.quarantine import QUARANTINE, Purge, make_folder, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import LOCK_NAME, OWN_FOLDER, exists, is_own, own_folder
+from baileys_tools.sessions.scan import (
+    LOCK_NAME,
+    OWN_FOLDER,
+    exists,
+    exists_in_own_folder,
+    in_own_folder,
+    is_own,
+)
 from baileys_tools.sessions.staging import look, read_journal, remove_journal, remove_tree, write_journal
 
 _GOING = ".going-"
@@ -86,7 +93,7 @@ def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str
 
     Needs the company's lock on `folder`. Raises as `set_aside`, FileNotFoundError when there is no such run.
     """
-    with _place_of(root, company, folder) as place, _open_resets(folder) as resets:
+    with _place_of(root, company, folder) as place, in_own_folder(RESETS, folder) as resets:
         if resets is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), run)
         _clear(place)
@@ -164,7 +171,7 @@ def _take_in(place: Place, folder: int, run: str) -> None:
     going = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
     try:
         # What earlier resets set aside has its own time, and is undone by its own run.
-        with _open_resets(going) as earlier:
+        with in_own_folder(RESETS, going) as earlier:
             if earlier is not None:
                 for name in os.listdir(earlier):
                     _move_in(name, earlier, name, folder)
@@ -216,7 +223,7 @@ def _give_up(place: Place, folder: int) -> str:
         journal = read_journal(waiting, RESET_JOURNAL) or {}
         came_from = journal.get("from") or ""
         # An empty folder of our own holds nothing else; anything with files in it is somebody's session.
-        holds_removed = any(exists(f"{OWN_FOLDER}/{name}", waiting) for name in (RESETS, QUARANTINE))
+        holds_removed = any(exists_in_own_folder(name, waiting) for name in (RESETS, QUARANTINE))
         is_ours = not (came_from or holds_removed) and all(is_own(name) for name in os.listdir(waiting))
     finally:
         os.close(waiting)
@@ -247,7 +254,7 @@ def finish_interrupted(root: Root, company: Company, folder: int) -> str:
     Raises OSError.
     """
     with _place_of(root, company, folder) as place:
-        if exists(f"{OWN_FOLDER}/{RESET_JOURNAL}", folder):
+        if exists_in_own_folder(RESET_JOURNAL, folder):
             journal = read_journal(folder, RESET_JOURNAL) or {}
             if journal.get("in") == os.fstat(folder).st_ino:
                 _finish(place, folder)
@@ -261,26 +268,9 @@ def finish_interrupted(root: Root, company: Company, folder: int) -> str:
 # --- what waits ---------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _open_resets(folder: int) -> Iterator[int | None]:
-    with own_folder(folder) as own:
-        if own is None:
-            yield None
-            return
-        try:
-            fd = os.open(RESETS, FOLDER_FLAGS, dir_fd=own)
-        except FileNotFoundError:
-            yield None
-            return
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-
 def last_reset(folder: int) -> datetime | None:
     """Given the handle of a session folder, return when what waits there was last set aside. Raises OSError."""
-    with _open_resets(folder) as resets:
+    with in_own_folder(RESETS, folder) as resets:
         runs = os.listdir(resets) if resets is not None else []
     return max(filter(None, map(run_started, runs)), default=None)
 
@@ -288,7 +278,7 @@ def last_reset(folder: int) -> datetime | None:
 def describe_resets(folder: int) -> list[ResetRun]:
     """Given the handle of a session folder, return the folders that were set aside there, oldest first."""
     found = []
-    with _open_resets(folder) as resets:
+    with in_own_folder(RESETS, folder) as resets:
         if resets is None:
             return []
         for run in sorted(os.listdir(resets)):
@@ -314,15 +304,10 @@ def _files_of(run: str, resets: int) -> tuple[int, int]:
 
 def resets_due(folder: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> Purge:
     """Return what `purge_resets` would remove. Raises OSError."""
-    due = Purge()
-    with _open_resets(folder) as resets:
+    with in_own_folder(RESETS, folder) as resets:
         if resets is None:
-            return due
-        for name in _due(resets, now, kept_for, is_alive=is_alive):
-            files, size = _files_of(name, resets)
-            due.files += files
-            due.size += size
-    return due
+            return Purge()
+        return _counted(_due(resets, now, kept_for, is_alive=is_alive), resets)
 
 
 def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> Purge:
@@ -330,17 +315,15 @@ def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: b
 
     `is_alive` is whether a paired session stands in the folder. Needs the company's lock.
     """
-    done = Purge()
-    with _open_resets(folder) as resets:
+    with in_own_folder(RESETS, folder) as resets:
         if resets is None:
-            return done
-        for name in _due(resets, now, kept_for, is_alive=is_alive):
-            files, size = _files_of(name, resets)
+            return Purge()
+        due = _due(resets, now, kept_for, is_alive=is_alive)
+        done = _counted(due, resets)
+        for name in due:
             going = name if name.startswith(_GOING) else _GOING + name
             os.rename(name, going, src_dir_fd=resets, dst_dir_fd=resets)
             remove_tree(going, resets)
-            done.files += files
-            done.size += size
     with suppress(OSError):
         own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
         try:
@@ -349,6 +332,11 @@ def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: b
             os.close(own)
         os.rmdir(OWN_FOLDER, dir_fd=folder)
     return done
+
+
+def _counted(runs: Sequence[str], resets: int) -> Purge:
+    files = [_files_of(run, resets) for run in runs]
+    return Purge(sum(number for number, _ in files), sum(size for _, size in files))
 
 
 def _due(resets: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> list[str]:

@@ -29,7 +29,7 @@ from baileys_tools.sessions.quarantine import QUARANTINE
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, is_own
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, exists_in_own_folder, is_own
 from baileys_tools.sessions.staging import (
     look,
     owners_for,
@@ -195,8 +195,9 @@ def finish_rollback(place: Place, folder: int) -> RolledBack:
 
 def _take_over_what_waits(old: int, new: int) -> None:
     """Keep what cleanups and resets have removed within reach of undo."""
-    for path in (f"{OWN_FOLDER}/{QUARANTINE}", f"{OWN_FOLDER}/{RESETS}"):
-        if exists(path, old) and not exists(path, new):
+    for name in (QUARANTINE, RESETS):
+        if exists_in_own_folder(name, old) and not exists_in_own_folder(name, new):
+            path = f"{OWN_FOLDER}/{name}"
             os.rename(path, path, src_dir_fd=old, dst_dir_fd=new)
 
 

@@ -50,24 +50,47 @@ def own_folder(folder: int) -> Iterator[int | None]:
     By this handle alone: in a path of two parts a link in its place would be followed. Raises OSError, also for a
     link.
     """
+    with _opened(OWN_FOLDER, folder) as own:
+        yield own
+
+
+@contextmanager
+def in_own_folder(name: str, folder: int) -> Iterator[int | None]:
+    """Yield the handle of a folder in our own one, None when there is none. Raises as `own_folder`."""
+    with own_folder(folder) as own:
+        if own is None:
+            yield None
+            return
+        with _opened(name, own) as inner:
+            yield inner
+
+
+@contextmanager
+def _opened(name: str, folder: int) -> Iterator[int | None]:
     try:
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
+        fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
     except FileNotFoundError:
         yield None
         return
     try:
-        yield own
+        yield fd
     finally:
-        os.close(own)
+        os.close(fd)
 
 
-def exists(path: str, folder: int) -> bool:
-    """Whether an entry stands below a folder handle, itself and not what it or our own folder links to."""
+def exists_in_own_folder(name: str, folder: int) -> bool:
+    """Whether an entry stands in our own folder of a session folder: not where a link in its place leads."""
     try:
-        if path.startswith(f"{OWN_FOLDER}/"):
-            with own_folder(folder) as own:
-                return own is not None and exists(path.removeprefix(f"{OWN_FOLDER}/"), own)
-        os.stat(path, dir_fd=folder, follow_symlinks=False)
+        with own_folder(folder) as own:
+            return own is not None and exists(name, own)
+    except OSError:
+        return False
+
+
+def exists(name: str, folder: int) -> bool:
+    """Whether an entry stands in a folder, itself and not what it links to."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
     return True
