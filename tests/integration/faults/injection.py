@@ -96,11 +96,11 @@ def after_lock(calls: Sequence[Call]) -> list[Call]:
 
 
 def on_data(calls: Sequence[Call]) -> list[Call]:
-    """The calls without those by which Python finds its modules: a disk that withholds those is another matter.
+    """The calls without those by which Python finds its modules and their libraries: a disk that withholds those is another matter.
 
     Needs strace's `-y`, which says what a handle leads to.
     """
-    code = (str(Path(baileys_tools.__file__).parent), sys.prefix, sys.base_prefix)
+    code = (str(Path(baileys_tools.__file__).parent), sys.prefix, sys.base_prefix, ".so.", ".so>")
     return [call for call in calls if not any(place in call.text for place in code)]
 
 
