@@ -16,6 +16,9 @@ _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
 _USTAR = b"ustar\x0000"
 _LARGEST_ID = 0o7777777
 _LARGEST_MTIME = 0o77777777777
+_LONGEST_SECONDS = 12
+_LATEST_NS = 10**_LONGEST_SECONDS * 1_000_000_000 - 1
+"""The year 33658: what a program that takes milliseconds for seconds dates 2026 lies beyond."""
 _REST = bytes(100) + _USTAR + bytes(BLOCK - 265)
 """What stands behind the kind: names of a link, an owner and a group, which nothing here has."""
 _REST_SUM = sum(_REST)
@@ -35,7 +38,7 @@ def member(
     The pax header gives the mtime to the nanosecond and whatever does not fit the old fields.
     """
     records = b""
-    mtime_ns = max(0, mtime_ns)
+    mtime_ns = min(max(0, mtime_ns), _LATEST_NS)
     if len(name) > 100:
         records += _record(b"path", name)
         name = name[:100]
@@ -138,7 +141,7 @@ class Header:
             seconds, dot, fraction = value.partition(b".")
             if not dot or len(fraction) != 9 or not fraction.isdigit():
                 raise TarError("a pax mtime of another form")
-            if not seconds.isdigit() or len(seconds) > 12:
+            if not seconds.isdigit() or len(seconds) > _LONGEST_SECONDS:
                 raise TarError("a pax mtime of another form")
             self.mtime_ns = int(seconds) * 1_000_000_000 + int(fraction)
         else:
