@@ -102,7 +102,7 @@ def verify(
 
     \b
     Examples:
-      baileys-tools verify --quiet                  # from cron, once a week
+      baileys-tools verify --quiet                  # from cron, once a day
       baileys-tools verify --all --deep --identity key.txt
     """
     from baileys_tools.commands.verify import verify_command
