@@ -136,9 +136,9 @@ class _Folder:
     def was_removed(self, name: str) -> bool:
         """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
 
-        Of a kind that no cleanup removes, what is there are the damaged bytes that an earlier repair replaced.
+        What an earlier repair has put there are damaged bytes, and so is all of a kind that no cleanup removes.
         """
-        removed = name in self.live.quarantined and name not in self.live.files
+        removed = name in self.live.quarantined - self.live.replaced and name not in self.live.files
         return removed and kind_of(name) in REMOVABLE
 
 

@@ -127,9 +127,9 @@ class LiveFile:
 class LiveFolder:
     """What is in the folder now, this tool's own files left out.
 
-    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine. `bot_signs`
-    say in words what besides the files shows that the bot runs: its API, its process; `bot_is_off` that one of them
-    says that it does not.
+    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine, `replaced` those
+    of them that no cleanup but an earlier repair has put there. `bot_signs` say in words what besides the files shows
+    that the bot runs: its API, its process; `bot_is_off` that one of them says that it does not.
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
@@ -137,6 +137,7 @@ class LiveFolder:
     account: Account | CredsUnfit = CredsUnfit.MISSING
     oddities: tuple[Oddity, ...] = ()
     quarantined: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
     owned_by_content: Mapping[str, bool] = field(default_factory=dict)
     bot_signs: tuple[str, ...] = ()
     bot_is_off: bool = False

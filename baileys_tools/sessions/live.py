@@ -7,7 +7,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from stat import S_IMODE, S_ISREG
 
@@ -25,7 +25,7 @@ from baileys_tools.domain.snapshot import (
     StoredFile,
     read_account,
 )
-from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
+from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
 from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
 from baileys_tools.sessions.staging import seen_file
@@ -70,12 +70,14 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             files[name] = LiveFile(seen_file(seen), stored.entry.sha256 if stored is not None else "", whole)
     creds = contents.get(CREDS)
     sender_keys = {name: file.content for name, file in contents.items() if kind_of(name) is Kind.SENDER_KEY}
+    by_cleanups, by_repairs = _quarantined(folder)
     live = LiveFolder(
         files=files,
         creds=_creds(files, creds),
         account=_account(creds),
         oddities=tuple(oddities),
-        quarantined=frozenset(_quarantined(folder)),
+        quarantined=frozenset(by_cleanups | by_repairs),
+        replaced=frozenset(by_repairs - by_cleanups),
         owned_by_content=owned_by_content(sender_keys),
     )
     return live, list(contents.values()) if with_contents else []
@@ -130,13 +132,16 @@ def _account(creds: StoredFile | None) -> Account | CredsUnfit:
     return found if isinstance(found, CredsUnfit) else found[0]
 
 
-def _quarantined(folder: int) -> Iterable[str]:
+def _quarantined(folder: int) -> tuple[set[str], set[str]]:
+    """Return the names that cleanups have put into the quarantine, and those that repairs have put there."""
+    by_cleanups: set[str] = set()
+    by_repairs: set[str] = set()
     with open_quarantine(folder) as quarantine:
-        if quarantine is None:
-            return
-        for run, _ in list_runs(quarantine):
-            with open_run(quarantine, run) as fd:
-                yield from os.listdir(fd)
+        if quarantine is not None:
+            for run, _ in list_runs(quarantine):
+                with open_run(quarantine, run) as fd:
+                    (by_repairs if is_of_a_repair(run) else by_cleanups).update(os.listdir(fd))
+    return by_cleanups, by_repairs
 
 
 def owned_by_content(contents: Mapping[str, bytes]) -> dict[str, bool]:

@@ -38,6 +38,11 @@ def new_run_id(now: datetime, *, of_a_repair: bool = False) -> str:
     return run + _OF_A_REPAIR if of_a_repair else run
 
 
+def is_of_a_repair(run: str) -> bool:
+    """Given the name of a run, say whether a repair has made it."""
+    return run.endswith(_OF_A_REPAIR)
+
+
 def run_started(run: str) -> datetime | None:
     """Given the name of a run, return when it started, or None if it is no run's name."""
     match = _run_id(run)
@@ -137,7 +142,7 @@ def mend(folder: int) -> list[str]:
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd:
                 # A repair sets aside what is broken, and that may have been written a moment before.
-                since = None if run.endswith(_OF_A_REPAIR) else started
+                since = None if is_of_a_repair(run) else started
                 mended += [
                     name for name in _unfinished(fd, since, folder) if put_back(name, fd, name, folder)
                 ]

@@ -145,11 +145,23 @@ def test_the_damaged_bytes_that_were_replaced_wait_in_quarantine(folder: Path) -
 
 def test_what_was_mended_once_comes_back_when_it_is_lost_again(folder: Path) -> None:
     before = snapshot_tree(folder)
-    tear(folder / MAPPING)
+    names = [MAPPING, "pre-key-29.json", PEER_KEY]
+    for name in names:
+        tear(folder / name)
     restored(folder)
-    (folder / MAPPING).unlink()
-    assert restored(folder)["result"]["brought_back"] == [MAPPING]
+    for name in names:
+        (folder / name).unlink()
+    assert restored(folder)["result"]["brought_back"] == names
     assert snapshot_tree(folder) == before
+
+
+def test_a_session_that_a_repair_set_aside_can_still_be_brought_back_as_it_says(folder: Path) -> None:
+    for name in SESSIONS:
+        write_key(folder, name, timedelta(minutes=10), '{"half')
+    assert restored(folder)["result"]["set_aside"] == SESSIONS
+    dry_run = restore(folder, "--dry-run")
+    assert "--keep-sessions brings sessions back" in " ".join(dry_run.stdout.split())
+    assert restored(folder, "--keep-sessions")["result"]["brought_back"] == SESSIONS
 
 
 def test_a_dry_run_shows_the_plan_and_touches_nothing(folder: Path) -> None:

@@ -385,14 +385,16 @@ states = st.sampled_from(
     [None, file(), file(SINCE), file(THEN, "[]"), TORN, TORN_LATELY, file(NOW, "", whole=False)]
 )
 folders = st.builds(
-    lambda files, creds, quarantined: replace(
+    lambda files, creds, quarantined, replaced: replace(
         creds(folder({name: found for name, found in files.items() if found})),
-        quarantined=frozenset(quarantined),
+        quarantined=frozenset(quarantined | replaced),
+        replaced=frozenset(replaced - quarantined),
     ),
     st.fixed_dictionaries(dict.fromkeys(NAMES, states)),
     st.sampled_from(
         [lambda live: live, without_creds, lambda live: replace(live, account=CredsUnfit.UNPAIRED)]
     ),
+    st.sets(st.sampled_from(NAMES), max_size=2),
     st.sets(st.sampled_from(NAMES), max_size=2),
 )
 snapshots = st.builds(lambda names: snapshot(*names), st.sets(st.sampled_from(NAMES)))
@@ -471,5 +473,8 @@ def test_a_second_repair_has_nothing_to_do(live: LiveFolder, snap: SnapshotFiles
         entry = snap.entries[name]
         files[name] = LiveFile(SeenFile(entry.size, entry.mtime_ns, 1), entry.sha256, whole=True)
     aside = frozenset(name for unit in made.set_aside for name in unit)
-    again = LiveFolder(files, snap.creds, snap.account, (), live.quarantined | aside)
+    replaced = aside - (live.quarantined - live.replaced)
+    again = LiveFolder(
+        files, snap.creds, snap.account, (), live.quarantined | aside, live.replaced | replaced
+    )
     assert plan(again, snap).changes_nothing
