@@ -530,5 +530,8 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     _require_agreement(job, report)
     names = plan.named(Action.BRING_BACK)
     files = [fit(job.snapshot.files[name], plan.next_pre_key_id) for name in names]
-    write_plain_folder(path, files, like=root.fd)
+    # On another host the snapshot's user is nobody, or somebody else.
+    here = job.snapshot.manifest.host == socket.gethostname()
+    knows_owner = here and job.snapshot.files[CREDS].entry.uid != 0
+    write_plain_folder(path, files, like=None if knows_owner else root.fd)
     return replace(report, status=RestoreStatus.RESTORED, brought_back=names)

@@ -54,7 +54,7 @@ def _plan(plan: RestorePlan) -> dict[str, Any]:
         "refusals": [
             {
                 "objection": refusal.objection.value,
-                "text": refusal.text,
+                "text": name_text(refusal.text),
                 "can_be_forced": refusal.can_be_forced,
             }
             for refusal in plan.refusals

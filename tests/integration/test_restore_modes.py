@@ -18,7 +18,7 @@ from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import traced
 from tests.integration.faults.places import NOBODY, give_away
 from tests.integration.faults.restores import damaged, restore
-from tests.support import COMMAND, creds, require_root, scrubbed_environment
+from tests.support import COMMAND, creds, require_root, require_tool, scrubbed_environment
 
 MODES = pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
 
@@ -95,19 +95,35 @@ def test_a_folder_made_elsewhere_keeps_modes_and_owners(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("whose_root", [0, 4321], ids=["roots", "somebodys"])
+@pytest.mark.parametrize(
+    ("whose_root", "whose_bot", "elsewhere", "whose_folder"),
+    [
+        pytest.param(0, NOBODY, False, NOBODY, id="roots"),
+        pytest.param(4321, NOBODY, False, NOBODY, id="somebodys"),
+        pytest.param(4321, 0, False, 4321, id="somebodys, with a snapshot of what was root's"),
+        pytest.param(0, NOBODY, True, NOBODY, id="roots on another host"),
+        pytest.param(4321, NOBODY, True, 4321, id="somebodys on another host"),
+    ],
+)
 def test_a_folder_that_is_gone_comes_back_as_somebodys_who_can_run_the_bot(
-    tmp_path: Path, whose_root: int
+    tmp_path: Path, whose_root: int, whose_bot: int, elsewhere: bool, whose_folder: int
 ) -> None:
     require_root()
     scene = damaged(tmp_path / "scene")
-    give_away(scene.folder)
+    for path in (scene.folder, *scene.folder.iterdir()):
+        os.lchown(path, whose_bot, whose_bot)
     backup = [str(COMMAND), "backup", "--force", "--quiet"]
     (scene.folder / "creds.json").write_text(json.dumps(creds()))
     assert subprocess.run(backup, env=scrubbed_environment(scene.env), check=False).returncode == 0
     shutil.rmtree(scene.folder)
     os.chown(scene.sessions, whose_root, whose_root)
-    run = run_forked(restore(), scene.env)
+    command = [str(word) for word in restore()]
+    if elsewhere:
+        rename = 'echo another-host > /proc/sys/kernel/hostname && exec "$@"'
+        command = [require_tool("unshare"), "--uts", "sh", "-c", rename, "sh", *command]
+    run = subprocess.run(
+        command, env=scrubbed_environment(scene.env), capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
     found = [scene.folder, *scene.folder.rglob("*")]
-    assert {(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in found} == {(whose_root or NOBODY,) * 2}
+    assert {(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in found} == {(whose_folder,) * 2}
