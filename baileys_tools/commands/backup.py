@@ -43,6 +43,7 @@ from baileys_tools.snapshots.repository import (
     CompanyWriter,
     Repository,
     RepositoryLocked,
+    parse_name,
     valid_tag,
 )
 
@@ -270,8 +271,11 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
     def take(folder: int, company: Company) -> str:
         try:
             stamp = stamp_folder(folder)
-            if _is_known(repository, company.id, repository.index(company.id), stamp):
+            index = repository.index(company.id)
+            if _is_known(repository, company.id, index, stamp):
                 return ""
+            if other := _other_folder(index, company, folder, job):
+                return other
             read = read_session(folder)
             with repository.writing(company.id) as writer:
                 trouble = store(repository, writer, company, read, stamp, job).trouble
@@ -293,10 +297,12 @@ def plan_company(
     """Given an open session folder, return what a backup would do. Writes nothing."""
     stamp = stamp_folder(folder)
     index = repository.index(company.id) if repository is not None else Index()
-    if not job.force and _is_known(repository, company.id, index, stamp):
+    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    if other := _other_folder(index, company, folder, job):
+        return _refused(company, other)
     read = _read(root, folder, company, job.now)
-    same = not job.force and index.last and index.files_sha256 == sums_digest(read.files)
+    same = not _wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
     return _report(company, status, read)
 
@@ -309,8 +315,10 @@ def back_up_company(
         raise AssertionError("a backup needs a repository")
     index = repository.index(company.id)
     stamp = stamp_folder(folder)
-    if not job.force and _is_known(repository, company.id, index, stamp):
+    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    if other := _other_folder(index, company, folder, job):
+        return _refused(company, other)
     # The stamp is from before: whatever is written while the folder is read makes another one.
     read = _read(root, folder, company, job.now)
     with repository.writing(company.id) as writer:
@@ -336,8 +344,9 @@ def store(
     digest = sums_digest(read.files)
     # What could not be read is tried again, though nothing else moves.
     proves = stamp.is_settled and not any(odd.failed for odd in read.left_out)
-    known = Index(stamp.digest if proves else "", digest, index.last, index.sequence)
-    if not job.force and index.files_sha256 == digest and writer.has(index.last):
+    source = os.path.abspath(company.path)
+    known = Index(stamp.digest if proves else "", digest, index.last, index.sequence, source=source)
+    if not _wants_another(job, index) and index.files_sha256 == digest and writer.has(index.last):
         write_index(writer.folder, known)
         return _report(company, BackupStatus.UNCHANGED, read)
     info = writer.publish(manifest_of(company.id, read, job), read.files, job.recipients, index.sequence + 1)
@@ -375,6 +384,38 @@ def _is_known(repository: Repository | None, company: str, index: Index, stamp: 
     if repository is None or not index.stamp or index.stamp != stamp.digest or index.failure:
         return False
     return repository.has(company, index.last)
+
+
+def _wants_another(job: BackupJob, index: Index) -> bool:
+    """Whether a snapshot is wanted even of an unchanged folder: one with a tag that the last has not, for one."""
+    last = parse_name("", index.last, 0) if job.tag else None
+    return job.force or bool(job.tag and (last is None or last.tag != job.tag))
+
+
+def _other_folder(index: Index, company: Company, folder: int, job: BackupJob) -> str:
+    """Return what to say of another session folder with the same id in this repository, "" where there is none.
+
+    Two bots whose folders have the same name would evict each other's snapshots, and `latest` would be anybody's.
+    One that was moved has left no session behind.
+    """
+    before = index.source
+    if job.force or not before or before == os.path.abspath(company.path):
+        return ""
+    try:
+        seen = os.stat(before)
+        os.stat(os.path.join(before, CREDS))
+    except (OSError, ValueError):
+        return ""
+    if os.path.samestat(seen, os.fstat(folder)):
+        return ""
+    return (
+        f"the snapshots under this name are of another session folder, {before}: give each its own "
+        "backup.path, or, if the bot has moved here, back it up with --force once"
+    )
+
+
+def _refused(company: Company, trouble: str) -> CompanyBackup:
+    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=trouble)
 
 
 def _record_failure(repository: Repository | None, company: str, unfit: UnfitFolder, now: datetime) -> str:

@@ -14,7 +14,8 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
+from baileys_tools.snapshots.encryption import WrongKey
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
 
 OLD_BACKUP_PREFIX = "backup_"
@@ -86,7 +87,7 @@ def _import_company(
             return _report(company, BackupStatus.PLANNED, read)
         with Repository(repository_path, create=True) as repository, repository.writing(company.id) as writer:
             taken_at = _last_written(read, job.now)
-            if any(info.imported and info.taken_at == taken_at for info in writer.snapshots()):
+            if any(_holds(repository, info, read, taken_at) for info in writer.snapshots()):
                 return _report(company, BackupStatus.UNCHANGED, read)
             manifest = replace(manifest_of(company.id, read, job), taken_at=taken_at)
             index = writer.index()
@@ -100,6 +101,19 @@ def _import_company(
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
     except OSError as error:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
+
+
+def _holds(repository: Repository, info: SnapshotInfo, read: ReadFolder, taken_at: datetime) -> bool:
+    """Whether a snapshot is of this very copy. Of one that cannot be read without a key the time has to tell."""
+    if not info.imported or info.damaged or info.taken_at != taken_at:
+        return False
+    try:
+        with repository.reading(info) as reader:
+            return reader.manifest.files_sha256 == sums_digest(read.files)
+    except WrongKey:
+        return True
+    except DamagedSnapshot:
+        return False
 
 
 def _last_written(read: ReadFolder, now: datetime) -> datetime:

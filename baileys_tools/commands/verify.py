@@ -15,9 +15,13 @@ from baileys_tools.domain.prune_report import Health, Verified, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.archive import DamagedSnapshot, NotForHere
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+
+_MARKED = (
+    "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"
+)
 
 
 def verify_command(
@@ -98,12 +102,17 @@ def _verify_one(
     try:
         if not deep:
             repository.verify_hash(info)
+            if info.damaged:
+                return Verified(info, Health.DAMAGED, _MARKED)
             return Verified(info, Health.WHOLE)
         snapshot = repository.read_whole(info, identities)
+        if info.damaged:
+            info = _marked(repository, info, whole=True)
         return Verified(info, Health.WHOLE, manifest=snapshot.manifest)
+    except NotForHere as foreign:
+        return Verified(info, Health.UNREADABLE, foreign.why)
     except DamagedSnapshot as damage:
-        why = damage.message.removeprefix(f"{info.file} is damaged: ")
-        return Verified(_marked(repository, info), Health.DAMAGED, why)
+        return Verified(_marked(repository, info), Health.DAMAGED, damage.why)
     except WrongKey as error:
         return Verified(info, Health.NO_KEY, error.message)
     except FileNotFoundError:
@@ -112,11 +121,11 @@ def _verify_one(
         return Verified(info, Health.UNREADABLE, say_why(error))
 
 
-def _marked(repository: Repository, info: SnapshotInfo) -> SnapshotInfo:
-    if info.damaged:
+def _marked(repository: Repository, info: SnapshotInfo, *, whole: bool = False) -> SnapshotInfo:
+    if info.damaged and not whole:
         return info
     try:
         with repository.writing(info.company) as writer:
-            return writer.mark_damaged(info)
+            return writer.mark_whole(info) if whole else writer.mark_damaged(info)
     except (OSError, RepositoryLocked):
         return info  # on a read-only mount the finding itself has to do

@@ -81,7 +81,7 @@ class Health(StrEnum):
     NO_KEY = "no-key"
     """Encrypted, and not for the key at hand: its hash holds, its content was not looked at."""
     UNREADABLE = "unreadable"
-    """The system refused to read it, so nothing is known."""
+    """The system refused to read it, or it is not for this place or version, so nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,19 +51,29 @@ _MOST_AROUND_A_FILE = 4 * BLOCK
 
 
 class DamagedSnapshot(BaileysToolsError):
-    """The file is not the snapshot that it was, or never was one."""
+    """The file is not the snapshot that it was, or never was one. `why` says how that is known."""
+
+    _is = "is damaged"
+    _way_out = "Nothing was changed. Take another snapshot (baileys-tools snapshots), or a copy of this one."
 
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(
-            f"{what} is damaged: {why}",
-            "Nothing was changed. Take another snapshot (baileys-tools snapshots), or a copy of this one.",
-            exit_code=ExitCode.DAMAGED,
-        )
-        self._what, self._why = what, why
+        super().__init__(f"{what} {self._is}: {why}", self._way_out, exit_code=ExitCode.DAMAGED)
+        self._what, self.why = what, why
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As a worker of a fleet sends it; what the base class keeps are not the arguments of this one."""
-        return type(self), (self._what, self._why)
+        return type(self), (self._what, self.why)
+
+
+class NotForHere(DamagedSnapshot):
+    """The file may well be as it was written, but under another name or by a later version."""
+
+    _is = "cannot be used here"
+    _way_out = "Nothing was changed. Give it back its folder and its name, or take the version that wrote it."
+
+
+class _LaterFormat(TarError):
+    pass
 
 
 class Source(Protocol):
@@ -283,7 +293,8 @@ class ArchiveReader:
 
     def _damaged(self, error: Exception) -> DamagedSnapshot:
         why = str(error) if isinstance(error, TarError) else f"not readable ({type(error).__name__})"
-        return DamagedSnapshot(self._what, why)
+        kind = NotForHere if isinstance(error, _LaterFormat) else DamagedSnapshot
+        return kind(self._what, why)
 
 
 # --- the manifest -------------------------------------------------------------------------------------------
@@ -318,8 +329,11 @@ def _manifest_json(manifest: Manifest) -> bytes:
 
 def _parse_manifest(content: bytes) -> Manifest:
     document = json.loads(content)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise TarError(f"it is not of format {FORMAT}, the one that this version reads")
+    said = document.get("format") if isinstance(document, dict) else None
+    if said != FORMAT:
+        later = isinstance(said, int) and said > FORMAT
+        why = f"it is not of format {FORMAT}, the one that this version reads"
+        raise _LaterFormat(why) if later else TarError(why)
     try:
         manifest = _manifest(document)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:

@@ -1,7 +1,8 @@
 """What a company's folder in the repository remembers of the last run, so that "unchanged" costs one small read.
 
 Only a memory: without it the next backup reads the folder once more and compares what it read. It holds
-nothing that the names of the snapshots do not tell already, so an encrypted repository stays one.
+nothing that the names of the snapshots do not tell already, but for the path of the session folder, so an
+encrypted repository stays one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Index:
 
     `stamp` is the folder's stamp, empty when it proves nothing; `files_sha256` the digest of the last
     snapshot's checksums and `last` its file. `sequence` is the highest ever used. `failure` says why the last
-    attempt failed, with `failed_at` (ISO 8601); both are empty after a good one.
+    attempt failed, with `failed_at` (ISO 8601); both are empty after a good one. `source` is the path of the
+    session folder.
     """
 
     stamp: str = ""
@@ -34,6 +36,7 @@ class Index:
     sequence: int = 0
     failure: str = ""
     failed_at: str = ""
+    source: str = ""
 
 
 def read_index(folder: int) -> Index:
@@ -51,7 +54,7 @@ def read_index(folder: int) -> Index:
         return Index()
     finally:
         os.close(fd)
-    texts = (index.stamp, index.files_sha256, index.last, index.failure, index.failed_at)
+    texts = (index.stamp, index.files_sha256, index.last, index.failure, index.failed_at, index.source)
     whole = all(isinstance(text, str) for text in texts) and isinstance(index.sequence, int)
     return index if whole and 0 <= index.sequence < 1 << 40 else Index()
 

@@ -25,7 +25,7 @@ from typing import BinaryIO
 from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of, user_name
-from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, write_archive
+from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
 
@@ -377,6 +377,17 @@ class CompanyWriter:
         os.fsync(self.folder)
         return replace(info, file=name, damaged=True)
 
+    def mark_whole(self, info: SnapshotInfo) -> SnapshotInfo:
+        """Give one that was marked as damaged, and was read whole after all, its name back. Raises OSError.
+
+        It was the disk or the memory then, and not the file.
+        """
+        name = info.file.removesuffix(DAMAGED_SUFFIX)
+        if not self.has(name):
+            os.rename(info.file, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+            os.fsync(self.folder)
+        return replace(info, file=name, damaged=False)
+
     def remove(self, infos: Sequence[SnapshotInfo]) -> None:
         """Remove snapshots, the oldest first. One that is gone already is fine. Raises OSError."""
         for info in sorted(infos, key=lambda one: one.order):
@@ -422,9 +433,9 @@ def check_hash(file: BinaryIO, info: SnapshotInfo) -> None:
 def _checked_reader(reader: ArchiveReader, info: SnapshotInfo) -> ArchiveReader:
     manifest = reader.manifest
     if manifest.company != info.company:
-        raise DamagedSnapshot(info.file, "it was taken of another company than its folder says")
+        raise NotForHere(info.file, "it was taken of another company than its folder says")
     if manifest.sequence != info.sequence or manifest.tag != info.tag:
-        raise DamagedSnapshot(info.file, "its name is not the one that it was written under")
+        raise NotForHere(info.file, "its name is not the one that it was written under")
     return reader
 
 

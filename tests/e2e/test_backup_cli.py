@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,50 @@ def test_force_takes_unchanged_folders_and_tags_show(env):
     assert statuses(result_of("backup", "--force", "--tag", "before-update", env=env))["1001"] == "taken"
     listed = result_of("snapshots", "--company", "1001", env=env)["companies"][0]["snapshots"]
     assert [(one["sequence"], one["tag"]) for one in listed] == [(1, ""), (2, "before-update")]
+
+
+def test_a_tag_is_put_on_an_unchanged_folder_once(env, sessions):
+    result_of("backup", env=env)
+    for expected in ("taken", "unchanged"):
+        for dry_run in (["--dry-run"], []):
+            said = statuses(result_of("backup", "--tag", "before-update", *dry_run, env=env))["1001"]
+            assert said == ("planned" if dry_run and expected == "taken" else expected)
+    listed = result_of("snapshots", "--company", "1001", env=env)["companies"][0]["snapshots"]
+    assert [(one["sequence"], one["tag"]) for one in listed] == [(1, ""), (2, "before-update")]
+    assert statuses(result_of("backup", env=env))["1001"] == "unchanged"
+
+
+def test_two_bots_whose_folders_have_one_name_do_not_share_their_snapshots(env, tmp_path):
+    bots = [tmp_path / bot / "auth_info_baileys" for bot in ("bot1", "bot2")]
+    for number, folder in enumerate(bots):
+        me = {"id": f"44770090012{number}:1@s.whatsapp.net"}
+        write_key(company_folder(folder.parent, "1"), "creds.json", OLD, json.dumps(creds(me=me)))
+        (folder.parent / "company_1").rename(folder)
+    one, two = ("--sessions", str(bots[0])), ("--sessions", str(bots[1]))
+    assert statuses(result_of("backup", *one, env=env)) == {"auth_info_baileys": "taken"}
+    for dry_run in (["--dry-run"], []):
+        refused = result_of("backup", *two, *dry_run, env=env)
+        assert refused["exit_code"] == 1
+        assert f"another session folder, {bots[0]}" in refused["companies"][0]["trouble"]
+    assert len(archives(env, "auth_info_baileys")) == 1
+    # By another way to the same folder it is the same bot.
+    (tmp_path / "current").symlink_to(bots[0].parent)
+    way = ("--sessions", str(tmp_path / "current" / "auth_info_baileys"))
+    assert statuses(result_of("backup", *way, "--force", env=env)) == {"auth_info_baileys": "taken"}
+    assert statuses(result_of("backup", *one, env=env)) == {"auth_info_baileys": "unchanged"}
+    # A bot that has moved has left no session behind.
+    (bots[0] / "creds.json").rename(bots[0] / "creds.json.bak")
+    assert statuses(result_of("backup", *two, env=env)) == {"auth_info_baileys": "taken"}
+
+
+def test_a_cleanup_tells_of_another_bot_with_the_name_of_this(env, sessions, tmp_path):
+    result_of("backup", env=env)
+    other = tmp_path / "other"
+    company_folder(other, "1001", {"session-2.0.json": timedelta(days=30)})
+    done = run_cli("cleanup", "--sessions", other, env=env)
+    assert done.returncode == 4
+    assert "another session folder" in done.stdout.replace("\n", " ")
+    assert len(archives(env)) == 1
 
 
 @pytest.mark.parametrize("tag", ["import", "pre-restore", "Up", "a b", "-x", "x" * 33, "a/b"])
@@ -190,6 +236,24 @@ def test_a_cleanup_goes_on_without_a_snapshot_and_says_so(env, sessions, tmp_pat
     assert done.returncode == 4
     assert "no snapshot before the cleanup" in done.stderr
     assert not (sessions / "company_1001/session-2.0.json").exists()
+
+
+@pytest.fixture
+def far_sessions(sessions: Path) -> Iterator[Path]:
+    """The sessions on a file system that dates a file as far ahead as anybody asks."""
+    if not os.access("/dev/shm", os.W_OK):
+        missing("/dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="baileys-tools-test-") as folder:
+        yield Path(shutil.copytree(sessions, Path(folder) / "sessions"))
+
+
+def test_a_file_dated_in_milliseconds_spoils_no_snapshot(env, far_sessions):
+    """As `fs.utimesSync(path, Date.now(), Date.now())` does, which takes seconds."""
+    os.utime(far_sessions / "company_1001/session-1.0.json", (1_800_000_000_000, 1_800_000_000_000))
+    there = ("--sessions", str(far_sessions))
+    assert statuses(result_of("backup", *there, env=env)) == {"1001": "taken", "1002": "taken"}
+    assert statuses(result_of("backup", *there, env=env)) == {"1001": "unchanged", "1002": "unchanged"}
+    assert run_cli("verify", "--all", "--deep", env=env).returncode == 0
 
 
 @pytest.mark.parametrize("seconds", [9_500_000_000, -5])
@@ -388,6 +452,51 @@ def test_prune_never_goes_by_a_newest_snapshot_that_is_damaged(env):
     assert [path.name[:8] for path in archives(env)] == ["00000004", "00000005"]
     # Numbers are not used again, whatever was removed.
     assert result_of("backup", "--force", env=env)["companies"][0]["snapshot"]["sequence"] == 6
+
+
+def test_a_snapshot_that_is_not_for_here_is_told_and_not_called_damaged(env):
+    """A company that got a new number, and snapshots that were carried along by hand."""
+    result_of("backup", env=env)
+    (archive,) = archives(env, "1001")
+    (own,) = archives(env, "1002")
+    shutil.copy2(archive, own.with_name(archive.name.replace("00000001", "00000007")))
+    own.rename(own.with_name(own.name.replace("00000001", "00000008")))
+    before = [path.name for path in archives(env, "1002")]
+    found = result_of("verify", "--all", "--deep", "--company", "1002", env=env)
+    assert [one["health"] for one in found["results"]] == ["unreadable"] * 2
+    assert {one["why"] for one in found["results"]} == {
+        "it was taken of another company than its folder says",
+        "its name is not the one that it was written under",
+    }
+    assert [path.name for path in archives(env, "1002")] == before
+    refused = run_cli("restore", "--company", "1002", "7", "--dry-run", env=env)
+    assert refused.returncode == 11
+    assert "cannot be used here" in refused.stderr
+
+
+def test_a_mark_comes_off_a_snapshot_that_is_whole_after_all(env):
+    result_of("backup", env=env)
+    (archive,) = archives(env)
+    archive.rename(f"{archive}.damaged")
+    for options, code, health in ((["--all"], 11, "damaged"), (["--all", "--deep"], 0, "whole")):
+        found = result_of("verify", "--company", "1001", *options, env=env)
+        assert (found["exit_code"], [one["health"] for one in found["results"]]) == (code, [health])
+    assert archives(env) == [archive]
+
+
+def test_a_copy_is_taken_in_again_where_what_was_taken_in_is_damaged_or_another(env, sessions, tmp_path):
+    old = tmp_path / "saved"
+    subprocess.run(["cp", "-a", sessions / "company_1001", old], check=True)
+    again = ("backup", "--import", str(old), "--company", "1001")
+    assert statuses(result_of(*again, env=env)) == {"1001": "taken"}
+    assert statuses(result_of(*again, env=env)) == {"1001": "unchanged"}
+    (archive,) = archives(env)
+    archive.write_bytes(archive.read_bytes()[:-1])
+    assert statuses(result_of(*again, env=env)) == {"1001": "taken"}
+    # Before and after a cleanup the newest file is the same.
+    (old / "session-1.0.json").unlink()
+    assert statuses(result_of(*again, env=env)) == {"1001": "taken"}
+    assert statuses(result_of(*again, env=env)) == {"1001": "unchanged"}
 
 
 def test_old_copies_are_taken_in_and_are_older_than_all_others(env, sessions, tmp_path):
