@@ -96,7 +96,7 @@ def after_lock(calls: Sequence[Call]) -> list[Call]:
 
 
 def on_data(calls: Sequence[Call]) -> list[Call]:
-    """The calls without those by which Python finds its modules and their libraries: a disk that withholds those is another matter.
+    """The calls without those by which Python loads code: a disk that withholds that is another matter.
 
     Needs strace's `-y`, which says what a handle leads to.
     """
