@@ -20,6 +20,7 @@ LASTING_CODES = frozenset(
 def backup_findings(report: BackupReport) -> list[Finding]:
     """Given the report of a backup, return what a person should know. Copies are the host's, under company ""."""
     found = [finding for company in report.companies for finding in _of_company(company)]
+    found += [_damaged(company, infos) for company, infos in report.damaged.items()]
     return found + _of_copies(report.copies)
 
 
@@ -129,8 +130,6 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
                 {"files": len(company.unreadable)},
             )
         )
-    if company.damaged:
-        found.append(_damaged(company.id, company.damaged))
     return found
 
 
@@ -160,7 +159,7 @@ def _of_copies(copies: Sequence[CopyResult]) -> list[Finding]:
             Severity.WARNING,
             "",
             f"copies elsewhere are behind: {where}",
-            "The snapshots here are good, and the next run sends what waits. Is the place reachable, and not full?",
+            "The snapshots here are kept, and the next run sends what waits. Is the place reachable, and not full?",
             {"places": len(failed), "waiting": waiting},
         )
     ]

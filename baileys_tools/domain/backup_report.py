@@ -59,13 +59,17 @@ class CompanyBackup:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What became of the copies at one place: how many were sent and removed, and what went wrong there."""
+    """What became of the copies at one place: how many were sent and removed, and what went wrong there.
+
+    `damaged` are snapshots of the repository that were found damaged when they were to be sent.
+    """
 
     target: str
     sent: int = 0
     removed: int = 0
     waiting: int = 0
     trouble: str = ""
+    damaged: Sequence[SnapshotInfo] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,15 @@ class BackupReport:
     encrypted: bool
     companies: Sequence[CompanyBackup]
     copies: Sequence[CopyResult] = ()
+
+    @property
+    def damaged(self) -> dict[str, list[SnapshotInfo]]:
+        """The snapshots that were found damaged, by company: one may be none of those that were backed up."""
+        found: dict[str, list[SnapshotInfo]] = {}
+        for infos in (*(one.damaged for one in self.companies), *(one.damaged for one in self.copies)):
+            for info in infos:
+                found.setdefault(info.company, []).append(info)
+        return found
 
     def count(self, status: BackupStatus) -> int:
         """How many companies ended so."""
@@ -107,6 +120,6 @@ class BackupReport:
             return ExitCode.DAMAGED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED
-        if any(copy.trouble for copy in self.copies) or any(company.damaged for company in self.companies):
+        if self.damaged or any(copy.trouble for copy in self.copies):
             return ExitCode.WARNING
         return ExitCode.DONE

@@ -1,7 +1,8 @@
 """Copies of snapshots elsewhere: SFTP, S3 or a mounted disk, all by fsspec.
 
 A snapshot is copied once it is published, under a temporary name where the place can rename, read back and
-compared with the hash in its name. What fails waits for the next run. The snapshots here are never touched.
+compared with the hash in its name. What fails waits for the next run. Of the snapshots here none is changed; one that
+turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ from baileys_tools.snapshots.repository import (
     HASH_LENGTH,
     PARTIAL_PREFIX,
     Repository,
+    RepositoryLocked,
     make_private_folders,
     parse_name,
 )
@@ -40,6 +43,21 @@ _NEEDS = {"sftp": "paramiko", "s3": "s3fs", "file": "fsspec"}
 
 Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
+
+
+class _ArrivedDamaged(OSError):
+    """What was read back from a place is not what was sent, though it is whole here."""
+
+
+_OF_ONE_COMPANY = (
+    _ArrivedDamaged,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+"""What says nothing about the rest of a place. All else ends the visit, as each try may be a long wait."""
 
 
 class _Memory(NamedTuple):
@@ -113,7 +131,7 @@ class Place:
             for chunk in self.read(place):
                 digest.update(chunk)
             if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
-                raise OSError(f"{info.file} arrived damaged")
+                raise _ArrivedDamaged(f"snapshot {info.id} arrived damaged, and is whole here")
             if place != final:
                 self._system.mv(place, final)
         except BaseException:
@@ -194,7 +212,7 @@ def send_copies(
         if not alone:
             return []
         try:
-            local = {company: repository.snapshots(company) for company in repository.companies()}
+            local, unlisted = _list_all(repository)
         except OSError as error:
             return [CopyResult(target, trouble=f"the repository: {error.strerror}") for target in targets]
         remembered = _read_state(repository)
@@ -209,12 +227,25 @@ def send_copies(
             )
             if is_due and has_looked:
                 state[target] = memory._replace(listed_at=now.timestamp())
-            results.append(result)
+            results.append(replace(result, trouble="; ".join(filter(None, [result.trouble, unlisted]))))
         if any(result.sent or result.removed for result in results) or state != remembered:
             with suppress(OSError):
                 # Without it the next run only looks again what is there.
                 _write_state(repository, state)
         return results
+
+
+def _list_all(repository: Repository) -> tuple[dict[str, list[SnapshotInfo]], str]:
+    """Return the snapshots here by company, and what to say of the companies that cannot be listed, or ""."""
+    local = {}
+    unlisted = []
+    for company in repository.companies():
+        try:
+            local[company] = repository.snapshots(company)
+        except OSError as error:
+            path = os.path.join(repository.path, COMPANY_PREFIX + company)
+            unlisted.append(f"{path} cannot be listed ({error.strerror}), and nothing in it is copied")
+    return local, _first_of(unlisted)
 
 
 def _send_to(
@@ -232,47 +263,123 @@ def _send_to(
         company: len(_missing(infos, [], known.get(company, set()), policy))
         for company, infos in local.items()
     }
-    waiting = sum(missing.values())
     if trouble := _lost_all(repository, target, known):
-        return CopyResult(target, waiting=waiting, trouble=trouble), False
+        return CopyResult(target, waiting=sum(missing.values()), trouble=trouble), False
     due = {company: infos for company, infos in local.items() if missing[company] or (look_at_all and infos)}
     if not due:
         return CopyResult(target), True
-    sent = removed = 0
-    ahead: list[str] = []
+    visit = _Visit(repository, known, policy, missing)
+    ended = ""
     try:
         place = Place(target, timeout)
         try:
-            for company, infos in due.items():
-                there = place.snapshots(company)
-                if _is_ahead(there, infos):
-                    ahead.append(company)
-                    continue
-                names = {info.file for info in there}
-                for info in _missing(infos, there, names, policy):
-                    place.send(repository, info)
-                    names.add(info.file)
-                    known.setdefault(company, set()).add(info.file)
-                    sent += 1
-                    waiting = max(0, waiting - 1)
-                for info in _surplus(infos, there, policy):
-                    place.remove(info)
-                    names.discard(info.file)
-                    removed += 1
-                known[company] = names
+            visit.bring_up_to_date(place, due)
         finally:
             with suppress(Exception):
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
-        return CopyResult(target, sent, removed, waiting, _say(error)), False
-    if ahead:
-        more = f" and {len(ahead) - 1:,} more" if len(ahead) > 1 else ""
-        trouble = (
-            f"it has later snapshots of company {ahead[0]}{more} than there are here, as when a host was set up anew. "
-            f"Take them in first (backup --import {target}), or give this host a folder of its own there"
+        ended = _say(error)
+    return visit.result(target, ended), not ended and not visit.troubles
+
+
+class _Visit:
+    """What a run does at one place, and what has come of it so far. What hits one company stops no other."""
+
+    def __init__(
+        self, repository: Repository, known: Known, policy: Retention, waiting: dict[str, int]
+    ) -> None:
+        self._repository = repository
+        self._known = known
+        self._policy = policy
+        self._waiting = waiting
+        """How many snapshots the place still lacks, by company."""
+        self._sent = 0
+        self._removed = 0
+        self._ahead: list[str] = []
+        self._damaged: list[SnapshotInfo] = []
+        self.troubles: dict[str, str] = {}
+        """The first trouble of each company that had one."""
+
+    def bring_up_to_date(self, place: Place, due: Mapping[str, list[SnapshotInfo]]) -> None:
+        """Send what the companies lack there, then apply the retention. Raises what ends the visit."""
+        there: dict[str, list[SnapshotInfo]] = {}
+        ranked: list[tuple[int, SnapshotInfo]] = []
+        for company, infos in due.items():
+            with self._of_one(company):
+                found = place.snapshots(company)
+                if _is_ahead(found, infos):
+                    self._ahead.append(company)
+                    continue
+                self._known[company] = {info.file for info in found}
+                missing = _missing(infos, found, self._known[company], self._policy)
+                self._waiting[company] = len(missing)
+                ranked += enumerate(reversed(missing))
+                there[company] = found
+        # The newest of every company first: whatever stops the visit, it does so after what is worth most.
+        for _, info in sorted(ranked, key=lambda one: one[0]):
+            with self._of_one(info.company):
+                self._send(place, info)
+        for company, found in there.items():
+            if company in self.troubles:
+                continue  # what did not arrive takes nobody's place there
+            with self._of_one(company):
+                for info in _surplus(due[company], found, self._policy):
+                    place.remove(info)
+                    self._known[company].discard(info.file)
+                    self._removed += 1
+
+    def result(self, target: str, ended: str) -> CopyResult:
+        """Return what has come of it. `ended` is what ended the visit early, or ""."""
+        said = [ended] if ended else []
+        if self._ahead:
+            more = f" and {len(self._ahead) - 1:,} more" if len(self._ahead) > 1 else ""
+            said.append(
+                f"it has later snapshots of company {self._ahead[0]}{more} than there are here, as when a host was "
+                f"set up anew. Take them in first (backup --import {target}), or give this host a folder of its own "
+                "there"
+            )
+        if self.troubles:
+            said.append(_first_of([f"company {company}: {text}" for company, text in self.troubles.items()]))
+        return CopyResult(
+            target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
         )
-        return CopyResult(target, sent, removed, waiting, trouble), True
-    return CopyResult(target, sent, removed), True
+
+    def _send(self, place: Place, info: SnapshotInfo) -> None:
+        # First, as a key of S3 is written over where it is.
+        if self._is_whole(info):
+            place.send(self._repository, info)
+            self._known[info.company].add(info.file)
+            self._sent += 1
+            self._waiting[info.company] -= 1
+
+    def _is_whole(self, info: SnapshotInfo) -> bool:
+        """Whether a snapshot here can be sent. One that is damaged is marked, and waits no more."""
+        try:
+            try:
+                self._repository.verify_hash(info)
+            except DamagedSnapshot:
+                with self._repository.writing(info.company) as writer:
+                    self._damaged.append(writer.mark_damaged(info))
+            else:
+                return True
+        except FileNotFoundError:
+            pass  # removed or marked since it was listed, maybe on the way to another place
+        except RepositoryLocked as lock:
+            self.troubles.setdefault(info.company, f"snapshot {info.id} is damaged here, and {lock.message}")
+            return False
+        except OSError as error:
+            said = f"snapshot {info.id} cannot be read or marked as damaged here: {error.strerror}"
+            self.troubles.setdefault(info.company, said)
+            return False
+        self._waiting[info.company] -= 1
+        return False
+
+    @contextmanager
+    def _of_one(self, company: str) -> Iterator[None]:
+        try:
+            yield
+        except _OF_ONE_COMPANY as error:
+            self.troubles.setdefault(company, _say(error))
 
 
 def _lost_all(repository: Repository, target: str, known: Known) -> str:
@@ -320,6 +427,10 @@ def _surplus(
 def _plan(local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: Retention) -> Any:
     union = {info.file: info for info in (*there, *local) if not info.damaged}
     return plan_retention(list(union.values()), policy)
+
+
+def _first_of(texts: Sequence[str]) -> str:
+    return f"{texts[0]} (and {len(texts) - 1:,} more)" if len(texts) > 1 else "".join(texts)
 
 
 def _say(error: Exception) -> str:

@@ -175,7 +175,9 @@ def env_of(place: Place, sessions: Path, repository: Path, **more: str) -> dict[
 def test_copies_are_sent_once_and_come_back_on_an_empty_machine(place, sessions, tmp_path):
     env = env_of(place, sessions, tmp_path / "repository")
     first = json.loads(run_cli("backup", "--json", env=env).stdout)
-    assert first["copies"] == [{"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": ""}]
+    assert first["copies"] == [
+        {"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": "", "damaged": []}
+    ]
     assert json.loads(run_cli("backup", "--json", env=env).stdout)["copies"][0]["sent"] == 0
 
     empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
@@ -342,6 +344,82 @@ def test_what_a_place_lost_is_sent_again_a_day_later(disk, sessions, tmp_path):
     lost.unlink()
     assert run_later(env, timedelta(hours=26)).sent == 0
     assert run_later(env, timedelta(0)).sent == 1, "a clock that went back makes it due"
+
+
+def rot(path: Path) -> None:
+    """One bit, as a bad disk does it: the size stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_snapshot_that_is_damaged_here_is_marked_and_keeps_no_other_from_leaving(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    for _ in range(2):
+        assert run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""}).returncode == 0
+    rotten, whole = sorted((tmp_path / "repository/company_1001").glob("*.zst"))
+    rot(rotten)
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"], copy["trouble"]) == (4, 3, 0, "")
+    assert copy["damaged"] == [{"company": "1001", "sequence": 1}]
+    assert not rotten.exists()
+    assert Path(f"{rotten}.damaged").exists()
+    assert run_cli("backup", env=env).returncode == 0, "it was news, and is not found again"
+    empty = env_of(place, sessions, tmp_path / "other-machine")
+    assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
+    assert [path.name for path in (tmp_path / "other-machine/company_1001").glob("*.zst")] == [whole.name]
+
+
+def test_what_is_damaged_here_is_said_of_its_company_and_sent_nowhere(disk, sessions, tmp_path):
+    other = tmp_path / "other-disk"
+    env = local_env(f"{disk},file://{other}", sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""}).returncode == 0
+    rot(next((tmp_path / "repository/company_1001").glob("*.zst")))
+    done = run_cli("backup", "--quiet", "--company", "1002", env=env)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.splitlines() == [
+        "company 1001: snapshot 1 does not fit its hash and is marked as damaged"
+    ]
+    for at in (tmp_path / "disk/bots", other):
+        assert [path.parent.name for path in at.rglob("*.zst")] == ["company_1002"]
+
+
+def test_a_company_that_a_place_cannot_take_stops_no_other(disk, sessions, tmp_path):
+    (tmp_path / "disk/bots").mkdir(parents=True)
+    (tmp_path / "disk/bots/company_1001").write_text("no folder")
+    env = local_env(disk, sessions, tmp_path / "repository")
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"]) == (4, 1, 1)
+    assert "company 1001: " in copy["trouble"]
+    (tmp_path / "disk/bots/company_1001").unlink()
+    again = run_cli("backup", "--json", env=env)
+    assert (again.returncode, json.loads(again.stdout)["copies"][0]["sent"]) == (0, 1)
+
+
+def test_the_newest_of_every_company_is_sent_before_older_ones(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(3):
+        run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""})
+    assert run_cli("backup", env=env).returncode == 0
+    sent = sorted((tmp_path / "disk/bots").rglob("*.zst"), key=lambda path: path.stat().st_mtime_ns)
+    assert [int(path.name.split("-")[0]) for path in sent] == [3, 3, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_in_the_repository_is_named_and_stops_nothing(disk, sessions, tmp_path, kind):
+    stray = tmp_path / "repository/company_old.tgz"
+    env = local_env(disk, sessions, tmp_path / "repository")
+    (tmp_path / "repository").mkdir()
+    stray.write_text("x") if kind == "file" else stray.symlink_to(tmp_path)
+    for sent in (2, 0):
+        done = run_cli("backup", "--json", env=env)
+        (copy,) = json.loads(done.stdout)["copies"]
+        assert (done.returncode, copy["sent"], copy["waiting"]) == (4, sent, 0)
+        assert f"{stray} cannot be listed" in copy["trouble"]
+    stray.unlink()
+    assert run_cli("backup", env=env).returncode == 0
 
 
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(hours=25)])
