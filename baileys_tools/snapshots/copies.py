@@ -5,6 +5,7 @@ compared with the hash in its name. What fails waits for the next run. Of the sn
 turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from baileys_tools.snapshots.repository import (
     Repository,
     RepositoryLocked,
     make_private_folders,
+    nearest_folder,
     parse_name,
 )
 
@@ -101,17 +103,17 @@ class Place:
 
     def companies(self) -> list[str]:
         """Return the ids of the companies that have a folder here."""
-        names = [name for name in self._names(self.path) if name.startswith(COMPANY_PREFIX)]
+        names = [name for name in self._entries(self.path) if name.startswith(COMPANY_PREFIX)]
         ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
         return sorted(company for company in ids if company and may_be_stored(company))
 
     def snapshots(self, company: str) -> list[SnapshotInfo]:
         """Return the snapshots of a company here. What an upload that was cut has left is removed."""
         found = []
-        for name in self._names(self._folder(company)):
+        for name, size in self._entries(self._folder(company)).items():
             if name.startswith(PARTIAL_PREFIX):
                 self._system.rm_file(f"{self._folder(company)}/{name}")
-            elif info := parse_name(company, name, 0):
+            elif info := parse_name(company, name, size):
                 found.append(info)
         return found
 
@@ -127,13 +129,19 @@ class Place:
                 self._keep_private(place)
                 while chunk := source.read(_CHUNK):
                     sink.write(chunk)
+                if self.scheme == "file":
+                    _sync_file(sink)
             digest = hashlib.sha256()
             for chunk in self.read(place):
                 digest.update(chunk)
             if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
                 raise _ArrivedDamaged(f"snapshot {info.id} arrived damaged, and is whole here")
-            if place != final:
+            if self.scheme == "sftp":
                 self._system.mv(place, final)
+            elif self.scheme == "file":
+                os.replace(place, final)
+                place = final
+                _sync_folder(folder)
         except BaseException:
             with suppress(Exception):
                 self._system.rm_file(place)
@@ -159,7 +167,11 @@ class Place:
         if self.scheme == "sftp":
             self._system.makedirs(folder, exist_ok=True, mode=0o700)
         elif self.scheme == "file":
+            above = nearest_folder(folder)
             make_private_folders(folder)
+            while folder != above:
+                folder = os.path.dirname(folder)
+                _sync_folder(folder)
 
     def _keep_private(self, path: str) -> None:
         """Before anything is in it, and below a folder that nobody else may enter."""
@@ -171,13 +183,34 @@ class Place:
     def _folder(self, company: str) -> str:
         return f"{self.path}/{COMPANY_PREFIX}{company}"
 
-    def _names(self, folder: str) -> list[str]:
+    def _entries(self, folder: str) -> dict[str, int]:
+        """The names in a folder, with their sizes."""
         self._system.invalidate_cache()
         try:
-            found: list[str] = self._system.ls(folder, detail=False)
+            found: list[dict[str, Any]] = self._system.ls(folder, detail=True)
         except FileNotFoundError:
-            return []
-        return [path.rstrip("/").rpartition("/")[2] for path in found]
+            return {}
+        return {one["name"].rstrip("/").rpartition("/")[2]: one["size"] or 0 for one in found}
+
+
+def _sync_file(file: Any) -> None:
+    """What is read back then comes from the disk, not from memory, wherever the kernel follows this."""
+    file.flush()
+    os.fsync(file.fileno())
+    with suppress(OSError):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network file systems cannot, and hold a name as soon as it is there.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(fd)
 
 
 def _open_s3(timeout: timedelta) -> Any:
@@ -310,7 +343,11 @@ class _Visit:
                 if _is_ahead(found, infos):
                     self._ahead.append(company)
                     continue
-                self._known[company] = {info.file for info in found}
+                # One that was cut off, by a full disk or a power cut, has its name and not its size.
+                sizes = {info.file: info.size for info in infos}
+                self._known[company] = {
+                    info.file for info in found if info.size == sizes.get(info.file, info.size)
+                }
                 missing = _missing(infos, found, self._known[company], self._policy)
                 self._waiting[company] = len(missing)
                 ranked += enumerate(reversed(missing))

@@ -21,7 +21,8 @@ from baileys_tools.commands.backup import run_backup
 from baileys_tools.config import load_settings
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.snapshots.repository import Repository
-from tests.support import company_folder, creds, missing, run_cli, snapshot_tree, write_key
+from tests.integration.faults.injection import traced
+from tests.support import COMMAND, company_folder, creds, missing, run_cli, snapshot_tree, write_key
 
 OLD = timedelta(hours=3)
 KEYS = {
@@ -344,6 +345,51 @@ def test_what_a_place_lost_is_sent_again_a_day_later(disk, sessions, tmp_path):
     lost.unlink()
     assert run_later(env, timedelta(hours=26)).sent == 0
     assert run_later(env, timedelta(0)).sent == 1, "a clock that went back makes it due"
+
+
+def test_a_copy_that_is_cut_off_is_sent_again_a_day_later(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    if place.url.startswith("sftp"):
+        for copy, size in zip(sorted((tmp_path / "vault").rglob("*.zst")), (0, 100), strict=True):
+            os.truncate(copy, size)
+    else:
+        script = "import s3fs; fs = s3fs.S3FileSystem(); [fs.pipe(at, b'') for at in fs.find('vault/bots')]"
+        subprocess.run([sys.executable, "-c", script], env=os.environ | place.env, check=True)
+    state = tmp_path / "repository/copies.json"
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps(document | {"listed_at": {}}))
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["sent"], copy["trouble"]) == (2, "")
+    empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
+    assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
+
+
+def test_a_good_copy_outlives_that_the_snapshot_here_is_cut_off(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    for snapshot in (tmp_path / "repository").rglob("*.zst"):
+        os.truncate(snapshot, 100)
+    (tmp_path / "repository/copies.json").unlink()
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["sent"], len(copy["damaged"])) == (0, 2)
+    empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
+    fetched = json.loads(run_cli("backup", "--import", place.url, "--json", env=empty).stdout)
+    assert [company["fetched"] for company in fetched["companies"]] == [1, 1]
+
+
+def test_a_copy_on_a_disk_is_synced_before_it_has_its_name_and_so_are_its_folders(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    command: list[str | Path] = [COMMAND, "backup", "--quiet", "--company", "1001"]
+    run, made = traced(command, "-f", "-y", calls=["fsync", "rename"], env=env)
+    assert run.returncode == 0, run.stderr
+    bots = f"{tmp_path}/disk/bots"
+    calls = [call for call in made if call.name == "fsync" or bots in call.text]
+    (renamed,) = [at for at, call in enumerate(calls) if call.name == "rename"]
+    assert f"<{bots}/company_1001/.partial-" in calls[renamed - 1].text
+    assert f"<{bots}/company_1001>" in calls[renamed + 1].text
+    for folder in (tmp_path, tmp_path / "disk", bots):
+        assert any(f"<{folder}>" in call.text for call in calls[:renamed] if call.name == "fsync"), folder
 
 
 def rot(path: Path) -> None:
