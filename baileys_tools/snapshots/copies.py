@@ -69,6 +69,10 @@ class _Memory(NamedTuple):
     listed_at: float
 
 
+_CUT_OFF = (TimeoutError, ConnectionError)
+"""Of the system's errors those of a connection: no other file can be fetched either."""
+
+
 class Place:
     """An open place of copies. `path` is the folder in it; each company has a folder of its own below."""
 
@@ -107,11 +111,14 @@ class Place:
         ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
         return sorted(company for company in ids if company and may_be_stored(company))
 
-    def snapshots(self, company: str) -> list[SnapshotInfo]:
-        """Return the snapshots of a company here. What an upload that was cut has left is removed."""
+    def snapshots(self, company: str, *, tidy: bool = False) -> list[SnapshotInfo]:
+        """Return the snapshots of a company here. With `tidy`, what an upload that was cut has left is removed.
+
+        Only who sends may do that: to anybody else it may be an upload that goes on.
+        """
         found = []
         for name, size in self._entries(self._folder(company)).items():
-            if name.startswith(PARTIAL_PREFIX):
+            if tidy and name.startswith(PARTIAL_PREFIX):
                 self._system.rm_file(f"{self._folder(company)}/{name}")
             elif info := parse_name(company, name, size):
                 found.append(info)
@@ -339,7 +346,7 @@ class _Visit:
         ranked: list[tuple[int, SnapshotInfo]] = []
         for company, infos in due.items():
             with self._of_one(company):
-                found = place.snapshots(company)
+                found = place.snapshots(company, tidy=True)
                 if _is_ahead(found, infos):
                     self._ahead.append(company)
                     continue
@@ -481,10 +488,14 @@ def _say(error: Exception) -> str:
 
 
 class Fetched(NamedTuple):
-    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in."""
+    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in.
+
+    `trouble` says what could not be read there, or stored here, "" where all could.
+    """
 
     taken: list[SnapshotInfo]
     refused: list[SnapshotInfo]
+    trouble: str = ""
 
 
 def fetch_copies(
@@ -492,8 +503,8 @@ def fetch_copies(
 ) -> dict[str, Fetched]:
     """Fetch the snapshots of the wanted companies (none: all) that the repository does not have.
 
-    Each is published as a new one would be: whole, under its own name. Raises exit code 10 for a company that is
-    not there, BaileysToolsError when the place cannot be read.
+    Each is published as a new one would be: whole, under its own name. Nothing is written or removed there. Raises
+    exit code 10 for a company that is not there, BaileysToolsError when the place cannot be read.
     """
     scheme = urlsplit(url).scheme
     if scheme not in _NEEDS or urlsplit(url).password is not None:
@@ -524,17 +535,28 @@ def fetch_copies(
 
 
 def _fetch_company(repository: Repository, place: Place, company: str) -> Fetched:
-    fetched = Fetched([], [])
-    with repository.writing(company) as writer:
-        here = {info.file for info in writer.snapshots()}
-        for info in sorted(place.snapshots(company), key=lambda one: one.order):
-            if info.file in here or info.damaged:
-                continue
-            try:
-                fetched.taken.append(writer.publish_file(info.file, place.fetch(info)))
-            except DamagedSnapshot:
-                fetched.refused.append(info)  # the others are needed all the more
-    return fetched
+    """The newest first, as it is needed most. One that cannot be had makes the others all the more needed."""
+    taken: list[SnapshotInfo] = []
+    refused: list[SnapshotInfo] = []
+    troubles = []
+    try:
+        with repository.writing(company) as writer:
+            here = {info.file for info in writer.snapshots()}
+            there = [info for info in place.snapshots(company) if info.file not in here and not info.damaged]
+            for info in sorted(there, key=lambda one: one.order, reverse=True):
+                try:
+                    taken.append(writer.publish_file(info.file, place.fetch(info)))
+                except DamagedSnapshot:
+                    refused.append(info)
+                except _CUT_OFF:
+                    raise
+                except OSError as error:
+                    troubles.append(f"snapshot {info.id} there could not be taken in: {_say(error)}")
+    except _CUT_OFF:
+        raise
+    except OSError as error:
+        troubles.append(_say(error))
+    return Fetched(taken[::-1], refused[::-1], _first_of(troubles))
 
 
 # --- what is known to be where ------------------------------------------------------------------------------

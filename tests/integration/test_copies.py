@@ -22,7 +22,17 @@ from baileys_tools.config import load_settings
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.snapshots.repository import Repository
 from tests.integration.faults.injection import traced
-from tests.support import COMMAND, company_folder, creds, missing, run_cli, snapshot_tree, write_key
+from tests.support import (
+    COMMAND,
+    company_folder,
+    creds,
+    missing,
+    require_tool,
+    run_cli,
+    scrubbed_environment,
+    snapshot_tree,
+    write_key,
+)
 
 OLD = timedelta(hours=3)
 KEYS = {
@@ -298,6 +308,59 @@ def test_one_damaged_copy_keeps_no_other_from_coming_back(disk, sessions, tmp_pa
     said = run_cli("backup", "--import", disk, env=empty)
     assert (said.returncode, "snapshot 1 there does not fit its hash" in said.stdout) == (11, True)
     assert run_cli("verify", "--all", "--deep", env=empty).returncode == 0
+
+
+def without_power(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run our command as a user whom file modes stop: root, without its right to read and write everything."""
+    drop = []
+    if os.geteuid() == 0:
+        drop = [require_tool("setpriv"), "--bounding-set=-dac_override,-dac_read_search"]
+    return subprocess.run(
+        [*drop, COMMAND, *words],
+        env=scrubbed_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_import_leaves_the_place_as_it_is_and_takes_in_all_that_can_be_read(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(3):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    first, second, third = sorted((tmp_path / "disk/bots/company_1002").iterdir())
+    second.unlink()
+    second.mkdir()
+    (tmp_path / "disk/bots/company_1002/.partial-of-an-upload").write_text("goes on")
+    before = snapshot_tree(tmp_path / "disk")
+    folders = [tmp_path / "disk/bots/company_1001", tmp_path / "disk/bots/company_1002"]
+    modes = (0o000, 0o500)
+    for folder, mode in zip(folders, modes, strict=True):
+        folder.chmod(mode)
+    empty = local_env("", sessions, tmp_path / "other-machine")
+    done = without_power("backup", "--import", disk, "--json", env=empty)
+    companies = json.loads(done.stdout)["companies"]
+    assert [(one["status"], one["fetched"]) for one in companies] == [("failed", 0), ("taken", 2)]
+    assert "Permission denied" in companies[0]["trouble"]
+    assert "snapshot 2 there could not be taken in: " in companies[1]["trouble"]
+    assert companies[1]["snapshot"]["sequence"] == 3
+    assert done.returncode == 3
+    for folder in folders:
+        folder.chmod(0o700)
+    assert snapshot_tree(tmp_path / "disk") == before
+    taken_in = (tmp_path / "other-machine/company_1002").glob("*.zst")
+    by_time = sorted(taken_in, key=lambda path: path.stat().st_mtime_ns)
+    assert [path.name for path in by_time] == [third.name, first.name], "the newest first"
+
+
+def test_what_a_cut_upload_left_is_removed_by_who_sends(sftp, sessions, tmp_path):
+    env = env_of(sftp, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    partial = tmp_path / "vault/company_1001/.partial-0123"
+    partial.write_text("cut")
+    assert run_cli("backup", "--force", env=env).returncode == 0
+    assert not partial.exists()
 
 
 @pytest.mark.parametrize(("at", "company"), [("elsewhere", None), ("disk/bots", "1003")])
