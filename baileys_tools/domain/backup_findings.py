@@ -21,7 +21,7 @@ def backup_findings(report: BackupReport) -> list[Finding]:
     """Given the report of a backup, return what a person should know. Copies are the host's, under company ""."""
     found = [finding for company in report.companies for finding in _of_company(company)]
     found += [_damaged(company, infos) for company, infos in report.damaged.items()]
-    return found + _of_copies(report.copies)
+    return found + _of_copies(report.copies or ())
 
 
 def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
@@ -32,7 +32,8 @@ def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
     companies = frozenset({"", *wanted}) if wanted else None
     # A folder that is no session now says nothing about what failed before: `monitor-once` still tells of that.
     unfit = {(one.id, "backup-failed") for one in report.companies if one.status is BackupStatus.UNFIT}
-    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned, *unfit}))
+    copies = {("", "copy-failed")} if report.copies is None else set()
+    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned, *unfit, *copies}))
 
 
 def damage_findings(report: PruneReport | VerifyReport) -> list[Finding]:

@@ -74,7 +74,10 @@ class CopyResult:
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """A whole run over one sessions path into one repository."""
+    """A whole run over one sessions path into one repository.
+
+    `copies` has the places that were to be brought up to date, None when that was left to another run that is at it.
+    """
 
     root: str
     repository: str
@@ -82,13 +85,13 @@ class BackupReport:
     dry_run: bool
     encrypted: bool
     companies: Sequence[CompanyBackup]
-    copies: Sequence[CopyResult] = ()
+    copies: Sequence[CopyResult] | None = ()
 
     @property
     def damaged(self) -> dict[str, list[SnapshotInfo]]:
         """The snapshots that were found damaged, by company: one may be none of those that were backed up."""
         found: dict[str, list[SnapshotInfo]] = {}
-        for infos in (*(one.damaged for one in self.companies), *(one.damaged for one in self.copies)):
+        for infos in (*(one.damaged for one in self.companies), *(one.damaged for one in self.copies or ())):
             for info in infos:
                 found.setdefault(info.company, []).append(info)
         return found
@@ -120,6 +123,6 @@ class BackupReport:
             return ExitCode.DAMAGED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED
-        if self.damaged or any(copy.trouble for copy in self.copies):
+        if self.damaged or any(copy.trouble for copy in self.copies or ()):
             return ExitCode.WARNING
         return ExitCode.DONE

@@ -35,7 +35,7 @@ def backup_json(report: BackupReport) -> str:
                         for info in copy.damaged
                     ],
                 }
-                for copy in report.copies
+                for copy in report.copies or ()
             ],
             "totals": {status.value: report.count(status) for status in BackupStatus},
         },

@@ -65,7 +65,9 @@ def backup_text(report: BackupReport, style: Style) -> str:
                 lines += _backup_lines(company, style, companies_named(ids))
         elif is_news or len(report.companies) <= 20:
             lines += _backup_lines(company, style)
-    for copy in report.copies:
+    if report.copies is None:
+        lines.append("copies: another run is sending them")
+    for copy in report.copies or ():
         lines.append(_copy_line(copy, style))
         lines += [f"  {line}" for line in _damaged_here(copy)]
     counts = [
@@ -93,7 +95,7 @@ def backup_troubles(report: BackupReport) -> list[str]:
         lines += [f"company {printable(company.id)}: {_left_out(odd)}" for odd in company.unreadable]
         lines += [f"company {printable(company.id)}: {_is_damaged(info)}" for info in company.damaged]
         lines += [f"company {printable(company.id)}: {_is_refused(info)}" for info in company.refused]
-    for copy in report.copies:
+    for copy in report.copies or ():
         lines += [_copy_trouble(copy)] if copy.trouble else []
         lines += _damaged_here(copy)
     return lines

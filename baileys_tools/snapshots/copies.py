@@ -242,15 +242,16 @@ def _open_s3(timeout: timedelta) -> Any:
 
 def send_copies(
     repository: Repository, targets: Sequence[str], policy: Retention, timeout: timedelta, now: datetime
-) -> list[CopyResult]:
+) -> list[CopyResult] | None:
     """Bring each place up to date with the repository, by its own retention; return what was done there.
 
+    None when another run is at it: then nothing is known of the places.
     A place that is known to have everything is only connected to once a day, to look whether it still has. No trouble
     is raised: it is part of the result, and the next run tries again.
     """
     with _alone(repository) as alone:
         if not alone:
-            return []
+            return None
         try:
             local, unlisted = _list_all(repository)
         except OSError as error:

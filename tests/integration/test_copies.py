@@ -391,7 +391,7 @@ def test_a_host_set_up_anew_hears_that_its_copies_would_count_as_old(disk, sessi
 def run_later(env: dict[str, str], after: timedelta) -> CopyResult:
     settings = load_settings({}, env).settings
     places = env["BAILEYS_SESSIONS_PATH"], env["BAILEYS_TOOLS_BACKUP_PATH"]
-    (copy,) = run_backup(settings, *places, datetime.now(UTC) + after).copies
+    (copy,) = run_backup(settings, *places, datetime.now(UTC) + after).copies or ()
     return copy
 
 

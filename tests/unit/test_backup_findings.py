@@ -153,6 +153,15 @@ def test_only_what_was_looked_at_can_be_over():
         assert not looked.covers(("1", "snapshot-damaged"))
 
 
+def test_copies_that_another_run_is_sending_are_neither_behind_nor_over():
+    done = replace(report(company(BackupStatus.TAKEN, snapshot=info(3))), copies=None)
+    assert backup_findings(done) == []
+    assert done.exit_code is ExitCode.DONE
+    looked = looked_at(done, ())
+    assert not looked.covers(("", "copy-failed"))
+    assert looked.covers(("1", "backup-failed"))
+
+
 def test_nothing_raw_from_a_name_or_an_error_is_said():
     bad = "\x1b[31mred\n"
     found = replace(company(BackupStatus.UNFIT, trouble=bad), id=f"7{bad}")
