@@ -560,6 +560,29 @@ def test_copies_on_a_disk_are_private_from_the_first_folder_made(disk, sessions,
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+NO_URLS = (
+    "sftp://[::1/x",
+    "sftp://host:99999/x",
+    "sftp://host:0/x",
+    "sftp://me:can/ary@host/x",
+    "sftp:///x",
+    "ftp://host/x",
+)
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_what_is_no_url_of_a_place_is_a_wrong_usage(sessions, tmp_path, url):
+    env = local_env("", sessions, tmp_path / "repository")
+    for done in (
+        run_cli("backup", "--import", url, env=env),
+        run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": url}),
+    ):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+        assert "ary" not in done.stderr
+    assert not list((tmp_path / "repository").rglob("*.zst"))
+
+
 def test_a_password_in_the_url_is_refused_and_not_shown(sessions, tmp_path):
     env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
     done = run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": "sftp://me:canary@host/x"})
