@@ -362,11 +362,13 @@ class _Visit:
                 there[company] = found
         # The newest of every company first: whatever stops the visit, it does so after what is worth most.
         for _, info in sorted(ranked, key=lambda one: one[0]):
+            has_arrived = False
             with self._of_one(info.company):
-                self._send(place, info)
+                has_arrived = self._send(place, info)
+            if not has_arrived:
+                # Nothing goes there for one that did not come.
+                there.pop(info.company, None)
         for company, found in there.items():
-            if company in self.troubles:
-                continue  # what did not arrive takes nobody's place there
             with self._of_one(company):
                 for info in _surplus(due[company], found, self._policy):
                     place.remove(info)
@@ -389,13 +391,15 @@ class _Visit:
             target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
         )
 
-    def _send(self, place: Place, info: SnapshotInfo) -> None:
+    def _send(self, place: Place, info: SnapshotInfo) -> bool:
         # First, as a key of S3 is written over where it is.
-        if self._is_whole(info):
-            place.send(self._repository, info)
-            self._known[info.company].add(info.file)
-            self._sent += 1
-            self._waiting[info.company] -= 1
+        if not self._is_whole(info):
+            return False
+        place.send(self._repository, info)
+        self._known[info.company].add(info.file)
+        self._sent += 1
+        self._waiting[info.company] -= 1
+        return True
 
     def _is_whole(self, info: SnapshotInfo) -> bool:
         """Whether a snapshot here can be sent. One that is damaged is marked, and waits no more."""
@@ -567,6 +571,8 @@ def _fetch_company(repository: Repository, place: Place, company: str) -> Fetche
         raise
     except OSError as error:
         troubles.append(_say(error))
+    if troubles:
+        place.companies()  # raises where it was the connection: the library for SFTP does not say so
     return Fetched(taken[::-1], refused[::-1], _first_of(troubles))
 
 

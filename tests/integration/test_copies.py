@@ -354,6 +354,22 @@ def test_an_import_leaves_the_place_as_it_is_and_takes_in_all_that_can_be_read(d
     assert [path.name for path in by_time] == [third.name, first.name], "the newest first"
 
 
+def test_a_connection_that_breaks_ends_an_import_and_the_next_one_goes_on(sftp, sessions, tmp_path):
+    env = env_of(sftp, sessions, tmp_path / "repository")
+    for _ in range(4):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    env |= {"BAILEYS_TOOLS_BACKUP__COPIES": ""}
+    for limit in (5500, 6000, 6500, 7000):
+        sftp.cutter.limit = limit
+        env["BAILEYS_TOOLS_BACKUP_PATH"] = str(tmp_path / f"other-machine-{limit}")
+        done = run_cli("backup", "--import", sftp.url, env=env)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"cannot fetch from {sftp.url}: " in done.stderr
+    sftp.cutter.limit = None
+    assert run_cli("backup", "--import", sftp.url, env=env).returncode == 0
+    assert len(list((tmp_path / "other-machine-7000").rglob("*.zst"))) == 8
+
+
 def test_what_a_cut_upload_left_is_removed_by_who_sends(sftp, sessions, tmp_path):
     env = env_of(sftp, sessions, tmp_path / "repository")
     assert run_cli("backup", env=env).returncode == 0
@@ -478,6 +494,22 @@ def test_a_snapshot_that_is_damaged_here_is_marked_and_keeps_no_other_from_leavi
     empty = env_of(place, sessions, tmp_path / "other-machine")
     assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
     assert [path.name for path in (tmp_path / "other-machine/company_1001").glob("*.zst")] == [whole.name]
+
+
+def test_a_snapshot_that_is_damaged_here_takes_nobodys_place_there(disk, sessions, tmp_path):
+    rules = {f"BAILEYS_TOOLS_COPIES__KEEP_{rule}": "0" for rule in ("HOURLY", "DAILY", "WEEKLY", "MONTHLY")}
+    rules |= {"BAILEYS_TOOLS_COPIES__KEEP_LAST": "2", "BAILEYS_TOOLS_COPIES__MINIMUM": "1"}
+    env = local_env(disk, sessions, tmp_path / "repository") | rules
+    for copies in (disk, disk, "", ""):
+        run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": copies})
+    rot(sorted((tmp_path / "repository/company_1001").glob("*.zst"))[2])
+    assert run_cli("backup", env=env).returncode == 4
+    bots = tmp_path / "disk/bots"
+    assert [len(list((bots / f"company_{company}").glob("*.zst"))) for company in ("1001", "1002")] == [3, 2]
+    run_later(env, timedelta(hours=25))
+    for company, kept in ("1001", ["00000002", "00000004"]), ("1002", ["00000003", "00000004"]):
+        there = sorted((bots / f"company_{company}").glob("*.zst"))
+        assert [path.name.split("-")[0] for path in there] == kept
 
 
 def test_what_is_damaged_here_is_said_of_its_company_and_sent_nowhere(disk, sessions, tmp_path):
