@@ -149,7 +149,7 @@ def run_backup(
     """
     job = job_of(settings, now, tag=tag, force=force)
     work = plan_company if dry_run else back_up_company
-    copies: list[CopyResult] = []
+    copies: list[CopyResult] | None = []
     with Root(root_path) as root, open_repository(repository_path, create=not dry_run) as repository:
         companies = choose(
             root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path

@@ -130,13 +130,15 @@ def _report(company: Company, status: BackupStatus, read: ReadFolder) -> Company
 
 
 def _fetched(
-    source: str, company: str, taken: list[SnapshotInfo], refused: list[SnapshotInfo]
+    source: str, company: str, taken: list[SnapshotInfo], refused: list[SnapshotInfo], trouble: str
 ) -> CompanyBackup:
+    nothing = BackupStatus.FAILED if trouble else BackupStatus.UNCHANGED
     return CompanyBackup(
         company,
         source,
-        BackupStatus.TAKEN if taken else BackupStatus.UNCHANGED,
+        BackupStatus.TAKEN if taken else nothing,
         snapshot=taken[-1] if taken else None,
         fetched=len(taken),
         refused=refused,
+        trouble=trouble,
     )

@@ -174,7 +174,14 @@ def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
 
     targets = _read_texts(raw, absolute)
     for target in targets:
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+            is_address = parts.scheme != "sftp" or parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            # Nor may this one: where a password begins and ends is not known.
+            raise ValueError("a copy target that is no URL, or has a port that is none")
         if parts.password is not None:
             # The text itself must not be shown: it holds the password.
             raise ValueError("a copy target with a password in it; use a key file or the usual variables")

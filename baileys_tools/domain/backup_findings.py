@@ -20,7 +20,8 @@ LASTING_CODES = frozenset(
 def backup_findings(report: BackupReport) -> list[Finding]:
     """Given the report of a backup, return what a person should know. Copies are the host's, under company ""."""
     found = [finding for company in report.companies for finding in _of_company(company)]
-    return found + _of_copies(report.copies)
+    found += [_damaged(company, infos) for company, infos in report.damaged.items()]
+    return found + _of_copies(report.copies or ())
 
 
 def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
@@ -31,7 +32,8 @@ def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
     companies = frozenset({"", *wanted}) if wanted else None
     # A folder that is no session now says nothing about what failed before: `monitor-once` still tells of that.
     unfit = {(one.id, "backup-failed") for one in report.companies if one.status is BackupStatus.UNFIT}
-    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned, *unfit}))
+    copies = {("", "copy-failed")} if report.copies is None else set()
+    return LookedAt(LASTING_CODES, companies, frozenset({*locked, *not_pruned, *unfit, *copies}))
 
 
 def damage_findings(report: PruneReport | VerifyReport) -> list[Finding]:
@@ -129,8 +131,6 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
                 {"files": len(company.unreadable)},
             )
         )
-    if company.damaged:
-        found.append(_damaged(company.id, company.damaged))
     return found
 
 
@@ -160,7 +160,7 @@ def _of_copies(copies: Sequence[CopyResult]) -> list[Finding]:
             Severity.WARNING,
             "",
             f"copies elsewhere are behind: {where}",
-            "The snapshots here are good, and the next run sends what waits. Is the place reachable, and not full?",
+            "The snapshots here are kept, and the next run sends what waits. Is the place reachable, and not full?",
             {"places": len(failed), "waiting": waiting},
         )
     ]

@@ -59,18 +59,25 @@ class CompanyBackup:
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What became of the copies at one place: how many were sent and removed, and what went wrong there."""
+    """What became of the copies at one place: how many were sent and removed, and what went wrong there.
+
+    `damaged` are snapshots of the repository that were found damaged when they were to be sent.
+    """
 
     target: str
     sent: int = 0
     removed: int = 0
     waiting: int = 0
     trouble: str = ""
+    damaged: Sequence[SnapshotInfo] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """A whole run over one sessions path into one repository."""
+    """A whole run over one sessions path into one repository.
+
+    `copies` has the places that were to be brought up to date, None when that was left to another run that is at it.
+    """
 
     root: str
     repository: str
@@ -78,7 +85,16 @@ class BackupReport:
     dry_run: bool
     encrypted: bool
     companies: Sequence[CompanyBackup]
-    copies: Sequence[CopyResult] = ()
+    copies: Sequence[CopyResult] | None = ()
+
+    @property
+    def damaged(self) -> dict[str, list[SnapshotInfo]]:
+        """The snapshots that were found damaged, by company: one may be none of those that were backed up."""
+        found: dict[str, list[SnapshotInfo]] = {}
+        for infos in (*(one.damaged for one in self.companies), *(one.damaged for one in self.copies or ())):
+            for info in infos:
+                found.setdefault(info.company, []).append(info)
+        return found
 
     def count(self, status: BackupStatus) -> int:
         """How many companies ended so."""
@@ -107,6 +123,6 @@ class BackupReport:
             return ExitCode.DAMAGED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED
-        if any(copy.trouble for copy in self.copies) or any(company.damaged for company in self.companies):
+        if self.damaged or any(copy.trouble for copy in self.copies or ()):
             return ExitCode.WARNING
         return ExitCode.DONE

@@ -30,8 +30,12 @@ def backup_json(report: BackupReport) -> str:
                     "removed": copy.removed,
                     "waiting": copy.waiting,
                     "trouble": name_text(copy.trouble),
+                    "damaged": [
+                        {"company": name_text(info.company), "sequence": info.sequence}
+                        for info in copy.damaged
+                    ],
                 }
-                for copy in report.copies
+                for copy in report.copies or ()
             ],
             "totals": {status.value: report.count(status) for status in BackupStatus},
         },

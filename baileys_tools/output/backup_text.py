@@ -65,7 +65,11 @@ def backup_text(report: BackupReport, style: Style) -> str:
                 lines += _backup_lines(company, style, companies_named(ids))
         elif is_news or len(report.companies) <= 20:
             lines += _backup_lines(company, style)
-    lines += [_copy_line(copy, style) for copy in report.copies]
+    if report.copies is None:
+        lines.append("copies: another run is sending them")
+    for copy in report.copies or ():
+        lines.append(_copy_line(copy, style))
+        lines += [f"  {line}" for line in _damaged_here(copy)]
     counts = [
         f"{report.count(status):,} {_STATUS[status][0]}" for status in BackupStatus if report.count(status)
     ]
@@ -91,7 +95,9 @@ def backup_troubles(report: BackupReport) -> list[str]:
         lines += [f"company {printable(company.id)}: {_left_out(odd)}" for odd in company.unreadable]
         lines += [f"company {printable(company.id)}: {_is_damaged(info)}" for info in company.damaged]
         lines += [f"company {printable(company.id)}: {_is_refused(info)}" for info in company.refused]
-    lines += [_copy_trouble(copy) for copy in report.copies if copy.trouble]
+    for copy in report.copies or ():
+        lines += [_copy_trouble(copy)] if copy.trouble else []
+        lines += _damaged_here(copy)
     return lines
 
 
@@ -146,6 +152,10 @@ def _copy_line(copy: CopyResult, style: Style) -> str:
         return f"{style.paint('copies', 'red')} {_copy_trouble(copy)}"
     removed = f", {copy.removed:,} removed by retention" if copy.removed else ""
     return f"copies {printable(copy.target)}: {copy.sent:,} sent{removed}"
+
+
+def _damaged_here(copy: CopyResult) -> list[str]:
+    return [f"company {printable(info.company)}: {_is_damaged(info)}" for info in copy.damaged]
 
 
 def _copy_trouble(copy: CopyResult) -> str:

@@ -1,15 +1,18 @@
 """Copies of snapshots elsewhere: SFTP, S3 or a mounted disk, all by fsspec.
 
 A snapshot is copied once it is published, under a temporary name where the place can rename, read back and
-compared with the hash in its name. What fails waits for the next run. The snapshots here are never touched.
+compared with the hash in its name. What fails waits for the next run. Of the snapshots here none is changed; one that
+turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -25,7 +28,9 @@ from baileys_tools.snapshots.repository import (
     HASH_LENGTH,
     PARTIAL_PREFIX,
     Repository,
+    RepositoryLocked,
     make_private_folders,
+    nearest_folder,
     parse_name,
 )
 
@@ -42,11 +47,30 @@ Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
 
 
+class _ArrivedDamaged(OSError):
+    """What was read back from a place is not what was sent, though it is whole here."""
+
+
+_OF_ONE_COMPANY = (
+    _ArrivedDamaged,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+"""What says nothing about the rest of a place. All else ends the visit, as each try may be a long wait."""
+
+
 class _Memory(NamedTuple):
     """What is remembered of a place, and when it was last listed whole (seconds since 1970)."""
 
     known: Known
     listed_at: float
+
+
+_CUT_OFF = (TimeoutError, ConnectionError)
+"""Of the system's errors those of a connection: no other file can be fetched either."""
 
 
 class Place:
@@ -83,17 +107,20 @@ class Place:
 
     def companies(self) -> list[str]:
         """Return the ids of the companies that have a folder here."""
-        names = [name for name in self._names(self.path) if name.startswith(COMPANY_PREFIX)]
+        names = [name for name in self._entries(self.path) if name.startswith(COMPANY_PREFIX)]
         ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
         return sorted(company for company in ids if company and may_be_stored(company))
 
-    def snapshots(self, company: str) -> list[SnapshotInfo]:
-        """Return the snapshots of a company here. What an upload that was cut has left is removed."""
+    def snapshots(self, company: str, *, tidy: bool = False) -> list[SnapshotInfo]:
+        """Return the snapshots of a company here. With `tidy`, what an upload that was cut has left is removed.
+
+        Only who sends may do that: to anybody else it may be an upload that goes on.
+        """
         found = []
-        for name in self._names(self._folder(company)):
-            if name.startswith(PARTIAL_PREFIX):
+        for name, size in self._entries(self._folder(company)).items():
+            if tidy and name.startswith(PARTIAL_PREFIX):
                 self._system.rm_file(f"{self._folder(company)}/{name}")
-            elif info := parse_name(company, name, 0):
+            elif info := parse_name(company, name, size):
                 found.append(info)
         return found
 
@@ -109,13 +136,19 @@ class Place:
                 self._keep_private(place)
                 while chunk := source.read(_CHUNK):
                     sink.write(chunk)
+                if self.scheme == "file":
+                    _sync_file(sink)
             digest = hashlib.sha256()
             for chunk in self.read(place):
                 digest.update(chunk)
             if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
-                raise OSError(f"{info.file} arrived damaged")
-            if place != final:
+                raise _ArrivedDamaged(f"snapshot {info.id} arrived damaged, and is whole here")
+            if self.scheme == "sftp":
                 self._system.mv(place, final)
+            elif self.scheme == "file":
+                os.replace(place, final)
+                place = final
+                _sync_folder(folder)
         except BaseException:
             with suppress(Exception):
                 self._system.rm_file(place)
@@ -141,7 +174,11 @@ class Place:
         if self.scheme == "sftp":
             self._system.makedirs(folder, exist_ok=True, mode=0o700)
         elif self.scheme == "file":
+            above = nearest_folder(folder)
             make_private_folders(folder)
+            while folder != above:
+                folder = os.path.dirname(folder)
+                _sync_folder(folder)
 
     def _keep_private(self, path: str) -> None:
         """Before anything is in it, and below a folder that nobody else may enter."""
@@ -153,13 +190,34 @@ class Place:
     def _folder(self, company: str) -> str:
         return f"{self.path}/{COMPANY_PREFIX}{company}"
 
-    def _names(self, folder: str) -> list[str]:
+    def _entries(self, folder: str) -> dict[str, int]:
+        """The names in a folder, with their sizes."""
         self._system.invalidate_cache()
         try:
-            found: list[str] = self._system.ls(folder, detail=False)
+            found: list[dict[str, Any]] = self._system.ls(folder, detail=True)
         except FileNotFoundError:
-            return []
-        return [path.rstrip("/").rpartition("/")[2] for path in found]
+            return {}
+        return {one["name"].rstrip("/").rpartition("/")[2]: one["size"] or 0 for one in found}
+
+
+def _sync_file(file: Any) -> None:
+    """What is read back then comes from the disk, not from memory, wherever the kernel follows this."""
+    file.flush()
+    os.fsync(file.fileno())
+    with suppress(OSError):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network file systems cannot, and hold a name as soon as it is there.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(fd)
 
 
 def _open_s3(timeout: timedelta) -> Any:
@@ -184,17 +242,18 @@ def _open_s3(timeout: timedelta) -> Any:
 
 def send_copies(
     repository: Repository, targets: Sequence[str], policy: Retention, timeout: timedelta, now: datetime
-) -> list[CopyResult]:
+) -> list[CopyResult] | None:
     """Bring each place up to date with the repository, by its own retention; return what was done there.
 
+    None when another run is at it: then nothing is known of the places.
     A place that is known to have everything is only connected to once a day, to look whether it still has. No trouble
     is raised: it is part of the result, and the next run tries again.
     """
     with _alone(repository) as alone:
         if not alone:
-            return []
+            return None
         try:
-            local = {company: repository.snapshots(company) for company in repository.companies()}
+            local, unlisted = _list_all(repository)
         except OSError as error:
             return [CopyResult(target, trouble=f"the repository: {error.strerror}") for target in targets]
         remembered = _read_state(repository)
@@ -209,12 +268,25 @@ def send_copies(
             )
             if is_due and has_looked:
                 state[target] = memory._replace(listed_at=now.timestamp())
-            results.append(result)
+            results.append(replace(result, trouble="; ".join(filter(None, [result.trouble, unlisted]))))
         if any(result.sent or result.removed for result in results) or state != remembered:
             with suppress(OSError):
                 # Without it the next run only looks again what is there.
                 _write_state(repository, state)
         return results
+
+
+def _list_all(repository: Repository) -> tuple[dict[str, list[SnapshotInfo]], str]:
+    """Return the snapshots here by company, and what to say of the companies that cannot be listed, or ""."""
+    local = {}
+    unlisted = []
+    for company in repository.companies():
+        try:
+            local[company] = repository.snapshots(company)
+        except OSError as error:
+            path = os.path.join(repository.path, COMPANY_PREFIX + company)
+            unlisted.append(f"{path} cannot be listed ({error.strerror}), and nothing in it is copied")
+    return local, _first_of(unlisted)
 
 
 def _send_to(
@@ -232,47 +304,131 @@ def _send_to(
         company: len(_missing(infos, [], known.get(company, set()), policy))
         for company, infos in local.items()
     }
-    waiting = sum(missing.values())
     if trouble := _lost_all(repository, target, known):
-        return CopyResult(target, waiting=waiting, trouble=trouble), False
+        return CopyResult(target, waiting=sum(missing.values()), trouble=trouble), False
     due = {company: infos for company, infos in local.items() if missing[company] or (look_at_all and infos)}
     if not due:
         return CopyResult(target), True
-    sent = removed = 0
-    ahead: list[str] = []
+    visit = _Visit(repository, known, policy, missing)
+    ended = ""
     try:
         place = Place(target, timeout)
         try:
-            for company, infos in due.items():
-                there = place.snapshots(company)
-                if _is_ahead(there, infos):
-                    ahead.append(company)
-                    continue
-                names = {info.file for info in there}
-                for info in _missing(infos, there, names, policy):
-                    place.send(repository, info)
-                    names.add(info.file)
-                    known.setdefault(company, set()).add(info.file)
-                    sent += 1
-                    waiting = max(0, waiting - 1)
-                for info in _surplus(infos, there, policy):
-                    place.remove(info)
-                    names.discard(info.file)
-                    removed += 1
-                known[company] = names
+            visit.bring_up_to_date(place, due)
         finally:
             with suppress(Exception):
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
-        return CopyResult(target, sent, removed, waiting, _say(error)), False
-    if ahead:
-        more = f" and {len(ahead) - 1:,} more" if len(ahead) > 1 else ""
-        trouble = (
-            f"it has later snapshots of company {ahead[0]}{more} than there are here, as when a host was set up anew. "
-            f"Take them in first (backup --import {target}), or give this host a folder of its own there"
+        ended = _say(error)
+    return visit.result(target, ended), not ended and not visit.troubles
+
+
+class _Visit:
+    """What a run does at one place, and what has come of it so far. What hits one company stops no other."""
+
+    def __init__(
+        self, repository: Repository, known: Known, policy: Retention, waiting: dict[str, int]
+    ) -> None:
+        self._repository = repository
+        self._known = known
+        self._policy = policy
+        self._waiting = waiting
+        """How many snapshots the place still lacks, by company."""
+        self._sent = 0
+        self._removed = 0
+        self._ahead: list[str] = []
+        self._damaged: list[SnapshotInfo] = []
+        self.troubles: dict[str, str] = {}
+        """The first trouble of each company that had one."""
+
+    def bring_up_to_date(self, place: Place, due: Mapping[str, list[SnapshotInfo]]) -> None:
+        """Send what the companies lack there, then apply the retention. Raises what ends the visit."""
+        there: dict[str, list[SnapshotInfo]] = {}
+        ranked: list[tuple[int, SnapshotInfo]] = []
+        for company, infos in due.items():
+            with self._of_one(company):
+                found = place.snapshots(company, tidy=True)
+                if _is_ahead(found, infos):
+                    self._ahead.append(company)
+                    continue
+                # One that was cut off, by a full disk or a power cut, has its name and not its size.
+                sizes = {info.file: info.size for info in infos}
+                self._known[company] = {
+                    info.file for info in found if info.size == sizes.get(info.file, info.size)
+                }
+                missing = _missing(infos, found, self._known[company], self._policy)
+                self._waiting[company] = len(missing)
+                ranked += enumerate(reversed(missing))
+                there[company] = found
+        # The newest of every company first: whatever stops the visit, it does so after what is worth most.
+        for _, info in sorted(ranked, key=lambda one: one[0]):
+            has_arrived = False
+            with self._of_one(info.company):
+                has_arrived = self._send(place, info)
+            if not has_arrived:
+                # Nothing goes there for one that did not come.
+                there.pop(info.company, None)
+        for company, found in there.items():
+            with self._of_one(company):
+                for info in _surplus(due[company], found, self._policy):
+                    place.remove(info)
+                    self._known[company].discard(info.file)
+                    self._removed += 1
+
+    def result(self, target: str, ended: str) -> CopyResult:
+        """Return what has come of it. `ended` is what ended the visit early, or ""."""
+        said = [ended] if ended else []
+        if self._ahead:
+            more = f" and {len(self._ahead) - 1:,} more" if len(self._ahead) > 1 else ""
+            said.append(
+                f"it has later snapshots of company {self._ahead[0]}{more} than there are here, as when a host was "
+                f"set up anew. Take them in first (backup --import {target}), or give this host a folder of its own "
+                "there"
+            )
+        if self.troubles:
+            said.append(_first_of([f"company {company}: {text}" for company, text in self.troubles.items()]))
+        return CopyResult(
+            target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
         )
-        return CopyResult(target, sent, removed, waiting, trouble), True
-    return CopyResult(target, sent, removed), True
+
+    def _send(self, place: Place, info: SnapshotInfo) -> bool:
+        # First, as a key of S3 is written over where it is.
+        if not self._is_whole(info):
+            return False
+        place.send(self._repository, info)
+        self._known[info.company].add(info.file)
+        self._sent += 1
+        self._waiting[info.company] -= 1
+        return True
+
+    def _is_whole(self, info: SnapshotInfo) -> bool:
+        """Whether a snapshot here can be sent. One that is damaged is marked, and waits no more."""
+        try:
+            try:
+                self._repository.verify_hash(info)
+            except DamagedSnapshot:
+                with self._repository.writing(info.company) as writer:
+                    self._damaged.append(writer.mark_damaged(info))
+            else:
+                return True
+        except FileNotFoundError:
+            pass  # removed or marked since it was listed, maybe on the way to another place
+        except RepositoryLocked as lock:
+            self.troubles.setdefault(info.company, f"snapshot {info.id} is damaged here, and {lock.message}")
+            return False
+        except OSError as error:
+            said = f"snapshot {info.id} cannot be read or marked as damaged here: {error.strerror}"
+            self.troubles.setdefault(info.company, said)
+            return False
+        self._waiting[info.company] -= 1
+        return False
+
+    @contextmanager
+    def _of_one(self, company: str) -> Iterator[None]:
+        try:
+            yield
+        except _OF_ONE_COMPANY as error:
+            self.troubles.setdefault(company, _say(error))
 
 
 def _lost_all(repository: Repository, target: str, known: Known) -> str:
@@ -322,6 +478,10 @@ def _plan(local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: 
     return plan_retention(list(union.values()), policy)
 
 
+def _first_of(texts: Sequence[str]) -> str:
+    return f"{texts[0]} (and {len(texts) - 1:,} more)" if len(texts) > 1 else "".join(texts)
+
+
 def _say(error: Exception) -> str:
     if isinstance(error, BaileysToolsError):
         return f"{error.message}. {error.hint}" if error.hint else error.message
@@ -333,10 +493,14 @@ def _say(error: Exception) -> str:
 
 
 class Fetched(NamedTuple):
-    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in."""
+    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in.
+
+    `trouble` says what could not be read there, or stored here, "" where all could.
+    """
 
     taken: list[SnapshotInfo]
     refused: list[SnapshotInfo]
+    trouble: str = ""
 
 
 def fetch_copies(
@@ -344,11 +508,10 @@ def fetch_copies(
 ) -> dict[str, Fetched]:
     """Fetch the snapshots of the wanted companies (none: all) that the repository does not have.
 
-    Each is published as a new one would be: whole, under its own name. Raises exit code 10 for a company that is
-    not there, BaileysToolsError when the place cannot be read.
+    Each is published as a new one would be: whole, under its own name. Nothing is written or removed there. Raises
+    exit code 10 for a company that is not there, BaileysToolsError when the place cannot be read.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in _NEEDS or urlsplit(url).password is not None:
+    if not _leads_to_a_place(url):
         raise UsageError(
             "--import takes a folder, or a URL as in backup.copies",
             "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",
@@ -375,18 +538,42 @@ def fetch_copies(
         raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
 
 
+def _leads_to_a_place(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Only SFTP has a port: the name of a bucket may be an ARN, which has colons in it.
+        is_address = parts.scheme != "sftp" or parts.port != 0
+    except ValueError:
+        return False
+    has_host = bool(parts.netloc) or parts.scheme == "file"
+    return is_address and has_host and parts.scheme in _NEEDS and parts.password is None
+
+
 def _fetch_company(repository: Repository, place: Place, company: str) -> Fetched:
-    fetched = Fetched([], [])
-    with repository.writing(company) as writer:
-        here = {info.file for info in writer.snapshots()}
-        for info in sorted(place.snapshots(company), key=lambda one: one.order):
-            if info.file in here or info.damaged:
-                continue
-            try:
-                fetched.taken.append(writer.publish_file(info.file, place.fetch(info)))
-            except DamagedSnapshot:
-                fetched.refused.append(info)  # the others are needed all the more
-    return fetched
+    """The newest first, as it is needed most. One that cannot be had makes the others all the more needed."""
+    taken: list[SnapshotInfo] = []
+    refused: list[SnapshotInfo] = []
+    troubles = []
+    try:
+        with repository.writing(company) as writer:
+            here = {info.file for info in writer.snapshots()}
+            there = [info for info in place.snapshots(company) if info.file not in here and not info.damaged]
+            for info in sorted(there, key=lambda one: one.order, reverse=True):
+                try:
+                    taken.append(writer.publish_file(info.file, place.fetch(info)))
+                except DamagedSnapshot:
+                    refused.append(info)
+                except _CUT_OFF:
+                    raise
+                except OSError as error:
+                    troubles.append(f"snapshot {info.id} there could not be taken in: {_say(error)}")
+    except _CUT_OFF:
+        raise
+    except OSError as error:
+        troubles.append(_say(error))
+    if troubles:
+        place.companies()  # raises where it was the connection: the library for SFTP does not say so
+    return Fetched(taken[::-1], refused[::-1], _first_of(troubles))
 
 
 # --- what is known to be where ------------------------------------------------------------------------------

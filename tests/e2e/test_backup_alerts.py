@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +70,23 @@ def test_copies_that_fail_are_told_and_the_exit_code_stays(env, server):
     assert run_cli("backup", "--quiet", env=env).returncode == 4
     (message,) = told(server)
     assert "/proc/nowhere" in message
+
+
+def test_copies_that_another_run_is_sending_are_not_said_to_be_over(env, server, tmp_path):
+    env["BAILEYS_TOOLS_BACKUP__COPIES"] = "file:///proc/nowhere"
+    assert run_cli("backup", "--quiet", env=env).returncode == 4
+    assert len(told(server)) == 1
+    copying = os.open(tmp_path / "repository", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(copying, fcntl.LOCK_EX)
+        done = run_cli("backup", env=env)
+    finally:
+        os.close(copying)
+    assert (done.returncode, "another run is sending them" in done.stdout) == (0, True)
+    assert told(server) == []
+    env["BAILEYS_TOOLS_BACKUP__COPIES"] = f"file://{tmp_path}/disk"
+    assert run_cli("backup", "--quiet", env=env).returncode == 0
+    assert len(told(server)) == 1, "now it is over"
 
 
 @pytest.mark.parametrize("command", [("verify",), ("prune",)])

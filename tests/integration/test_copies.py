@@ -21,7 +21,18 @@ from baileys_tools.commands.backup import run_backup
 from baileys_tools.config import load_settings
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.snapshots.repository import Repository
-from tests.support import company_folder, creds, missing, run_cli, snapshot_tree, write_key
+from tests.integration.faults.injection import traced
+from tests.support import (
+    COMMAND,
+    company_folder,
+    creds,
+    missing,
+    require_tool,
+    run_cli,
+    scrubbed_environment,
+    snapshot_tree,
+    write_key,
+)
 
 OLD = timedelta(hours=3)
 KEYS = {
@@ -175,7 +186,9 @@ def env_of(place: Place, sessions: Path, repository: Path, **more: str) -> dict[
 def test_copies_are_sent_once_and_come_back_on_an_empty_machine(place, sessions, tmp_path):
     env = env_of(place, sessions, tmp_path / "repository")
     first = json.loads(run_cli("backup", "--json", env=env).stdout)
-    assert first["copies"] == [{"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": ""}]
+    assert first["copies"] == [
+        {"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": "", "damaged": []}
+    ]
     assert json.loads(run_cli("backup", "--json", env=env).stdout)["copies"][0]["sent"] == 0
 
     empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
@@ -297,6 +310,75 @@ def test_one_damaged_copy_keeps_no_other_from_coming_back(disk, sessions, tmp_pa
     assert run_cli("verify", "--all", "--deep", env=empty).returncode == 0
 
 
+def without_power(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run our command as a user whom file modes stop: root, without its right to read and write everything."""
+    drop = []
+    if os.geteuid() == 0:
+        drop = [require_tool("setpriv"), "--bounding-set=-dac_override,-dac_read_search"]
+    return subprocess.run(
+        [*drop, COMMAND, *words],
+        env=scrubbed_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_import_leaves_the_place_as_it_is_and_takes_in_all_that_can_be_read(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(3):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    first, second, third = sorted((tmp_path / "disk/bots/company_1002").iterdir())
+    second.unlink()
+    second.mkdir()
+    (tmp_path / "disk/bots/company_1002/.partial-of-an-upload").write_text("goes on")
+    before = snapshot_tree(tmp_path / "disk")
+    folders = [tmp_path / "disk/bots/company_1001", tmp_path / "disk/bots/company_1002"]
+    modes = (0o000, 0o500)
+    for folder, mode in zip(folders, modes, strict=True):
+        folder.chmod(mode)
+    empty = local_env("", sessions, tmp_path / "other-machine")
+    done = without_power("backup", "--import", disk, "--json", env=empty)
+    companies = json.loads(done.stdout)["companies"]
+    assert [(one["status"], one["fetched"]) for one in companies] == [("failed", 0), ("taken", 2)]
+    assert "Permission denied" in companies[0]["trouble"]
+    assert "snapshot 2 there could not be taken in: " in companies[1]["trouble"]
+    assert companies[1]["snapshot"]["sequence"] == 3
+    assert done.returncode == 3
+    for folder in folders:
+        folder.chmod(0o700)
+    assert snapshot_tree(tmp_path / "disk") == before
+    taken_in = (tmp_path / "other-machine/company_1002").glob("*.zst")
+    by_time = sorted(taken_in, key=lambda path: path.stat().st_mtime_ns)
+    assert [path.name for path in by_time] == [third.name, first.name], "the newest first"
+
+
+def test_a_connection_that_breaks_ends_an_import_and_the_next_one_goes_on(sftp, sessions, tmp_path):
+    env = env_of(sftp, sessions, tmp_path / "repository")
+    for _ in range(4):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    env |= {"BAILEYS_TOOLS_BACKUP__COPIES": ""}
+    for limit in (5500, 6000, 6500, 7000):
+        sftp.cutter.limit = limit
+        env["BAILEYS_TOOLS_BACKUP_PATH"] = str(tmp_path / f"other-machine-{limit}")
+        done = run_cli("backup", "--import", sftp.url, env=env)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"cannot fetch from {sftp.url}: " in done.stderr
+    sftp.cutter.limit = None
+    assert run_cli("backup", "--import", sftp.url, env=env).returncode == 0
+    assert len(list((tmp_path / "other-machine-7000").rglob("*.zst"))) == 8
+
+
+def test_what_a_cut_upload_left_is_removed_by_who_sends(sftp, sessions, tmp_path):
+    env = env_of(sftp, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    partial = tmp_path / "vault/company_1001/.partial-0123"
+    partial.write_text("cut")
+    assert run_cli("backup", "--force", env=env).returncode == 0
+    assert not partial.exists()
+
+
 @pytest.mark.parametrize(("at", "company"), [("elsewhere", None), ("disk/bots", "1003")])
 def test_an_import_that_finds_nothing_is_no_success(disk, sessions, tmp_path, at, company):
     assert run_cli("backup", env=local_env(disk, sessions, tmp_path / "repository")).returncode == 0
@@ -325,7 +407,7 @@ def test_a_host_set_up_anew_hears_that_its_copies_would_count_as_old(disk, sessi
 def run_later(env: dict[str, str], after: timedelta) -> CopyResult:
     settings = load_settings({}, env).settings
     places = env["BAILEYS_SESSIONS_PATH"], env["BAILEYS_TOOLS_BACKUP_PATH"]
-    (copy,) = run_backup(settings, *places, datetime.now(UTC) + after).copies
+    (copy,) = run_backup(settings, *places, datetime.now(UTC) + after).copies or ()
     return copy
 
 
@@ -342,6 +424,143 @@ def test_what_a_place_lost_is_sent_again_a_day_later(disk, sessions, tmp_path):
     lost.unlink()
     assert run_later(env, timedelta(hours=26)).sent == 0
     assert run_later(env, timedelta(0)).sent == 1, "a clock that went back makes it due"
+
+
+def test_a_copy_that_is_cut_off_is_sent_again_a_day_later(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    if place.url.startswith("sftp"):
+        for copy, size in zip(sorted((tmp_path / "vault").rglob("*.zst")), (0, 100), strict=True):
+            os.truncate(copy, size)
+    else:
+        script = "import s3fs; fs = s3fs.S3FileSystem(); [fs.pipe(at, b'') for at in fs.find('vault/bots')]"
+        subprocess.run([sys.executable, "-c", script], env=os.environ | place.env, check=True)
+    state = tmp_path / "repository/copies.json"
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps(document | {"listed_at": {}}))
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["sent"], copy["trouble"]) == (2, "")
+    empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
+    assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
+
+
+def test_a_good_copy_outlives_that_the_snapshot_here_is_cut_off(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    for snapshot in (tmp_path / "repository").rglob("*.zst"):
+        os.truncate(snapshot, 100)
+    (tmp_path / "repository/copies.json").unlink()
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["sent"], len(copy["damaged"])) == (0, 2)
+    empty = env_of(place, sessions, tmp_path / "other-machine", BAILEYS_TOOLS_BACKUP__COPIES="")
+    fetched = json.loads(run_cli("backup", "--import", place.url, "--json", env=empty).stdout)
+    assert [company["fetched"] for company in fetched["companies"]] == [1, 1]
+
+
+def test_a_copy_on_a_disk_is_synced_before_it_has_its_name_and_so_are_its_folders(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    command: list[str | Path] = [COMMAND, "backup", "--quiet", "--company", "1001"]
+    run, made = traced(command, "-f", "-y", calls=["fsync", "rename"], env=env)
+    assert run.returncode == 0, run.stderr
+    bots = f"{tmp_path}/disk/bots"
+    calls = [call for call in made if call.name == "fsync" or bots in call.text]
+    (renamed,) = [at for at, call in enumerate(calls) if call.name == "rename"]
+    assert f"<{bots}/company_1001/.partial-" in calls[renamed - 1].text
+    assert f"<{bots}/company_1001>" in calls[renamed + 1].text
+    for folder in (tmp_path, tmp_path / "disk", bots):
+        assert any(f"<{folder}>" in call.text for call in calls[:renamed] if call.name == "fsync"), folder
+
+
+def rot(path: Path) -> None:
+    """One bit, as a bad disk does it: the size stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_snapshot_that_is_damaged_here_is_marked_and_keeps_no_other_from_leaving(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    for _ in range(2):
+        assert run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""}).returncode == 0
+    rotten, whole = sorted((tmp_path / "repository/company_1001").glob("*.zst"))
+    rot(rotten)
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"], copy["trouble"]) == (4, 3, 0, "")
+    assert copy["damaged"] == [{"company": "1001", "sequence": 1}]
+    assert not rotten.exists()
+    assert Path(f"{rotten}.damaged").exists()
+    assert run_cli("backup", env=env).returncode == 0, "it was news, and is not found again"
+    empty = env_of(place, sessions, tmp_path / "other-machine")
+    assert run_cli("backup", "--import", place.url, env=empty).returncode == 0
+    assert [path.name for path in (tmp_path / "other-machine/company_1001").glob("*.zst")] == [whole.name]
+
+
+def test_a_snapshot_that_is_damaged_here_takes_nobodys_place_there(disk, sessions, tmp_path):
+    rules = {f"BAILEYS_TOOLS_COPIES__KEEP_{rule}": "0" for rule in ("HOURLY", "DAILY", "WEEKLY", "MONTHLY")}
+    rules |= {"BAILEYS_TOOLS_COPIES__KEEP_LAST": "2", "BAILEYS_TOOLS_COPIES__MINIMUM": "1"}
+    env = local_env(disk, sessions, tmp_path / "repository") | rules
+    for copies in (disk, disk, "", ""):
+        run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": copies})
+    rot(sorted((tmp_path / "repository/company_1001").glob("*.zst"))[2])
+    assert run_cli("backup", env=env).returncode == 4
+    bots = tmp_path / "disk/bots"
+    assert [len(list((bots / f"company_{company}").glob("*.zst"))) for company in ("1001", "1002")] == [3, 2]
+    run_later(env, timedelta(hours=25))
+    for company, kept in ("1001", ["00000002", "00000004"]), ("1002", ["00000003", "00000004"]):
+        there = sorted((bots / f"company_{company}").glob("*.zst"))
+        assert [path.name.split("-")[0] for path in there] == kept
+
+
+def test_what_is_damaged_here_is_said_of_its_company_and_sent_nowhere(disk, sessions, tmp_path):
+    other = tmp_path / "other-disk"
+    env = local_env(f"{disk},file://{other}", sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""}).returncode == 0
+    rot(next((tmp_path / "repository/company_1001").glob("*.zst")))
+    done = run_cli("backup", "--quiet", "--company", "1002", env=env)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.splitlines() == [
+        "company 1001: snapshot 1 does not fit its hash and is marked as damaged"
+    ]
+    for at in (tmp_path / "disk/bots", other):
+        assert [path.parent.name for path in at.rglob("*.zst")] == ["company_1002"]
+
+
+def test_a_company_that_a_place_cannot_take_stops_no_other(disk, sessions, tmp_path):
+    (tmp_path / "disk/bots").mkdir(parents=True)
+    (tmp_path / "disk/bots/company_1001").write_text("no folder")
+    env = local_env(disk, sessions, tmp_path / "repository")
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["waiting"]) == (4, 1, 1)
+    assert "company 1001: " in copy["trouble"]
+    (tmp_path / "disk/bots/company_1001").unlink()
+    again = run_cli("backup", "--json", env=env)
+    assert (again.returncode, json.loads(again.stdout)["copies"][0]["sent"]) == (0, 1)
+
+
+def test_the_newest_of_every_company_is_sent_before_older_ones(disk, sessions, tmp_path):
+    env = local_env(disk, sessions, tmp_path / "repository")
+    for _ in range(3):
+        run_cli("backup", "--force", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": ""})
+    assert run_cli("backup", env=env).returncode == 0
+    sent = sorted((tmp_path / "disk/bots").rglob("*.zst"), key=lambda path: path.stat().st_mtime_ns)
+    assert [int(path.name.split("-")[0]) for path in sent] == [3, 3, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_in_the_repository_is_named_and_stops_nothing(disk, sessions, tmp_path, kind):
+    stray = tmp_path / "repository/company_old.tgz"
+    env = local_env(disk, sessions, tmp_path / "repository")
+    (tmp_path / "repository").mkdir()
+    stray.write_text("x") if kind == "file" else stray.symlink_to(tmp_path)
+    for sent in (2, 0):
+        done = run_cli("backup", "--json", env=env)
+        (copy,) = json.loads(done.stdout)["copies"]
+        assert (done.returncode, copy["sent"], copy["waiting"]) == (4, sent, 0)
+        assert f"{stray} cannot be listed" in copy["trouble"]
+    stray.unlink()
+    assert run_cli("backup", env=env).returncode == 0
 
 
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(hours=25)])
@@ -371,6 +590,29 @@ def test_copies_on_a_disk_are_private_from_the_first_folder_made(disk, sessions,
     subprocess.run(["sh", "-c", command], env=os.environ | env, check=True)
     for path in [tmp_path / "disk", *(tmp_path / "disk").rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+NO_URLS = (
+    "sftp://[::1/x",
+    "sftp://host:99999/x",
+    "sftp://host:0/x",
+    "sftp://me:can/ary@host/x",
+    "sftp:///x",
+    "ftp://host/x",
+)
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_what_is_no_url_of_a_place_is_a_wrong_usage(sessions, tmp_path, url):
+    env = local_env("", sessions, tmp_path / "repository")
+    for done in (
+        run_cli("backup", "--import", url, env=env),
+        run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": url}),
+    ):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+        assert "ary" not in done.stderr
+    assert not list((tmp_path / "repository").rglob("*.zst"))
 
 
 def test_a_password_in_the_url_is_refused_and_not_shown(sessions, tmp_path):

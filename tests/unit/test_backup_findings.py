@@ -85,6 +85,17 @@ def test_files_that_could_not_be_read_are_a_finding_and_what_is_no_file_is_none(
     assert report(company(BackupStatus.TAKEN, left_out=odd[1:])).exit_code is ExitCode.DONE
 
 
+def test_what_was_found_damaged_on_the_way_to_a_place_counts_as_what_pruning_found():
+    copies = [CopyResult("s3://b/c", damaged=[info(1), info(7, "9")])]
+    found = report(company(BackupStatus.TAKEN, snapshot=info(3), damaged=[info(2)]), copies=copies)
+    assert [(one.code, one.company, one.facts) for one in backup_findings(found)] == [
+        ("snapshot-damaged", "1", {"damaged": 2}),
+        ("snapshot-damaged", "9", {"damaged": 1}),
+    ]
+    assert found.exit_code is ExitCode.WARNING
+    assert report(company(BackupStatus.UNCHANGED), copies=copies).exit_code is ExitCode.WARNING
+
+
 def test_all_places_that_lack_copies_are_one_finding_of_the_host():
     copies = [CopyResult(f"s3://b/{n}", waiting=n, trouble=f"cut off {n}") for n in range(3)]
     (finding,) = backup_findings(report(copies=[*copies, CopyResult("sftp://good/x")]))
@@ -140,6 +151,15 @@ def test_only_what_was_looked_at_can_be_over():
         assert looked.covers(("", "copy-failed"))
         assert looked.covers(("gone", "backup-unfit")) is others
         assert not looked.covers(("1", "snapshot-damaged"))
+
+
+def test_copies_that_another_run_is_sending_are_neither_behind_nor_over():
+    done = replace(report(company(BackupStatus.TAKEN, snapshot=info(3))), copies=None)
+    assert backup_findings(done) == []
+    assert done.exit_code is ExitCode.DONE
+    looked = looked_at(done, ())
+    assert not looked.covers(("", "copy-failed"))
+    assert looked.covers(("1", "backup-failed"))
 
 
 def test_nothing_raw_from_a_name_or_an_error_is_said():
