@@ -47,7 +47,7 @@ def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
         before = links.last_look(state, look.company)
         passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
         links.add_look(state, look.company, link, passed, now)
-        alone = not look.connection and not log.read
+        alone = not look.connection and not log.shows_connections
         trouble = None if look.waits else in_trouble(link, look.creds, look.running, alone=alone)
         if trouble:
             _in_incident(state, look, log, now)

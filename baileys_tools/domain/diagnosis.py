@@ -143,7 +143,7 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
     ):
         if found := rule(facts, now):
             return found
-    if not facts.log.read:
+    if not facts.log.read or not facts.log.shows_connections:
         return _no_word(facts)
     return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, ("nothing that is known explains it",))
 
@@ -249,8 +249,13 @@ def _not_open(facts: BotFacts, now: datetime) -> Diagnosis | None:
     if newest is LogEvent.RESTART_REQUIRED and at is not None and now - at <= RESTART_TAKES:
         said = f"the server asked for a restart {_ago(at, now)} (515)"
         return Diagnosis(Cause.RESTARTING, Confidence.CERTAIN, (said,))
-    if newest in _REFUSALS and at is not None:
+    # A log of errors alone shows what a process met, and not that the next try, or process, was let in.
+    is_told = facts.connection != "unknown" or facts.log.shows_connections
+    is_old = at is not None and facts.started is not None and facts.started > at
+    if newest in _REFUSALS and at is not None and (is_told or not is_old):
         return _refusal(facts, newest, at, now)
+    if not is_told:
+        return None
     if hung := _hung(facts, newest, at, now):
         return hung
     if newest in _NETWORK and at is not None:
@@ -291,7 +296,11 @@ def _hung(facts: BotFacts, newest: LogEvent | None, at: datetime | None, now: da
 
 
 def _no_word(facts: BotFacts) -> Diagnosis:
-    """Without a log there is the API's word alone."""
+    """Without a log that shows connections there is the API's word alone."""
+    if facts.log.read:
+        why = "the log shows no opening and no end of a connection (the bot logs less than info, or in another file)"
+        says = "" if facts.connection == "unknown" else f"the bot's API says {facts.connection}, and "
+        return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (says + why,))
     said = {
         "disconnected": "the bot's API says disconnected, and no log is read that could say why (logs in the settings)",
         "connecting": "the bot's API says connecting, and no log is read",

@@ -122,8 +122,8 @@ def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spel
 def in_trouble(link: Link, creds: str, running: bool | None = None, *, alone: bool = False) -> bool | None:
     """Whether this is an incident: None where that is not known, so that one that is open stays open.
 
-    `running` is whether the bot's process runs. With it `alone`, where neither an API nor a log is asked, a bot is
-    well as long as that runs.
+    `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
+    a bot is well as long as that runs.
     """
     if creds in DAMAGED_CREDS or link is Link.DOWN:
         return True

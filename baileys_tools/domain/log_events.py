@@ -113,6 +113,16 @@ class LogFacts(NamedTuple):
     longest_quiet: timedelta | None = None
     lately: Mapping[LogEvent, int] = {}
 
+    @property
+    def shows_connections(self) -> bool:
+        """Whether it has ever shown an opening, an attempt or an end.
+
+        A bot that logs errors alone shows none, nor does a file that was begun after the last of them.
+        """
+        return self.opened is not None or bool(
+            {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
+        )
+
 
 class HourCount(NamedTuple):
     """An event happened `number` times in the hour that began at `hour`."""

@@ -185,7 +185,10 @@ def checklist(
     if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
         lines = _REPAIRED
     if lines is _COMMON and not tried and not means.can_see:
-        lines = ("bot_api or logs in the settings would tell whether it is (docs/recovery.md)", *_COMMON[1:])
+        lines = (
+            "bot_api or logs in the settings would tell whether it is, the log at level info (docs/recovery.md)",
+            *_COMMON[1:],
+        )
     elif lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     elif lines is _COMMON and not tried:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from tests.bot import QR, Bot, api_env, bot_api
+from tests.log_lines import stream_error
 from tests.support import company_folder, run_cli, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
@@ -248,6 +249,13 @@ def unit_env(tools: Path) -> dict[str, str]:
     return {"PATH": f"{tools}:{os.environ['PATH']}", "BAILEYS_TOOLS_PROCESS__SYSTEMD": "bot@{company}"}
 
 
+def with_log(log: Path) -> dict[str, str]:
+    """The environment that names a settings file, and that a log."""
+    settings = log.with_name("settings.yaml")
+    settings.write_text(f"logs: [{{path: {log}, company: 1001}}]")
+    return {"BAILEYS_TOOLS_CONFIG": str(settings)}
+
+
 def told(tools: Path) -> list[str]:
     lines = (tools / "asked").read_text().splitlines()
     return [line for line in lines if not line.startswith("show")]
@@ -295,6 +303,25 @@ def test_keys_that_only_a_login_brings_tell_a_loss_from_a_beginning(folder: Path
     with bot_api(Bot(qrs=[QR])) as server:
         found = recover(folder, env=api_env(server), code=5)
     assert found["cause"]["cause"] == "creds-lost"
+
+
+@pytest.mark.parametrize("lines", ["bot: order 77 answered", "503"], ids=["silent", "errors-alone"])
+def test_a_bot_whose_log_shows_no_connection_is_not_restarted_for_that(
+    folder: Path, systemctl: Path, lines: str
+) -> None:
+    """A bot of the level `silent` or `error` works for days without a line about its connection."""
+    log = folder.parents[1] / "bot.log"
+    at = datetime.now(UTC) - timedelta(hours=1)
+    log.write_text((stream_error(7, at, "503") if lines == "503" else lines) + "\n")
+    env = unit_env(systemctl) | with_log(log)
+    for options in ([], ["--yes"]):
+        found = recover(folder, *options, env=env | {"BAILEYS_TOOLS_RECOVER__AUTO": "true"})
+        assert (found["status"], found["steps"], found["tried"]) == ("unknown", [], [])
+        assert "level info" in found["person"][0]
+    assert told(systemctl) == []
+    # One that is down is started all the same, and that it runs is all that can be seen.
+    (systemctl / "state").write_text("failed")
+    assert recover(folder, "--yes", env=env)["status"] == "recovered"
 
 
 def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:

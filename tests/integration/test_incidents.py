@@ -159,6 +159,11 @@ def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_pa
         )
         assert entries(state, incident.id)[-1].detail == "the bot runs and its creds are whole"
         assert service_of(state, "7", BEGIN + 5 * MINUTE).uptime is None, "a process that runs may be offline"
+        # A log without a word about connections is as good as none.
+        silent = LogFacts(True, BEGIN)
+        note_look(state, Look("9", "", "valid", False), silent, BEGIN)
+        note_look(state, Look("9", "", "valid", True), silent, BEGIN + MINUTE)
+        assert [one.closed for one in incidents(state, "9")] == [BEGIN + MINUTE]
         # An API that does not answer leaves it open: that its process runs is no proof there.
         note_look(state, Look("8", "unknown", "valid", False), LogFacts(), BEGIN)
         note_look(state, Look("8", "unknown", "valid", True), LogFacts(), BEGIN + MINUTE)

@@ -114,6 +114,34 @@ CASES = {
     "stopped": (BotFacts("unknown", running=False, log=log(E.TERMINATED)), Cause.STOPPED),
     "disconnected and no log": (BotFacts("disconnected"), Cause.UNKNOWN),
     "nothing is known": (BotFacts(), Cause.UNKNOWN),
+    "its process runs, and nothing of Baileys is logged": (
+        BotFacts(running=True, started=ago(days=3), log=LogFacts(True, ago(minutes=1))),
+        Cause.UNKNOWN,
+    ),
+    "its process runs, and only errors are logged": (
+        BotFacts(
+            running=True, started=ago(days=3), log=LogFacts(True, NOW, None, {E.UNAVAILABLE: ago(hours=1)})
+        ),
+        Cause.UNKNOWN,
+    ),
+    "only errors are logged, and it was started after a 401": (
+        BotFacts(
+            running=True, started=ago(hours=1), log=LogFacts(True, NOW, None, {E.UNAUTHORIZED: ago(hours=2)})
+        ),
+        Cause.UNKNOWN,
+    ),
+    "only errors are logged, and the last is a 401 of this process": (
+        BotFacts(
+            running=True, started=ago(hours=3), log=LogFacts(True, NOW, None, {E.UNAUTHORIZED: ago(hours=2)})
+        ),
+        Cause.TEMPORARY_AUTH,
+    ),
+    "a process that reached the server and got no further": (
+        BotFacts(
+            running=True, started=ago(hours=1), log=LogFacts(True, NOW, None, {E.ATTEMPTED: ago(hours=1)})
+        ),
+        Cause.HUNG,
+    ),
 }
 
 
