@@ -18,7 +18,8 @@ from baileys_tools.domain.incidents import (
     spells_between,
 )
 from baileys_tools.domain.log_events import LogEvent, LogFacts
-from baileys_tools.domain.watch import MonitorReport
+from baileys_tools.domain.watch import CompanyWatch, MonitorReport
+from baileys_tools.sessions.roots import Root
 from baileys_tools.state import incidents as kept_incidents
 from baileys_tools.state import links
 from baileys_tools.state.database import State
@@ -80,28 +81,33 @@ def _over(state: State, company: str, why: str, now: datetime) -> None:
             kept_incidents.close_incident(state, one.id, now)
 
 
-def with_links(report: MonitorReport, settings: Settings, state: State, now: datetime) -> MonitorReport:
+def with_links(
+    report: MonitorReport, settings: Settings, root: Root, state: State, now: datetime
+) -> MonitorReport:
     """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
     companies = []
     for one in report.companies:
-        log, findings = _log(settings, state, one.id, now)
+        log, findings = _log(settings, root, state, one, now)
         waits = any(finding.code == "not-linked-yet" for finding in one.findings)
         note_look(state, Look(one.id, one.connection, one.creds, one.running, waits), log, now)
         companies.append(one._replace(findings=[*one.findings, *findings]) if findings else one)
     return report._replace(companies=companies)
 
 
-def _log(settings: Settings, state: State, company: str, now: datetime) -> tuple[LogFacts, Sequence[Finding]]:
+def _log(
+    settings: Settings, root: Root, state: State, one: CompanyWatch, now: datetime
+) -> tuple[LogFacts, Sequence[Finding]]:
     if not settings.logs.files:
         return LogFacts(), ()
-    from baileys_tools.commands.bot_logs import DAY, read_company_logs
+    from baileys_tools.commands.bot_logs import DAY, last_reset_of, read_company_logs
     from baileys_tools.domain.log_report import LogLimits, log_findings
     from baileys_tools.state.log_hours import hours_since
 
-    logs = read_company_logs(state, settings, company, now)
+    reset = last_reset_of(root, root.company_at(one.id, one.path))
+    logs = read_company_logs(state, settings, one.id, now, reset=reset, connection=one.connection)
     limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
-    day = hours_since(state, company, now - DAY)
-    return logs.facts, log_findings(company, logs.facts, logs.files, day, limits, now)
+    day = hours_since(state, one.id, now - DAY)
+    return logs.facts, log_findings(one.id, logs.facts, logs.files, day, limits, now, one.connection)
 
 
 def service_of(state: State, company: str, now: datetime, window: timedelta = LONG) -> Service:

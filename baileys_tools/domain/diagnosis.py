@@ -336,9 +336,13 @@ def _log_contradicts(facts: BotFacts) -> bool:
     return facts.log.opened is not None and LogEvent.CLOSED in facts.log.since_opened
 
 
-def _overruled(facts: BotFacts) -> bool:
+def is_overruled(connection: str, log: LogFacts) -> bool:
     """Whether the API says connected and the log could not have shown an opening (it has only errors)."""
-    return facts.connection == "connected" and facts.log.opened is None and _attempted(facts) is None
+    return connection == "connected" and log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
+
+
+def _overruled(facts: BotFacts) -> bool:
+    return is_overruled(facts.connection, facts.log)
 
 
 def _silence(facts: BotFacts, now: datetime) -> str:

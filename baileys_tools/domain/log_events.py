@@ -6,7 +6,7 @@ The grammar that finds them is in `integrations/bot_log/`; docs/logs.md has the 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class LogEvent(StrEnum):
@@ -121,6 +121,13 @@ class LogFacts(NamedTuple):
         """
         return self.opened is not None or bool(
             {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
+        )
+
+    def after(self, moment: datetime) -> Self:
+        """Return what is left of them when all that was up to `moment` is over."""
+        return self._replace(
+            opened=self.opened if self.opened is not None and self.opened > moment else None,
+            since_opened={event: at for event, at in self.since_opened.items() if at > moment},
         )
 
 

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from tests.bot import QR, Bot, api_env, bot_api
-from tests.log_lines import stream_error
+from tests.log_lines import as_bytes, errored, pino, stream_error, undecrypted
 from tests.support import company_folder, run_cli, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
@@ -219,6 +219,71 @@ def test_the_session_that_was_paired_after_a_reset_comes_back_like_any_other(fol
     assert found["cause"]["cause"] == "creds-lost"
     assert "1 file(s) came back" in found["tried"][0]["result"]
     assert ":18@s.whatsapp.net" in (folder / "creds.json").read_text()
+
+
+# --- a session that WhatsApp ended --------------------------------------------------------------------------
+
+
+def codes_of(folder: Path, env: Mapping[str, str]) -> set[str]:
+    """The findings of a pass of `monitor-once`."""
+    done = run_cli("monitor-once", "--json", env=env_of(folder) | dict(env))
+    (company,) = json.loads(done.stdout)["companies"]
+    return {finding["code"] for finding in company["findings"]}
+
+
+def test_what_the_log_said_of_a_session_is_over_with_its_reset(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    removed = datetime.now(UTC) - timedelta(minutes=30)
+    lines = [
+        pino("opened connection to WA", removed - timedelta(hours=9)),
+        stream_error(7, removed, "401", "conflict", "device_removed"),
+        errored("Stream Errored (conflict)", removed),
+    ]
+    log.write_bytes(as_bytes(lines))
+    with bot_api(Bot(qrs=[QR])) as server:
+        env = api_env(server) | with_log(log)
+        assert "device-removed" in codes_of(folder, env)
+        assert recover(folder, env=env, code=5)["cause"]["cause"] == "logged-out"
+        options = ("--company", "1001", "--yes", "--timeout", "1s", "--quiet")
+        run_cli("reset", *options, env=env_of(folder) | env)
+        assert run_cli("logs", "--company", "1001", env=env_of(folder) | env).returncode == 0
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        with log.open("ab") as file:
+            file.write(as_bytes([pino("connected to WA", now)]))
+            file.write(as_bytes([pino("not logged in, attempting registration...", now, node={})]))
+        time.sleep(1.1)
+        assert recover(folder, env=env)["status"] == "not-linked-yet"
+        assert "device-removed" not in codes_of(folder, env)
+        inspected = run_cli("inspect", "--company", "1001", "--json", env=env_of(folder) | env).stdout
+        assert "device-removed" not in inspected
+
+
+def test_a_removal_that_the_api_has_overruled_is_over_in_a_log_of_errors_alone(folder: Path) -> None:
+    """Paired anew two days ago, which left no line; then the network goes."""
+    log, now = folder.parents[1] / "bot.log", datetime.now(UTC)
+    removed = stream_error(7, now - timedelta(days=3), "401", "conflict", "device_removed")
+    log.write_bytes(as_bytes([removed, undecrypted("No session record", now)]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | with_log(log)
+        assert "device-removed" not in codes_of(folder, env)
+        bot.connected = False
+        with log.open("ab") as file:
+            file.write(as_bytes([stream_error(7, datetime.now(UTC), "503")]))
+        assert recover(folder, "--dry-run", env=env)["cause"]["cause"] == "network"
+        assert "device-removed" not in codes_of(folder, env)
+
+
+def test_a_removal_of_a_moment_ago_outlives_an_old_word_of_the_api(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    removed = stream_error(7, datetime.now(UTC), "401", "conflict", "device_removed")
+    log.write_bytes(as_bytes([removed]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | with_log(log)
+        codes_of(folder, env)
+        bot.connected = False
+        assert recover(folder, "--dry-run", env=env)["cause"]["cause"] == "logged-out"
 
 
 # --- processes ----------------------------------------------------------------------------------------------
