@@ -235,6 +235,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
         has_creds=seen.facts.creds is CredsFact.WHOLE,
+        is_connected=seen.connection is not None and seen.connection.is_connected,
     )
 
 

@@ -208,8 +208,10 @@ def _two_processes(facts: BotFacts, now: datetime) -> Diagnosis | None:
 def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
     """An open connection, by the API's word or the log's; and one that is open and dead."""
     open_in_log = facts.log.opened is not None and _newest(facts) is None and facts.running is not False
-    if facts.connection == "connected" and not _log_contradicts(facts):
+    if facts.connection == "connected" and not _log_contradicts(facts, now):
         evidence = ["the bot's API says connected"]
+        if at := _ended(facts):
+            evidence.append(f"the log shows an end {_ago(at, now)}, and no opening after it")
     elif facts.connection == "unknown" and open_in_log and facts.log.opened is not None:
         evidence = [
             f"the log says the connection opened {_ago(facts.log.opened, now)}, and nothing after that"
@@ -218,7 +220,8 @@ def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
         return None
     if silence := _silence(facts, now):
         return Diagnosis(Cause.HUNG, Confidence.POSSIBLE, (silence, *evidence))
-    sure = Confidence.CERTAIN if facts.connection == "connected" else Confidence.LIKELY
+    is_sure = facts.connection == "connected" and _ended(facts) is None
+    sure = Confidence.CERTAIN if is_sure else Confidence.LIKELY
     return Diagnosis(Cause.HEALTHY, sure, tuple(evidence))
 
 
@@ -328,12 +331,22 @@ def _attempted(facts: BotFacts) -> datetime | None:
     return facts.log.since_opened.get(LogEvent.ATTEMPTED)
 
 
-def _log_contradicts(facts: BotFacts) -> bool:
-    """Whether the log shows openings, and an end after the last one: then the API's word is an old one.
+def _ended(facts: BotFacts) -> datetime | None:
+    """When the log last showed an end after an opening.
 
     Openings and ends are of the same level in the log; an error alone may come from a log that shows nothing else.
     """
-    return facts.log.opened is not None and LogEvent.CLOSED in facts.log.since_opened
+    return facts.log.since_opened.get(LogEvent.CLOSED) if facts.log.opened is not None else None
+
+
+def _log_contradicts(facts: BotFacts, now: datetime) -> bool:
+    """Whether the log shows an end of a moment ago: then the API's "connected" may be older than that.
+
+    An older end is not the newer word: the opening after it is lost where a log is rotated away, and an app that makes
+    a new socket without ending the old one has the end of that (440) after the opening of the new one.
+    """
+    at = _ended(facts)
+    return at is not None and now - at <= SHOWS_LIFE_WITHIN and _newest(facts) is not LogEvent.REPLACED
 
 
 def is_overruled(connection: str, log: LogFacts) -> bool:

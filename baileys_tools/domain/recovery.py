@@ -48,7 +48,7 @@ class Means(NamedTuple):
     process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
     `can_stop`: its process can be stopped and is nobody else's.
-    `has_creds`: whole creds of a linked device stand in its folder.
+    `has_creds`: whole creds of a linked device stand in its folder. `is_connected`: its API says so.
     """
 
     can_see: bool = True
@@ -60,6 +60,7 @@ class Means(NamedTuple):
     unseen: bool = False
     can_stop: bool = False
     has_creds: bool = False
+    is_connected: bool = False
 
 
 class Step(NamedTuple):
@@ -96,6 +97,9 @@ def ladder(
 def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]) -> bool:
     if rung is Rung.WAIT:
         return means.can_see
+    # Only a long silence of the log outweighs that: one that is open and dead says connected, too.
+    if means.is_connected and cause is not Cause.HUNG and rung in (Rung.RECONNECT, Rung.RESTART):
+        return False
     # With no creds a bot that connects makes itself a new identity: that a repair was tried is not enough.
     is_repaired = cause is not Cause.CREDS_LOST or (Rung.RESTORE in tried and means.has_creds)
     if rung is Rung.RECONNECT:

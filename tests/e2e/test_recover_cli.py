@@ -389,6 +389,24 @@ def test_a_bot_whose_log_shows_no_connection_is_not_restarted_for_that(
     assert recover(folder, "--yes", env=env)["status"] == "recovered"
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(200, "well"), (1, "needs-person")])
+def test_one_whose_api_says_connected_is_neither_reconnected_nor_restarted_for_an_end_in_the_log(
+    folder: Path, systemctl: Path, minutes: int, status: str
+) -> None:
+    """The opening after it may be in a file that was rotated away."""
+    log, ended = folder.parents[1] / "bot.log", datetime.now(UTC) - timedelta(minutes=minutes)
+    opened = pino("opened connection to WA", ended - timedelta(hours=1))
+    log.write_bytes(as_bytes([opened, errored("Connection was lost", ended)]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | unit_env(systemctl) | with_log(log)
+        found = recover(folder, "--yes", env=env, code=0 if status == "well" else 5)
+    assert found["status"] == status
+    assert [one["step"] for one in found["tried"]] == ([] if status == "well" else ["wait"])
+    assert {method for method, _ in bot.asked} == {"GET /status"}
+    assert told(systemctl) == []
+
+
 def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:
     (systemctl / "state").write_text("failed")
     env = unit_env(systemctl) | {"BAILEYS_TOOLS_PROCESS__RESTART": "no"}

@@ -111,6 +111,14 @@ CASES = {
         Cause.HEALTHY,
     ),
     "an old word of the API": (BotFacts("connected", log=log(E.LOST, E.CLOSED)), Cause.NETWORK),
+    "an old end in the log": (
+        BotFacts("connected", running=True, log=log(E.LOST, E.CLOSED, at=ago(minutes=9))),
+        Cause.HEALTHY,
+    ),
+    "440 of a socket that the same app replaced": (
+        BotFacts("connected", log=log(E.REPLACED, E.CLOSED)),
+        Cause.HEALTHY,
+    ),
     "stopped": (BotFacts("unknown", running=False, log=log(E.TERMINATED)), Cause.STOPPED),
     "disconnected and no log": (BotFacts("disconnected"), Cause.UNKNOWN),
     "nothing is known": (BotFacts(), Cause.UNKNOWN),
@@ -149,6 +157,12 @@ CASES = {
 def test_each_case_has_its_cause(facts: BotFacts, cause: Cause) -> None:
     found = diagnose(facts, NOW)
     assert found.cause is cause, found
+
+
+def test_an_older_end_in_the_log_is_told_beside_the_word_of_the_api() -> None:
+    found = diagnose(BotFacts("connected", log=log(E.LOST, E.CLOSED, at=ago(minutes=9))), NOW)
+    assert found.confidence is Confidence.LIKELY
+    assert found.evidence[1] == "the log shows an end 9m ago, and no opening after it"
 
 
 def test_the_table_has_every_cause() -> None:

@@ -20,6 +20,7 @@ MEANS = st.builds(
     stopped=st.booleans(),
     can_stop=st.booleans(),
     has_creds=st.booleans(),
+    is_connected=st.booleans(),
 )
 CAUSES = st.sampled_from(list(Cause))
 TRIED = st.sets(st.sampled_from([rung for rung in Rung if rung is not Rung.PERSON]))
@@ -74,6 +75,8 @@ def test_whatever_is_known_the_ladder_is_sound(cause: Cause, means: Means, tried
     if cause is Cause.CREDS_LOST and not (Rung.RESTORE in tried and means.has_creds):
         # A bot that starts without creds makes itself a new identity.
         assert not {Rung.RECONNECT, Rung.RESTART} & set(found)
+    if means.is_connected and cause is not Cause.HUNG:
+        assert not {Rung.RECONNECT, Rung.RESTART} & set(found), "it may well be working"
     if Rung.RECONNECT in found:
         assert means.can_reconnect
     if Rung.RESTART in found:
