@@ -51,8 +51,10 @@ def look_at_bot(
 
     What cannot be looked at is "not known", and raises nothing but UsageError for settings that cannot be meant.
     """
-    if connection is None and (api := bot_api_for(settings, company.id)) is not None:
-        connection = api.connection()
+    if connection is None:
+        api = bot_api_for(settings, company.id)
+        connection = api.connection() if api is not None and api.offers("status") else None
+    is_unknown = connection is not None and connection.state is ConnectionState.UNKNOWN
     process = _process(settings, company.id)
     creds = creds_fact(root, company)
     facts = BotFacts(
@@ -64,6 +66,7 @@ def look_at_bot(
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
         log=_log_facts(settings, state, root, company, connection, now),
+        unanswered=connection.detail if connection is not None and is_unknown else "",
     )
     return BotSeen(facts, connection, process)
 

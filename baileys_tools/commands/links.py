@@ -43,7 +43,7 @@ class Look(NamedTuple):
 def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
     """Add a look to a bot's history; open an incident when it is in trouble, close it when it is well again."""
     # Who waits for somebody to scan a first code is neither up nor down.
-    link = Link.UNKNOWN if look.waits else link_of(look.connection, log)
+    link = Link.UNKNOWN if look.waits else link_of(look.connection, log, look.running)
     with state.transaction():
         before = links.last_look(state, look.company)
         passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
@@ -60,6 +60,7 @@ def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
 def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None:
     facts = BotFacts(
         connection=look.connection or "unknown",
+        unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
         creds=_CREDS.get(look.creds, CredsFact.WHOLE if look.creds == "valid" else CredsFact.UNKNOWN),
         was_linked=True,
         running=look.running,

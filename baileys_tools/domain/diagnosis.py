@@ -63,7 +63,8 @@ class BotFacts(NamedTuple):
 
     `connection` is what the bot's API says: "connected", "connecting", "disconnected" or "unknown"; `has_qr` that it
     shows a QR code. `was_linked`: this folder held a linked device at an earlier look. `running` is what
-    the process check says, `started` when the process started.
+    the process check says, `started` when the process started. `unanswered` is why an API that was asked did not say
+    how the bot is, "" where none was asked or it did.
     """
 
     connection: str = "unknown"
@@ -74,6 +75,7 @@ class BotFacts(NamedTuple):
     started: datetime | None = None
     restarts: int = 0
     log: LogFacts = LogFacts()
+    unanswered: str = ""
 
 
 class Diagnosis(NamedTuple):
@@ -131,6 +133,14 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
     What only a person can mend goes before what passes; the log's newest word goes before its older ones; what was
     before the connection last opened is over.
     """
+    found = _first_of_the_rules(facts, now)
+    if facts.unanswered and not found.is_healthy:
+        said = f"the bot's API does not say how it is: {facts.unanswered}"
+        return found._replace(evidence=(*found.evidence, said))
+    return found
+
+
+def _first_of_the_rules(facts: BotFacts, now: datetime) -> Diagnosis:
     for rule in (
         _logged_out,
         _creds_lost,
@@ -145,7 +155,11 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
             return found
     if not facts.log.read or not facts.log.shows_connections:
         return _no_word(facts)
-    return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, ("nothing that is known explains it",))
+    if facts.log.opened is not None and _newest(facts) is None and facts.unanswered:
+        said = f"the log says the connection opened {_ago(facts.log.opened, now)}, which a bot that died says, too"
+    else:
+        said = "nothing that is known explains it"
+    return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (said,))
 
 
 def _logged_out(facts: BotFacts, now: datetime) -> Diagnosis | None:
@@ -206,8 +220,12 @@ def _two_processes(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 
 def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    """An open connection, by the API's word or the log's; and one that is open and dead."""
-    open_in_log = facts.log.opened is not None and _newest(facts) is None and facts.running is not False
+    """An open connection, by the API's word or the log's; and one that is open and dead.
+
+    The log's word counts where nobody else was asked: a bot that is killed leaves no line.
+    """
+    log = facts.log if facts.log.read and not facts.unanswered else LogFacts()
+    open_in_log = log.opened is not None and _newest(facts) is None and facts.running is not False
     if facts.connection == "connected" and not _log_contradicts(facts, now):
         evidence = ["the bot's API says connected"]
         if at := _ended(facts):
@@ -286,7 +304,7 @@ def _hung(facts: BotFacts, newest: LogEvent | None, at: datetime | None, now: da
     """A live bot tries again, and leaves a line for each try. One that got an HTTP error instead waits for ever."""
     if not facts.log.read or facts.has_qr or facts.connection == "connected":
         return None
-    if facts.connection == "unknown" and facts.running is not True and newest is None:
+    if facts.connection == "unknown" and newest is None and not (facts.running and _attempted(facts)):
         return None
     after = max(filter(None, (at, facts.log.opened, facts.started, _attempted(facts))), default=None)
     if after is None or now - after <= SHOWS_LIFE_WITHIN:

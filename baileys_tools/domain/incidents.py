@@ -92,15 +92,22 @@ class Service(NamedTuple):
         return tuple(found)
 
 
-def link_of(connection: str, log: LogFacts) -> Link:
-    """Given what the API says ("" when nobody asked) and the log, return how the bot is. The API's word goes first."""
+def link_of(connection: str, log: LogFacts, running: bool | None = None) -> Link:
+    """Given what the API says ("" when nobody asked), the log and whether its process runs, return how the bot is.
+
+    The API's word goes first. Where neither that nor the log ever tells that a bot is up, nor is it ever down.
+    """
     if connection == "connected":
         return Link.UP
     if connection in ("disconnected", "connecting"):
         return Link.DOWN
-    if log.opened is None:
+    opened = log.read and log.opened is not None
+    if not opened and not connection:
         return Link.UNKNOWN
-    return Link.DOWN if any(event in log.since_opened for event in CLOSE_REASONS) else Link.UP
+    if running is False or (opened and any(event in log.since_opened for event in CLOSE_REASONS)):
+        return Link.DOWN
+    # An opening in the log outlives the bot, and an API that does not answer may be that of a dead one.
+    return Link.UNKNOWN if connection else Link.UP
 
 
 def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spell]:

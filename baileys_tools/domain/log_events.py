@@ -115,13 +115,12 @@ class LogFacts(NamedTuple):
 
     @property
     def shows_connections(self) -> bool:
-        """Whether it has ever shown an opening, an attempt or an end.
+        """Whether it can be read, and has ever shown an opening, an attempt or an end.
 
         A bot that logs errors alone shows none, nor does a file that was begun after the last of them.
         """
-        return self.opened is not None or bool(
-            {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
-        )
+        shown = self.opened is not None or {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
+        return self.read and bool(shown)
 
     def after(self, moment: datetime) -> Self:
         """Return what is left of them when all that was up to `moment` is over."""

@@ -407,6 +407,32 @@ def test_one_whose_api_says_connected_is_neither_reconnected_nor_restarted_for_a
     assert told(systemctl) == []
 
 
+def test_a_bot_that_was_killed_after_an_opening_is_not_called_well(folder: Path) -> None:
+    """Its API was in it, and a bot that is killed leaves no line."""
+    log = folder.parents[1] / "bot.log"
+    log.write_bytes(as_bytes([pino("opened connection to WA", datetime.now(UTC) - timedelta(hours=6))]))
+    with bot_api(Bot(connected=True)) as server:
+        env = api_env(server) | with_log(log)
+        assert recover(folder, env=env)["status"] == "well"
+    found = recover(folder, "--dry-run", env=env)
+    assert (found["status"], found["cause"]["cause"]) == ("planned", "unknown")
+    assert "refused" in found["cause"]["evidence"][-1]
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    time.sleep(1.1)
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    listed = json.loads(run_cli("incidents", "--json", env=env_of(folder) | env).stdout)
+    assert listed["services"] == [], "it is not known to be up"
+
+
+def test_one_whose_process_is_down_is_in_an_incident_whatever_its_log_said_last(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    log.write_bytes(as_bytes([pino("opened connection to WA", datetime.now(UTC) - timedelta(hours=6))]))
+    env = with_log(log) | {"BAILEYS_TOOLS_PROCESS__PIDFILE": str(log.with_name("bot.pid"))}
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    (incident,) = json.loads(run_cli("incidents", "--json", env=env_of(folder) | env).stdout)["incidents"]
+    assert (incident["cause"], incident["closed"]) == ("stopped", None)
+
+
 def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:
     (systemctl / "state").write_text("failed")
     env = unit_env(systemctl) | {"BAILEYS_TOOLS_PROCESS__RESTART": "no"}

@@ -122,6 +122,19 @@ CASES = {
     "stopped": (BotFacts("unknown", running=False, log=log(E.TERMINATED)), Cause.STOPPED),
     "disconnected and no log": (BotFacts("disconnected"), Cause.UNKNOWN),
     "nothing is known": (BotFacts(), Cause.UNKNOWN),
+    "its last word is an opening, and its API is silent": (
+        BotFacts(log=log(), unanswered="no"),
+        Cause.UNKNOWN,
+    ),
+    "so is it, and its process runs": (BotFacts(running=True, log=log(), unanswered="no"), Cause.UNKNOWN),
+    "its last word is an opening, and its log is gone": (
+        BotFacts(log=log()._replace(read=False)),
+        Cause.UNKNOWN,
+    ),
+    "its API is silent, and its process is down": (
+        BotFacts(running=False, log=log(), unanswered="no"),
+        Cause.STOPPED,
+    ),
     "its process runs, and nothing of Baileys is logged": (
         BotFacts(running=True, started=ago(days=3), log=LogFacts(True, ago(minutes=1))),
         Cause.UNKNOWN,
@@ -163,6 +176,14 @@ def test_an_older_end_in_the_log_is_told_beside_the_word_of_the_api() -> None:
     found = diagnose(BotFacts("connected", log=log(E.LOST, E.CLOSED, at=ago(minutes=9))), NOW)
     assert found.confidence is Confidence.LIKELY
     assert found.evidence[1] == "the log shows an end 9m ago, and no opening after it"
+
+
+def test_why_the_api_is_silent_is_told() -> None:
+    found = diagnose(BotFacts(log=log(), unanswered="it answered 502"), NOW)
+    assert found.evidence == (
+        "the log says the connection opened 1.0h ago, which a bot that died says, too",
+        "the bot's API does not say how it is: it answered 502",
+    )
 
 
 def test_the_table_has_every_cause() -> None:
