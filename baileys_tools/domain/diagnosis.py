@@ -190,8 +190,12 @@ def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
         return None
     if (paired := _since_opened(facts, LogEvent.PAIRED)) and paired > at:
         return None
-    said = f"a linked account's bot asked for a new registration {_ago(at, now)}: it could not read its credentials"
-    return Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, (said,))
+    evidence = [
+        f"a linked account's bot asked for a new registration {_ago(at, now)}: it could not read its credentials"
+    ]
+    if facts.creds is CredsFact.WHOLE:
+        evidence.append("creds.json is whole by now, and the log shows no opening with it")
+    return Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, tuple(evidence))
 
 
 def _refused_for_good(facts: BotFacts, now: datetime) -> Diagnosis | None:

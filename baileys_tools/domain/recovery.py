@@ -181,6 +181,13 @@ _REPAIRED = (
 )
 
 
+_WHOLE_AGAIN = (
+    "creds.json is whole again, and the bot has not come back with it as far as can be seen",
+    "stop the bot if it runs, so that it does not write a new identity over it, and start it",
+    "baileys-tools recover --company {company} --dry-run says what became of it",
+)
+
+
 def checklist(
     diagnosis: Diagnosis, means: Means, tried: Collection[Rung], company: str = ""
 ) -> tuple[str, ...]:
@@ -188,6 +195,8 @@ def checklist(
     lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
     if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
         lines = _REPAIRED
+    if diagnosis.cause is Cause.CREDS_LOST and means.has_creds:
+        lines = _WHOLE_AGAIN
     if lines is _COMMON and not tried and not means.can_see:
         lines = (
             "bot_api or logs in the settings would tell whether it is, the log at level info (docs/recovery.md)",

@@ -170,6 +170,30 @@ def test_creds_that_a_kill_has_emptied_come_back_from_the_snapshot(folder: Path,
     assert "start the bot" in found["person"]
 
 
+def test_after_a_repair_a_person_is_told_to_start_the_bot_and_not_to_reset_it(folder: Path) -> None:
+    """The last that its log says is the new registration, until somebody starts it."""
+    log, now = folder.parents[1] / "bot.log", datetime.now(UTC)
+    log.write_bytes(as_bytes([pino("opened connection to WA", now - timedelta(hours=5))]))
+    lose_creds(folder)
+    ended = now - timedelta(minutes=20)
+    lines = [
+        pino("connected to WA", ended),
+        pino("not logged in, attempting registration...", ended, node={}),
+        errored("Connection Terminated", ended),
+    ]
+    with log.open("ab") as file:
+        file.write(as_bytes(lines))
+    found = recover(folder, "--yes", env=with_log(log), code=5)
+    assert [one["step"] for one in found["tried"]] == ["restore"]
+    assert found["cause_now"]["evidence"][1].startswith("creds.json is whole by now")
+    for person in (found["person"], recover(folder, "--dry-run", env=with_log(log))["person"]):
+        assert "and start it" in person[1]
+        assert "reset" not in " ".join(person)
+    with log.open("ab") as file:
+        file.write(as_bytes([pino("opened connection to WA", datetime.now(UTC))]))
+    assert recover(folder, env=with_log(log))["status"] == "well"
+
+
 def test_while_the_bot_answers_nothing_is_restored(folder: Path) -> None:
     lose_creds(folder)
     before = snapshot_tree(folder)

@@ -115,6 +115,14 @@ def test_a_repair_without_any_sign_of_the_bot_says_so_first() -> None:
     assert "stop it first" not in ladder(lost, unseen._replace(unseen=False), Limits())[0].text
 
 
+@pytest.mark.parametrize("tried", [(), (Rung.RESTORE,)])
+def test_creds_that_are_whole_again_want_a_start_and_no_repair_or_reset(tried: tuple[Rung, ...]) -> None:
+    lost = Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, ())
+    lines = " ".join(checklist(lost, ALL._replace(has_creds=True), tried, "1001"))
+    assert "whole again" in lines and "and start it" in lines
+    assert "reset" not in lines and "damaged" not in lines
+
+
 def test_without_a_snapshot_an_old_copy_goes_before_a_new_login() -> None:
     lines = checklist(Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, ()), Means(), (), "1001")
     assert "backup --import" in lines[-2]
