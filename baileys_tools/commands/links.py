@@ -76,10 +76,9 @@ def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None
 
 
 def _over(state: State, company: str, why: str, now: datetime) -> None:
-    for one in kept_incidents.incidents(state, company, limit=1):
-        if one.closed is None:
-            kept_incidents.add_entry(state, one.id, "over", why, now)
-            kept_incidents.close_incident(state, one.id, now)
+    if (incident := kept_incidents.last_open(state, company)) is not None:
+        kept_incidents.add_entry(state, incident, "over", why, now)
+        kept_incidents.close_incident(state, incident, now)
 
 
 def with_links(
