@@ -252,7 +252,11 @@ def _not_scanned(
 ) -> Asked:
     if codes:
         said = f"not connected after {timeout}: none of {codes} QR code(s) was scanned"
-        help_ = "Run it again, and scan with the phone: Settings, Linked devices, Link a device."
+        # Not "again": after a reset that would set the half-made pairing aside under the code that is shown.
+        help_ = (
+            f"baileys-tools qr --company {company} shows it anew; scan it with the phone: Settings, Linked devices, "
+            "Link a device."
+        )
     else:
         why = trouble or connection.detail or f"the bot is {connection.state.value}"
         said = f"no QR code came within {timeout}: {why}"
@@ -303,9 +307,8 @@ def pairing_code(
     if connection.is_connected:
         return Asked("qr", company, now, connection, True, "connected", facts={"codes_shown": 1})
     said = f"not connected after {timeout}: the code was not entered"
-    return Asked(
-        "qr", company, now, connection, False, said, "Run it again for a new code.", {"codes_shown": 1}
-    )
+    help_ = f"baileys-tools qr --company {company} --pairing-code NUMBER shows a new one."
+    return Asked("qr", company, now, connection, False, said, help_, {"codes_shown": 1})
 
 
 def on_terminal(company: str, png: str | None, *, as_json: bool) -> Callable[[Modules], None]:

@@ -91,7 +91,8 @@ def connections(
 ) -> dict[str, Connection]:
     """Ask for the connection of each company that has an API configured, `within` seconds for all of them.
 
-    Never raises: what was not asked or not answered in time is unknown. Companies without an API are left out.
+    Never raises: what was not asked or not answered in time is unknown. Companies without an API, or with one that has
+    no status request, are left out.
     """
     asked: dict[str, BotApi] = {}
     found: dict[str, Connection] = {}
@@ -101,7 +102,7 @@ def connections(
         except UsageError as error:
             found[company] = Connection(ConnectionState.UNKNOWN, detail=error.message)
             continue
-        if api is not None:
+        if api is not None and api.offers("status"):
             asked[company] = api
     if not asked:
         return found

@@ -51,8 +51,10 @@ def look_at_bot(
 
     What cannot be looked at is "not known", and raises nothing but UsageError for settings that cannot be meant.
     """
-    if connection is None and (api := bot_api_for(settings, company.id)) is not None:
-        connection = api.connection()
+    if connection is None:
+        api = bot_api_for(settings, company.id)
+        connection = api.connection() if api is not None and api.offers("status") else None
+    is_unknown = connection is not None and connection.state is ConnectionState.UNKNOWN
     process = _process(settings, company.id)
     creds = creds_fact(root, company)
     facts = BotFacts(
@@ -63,7 +65,8 @@ def look_at_bot(
         running=process.running if process is not None else None,
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
-        log=_log_facts(settings, state, company.id, now),
+        log=_log_facts(settings, state, root, company, connection, now),
+        unanswered=connection.detail if connection is not None and is_unknown else "",
     )
     return BotSeen(facts, connection, process)
 
@@ -128,9 +131,18 @@ def _holds_keys(root: Root, company: Company, creds: CredsFact) -> bool:
         return False
 
 
-def _log_facts(settings: Settings, state: State, company: str, now: datetime) -> LogFacts:
+def _log_facts(
+    settings: Settings,
+    state: State,
+    root: Root,
+    company: Company,
+    connection: Connection | None,
+    now: datetime,
+) -> LogFacts:
     if not settings.logs.files:
         return LogFacts()
-    from baileys_tools.commands.bot_logs import read_company_logs
+    from baileys_tools.commands.bot_logs import last_reset_of, read_company_logs
 
-    return read_company_logs(state, settings, company, now).facts
+    said = connection.state.value if connection is not None else ""
+    reset = last_reset_of(root, company)
+    return read_company_logs(state, settings, company.id, now, reset=reset, connection=said).facts

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from baileys_tools.domain.diagnosis import SHOWS_LIFE_WITHIN
 from baileys_tools.domain.log_events import LogEvent, LogFacts, summed
 from baileys_tools.domain.log_report import LogFileRead, joined_facts, known_gaps, longest_quiet
 from baileys_tools.state.database import State
@@ -13,9 +14,10 @@ from baileys_tools.state.database import State
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
     from baileys_tools.integrations.bot_log.reading import LogPass
+    from baileys_tools.sessions.roots import Company, Root
 
 MEMORY = "bot-logs"
-"""The key of the memory: {"files": {path: ...}, "gaps": {day: seconds}}."""
+"""The key of the memory: {"files": {path: ...}, "gaps": {day: seconds}, "over": seconds}."""
 
 DAY = timedelta(hours=24)
 
@@ -38,8 +40,35 @@ def companies_with_logs(settings: Settings) -> list[str]:
     return list(dict.fromkeys(file.company for file in settings.logs.files if file.company))
 
 
-def read_company_logs(state: State, settings: Settings, company: str, now: datetime) -> CompanyLogs:
+def last_reset_of(root: Root, company: Company) -> datetime | None:
+    """Return when a company's folder was last reset, None where no reset waits there or it cannot be looked at."""
+    from baileys_tools.sessions.names import RESETS
+    from baileys_tools.sessions.scan import exists_in_own_folder
+
+    try:
+        with root.open(company) as folder:
+            if not exists_in_own_folder(RESETS, folder):
+                return None
+            from baileys_tools.sessions.resets import last_reset
+
+            return last_reset(folder)
+    except OSError:
+        return None
+
+
+def read_company_logs(
+    state: State,
+    settings: Settings,
+    company: str,
+    now: datetime,
+    *,
+    reset: datetime | None = None,
+    connection: str = "",
+) -> CompanyLogs:
     """Read what is new in a company's logs, keep the counts in the state, and return what is known now.
+
+    What the log said before `reset`, when the folder was last reset, was of another session. `connection` is what
+    the bot's API says: where that is connected and the log shows errors alone, they are over. Both are remembered.
 
     A log that cannot be read is told of in `files` and stops nothing. Two passes at once count each line once.
     """
@@ -60,7 +89,7 @@ def read_company_logs(state: State, settings: Settings, company: str, now: datet
             files.append(LogFileRead(path, passes[path].size))
         except OSError as error:
             files.append(LogFileRead(path, 0, say_why(error)))
-    document = _keep(state, company, before, passes, now)
+    document = _keep(state, company, before, passes, reset, now)
     memories = [LogMemory.from_json(document["files"].get(path)) for path in paths]
     facts = joined_facts(
         [
@@ -73,13 +102,29 @@ def read_company_logs(state: State, settings: Settings, company: str, now: datet
         quiet=longest_quiet(document["gaps"], now),
         read=bool(passes),
     )
+    if over := _moment(document["over"]):
+        facts = facts.after(over)
+    if connection == "connected" and not facts.shows_connections:
+        # The API's word may be a moment old, and an error that came after it is no old one.
+        before_long = now - SHOWS_LIFE_WITHIN
+        if any(at <= before_long for at in facts.since_opened.values()):
+            facts = facts.after(before_long)
+            _keep(state, company, {}, {}, before_long, now)
     return CompanyLogs(facts, tuple(files))
 
 
 def _keep(
-    state: State, company: str, before: dict[str, Any], passes: dict[str, LogPass], now: datetime
+    state: State,
+    company: str,
+    before: dict[str, Any],
+    passes: dict[str, LogPass],
+    over: datetime | None,
+    now: datetime,
 ) -> dict[str, Any]:
-    """Keep what the passes found, in one step with how far they went; return what is remembered after that."""
+    """Keep what the passes found, in one step with how far they went; return what is remembered after that.
+
+    What was up to `over` is over for good.
+    """
     from baileys_tools.state.log_hours import add_hours
     from baileys_tools.state.memory import keep, recall
 
@@ -93,7 +138,8 @@ def _keep(
             add_hours(state, company, done.hours)
             known_gaps(gaps, _moment(_wrote(files.get(path))), _moment(done.memory.wrote), now)
             files[path] = done.memory.to_json()
-        document = {"files": files, "gaps": gaps}
+        ended = max(filter(None, (_over(stored), over.timestamp() if over else None)), default=None)
+        document = {"files": files, "gaps": gaps, "over": ended}
         keep(state, MEMORY, document, company)
     return document
 
@@ -107,6 +153,11 @@ def _gaps(stored: Any) -> dict[str, float]:
     gaps = stored.get("gaps") if isinstance(stored, dict) else None
     pairs: Iterable[tuple[str, Any]] = gaps.items() if isinstance(gaps, dict) else ()
     return {day: float(seconds) for day, seconds in pairs if isinstance(seconds, int | float)}
+
+
+def _over(stored: Any) -> float | None:
+    found = stored.get("over") if isinstance(stored, dict) else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _position(document: Any) -> Any:
@@ -126,4 +177,11 @@ def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else _time(seconds)
 
 
-__all__ = ["CompanyLogs", "LogEvent", "companies_with_logs", "log_paths", "read_company_logs"]
+__all__ = [
+    "CompanyLogs",
+    "LogEvent",
+    "companies_with_logs",
+    "last_reset_of",
+    "log_paths",
+    "read_company_logs",
+]

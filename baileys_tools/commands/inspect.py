@@ -112,19 +112,20 @@ def _ask_elsewhere(
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=look is not None and look.was_linked,
         same_login=[one for one in known if login and one in here and known[one].login == login],
-        told_by_log=_told_by_log(settings, state, company, now),
+        told_by_log=_told_by_log(settings, state, company, folder, now),
     )
 
 
-def _told_by_log(settings: Settings, state: State, company: str, now: datetime) -> list[Finding]:
+def _told_by_log(settings: Settings, state: State, company: str, folder: int, now: datetime) -> list[Finding]:
     """Return what the bot's log says of it, two writers among it. Nothing where no log is configured."""
     if not settings.logs.files:
         return []
     from baileys_tools.commands.bot_logs import DAY, read_company_logs
     from baileys_tools.domain.log_report import LogLimits, log_findings
+    from baileys_tools.sessions.resets import last_reset
     from baileys_tools.state.log_hours import hours_since
 
-    logs = read_company_logs(state, settings, company, now)
+    logs = read_company_logs(state, settings, company, now, reset=last_reset(folder))
     limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
     return log_findings(company, logs.facts, logs.files, hours_since(state, company, now - DAY), limits, now)
 

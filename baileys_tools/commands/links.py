@@ -18,7 +18,8 @@ from baileys_tools.domain.incidents import (
     spells_between,
 )
 from baileys_tools.domain.log_events import LogEvent, LogFacts
-from baileys_tools.domain.watch import MonitorReport
+from baileys_tools.domain.watch import CompanyWatch, MonitorReport
+from baileys_tools.sessions.roots import Root
 from baileys_tools.state import incidents as kept_incidents
 from baileys_tools.state import links
 from baileys_tools.state.database import State
@@ -42,12 +43,12 @@ class Look(NamedTuple):
 def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
     """Add a look to a bot's history; open an incident when it is in trouble, close it when it is well again."""
     # Who waits for somebody to scan a first code is neither up nor down.
-    link = Link.UNKNOWN if look.waits else link_of(look.connection, log)
+    link = Link.UNKNOWN if look.waits else link_of(look.connection, log, look.running)
     with state.transaction():
         before = links.last_look(state, look.company)
         passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
         links.add_look(state, look.company, link, passed, now)
-        alone = not look.connection and not log.read
+        alone = not look.connection and not log.shows_connections
         trouble = None if look.waits else in_trouble(link, look.creds, look.running, alone=alone)
         if trouble:
             _in_incident(state, look, log, now)
@@ -59,6 +60,7 @@ def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
 def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None:
     facts = BotFacts(
         connection=look.connection or "unknown",
+        unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
         creds=_CREDS.get(look.creds, CredsFact.WHOLE if look.creds == "valid" else CredsFact.UNKNOWN),
         was_linked=True,
         running=look.running,
@@ -74,34 +76,38 @@ def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None
 
 
 def _over(state: State, company: str, why: str, now: datetime) -> None:
-    for one in kept_incidents.incidents(state, company, limit=1):
-        if one.closed is None:
-            kept_incidents.add_entry(state, one.id, "over", why, now)
-            kept_incidents.close_incident(state, one.id, now)
+    if (incident := kept_incidents.last_open(state, company)) is not None:
+        kept_incidents.add_entry(state, incident, "over", why, now)
+        kept_incidents.close_incident(state, incident, now)
 
 
-def with_links(report: MonitorReport, settings: Settings, state: State, now: datetime) -> MonitorReport:
+def with_links(
+    report: MonitorReport, settings: Settings, root: Root, state: State, now: datetime
+) -> MonitorReport:
     """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
     companies = []
     for one in report.companies:
-        log, findings = _log(settings, state, one.id, now)
+        log, findings = _log(settings, root, state, one, now)
         waits = any(finding.code == "not-linked-yet" for finding in one.findings)
         note_look(state, Look(one.id, one.connection, one.creds, one.running, waits), log, now)
         companies.append(one._replace(findings=[*one.findings, *findings]) if findings else one)
     return report._replace(companies=companies)
 
 
-def _log(settings: Settings, state: State, company: str, now: datetime) -> tuple[LogFacts, Sequence[Finding]]:
+def _log(
+    settings: Settings, root: Root, state: State, one: CompanyWatch, now: datetime
+) -> tuple[LogFacts, Sequence[Finding]]:
     if not settings.logs.files:
         return LogFacts(), ()
-    from baileys_tools.commands.bot_logs import DAY, read_company_logs
+    from baileys_tools.commands.bot_logs import DAY, last_reset_of, read_company_logs
     from baileys_tools.domain.log_report import LogLimits, log_findings
     from baileys_tools.state.log_hours import hours_since
 
-    logs = read_company_logs(state, settings, company, now)
+    reset = last_reset_of(root, root.company_at(one.id, one.path))
+    logs = read_company_logs(state, settings, one.id, now, reset=reset, connection=one.connection)
     limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
-    day = hours_since(state, company, now - DAY)
-    return logs.facts, log_findings(company, logs.facts, logs.files, day, limits, now)
+    day = hours_since(state, one.id, now - DAY)
+    return logs.facts, log_findings(one.id, logs.facts, logs.files, day, limits, now, one.connection)
 
 
 def service_of(state: State, company: str, now: datetime, window: timedelta = LONG) -> Service:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from baileys_tools.commands.bot_logs import DAY, companies_with_logs, log_paths, read_company_logs
+from baileys_tools.commands.bot_logs import (
+    DAY,
+    companies_with_logs,
+    last_reset_of,
+    log_paths,
+    read_company_logs,
+)
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings
 from baileys_tools.domain.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.roots import Root, choose
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.log_hours import KEPT_FOR, hours_since
 from baileys_tools.units import parse_duration, printable
@@ -50,7 +57,7 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
             f"no log of company {printable(company)} is known",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
         )
-    logs = read_company_logs(state, settings, company, now)
+    logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company))
     if all(file.trouble for file in logs.files):
         first = logs.files[0]
         raise BaileysToolsError(
@@ -63,6 +70,18 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
     return LogReport(
         company, since, now, logs.files, hours_since(state, company, since), logs.facts, findings
     )
+
+
+def _last_reset(settings: Settings, company: str) -> datetime | None:
+    """Return when the company's folder was last reset, None where no folder is known: a log is enough here."""
+    if settings.sessions.path is None:
+        return None
+    try:
+        with Root(settings.sessions.path) as root:
+            (found,) = choose(root.companies(settings.sessions.multitenancy), [company], root.path)
+            return last_reset_of(root, found)
+    except BaileysToolsError:
+        return None
 
 
 def _the_one(settings: Settings) -> str:

@@ -161,10 +161,12 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     else:
         with root:
             report = _look_and_clean(settings, root, state, now, done)
-        if settings.logs.files or any(one.connection or one.running is not None for one in report.companies):
-            from baileys_tools.commands.links import with_links
+            if settings.logs.files or any(
+                one.connection or one.running is not None for one in report.companies
+            ):
+                from baileys_tools.commands.links import with_links
 
-            report = with_links(report, settings, state, now)
+                report = with_links(report, settings, root, state, now)
     if notify:
         report = _tell(report, settings, state, done)
     _thin_now_and_then(state, now)

@@ -80,8 +80,8 @@ def look_once(
     watched = []
     for company in companies:
         look = looks[company.id]
-        if connection := asked.connections.get(company.id):
-            look = looks[company.id] = look._replace(connection=connection.state.value)
+        connection = asked.connections.get(company.id)
+        look = looks[company.id] = look._replace(connection=connection.state.value if connection else "")
         stored = snapshots.get(company.id)
         findings = [
             *_of_linked(asked.findings.get(company.id, ()), look),

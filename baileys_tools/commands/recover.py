@@ -226,7 +226,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
     answers = seen.connection is not None and seen.connection.state is not ConnectionState.UNKNOWN
     stopped = seen.process.running is False if seen.process is not None else not answers
     return Means(
-        can_see=api is not None or seen.facts.log.read,
+        can_see=seen.connection is not None or seen.facts.log.shows_connections,
         can_reconnect=api is not None and api.offers("reconnect"),
         can_restart=allowed and process not in job.restarted and (job.restarts_shared or not shared),
         shared_with=shared if process is not None else (),
@@ -235,6 +235,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
         has_creds=seen.facts.creds is CredsFact.WHOLE,
+        is_connected=seen.connection is not None and seen.connection.is_connected,
     )
 
 

@@ -22,7 +22,7 @@ from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.units import format_duration, printable
+from baileys_tools.units import counted, format_duration, printable
 
 if TYPE_CHECKING:
     from baileys_tools.commands.ask_bot import Asked
@@ -102,6 +102,8 @@ def reset_command(
         if options.pair:
             may_pair(settings, options.company)
         report = run_reset(settings, options, root_path, now, agrees)
+        if report.run:
+            _note(settings, report)
         if options.pair and report.run:
             report = _pair(settings, report, pair, quiet=quiet or as_json)
         run.ended(
@@ -112,6 +114,19 @@ def reset_command(
     elif not quiet or report.exit_code is not ExitCode.DONE:
         print(reset_text(report))
     return report.exit_code
+
+
+def _note(settings: Settings, report: ResetReport) -> None:
+    """Put the reset into the time line of the incident that it is to end, if there is one."""
+    from baileys_tools.state.database import open_state
+    from baileys_tools.state.incidents import add_entry, last_open
+
+    with open_state(settings.state.dir, report.now) as state:
+        if (incident := last_open(state, report.company)) is not None:
+            detail = (
+                f"{counted(report.files, 'file')} set aside for {report.kept_for} (undo --run {report.run})"
+            )
+            add_entry(state, incident, "reset", detail, report.now)
 
 
 def _ask(plan: str) -> bool:

@@ -63,7 +63,8 @@ class BotFacts(NamedTuple):
 
     `connection` is what the bot's API says: "connected", "connecting", "disconnected" or "unknown"; `has_qr` that it
     shows a QR code. `was_linked`: this folder held a linked device at an earlier look. `running` is what
-    the process check says, `started` when the process started.
+    the process check says, `started` when the process started. `unanswered` is why an API that was asked did not say
+    how the bot is, "" where none was asked or it did.
     """
 
     connection: str = "unknown"
@@ -74,6 +75,7 @@ class BotFacts(NamedTuple):
     started: datetime | None = None
     restarts: int = 0
     log: LogFacts = LogFacts()
+    unanswered: str = ""
 
 
 class Diagnosis(NamedTuple):
@@ -131,6 +133,14 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
     What only a person can mend goes before what passes; the log's newest word goes before its older ones; what was
     before the connection last opened is over.
     """
+    found = _first_of_the_rules(facts, now)
+    if facts.unanswered and not found.is_healthy:
+        said = f"the bot's API does not say how it is: {facts.unanswered}"
+        return found._replace(evidence=(*found.evidence, said))
+    return found
+
+
+def _first_of_the_rules(facts: BotFacts, now: datetime) -> Diagnosis:
     for rule in (
         _logged_out,
         _creds_lost,
@@ -143,9 +153,13 @@ def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
     ):
         if found := rule(facts, now):
             return found
-    if not facts.log.read:
+    if not facts.log.read or not facts.log.shows_connections:
         return _no_word(facts)
-    return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, ("nothing that is known explains it",))
+    if facts.log.opened is not None and _newest(facts) is None and facts.unanswered:
+        said = f"the log says the connection opened {_ago(facts.log.opened, now)}, which a bot that died says, too"
+    else:
+        said = "nothing that is known explains it"
+    return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (said,))
 
 
 def _logged_out(facts: BotFacts, now: datetime) -> Diagnosis | None:
@@ -176,8 +190,12 @@ def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
         return None
     if (paired := _since_opened(facts, LogEvent.PAIRED)) and paired > at:
         return None
-    said = f"a linked account's bot asked for a new registration {_ago(at, now)}: it could not read its credentials"
-    return Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, (said,))
+    evidence = [
+        f"a linked account's bot asked for a new registration {_ago(at, now)}: it could not read its credentials"
+    ]
+    if facts.creds is CredsFact.WHOLE:
+        evidence.append("creds.json is whole by now, and the log shows no opening with it")
+    return Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, tuple(evidence))
 
 
 def _refused_for_good(facts: BotFacts, now: datetime) -> Diagnosis | None:
@@ -206,10 +224,16 @@ def _two_processes(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 
 def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    """An open connection, by the API's word or the log's; and one that is open and dead."""
-    open_in_log = facts.log.opened is not None and _newest(facts) is None and facts.running is not False
-    if facts.connection == "connected" and not _log_contradicts(facts):
+    """An open connection, by the API's word or the log's; and one that is open and dead.
+
+    The log's word counts where nobody else was asked: a bot that is killed leaves no line.
+    """
+    log = facts.log if facts.log.read and not facts.unanswered else LogFacts()
+    open_in_log = log.opened is not None and _newest(facts) is None and facts.running is not False
+    if facts.connection == "connected" and not _log_contradicts(facts, now):
         evidence = ["the bot's API says connected"]
+        if at := _ended(facts):
+            evidence.append(f"the log shows an end {_ago(at, now)}, and no opening after it")
     elif facts.connection == "unknown" and open_in_log and facts.log.opened is not None:
         evidence = [
             f"the log says the connection opened {_ago(facts.log.opened, now)}, and nothing after that"
@@ -218,7 +242,8 @@ def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
         return None
     if silence := _silence(facts, now):
         return Diagnosis(Cause.HUNG, Confidence.POSSIBLE, (silence, *evidence))
-    sure = Confidence.CERTAIN if facts.connection == "connected" else Confidence.LIKELY
+    is_sure = facts.connection == "connected" and _ended(facts) is None
+    sure = Confidence.CERTAIN if is_sure else Confidence.LIKELY
     return Diagnosis(Cause.HEALTHY, sure, tuple(evidence))
 
 
@@ -249,8 +274,13 @@ def _not_open(facts: BotFacts, now: datetime) -> Diagnosis | None:
     if newest is LogEvent.RESTART_REQUIRED and at is not None and now - at <= RESTART_TAKES:
         said = f"the server asked for a restart {_ago(at, now)} (515)"
         return Diagnosis(Cause.RESTARTING, Confidence.CERTAIN, (said,))
-    if newest in _REFUSALS and at is not None:
+    # A log of errors alone shows what a process met, and not that the next try, or process, was let in.
+    is_told = facts.connection != "unknown" or facts.log.shows_connections
+    is_old = at is not None and facts.started is not None and facts.started > at
+    if newest in _REFUSALS and at is not None and (is_told or not is_old):
         return _refusal(facts, newest, at, now)
+    if not is_told:
+        return None
     if hung := _hung(facts, newest, at, now):
         return hung
     if newest in _NETWORK and at is not None:
@@ -278,7 +308,7 @@ def _hung(facts: BotFacts, newest: LogEvent | None, at: datetime | None, now: da
     """A live bot tries again, and leaves a line for each try. One that got an HTTP error instead waits for ever."""
     if not facts.log.read or facts.has_qr or facts.connection == "connected":
         return None
-    if facts.connection == "unknown" and facts.running is not True and newest is None:
+    if facts.connection == "unknown" and newest is None and not (facts.running and _attempted(facts)):
         return None
     after = max(filter(None, (at, facts.log.opened, facts.started, _attempted(facts))), default=None)
     if after is None or now - after <= SHOWS_LIFE_WITHIN:
@@ -291,7 +321,11 @@ def _hung(facts: BotFacts, newest: LogEvent | None, at: datetime | None, now: da
 
 
 def _no_word(facts: BotFacts) -> Diagnosis:
-    """Without a log there is the API's word alone."""
+    """Without a log that shows connections there is the API's word alone."""
+    if facts.log.read:
+        why = "the log shows no opening and no end of a connection (the bot logs less than info, or in another file)"
+        says = "" if facts.connection == "unknown" else f"the bot's API says {facts.connection}, and "
+        return Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (says + why,))
     said = {
         "disconnected": "the bot's API says disconnected, and no log is read that could say why (logs in the settings)",
         "connecting": "the bot's API says connecting, and no log is read",
@@ -319,17 +353,31 @@ def _attempted(facts: BotFacts) -> datetime | None:
     return facts.log.since_opened.get(LogEvent.ATTEMPTED)
 
 
-def _log_contradicts(facts: BotFacts) -> bool:
-    """Whether the log shows openings, and an end after the last one: then the API's word is an old one.
+def _ended(facts: BotFacts) -> datetime | None:
+    """When the log last showed an end after an opening.
 
     Openings and ends are of the same level in the log; an error alone may come from a log that shows nothing else.
     """
-    return facts.log.opened is not None and LogEvent.CLOSED in facts.log.since_opened
+    return facts.log.since_opened.get(LogEvent.CLOSED) if facts.log.opened is not None else None
+
+
+def _log_contradicts(facts: BotFacts, now: datetime) -> bool:
+    """Whether the log shows an end of a moment ago: then the API's "connected" may be older than that.
+
+    An older end is not the newer word: the opening after it is lost where a log is rotated away, and an app that makes
+    a new socket without ending the old one has the end of that (440) after the opening of the new one.
+    """
+    at = _ended(facts)
+    return at is not None and now - at <= SHOWS_LIFE_WITHIN and _newest(facts) is not LogEvent.REPLACED
+
+
+def is_overruled(connection: str, log: LogFacts) -> bool:
+    """Whether the API says connected and the log could not have shown an opening (it has only errors)."""
+    return connection == "connected" and log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
 
 
 def _overruled(facts: BotFacts) -> bool:
-    """Whether the API says connected and the log could not have shown an opening (it has only errors)."""
-    return facts.connection == "connected" and facts.log.opened is None and _attempted(facts) is None
+    return is_overruled(facts.connection, facts.log)
 
 
 def _silence(facts: BotFacts, now: datetime) -> str:

@@ -92,15 +92,22 @@ class Service(NamedTuple):
         return tuple(found)
 
 
-def link_of(connection: str, log: LogFacts) -> Link:
-    """Given what the API says ("" when nobody asked) and the log, return how the bot is. The API's word goes first."""
+def link_of(connection: str, log: LogFacts, running: bool | None = None) -> Link:
+    """Given what the API says ("" when nobody asked), the log and whether its process runs, return how the bot is.
+
+    The API's word goes first. Where neither that nor the log ever tells that a bot is up, nor is it ever down.
+    """
     if connection == "connected":
         return Link.UP
     if connection in ("disconnected", "connecting"):
         return Link.DOWN
-    if log.opened is None:
+    opened = log.read and log.opened is not None
+    if not opened and not connection:
         return Link.UNKNOWN
-    return Link.DOWN if any(event in log.since_opened for event in CLOSE_REASONS) else Link.UP
+    if running is False or (opened and any(event in log.since_opened for event in CLOSE_REASONS)):
+        return Link.DOWN
+    # An opening in the log outlives the bot, and an API that does not answer may be that of a dead one.
+    return Link.UNKNOWN if connection else Link.UP
 
 
 def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spell]:
@@ -122,8 +129,8 @@ def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spel
 def in_trouble(link: Link, creds: str, running: bool | None = None, *, alone: bool = False) -> bool | None:
     """Whether this is an incident: None where that is not known, so that one that is open stays open.
 
-    `running` is whether the bot's process runs. With it `alone`, where neither an API nor a log is asked, a bot is
-    well as long as that runs.
+    `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
+    a bot is well as long as that runs.
     """
     if creds in DAMAGED_CREDS or link is Link.DOWN:
         return True

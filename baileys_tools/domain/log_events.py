@@ -6,7 +6,7 @@ The grammar that finds them is in `integrations/bot_log/`; docs/logs.md has the 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class LogEvent(StrEnum):
@@ -112,6 +112,22 @@ class LogFacts(NamedTuple):
     recent: Mapping[LogEvent, int] = {}
     longest_quiet: timedelta | None = None
     lately: Mapping[LogEvent, int] = {}
+
+    @property
+    def shows_connections(self) -> bool:
+        """Whether it can be read, and has ever shown an opening, an attempt or an end.
+
+        A bot that logs errors alone shows none, nor does a file that was begun after the last of them.
+        """
+        shown = self.opened is not None or {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
+        return self.read and bool(shown)
+
+    def after(self, moment: datetime) -> Self:
+        """Return what is left of them when all that was up to `moment` is over."""
+        return self._replace(
+            opened=self.opened if self.opened is not None and self.opened > moment else None,
+            since_opened={event: at for event, at in self.since_opened.items() if at > moment},
+        )
 
 
 class HourCount(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.domain.diagnosis import FLAPS, LEAST_SILENCE
+from baileys_tools.domain.diagnosis import FLAPS, LEAST_SILENCE, is_overruled
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.domain.log_events import HourCount, LogEvent, LogFacts, reconnects_in, summed
 from baileys_tools.errors import ExitCode
@@ -105,12 +105,17 @@ def log_findings(
     hours: Sequence[HourCount],
     limits: LogLimits,
     now: datetime,
+    connection: str = "",
 ) -> list[Finding]:
-    """Given what the logs say and the counts of the last 24 hours, return what a person should know of it."""
+    """Given what the logs say and the counts of the last 24 hours, return what a person should know of it.
+
+    `connection` is what the bot's API says, "" where it was not asked.
+    """
     found = []
     show = f"baileys-tools logs --company {company}"
     recover = f"baileys-tools recover --company {company} --dry-run says what to do"
-    if at := facts.since_opened.get(LogEvent.DEVICE_REMOVED):
+    at = facts.since_opened.get(LogEvent.DEVICE_REMOVED)
+    if at is not None and not is_overruled(connection, facts):
         found.append(
             Finding(
                 "device-removed",

@@ -48,7 +48,7 @@ class Means(NamedTuple):
     process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
     `can_stop`: its process can be stopped and is nobody else's.
-    `has_creds`: whole creds of a linked device stand in its folder.
+    `has_creds`: whole creds of a linked device stand in its folder. `is_connected`: its API says so.
     """
 
     can_see: bool = True
@@ -60,6 +60,7 @@ class Means(NamedTuple):
     unseen: bool = False
     can_stop: bool = False
     has_creds: bool = False
+    is_connected: bool = False
 
 
 class Step(NamedTuple):
@@ -96,6 +97,9 @@ def ladder(
 def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]) -> bool:
     if rung is Rung.WAIT:
         return means.can_see
+    # Only a long silence of the log outweighs that: one that is open and dead says connected, too.
+    if means.is_connected and cause is not Cause.HUNG and rung in (Rung.RECONNECT, Rung.RESTART):
+        return False
     # With no creds a bot that connects makes itself a new identity: that a repair was tried is not enough.
     is_repaired = cause is not Cause.CREDS_LOST or (Rung.RESTORE in tried and means.has_creds)
     if rung is Rung.RECONNECT:
@@ -177,6 +181,13 @@ _REPAIRED = (
 )
 
 
+_WHOLE_AGAIN = (
+    "creds.json is whole again, and the bot has not come back with it as far as can be seen",
+    "stop the bot if it runs, so that it does not write a new identity over it, and start it",
+    "baileys-tools recover --company {company} --dry-run says what became of it",
+)
+
+
 def checklist(
     diagnosis: Diagnosis, means: Means, tried: Collection[Rung], company: str = ""
 ) -> tuple[str, ...]:
@@ -184,8 +195,13 @@ def checklist(
     lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
     if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
         lines = _REPAIRED
+    if diagnosis.cause is Cause.CREDS_LOST and means.has_creds:
+        lines = _WHOLE_AGAIN
     if lines is _COMMON and not tried and not means.can_see:
-        lines = ("bot_api or logs in the settings would tell whether it is (docs/recovery.md)", *_COMMON[1:])
+        lines = (
+            "bot_api or logs in the settings would tell whether it is, the log at level info (docs/recovery.md)",
+            *_COMMON[1:],
+        )
     elif lines is _COMMON and not tried and not means.can_reconnect and not means.can_restart:
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     elif lines is _COMMON and not tried:

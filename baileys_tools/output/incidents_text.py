@@ -74,7 +74,7 @@ def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Se
     company = _plain(incident.company)
     ended = f"{incident.closed:%Y-%m-%d %H:%M:%S} UTC" if incident.closed else "not yet"
     length = format_duration((incident.closed or now) - incident.opened)
-    tried = [entry for entry in timeline if entry.what.startswith("recover-")]
+    tried = [entry for entry in timeline if entry.what == "reset" or entry.what.startswith("recover-")]
     lines = [
         f"# Incident {incident.id}: company {company}",
         "",

@@ -86,6 +86,10 @@ class Root:
             for company_id in sorted(filter(None, ids), key=_natural_order)
         ]
 
+    def company_at(self, company_id: str, path: str) -> Company:
+        """Return the company of which `companies` told this id and path."""
+        return Company(company_id, "." if path == self.path else os.path.basename(path), path)
+
     def is_read_only(self) -> bool:
         """Whether nothing can be written anywhere here."""
         return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)

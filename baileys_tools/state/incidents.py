@@ -8,15 +8,19 @@ from baileys_tools.domain.incidents import Entry, Incident
 from baileys_tools.state.database import State, from_seconds, to_seconds
 
 
+def last_open(state: State, company: str) -> int | None:
+    """Return the company's open incident, None when there is none."""
+    rows = state.rows(
+        "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1", (company,)
+    )
+    return int(rows[0][0]) if rows else None
+
+
 def open_incident(state: State, company: str, cause: str, now: datetime) -> int:
     """Return the company's open incident; one is opened when there is none."""
     with state.transaction():
-        rows = state.rows(
-            "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1",
-            (company,),
-        )
-        if rows:
-            return int(rows[0][0])
+        if (found := last_open(state, company)) is not None:
+            return found
         state.change(
             "INSERT INTO incidents (company, opened, closed, cause) VALUES (?, ?, NULL, ?)",
             (company, to_seconds(now), cause),
@@ -61,4 +65,13 @@ def entries(state: State, incident: int) -> list[Entry]:
     return [Entry(from_seconds(at), what, detail) for at, what, detail in rows]
 
 
-__all__ = ["Entry", "Incident", "add_entry", "close_incident", "entries", "incidents", "open_incident"]
+__all__ = [
+    "Entry",
+    "Incident",
+    "add_entry",
+    "close_incident",
+    "entries",
+    "incidents",
+    "last_open",
+    "open_incident",
+]

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from tests.bot import QR, Bot, api_env, bot_api
+from tests.log_lines import as_bytes, errored, pino, stream_error, undecrypted
 from tests.support import company_folder, run_cli, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
@@ -169,6 +170,30 @@ def test_creds_that_a_kill_has_emptied_come_back_from_the_snapshot(folder: Path,
     assert "start the bot" in found["person"]
 
 
+def test_after_a_repair_a_person_is_told_to_start_the_bot_and_not_to_reset_it(folder: Path) -> None:
+    """The last that its log says is the new registration, until somebody starts it."""
+    log, now = folder.parents[1] / "bot.log", datetime.now(UTC)
+    log.write_bytes(as_bytes([pino("opened connection to WA", now - timedelta(hours=5))]))
+    lose_creds(folder)
+    ended = now - timedelta(minutes=20)
+    lines = [
+        pino("connected to WA", ended),
+        pino("not logged in, attempting registration...", ended, node={}),
+        errored("Connection Terminated", ended),
+    ]
+    with log.open("ab") as file:
+        file.write(as_bytes(lines))
+    found = recover(folder, "--yes", env=with_log(log), code=5)
+    assert [one["step"] for one in found["tried"]] == ["restore"]
+    assert found["cause_now"]["evidence"][1].startswith("creds.json is whole by now")
+    for person in (found["person"], recover(folder, "--dry-run", env=with_log(log))["person"]):
+        assert "and start it" in person[1]
+        assert "reset" not in " ".join(person)
+    with log.open("ab") as file:
+        file.write(as_bytes([pino("opened connection to WA", datetime.now(UTC))]))
+    assert recover(folder, env=with_log(log))["status"] == "well"
+
+
 def test_while_the_bot_answers_nothing_is_restored(folder: Path) -> None:
     lose_creds(folder)
     before = snapshot_tree(folder)
@@ -220,6 +245,71 @@ def test_the_session_that_was_paired_after_a_reset_comes_back_like_any_other(fol
     assert ":18@s.whatsapp.net" in (folder / "creds.json").read_text()
 
 
+# --- a session that WhatsApp ended --------------------------------------------------------------------------
+
+
+def codes_of(folder: Path, env: Mapping[str, str]) -> set[str]:
+    """The findings of a pass of `monitor-once`."""
+    done = run_cli("monitor-once", "--json", env=env_of(folder) | dict(env))
+    (company,) = json.loads(done.stdout)["companies"]
+    return {finding["code"] for finding in company["findings"]}
+
+
+def test_what_the_log_said_of_a_session_is_over_with_its_reset(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    removed = datetime.now(UTC) - timedelta(minutes=30)
+    lines = [
+        pino("opened connection to WA", removed - timedelta(hours=9)),
+        stream_error(7, removed, "401", "conflict", "device_removed"),
+        errored("Stream Errored (conflict)", removed),
+    ]
+    log.write_bytes(as_bytes(lines))
+    with bot_api(Bot(qrs=[QR])) as server:
+        env = api_env(server) | with_log(log)
+        assert "device-removed" in codes_of(folder, env)
+        assert recover(folder, env=env, code=5)["cause"]["cause"] == "logged-out"
+        options = ("--company", "1001", "--yes", "--timeout", "1s", "--quiet")
+        run_cli("reset", *options, env=env_of(folder) | env)
+        assert run_cli("logs", "--company", "1001", env=env_of(folder) | env).returncode == 0
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        with log.open("ab") as file:
+            file.write(as_bytes([pino("connected to WA", now)]))
+            file.write(as_bytes([pino("not logged in, attempting registration...", now, node={})]))
+        time.sleep(1.1)
+        assert recover(folder, env=env)["status"] == "not-linked-yet"
+        assert "device-removed" not in codes_of(folder, env)
+        inspected = run_cli("inspect", "--company", "1001", "--json", env=env_of(folder) | env).stdout
+        assert "device-removed" not in inspected
+
+
+def test_a_removal_that_the_api_has_overruled_is_over_in_a_log_of_errors_alone(folder: Path) -> None:
+    """Paired anew two days ago, which left no line; then the network goes."""
+    log, now = folder.parents[1] / "bot.log", datetime.now(UTC)
+    removed = stream_error(7, now - timedelta(days=3), "401", "conflict", "device_removed")
+    log.write_bytes(as_bytes([removed, undecrypted("No session record", now)]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | with_log(log)
+        assert "device-removed" not in codes_of(folder, env)
+        bot.connected = False
+        with log.open("ab") as file:
+            file.write(as_bytes([stream_error(7, datetime.now(UTC), "503")]))
+        assert recover(folder, "--dry-run", env=env)["cause"]["cause"] == "network"
+        assert "device-removed" not in codes_of(folder, env)
+
+
+def test_a_removal_of_a_moment_ago_outlives_an_old_word_of_the_api(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    removed = stream_error(7, datetime.now(UTC), "401", "conflict", "device_removed")
+    log.write_bytes(as_bytes([removed]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | with_log(log)
+        codes_of(folder, env)
+        bot.connected = False
+        assert recover(folder, "--dry-run", env=env)["cause"]["cause"] == "logged-out"
+
+
 # --- processes ----------------------------------------------------------------------------------------------
 
 
@@ -246,6 +336,13 @@ esac
 
 def unit_env(tools: Path) -> dict[str, str]:
     return {"PATH": f"{tools}:{os.environ['PATH']}", "BAILEYS_TOOLS_PROCESS__SYSTEMD": "bot@{company}"}
+
+
+def with_log(log: Path) -> dict[str, str]:
+    """The environment that names a settings file, and that a log."""
+    settings = log.with_name("settings.yaml")
+    settings.write_text(f"logs: [{{path: {log}, company: 1001}}]")
+    return {"BAILEYS_TOOLS_CONFIG": str(settings)}
 
 
 def told(tools: Path) -> list[str]:
@@ -295,6 +392,69 @@ def test_keys_that_only_a_login_brings_tell_a_loss_from_a_beginning(folder: Path
     with bot_api(Bot(qrs=[QR])) as server:
         found = recover(folder, env=api_env(server), code=5)
     assert found["cause"]["cause"] == "creds-lost"
+
+
+@pytest.mark.parametrize("lines", ["bot: order 77 answered", "503"], ids=["silent", "errors-alone"])
+def test_a_bot_whose_log_shows_no_connection_is_not_restarted_for_that(
+    folder: Path, systemctl: Path, lines: str
+) -> None:
+    """A bot of the level `silent` or `error` works for days without a line about its connection."""
+    log = folder.parents[1] / "bot.log"
+    at = datetime.now(UTC) - timedelta(hours=1)
+    log.write_text((stream_error(7, at, "503") if lines == "503" else lines) + "\n")
+    env = unit_env(systemctl) | with_log(log)
+    for options in ([], ["--yes"]):
+        found = recover(folder, *options, env=env | {"BAILEYS_TOOLS_RECOVER__AUTO": "true"})
+        assert (found["status"], found["steps"], found["tried"]) == ("unknown", [], [])
+        assert "level info" in found["person"][0]
+    assert told(systemctl) == []
+    # One that is down is started all the same, and that it runs is all that can be seen.
+    (systemctl / "state").write_text("failed")
+    assert recover(folder, "--yes", env=env)["status"] == "recovered"
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(200, "well"), (1, "needs-person")])
+def test_one_whose_api_says_connected_is_neither_reconnected_nor_restarted_for_an_end_in_the_log(
+    folder: Path, systemctl: Path, minutes: int, status: str
+) -> None:
+    """The opening after it may be in a file that was rotated away."""
+    log, ended = folder.parents[1] / "bot.log", datetime.now(UTC) - timedelta(minutes=minutes)
+    opened = pino("opened connection to WA", ended - timedelta(hours=1))
+    log.write_bytes(as_bytes([opened, errored("Connection was lost", ended)]))
+    bot = Bot(connected=True)
+    with bot_api(bot) as server:
+        env = api_env(server) | unit_env(systemctl) | with_log(log)
+        found = recover(folder, "--yes", env=env, code=0 if status == "well" else 5)
+    assert found["status"] == status
+    assert [one["step"] for one in found["tried"]] == ([] if status == "well" else ["wait"])
+    assert {method for method, _ in bot.asked} == {"GET /status"}
+    assert told(systemctl) == []
+
+
+def test_a_bot_that_was_killed_after_an_opening_is_not_called_well(folder: Path) -> None:
+    """Its API was in it, and a bot that is killed leaves no line."""
+    log = folder.parents[1] / "bot.log"
+    log.write_bytes(as_bytes([pino("opened connection to WA", datetime.now(UTC) - timedelta(hours=6))]))
+    with bot_api(Bot(connected=True)) as server:
+        env = api_env(server) | with_log(log)
+        assert recover(folder, env=env)["status"] == "well"
+    found = recover(folder, "--dry-run", env=env)
+    assert (found["status"], found["cause"]["cause"]) == ("planned", "unknown")
+    assert "refused" in found["cause"]["evidence"][-1]
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    time.sleep(1.1)
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    listed = json.loads(run_cli("incidents", "--json", env=env_of(folder) | env).stdout)
+    assert listed["services"] == [], "it is not known to be up"
+
+
+def test_one_whose_process_is_down_is_in_an_incident_whatever_its_log_said_last(folder: Path) -> None:
+    log = folder.parents[1] / "bot.log"
+    log.write_bytes(as_bytes([pino("opened connection to WA", datetime.now(UTC) - timedelta(hours=6))]))
+    env = with_log(log) | {"BAILEYS_TOOLS_PROCESS__PIDFILE": str(log.with_name("bot.pid"))}
+    run_cli("monitor-once", "--quiet", env=env_of(folder) | env)
+    (incident,) = json.loads(run_cli("incidents", "--json", env=env_of(folder) | env).stdout)["incidents"]
+    assert (incident["cause"], incident["closed"]) == ("stopped", None)
 
 
 def test_where_restarts_are_not_allowed_none_is_made(folder: Path, systemctl: Path) -> None:

@@ -250,6 +250,31 @@ def test_when_nobody_scans_the_folder_is_set_aside_all_the_same(folder: Path) ->
     assert snapshot_tree(folder) == before
 
 
+def test_when_nobody_scans_the_way_on_is_another_code_and_no_second_reset(folder: Path) -> None:
+    """That would set aside what the bot has written under the code that it shows."""
+    with bot_api(Bot(qrs=[QR])) as server:
+        env = env_of(folder) | api_env(server)
+        done = run_cli("reset", "--company", "1001", "--yes", "--timeout", "1s", env=env)
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "baileys-tools qr --company 1001 shows it anew; scan it with the phone" in said
+    assert "Run it again" not in said
+
+
+def test_a_reset_is_in_the_time_line_of_the_incident_and_begins_none(folder: Path) -> None:
+    options = ("reset", "--company", "1001", "--yes", "--no-pair", "--json")
+    with bot_api(Bot()) as server:
+        env = env_of(folder) | api_env(server)
+        run_cli("monitor-once", "--quiet", env=env)
+        run = json.loads(run_cli(*options, env=env).stdout)["run"]
+        (incident,) = json.loads(run_cli("incidents", "--json", env=env).stdout)["incidents"]
+        assert incident["closed"] is None
+        assert [entry["what"] for entry in incident["timeline"]] == ["seen", "reset"]
+        assert f"undo --run {run}" in incident["timeline"][1]["detail"]
+        report = run_cli("incidents", "--markdown", str(incident["id"]), env=env).stdout
+        assert "| Tried | 1 step |" in report
+
+
 def test_when_the_bot_does_not_start_it_says_so(folder: Path) -> None:
     with bot_api(Bot(fail=500)) as server:
         document = reset(folder, "--yes", env=api_env(server), code=1)

@@ -119,13 +119,38 @@ def test_an_incident_has_its_time_line_and_one_entry_for_each_cause(tmp_path):
         ("connecting", LogFacts(), Link.DOWN),
         ("", LogFacts(), Link.UNKNOWN),
         ("unknown", LogFacts(read=True), Link.UNKNOWN),
-        ("", LogFacts(opened=BEGIN), Link.UP),
-        ("", LogFacts(opened=BEGIN, since_opened={LogEvent.LOST: BEGIN}), Link.DOWN),
-        ("", LogFacts(opened=BEGIN, since_opened={LogEvent.ATTEMPTED: BEGIN}), Link.UP),
+        ("", LogFacts(True, opened=BEGIN), Link.UP),
+        ("", LogFacts(True, opened=BEGIN, since_opened={LogEvent.LOST: BEGIN}), Link.DOWN),
+        ("", LogFacts(True, opened=BEGIN, since_opened={LogEvent.ATTEMPTED: BEGIN}), Link.UP),
+        # An opening that was read once says nothing when the log is gone, or the API does not answer any more.
+        ("", LogFacts(opened=BEGIN), Link.UNKNOWN),
+        ("unknown", LogFacts(True, opened=BEGIN), Link.UNKNOWN),
+        ("unknown", LogFacts(True, opened=BEGIN, since_opened={LogEvent.LOST: BEGIN}), Link.DOWN),
     ],
 )
 def test_how_a_bot_is_comes_from_the_api_and_else_from_the_log(connection, log, link):
     assert link_of(connection, log) is link
+
+
+@pytest.mark.parametrize(
+    ("connection", "log", "link"),
+    [
+        ("connected", LogFacts(), Link.UP),
+        ("unknown", LogFacts(), Link.DOWN),
+        ("", LogFacts(True, opened=BEGIN), Link.DOWN),
+        ("", LogFacts(True), Link.UNKNOWN),
+    ],
+)
+def test_one_whose_process_does_not_run_is_down_where_it_could_be_up(connection, log, link):
+    assert link_of(connection, log, running=False) is link
+
+
+def test_an_api_that_is_silent_for_a_while_begins_no_incident(tmp_path):
+    with open_state(str(tmp_path), BEGIN) as state:
+        for minutes, connection in enumerate(("connected", "unknown", "unknown", "connected")):
+            look = Look("7", connection, "valid", running=True)
+            note_look(state, look, LogFacts(True, opened=BEGIN), BEGIN + minutes * MINUTE)
+        assert incidents(state) == []
 
 
 def test_a_clock_that_goes_back_adds_nothing():
@@ -159,6 +184,11 @@ def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_pa
         )
         assert entries(state, incident.id)[-1].detail == "the bot runs and its creds are whole"
         assert service_of(state, "7", BEGIN + 5 * MINUTE).uptime is None, "a process that runs may be offline"
+        # A log without a word about connections is as good as none.
+        silent = LogFacts(True, BEGIN)
+        note_look(state, Look("9", "", "valid", False), silent, BEGIN)
+        note_look(state, Look("9", "", "valid", True), silent, BEGIN + MINUTE)
+        assert [one.closed for one in incidents(state, "9")] == [BEGIN + MINUTE]
         # An API that does not answer leaves it open: that its process runs is no proof there.
         note_look(state, Look("8", "unknown", "valid", False), LogFacts(), BEGIN)
         note_look(state, Look("8", "unknown", "valid", True), LogFacts(), BEGIN + MINUTE)

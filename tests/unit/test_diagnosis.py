@@ -111,9 +111,58 @@ CASES = {
         Cause.HEALTHY,
     ),
     "an old word of the API": (BotFacts("connected", log=log(E.LOST, E.CLOSED)), Cause.NETWORK),
+    "an old end in the log": (
+        BotFacts("connected", running=True, log=log(E.LOST, E.CLOSED, at=ago(minutes=9))),
+        Cause.HEALTHY,
+    ),
+    "440 of a socket that the same app replaced": (
+        BotFacts("connected", log=log(E.REPLACED, E.CLOSED)),
+        Cause.HEALTHY,
+    ),
     "stopped": (BotFacts("unknown", running=False, log=log(E.TERMINATED)), Cause.STOPPED),
     "disconnected and no log": (BotFacts("disconnected"), Cause.UNKNOWN),
     "nothing is known": (BotFacts(), Cause.UNKNOWN),
+    "its last word is an opening, and its API is silent": (
+        BotFacts(log=log(), unanswered="no"),
+        Cause.UNKNOWN,
+    ),
+    "so is it, and its process runs": (BotFacts(running=True, log=log(), unanswered="no"), Cause.UNKNOWN),
+    "its last word is an opening, and its log is gone": (
+        BotFacts(log=log()._replace(read=False)),
+        Cause.UNKNOWN,
+    ),
+    "its API is silent, and its process is down": (
+        BotFacts(running=False, log=log(), unanswered="no"),
+        Cause.STOPPED,
+    ),
+    "its process runs, and nothing of Baileys is logged": (
+        BotFacts(running=True, started=ago(days=3), log=LogFacts(True, ago(minutes=1))),
+        Cause.UNKNOWN,
+    ),
+    "its process runs, and only errors are logged": (
+        BotFacts(
+            running=True, started=ago(days=3), log=LogFacts(True, NOW, None, {E.UNAVAILABLE: ago(hours=1)})
+        ),
+        Cause.UNKNOWN,
+    ),
+    "only errors are logged, and it was started after a 401": (
+        BotFacts(
+            running=True, started=ago(hours=1), log=LogFacts(True, NOW, None, {E.UNAUTHORIZED: ago(hours=2)})
+        ),
+        Cause.UNKNOWN,
+    ),
+    "only errors are logged, and the last is a 401 of this process": (
+        BotFacts(
+            running=True, started=ago(hours=3), log=LogFacts(True, NOW, None, {E.UNAUTHORIZED: ago(hours=2)})
+        ),
+        Cause.TEMPORARY_AUTH,
+    ),
+    "a process that reached the server and got no further": (
+        BotFacts(
+            running=True, started=ago(hours=1), log=LogFacts(True, NOW, None, {E.ATTEMPTED: ago(hours=1)})
+        ),
+        Cause.HUNG,
+    ),
 }
 
 
@@ -121,6 +170,20 @@ CASES = {
 def test_each_case_has_its_cause(facts: BotFacts, cause: Cause) -> None:
     found = diagnose(facts, NOW)
     assert found.cause is cause, found
+
+
+def test_an_older_end_in_the_log_is_told_beside_the_word_of_the_api() -> None:
+    found = diagnose(BotFacts("connected", log=log(E.LOST, E.CLOSED, at=ago(minutes=9))), NOW)
+    assert found.confidence is Confidence.LIKELY
+    assert found.evidence[1] == "the log shows an end 9m ago, and no opening after it"
+
+
+def test_why_the_api_is_silent_is_told() -> None:
+    found = diagnose(BotFacts(log=log(), unanswered="it answered 502"), NOW)
+    assert found.evidence == (
+        "the log says the connection opened 1.0h ago, which a bot that died says, too",
+        "the bot's API does not say how it is: it answered 502",
+    )
 
 
 def test_the_table_has_every_cause() -> None:

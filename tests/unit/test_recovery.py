@@ -20,6 +20,7 @@ MEANS = st.builds(
     stopped=st.booleans(),
     can_stop=st.booleans(),
     has_creds=st.booleans(),
+    is_connected=st.booleans(),
 )
 CAUSES = st.sampled_from(list(Cause))
 TRIED = st.sets(st.sampled_from([rung for rung in Rung if rung is not Rung.PERSON]))
@@ -74,6 +75,8 @@ def test_whatever_is_known_the_ladder_is_sound(cause: Cause, means: Means, tried
     if cause is Cause.CREDS_LOST and not (Rung.RESTORE in tried and means.has_creds):
         # A bot that starts without creds makes itself a new identity.
         assert not {Rung.RECONNECT, Rung.RESTART} & set(found)
+    if means.is_connected and cause is not Cause.HUNG:
+        assert not {Rung.RECONNECT, Rung.RESTART} & set(found), "it may well be working"
     if Rung.RECONNECT in found:
         assert means.can_reconnect
     if Rung.RESTART in found:
@@ -110,6 +113,14 @@ def test_a_repair_without_any_sign_of_the_bot_says_so_first() -> None:
     unseen = ALL._replace(stopped=True, unseen=True)
     assert "stop it first" in ladder(lost, unseen, Limits())[0].text
     assert "stop it first" not in ladder(lost, unseen._replace(unseen=False), Limits())[0].text
+
+
+@pytest.mark.parametrize("tried", [(), (Rung.RESTORE,)])
+def test_creds_that_are_whole_again_want_a_start_and_no_repair_or_reset(tried: tuple[Rung, ...]) -> None:
+    lost = Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, ())
+    lines = " ".join(checklist(lost, ALL._replace(has_creds=True), tried, "1001"))
+    assert "whole again" in lines and "and start it" in lines
+    assert "reset" not in lines and "damaged" not in lines
 
 
 def test_without_a_snapshot_an_old_copy_goes_before_a_new_login() -> None:
