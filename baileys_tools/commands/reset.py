@@ -44,8 +44,9 @@ class ResetOptions:
 class ResetReport:
     """What a reset did, or would do. `run` names it for undo, "" in a dry run.
 
-    `before` is the final snapshot, None where no repository is configured or nothing could be stored; `pairing` is
-    what came of pairing the bot anew, None where that was not asked for or there is no API.
+    `objections` are what a dry run says would be refused. `before` is the final snapshot, None where no repository is
+    configured or nothing could be stored; `pairing` is what came of pairing the bot anew, None where that was not asked
+    for or there is no API.
     """
 
     company: str
@@ -58,6 +59,7 @@ class ResetReport:
     kept_for: str = ""
     earlier: str = ""
     forced: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
     has_api: bool = False
     pairing: Asked | None = None
     trouble: str = ""
@@ -153,7 +155,8 @@ def run_reset(
             (company,) = choose(root.companies(settings.sessions.multitenancy), [options.company], root.path)
             with root.open(company) as folder:
                 if options.dry_run:
-                    return _look(settings, company, folder, now, with_contents=False)[0]
+                    report, live, _ = _look(settings, company, folder, now)
+                    return replace(report, objections=tuple(objections_to(settings, company.id, live, now)))
                 with company_lock(folder, now):
                     return _set_aside(settings, options, root, company, folder, now, agrees)
         except Locked as lock:
@@ -165,9 +168,15 @@ def run_reset(
 
 
 def _look(
-    settings: Settings, company: Company, folder: int, now: datetime, *, with_contents: bool
+    settings: Settings, company: Company, folder: int, now: datetime
 ) -> tuple[ResetReport, LiveFolder, list[StoredFile]]:
-    live, contents = read_live_folder(folder, with_contents=with_contents)
+    """Read the folder, with contents where a final snapshot will be taken. Raises OSError for one too large for it."""
+    live, contents = read_live_folder(folder, with_contents=settings.backup.path is not None)
+    if not live.files:
+        raise BaileysToolsError(
+            f"{company.path} is empty already: there is no session to set aside",
+            f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
+        )
     report = ResetReport(
         company.id,
         company.path,
@@ -192,13 +201,7 @@ def _set_aside(
     from baileys_tools.sessions.resets import set_aside
 
     earlier = finish_restore(root, company, folder)
-    for_snapshot = settings.backup.path is not None
-    report, live, contents = _look(settings, company, folder, now, with_contents=for_snapshot)
-    if not report.files:
-        raise BaileysToolsError(
-            f"{company.path} is empty already: there is no session to set aside",
-            f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
-        )
+    report, live, contents = _look(settings, company, folder, now)
     forced = _require_no_objection(objections_to(settings, company.id, live, now), force=options.force)
     report = replace(report, earlier=earlier, forced=forced)
     if not agrees(report):
@@ -206,7 +209,7 @@ def _set_aside(
     if not options.yes:
         # Somebody took the time to read the plan, and the bot may have been started meanwhile.
         seen = live.files
-        again, live, contents = _look(settings, company, folder, now, with_contents=for_snapshot)
+        again, live, contents = _look(settings, company, folder, now)
         objections = objections_to(settings, company.id, live, datetime.now(UTC))
         if live.files != seen:
             objections.append("the folder changed while you were asked")

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         @property
         def forced(self) -> Sequence[str]: ...
         @property
+        def objections(self) -> Sequence[str]: ...
+        @property
         def has_api(self) -> bool: ...
         @property
         def pairing(self) -> Asked | None: ...
@@ -67,7 +69,11 @@ def plan_text(report: Report) -> str:
 def reset_text(report: Report) -> str:
     """Given what a reset did, or would do, return it as text."""
     if not report.run:
-        return plan_text(report) + "\n  dry run: nothing was touched"
+        refused = [
+            f"  would be refused: {printable(sign)} (--force goes on all the same)"
+            for sign in report.objections
+        ]
+        return "\n".join([plan_text(report), *refused, "  dry run: nothing was touched"])
     lines = [f"company {printable(report.company)}  {printable(report.path)}"]
     if report.earlier:
         lines += _wrapped(report.earlier)
@@ -111,7 +117,8 @@ def reset_json(report: Report) -> str:
         "run": report.run or None,
         "kept_for": report.kept_for,
         "snapshot": report.before.file if report.before is not None else None,
-        "overridden": list(report.forced),
+        "overridden": [name_text(sign) for sign in report.forced],
+        "objections": [name_text(sign) for sign in report.objections],
         "paired": pairing.done if pairing is not None else None,
         "trouble": report.trouble or (pairing.said if pairing is not None and not pairing.done else ""),
         "earlier": report.earlier,

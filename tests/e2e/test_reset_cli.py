@@ -116,6 +116,20 @@ def test_a_dry_run_touches_nothing(folder: Path) -> None:
     assert snapshot_tree(folder.parent, ignore=()) == before
     done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
     assert "dry run: nothing was touched" in done.stdout
+    assert "refused" not in done.stdout
+
+
+def test_a_dry_run_says_what_would_be_refused(folder: Path) -> None:
+    write_key(folder, "session-9.0.json")
+    document = reset(folder, "--dry-run")
+    assert document["objections"] == ["1 file(s) were written in the last 2 minutes"]
+    done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert "would be refused: 1 file(s) were written" in done.stdout
+    assert run_cli("reset", "--company", "1001", "--yes", env=env_of(folder)).returncode == 13
+    for path in filter(Path.is_file, folder.iterdir()):
+        path.unlink()
+    done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
+    assert (done.returncode, "is empty already" in done.stderr) == (1, True)
 
 
 def test_a_folder_that_no_snapshot_could_hold_is_reset_only_where_none_is_taken(
@@ -128,17 +142,18 @@ def test_a_folder_that_no_snapshot_could_hold_is_reset_only_where_none_is_taken(
     now, root = datetime.now(UTC), str(folder.parent)
     settings = load_settings({}, env_of(folder)).settings
     yes = ResetOptions("1001", yes=True, pair=False)
+    without = load_settings({}, {"BAILEYS_SESSIONS_PATH": root}).settings
     tracemalloc.start()
-    run_reset(settings, ResetOptions("1001", dry_run=True), root, now, lambda _: True)
+    run_reset(without, ResetOptions("1001", dry_run=True), root, now, lambda _: True)
     peak = tracemalloc.get_traced_memory()[1]
-    with pytest.raises(BaileysToolsError, match="no snapshot could hold it: move"):
-        run_reset(settings, yes, root, now, lambda _: True)
+    for options in (ResetOptions("1001", dry_run=True), yes):
+        with pytest.raises(BaileysToolsError, match="no snapshot could hold it: move"):
+            run_reset(settings, options, root, now, lambda _: True)
     peak_with_contents = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50 << 20, "a file at a time, and not all 120 MiB"
     assert peak_with_contents < 100 << 20
     assert snapshot_tree(folder) == before
-    without = load_settings({}, {"BAILEYS_SESSIONS_PATH": root}).settings
     assert run_reset(without, yes, root, now, lambda _: True).run
     assert not list(folder.glob("*.bin"))
 
