@@ -114,6 +114,9 @@ def send_test(
     from baileys_tools.integrations.http import masked_number
 
     number = phone_number("--to", to)
+    text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
+    if not _is_utf8(text):
+        raise UsageError("--message is no UTF-8", "Give it in UTF-8.")
     api = require_bot_api(settings, company)
     connection = api.connection()
     masked = masked_number(number)
@@ -122,9 +125,16 @@ def send_test(
         said = f"nothing was sent to {masked}: the bot is {connection.state.value}"
         help_ = f"baileys-tools reconnect --company {company}, then try again."
         return Asked("send-test", company, now, connection, False, said, help_, facts)
-    text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
     _do(settings, company, lambda: api.send(number, text))
     return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def phone_number(option: str, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import stat
 import time
 from pathlib import Path
@@ -160,6 +161,14 @@ def test_what_is_no_number_is_refused_without_repeating_it(to: str) -> None:
     done = run_cli("send-test", "--company", "1001", "--to", to, env={"API_URL": free_url()})
     assert done.returncode == 2
     assert not to or to not in done.stderr
+
+
+def test_a_message_that_is_no_utf8_is_refused() -> None:
+    with bot_api(Bot(connected=True)) as server:
+        options = ("--company", "1001", "--to", NUMBER, "--message", os.fsdecode(b"\xff"))
+        done = run_cli("send-test", *options, env=api_env(server))
+    assert (done.returncode, server.requests) == (2, [])
+    assert "--message is no UTF-8" in done.stderr
 
 
 # --- qr -----------------------------------------------------------------------------------------------------

@@ -318,11 +318,12 @@ def test_what_a_program_does_not_offer_is_said() -> None:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
 @example("..")
 @example(".")
+@example("\udcff\udcfe")
 def test_a_company_is_one_component_of_the_path(name: str) -> None:
     path = Endpoint("GET", "/s/{company}/status").path_for({"company": name})
     _, prefix, component, suffix = path.split("/")
     assert (prefix, suffix) == ("s", "status")
-    assert unquote(component) == name
+    assert unquote(component, errors="surrogateescape") == name
     assert component not in (".", "..")
     assert path.isascii()
     assert not set(path) & set("?# \r\n")
@@ -338,6 +339,15 @@ def test_no_name_reaches_another_path(name: str) -> None:
         assert asked.path.startswith("/api/sessions/")
         assert asked.path.count("/") == 3
         assert "x-evil" not in asked.headers
+
+
+def test_a_name_that_is_no_utf8_is_an_error_where_the_body_has_it() -> None:
+    with answering(lambda _: Reply({"success": True})) as server:
+        with pytest.raises(ApiError, match="no UTF-8"):
+            api("ai-admin", server.url, name="\udcff").send(NUMBER, "hello")
+        api("ai-admin", server.url, name="\u00fc\U0001f40d").send(NUMBER, "\U0001f40d")
+    (asked,) = server.requests
+    assert asked.json["message"] == "\U0001f40d"
 
 
 # --- servers that mean no good ------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ class BotApi:
                 endpoint.method,
                 self._base + endpoint.path_for(values),
                 headers=headers,
-                body=json.dumps(body).encode() if body is not None else None,
+                body=_as_json(body) if body is not None else None,
                 deadline=self._timeout if within is None else min(within, self._timeout),
                 limit=limit,
             )
@@ -129,6 +129,13 @@ class BotApi:
         if answer.cut:
             raise ApiError(f"its answer is longer than {limit} bytes")
         return answer
+
+
+def _as_json(body: Any) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ApiError("nothing was asked: its body would hold a text that is no UTF-8") from None
 
 
 def _status_in_words(status: int) -> str:
