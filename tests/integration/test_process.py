@@ -114,6 +114,8 @@ def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path, left: bo
         ("echo canary not json", "did not print a list"),
         ("echo '{\"canary\": 1}'", "knows no process"),
         ("echo '[1, null, {}]'", "knows no process"),
+        ("""echo '[{"name": "shop", "pm2_env": "canary", "monit": {}}]'""", "does not say how it is"),
+        ("""echo '[{"name": "shop"}]'""", "does not say how it is"),
     ],
 )
 def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
@@ -124,6 +126,16 @@ def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
     assert seen.running is None
     assert says in seen.detail
     assert "canary" not in seen.detail
+
+
+def test_of_a_pm2_that_is_odd_what_can_be_known_is_known(tools: Path, daemon: socket.socket) -> None:
+    state = {"status": "online", "restart_time": 2, "pm_uptime": 10**400}
+    listed = json.dumps([{"name": "shop", "pid": 3, "pm2_env": state, "monit": "much"}])
+    put(tools, "pm2", f"echo '{listed}'")
+    facts = look_at(Process("pm2", "shop"))
+    assert (facts.running, facts.restarts, facts.memory, facts.started) == (True, 2, 0, None)
+    with pytest.raises(ToolError, match="knows no process"):
+        restart(Process("pm2", "shop"))
 
 
 def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
@@ -311,6 +323,21 @@ def test_a_program_that_floods_is_stopped(tools: Path) -> None:
 def test_a_program_that_is_not_there_is_said() -> None:
     with pytest.raises(ToolError, match="not found"):
         run_tool(["no-such-program", "x"], 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"), [("#!/no/such/node\n", "No such file"), ("no script\n", "Exec format error")]
+)
+def test_a_program_that_cannot_be_run_is_said(
+    tools: Path, daemon: socket.socket, script: str, says: str
+) -> None:
+    for name, process in (("pm2", Process("pm2", "shop")), ("systemctl", Process("systemd", "shop"))):
+        put(tools, name, "").write_text(script)
+        facts = look_at(process)
+        assert facts.running is None
+        assert f"{tools}/{name} cannot be run: {says}" in facts.detail
+        with pytest.raises(ToolError, match="cannot be run"):
+            restart(process)
 
 
 # --- restarts -----------------------------------------------------------------------------------------------
