@@ -286,7 +286,11 @@ def modules_of(code: str) -> Modules:
             for row in segno.make_qr(code, error="l", boost_error=False).matrix
         ]
     except (ValueError, OverflowError) as error:
-        reason = str(error) if isinstance(error, ValueError) and "QR code" in str(error) else "it is too long"
+        reason = "it is too long"
+        if isinstance(error, UnicodeError):
+            reason = "it is no text"
+        elif "QR code" in str(error):
+            reason = str(error)
         raise BaileysToolsError(
             f"what the bot's API gives as a QR code cannot be shown: {printable(reason)}",
             "See that bot_api.qr has the expression for the code's text.",

@@ -239,21 +239,23 @@ def test_when_there_is_no_code_it_says_how_to_get_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "says"),
     [
-        "x" * 5_000,
-        "data:image/png;base64,AAAA",
-        "data:image/jpeg;base64,/9j/4AAQ",
-        "iVBORw0KGgoAAAANSUhEUgAA",
-        "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 40).decode(),
+        ("x" * 5_000, "it is too long"),
+        ("2@\ud800", "it is no text"),
+        ("data:image/png;base64,AAAA", "no PNG"),
+        ("data:image/jpeg;base64,/9j/4AAQ", "no PNG"),
+        ("iVBORw0KGgoAAAANSUhEUgAA", "damaged"),
+        ("data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 40).decode(), "damaged"),
     ],
-    ids=["too long", "no png", "jpeg", "cut off", "zeroes"],
+    ids=["too long", "half a character", "no png", "jpeg", "cut off", "zeroes"],
 )
-def test_what_is_no_code_is_an_error_in_words(code: str) -> None:
+def test_what_is_no_code_is_an_error_in_words(code: str, says: str) -> None:
     with bot_api(Bot(qrs=[code])) as server:
         done = run_cli("qr", "--company", "1001", "--timeout", "1s", env=api_env(server))
     assert done.returncode == 1
     assert "cannot be shown" in done.stderr
+    assert says in done.stderr
     assert "internal error" not in done.stderr
 
 
