@@ -125,8 +125,11 @@ def send_test(
         said = f"nothing was sent to {masked}: the bot is {connection.state.value}"
         help_ = f"baileys-tools reconnect --company {company}, then try again."
         return Asked("send-test", company, now, connection, False, said, help_, facts)
-    _do(settings, company, lambda: api.send(number, text))
-    return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
+    if _do(settings, company, lambda: api.send(number, text)):
+        return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
+    said = f"asked to send to {masked}; the answer does not say that it did"
+    help_ = "Where the answer has a word for it, give bot_api.send its expression as ok (docs/recovery.md)."
+    return Asked("send-test", company, now, connection, True, said, help_, facts)
 
 
 def _is_utf8(text: str) -> bool:
@@ -184,11 +187,11 @@ def _unsupported(company: str, what: str) -> UsageError:
     )
 
 
-def _do(settings: Settings, company: str, act: Callable[[], object]) -> None:
+def _do(settings: Settings, company: str, act: Callable[[], object]) -> object:
     from baileys_tools.integrations.bot_api import ApiError, Unsupported
 
     try:
-        act()
+        return act()
     except Unsupported as error:
         raise _unsupported(company, str(error).rpartition(" ")[2]) from error
     except ApiError as error:

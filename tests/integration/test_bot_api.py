@@ -253,6 +253,35 @@ def test_what_was_not_done_is_an_error_that_quotes_nobody(deed: Deed) -> None:
         assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("preset", "answer"),
+    [
+        *((preset, b"<html>please log in") for preset in PRESETS),
+        *((preset, {}) for preset in PRESETS),
+        *((preset, {"error": "no such session", "status": "error"}) for preset in PRESETS),
+        ("waha", {"id": "", "key": {"id": None}}),
+        ("persistent-session", {"success": "maybe"}),
+    ],
+)
+def test_an_answer_that_does_not_say_so_is_no_message_that_was_sent(preset: str, answer: Any) -> None:
+    with answering(lambda _: Reply(answer)) as server, pytest.raises(ApiError, match="it answered 200, but"):
+        api(preset, server.url).send(NUMBER, "hello")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "true_4917012345678@c.us_3EB0"},
+        {"key": {"remoteJid": f"{NUMBER}@s.whatsapp.net", "id": "3EB0"}, "status": "PENDING"},
+        {"_data": {"id": {"fromMe": True, "id": "3EB0"}}},
+    ],
+    ids=["GOWS", "NOWEB", "WEBJS"],
+)
+def test_each_engine_of_waha_says_in_its_way_that_a_message_was_sent(answer: Any) -> None:
+    with answering(lambda _: Reply(answer, 201)) as server:
+        assert api("waha", server.url).send(NUMBER, "hello") is True
+
+
 def test_no_preset_has_a_request_that_ends_a_session() -> None:
     for preset in PRESETS.values():
         text = json.dumps(preset.endpoints).lower()

@@ -84,15 +84,19 @@ class BotApi:
         """Return the code to type into the phone of `number` (digits). Raises ApiError."""
         return self._code("pairing_code", {"number": number})
 
-    def send(self, number: str, message: str) -> None:
-        """Send a message to `number` (digits). Raises ApiError; then it may have been sent all the same."""
-        self._do("send", {"number": number, "message": message})
+    def send(self, number: str, message: str) -> bool:
+        """Send a message to `number` (digits); return whether the answer says that it was, False for not known.
 
-    def _do(self, what: str, values: Mapping[str, str] | None = None) -> None:
+        Raises ApiError; then it may have been sent all the same.
+        """
+        return self._do("send", {"number": number, "message": message})
+
+    def _do(self, what: str, values: Mapping[str, str] | None = None) -> bool:
         endpoint = self._endpoint(what)
         answer = self._ask(endpoint, values or {}, LARGEST_STATUS)
         if endpoint.ok and _search(endpoint.ok, _document(answer, may_be_empty=False)) is not True:
             raise ApiError(f"it answered {answer.status}, but not that it was done")
+        return bool(endpoint.ok)
 
     def _code(self, what: str, values: Mapping[str, str]) -> str:
         endpoint = self._endpoint(what)
