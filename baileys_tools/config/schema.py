@@ -16,6 +16,7 @@ from baileys_tools.config.kinds import (
     COPY_TARGETS,
     COUNT,
     DURATION,
+    HEADERS,
     PATH,
     SCHEDULE,
     SECRET,
@@ -495,7 +496,7 @@ class BotApi(Section, name="bot_api"):
     )
     headers: Secret | None = setting(
         default=None,
-        kind=SECRET,
+        kind=HEADERS,
         about="More headers to send, as `Name: value` with a line for each.",
         default_text="none",
     )
