@@ -25,17 +25,53 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
     from baileys_tools.snapshots.copies import Place
 
     for target in settings.backup.copies:
+        if lost := _lost(settings, target):
+            yield warning("copies", lost, "Copies wait until it is.")
+            continue
         try:
             place = Place(target, settings.copies.timeout)
             try:
                 companies = place.companies()
+                is_there = bool(companies) or place.is_there()
             finally:
                 place.close()
         except Exception as error:  # noqa: BLE001 - each library of a place has its own
             said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
             yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
         else:
-            yield ok("copies", f"{target} answers, {counted(len(companies), 'company', 'companies')}")
+            shown = f"{target} answers, {counted(len(companies), 'company', 'companies')}"
+            yield ok("copies", shown) if is_there else _missing_place(target)
+
+
+def _lost(settings: Settings, target: str) -> str:
+    from baileys_tools.snapshots.copies import lost_all
+    from baileys_tools.snapshots.repository import Repository
+
+    path = settings.backup.path
+    if path is None or not os.path.isdir(path):
+        return ""
+    with Repository(path) as repository:
+        return lost_all(repository, target)
+
+
+def _missing_place(target: str) -> Check:
+    from urllib.parse import urlsplit
+
+    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+
+    place = urlsplit(target)
+    if place.scheme == "s3":
+        return warning(
+            "copies", f"{target}: there is no such bucket", "Make it: copies wait until it is there."
+        )
+    if place.scheme == "file" and not os.access(above := nearest_folder(place.path), os.W_OK | os.X_OK):
+        said = f"{target} is not there, and you cannot make it in {above}"
+        return warning("copies", said, f"Mount its disk, or have it made: {way_to_make(place.path)}")
+    return note(
+        "copies",
+        f"{target} is not there yet",
+        "The next backup with something to copy makes it. Where a disk belongs there, mount that first.",
+    )
 
 
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:

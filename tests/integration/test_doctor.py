@@ -152,6 +152,29 @@ def test_encryption_and_copies_are_tried(doctor: Doctor, tmp_path: Path) -> None
     assert outcome(checks, "copies") is Outcome.WARNING
 
 
+def test_a_place_of_copies_that_is_not_there_is_no_answer(
+    doctor: Doctor, tmp_path: Path, sessions: Path
+) -> None:
+    disk = tmp_path / "mnt"
+    env = {
+        "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"),
+        "BAILEYS_TOOLS_BACKUP__COPIES": f"file://{disk}/copies",
+    }
+    missing = doctor(**env)["copies"]
+    assert missing.outcome is Outcome.NOTE
+    assert missing.message == f"file://{disk}/copies is not there yet"
+    assert run_cli("backup", "--sessions", sessions, env=env).returncode == 0
+    found = doctor(**env)["copies"]
+    assert (found.outcome, found.message) == (Outcome.OK, f"file://{disk}/copies answers, 1 company")
+    # The disk is gone: what backup does then is to wait.
+    shutil.rmtree(disk)
+    for _ in ("missing", "an empty mount point"):
+        lost = doctor(**env)["copies"]
+        assert lost.outcome is Outcome.WARNING
+        assert f"nothing is left in {disk}/copies: is its disk mounted?" in lost.message
+        (disk / "copies").mkdir(parents=True, exist_ok=True)
+
+
 def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> None:
     assert outcome(doctor(), "other cleaners") is Outcome.OK
     tab.write_text(f"MAILTO=\n0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
