@@ -102,22 +102,16 @@ def connections(
 
 
 def process_of(settings: Settings, company: str) -> Process | None:
-    """Given the settings, return the process of a company, None where none is configured.
+    """Given the settings, return the process of a company, None where none is configured."""
+    from baileys_tools.config.schema import MANAGERS
 
-    Raises UsageError when two are.
-    """
     own = settings.for_company(company).process
-    given = [(manager, getattr(own, manager)) for manager in ("pm2", "systemd", "pidfile")]
-    named = [(manager, name) for manager, name in given if name is not None]
-    if not named:
-        return None
-    if len(named) > 1:
-        both = " and ".join(f"process.{manager}" for manager, _ in named)
-        raise UsageError(f"company {company} has {both}", "Give the one that the bot runs under.")
-    from baileys_tools.integrations.process import Process
+    for manager in MANAGERS:
+        if (name := getattr(own, manager)) is not None:
+            from baileys_tools.integrations.process import Process
 
-    ((manager, name),) = named
-    return Process(manager, name.replace("{company}", company))
+            return Process(manager, name.replace("{company}", company))
+    return None
 
 
 def processes(settings: Settings, companies: Sequence[str]) -> dict[str, ProcessFacts]:

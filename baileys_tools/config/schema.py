@@ -722,6 +722,9 @@ ASCENDING = (
 )
 """Pairs of settings of which the second has to be above the first."""
 
+MANAGERS = ("pm2", "systemd", "pidfile")
+"""The settings of `process` of which a company has one at most."""
+
 
 SCHEMA = Schema(
     Sessions,

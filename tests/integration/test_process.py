@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from baileys_tools.commands.bot import process_changes, process_of, processes
-from baileys_tools.config import Settings, load_settings
+from baileys_tools.config import ConfigError, Settings, load_settings
 from baileys_tools.domain.process import ProcessFacts, process_findings, restarts_since
-from baileys_tools.errors import UsageError
 from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool, stop
 from baileys_tools.state.database import open_state
 from tests.support import require_tool
@@ -393,12 +392,36 @@ def settings(tmp_path: Path, yaml: str) -> Settings:
 
 def test_each_company_has_its_process(tmp_path: Path) -> None:
     found = settings(
-        tmp_path, "process: {pm2: 'bot-{company}'}\ncompanies: {2: {process: {pm2: null, systemd: b}}}"
+        tmp_path, "process: {pm2: 'bot-{company}'}\ncompanies: {2: {process: {pm2: b}, bot_api: {name: x}}}"
     )
     assert process_of(found, "1") == Process("pm2", "bot-1")
-    with pytest.raises(UsageError, match=r"has process\.pm2 and process\.systemd"):
-        process_of(found, "2")
+    assert process_of(found, "2") == Process("pm2", "b")
     assert process_of(settings(tmp_path, "process: {restart: no}"), "1") is None
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [
+        (
+            "process: {pm2: a, systemd: b}\ncompanies: {2: {process: {restart: no}, bot_api: {name: x}}}",
+            "process: process.pm2 (FILE:1)",
+        ),
+        (
+            "process: {pm2: a}\ncompanies: {2: {process: {systemd: b}}}",
+            "companies.2.process: process.pm2 (FILE:1)",
+        ),
+        ("companies: {2: {process: {pm2: a, pidfile: b}}}", "companies.2.process: companies.2.process.pm2"),
+    ],
+)
+def test_two_managers_of_one_process_are_refused_when_the_settings_are_read(
+    tmp_path: Path, yaml: str, says: str
+) -> None:
+    """One company with both would otherwise end each run for all of them."""
+    with pytest.raises(ConfigError) as refused:
+        settings(tmp_path, yaml)
+    (problem,) = refused.value.problems
+    assert problem.startswith(says.replace("FILE", str(tmp_path / "c.yaml")))
+    assert "give the one that the bot runs under" in problem
 
 
 def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, daemon: socket.socket) -> None:

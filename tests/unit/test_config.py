@@ -664,7 +664,7 @@ process: {pm2: bots}
 companies:
   1002:
     bot_api: {url: "http://127.0.0.1:3002", name: shop.b}
-    process: {systemd: "bot@{company}"}
+    process: {pm2: "bot@{company}"}
   company_a.b:
     bot_api: {token: canary}
 """
@@ -675,7 +675,7 @@ def test_a_company_has_its_own_values_and_shares_the_others(load):
     own = settings.for_company("1002")
     assert (own.bot_api.url, own.bot_api.name) == ("http://127.0.0.1:3002", "shop.b")
     assert (own.bot_api.preset, own.bot_api.timeout) == ("waha", timedelta(seconds=5))
-    assert (own.process.pm2, own.process.systemd) == ("bots", "bot@{company}")
+    assert (own.process.pm2, settings.process.pm2) == ("bot@{company}", "bots")
     assert settings.for_company("1001") is settings
     assert settings.for_company("a.b").bot_api.token == Secret("canary")
     assert settings.bot_api.token is None
