@@ -155,8 +155,8 @@ def doctor(
 ) -> None:
     """Try whether this host can do the job. Each line says ok or what to do.
 
-    Sessions, locks, leases, state, repository, encryption, copies, cron, clock, room, alerts, and other tools
-    that delete here. Exits with 4 for a warning and 5 where the jobs cannot work.
+    Sessions, locks, leases, state, repository, encryption, copies, the bots' processes, API and logs, cron, clock,
+    room, alerts, and other tools that delete here. Exits with 4 for a warning and 5 where the jobs cannot work.
 
     \b
     Examples:

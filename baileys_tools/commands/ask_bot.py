@@ -114,6 +114,9 @@ def send_test(
     from baileys_tools.integrations.http import masked_number
 
     number = phone_number("--to", to)
+    text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
+    if not _is_utf8(text):
+        raise UsageError("--message is no UTF-8", "Give it in UTF-8.")
     api = require_bot_api(settings, company)
     connection = api.connection()
     masked = masked_number(number)
@@ -122,9 +125,19 @@ def send_test(
         said = f"nothing was sent to {masked}: the bot is {connection.state.value}"
         help_ = f"baileys-tools reconnect --company {company}, then try again."
         return Asked("send-test", company, now, connection, False, said, help_, facts)
-    text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
-    _do(settings, company, lambda: api.send(number, text))
-    return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
+    if _do(settings, company, lambda: api.send(number, text)):
+        return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
+    said = f"asked to send to {masked}; the answer does not say that it did"
+    help_ = "Where the answer has a word for it, give bot_api.send its expression as ok (docs/recovery.md)."
+    return Asked("send-test", company, now, connection, True, said, help_, facts)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def phone_number(option: str, text: str) -> str:
@@ -174,11 +187,11 @@ def _unsupported(company: str, what: str) -> UsageError:
     )
 
 
-def _do(settings: Settings, company: str, act: Callable[[], object]) -> None:
+def _do(settings: Settings, company: str, act: Callable[[], object]) -> object:
     from baileys_tools.integrations.bot_api import ApiError, Unsupported
 
     try:
-        act()
+        return act()
     except Unsupported as error:
         raise _unsupported(company, str(error).rpartition(" ")[2]) from error
     except ApiError as error:
@@ -280,7 +293,11 @@ def modules_of(code: str) -> Modules:
             for row in segno.make_qr(code, error="l", boost_error=False).matrix
         ]
     except (ValueError, OverflowError) as error:
-        reason = str(error) if isinstance(error, ValueError) and "QR code" in str(error) else "it is too long"
+        reason = "it is too long"
+        if isinstance(error, UnicodeError):
+            reason = "it is no text"
+        elif "QR code" in str(error):
+            reason = str(error)
         raise BaileysToolsError(
             f"what the bot's API gives as a QR code cannot be shown: {printable(reason)}",
             "See that bot_api.qr has the expression for the code's text.",

@@ -30,13 +30,11 @@ FLEET_SECONDS = 30.0
 
 
 def bot_api_for(settings: Settings, company: str) -> BotApi | None:
-    """Given the settings, return the API of a company, None where none is configured.
-
-    Raises UsageError for headers that are none.
-    """
+    """Given the settings, return the API of a company, None where none is configured."""
     own = settings.for_company(company).bot_api
     if own.url is None:
         return None
+    from baileys_tools.config.kinds import headers_in
     from baileys_tools.integrations.bot_api import PRESETS, BotApi, Endpoint
 
     preset = PRESETS[own.preset] if own.preset is not None else None
@@ -44,27 +42,12 @@ def bot_api_for(settings: Settings, company: str) -> BotApi | None:
     for what in REQUESTS:
         if (given := getattr(own, what)) is not None:
             endpoints[what] = Endpoint(**given)
-    headers = _headers(own.headers.reveal()) if own.headers is not None else {}
+    headers = headers_in(own.headers.reveal()) if own.headers is not None else {}
     if own.token is not None:
         template = preset.token_header if preset is not None else "Authorization: Bearer {token}"
         name, _, value = template.partition(": ")
         headers.setdefault(name, value.format(token=own.token.reveal()))
     return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds())
-
-
-def _headers(text: str) -> dict[str, str]:
-    headers = {}
-    for line in text.splitlines():
-        name, colon, value = line.partition(":")
-        if not line.strip():
-            continue
-        if not colon or not name.strip().replace("-", "").replace("_", "").isalnum() or not value.strip():
-            # The line itself may be a secret.
-            raise UsageError(
-                "bot_api.headers has a line that is no header", "Write one to a line, as Name: value."
-            )
-        headers[name.strip()] = value.strip()
-    return headers
 
 
 def require_bot_api(settings: Settings, company: str) -> BotApi:
@@ -94,18 +77,10 @@ def connections(
     Never raises: what was not asked or not answered in time is unknown. Companies without an API, or with one that has
     no status request, are left out.
     """
-    asked: dict[str, BotApi] = {}
-    found: dict[str, Connection] = {}
-    for company in companies:
-        try:
-            api = bot_api_for(settings, company)
-        except UsageError as error:
-            found[company] = Connection(ConnectionState.UNKNOWN, detail=error.message)
-            continue
-        if api is not None and api.offers("status"):
-            asked[company] = api
+    apis = ((company, bot_api_for(settings, company)) for company in companies)
+    asked = {company: api for company, api in apis if api is not None and api.offers("status")}
     if not asked:
-        return found
+        return {}
     end = time.monotonic() + within
 
     def ask(company: str) -> Connection:
@@ -117,33 +92,27 @@ def connections(
         return asked[company].connection(left)
 
     if len(asked) == 1:
-        return found | {company: ask(company) for company in asked}
+        return {company: ask(company) for company in asked}
     from concurrent.futures import ThreadPoolExecutor
 
     # Imported before there are threads: two that import the same at a time wait for each other.
     import baileys_tools.integrations.http  # noqa: F401
 
     with ThreadPoolExecutor(min(AT_A_TIME, len(asked))) as pool:
-        return found | dict(zip(asked, pool.map(ask, asked), strict=True))
+        return dict(zip(asked, pool.map(ask, asked), strict=True))
 
 
 def process_of(settings: Settings, company: str) -> Process | None:
-    """Given the settings, return the process of a company, None where none is configured.
+    """Given the settings, return the process of a company, None where none is configured."""
+    from baileys_tools.config.schema import MANAGERS
 
-    Raises UsageError when two are.
-    """
     own = settings.for_company(company).process
-    given = [(manager, getattr(own, manager)) for manager in ("pm2", "systemd", "pidfile")]
-    named = [(manager, name) for manager, name in given if name is not None]
-    if not named:
-        return None
-    if len(named) > 1:
-        both = " and ".join(f"process.{manager}" for manager, _ in named)
-        raise UsageError(f"company {company} has {both}", "Give the one that the bot runs under.")
-    from baileys_tools.integrations.process import Process
+    for manager in MANAGERS:
+        if (name := getattr(own, manager)) is not None:
+            from baileys_tools.integrations.process import Process
 
-    ((manager, name),) = named
-    return Process(manager, name.replace("{company}", company))
+            return Process(manager, name.replace("{company}", company))
+    return None
 
 
 def processes(settings: Settings, companies: Sequence[str]) -> dict[str, ProcessFacts]:

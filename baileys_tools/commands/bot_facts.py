@@ -49,7 +49,7 @@ def look_at_bot(
     """Look at one bot from all sides. `had_snapshot`: the backup repository has the session of this folder;
     `connection` is what its API said a moment ago, None to ask it.
 
-    What cannot be looked at is "not known", and raises nothing but UsageError for settings that cannot be meant.
+    What cannot be looked at is "not known", and raises nothing.
     """
     if connection is None:
         api = bot_api_for(settings, company.id)

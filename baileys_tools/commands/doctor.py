@@ -45,6 +45,8 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         ("repository", lambda: doctor_host.repository_checks(loaded.settings)),
         ("copies", lambda: doctor_jobs.copies_checks(loaded.settings)),
         ("processes", lambda: doctor_jobs.process_checks(loaded.settings)),
+        ("bot API", lambda: doctor_jobs.bot_api_checks(loaded.settings)),
+        ("logs", lambda: doctor_jobs.logs_checks(loaded.settings)),
         ("cron", lambda: doctor_jobs.cron_checks(loaded, now)),
         ("other tools", lambda: doctor_jobs.other_tools_checks(loaded.settings)),
         ("notifications", lambda: doctor_jobs.notification_checks(loaded.settings, now, send_test=send_test)),

@@ -25,17 +25,53 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
     from baileys_tools.snapshots.copies import Place
 
     for target in settings.backup.copies:
+        if lost := _lost(settings, target):
+            yield warning("copies", lost, "Copies wait until it is.")
+            continue
         try:
             place = Place(target, settings.copies.timeout)
             try:
                 companies = place.companies()
+                is_there = bool(companies) or place.is_there()
             finally:
                 place.close()
         except Exception as error:  # noqa: BLE001 - each library of a place has its own
             said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
             yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
         else:
-            yield ok("copies", f"{target} answers, {counted(len(companies), 'company', 'companies')}")
+            shown = f"{target} answers, {counted(len(companies), 'company', 'companies')}"
+            yield ok("copies", shown) if is_there else _missing_place(target)
+
+
+def _lost(settings: Settings, target: str) -> str:
+    from baileys_tools.snapshots.copies import lost_all
+    from baileys_tools.snapshots.repository import Repository
+
+    path = settings.backup.path
+    if path is None or not os.path.isdir(path):
+        return ""
+    with Repository(path) as repository:
+        return lost_all(repository, target)
+
+
+def _missing_place(target: str) -> Check:
+    from urllib.parse import urlsplit
+
+    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+
+    place = urlsplit(target)
+    if place.scheme == "s3":
+        return warning(
+            "copies", f"{target}: there is no such bucket", "Make it: copies wait until it is there."
+        )
+    if place.scheme == "file" and not os.access(above := nearest_folder(place.path), os.W_OK | os.X_OK):
+        said = f"{target} is not there, and you cannot make it in {above}"
+        return warning("copies", said, f"Mount its disk, or have it made: {way_to_make(place.path)}")
+    return note(
+        "copies",
+        f"{target} is not there yet",
+        "The next backup with something to copy makes it. Where a disk belongs there, mount that first.",
+    )
 
 
 def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
@@ -95,13 +131,8 @@ def _pm2_checks(jobs: Jobs) -> Iterator[Check]:
 def process_checks(settings: Settings) -> Iterator[Check]:
     """Whether the managers of the bots' processes know them."""
     from baileys_tools.commands.bot import processes
-    from baileys_tools.sessions.roots import Root
 
-    if settings.sessions.path is None:
-        return
-    with Root(settings.sessions.path) as root:
-        companies = [company.id for company in root.companies(settings.sessions.multitenancy)]
-    seen = {facts.what: facts for facts in processes(settings, companies).values()}
+    seen = {facts.what: facts for facts in processes(settings, _companies(settings)).values()}
     unknown = [facts for facts in seen.values() if facts.running is None]
     for facts in unknown:
         yield warning(
@@ -111,6 +142,71 @@ def process_checks(settings: Settings) -> Iterator[Check]:
         )
     if seen and not unknown:
         yield ok("processes", f"{counted(len(seen), 'process', 'processes')} known to their managers")
+
+
+def _companies(settings: Settings) -> list[str]:
+    """Return the companies that there are; none where that cannot be told, which is said of the sessions."""
+    from baileys_tools.sessions.roots import Root
+
+    if settings.sessions.path is None:
+        return []
+    try:
+        with Root(settings.sessions.path) as root:
+            return [company.id for company in root.companies(settings.sessions.multitenancy)]
+    except BaileysToolsError:
+        return []
+
+
+def bot_api_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the bots' API says of each company how it is connected; what it says is the monitor's to judge."""
+    from baileys_tools.commands.bot import connections
+    from baileys_tools.domain.connection import ConnectionState
+
+    found = connections(settings, _companies(settings))
+    unknown: dict[str, list[str]] = {}
+    for company, connection in found.items():
+        if connection.state is ConnectionState.UNKNOWN:
+            unknown.setdefault(connection.detail, []).append(company)
+    for detail, companies in unknown.items():
+        yield warning(
+            "bot API",
+            f"company {_first_of(companies)}: {detail}",
+            "See that the bot runs, and that bot_api in the settings fits it (docs/recovery.md).",
+        )
+    if found and not unknown:
+        yield ok("bot API", f"says how {counted(len(found), 'company is', 'companies are')} connected")
+
+
+def logs_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the bots' logs can be opened."""
+    if not settings.logs.files:
+        return
+    from baileys_tools.commands.bot_logs import log_paths
+    from baileys_tools.integrations.bot_log.files import open_log
+
+    paths = dict.fromkeys(path for company in _companies(settings) for path in log_paths(settings, company))
+    # Also those of a company whose folder is gone, or misspelt.
+    paths |= {
+        path: None for file in settings.logs.files if (path := file.path_of(file.company)) and file.company
+    }
+    troubles: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            os.close(open_log(path))
+        except OSError as error:
+            troubles.setdefault(error.strerror or str(error), []).append(path)
+    for why, bad in troubles.items():
+        yield warning(
+            "logs",
+            f"{_first_of(bad)}: {why}",
+            "Let this user read it, or correct logs.files in the settings.",
+        )
+    if paths and not troubles:
+        yield ok("logs", f"{counted(len(paths), 'log')} can be read")
+
+
+def _first_of(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:

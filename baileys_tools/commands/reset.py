@@ -269,14 +269,9 @@ def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -
     api = bot_api_for(settings, report.company)
     if api is None:
         return report
+    set_aside = f"{report.company}: the folder is set aside (undo --run {report.run})"
     if not quiet:
-        print(
-            printable(
-                f"{report.company}: the folder is set aside (undo --run {report.run}); starting the bot"
-            ),
-            file=sys.stderr,
-            flush=True,
-        )
+        print(printable(f"{set_aside}; starting the bot"), file=sys.stderr, flush=True)
     try:
         api.init()
     except ApiError as error:
@@ -285,3 +280,8 @@ def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -
         return replace(report, pairing=pair(settings, report.company, report.now))
     except BaileysToolsError as error:
         return replace(report, trouble=error.message)
+    except BaseException:
+        # Nothing else will name the run that takes it back: no report is printed after this.
+        if quiet:
+            print(printable(set_aside), file=sys.stderr, flush=True)
+        raise

@@ -217,6 +217,27 @@ def _read_secret_url(raw: object, absolute: Absolute) -> Secret:
     return secret
 
 
+def headers_in(text: str) -> dict[str, str]:
+    """Given HTTP headers, one to a line, return them by name. Raise ValueError for a line that is none."""
+    headers = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not line.strip():
+            continue
+        is_name = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+        if not (colon and is_name and value.isascii() and value.isprintable() and value):
+            # The line itself may be a secret.
+            raise ValueError(f"line {number} of them is no header: write one to a line, as Name: value")
+        headers[name] = value
+    return headers
+
+
+def _read_headers(raw: object, absolute: Absolute) -> Secret:
+    secret: Secret = _read_secret(raw, absolute)
+    headers_in(secret.reveal())
+    return secret
+
+
 def _check_url(text: str) -> None:
     """Raise ValueError when this is no address of a web server. The text is not shown: it may hold a token."""
     from urllib.parse import urlsplit
@@ -280,5 +301,6 @@ SCHEDULE = Kind(_read_schedule, lambda value: f'"{value}"')  # a * begins an ali
 SECRET = Kind(_read_secret, str)
 SECRET_URL = Kind(_read_secret_url, str)
 SECRETS = Kind(_read_secrets, lambda value: ", ".join(map(str, value)))
-SECRET_KINDS = (SECRET, SECRET_URL, SECRETS)
+HEADERS = Kind(_read_headers, str)
+SECRET_KINDS = (SECRET, SECRET_URL, SECRETS, HEADERS)
 """Their settings get a companion `<key>_file`."""

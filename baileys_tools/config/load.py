@@ -16,7 +16,7 @@ from baileys_tools.config.host import (
     find_config,
 )
 from baileys_tools.config.kinds import Absolute, valid_company_id
-from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
+from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, Schema, Setting
 from baileys_tools.errors import UsageError
 from baileys_tools.units import did_you_mean, printable
@@ -131,6 +131,7 @@ def resolve(
             values[path], origin[path] = setting.default, "default"
     if not problems:
         problems += _out_of_order(schema, values, origin)
+        problems += _two_managers(values, origin)
     if problems:
         raise ConfigError(problems)
     return values, origin, file, secret_files
@@ -283,6 +284,20 @@ def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str
             shown = [schema.settings[path].show(values[path]) for path in (higher, lower)]
             found = f"{shown[0]} ({origin[higher]})"
             yield f"{higher}: {found} has to be above {lower}, which is {shown[1]} ({origin[lower]})"
+
+
+def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
+    of_companies = (path.rpartition("process.")[0] for path in values if path.startswith(OF_COMPANY))
+    for prefix in dict.fromkeys(("", *of_companies)):
+        paths = [
+            path if path in values else f"process.{manager}"
+            for manager in MANAGERS
+            for path in (f"{prefix}process.{manager}",)
+        ]
+        named = [path for path in paths if values.get(path) is not None]
+        if len(named) > 1 and any(path.startswith(prefix) for path in named):
+            shown = " and ".join(f"{path} ({origin[path]})" for path in named)
+            yield f"{prefix}process: {shown}: give the one that the bot runs under"
 
 
 def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:

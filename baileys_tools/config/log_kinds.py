@@ -26,7 +26,21 @@ def _read_log_files(raw: object, absolute: Absolute) -> tuple[LogFile, ...]:
     if isinstance(raw, dict):
         raw = [raw]
     items = raw if isinstance(raw, list | tuple) else [part.strip() for part in str(raw).split(",")]
-    return tuple(dict.fromkeys(_log_file(item, absolute) for item in items))
+    files = tuple(dict.fromkeys(_log_file(item, absolute) for item in items))
+    _require_one_company_each(files)
+    return files
+
+
+def _require_one_company_each(files: tuple[LogFile, ...]) -> None:
+    """Raise ValueError for a log of two companies: no line says whose it is, so each would be told the other's."""
+    companies: dict[str, list[str]] = {}
+    for file in files:
+        if file.company:
+            companies.setdefault(file.path.replace(COMPANY, file.company), []).append(file.company)
+    shared = {path: names for path, names in companies.items() if len(names) > 1}
+    if shared:
+        told = (f"{quoted(path)} is the log of {' and of '.join(names)}" for path, names in shared.items())
+        raise ValueError(f"{'; '.join(told)}. Give each company a log of its own")
 
 
 def _log_file(item: object, absolute: Absolute) -> LogFile:

@@ -16,6 +16,7 @@ from baileys_tools.config.kinds import (
     COPY_TARGETS,
     COUNT,
     DURATION,
+    HEADERS,
     PATH,
     SCHEDULE,
     SECRET,
@@ -495,7 +496,7 @@ class BotApi(Section, name="bot_api"):
     )
     headers: Secret | None = setting(
         default=None,
-        kind=SECRET,
+        kind=HEADERS,
         about="More headers to send, as `Name: value` with a line for each.",
         default_text="none",
     )
@@ -720,6 +721,9 @@ ASCENDING = (
     ("health.inactive_warning", "health.inactive_critical"),
 )
 """Pairs of settings of which the second has to be above the first."""
+
+MANAGERS = ("pm2", "systemd", "pidfile")
+"""The settings of `process` of which a company has one at most."""
 
 
 SCHEMA = Schema(

@@ -17,7 +17,8 @@ QUIET_ZONE = 4
 """Modules of light around a code, as the standard (ISO/IEC 18004) wants it."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LARGEST_SIDE = 4_096
+_LARGEST_SIDE = 1_024
+"""Pixels. A code of 177 modules has five for each of them then; larger ones take seconds to read."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples a pixel by colour type: grey, RGB, palette, grey and alpha, RGB and alpha."""
 
@@ -35,8 +36,8 @@ def picture_of(code: str) -> bytes | None:
         content = code
     try:
         picture = binascii.a2b_base64(content)
-    except binascii.Error:
-        raise ValueError("the QR code is a picture that is cut off") from None
+    except ValueError:
+        raise ValueError("the QR code is a picture that is cut off or no base64") from None
     if not picture.startswith(PNG_SIGNATURE):
         raise ValueError("the QR code is a picture, but no PNG")
     return picture
@@ -59,11 +60,10 @@ def modules_of_picture(picture: bytes) -> Modules:
     side = round((right - left) * 7 / edge) if edge else 0
     if side < 21 or side > 177 or side % 4 != 1 or abs(right - left - height) * side > height:
         raise ValueError("the picture is not one of a QR code")
-    module = (right - left) / side
-    return [
-        [dark[top + int((y + 0.5) * module)][left + int((x + 0.5) * module)] for x in range(side)]
-        for y in range(side)
-    ]
+    middles = [int((at + 0.5) * (right - left) / side) for at in range(side)]
+    if middles[-1] >= height:
+        raise ValueError("the picture is not one of a QR code")
+    return [[dark[top + y][left + x] for x in middles] for y in middles]
 
 
 def picture_of_modules(modules: Modules, scale: int = 8) -> bytes:

@@ -71,7 +71,8 @@ def stop(process: Process, seconds: float = RESTART_SECONDS) -> None:
 
 def _have_it(verb: str, process: Process, seconds: float) -> None:
     if process.manager == "pm2":
-        ids = [str(found["pm_id"]) for found in _pm2_list(process, LOOK_SECONDS)]
+        listed = (_number(found.get("pm_id")) for found in _pm2_list(process, LOOK_SECONDS))
+        ids = [str(number) for number in listed if number is not None]
         if not ids:
             raise ToolError(f"pm2 knows no process {quoted(process.name)}")
         # By number: a name could be `all`, or one that PM2 takes for a number or a file.
@@ -90,7 +91,10 @@ def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
     found = _pm2_list(process, seconds)
     if not found:
         return ProcessFacts(str(process), None, "pm2 of this user knows no process of that name")
-    environments = [one.get("pm2_env") or {} for one in found]
+    environments = [one["pm2_env"] for one in found if isinstance(one.get("pm2_env"), dict)]
+    if len(environments) < len(found):
+        raise ToolError("pm2 jlist does not say how it is")
+    monitored = [one["monit"] if isinstance(one.get("monit"), dict) else {} for one in found]
     states = [str(environment.get("status", "")) for environment in environments]
     running = [number for number, state in enumerate(states) if state not in _PM2_OFF]
     chosen = running[0] if running else 0
@@ -101,8 +105,8 @@ def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
         "" if running else f"pm2 says {printable(states[0])[:20]}",
         pid=_number(found[chosen].get("pid")) or None,
         restarts=sum(_number(environment.get("restart_time")) or 0 for environment in environments),
-        memory=sum(_number((found[one].get("monit") or {}).get("memory")) or 0 for one in running),
-        started=_moment(started / 1000) if running and isinstance(started, int | float) else None,
+        memory=sum(_number(monitored[one].get("memory")) or 0 for one in running),
+        started=_moment(started, 1000) if running and isinstance(started, int | float) else None,
         instances=len(running),
     )
 
@@ -216,13 +220,17 @@ def run_tool(command: Sequence[str], seconds: float, limit: int = LARGEST_OUTPUT
         raise ToolError(f"{name} is not found (PATH is {printable(os.environ.get('PATH', ''))})")
     end = time.monotonic() + seconds
     output = bytearray()
-    child = subprocess.Popen(
-        [path, *command[1:]],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    try:
+        child = subprocess.Popen(
+            [path, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        # No such file is its interpreter: `env node` that is gone, say.
+        raise ToolError(f"{printable(path)} cannot be run: {error.strerror}") from None
     assert child.stdout is not None
     try:
         while (left := end - time.monotonic()) > 0:
@@ -254,9 +262,9 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _moment(seconds: float) -> datetime | None:
+def _moment(time: float, a_second: int = 1) -> datetime | None:
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(time / a_second, UTC)
     except (OverflowError, ValueError, OSError):
         return None
 

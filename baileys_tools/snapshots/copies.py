@@ -105,6 +105,10 @@ class Place:
         if close is not None:
             close()
 
+    def is_there(self) -> bool:
+        """Whether its folder, or its bucket, is there: a prefix in a bucket never is by itself."""
+        return bool(self._system.exists(self.path.partition("/")[0] if self.scheme == "s3" else self.path))
+
     def companies(self) -> list[str]:
         """Return the ids of the companies that have a folder here."""
         names = [name for name in self._entries(self.path) if name.startswith(COMPANY_PREFIX)]
@@ -451,6 +455,12 @@ def _lost_all(repository: Repository, target: str, known: Known) -> str:
         f"nothing is left in {parts.path}: is its disk mounted? Where the copies are gone for good, remove "
         f"{os.path.join(repository.path, STATE)}, and the next backup sends them again"
     )
+
+
+def lost_all(repository: Repository, target: str) -> str:
+    """Return what to say of a place that is known to have had snapshots and has nothing now, "" for any other."""
+    memory = _read_state(repository).get(target)
+    return _lost_all(repository, target, memory.known) if memory is not None else ""
 
 
 def _is_ahead(there: Sequence[SnapshotInfo], local: Sequence[SnapshotInfo]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import stat
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import segno
 
 from tests.bot import NUMBER, QR, Bot, api_env, bot_api
-from tests.servers import free_url
+from tests.servers import Reply, Request, answering, free_url
 from tests.support import run_cli
 from tests.terminal import Screen, read_qr, read_qr_image
 
@@ -162,6 +163,29 @@ def test_what_is_no_number_is_refused_without_repeating_it(to: str) -> None:
     assert not to or to not in done.stderr
 
 
+@pytest.mark.parametrize(("ok", "said"), [("", "does not say that it did"), (", ok: queued", "sent to")])
+def test_a_request_of_ones_own_tells_what_its_answer_says(tmp_path: Path, ok: str, said: str) -> None:
+    config = tmp_path / "c.yaml"
+    with answering(lambda _: Reply({"queued": True})) as server:
+        config.write_text(
+            f"bot_api: {{url: '{server.url}', send: {{request: POST /s, body: {{to: '{{number}}'}}{ok}}}}}\n"
+        )
+        command = ("send-test", "--company", "1001", "--to", NUMBER, "--config", config)
+        done = run_cli(*command)
+        assert document(run_cli(*command, "--json"), "send-test")["done"] is True
+    assert done.returncode == 0
+    assert said in done.stdout
+    assert NUMBER not in done.stdout
+
+
+def test_a_message_that_is_no_utf8_is_refused() -> None:
+    with bot_api(Bot(connected=True)) as server:
+        options = ("--company", "1001", "--to", NUMBER, "--message", os.fsdecode(b"\xff"))
+        done = run_cli("send-test", *options, env=api_env(server))
+    assert (done.returncode, server.requests) == (2, [])
+    assert "--message is no UTF-8" in done.stderr
+
+
 # --- qr -----------------------------------------------------------------------------------------------------
 
 
@@ -231,27 +255,27 @@ def test_when_there_is_no_code_it_says_how_to_get_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "says"),
     [
-        "x" * 5_000,
-        "data:image/png;base64,AAAA",
-        "data:image/jpeg;base64,/9j/4AAQ",
-        "iVBORw0KGgoAAAANSUhEUgAA",
-        "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 40).decode(),
+        ("x" * 5_000, "it is too long"),
+        ("2@\ud800", "it is no text"),
+        ("data:image/png;base64,AAAA", "no PNG"),
+        ("data:image/jpeg;base64,/9j/4AAQ", "no PNG"),
+        ("iVBORw0KGgoAAAANSUhEUgAA", "damaged"),
+        ("data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 40).decode(), "damaged"),
     ],
-    ids=["too long", "no png", "jpeg", "cut off", "zeroes"],
+    ids=["too long", "half a character", "no png", "jpeg", "cut off", "zeroes"],
 )
-def test_what_is_no_code_is_an_error_in_words(code: str) -> None:
+def test_what_is_no_code_is_an_error_in_words(code: str, says: str) -> None:
     with bot_api(Bot(qrs=[code])) as server:
         done = run_cli("qr", "--company", "1001", "--timeout", "1s", env=api_env(server))
     assert done.returncode == 1
     assert "cannot be shown" in done.stderr
+    assert says in done.stderr
     assert "internal error" not in done.stderr
 
 
 def test_a_pairing_code_is_shown_in_two_halves(tmp_path: Path) -> None:
-    from tests.servers import Reply, Request, answering
-
     def waha(request: Request) -> Reply:
         if request.path == "/api/1001/auth/request-code":
             assert request.json == {"phoneNumber": NUMBER}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import stat
+import subprocess
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -19,7 +22,7 @@ from baileys_tools.config import load_settings
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions import live
 from tests.bot import QR, Bot, api_env, bot_api
-from tests.support import company_folder, run_cli, snapshot_tree, write_key
+from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment, snapshot_tree, write_key
 from tests.terminal import Screen, read_qr
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/reset.schema.json"
@@ -288,6 +291,30 @@ def test_a_reset_is_in_the_time_line_of_the_incident_and_begins_none(folder: Pat
         assert f"undo --run {run}" in incident["timeline"][1]["detail"]
         report = run_cli("incidents", "--markdown", str(incident["id"]), env=env).stdout
         assert "| Tried | 1 step |" in report
+
+
+def test_whoever_interrupts_the_pairing_is_told_the_way_back(folder: Path) -> None:
+    before = snapshot_tree(folder)
+    with bot_api(Bot(qrs=[QR])) as server:
+        waiting = subprocess.Popen(
+            [COMMAND, "reset", "--company", "1001", "--yes", "--json"],
+            env=scrubbed_environment(env_of(folder) | api_env(server)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert waiting.stderr is not None
+            assert any("scan it" in line for line in waiting.stderr)
+            waiting.send_signal(signal.SIGINT)
+            _, said = waiting.communicate(timeout=20)
+        finally:
+            waiting.kill()
+            waiting.wait()
+    assert waiting.returncode == 130
+    (run,) = re.findall(r"1001: the folder is set aside \(undo --run (\S+)\)", said)
+    assert undo(folder, "--run", run).returncode == 0
+    assert snapshot_tree(folder) == before
 
 
 def test_when_the_bot_does_not_start_it_says_so(folder: Path) -> None:

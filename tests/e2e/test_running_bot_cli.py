@@ -143,6 +143,19 @@ def test_the_monitor_tells_of_a_lost_connection_and_a_dead_process(folder: Path,
     assert "connection-unknown" in codes(Bot(fail=503))
 
 
+def test_a_folder_whose_name_is_no_utf8_stops_nobody(folder: Path) -> None:
+    odd = os.fsdecode(b"\xff\xfe")
+    company_folder(folder.parent, odd)
+    env = {"BAILEYS_SESSIONS_PATH": str(folder.parent)} | SKIP
+    with bot_api(Bot(connected=True)) as server:
+        env |= api_env(server)
+        for command in (["monitor-once"], ["recover"], ["cleanup"], ["reconnect", "--company", odd]):
+            done = run_cli(*command, env=env)
+            assert "internal error" not in done.stderr
+            assert done.returncode in (0, 4), (command, done.stderr)
+    assert {asked.path.rpartition("/")[2] for asked in server.requests} == {"1001", "%FF%FE"}
+
+
 def test_a_fleet_is_asked_side_by_side_within_its_time(tmp_path: Path) -> None:
     import time
 

@@ -253,6 +253,35 @@ def test_what_was_not_done_is_an_error_that_quotes_nobody(deed: Deed) -> None:
         assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("preset", "answer"),
+    [
+        *((preset, b"<html>please log in") for preset in PRESETS),
+        *((preset, {}) for preset in PRESETS),
+        *((preset, {"error": "no such session", "status": "error"}) for preset in PRESETS),
+        ("waha", {"id": "", "key": {"id": None}}),
+        ("persistent-session", {"success": "maybe"}),
+    ],
+)
+def test_an_answer_that_does_not_say_so_is_no_message_that_was_sent(preset: str, answer: Any) -> None:
+    with answering(lambda _: Reply(answer)) as server, pytest.raises(ApiError, match="it answered 200, but"):
+        api(preset, server.url).send(NUMBER, "hello")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "true_4917012345678@c.us_3EB0"},
+        {"key": {"remoteJid": f"{NUMBER}@s.whatsapp.net", "id": "3EB0"}, "status": "PENDING"},
+        {"_data": {"id": {"fromMe": True, "id": "3EB0"}}},
+    ],
+    ids=["GOWS", "NOWEB", "WEBJS"],
+)
+def test_each_engine_of_waha_says_in_its_way_that_a_message_was_sent(answer: Any) -> None:
+    with answering(lambda _: Reply(answer, 201)) as server:
+        assert api("waha", server.url).send(NUMBER, "hello") is True
+
+
 def test_no_preset_has_a_request_that_ends_a_session() -> None:
     for preset in PRESETS.values():
         text = json.dumps(preset.endpoints).lower()
@@ -318,11 +347,12 @@ def test_what_a_program_does_not_offer_is_said() -> None:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
 @example("..")
 @example(".")
+@example("\udcff\udcfe")
 def test_a_company_is_one_component_of_the_path(name: str) -> None:
     path = Endpoint("GET", "/s/{company}/status").path_for({"company": name})
     _, prefix, component, suffix = path.split("/")
     assert (prefix, suffix) == ("s", "status")
-    assert unquote(component) == name
+    assert unquote(component, errors="surrogateescape") == name
     assert component not in (".", "..")
     assert path.isascii()
     assert not set(path) & set("?# \r\n")
@@ -338,6 +368,15 @@ def test_no_name_reaches_another_path(name: str) -> None:
         assert asked.path.startswith("/api/sessions/")
         assert asked.path.count("/") == 3
         assert "x-evil" not in asked.headers
+
+
+def test_a_name_that_is_no_utf8_is_an_error_where_the_body_has_it() -> None:
+    with answering(lambda _: Reply({"success": True})) as server:
+        with pytest.raises(ApiError, match="no UTF-8"):
+            api("ai-admin", server.url, name="\udcff").send(NUMBER, "hello")
+        api("ai-admin", server.url, name="\u00fc\U0001f40d").send(NUMBER, "\U0001f40d")
+    (asked,) = server.requests
+    assert asked.json["message"] == "\U0001f40d"
 
 
 # --- servers that mean no good ------------------------------------------------------------------------------

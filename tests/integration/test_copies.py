@@ -254,6 +254,31 @@ def test_copies_have_a_retention_of_their_own(place, sessions, tmp_path):
     assert len(list((tmp_path / "repository").rglob("*.zst"))) == 4
 
 
+def copies_by_the_doctor(env: dict[str, str]) -> tuple[str, str]:
+    (check,) = [
+        check
+        for check in json.loads(run_cli("doctor", "--json", env=env).stdout)["checks"]
+        if check["name"] == "copies"
+    ]
+    return check["outcome"], check["message"]
+
+
+def test_the_doctor_tells_a_place_that_is_there_from_one_that_is_not(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    if place.url.startswith("s3:"):
+        assert copies_by_the_doctor(env) == ("ok", f"{place.url} answers, 0 companies"), (
+            "a prefix is made of keys"
+        )
+        nowhere = env | {"BAILEYS_TOOLS_BACKUP__COPIES": "s3://nowhere/bots"}
+        said = "s3://nowhere/bots: there is no such bucket"
+        assert copies_by_the_doctor(nowhere) == ("warning", said)
+    else:
+        (tmp_path / "vault").rmdir()
+        assert copies_by_the_doctor(env) == ("note", f"{place.url} is not there yet")
+    assert run_cli("backup", env=env).returncode == 0
+    assert copies_by_the_doctor(env) == ("ok", f"{place.url} answers, 2 companies")
+
+
 def test_an_unknown_host_key_is_refused(sftp, sessions, tmp_path, own_home):
     (own_home / ".ssh/known_hosts").write_text("")
     done = run_cli("backup", "--json", env=env_of(sftp, sessions, tmp_path / "repository"))

@@ -19,6 +19,7 @@ import pytest
 from baileys_tools.commands.doctor import run_doctor
 from baileys_tools.config import load_settings
 from baileys_tools.domain.doctor import Check, Outcome
+from tests.bot import Bot, bot_api
 from tests.integration.faults.places import read_only
 from tests.support import company_folder, missing, require_leases, require_root, run_cli
 
@@ -151,6 +152,29 @@ def test_encryption_and_copies_are_tried(doctor: Doctor, tmp_path: Path) -> None
     assert outcome(checks, "copies") is Outcome.WARNING
 
 
+def test_a_place_of_copies_that_is_not_there_is_no_answer(
+    doctor: Doctor, tmp_path: Path, sessions: Path
+) -> None:
+    disk = tmp_path / "mnt"
+    env = {
+        "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"),
+        "BAILEYS_TOOLS_BACKUP__COPIES": f"file://{disk}/copies",
+    }
+    missing = doctor(**env)["copies"]
+    assert missing.outcome is Outcome.NOTE
+    assert missing.message == f"file://{disk}/copies is not there yet"
+    assert run_cli("backup", "--sessions", sessions, env=env).returncode == 0
+    found = doctor(**env)["copies"]
+    assert (found.outcome, found.message) == (Outcome.OK, f"file://{disk}/copies answers, 1 company")
+    # The disk is gone: what backup does then is to wait.
+    shutil.rmtree(disk)
+    for _ in ("missing", "an empty mount point"):
+        lost = doctor(**env)["copies"]
+        assert lost.outcome is Outcome.WARNING
+        assert f"nothing is left in {disk}/copies: is its disk mounted?" in lost.message
+        (disk / "copies").mkdir(parents=True, exist_ok=True)
+
+
 def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> None:
     assert outcome(doctor(), "other cleaners") is Outcome.OK
     tab.write_text(f"MAILTO=\n0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
@@ -237,6 +261,39 @@ def test_the_command_and_its_json(tab: Path, sessions: Path) -> None:
     assert quiet.stdout == ""
     assert "repository" in quiet.stderr
     assert "python" not in quiet.stderr
+
+
+def test_the_api_of_the_bots_is_asked_and_their_logs_are_opened(
+    doctor: Doctor, tmp_path: Path, sessions: Path
+) -> None:
+    assert not {"bot API", "logs"} & set(doctor())
+    company_folder(sessions, "1002")
+    log = tmp_path / "1001.log"
+    log.touch()
+    config = tmp_path / "config.yaml"
+    with bot_api(Bot(connected=True)) as well, bot_api(Bot(fail=401)) as refuses:
+        config.write_text(
+            f"bot_api: {{preset: ai-admin, url: '{well.url}'}}\n"
+            f"companies: {{1002: {{bot_api: {{url: '{refuses.url}'}}}}}}\n"
+            f"logs: ['{tmp_path}/{{company}}.log', 1003=/no/such.log]\n"
+        )
+        found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
+        assert found["bot API"].outcome is Outcome.WARNING
+        assert found["bot API"].message == "company 1002: it answered 401: see bot_api.token"
+        assert found["logs"].outcome is Outcome.WARNING
+        assert found["logs"].message == f"{tmp_path}/1002.log, /no/such.log: No such file or directory"
+        config.write_text(
+            f"bot_api: {{preset: ai-admin, url: '{well.url}'}}\nlogs: [1001={log}, 1002={log}.2]\n"
+        )
+        os.mkfifo(f"{log}.2")
+        found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
+        assert found["bot API"].outcome is Outcome.OK
+        assert found["bot API"].message == "says how 2 companies are connected"
+        assert found["logs"].message == f"{log}.2: is no plain file"
+        config.write_text(f"logs: [1001={log}]\n")
+        found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
+    assert (found["logs"].outcome, found["logs"].message) == (Outcome.OK, "1 log can be read")
+    assert "bot API" not in found
 
 
 def test_a_process_that_its_manager_does_not_know_and_a_pm2_that_cron_does_not_find(

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from baileys_tools.commands.bot import process_changes, process_of, processes
-from baileys_tools.config import Settings, load_settings
+from baileys_tools.config import ConfigError, Settings, load_settings
 from baileys_tools.domain.process import ProcessFacts, process_findings, restarts_since
-from baileys_tools.errors import UsageError
 from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool, stop
 from baileys_tools.state.database import open_state
 from tests.support import require_tool
@@ -114,6 +113,8 @@ def test_where_no_pm2_runs_none_is_started(tools: Path, pm2_home: Path, left: bo
         ("echo canary not json", "did not print a list"),
         ("echo '{\"canary\": 1}'", "knows no process"),
         ("echo '[1, null, {}]'", "knows no process"),
+        ("""echo '[{"name": "shop", "pm2_env": "canary", "monit": {}}]'""", "does not say how it is"),
+        ("""echo '[{"name": "shop"}]'""", "does not say how it is"),
     ],
 )
 def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
@@ -124,6 +125,16 @@ def test_a_pm2_that_fails_says_nothing_of_what_it_printed(
     assert seen.running is None
     assert says in seen.detail
     assert "canary" not in seen.detail
+
+
+def test_of_a_pm2_that_is_odd_what_can_be_known_is_known(tools: Path, daemon: socket.socket) -> None:
+    state = {"status": "online", "restart_time": 2, "pm_uptime": 10**400}
+    listed = json.dumps([{"name": "shop", "pid": 3, "pm2_env": state, "monit": "much"}])
+    put(tools, "pm2", f"echo '{listed}'")
+    facts = look_at(Process("pm2", "shop"))
+    assert (facts.running, facts.restarts, facts.memory, facts.started) == (True, 2, 0, None)
+    with pytest.raises(ToolError, match="knows no process"):
+        restart(Process("pm2", "shop"))
 
 
 def test_the_real_pm2(tmp_path: Path, pm2_home: Path) -> None:
@@ -313,6 +324,21 @@ def test_a_program_that_is_not_there_is_said() -> None:
         run_tool(["no-such-program", "x"], 1)
 
 
+@pytest.mark.parametrize(
+    ("script", "says"), [("#!/no/such/node\n", "No such file"), ("no script\n", "Exec format error")]
+)
+def test_a_program_that_cannot_be_run_is_said(
+    tools: Path, daemon: socket.socket, script: str, says: str
+) -> None:
+    for name, process in (("pm2", Process("pm2", "shop")), ("systemctl", Process("systemd", "shop"))):
+        put(tools, name, "").write_text(script)
+        facts = look_at(process)
+        assert facts.running is None
+        assert f"{tools}/{name} cannot be run: {says}" in facts.detail
+        with pytest.raises(ToolError, match="cannot be run"):
+            restart(process)
+
+
 # --- restarts -----------------------------------------------------------------------------------------------
 
 
@@ -366,12 +392,36 @@ def settings(tmp_path: Path, yaml: str) -> Settings:
 
 def test_each_company_has_its_process(tmp_path: Path) -> None:
     found = settings(
-        tmp_path, "process: {pm2: 'bot-{company}'}\ncompanies: {2: {process: {pm2: null, systemd: b}}}"
+        tmp_path, "process: {pm2: 'bot-{company}'}\ncompanies: {2: {process: {pm2: b}, bot_api: {name: x}}}"
     )
     assert process_of(found, "1") == Process("pm2", "bot-1")
-    with pytest.raises(UsageError, match=r"has process\.pm2 and process\.systemd"):
-        process_of(found, "2")
+    assert process_of(found, "2") == Process("pm2", "b")
     assert process_of(settings(tmp_path, "process: {restart: no}"), "1") is None
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [
+        (
+            "process: {pm2: a, systemd: b}\ncompanies: {2: {process: {restart: no}, bot_api: {name: x}}}",
+            "process: process.pm2 (FILE:1)",
+        ),
+        (
+            "process: {pm2: a}\ncompanies: {2: {process: {systemd: b}}}",
+            "companies.2.process: process.pm2 (FILE:1)",
+        ),
+        ("companies: {2: {process: {pm2: a, pidfile: b}}}", "companies.2.process: companies.2.process.pm2"),
+    ],
+)
+def test_two_managers_of_one_process_are_refused_when_the_settings_are_read(
+    tmp_path: Path, yaml: str, says: str
+) -> None:
+    """One company with both would otherwise end each run for all of them."""
+    with pytest.raises(ConfigError) as refused:
+        settings(tmp_path, yaml)
+    (problem,) = refused.value.problems
+    assert problem.startswith(says.replace("FILE", str(tmp_path / "c.yaml")))
+    assert "give the one that the bot runs under" in problem
 
 
 def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, daemon: socket.socket) -> None:

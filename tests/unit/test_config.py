@@ -36,6 +36,7 @@ from baileys_tools.config.kinds import (
     COPY_TARGETS,
     COUNT,
     DURATION,
+    HEADERS,
     PATH,
     SCHEDULE,
     SECRET,
@@ -44,6 +45,7 @@ from baileys_tools.config.kinds import (
     SIZE,
     TEXTS,
     Kind,
+    headers_in,
 )
 from baileys_tools.config.load import build, resolve
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
@@ -77,6 +79,7 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     PRESET: tuple((word, word) for word in ("ai-admin", "waha", "evolution", "wppconnect")),
     WHEN_CONNECTED: tuple((word, word) for word in ("skip", "allow", "skip", "allow")),
     ENDPOINT: tuple((f"GET /{word}", {"method": "GET", "path": f"/{word}"}) for word in "abcd"),
+    HEADERS: tuple((f"X-A:{word}", Secret(f"X-A:{word}")) for word in ("one", "two", "three", "four")),
     SECRET_URL: tuple((f"https://h/{word}", Secret(f"https://h/{word}")) for word in "abcd"),
     SECRETS: (
         ("ntfy://a", (Secret("ntfy://a"),)),
@@ -569,6 +572,30 @@ def test_an_error_about_a_secret_does_not_quote_it(tmp_path, yaml):
     assert CANARY not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"X-A: b\n\n{CANARY}", 3),
+        (f"{CANARY} x: b", 1),
+        (f"X-A:\nX-B: {CANARY}", 1),
+        (f"X-A: {CANARY}\x00", 1),
+        (f"X-A: ü{CANARY}", 1),
+        (f"X-A: b\nX-ü: {CANARY}", 2),
+    ],
+)
+def test_headers_that_are_none_are_refused_when_they_are_read(load, tmp_path, text, line):
+    """Not when a bot is asked at night."""
+    file = tmp_path / "headers"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"line {line} of them is no header") as refused:
+        load(yaml=f"bot_api: {{headers_file: {file}}}\n")
+    assert "bot_api.headers_file: " in refused.value.message
+    assert CANARY not in refused.value.message
+    file.write_text(f"X-A: b\n\n  X_B-2 :  c: {CANARY}\n")
+    headers = load(yaml=f"bot_api: {{headers_file: {file}}}\n").settings.bot_api.headers
+    assert headers_in(headers.reveal()) == {"X-A": "b", "X_B-2": f"c: {CANARY}"}
+
+
 # Sections, and what a start costs
 
 
@@ -637,7 +664,7 @@ process: {pm2: bots}
 companies:
   1002:
     bot_api: {url: "http://127.0.0.1:3002", name: shop.b}
-    process: {systemd: "bot@{company}"}
+    process: {pm2: "bot@{company}"}
   company_a.b:
     bot_api: {token: canary}
 """
@@ -648,7 +675,7 @@ def test_a_company_has_its_own_values_and_shares_the_others(load):
     own = settings.for_company("1002")
     assert (own.bot_api.url, own.bot_api.name) == ("http://127.0.0.1:3002", "shop.b")
     assert (own.bot_api.preset, own.bot_api.timeout) == ("waha", timedelta(seconds=5))
-    assert (own.process.pm2, own.process.systemd) == ("bots", "bot@{company}")
+    assert (own.process.pm2, settings.process.pm2) == ("bot@{company}", "bots")
     assert settings.for_company("1001") is settings
     assert settings.for_company("a.b").bot_api.token == Secret("canary")
     assert settings.bot_api.token is None

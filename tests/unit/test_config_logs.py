@@ -46,6 +46,25 @@ def test_a_log_that_cannot_be_meant_is_refused(tmp_path, entry, said):
         load(tmp_path, f"logs: [{entry}]")
 
 
+def test_a_log_of_two_companies_is_refused(tmp_path):
+    """What one bot's log says would be told of both: one that was removed, and both are to be paired anew."""
+    entries = "1=/a.log, 2=/a.log, 3=/b.log, 4=/c.log, 5=/c.log, '6=/{company}', 7=/6"
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, f"logs: [{entries}]")
+    (problem,) = refused.value.problems
+    assert problem.startswith("logs.files: ")
+    for told in ('"/a.log" is the log of 1 and of 2', '"/c.log" is the log of 4 and of 5', '"/6" is the'):
+        assert told in problem
+    assert f"({tmp_path}/settings.yaml:1)" in problem
+
+
+def test_a_company_may_have_several_logs_and_one_of_them_named_twice(tmp_path):
+    entries = (
+        "1=/a.log, 1=/b.log, 1=/a.log, '/{company}.log', 1=/1.log, '2=/{company}.txt', '3=/{company}.txt'"
+    )
+    assert len(load(tmp_path, f"logs: [{entries}]").files) == 6
+
+
 def test_a_list_for_another_section_is_still_refused(tmp_path):
     with pytest.raises(ConfigError, match="has to be a section"):
         load(tmp_path, "cleanup: [1, 2]")

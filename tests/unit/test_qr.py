@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
+import zlib
 from typing import Any
 
 import pytest
@@ -58,18 +60,30 @@ def test_a_damaged_picture_is_an_error_and_nothing_else(junk: bytes, at: int, pa
             assert "QR code" in str(error)
 
 
-def test_a_picture_that_would_unpack_to_gigabytes_is_refused() -> None:
-    import struct
-    import zlib
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 6, 0, 0, 0)
-    body = zlib.compress(bytes(1 << 20))
-    chunks = b"".join(
+def png(width: int, height: int, colour: int, lines: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(content)) + name + content + bytes(4)
-        for name, content in ((b"IHDR", header), (b"IDAT", body))
+        for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)))
     )
+
+
+@pytest.mark.parametrize(("width", "height"), [(60_000, 60_000), (1_025, 8), (8, 1_025)])
+def test_a_picture_that_would_take_long_or_unpack_to_gigabytes_is_refused(width: int, height: int) -> None:
     with pytest.raises(ValueError, match="too large"):
-        modules_of_picture(b"\x89PNG\r\n\x1a\n" + chunks)
+        modules_of_picture(png(width, height, 6, bytes(1 << 20)))
+
+
+def test_a_picture_that_is_less_high_than_a_code_of_its_width_is_refused() -> None:
+    first = b"\0" + b"\0" * 70 + b"\xff" * 139 + b"\0"
+    lines = first + (b"\0\0" + b"\xff" * 209) * 200
+    with pytest.raises(ValueError, match="not one of a QR code"):
+        modules_of_picture(png(210, 201, 0, lines))
+
+
+def test_a_picture_that_is_no_base64_is_refused() -> None:
+    with pytest.raises(ValueError, match="QR code"):
+        picture_of("data:image/png;base64,\u00fc")
 
 
 @pytest.mark.parametrize("text", ["2@abc,def==", "iVBOR", "https://wa.me/x", ""])

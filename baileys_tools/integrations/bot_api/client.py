@@ -84,15 +84,19 @@ class BotApi:
         """Return the code to type into the phone of `number` (digits). Raises ApiError."""
         return self._code("pairing_code", {"number": number})
 
-    def send(self, number: str, message: str) -> None:
-        """Send a message to `number` (digits). Raises ApiError; then it may have been sent all the same."""
-        self._do("send", {"number": number, "message": message})
+    def send(self, number: str, message: str) -> bool:
+        """Send a message to `number` (digits); return whether the answer says that it was, False for not known.
 
-    def _do(self, what: str, values: Mapping[str, str] | None = None) -> None:
+        Raises ApiError; then it may have been sent all the same.
+        """
+        return self._do("send", {"number": number, "message": message})
+
+    def _do(self, what: str, values: Mapping[str, str] | None = None) -> bool:
         endpoint = self._endpoint(what)
         answer = self._ask(endpoint, values or {}, LARGEST_STATUS)
         if endpoint.ok and _search(endpoint.ok, _document(answer, may_be_empty=False)) is not True:
             raise ApiError(f"it answered {answer.status}, but not that it was done")
+        return bool(endpoint.ok)
 
     def _code(self, what: str, values: Mapping[str, str]) -> str:
         endpoint = self._endpoint(what)
@@ -118,7 +122,7 @@ class BotApi:
                 endpoint.method,
                 self._base + endpoint.path_for(values),
                 headers=headers,
-                body=json.dumps(body).encode() if body is not None else None,
+                body=_as_json(body) if body is not None else None,
                 deadline=self._timeout if within is None else min(within, self._timeout),
                 limit=limit,
             )
@@ -129,6 +133,13 @@ class BotApi:
         if answer.cut:
             raise ApiError(f"its answer is longer than {limit} bytes")
         return answer
+
+
+def _as_json(body: Any) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ApiError("nothing was asked: its body would hold a text that is no UTF-8") from None
 
 
 def _status_in_words(status: int) -> str:

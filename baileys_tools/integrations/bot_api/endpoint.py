@@ -26,8 +26,13 @@ class Endpoint(NamedTuple):
         """Return the path, each value as one component of it, whatever it holds."""
         path = self.path
         for name, value in values.items():
-            # `quote` leaves dots alone, and a component of one or two of them would climb.
-            component = quote(value, safe="") if value.strip(".") else value.replace(".", "%2E")
+            # `quote` leaves dots alone, and a component of one or two of them would climb. A folder's name can be
+            # bytes that are no UTF-8; they go as they are.
+            component = (
+                quote(value, safe="", errors="surrogateescape")
+                if value.strip(".")
+                else value.replace(".", "%2E")
+            )
             path = path.replace(f"{{{name}}}", component)
         return path
 

@@ -1,7 +1,9 @@
 """What is known of the programs that bots run in: requests, and where their answers have the facts.
 
 Each fact is a JMESPath expression. `connected`, `connecting` and `disconnected` have to come out as true, in
-this order; an answer of which none is true says nothing. `{company}` is what the program calls the company.
+this order; an answer of which none is true says nothing. A message was sent where an answer says so; `init` and
+`reconnect` only must not be refused, as the connection is asked for after them. `{company}` is what the program
+calls the company.
 No request here logs out or deletes anything.
 """
 
@@ -40,7 +42,7 @@ PRESETS: Mapping[str, Preset] = {
                 "POST",
                 "/webhook/whatsapp/baileys/send",
                 {"companyId": "{company}", "phone": "{number}", "message": "{message}"},
-                ok="success != `false`",
+                ok="success == `true`",
             ),
         }
     ),
@@ -85,7 +87,7 @@ PRESETS: Mapping[str, Preset] = {
                 "POST",
                 "/api/whatsapp/persistent-session",
                 {"action": "send-test-message", "phoneNumber": "{number}", "message": "{message}"},
-                ok="success != `false`",
+                ok="success == `true`",
             ),
         }
     ),
@@ -115,7 +117,8 @@ PRESETS: Mapping[str, Preset] = {
         },
         token_header="apikey: {token}",  # noqa: S106
     ),
-    # WAHA, documentation pages "Sessions" and "Send Messages" and its Swagger page.
+    # WAHA, documentation pages "Sessions" and "Send Messages" and its Swagger page. Each of its engines has the id of
+    # a sent message in another place (its issue 760).
     "waha": Preset(
         {
             "status": Endpoint(
@@ -137,6 +140,7 @@ PRESETS: Mapping[str, Preset] = {
                 "POST",
                 "/api/sendText",
                 {"session": "{company}", "chatId": "{number}@c.us", "text": "{message}"},
+                ok="(id || key.id || _data.id) && `true`",
             ),
         },
         token_header="X-Api-Key: {token}",  # noqa: S106
