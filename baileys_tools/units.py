@@ -35,6 +35,15 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written down. The name of a file can be bytes that are no UTF-8 (PEP 383)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def quoted(text: str) -> str:
     """Given any text, return it printable, in double quotes, 60 characters at most."""
     shown = text if len(text) <= 60 else text[:57] + "..."

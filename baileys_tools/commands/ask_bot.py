@@ -16,7 +16,7 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.units import parse_duration, printable, quoted
+from baileys_tools.units import is_utf8, parse_duration, printable, quoted
 
 if TYPE_CHECKING:
     from baileys_tools.domain.qr import Modules
@@ -115,7 +115,7 @@ def send_test(
 
     number = phone_number("--to", to)
     text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
-    if not _is_utf8(text):
+    if not is_utf8(text):
         raise UsageError("--message is no UTF-8", "Give it in UTF-8.")
     api = require_bot_api(settings, company)
     connection = api.connection()
@@ -130,14 +130,6 @@ def send_test(
     said = f"asked to send to {masked}; the answer does not say that it did"
     help_ = "Where the answer has a word for it, give bot_api.send its expression as ok (docs/recovery.md)."
     return Asked("send-test", company, now, connection, True, said, help_, facts)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def phone_number(option: str, text: str) -> str:

@@ -272,10 +272,8 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
         try:
             stamp = stamp_folder(folder)
             index = repository.index(company.id)
-            if _is_known(repository, company.id, index, stamp):
-                return ""
-            if other := _other_folder(index, company, folder, job):
-                return other
+            if done := _without_reading(repository, folder, company, job, index, stamp):
+                return done.trouble
             read = read_session(folder)
             with repository.writing(company.id) as writer:
                 trouble = store(repository, writer, company, read, stamp, job).trouble
@@ -297,10 +295,8 @@ def plan_company(
     """Given an open session folder, return what a backup would do. Writes nothing."""
     stamp = stamp_folder(folder)
     index = repository.index(company.id) if repository is not None else Index()
-    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
-        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    if other := _other_folder(index, company, folder, job):
-        return _refused(company, other)
+    if done := _without_reading(repository, folder, company, job, index, stamp):
+        return done
     read = _read(root, folder, company, job.now)
     same = not _wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
@@ -315,10 +311,8 @@ def back_up_company(
         raise AssertionError("a backup needs a repository")
     index = repository.index(company.id)
     stamp = stamp_folder(folder)
-    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
-        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    if other := _other_folder(index, company, folder, job):
-        return _refused(company, other)
+    if done := _without_reading(repository, folder, company, job, index, stamp):
+        return done
     # The stamp is from before: whatever is written while the folder is read makes another one.
     read = _read(root, folder, company, job.now)
     with repository.writing(company.id) as writer:
@@ -380,6 +374,22 @@ def manifest_of(company: str, read: ReadFolder, job: BackupJob) -> Manifest:
     )
 
 
+def _without_reading(
+    repository: Repository | None,
+    folder: int,
+    company: Company,
+    job: BackupJob,
+    index: Index,
+    stamp: FolderStamp,
+) -> CompanyBackup | None:
+    """Return what can be said of a backup before a file is read: that nothing has changed, or that it must not be."""
+    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
+        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
+    if other := _other_folder(index, company, folder, job):
+        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=other)
+    return None
+
+
 def _is_known(repository: Repository | None, company: str, index: Index, stamp: FolderStamp) -> bool:
     if repository is None or not index.stamp or index.stamp != stamp.digest or index.failure:
         return False
@@ -412,10 +422,6 @@ def _other_folder(index: Index, company: Company, folder: int, job: BackupJob) -
         f"the snapshots under this name are of another session folder, {before}: give each its own "
         "backup.path, or, if the bot has moved here, back it up with --force once"
     )
-
-
-def _refused(company: Company, trouble: str) -> CompanyBackup:
-    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=trouble)
 
 
 def _record_failure(repository: Repository | None, company: str, unfit: UnfitFolder, now: datetime) -> str:

@@ -141,7 +141,8 @@ def _log_facts(
 ) -> LogFacts:
     if not settings.logs.files:
         return LogFacts()
-    from baileys_tools.commands.bot_logs import last_reset_of, read_company_logs
+    from baileys_tools.commands.bot_logs import read_company_logs
+    from baileys_tools.sessions.interrupted import last_reset_of
 
     said = connection.state.value if connection is not None else ""
     reset = last_reset_of(root, company)

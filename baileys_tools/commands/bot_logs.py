@@ -14,7 +14,6 @@ from baileys_tools.state.database import State
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
     from baileys_tools.integrations.bot_log.reading import LogPass
-    from baileys_tools.sessions.roots import Company, Root
 
 MEMORY = "bot-logs"
 """The key of the memory: {"files": {path: ...}, "gaps": {day: seconds}, "over": seconds}."""
@@ -38,22 +37,6 @@ def log_paths(settings: Settings, company: str) -> list[str]:
 def companies_with_logs(settings: Settings) -> list[str]:
     """Return the companies that the settings name a log of; those of `{company}` are not among them."""
     return list(dict.fromkeys(file.company for file in settings.logs.files if file.company))
-
-
-def last_reset_of(root: Root, company: Company) -> datetime | None:
-    """Return when a company's folder was last reset, None where no reset waits there or it cannot be looked at."""
-    from baileys_tools.sessions.names import RESETS
-    from baileys_tools.sessions.scan import exists_in_own_folder
-
-    try:
-        with root.open(company) as folder:
-            if not exists_in_own_folder(RESETS, folder):
-                return None
-            from baileys_tools.sessions.resets import last_reset
-
-            return last_reset(folder)
-    except OSError:
-        return None
 
 
 def read_company_logs(
@@ -181,7 +164,6 @@ __all__ = [
     "CompanyLogs",
     "LogEvent",
     "companies_with_logs",
-    "last_reset_of",
     "log_paths",
     "read_company_logs",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from shutil import which
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.domain.doctor import Check, note, ok, other_deleters, warning
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.integrations import host
-from baileys_tools.units import counted, printable
+from baileys_tools.units import counted, printable, some_of
 
 if TYPE_CHECKING:
     from baileys_tools.commands.cron_status import Jobs
@@ -133,15 +133,32 @@ def process_checks(settings: Settings) -> Iterator[Check]:
     from baileys_tools.commands.bot import processes
 
     seen = {facts.what: facts for facts in processes(settings, _companies(settings)).values()}
-    unknown = [facts for facts in seen.values() if facts.running is None]
-    for facts in unknown:
-        yield warning(
-            "processes",
-            f"{facts.what}: {facts.detail}",
-            "See that `process` in the settings names it as its manager does (docs/recovery.md).",
-        )
-    if seen and not unknown:
-        yield ok("processes", f"{counted(len(seen), 'process', 'processes')} known to their managers")
+    yield from _all_well(
+        "processes",
+        ((facts.what, facts.detail) for facts in seen.values() if facts.running is None),
+        "See that `process` in the settings names it as its manager does (docs/recovery.md).",
+        f"{counted(len(seen), 'process', 'processes')} known to their managers" if seen else "",
+    )
+
+
+def _all_well(
+    part: str,
+    troubles: Iterable[tuple[str, str]],
+    remedy: str,
+    well: str,
+    named: Callable[[Sequence[str]], str] = some_of,
+) -> Iterator[Check]:
+    """Say what is wrong, each thing once for all that have it, or else that all is `well`; nothing where that is "".
+
+    `troubles` are names with what is wrong, `named` puts names into words.
+    """
+    from baileys_tools.output.terminal import together
+
+    found = together(troubles)
+    for why, names in found.items():
+        yield warning(part, f"{named(names)}: {why}", remedy)
+    if well and not found:
+        yield ok(part, well)
 
 
 def _companies(settings: Settings) -> list[str]:
@@ -161,20 +178,16 @@ def bot_api_checks(settings: Settings) -> Iterator[Check]:
     """Whether the bots' API says of each company how it is connected; what it says is the monitor's to judge."""
     from baileys_tools.commands.bot import connections
     from baileys_tools.domain.connection import ConnectionState
+    from baileys_tools.output.terminal import companies_named
 
     found = connections(settings, _companies(settings))
-    unknown: dict[str, list[str]] = {}
-    for company, connection in found.items():
-        if connection.state is ConnectionState.UNKNOWN:
-            unknown.setdefault(connection.detail, []).append(company)
-    for detail, companies in unknown.items():
-        yield warning(
-            "bot API",
-            f"company {_first_of(companies)}: {detail}",
-            "See that the bot runs, and that bot_api in the settings fits it (docs/recovery.md).",
-        )
-    if found and not unknown:
-        yield ok("bot API", f"says how {counted(len(found), 'company is', 'companies are')} connected")
+    yield from _all_well(
+        "bot API",
+        ((company, one.detail) for company, one in found.items() if one.state is ConnectionState.UNKNOWN),
+        "See that the bot runs, and that bot_api in the settings fits it (docs/recovery.md).",
+        f"says how {counted(len(found), 'company is', 'companies are')} connected" if found else "",
+        companies_named,
+    )
 
 
 def logs_checks(settings: Settings) -> Iterator[Check]:
@@ -189,24 +202,18 @@ def logs_checks(settings: Settings) -> Iterator[Check]:
     paths |= {
         path: None for file in settings.logs.files if (path := file.path_of(file.company)) and file.company
     }
-    troubles: dict[str, list[str]] = {}
+    troubles = []
     for path in paths:
         try:
             os.close(open_log(path))
         except OSError as error:
-            troubles.setdefault(error.strerror or str(error), []).append(path)
-    for why, bad in troubles.items():
-        yield warning(
-            "logs",
-            f"{_first_of(bad)}: {why}",
-            "Let this user read it, or correct logs.files in the settings.",
-        )
-    if paths and not troubles:
-        yield ok("logs", f"{counted(len(paths), 'log')} can be read")
-
-
-def _first_of(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            troubles.append((path, error.strerror or str(error)))
+    yield from _all_well(
+        "logs",
+        troubles,
+        "Let this user read it, or correct logs.files in the settings.",
+        f"{counted(len(paths), 'log')} can be read" if paths else "",
+    )
 
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:

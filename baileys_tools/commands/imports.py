@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from baileys_tools.commands.backup import BackupJob, job_of, manifest_of, not_as_written
 from baileys_tools.config import Settings
+from baileys_tools.config.kinds import COPY_SCHEMES, parts_of_place
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.domain.snapshot import IMPORT_TAG, SnapshotInfo
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -30,6 +31,11 @@ def run_import(
     if "://" in source:
         if dry_run:
             raise UsageError("--dry-run does not go with --import of a URL")
+        if not _leads_to_a_place(source):
+            raise UsageError(
+                "--import takes a folder, or a URL as in backup.copies",
+                "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",
+            )
         from baileys_tools.snapshots.copies import fetch_copies
 
         with Repository(repository_path, create=True) as repository:
@@ -47,6 +53,15 @@ def run_import(
             exit_code=ExitCode.NOT_FOUND,
         )
     return BackupReport(source, repository_path, now, dry_run, job.recipients is not None, done)
+
+
+def _leads_to_a_place(url: str) -> bool:
+    try:
+        parts = parts_of_place(url)
+    except ValueError:
+        return False
+    has_host = bool(parts.netloc) or parts.scheme == "file"
+    return has_host and parts.scheme in COPY_SCHEMES and parts.password is None
 
 
 def copies_in(source: str) -> list[str]:

@@ -99,8 +99,9 @@ def _log(
 ) -> tuple[LogFacts, Sequence[Finding]]:
     if not settings.logs.files:
         return LogFacts(), ()
-    from baileys_tools.commands.bot_logs import DAY, last_reset_of, read_company_logs
+    from baileys_tools.commands.bot_logs import DAY, read_company_logs
     from baileys_tools.domain.log_report import LogLimits, log_findings
+    from baileys_tools.sessions.interrupted import last_reset_of
     from baileys_tools.state.log_hours import hours_since
 
     reset = last_reset_of(root, root.company_at(one.id, one.path))

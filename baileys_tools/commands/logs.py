@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from baileys_tools.commands.bot_logs import (
     DAY,
     companies_with_logs,
-    last_reset_of,
     log_paths,
     read_company_logs,
 )
@@ -17,6 +16,7 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings
 from baileys_tools.domain.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.interrupted import last_reset_of
 from baileys_tools.sessions.roots import Root, choose
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.log_hours import KEPT_FOR, hours_since

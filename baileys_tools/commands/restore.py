@@ -43,13 +43,12 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.interrupted import finish_restore, root_to_change
+from baileys_tools.sessions.interrupted import finish_restore, last_reset_of, root_to_change
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
-from baileys_tools.sessions.resets import last_reset
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import COMPANY_PREFIX, Company, Root
 from baileys_tools.sessions.staging import read_journal
@@ -186,11 +185,7 @@ def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
 def snapshots_of_this_session(repository: Repository, root: Root, company: Company) -> list[SnapshotInfo]:
     """Return the good snapshots of the session in a folder, and none of one that was reset since. Raises OSError."""
     good = [info for info in repository.snapshots(company.id) if info.good]
-    try:
-        with root.open(company) as folder:
-            since = last_reset(folder)
-    except OSError:
-        since = None
+    since = last_reset_of(root, company)
     return [info for info in good if since is None or info.taken_at > since]
 
 

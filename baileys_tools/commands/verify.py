@@ -106,13 +106,11 @@ def _verify_one(
                 return Verified(info, Health.DAMAGED, _MARKED)
             return Verified(info, Health.WHOLE)
         snapshot = repository.read_whole(info, identities)
-        if info.damaged:
-            info = _marked(repository, info, whole=True)
-        return Verified(info, Health.WHOLE, manifest=snapshot.manifest)
+        return Verified(_marked(repository, info, damaged=False), Health.WHOLE, manifest=snapshot.manifest)
     except NotForHere as foreign:
         return Verified(info, Health.UNREADABLE, foreign.why)
     except DamagedSnapshot as damage:
-        return Verified(_marked(repository, info), Health.DAMAGED, damage.why)
+        return Verified(_marked(repository, info, damaged=True), Health.DAMAGED, damage.why)
     except WrongKey as error:
         return Verified(info, Health.NO_KEY, error.message)
     except FileNotFoundError:
@@ -121,11 +119,11 @@ def _verify_one(
         return Verified(info, Health.UNREADABLE, say_why(error))
 
 
-def _marked(repository: Repository, info: SnapshotInfo, *, whole: bool = False) -> SnapshotInfo:
-    if info.damaged and not whole:
+def _marked(repository: Repository, info: SnapshotInfo, *, damaged: bool) -> SnapshotInfo:
+    if info.damaged is damaged:
         return info
     try:
         with repository.writing(info.company) as writer:
-            return writer.mark_whole(info) if whole else writer.mark_damaged(info)
+            return writer.mark_damaged(info) if damaged else writer.mark_whole(info)
     except (OSError, RepositoryLocked):
         return info  # on a read-only mount the finding itself has to do

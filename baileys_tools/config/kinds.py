@@ -10,10 +10,13 @@ import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baileys_tools.masking import remember_secret
 from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 LARGEST_SECRET_FILE = 65_536
 COMPANY_PREFIX = "company_"
@@ -169,19 +172,28 @@ def _read_texts(raw: object, absolute: Absolute) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
+def parts_of_place(url: str) -> SplitResult:
+    """Given the URL of a place of copies, return its parts.
+
+    Raise ValueError for one that is no URL, without showing it: where a password begins and ends is not known.
+    """
     from urllib.parse import urlsplit
 
+    try:
+        parts = urlsplit(url)
+        # Only SFTP has a port: the name of a bucket may be an ARN, which has colons in it.
+        is_address = parts.scheme != "sftp" or parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("a copy target that is no URL, or has a port that is none")
+    return parts
+
+
+def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
     targets = _read_texts(raw, absolute)
     for target in targets:
-        try:
-            parts = urlsplit(target)
-            is_address = parts.scheme != "sftp" or parts.port != 0
-        except ValueError:
-            is_address = False
-        if not is_address:
-            # Nor may this one: where a password begins and ends is not known.
-            raise ValueError("a copy target that is no URL, or has a port that is none")
+        parts = parts_of_place(target)
         if parts.password is not None:
             # The text itself must not be shown: it holds the password.
             raise ValueError("a copy target with a password in it; use a key file or the usual variables")

@@ -289,11 +289,8 @@ def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str
 def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
     of_companies = (path.rpartition("process.")[0] for path in values if path.startswith(OF_COMPANY))
     for prefix in dict.fromkeys(("", *of_companies)):
-        paths = [
-            path if path in values else f"process.{manager}"
-            for manager in MANAGERS
-            for path in (f"{prefix}process.{manager}",)
-        ]
+        own = [f"{prefix}process.{manager}" for manager in MANAGERS]
+        paths = [path if path in values else path.removeprefix(prefix) for path in own]
         named = [path for path in paths if values.get(path) is not None]
         if len(named) > 1 and any(path.startswith(prefix) for path in named):
             shown = " and ".join(f"{path} ({origin[path]})" for path in named)

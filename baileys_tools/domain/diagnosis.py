@@ -153,7 +153,7 @@ def _first_of_the_rules(facts: BotFacts, now: datetime) -> Diagnosis:
     ):
         if found := rule(facts, now):
             return found
-    if not facts.log.read or not facts.log.shows_connections:
+    if not facts.log.shows_connections:
         return _no_word(facts)
     if facts.log.opened is not None and _newest(facts) is None and facts.unanswered:
         said = f"the log says the connection opened {_ago(facts.log.opened, now)}, which a bot that died says, too"

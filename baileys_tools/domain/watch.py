@@ -12,7 +12,7 @@ from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.errors import ExitCode
-from baileys_tools.units import printable
+from baileys_tools.units import some_of
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -191,9 +191,7 @@ def same_logins(looks: Mapping[str, Look]) -> dict[str, list[str]]:
 
 def account_twice(company: str, others: Sequence[str]) -> Finding:
     """Given a company and the others that hold its login, return the finding."""
-    named = ", ".join(map(printable, others[:3])) + (
-        f" and {len(others) - 3} more" if len(others) > 3 else ""
-    )
+    named = some_of(others, 3)
     whose = f"company {named} has" if len(others) == 1 else f"the companies {named} have"
     return Finding(
         "account-twice",

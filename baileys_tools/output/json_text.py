@@ -10,7 +10,7 @@ from typing import Any
 from baileys_tools import __version__
 from baileys_tools.domain.findings import Finding
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.units import printable
+from baileys_tools.units import is_utf8, printable
 
 SCHEMA_VERSION = 1
 
@@ -58,8 +58,4 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 def name_text(name: str) -> str:
     """Given a file name, return it for JSON: bytes that are no UTF-8 appear as `\\xNN`."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return printable(name)
-    return name
+    return name if is_utf8(name) else printable(name)

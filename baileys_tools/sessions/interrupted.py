@@ -17,6 +17,7 @@ from baileys_tools.sessions.names import (
     REPLACED_PREFIX,
     RESET_JOURNAL,
     RESET_PREFIX,
+    RESETS,
     STAGE,
     STAGE_PREFIX,
 )
@@ -97,6 +98,19 @@ def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
         if discard_leftovers(place):
             return "an interrupted rollback had changed nothing yet and was given up"
     return ""
+
+
+def last_reset_of(root: Root, company: Company) -> datetime | None:
+    """Return when a company's folder was last reset, None where no reset waits there or it cannot be looked at."""
+    try:
+        with root.open(company) as folder:
+            if not exists_in_own_folder(RESETS, folder):
+                return None
+            from baileys_tools.sessions.resets import last_reset
+
+            return last_reset(folder)
+    except OSError:
+        return None
 
 
 def root_to_change(path: str, now: datetime) -> Root:

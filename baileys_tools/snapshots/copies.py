@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.domain.retention import Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.owner import as_owner_of
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
@@ -521,11 +521,6 @@ def fetch_copies(
     Each is published as a new one would be: whole, under its own name. Nothing is written or removed there. Raises
     exit code 10 for a company that is not there, BaileysToolsError when the place cannot be read.
     """
-    if not _leads_to_a_place(url):
-        raise UsageError(
-            "--import takes a folder, or a URL as in backup.copies",
-            "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",
-        )
     try:
         place = Place(url, timeout)
         try:
@@ -546,17 +541,6 @@ def fetch_copies(
         raise
     except Exception as error:
         raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
-
-
-def _leads_to_a_place(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        # Only SFTP has a port: the name of a bucket may be an ARN, which has colons in it.
-        is_address = parts.scheme != "sftp" or parts.port != 0
-    except ValueError:
-        return False
-    has_host = bool(parts.netloc) or parts.scheme == "file"
-    return is_address and has_host and parts.scheme in _NEEDS and parts.password is None
 
 
 def _fetch_company(repository: Repository, place: Place, company: str) -> Fetched:

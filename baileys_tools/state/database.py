@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.state.schema import STEPS
+from baileys_tools.units import is_utf8
 
 if TYPE_CHECKING:
     import sqlite3
@@ -343,17 +344,9 @@ def open_state(folder: str, now: datetime) -> State:
 def _bindable(values: Sequence[object]) -> Sequence[object]:
     """Return the values as SQLite takes them: text that is no UTF-8, as the name of a folder can be, as its bytes."""
     return [
-        os.fsencode(one) if isinstance(one, str) and not one.isascii() and not _is_utf8(one) else one
+        os.fsencode(one) if isinstance(one, str) and not one.isascii() and not is_utf8(one) else one
         for one in values
     ]
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read(row: tuple[Any, ...]) -> tuple[Any, ...]:
