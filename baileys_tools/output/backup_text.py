@@ -124,7 +124,14 @@ def _backup_lines(company: CompanyBackup, style: Style, who: str = "") -> Iterat
         head += f": {counted(company.files, 'file')}, {format_size(company.bytes)}"
     yield head
     if company.trouble:
-        yield f"  {printable(company.trouble)}"
+        yield from wrap(
+            printable(company.trouble),
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     for odd in company.left_out:
         yield f"  {_left_out(odd)}"
     for info in company.damaged:

@@ -124,6 +124,9 @@ def test_two_bots_whose_folders_have_one_name_do_not_share_their_snapshots(env, 
         assert refused["exit_code"] == 1
         assert f"another session folder, {bots[0]}" in refused["companies"][0]["trouble"]
     assert len(archives(env, "auth_info_baileys")) == 1
+    said = run_cli("backup", *two, env=env).stdout
+    assert [line for line in said.splitlines() if len(line) > 80 and str(bots[0]) not in line] == []
+    assert "back it up with --force once" in " ".join(said.split())
     # By another way to the same folder it is the same bot.
     (tmp_path / "current").symlink_to(bots[0].parent)
     way = ("--sessions", str(tmp_path / "current" / "auth_info_baileys"))
