@@ -116,6 +116,23 @@ def test_blocks_across_the_buffers_edge_are_seen(log, monkeypatch):
     assert log.counts == expected
 
 
+def test_a_line_without_a_time_is_of_the_hour_of_the_line_before_wherever_a_stretch_is_halved(tmp_path):
+    """One after the other, each line of these logs begins the second half of one."""
+    later = BEGIN + timedelta(hours=1)
+    for before in range(1, 60):
+        log = Log(tmp_path / f"{before}.log")
+        lines = [pino("something", BEGIN)] * before + ["Closing open session in favor of incoming prekey bundle"]
+        log.write(as_bytes([*lines, *[pino("something", later)] * 50]))
+        log.read()
+        assert log.counts == {("session-replaced", int(BEGIN.timestamp()) // 3600): 1}, before
+
+
+def test_lines_ahead_of_the_first_time_of_a_new_log_are_of_no_known_hour(log):
+    log.write(as_bytes(["Closing open session in favor of incoming prekey bundle", pino("something")]))
+    log.read()
+    assert log.events() == {}
+
+
 def test_milliseconds_and_zones_are_the_same_time(log):
     log.write(as_bytes([pino("opened connection to WA", BEGIN, millis=True)]))
     log.write(pino("opened connection to WA").replace("12:00:00.000Z", "14:00:00+02:00").encode() + b"\n")

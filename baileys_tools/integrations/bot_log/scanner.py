@@ -141,7 +141,11 @@ class Scanner:
 
         A busy bot writes a megabyte in much less than an hour, and to tell the time of each line is what costs most.
         """
-        oldest = self._time_at(self._buffer.find(b'"time":', first, last), last)
+        at = self._buffer.find(b'"time":', first, last)
+        oldest = self._time_at(at, last)
+        if at >= 0 and self._buffer.find(b"\n", first, at) >= 0:
+            # Lines ahead of the first that has a time belong to the line before the stretch.
+            oldest = self.tally.last_time
         newest = self._time_at(self._buffer.rfind(b'"time":', first, last), last)
         if oldest is None or newest is None or int(oldest) // _HOUR != int(newest) // _HOUR:
             return None, newest
