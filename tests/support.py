@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from tests import guard
 from tests.canaries import PRIVATE_KEY, listen
 
 COMMAND = Path(sys.executable).parent / "baileys-tools"
@@ -68,11 +69,11 @@ def require_leases(folder: Path) -> None:
 def scrubbed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a fresh account: nothing of the user's own settings, then `extra`.
 
-    HOME is the temporary one that conftest gave this test. Coverage's variable stays, or `make coverage`
-    would not see what the command runs.
+    HOME is the temporary one that conftest gave this test. The guard's variables stay, and coverage's, or
+    `make coverage` would not see what the command runs.
     """
     kept = ("PATH", "HOME", "BAILEYS_TOOLS_STATE_DIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment = {name: os.environ[name] for name in (*kept, *guard.PASSED_ON) if name in os.environ}
     return environment | {"TZ": "UTC", "LANG": "C.UTF-8", "COLUMNS": "80"} | dict(extra or {})
 
 

@@ -121,7 +121,9 @@ def test_a_line_without_a_time_is_of_the_hour_of_the_line_before_wherever_a_stre
     later = BEGIN + timedelta(hours=1)
     for before in range(1, 60):
         log = Log(tmp_path / f"{before}.log")
-        lines = [pino("something", BEGIN)] * before + ["Closing open session in favor of incoming prekey bundle"]
+        lines = [pino("something", BEGIN)] * before + [
+            "Closing open session in favor of incoming prekey bundle"
+        ]
         log.write(as_bytes([*lines, *[pino("something", later)] * 50]))
         log.read()
         assert log.counts == {("session-replaced", int(BEGIN.timestamp()) // 3600): 1}, before

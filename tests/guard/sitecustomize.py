@@ -1,0 +1,140 @@
+"""Arms a Python process of the tests: what leaves the test's own places raises, and is noted for the test to fail by.
+
+Python imports a module of this name at its start; PYTHONPATH, which every child of a test has, leads here. It may
+import nothing that costs time. To look for a file that is not there is harmless: the search for settings ends at /etc.
+
+A file opened by handle is not recognised, as the event of `open` does not say which folder the handle is of.
+"""
+
+import os
+import sys
+
+FORBIDDEN = tuple(os.environ.get("TESTS_GUARD_FORBIDDEN", "").split(":"))
+WRITABLE = tuple(os.environ.get("TESTS_GUARD_WRITABLE", "").split(":"))
+BITES = os.environ.get("TESTS_GUARD_BITES", "")
+
+# For each event, the arguments with a path to be written, each with that of its folder's handle.
+PATHS = {
+    "os.mkdir": ((0, 2),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.utime": ((0, 3),),
+    "os.truncate": ((0, None),),
+    "os.setxattr": ((0, None),),
+    "sqlite3.connect": ((0, None),),
+}
+LISTINGS = ("os.listdir", "os.scandir", "os.chdir")
+ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
+NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
+HOMELESS = ("/sbin/ldconfig",)  # what ctypes.util.find_library runs without an environment
+ENVIRONMENTS = {"subprocess.Popen": 3, "os.exec": 2, "os.posix_spawn": 2, "os.system": None}
+
+
+class OutOfBounds(BaseException):
+    """A test left its own places. No Exception, so that no `except` in the tool hides it."""
+
+
+def watch(event, arguments):
+    """Raise OutOfBounds before something happens that must not; the audit hook."""
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(path, (str, bytes, os.PathLike)) and os.path.isabs(path):
+            path = os.fsdecode(path)
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if within(path, FORBIDDEN) and (writes or os.path.exists(path)):
+                refuse(event, path)
+            if writes and not within(path, WRITABLE) and "/__pycache__/" not in path:
+                refuse(event, path)
+    elif event in PATHS:
+        for place, handle in PATHS[event]:
+            path = full(arguments[place], -1 if handle is None else arguments[handle])
+            if (
+                path
+                and (within(path, FORBIDDEN) or not within(path, WRITABLE))
+                and "/__pycache__" not in path
+            ):
+                refuse(event, path)
+    elif event in LISTINGS:
+        path = full(arguments[0], -1)
+        if path and within(path, FORBIDDEN) and os.path.exists(path):
+            refuse(event, path)
+    elif event in ADDRESSES:
+        address = arguments[-1]
+        if address is not None and not is_own(address):
+            refuse(event, address)
+    elif event in NAMES:
+        if not is_nowhere(arguments[0]):
+            refuse(event, arguments[0])
+    elif event in ENVIRONMENTS:
+        place = ENVIRONMENTS[event]
+        environment = os.environ if place is None or arguments[place] is None else arguments[place]
+        homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
+        home = full(homes[0], -1) if homes else ""
+        if not within(home, WRITABLE) and not (home == "" and arguments[0] in HOMELESS):
+            refuse(event, f"{arguments[0]} with the home {home!r}")
+
+
+def full(path, handle):
+    """The whole path of an argument, None for a handle."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return None
+    path = os.fsdecode(path)
+    if path.startswith("/") or not path:
+        return path
+    if path == ":memory:" or path.startswith("file:"):
+        return None
+    try:
+        folder = (
+            os.readlink(f"/proc/self/fd/{handle}") if isinstance(handle, int) and handle >= 0 else os.getcwd()
+        )
+    except OSError:
+        return None
+    return os.path.join(folder, path)
+
+
+def within(path, places):
+    path = os.path.normpath(path)
+    return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def is_own(address):
+    """Whether a socket's address is on loopback, or a file of a test."""
+    if isinstance(address, tuple):
+        host = address[0]
+        return isinstance(host, str) and (
+            host.startswith(("127.", "::ffff:127.")) or host in ("::1", "localhost", "")
+        )
+    if not isinstance(address, (str, bytes)):
+        return True  # netlink and the like stay on this machine
+    path = os.fsdecode(address)
+    return path.startswith("\0") or not path.startswith("/") or within(path, WRITABLE)
+
+
+def is_nowhere(host):
+    """Whether to look this name up asks nobody: a number, this machine, or a name that is reserved to be none."""
+    if host is None:
+        return True
+    host = os.fsdecode(host) if isinstance(host, (str, bytes)) else str(host)
+    return (
+        host in ("", "localhost")
+        or host.endswith((".invalid", ".localhost"))
+        or not host.strip("0123456789.:[]abcdef")
+    )
+
+
+def refuse(event, what):
+    said = f"{event} {what}: a test must stay in its own places"
+    with open(os.environ.get("TESTS_GUARD_BITES", BITES), "a", encoding="utf-8", errors="replace") as file:
+        file.write(said.replace("\n", " ") + "\n")
+    raise OutOfBounds(said)
+
+
+if BITES:
+    sys.addaudithook(watch)
+    if os.path.dirname(__file__) in sys.path:
+        sys.path.remove(os.path.dirname(__file__))
