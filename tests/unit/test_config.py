@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -133,8 +133,8 @@ def test_without_any_source_all_settings_have_their_defaults(load):
 
 
 @pytest.mark.parametrize("path", [path for path, found in SCHEMA.settings.items() if found.target == path])
-@pytest.mark.parametrize("given", range(16))
-def test_flag_beats_environment_beats_file_beats_default(load, path, given):
+def test_flag_beats_environment_beats_file_beats_default(load, path):
+    """For a setting, each mix of its four sources; those with a file come last."""
     found = SCHEMA.settings[path]
     samples = SAMPLES[found.kind]
     if path.startswith("thresholds."):
@@ -142,28 +142,28 @@ def test_flag_beats_environment_beats_file_beats_default(load, path, given):
         samples = tuple((str(found.default - step), found.default - step) for step in range(4))
     if path == "health.inactive_critical":
         samples = tuple((f"{days}d", timedelta(days=days)) for days in (26, 27, 28, 29))
-    by_flag, by_own_variable, by_known_variable, by_file = (bool(given & bit) for bit in (1, 2, 4, 8))
     section, _, key = path.partition(".")
-    flags = {path: samples[0][0]} if by_flag else {}
-    environ = {found.env[0]: samples[1][0]} if by_own_variable else {}
-    if by_known_variable and len(found.env) > 1:
-        environ[found.env[-1]] = samples[2][0]
     quote = "'" if found.kind in (SECRET_URL, SECRETS, URL) else ""
-    yaml = f"{section}:\n  {key}: {quote}{samples[3][0]}{quote}\n" if by_file else None
+    for by_file, by_known_variable, by_own_variable, by_flag in product((False, True), repeat=4):
+        flags = {path: samples[0][0]} if by_flag else {}
+        environ = {found.env[0]: samples[1][0]} if by_own_variable else {}
+        if by_known_variable and len(found.env) > 1:
+            environ[found.env[-1]] = samples[2][0]
+        yaml = f"{section}:\n  {key}: {quote}{samples[3][0]}{quote}\n" if by_file else None
 
-    loaded = load(flags, environ, yaml)
+        loaded = load(flags, environ, yaml)
 
-    value, origin = getattr(getattr(loaded.settings, section), key), loaded.origin[path]
-    if by_flag:
-        assert (value, origin) == (samples[0][1], f"flag {found.flag_for(samples[0][1])}")
-    elif by_own_variable:
-        assert (value, origin) == (samples[1][1], f"environment {found.env[0]}")
-    elif by_known_variable and len(found.env) > 1:
-        assert (value, origin) == (samples[2][1], f"environment {found.env[-1]}")
-    elif by_file:
-        assert (value, origin) == (samples[3][1], f"{loaded.config_file}:2")
-    else:
-        assert origin == "default"
+        value, origin = getattr(getattr(loaded.settings, section), key), loaded.origin[path]
+        if by_flag:
+            assert (value, origin) == (samples[0][1], f"flag {found.flag_for(samples[0][1])}")
+        elif by_own_variable:
+            assert (value, origin) == (samples[1][1], f"environment {found.env[0]}")
+        elif by_known_variable and len(found.env) > 1:
+            assert (value, origin) == (samples[2][1], f"environment {found.env[-1]}")
+        elif by_file:
+            assert (value, origin) == (samples[3][1], f"{loaded.config_file}:2")
+        else:
+            assert origin == "default"
 
 
 def test_the_first_settings_file_that_exists_wins(load, tmp_path):
