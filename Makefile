@@ -34,11 +34,18 @@ $(READY): $(PACKAGE)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group dev
 	@touch $@
 
-# The real Baileys, both versions, for the contract tests. Without npm those tests are skipped by name.
+# Without npm, what needs it is skipped by name; where CI=true it is a failure. npm finds a machine's settings (proxy, CA,
+# registry) by the folder it stands in, and says itself what it could not do.
+define NPM_CI
+	@if ! command -v npm >/dev/null; then echo "npm is missing: $(2)"; \
+	elif (cd $(1) && npm ci --no-audit --no-fund); then touch $@; exit 0; \
+	else echo "npm could not install what $(1) needs, for the reason above: $(2)"; fi; \
+	test "$$CI" != true
+endef
+
+# The real Baileys, both versions, for the contract tests.
 $(CLIENTS): fixtures/generate/package-lock.json
-	@if ! command -v npm >/dev/null; then echo "npm is missing: no tests against the real Baileys"; \
-	elif npm ci --prefix $(GENERATE) --silent --no-audit --no-fund; then touch $@; \
-	else echo "npm could not install Baileys: no tests against it"; fi
+	$(call NPM_CI,$(GENERATE),no tests against the real Baileys)
 
 # Reads like a shell session: each command is shown, then run.
 define SHOW
@@ -66,9 +73,7 @@ demo: $(PACKAGE) ## clean, back up, damage and repair a bloated session folder
 
 # axe-core, for the tests of the HTML report.
 $(AXE): $(BROWSER)/package-lock.json
-	@if ! command -v npm >/dev/null; then echo "npm is missing: no accessibility tests"; \
-	elif npm ci --prefix $(BROWSER) --silent --no-audit --no-fund; then touch $@; \
-	else echo "npm could not install axe-core: no accessibility tests"; fi
+	$(call NPM_CI,$(BROWSER),no accessibility tests)
 
 test: $(READY) $(CLIENTS) $(AXE) ## all tests but the long ones (ARGS="-k name" picks)
 	$(PYTEST) -m 'not faults' $(ARGS)
@@ -95,7 +100,7 @@ coverage: $(READY) $(CLIENTS) $(AXE) ## which lines the tests reach
 	$(BIN)/coverage report
 
 fixtures: $(CLIENTS) ## make the fixtures again with the real Baileys (needs npm)
-	npm run --prefix $(GENERATE) generate
+	cd $(GENERATE) && npm run generate
 
 docs: $(READY) ## write the generated pages again: settings, man page
 	$(BIN)/python -m baileys_tools.config.describe > docs/configuration.md
