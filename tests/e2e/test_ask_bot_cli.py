@@ -16,8 +16,8 @@ import pytest
 import segno
 
 from tests.bot import NUMBER, QR, Bot, api_env, bot_api
+from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Request, answering, free_url
-from tests.support import run_cli
 from tests.terminal import Screen, read_qr, read_qr_image
 
 SCHEMAS = Path(__file__).parents[2] / "docs/json"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Server, answering
-from tests.support import company_folder, creds, run_cli, write_key
+from tests.support import company_folder, creds, write_key
 
 OLD = timedelta(hours=5)
 

@@ -19,7 +19,8 @@ import jsonschema
 import pyrage
 import pytest
 
-from tests.support import company_folder, creds, missing, require_tool, run_cli, snapshot_tree, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, creds, missing, require_tool, snapshot_tree, write_key
 
 SCHEMAS = Path(__file__).parents[2] / "docs/json"
 OLD = timedelta(hours=5)

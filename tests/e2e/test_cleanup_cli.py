@@ -14,11 +14,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.support import (
     COMMAND,
     company_folder,
     require_root,
-    run_cli,
     scrubbed_environment,
     snapshot_tree,
     write_key,

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import cleanup, traced
-from tests.support import COMMAND, company_folder, require_root, run_cli, snapshot_tree, write_key
+from tests.support import COMMAND, company_folder, require_root, snapshot_tree, write_key
 
 OLD = timedelta(days=20)
 KEYS = {"session-1.0.json": OLD, "session-2.0.json": timedelta(days=1)}

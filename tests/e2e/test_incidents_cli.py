@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from tests.bot import Bot, bot_api
+from tests.integration.faults.forked import run_cli
 from tests.log_lines import as_bytes, pino, stream_error
-from tests.support import company_folder, run_cli
+from tests.support import company_folder
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/incidents.schema.json"
 

@@ -15,8 +15,9 @@ from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import runs_since
 from fixtures.lay import lay, names
 from tests.e2e.test_cleanup_cli import checked_json
+from tests.integration.faults.forked import run_cli
 from tests.log_lines import as_bytes, stream_error
-from tests.support import company_folder, require_root, run_cli, snapshot_tree, write_key
+from tests.support import company_folder, require_root, snapshot_tree, write_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

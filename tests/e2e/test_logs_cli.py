@@ -10,8 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.log_lines import DUMP, MESSAGE_ID, NUMBER, SECRET, as_bytes, errored, mixed, pino, stream_error
-from tests.support import run_cli
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/logs.schema.json"
 HOUR = timedelta(hours=1)

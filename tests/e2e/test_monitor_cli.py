@@ -21,16 +21,9 @@ from baileys_tools.state.observations import history
 from baileys_tools.state.runs import last_run, runs_since
 from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
+from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, answering
-from tests.support import (
-    COMMAND,
-    company_folder,
-    require_root,
-    require_tool,
-    run_cli,
-    scrubbed_environment,
-    write_key,
-)
+from tests.support import COMMAND, company_folder, require_root, require_tool, scrubbed_environment, write_key
 
 LONG_AGO = timedelta(hours=1)
 

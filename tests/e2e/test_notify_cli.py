@@ -13,8 +13,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.servers import HOSTILE, Reply, answering, floods, free_url, speaking
-from tests.support import company_folder, run_cli
+from tests.support import company_folder
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/json/notify-test.schema.json").read_text())
 

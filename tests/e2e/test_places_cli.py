@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import company_folder, run_cli, snapshot_tree
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, snapshot_tree
 
 SLIP = "https://hooks.example.org/secret\n"
 

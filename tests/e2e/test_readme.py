@@ -9,7 +9,7 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from fixtures.lay import REFERENCE_NOW, lay
-from tests.support import run_cli
+from tests.integration.faults.forked import run_cli
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

@@ -15,8 +15,9 @@ import jsonschema
 import pytest
 
 from tests.bot import QR, Bot, api_env, bot_api
+from tests.integration.faults.forked import run_cli
 from tests.log_lines import as_bytes, errored, pino, stream_error, undecrypted
-from tests.support import company_folder, run_cli, snapshot_tree, write_key
+from tests.support import company_folder, snapshot_tree, write_key
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/recover.schema.json"
 QUIET = timedelta(hours=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.places import PHONE, environment, fleet
-from tests.support import run_cli
+from tests.integration.faults.forked import run_cli
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from baileys_tools.config import load_settings
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions import live
 from tests.bot import QR, Bot, api_env, bot_api
-from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment, snapshot_tree, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, company_folder, scrubbed_environment, snapshot_tree, write_key
 from tests.terminal import Screen, read_qr
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/reset.schema.json"

@@ -19,7 +19,8 @@ from baileys_tools.commands.restore import RestoreOptions, run_restore
 from baileys_tools.config import load_settings
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.snapshots import archive
-from tests.support import company_folder, creds, run_cli, snapshot_tree, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, creds, snapshot_tree, write_key
 from tests.terminal import Screen
 
 SCHEMA = Path(__file__).parents[2] / "docs/json/restore.schema.json"

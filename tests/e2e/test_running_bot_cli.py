@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from tests.bot import Bot, api_env, bot_api
-from tests.support import company_folder, run_cli, snapshot_tree
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, snapshot_tree
 
 SCHEMAS = Path(__file__).parents[2] / "docs/json"
 OLD = timedelta(days=20)

@@ -14,7 +14,8 @@ import pytest
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
 from tests.e2e.test_cleanup_cli import checked_json
-from tests.support import company_folder, require_root, run_cli, snapshot_tree
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, require_root, snapshot_tree
 
 OLD = timedelta(days=20)
 HOUR = timedelta(hours=1)

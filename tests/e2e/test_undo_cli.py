@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_cleanup_cli import GROUP, checked_json
-from tests.support import company_folder, run_cli, snapshot_tree, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, snapshot_tree, write_key
 
 SESSION = "session-4917000000001.0.json"
 MEMORY = f"sender-key-memory-{GROUP}.json"

@@ -21,6 +21,7 @@ from baileys_tools.commands.backup import run_backup
 from baileys_tools.config import load_settings
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.snapshots.repository import Repository
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import traced
 from tests.support import (
     COMMAND,
@@ -28,7 +29,6 @@ from tests.support import (
     creds,
     missing,
     require_tool,
-    run_cli,
     scrubbed_environment,
     snapshot_tree,
     write_key,

@@ -20,8 +20,9 @@ from baileys_tools.commands.doctor import run_doctor
 from baileys_tools.config import load_settings
 from baileys_tools.domain.doctor import Check, Outcome
 from tests.bot import Bot, bot_api
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.places import read_only
-from tests.support import company_folder, missing, require_leases, require_root, run_cli
+from tests.support import company_folder, missing, require_leases, require_root
 
 ROOT = Path(__file__).parents[2]
 Doctor = Callable[..., dict[str, Check]]

@@ -14,8 +14,9 @@ from baileys_tools.commands.ping import ping_address, ping_warnings
 from baileys_tools.config import Ping, Secret
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations.ping import END_SECONDS, START_SECONDS, ping_end, ping_start
+from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Server, answering, hangs, speaking
-from tests.support import company_folder, run_cli
+from tests.support import company_folder
 
 
 @pytest.fixture
