@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import COMMAND, require_tool, scrubbed_environment
+from tests.support import COMMAND, missing, require_tool, scrubbed_environment
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
@@ -81,9 +81,7 @@ def node() -> str:
     """Node, with both versions of Baileys installed beside the fixtures."""
     program = require_tool("node")
     if not (GENERATE / "node_modules").exists():
-        subprocess.run(
-            [require_tool("npm"), "ci"], cwd=GENERATE, check=True, capture_output=True, timeout=300
-        )
+        missing("the Baileys packages (make test installs them)")
     return program
 
 

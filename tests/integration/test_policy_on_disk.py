@@ -1,7 +1,7 @@
-"""Ten thousand random folders on a real file system: what is planned and what is then gone is the policy.
+"""Thousands of random folders on a real file system: what is planned and what is then gone is the policy.
 
 The policy is stated twice, in the product and in `tests/oracle.py`, by different means. Each tree is planned
-by a dry run, cleaned, and cleaned again. TREES and SEED in the environment repeat or lengthen a run.
+by a dry run, cleaned, and cleaned again. SEED in the environment repeats a run, TREES lengthens the short one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from baileys_tools.output.cleanup_json import cleanup_json
 from tests.oracle import DAY, OraclePlan, OraclePolicy, Tree, plan, random_tree
 from tests.support import company_folder
 
-TREES = int(os.environ.get("TREES", "10000"))
+TREES = int(os.environ.get("TREES", "1000"))
 BATCH = 100
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 1_000_000_000
@@ -49,9 +49,12 @@ def workshop(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.timeout(900)
-def test_ten_thousand_folders_end_as_the_policy_says(
-    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "number", [TREES, pytest.param(10_000, marks=pytest.mark.faults)], ids=["some", "ten thousand"]
+)
+def test_random_folders_end_as_the_policy_says(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # creds.json is not torn here, it is damaged
     # The same trees in every CI run; elsewhere new ones each time.
@@ -59,9 +62,9 @@ def test_ten_thousand_folders_end_as_the_policy_says(
     seed = int(os.environ.get("SEED", anew))
     rng = Random(seed)
     checked = removed = emergencies = 0
-    for batch in range(0, TREES, BATCH):
+    for batch in range(0, number, BATCH):
         policy, settings = random_policy(rng)
-        trees = {f"{number}": random_tree(rng, policy, NOW_NS) for number in range(min(BATCH, TREES - batch))}
+        trees = {f"{one}": random_tree(rng, policy, NOW_NS) for one in range(min(BATCH, number - batch))}
         root = workshop / "sessions"
         for company, tree in trees.items():
             make_folder(root / f"company_{company}", tree)
@@ -74,9 +77,9 @@ def test_ten_thousand_folders_end_as_the_policy_says(
         removed += sum(len(expected.removed) for expected in plans.values())
         emergencies += sum(expected.emergency for expected in plans.values())
         shutil.rmtree(root)
-    assert checked == TREES
-    assert removed > TREES, "hardly anything was to be removed: the trees prove little"
-    assert emergencies > TREES / 100
+    assert checked == number
+    assert removed > number, "hardly anything was to be removed: the trees prove little"
+    assert emergencies > number / 100
     with capsys.disabled():
         print(f" {checked:,} trees, {removed:,} removals, {emergencies:,} emergencies, SEED={seed}", end="")
 
