@@ -11,7 +11,7 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from tests.integration.faults.forked import run_forked
-from tests.integration.faults.injection import cleanup, paused_after, python, traced
+from tests.integration.faults.injection import A_QUARTER, cleanup, paused_after, python, traced
 from tests.integration.faults.restores import (
     EVERY,
     MEMORY,
@@ -61,20 +61,23 @@ def test_the_judgement_catches_a_copy_over_the_folder(tmp_path: Path) -> None:
     assert scene.tree() == old
 
 
-def test_a_repair_killed_at_any_step_is_finished_or_given_up(tmp_path: Path) -> None:
-    assert_old_or_new(kill_at_each(tmp_path, [], STEPS), points=10)
+def test_a_repair_killed_at_a_step_is_finished_or_given_up(tmp_path: Path) -> None:
+    assert_old_or_new(kill_at_each(tmp_path, [], STEPS, every=A_QUARTER), points=5)
 
 
-def test_a_rollback_killed_at_any_step_leaves_the_old_or_the_new_folder(tmp_path: Path) -> None:
-    assert_old_or_new(kill_at_each(tmp_path, ["--mode", "rollback"], STEPS), points=5)
+def test_a_rollback_killed_at_a_step_leaves_the_old_or_the_new_folder(tmp_path: Path) -> None:
+    assert_old_or_new(kill_at_each(tmp_path, ["--mode", "rollback"], STEPS, every=A_QUARTER), points=3)
 
 
 @pytest.mark.parametrize("options", [[], ["--mode", "rollback"]], ids=["repair", "rollback"])
+@pytest.mark.parametrize(
+    "every", [A_QUARTER, pytest.param(1, marks=pytest.mark.faults)], ids=["a quarter", "all"]
+)
 def test_where_names_cannot_be_swapped_it_takes_two_renames_and_still_holds(
-    tmp_path: Path, options: list[str]
+    tmp_path: Path, options: list[str], every: int
 ) -> None:
-    result = kill_at_each(tmp_path, options, ("renameat", "linkat"), extra=NO_SWAP)
-    assert_old_or_new(result, points=4)
+    result = kill_at_each(tmp_path, options, ("renameat", "linkat"), extra=NO_SWAP, every=every)
+    assert_old_or_new(result, points=4 if every == 1 else 1)
 
 
 def test_two_renames_instead_of_a_swap_are_said(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ CHANGING = (
 ALL = (*CHANGING, "openat", "fcntl", "newfstatat", "getdents64", "read", "pread64", "close")
 
 
+A_QUARTER = 4
+"""A sweep of `make test` strikes at every fourth of its points; its counterpart of `make faults` at each of them."""
+
+
 class Call(NamedTuple):
     """The `nth` call of `name` in a run; `text` is strace's line."""
 

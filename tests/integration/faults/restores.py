@@ -137,8 +137,9 @@ def kill_at_each(
     calls: Sequence[str],
     fault: str = "signal=KILL",
     extra: Sequence[str] = (),
+    every: int = 1,
 ) -> Killed:
-    """Kill a restore at each point; then run one other command, and look what the folder is.
+    """Kill a restore at each point, or each of so many; then run one other command, and look what the folder is.
 
     `extra` are options of strace for each run. In two steps a folder may be missing for a moment.
     The next command is a cleanup, which knows nothing of the restore but its journal.
@@ -148,7 +149,7 @@ def kill_at_each(
     run = run_forked(restore(*options), done.env)
     assert run.returncode == 0, run.stderr
     new, old = done.tree(), first.tree()
-    points = points_of(first.copy(place / "counted"), options, calls, extra)
+    points = points_of(first.copy(place / "counted"), options, calls, extra)[::every]
     result = Killed(points=len(points), troubles=[])
     for point in points:
         scene = first.copy(place / f"{point.name}-{point.nth}")
