@@ -10,7 +10,7 @@ GENERATE := fixtures/generate
 CLIENTS  := $(GENERATE)/node_modules/.package-lock.json
 BROWSER  := tests/browser
 AXE      := $(BROWSER)/node_modules/.package-lock.json
-PYTEST   ?= $(BIN)/pytest -q -n auto --dist loadgroup
+PYTEST   ?= $(BIN)/python -m pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help

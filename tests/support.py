@@ -220,8 +220,12 @@ def _entry(path: bytes) -> Entry:
         return Entry(kind, mode, 0, 0, "")
     content = b""
     if kind == "file":
-        with open(path, "rb") as file:
-            content = file.read()
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except PermissionError:
+            # Of mode 000, as only root can read it: all but its content is compared.
+            return Entry(kind, mode, status.st_mtime_ns, status.st_size, "not readable")
     elif kind == "link":
         content = os.readlink(path)
     return Entry(kind, mode, status.st_mtime_ns, status.st_size, hashlib.sha256(content).hexdigest())
