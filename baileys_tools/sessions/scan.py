@@ -20,7 +20,8 @@ from stat import (
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
-from baileys_tools.domain.senderkeys import untold_sender_keys
+from baileys_tools.domain.node_json import LARGEST
+from baileys_tools.domain.senderkeys import holds_private_key, untold_sender_keys
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 
 OWN_FOLDER = ".baileys-tools"
@@ -30,7 +31,6 @@ OWN_PREFIX = ".baileys-tools"
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-_CREDS_LIMIT = 4 << 20
 _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
@@ -293,7 +293,7 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """
     found = _read_creds_once(folder)
     for delay in delays:
-        if isinstance(found, Creds) or found is CredsProblem.MISSING:
+        if isinstance(found, Creds) or found in (CredsProblem.MISSING, CredsProblem.TOO_LARGE):
             break
         time.sleep(delay)
         found = _read_creds_once(folder)
@@ -302,7 +302,7 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
 
 def _read_creds_once(folder: int) -> Creds | CredsProblem:
     try:
-        content = read_regular_file(folder, "creds.json", _CREDS_LIMIT)
+        content = read_regular_file(folder, "creds.json", LARGEST + 1)
     except FileNotFoundError:
         return CredsProblem.MISSING
     except PermissionError:
@@ -324,36 +324,22 @@ def read_regular_file(folder: int, name: str, limit: int) -> bytes:
     try:
         if not S_ISREG(os.fstat(fd).st_mode):
             raise OSError(f"{name} is not a regular file")
-        content = b""
-        while len(content) < limit:
-            wanted = min(limit - len(content), 1 << 16)
+        chunks = []
+        while limit > 0:
+            wanted = min(limit, 1 << 16)
             chunk = os.read(fd, wanted)
-            content += chunk
+            chunks.append(chunk)
+            limit -= len(chunk)
             if len(chunk) < wanted:
                 break
-        return content
+        return b"".join(chunks)
     finally:
         os.close(fd)
 
 
 def has_private_signing_key(folder: int, name: str) -> bool | None:
-    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell.
-
-    Only the sender itself stores one (libsignal `sender-key-state.js`: only `setSenderKeyState` with a key
-    pair does). The file is BufferJSON around a JSON text.
-    """
-    import base64
-    import json
-
+    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell."""
     try:
-        outer = json.loads(read_regular_file(folder, name, 1 << 20))
-        data = outer.get("data") if isinstance(outer, dict) else None
-        states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
-        signing_key = states[-1]["senderSigningKey"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return holds_private_key(read_regular_file(folder, name, LARGEST + 1))
+    except OSError:
         return None
-    if not isinstance(signing_key, dict):
-        return None
-    # Baileys 7 writes a peer's as an empty buffer, Baileys 6 leaves it out.
-    private = signing_key.get("private")
-    return bool(private.get("data") if isinstance(private, dict) else private)
