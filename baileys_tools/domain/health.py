@@ -187,7 +187,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
         code, message = _LOST[creds]
         may = ""
         if creds is CredsProblem.ENCODING:
-            may = "It may be whole but for how an editor saved it: keep a copy, and save it as UTF-8 without a mark. Else: "
+            may = "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
         if creds is CredsProblem.UNREADABLE:
             may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
         others = facts.file_count - len(facts.of(Kind.CREDS))

@@ -125,7 +125,10 @@ def whole_number(value: object) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value <= 1 << 53 and value == int(value) else None
+    if not 0 <= value < 1 << 54:
+        return None
+    number = float(value)
+    return int(number) if number.is_integer() and number <= 1 << 53 else None
 
 
 def buffer(value: object) -> bytes | None:

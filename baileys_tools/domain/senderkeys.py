@@ -53,7 +53,7 @@ def _is(sender: SenderKeyName, address: Address | None, domains: Sequence[str]) 
 
 
 def holds_private_key(content: bytes) -> bool | None:
-    """Given a sender-key file, return whether its newest state holds a private signing key, None where it is unreadable.
+    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell.
 
     Only the sender itself stores one (libsignal `sender-key-state.js`: only `setSenderKeyState` with a key pair does).
     Baileys 7 writes a peer's as an empty buffer, Baileys 6 leaves it out. The file is a buffer around a JSON text.
