@@ -36,6 +36,7 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 
 
 _WRITTEN_NOW_NS = 2_000_000_000
+_FEW_PRE_KEYS = 50
 
 
 def is_own(name: str) -> bool:
@@ -100,8 +101,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
     Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
-    decided by name and by what the listing says that it is. `pre_keys_kept` is how many of the highest pre-keys
-    no rule will remove.
+    decided by name and by what the listing says that it is. Up to `pre_keys_kept` pre-keys no rule will remove any.
     """
     files, others = _list(folder)
     names = sort_by_kind(files)
@@ -113,7 +113,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     for kind in _LOOKED_AT:
         wanted = names.get(kind)
         if wanted and kind is Kind.PRE_KEY:
-            wanted = _not_the_highest(wanted, pre_keys_kept)
+            wanted = wanted if len(wanted) > pre_keys_kept else None
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
         if wanted and (odd := _look_at(folder, device, wanted, into)):
@@ -135,7 +135,8 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
 def scan_names(folder: int) -> FolderFacts:
     """Given the handle of a session folder, return what its names and `creds.json` tell. Raises OSError.
 
-    Only `creds.json` is stat'ed, and what Baileys did not name: an entry that is called like a key is taken for one.
+    Only `creds.json` is stat'ed, what Baileys did not name, and pre-keys where so many are there that their times
+    decide which of them count. Any other entry that is called like a key is taken for one.
     """
     names = sort_by_kind(os.listdir(folder))
     if unknown := names.get(Kind.UNKNOWN):
@@ -143,8 +144,10 @@ def scan_names(folder: int) -> FolderFacts:
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
     oddities: list[Oddity] = []
-    for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats)):
+    for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
         wanted = names.get(kind)
+        if wanted and kind is Kind.PRE_KEY and len(wanted) <= _FEW_PRE_KEYS:
+            continue
         if wanted and (odd := _look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     return FolderFacts(
@@ -196,11 +199,6 @@ _LOOKED_AT = (
     Kind.SENDER_KEY_MEMORY,
     Kind.PRE_KEY,
 )
-
-
-def _not_the_highest(pre_keys: list[str], kept: int) -> list[str]:
-    # Ids have no leading zeros, so of sorted names the longer is the higher.
-    return sorted(pre_keys, key=len)[: max(0, len(pre_keys) - kept)]
 
 
 def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileStat]) -> dict[str, str]:
