@@ -25,6 +25,13 @@ _CREDS = {
     CredsProblem.MISSING: CredsFact.ABSENT,
     CredsProblem.EMPTY: CredsFact.EMPTY,
     CredsProblem.UNREADABLE: CredsFact.TORN,
+    CredsProblem.ENCODING: CredsFact.TORN,
+    CredsProblem.TOO_LARGE: CredsFact.UNKNOWN,
+}
+_READABLE = {
+    "valid": CredsFact.WHOLE,
+    "unpaired": CredsFact.UNPAIRED,
+    "incomplete": CredsFact.INCOMPLETE,
 }
 
 
@@ -81,7 +88,7 @@ def creds_fact(root: Root, company: Company) -> CredsFact:
     except OSError:
         return CredsFact.UNKNOWN
     if isinstance(creds, Creds):
-        return CredsFact.WHOLE if creds.paired else CredsFact.UNPAIRED
+        return _READABLE[creds.condition]
     return _CREDS[creds]
 
 

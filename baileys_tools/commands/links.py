@@ -24,7 +24,13 @@ from baileys_tools.state import incidents as kept_incidents
 from baileys_tools.state import links
 from baileys_tools.state.database import State
 
-_CREDS = {"missing": CredsFact.ABSENT, "empty": CredsFact.EMPTY, "unreadable": CredsFact.TORN}
+_CREDS = {
+    "missing": CredsFact.ABSENT,
+    "empty": CredsFact.EMPTY,
+    "unreadable": CredsFact.TORN,
+    "wrongly-encoded": CredsFact.TORN,
+    "incomplete": CredsFact.INCOMPLETE,
+}
 
 
 class Look(NamedTuple):

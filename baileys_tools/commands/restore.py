@@ -205,7 +205,7 @@ def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
     whole = {
         name: file
         for name, file in snapshot.files.items()
-        if kind_of(name) is Kind.UNKNOWN or is_whole(file.content)
+        if kind_of(name) is Kind.UNKNOWN or is_whole(file.content) is not False
     }
     return SnapshotFiles(
         id=snapshot.info.id,

@@ -163,7 +163,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},
-        creds=("valid" if paired else "unpaired") if isinstance(facts.creds, Creds) else facts.creds.value,
+        creds=facts.creds.condition if isinstance(facts.creds, Creds) else facts.creds.value,
         was_linked=was_linked,
         full_at=full_at,
         size=size,

@@ -42,22 +42,22 @@ def guarded_pre_keys(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) ->
     """
     creds = folder.creds if isinstance(folder.creds, Creds) else _NO_CREDS
     # Most folders have too few, and the watching counts a thousand of them in a minute.
-    if not guard or not may_be_guarded(len(folder.of(Kind.PRE_KEY)), _counters(folder, creds)):
+    if not guard or not may_be_guarded(len(folder.of(Kind.PRE_KEY))):
         return frozenset()
     return apply_pre_key_rule(pre_key_pool(folder, creds), pre_keys_kept, guard=True).guarded
 
 
 def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
-    """Given a folder, return its pre-keys with what creds say of them."""
-    return _counters(folder, creds)._replace(ids=pre_key_ids(folder.of(Kind.PRE_KEY)))
-
-
-def _counters(folder: FolderFacts, creds: Creds) -> PreKeyPool:
+    """Given a folder, return its pre-keys with what creds and the times of their files say of them."""
+    names = folder.of(Kind.PRE_KEY)
+    ids = pre_key_ids(names)
+    stats = folder.stats
     return PreKeyPool(
-        ids=(),
+        ids=ids,
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=is_version_7(folder),
+        written={i: stats[name].st_mtime_ns for i in ids if (name := f"pre-key-{i}.json") in stats},
     )
 
 

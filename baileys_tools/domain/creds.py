@@ -4,6 +4,8 @@ import json
 from enum import StrEnum
 from typing import NamedTuple
 
+from baileys_tools.domain.node_json import Refusal, UnreadJson, buffer, read_json, whole_number
+
 
 class CredsProblem(StrEnum):
     """Why `creds.json` cannot be relied on."""
@@ -13,6 +15,10 @@ class CredsProblem(StrEnum):
     """0 bytes: Baileys truncates the file before it writes (`Utils/use-multi-file-auth-state.js`)."""
     UNREADABLE = "unreadable"
     """Not a JSON object: cut off, overwritten, or not readable at all."""
+    ENCODING = "wrongly-encoded"
+    """A byte order mark or UTF-16: an editor saved it so, and the bot cannot read it."""
+    TOO_LARGE = "too-large"
+    """Larger than this tool judges. The bot may well read it."""
 
 
 class Address(NamedTuple):
@@ -27,7 +33,8 @@ class Creds(NamedTuple):
 
     `next_pre_key_id` and `first_unuploaded_pre_key_id` are None where creds do not state them.
     `paired` is true when the account was linked: `me.id` names a device and `account` is there
-    (`registered` stays false for accounts that were paired by QR code).
+    (`registered` stays false for accounts that were paired by QR code). `complete` is false where a key of the identity
+    is missing: Baileys makes all of them at once (`Utils/auth-utils.js`: `initAuthCreds`) and stops without one.
     """
 
     me: Address | None
@@ -36,6 +43,14 @@ class Creds(NamedTuple):
     first_unuploaded_pre_key_id: int | None
     paired: bool
     registration_id: int | None = None
+    complete: bool = True
+
+    @property
+    def condition(self) -> str:
+        """What creds that can be read are, in one word."""
+        if not self.paired:
+            return "unpaired"
+        return "valid" if self.complete else "incomplete"
 
     @property
     def login(self) -> str:
@@ -51,12 +66,10 @@ class Creds(NamedTuple):
 
 def parse_creds(content: bytes) -> Creds | CredsProblem:
     """Given the bytes of `creds.json`, return its facts, or why there are none."""
-    if not content.strip(b" \t\r\n\0"):
-        return CredsProblem.EMPTY
     try:
-        creds = json.loads(content)
-    except (ValueError, RecursionError):
-        return CredsProblem.UNREADABLE
+        creds = read_json(content)
+    except UnreadJson as unread:
+        return _PROBLEMS.get(unread.refusal, CredsProblem.UNREADABLE)
     if not isinstance(creds, dict):
         return CredsProblem.UNREADABLE
     contact = creds.get("me")
@@ -68,7 +81,32 @@ def parse_creds(content: bytes) -> Creds | CredsProblem:
         first_unuploaded_pre_key_id=_counter(creds, "firstUnuploadedPreKeyId"),
         paired=me is not None and me.device is not None and bool(creds.get("account")),
         registration_id=_counter(creds, "registrationId"),
+        complete=_has_identity(creds),
     )
+
+
+_PROBLEMS = {
+    Refusal.EMPTY: CredsProblem.EMPTY,
+    Refusal.ENCODING: CredsProblem.ENCODING,
+    Refusal.TOO_LARGE: CredsProblem.TOO_LARGE,
+}
+_IDENTITY_KEYS = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
+
+
+def _has_identity(creds: dict[str, object]) -> bool:
+    if any(creds.get(key) in (None, "", {}, []) for key in _IDENTITY_KEYS):
+        return False
+    return public_key(creds["signedIdentityKey"]) is not None
+
+
+def public_key(pair: object) -> str | None:
+    """Given a pair of keys as creds have it, return what tells its public key from any other, None where none is."""
+    public = pair.get("public") if isinstance(pair, dict) else None
+    data = public.get("data") if isinstance(public, dict) else public
+    if isinstance(data, str) and data:
+        return json.dumps(data)
+    inside = buffer({"type": "Buffer", "data": data} if isinstance(data, list) else public)
+    return json.dumps(list(inside)) if inside else None
 
 
 def _address(contact: object, field: str) -> Address | None:
@@ -82,5 +120,4 @@ def _address(contact: object, field: str) -> Address | None:
 
 
 def _counter(creds: dict[str, object], field: str) -> int | None:
-    value = creds.get(field)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return whole_number(creds.get(field))

@@ -54,6 +54,7 @@ class CredsFact(StrEnum):
     ABSENT = "missing"
     EMPTY = "empty"
     TORN = "torn"
+    INCOMPLETE = "incomplete"
     UNPAIRED = "unpaired"
     UNKNOWN = "unknown"
 
@@ -123,6 +124,7 @@ _DAMAGED = {
     CredsFact.ABSENT: "creds.json is missing",
     CredsFact.EMPTY: "creds.json is empty",
     CredsFact.TORN: "creds.json is no whole JSON object",
+    CredsFact.INCOMPLETE: "creds.json lacks a key of its identity",
     CredsFact.UNPAIRED: "creds.json belongs to no linked device",
 }
 
@@ -183,7 +185,7 @@ def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
         if facts.connection == "connected":
             evidence.append("the bot is connected: it has its credentials in memory until it stops")
         return Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, tuple(evidence))
-    if facts.creds in (CredsFact.EMPTY, CredsFact.TORN):
+    if facts.creds in (CredsFact.EMPTY, CredsFact.TORN, CredsFact.INCOMPLETE):
         return Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, (damage,))
     at = _since_opened(facts, LogEvent.REGISTERING)
     if at is None or facts.connection == "connected" or not facts.was_linked:

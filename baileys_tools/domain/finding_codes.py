@@ -22,6 +22,10 @@ CODES: Mapping[str, CodeInfo] = {
     "creds-missing": CodeInfo(EMERGENCY, "creds.json is gone, and with it the account's login."),
     "creds-empty": CodeInfo(EMERGENCY, "creds.json has 0 bytes: a write was cut off."),
     "creds-unreadable": CodeInfo(EMERGENCY, "creds.json is no JSON object, or may not be read."),
+    "creds-encoding": CodeInfo(
+        EMERGENCY, "creds.json has a byte order mark or is UTF-16, which no bot reads."
+    ),
+    "creds-too-large": CodeInfo(WARNING, "creds.json is too large to be judged."),
     "creds-incomplete": CodeInfo(EMERGENCY, "creds.json lacks a key of its identity."),
     "creds-unpaired": CodeInfo(EMERGENCY, "creds.json belongs to no linked device, but the folder to one."),
     "account-twice": CodeInfo(CRITICAL, "Another company's creds.json belongs to the same linked device."),

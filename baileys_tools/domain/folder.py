@@ -38,7 +38,7 @@ class FolderFacts(NamedTuple):
     """What was seen in a folder, this tool's own files left out.
 
     `names` are the files by kind, sorted. `stats` has an entry for each file that a rule may remove: all
-    sessions, sender-keys and memories, and the pre-keys that are not among the highest ids; and for
+    sessions, sender-keys and memories, and the pre-keys where there are more than stay in any case; and for
     `creds.json`. `owned_by_content` says for sender-keys whose owner the name cannot tell whether the record
     holds a private signing key.
     """

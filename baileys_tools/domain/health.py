@@ -150,13 +150,23 @@ def activity_findings(
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 
-CREDS_LOST = frozenset({"creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired"})
+CREDS_LOST = frozenset(
+    {
+        "creds-missing",
+        "creds-empty",
+        "creds-unreadable",
+        "creds-encoding",
+        "creds-incomplete",
+        "creds-unpaired",
+    }
+)
 """The codes of a folder that had a session and has none that a bot could go on with."""
 
 _LOST = {
     CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
     CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
     CredsProblem.UNREADABLE: ("creds-unreadable", "creds.json cannot be read"),
+    CredsProblem.ENCODING: ("creds-encoding", "creds.json begins with a byte order mark or is UTF-16"),
 }
 
 
@@ -171,8 +181,13 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
         if creds is CredsProblem.MISSING and not facts.file_count and not was_linked:
             yield _not_linked_yet(company, "the folder is empty")
             return
+        if creds is CredsProblem.TOO_LARGE:
+            yield _too_large(company)
+            return
         code, message = _LOST[creds]
         may = ""
+        if creds is CredsProblem.ENCODING:
+            may = "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
         if creds is CredsProblem.UNREADABLE:
             may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
         others = facts.file_count - len(facts.of(Kind.CREDS))
@@ -185,6 +200,14 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             f"{may}Stop the bot before it writes a new identity, then: "
             f"baileys-tools restore --company {word(company)} --dry-run",
             {"other_files": others},
+        )
+    elif creds.paired and not creds.complete:
+        yield Finding(
+            "creds-incomplete",
+            Severity.EMERGENCY,
+            company,
+            "creds.json lacks a key of its identity: the bot cannot log in with it",
+            f"Stop the bot, then: baileys-tools restore --company {word(company)} --dry-run",
         )
     elif not creds.paired:
         if was_linked or _has_been_logged_in(facts):
@@ -199,6 +222,16 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             )
         else:
             yield _not_linked_yet(company, "creds.json is not linked to an account")
+
+
+def _too_large(company: str) -> Finding:
+    return Finding(
+        "creds-too-large",
+        Severity.WARNING,
+        company,
+        "creds.json is too large to judge, so nobody here knows whether the bot can log in with it",
+        "Look what fills it (ls -l creds.json), with the bot stopped: a whole one seldom has over 1 MiB.",
+    )
 
 
 AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)

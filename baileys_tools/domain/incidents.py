@@ -21,7 +21,7 @@ RECONNECTS_GOAL = 10
 
 LONG = timedelta(days=30)
 
-DAMAGED_CREDS = ("missing", "empty", "unreadable")
+DAMAGED_CREDS = ("missing", "empty", "unreadable", "wrongly-encoded", "incomplete")
 
 
 class Link(StrEnum):

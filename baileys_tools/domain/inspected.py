@@ -50,8 +50,8 @@ class Inspected:
 
     `stats` has every plain file. `open_to_all` says that every user of the host gets as far as the folder. `broken`
     are key files that Baileys cannot read, looked at again and again. `mappings` is what each LID mapping says,
-    `present` the names there were after all was read. `creds_incomplete` says that `creds.json` lacks a key of its
-    identity, `lock` who holds or left a lock. `kept_bytes` is what this tool keeps in the folder itself.
+    `present` the names there were after all was read. `lock` says who holds or left a lock. `kept_bytes` is what this
+    tool keeps in the folder itself.
     """
 
     folder: FolderFacts
@@ -61,7 +61,6 @@ class Inspected:
     broken: Mapping[str, Broken] = field(default_factory=dict)
     mappings: Mapping[str, str] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
-    creds_incomplete: bool = False
     lock: str = ""
     kept_bytes: int = 0
 

@@ -73,7 +73,7 @@ def inspect(
         was_linked=elsewhere.was_linked,
         strictest_leaves=elsewhere.strictest_leaves,
     )
-    creds_lost = seen.creds_incomplete or any(finding.code in CREDS_LOST for finding in cheap)
+    creds_lost = any(finding.code in CREDS_LOST for finding in cheap)
     findings = [
         *(finding for finding in cheap if finding.code not in TOLD_BY_CONTENT),
         *deep_findings(company, seen, elsewhere, rules, evidence, now, creds_lost=creds_lost),

@@ -66,8 +66,6 @@ def deep_findings(
 ) -> Iterator[Finding]:
     """Yield the findings that a listing alone could not tell. `creds_lost` is what one could."""
     creds = seen.folder.creds
-    if seen.creds_incomplete:
-        yield _creds_incomplete(company)
     if isinstance(creds, Creds) and creds.paired and (last := seen.last_activity):
         yield from activity_findings(company, last, rules, now)
     yield from _broken_findings(company, evidence)
@@ -123,16 +121,6 @@ def _above_counter(seen: Inspected, now: datetime) -> list[str]:
         and name in seen.stats
         and seen.stats[name].st_mtime_ns < settled
     ]
-
-
-def _creds_incomplete(company: str) -> Finding:
-    return Finding(
-        "creds-incomplete",
-        Severity.EMERGENCY,
-        company,
-        "creds.json lacks a key of its identity: the bot cannot log in with it",
-        f"Stop the bot, then: baileys-tools restore --company {word(company)} --dry-run",
-    )
 
 
 def _broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:

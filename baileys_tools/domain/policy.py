@@ -189,6 +189,7 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
     # A pre-key that is no plain file has no stat and stays.
     pre_keys = [name for i in sorted(rule.removed) if (name := f"pre-key-{i}.json") in folder.stats]
 
+    offered = still_offered(rule.removed, pool)
     unit_files = [name for unit in units for name in unit]
     removed = [*pre_keys, *sessions, *peers, *unit_files]
     memories = len([name for name in unit_files if name.startswith("sender-key-memory-")])
@@ -215,7 +216,8 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
         cost=Cost(
             contacts=sessions_missed(folder, sessions),
             group_senders=senders_missed(folder, peers) + len(sender_keys.untold.intersection(unit_files)),
-            pre_keys=len(still_offered(rule.removed, pool)),
+            pre_keys=offered.if_extended,
+            pre_keys_if_replaced=offered.if_replaced,
         ),
         holds=(Hold.CLOCK,) if by_age.held else (),
     )

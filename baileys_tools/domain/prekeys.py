@@ -2,43 +2,65 @@
 
 A pre-key file is deleted by the bot itself on first use (libsignal `session_cipher.js`:
 `decryptPreKeyWhisperMessage` -> `removePreKey`), so each file that is left may still be handed out by the
-server, or be named by a message that waits. Two things tell the ones the server has from mere leftovers:
-how densely their ids lie, and, on Baileys 7, how far the counter has moved since pairing.
+server, or be named by a message that waits. What the server can still hand out is told by its uploads: Baileys makes
+a new one only when the server has five or fewer left, or, on Baileys 7, when its newest id is gone from the disk
+(`Socket/socket.js`: `uploadPreKeysToServerIfRequired`). The files of one upload are written together, so where the
+times of files are alive, bursts of them are the uploads; where a copy made them equal, how densely ids lie has to do.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence, Set
-from itertools import accumulate
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence, Set
+from itertools import accumulate, pairwise
 from operator import sub
 from typing import NamedTuple
 
 FEWEST_KEPT = 30
 """Pre-keys that every limit keeps."""
 
-DENSE_RUN = 200
-"""Ids that a dense run spans at least, for the batch guard."""
-
 PAIRING_BATCH = 812
 """Pre-keys that Baileys uploads at pairing since 7.0.0-rc.6 (`Defaults/index.js`: `INITIAL_PREKEY_COUNT`)."""
 
-DRAINED_AFTER = 50
-"""Ids past the pairing upload from which on it is taken for drained: ten uploads of five."""
+FIRST_UPLOADS = (30, 50, 200, PAIRING_BATCH)
+"""How many pre-keys the clients that are out there upload first: Baileys 6, patched builds, a family of forks, 7."""
 
 UPLOAD_BATCH = 30
-"""The smallest full upload (`INITIAL_PREKEY_COUNT` of Baileys 6)."""
+"""The smallest full upload of Baileys 6."""
+
+TOP_UP = 5
+"""What Baileys 7 uploads when the server has five or fewer left (`MIN_PREKEY_COUNT`), and so what is left at most of
+all earlier uploads when an upload was due."""
+
+LARGE_UPLOAD = 100
+"""Ids from which on an upload can only be one to a server that had none left."""
+
+DRAINED_AFTER = 50
+"""Ids past a first upload that are used up, from which on it is taken for drained: ten uploads of five."""
+
+WHOLE_TOP_UPS = 10
+"""Uploads of five that are on disk whole, from which on the server drops what it was given before."""
+
+_TOGETHER_NS = 10_000_000_000
+"""Files of one upload follow each other within this time. rc14 writes its 812 within 0.07 s; a slow disk takes longer,
+and two uploads taken for one only keep more."""
+
+_MERGED = 50
+"""Ids that a burst may span beyond the largest upload: the first top-up follows pairing at once."""
 
 
 class PreKeyPool(NamedTuple):
     """The ids on disk and what creds say of them.
 
-    `topped_up_by_fives` is true for folders of Baileys 7, which uploads 5 new pre-keys each time the server
-    has 5 or fewer left (`Socket/socket.js`: `uploadPreKeysToServerIfRequired`).
+    `topped_up_by_fives` is true for folders of Baileys 7. `written` has when each file was last written, in
+    nanoseconds; without it the ids alone have to do. `server_count` is how many pre-keys the server said it had, at a
+    login since the last upload (`N pre-keys found on server`), None where no log tells.
     """
 
     ids: Sequence[int]
     next_id: int | None
     first_unuploaded_id: int | None
     topped_up_by_fives: bool
+    written: Mapping[int, int] = {}
+    server_count: int | None = None
 
 
 class PreKeyRule(NamedTuple):
@@ -50,6 +72,16 @@ class PreKeyRule(NamedTuple):
     kept_unuploaded: frozenset[int]
 
 
+class Offered(NamedTuple):
+    """How many pre-keys the server can still hand out, at most, by what an upload does to its pool.
+
+    Which of the two WhatsApp's server does is not known.
+    """
+
+    if_extended: int
+    if_replaced: int
+
+
 _NONE = frozenset[int]()
 
 
@@ -58,7 +90,7 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
 
     Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
     (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
-    With `guard`, ids that the server most likely still hands out stay too.
+    With `guard`, ids that the server can still hand out stay too.
     """
     if len(pool.ids) <= keep:
         return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
@@ -70,47 +102,175 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
         i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
     )
     spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = spare & _guarded(pool) if guard else _NONE
+    guarded = spare & _Evidence(pool).guarded() if guard else _NONE
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
 
 
-def may_be_guarded(count: int, pool: PreKeyPool) -> bool:
-    """Whether any of `count` pre-keys can be guarded at all, told without their ids: too few make no dense run."""
-    return count * 2 > DENSE_RUN or _is_fresh(pool)
+def still_offered(ids: Set[int], pool: PreKeyPool) -> Offered:
+    """Given ids that are to go, return how many of them the server may still hand out to new chats, at most."""
+    return _Evidence(pool).offered_among(ids) if ids else Offered(0, 0)
 
 
-def _guarded(pool: PreKeyPool) -> frozenset[int]:
-    """Return the ids that the server most likely still hands out.
+class Burst(NamedTuple):
+    """Files that were written together, by id. `room` is how many ids the upload that left them can have had."""
 
-    Judged by what the strictest limit would give up, whatever the limit in force: else an emergency would
-    shorten a run so far that the next run no longer sees it.
-    """
-    strictest = apply_pre_key_rule(pool, FEWEST_KEPT, guard=False).removed
-    return dense_runs(strictest, DENSE_RUN) | _left_of_pairing(pool)
+    ids: Sequence[int]
+    room: int
 
+    @property
+    def first(self) -> int:
+        return self.ids[0]
 
-def still_offered(ids: Set[int], pool: PreKeyPool) -> frozenset[int]:
-    """Given ids that are to go, return those that the server may still hand out to a new chat.
+    @property
+    def last(self) -> int:
+        return self.ids[-1]
 
-    A guard must not hold back leftovers, so it wants a long run among what would go. A stated cost must not be
-    too low, so here the smallest upload is long enough, and what stays of the run counts as well.
-    """
-    return dense_runs(frozenset(pool.ids), UPLOAD_BATCH) & ids | _left_of_pairing(pool) & ids
-
-
-def _left_of_pairing(pool: PreKeyPool) -> frozenset[int]:
-    """Return the ids of the pairing upload, as long as the server still hands them out.
-
-    Once it had run low, Baileys 7 would have uploaded more, and the counter would stand well past the batch.
-    """
-    return frozenset(i for i in pool.ids if i <= PAIRING_BATCH) if _is_fresh(pool) else _NONE
+    @property
+    def span(self) -> int:
+        return self.last - self.first + 1
 
 
-def _is_fresh(pool: PreKeyPool) -> bool:
-    """Whether the server still hands out the pairing upload, as far as the counter tells."""
-    if not pool.topped_up_by_fives or pool.next_id is None:
-        return False
-    return PAIRING_BATCH < pool.next_id <= PAIRING_BATCH + 1 + DRAINED_AFTER
+def bursts_of(pool: PreKeyPool) -> list[Burst]:
+    """Given the ids on disk, return which were written together, in order of ids; nothing where no times are known."""
+    if not all(map(pool.written.__contains__, pool.ids)):
+        return []
+    groups: list[list[int]] = []
+    before = 0
+    for written, pre_key_id in sorted((pool.written[pre_key_id], pre_key_id) for pre_key_id in pool.ids):
+        if not groups or written - before > _TOGETHER_NS:
+            groups.append([])
+        groups[-1].append(pre_key_id)
+        before = written
+    merged: list[list[int]] = []
+    for group in sorted(map(sorted, groups)):
+        # Ids only grow, so bursts that lie across each other tell nothing apart.
+        if merged and group[0] < merged[-1][-1]:
+            merged[-1] = sorted(merged[-1] + group)
+        else:
+            merged.append(group)
+    bounds = [0, *(group[-1] for group in merged)]
+    above = [*(group[0] for group in merged[1:]), _next_id(pool)]
+    return [Burst(group, above[i] - bounds[i] - 1) for i, group in enumerate(merged)]
+
+
+def _next_id(pool: PreKeyPool) -> int:
+    return max(pool.next_id or 0, max(pool.ids, default=0) + 1)
+
+
+class _Evidence:
+    """What the files tell of the server's pool. Every question is answered for the whole pool, whatever the limit in
+    force: else an emergency would shorten a run until the next cleanup no longer sees it."""
+
+    def __init__(self, pool: PreKeyPool) -> None:
+        self._pool = pool
+        self._ordered = sorted(pool.ids)
+        self._ids = frozenset(pool.ids)
+        self._next_id = _next_id(pool)
+        self._smallest = TOP_UP if pool.topped_up_by_fives else UPLOAD_BATCH
+        largest = _MERGED + PAIRING_BATCH if pool.topped_up_by_fives else 2 * UPLOAD_BATCH
+        bursts = bursts_of(pool)
+        timed = [burst for burst in bursts if burst.span <= largest]
+        self._timed = frozenset[int]().union(*(burst.ids for burst in timed))
+        # One id alone, with too few beside it that are gone, is a key of a retry receipt: no server ever had it.
+        self._never_uploaded = frozenset(b.first for b in timed if b.span == 1 and b.room < TOP_UP)
+        # On 6 a single file is rather a retry receipt's; a cleanup that took others of them has made room around it.
+        fewest = 1 if pool.topped_up_by_fives else 2
+        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= fewest]
+        self._bursts = bursts
+
+    def guarded(self) -> frozenset[int]:
+        """Return the ids that the server can still hand out, all but five at most."""
+        if self._pool.server_count == 0:
+            return _NONE
+        first = self._first_offered()
+        late = self._by_density() | self._timed if first is None else {i for i in self._ids if i >= first}
+        return (late | self._never_reached()) - self._never_uploaded
+
+    def offered_among(self, ids: Set[int]) -> Offered:
+        """Return how many of these the server may hand out. Never too low; what is not known counts."""
+        ids = frozenset(ids) - self._never_uploaded
+        surely = ids & self.guarded()
+        # What was left when the last upload was due, of all uploads before it.
+        extended = len(surely) + min(TOP_UP, len(ids - surely))
+        last = self._uploads[-1].first if self._uploads else 0
+        replaced = len([i for i in surely if i >= last])
+        if self._pool.server_count is not None:
+            extended, replaced = (
+                min(extended, self._pool.server_count),
+                min(replaced, self._pool.server_count),
+            )
+        return Offered(extended, replaced)
+
+    def _first_offered(self) -> int | None:
+        """Return the first id of the oldest upload that the server can still have more than five of.
+
+        An upload whose preceding id is still on disk was due because the server had run low, and so was any on
+        Baileys 6. The one before it is kept as well: what is left of an upload does not say where it began.
+        """
+        base = self._base()
+        if base is None:
+            return None
+        known = base.first if base is not self._bursts[0] else None
+        if not self._is_drained(base) or (self._pool.server_count and not self._drops()):
+            return known
+        uploads = [upload for upload in self._uploads if upload.first >= base.first]
+        for before, upload in reversed(list(pairwise(uploads))):
+            if not self._pool.topped_up_by_fives or upload.first - 1 in self._ids:
+                return before.first
+        return known
+
+    def _base(self) -> Burst | None:
+        """Return the upload that all others top up: the latest large one, else the first there is."""
+        if not self._bursts:
+            return None
+        by_fives = self._pool.topped_up_by_fives
+        large = [
+            b for b in self._bursts[1:] if by_fives and LARGE_UPLOAD <= b.span <= PAIRING_BATCH + _MERGED
+        ]
+        return large[-1] if large else self._bursts[0]
+
+    def _is_drained(self, base: Burst) -> bool:
+        """Whether enough ids past an upload are used up, or lie there unused, for it to have run low.
+
+        Keys of retry receipts take ids too, but they lie there until they are answered.
+        """
+        if not self._pool.topped_up_by_fives and base.span <= 2 * UPLOAD_BATCH:
+            return True
+        size = next((size for size in FIRST_UPLOADS if size >= base.span), base.span)
+        end = max(base.last, base.first + size - 1)
+        return self._used_up_past(end) > DRAINED_AFTER or self._drops()
+
+    def _drops(self) -> bool:
+        """Whether uploads of five lie on disk whole: the server has dropped them, or nobody asks for any."""
+        whole = [burst for burst in self._bursts[1:] if burst.span == len(burst.ids) == TOP_UP]
+        return self._pool.topped_up_by_fives and len(whole) >= WHOLE_TOP_UPS
+
+    def _never_reached(self) -> frozenset[int]:
+        """Return the lowest ids where all are there: a server that hands out the newest first never came to them."""
+        lowest = self._ordered[:TOP_UP]
+        run = [i for at, i in enumerate(lowest) if i == lowest[0] + at]
+        return _NONE if len(run) < TOP_UP - 2 or self._drops() else frozenset(run)
+
+    def _by_density(self) -> frozenset[int]:
+        """Return, of ids without times, those that lie as densely as only unused uploads do.
+
+        On Baileys 7 any of the highest ids may be what is left of a large upload, as long as too few ids after it are
+        used up for it to have run low.
+        """
+        dense = dense_runs(self._ids, UPLOAD_BATCH)
+        if self._pool.topped_up_by_fives:
+            dense |= {i for i in self._ids if self._used_up_past(i + PAIRING_BATCH - 1) <= DRAINED_AFTER}
+        return dense - self._timed
+
+    def _used_up_past(self, end: int) -> int:
+        """Return how many ids after `end` were made and are gone."""
+        made = self._next_id - 1 - end
+        return made - (len(self._ordered) - bisect_right(self._ordered, end)) if made > 0 else 0
+
+
+def may_be_guarded(count: int) -> bool:
+    """Whether any of `count` pre-keys can be guarded at all."""
+    return count > FEWEST_KEPT
 
 
 def dense_runs(ids: Set[int], length: int) -> frozenset[int]:

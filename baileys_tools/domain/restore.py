@@ -15,6 +15,7 @@ from datetime import datetime
 
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
+from baileys_tools.domain.node_json import read_json
 from baileys_tools.domain.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
 from baileys_tools.domain.restore_plan import (
     CREDS,
@@ -317,13 +318,14 @@ def fitted_creds(content: bytes, next_pre_key_id: int) -> bytes:
 
     Nothing else changes, not even the spelling, where the counters are written as Baileys writes them.
     """
-    creds = json.loads(content)
+    creds = read_json(content)
+    assert isinstance(creds, dict)  # a snapshot without a login is not restored
     creds |= dict.fromkeys(_COUNTERS, next_pre_key_id)
     fitted = content
     for counter in _COUNTERS:
         pattern = rb'("%s"\s*:\s*)\d+' % counter.encode()
         fitted = re.sub(pattern, rb"\g<1>%d" % next_pre_key_id, fitted)
-    if json.loads(fitted) == creds:
+    if read_json(fitted) == creds:
         return fitted
     return json.dumps(creds, separators=(",", ":")).encode()
 

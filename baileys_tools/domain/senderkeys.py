@@ -6,11 +6,13 @@ If the key goes and the memory stays, a new key is made that nobody is told: eve
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Address, Creds
 from baileys_tools.domain.keyfiles import Kind, SenderKeyName, key_id_of, parse_sender_key
+from baileys_tools.domain.node_json import buffer, read_json
 
 
 class Owner(Enum):
@@ -48,6 +50,22 @@ def _is(sender: SenderKeyName, address: Address | None, domains: Sequence[str]) 
     if address is None or sender.user not in [address.user + domain for domain in domains]:
         return False
     return address.device is None or sender.device == address.device
+
+
+def holds_private_key(content: bytes) -> bool | None:
+    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell.
+
+    Only the sender itself stores one (libsignal `sender-key-state.js`: only `setSenderKeyState` with a key pair does).
+    Baileys 7 writes a peer's as an empty buffer, Baileys 6 leaves it out. The file is a buffer around a JSON text.
+    """
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        record = read_json(content)
+        text = buffer(record)
+        states = record if text is None else read_json(text)
+        private = states[-1]["senderSigningKey"].get("private")  # type: ignore[index]
+        inside = buffer(private)
+        return bool(private if inside is None else inside)
+    return None
 
 
 def untold_sender_keys(names: Sequence[str], creds: Creds) -> list[str]:

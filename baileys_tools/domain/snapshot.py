@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds, public_key
 from baileys_tools.domain.keyfiles import Kind
+from baileys_tools.domain.node_json import LARGEST, read_json, whole_number
 
 FORMAT = 1
 """The version of the archive's layout; a reader refuses a later one."""
 
-LARGEST_FILE = 16 << 20
+LARGEST_FILE = LARGEST
 MOST_FILES = 120_000
 MOST_BYTES = 256 << 20
 """Limits of one snapshot, for the writer and for the reader: a folder beyond them is no session folder."""
@@ -25,8 +25,6 @@ IMPORT_TAG = "import"
 
 BEFORE_TAG = "pre-restore"
 """The tag of a snapshot that keeps a folder as it was before a rollback or a reset, a session or not."""
-
-_NEEDED = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,10 @@ class CredsUnfit(StrEnum):
     MISSING = "missing"
     EMPTY = "empty"
     UNREADABLE = "unreadable"
+    ENCODING = "wrongly-encoded"
+    """A byte order mark or UTF-16."""
+    TOO_LARGE = "too-large"
+    """Larger than this tool judges."""
     INCOMPLETE = "incomplete"
     """A JSON object without all keys of an identity."""
     UNPAIRED = "unpaired"
@@ -180,11 +182,10 @@ def read_account(content: bytes) -> tuple[Account, Counters] | CredsUnfit:
     facts = parse_creds(content)
     if isinstance(facts, CredsProblem):
         return CredsUnfit(facts.value)
-    creds = json.loads(content)
-    if not all(creds.get(key) not in (None, "", {}) for key in _NEEDED):
-        return CredsUnfit.INCOMPLETE
-    public = _public_key(creds["signedIdentityKey"])
-    if public is None:
+    creds = read_json(content)
+    assert isinstance(creds, dict)  # or there were no facts
+    public = public_key(creds.get("signedIdentityKey"))
+    if not facts.complete or public is None:
         return CredsUnfit.INCOMPLETE
     if not facts.paired or facts.me is None:
         return CredsUnfit.UNPAIRED
@@ -194,20 +195,12 @@ def read_account(content: bytes) -> tuple[Account, Counters] | CredsUnfit:
         fingerprint=hashlib.sha256(facts.me.user.encode(errors="replace")).hexdigest(),
         identity=hashlib.sha256(f"{jid}\0{public}".encode(errors="replace")).hexdigest(),
     )
-    sync = creds.get("accountSyncCounter")
     counters = Counters(
         facts.next_pre_key_id,
         facts.first_unuploaded_pre_key_id,
-        sync if isinstance(sync, int) and not isinstance(sync, bool) and sync >= 0 else None,
+        whole_number(creds.get("accountSyncCounter")),
     )
     return account, counters
-
-
-def _public_key(pair: object) -> str | None:
-    """BufferJSON writes `{type: "Buffer", data: "<base64>"}`, older versions a list of bytes as data."""
-    public = pair.get("public") if isinstance(pair, dict) else None
-    data = public.get("data") if isinstance(public, dict) else public
-    return json.dumps(data) if isinstance(data, str | list) and data else None
 
 
 def mask_account(creds: Creds) -> str:

@@ -45,7 +45,6 @@ def inspect_json(inspection: Inspection, *, with_files: bool) -> str:
 def _folder(inspection: Inspection, seen: Inspected) -> dict[str, Any]:
     count, level = count_of(seen, inspection.rules)
     creds = seen.folder.creds
-    is_readable = isinstance(creds, Creds)
     return {
         "level": level.value,
         "files": count.files,
@@ -53,7 +52,7 @@ def _folder(inspection: Inspection, seen: Inspected) -> dict[str, Any]:
         "guarded_pre_keys": count.guarded,
         "bytes": seen.size,
         "kept_bytes": seen.kept_bytes,
-        "creds": "valid" if is_readable else str(creds),
+        "creds": ("valid" if creds.complete else "incomplete") if isinstance(creds, Creds) else str(creds),
         "account": mask_account(creds) if isinstance(creds, Creds) else "",
         "linked": isinstance(creds, Creds) and creds.paired,
         "baileys": baileys_version(seen),

@@ -1,6 +1,5 @@
 """Looks at every file of a session folder and reads it, while its bot may go on writing. Writes nothing."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -9,12 +8,11 @@ from datetime import datetime
 from stat import S_ISREG, S_IXOTH
 from typing import NamedTuple
 
-from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.health_surroundings import Space
 from baileys_tools.domain.inspected import Broken, Inspected
 from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.snapshot import LARGEST_FILE, CredsUnfit, read_account
+from baileys_tools.domain.node_json import LARGEST, Refusal, UnreadJson, read_json
 from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file, scan_folder
@@ -38,7 +36,6 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
         broken=broken,
         mappings=mappings,
         present=frozenset(os.listdir(folder)),
-        creds_incomplete=_is_incomplete(folder, facts),
         lock=look_for_lock(folder, now),
         kept_bytes=_size_below(folder, OWN_FOLDER),
     )
@@ -79,10 +76,6 @@ def _stat_all(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
     return stats
 
 
-_LARGEST_PARSED = 4 << 20
-"""No key of Baileys comes near this; parsing what somebody else put there could take all memory."""
-
-
 class _Look(NamedTuple):
     """What one reading of a file found: why it is not whole, and when it was last written."""
 
@@ -115,7 +108,7 @@ def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dic
     found = {}
     for name in names:
         try:
-            broken = _why_broken(name, read_regular_file(folder, name, _LARGEST_PARSED), mappings)
+            broken = _why_broken(name, read_regular_file(folder, name, LARGEST + 1), mappings)
             if broken is not None:
                 modified = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
                 found[name] = _Look(broken, modified)
@@ -129,26 +122,14 @@ def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dic
 def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken | None:
     if not content:
         return Broken.EMPTY
-    if len(content) >= _LARGEST_PARSED:
-        return None  # not read to its end; its size is a finding by itself
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return Broken.TORN
+        value = read_json(content)
+    except UnreadJson as unread:
+        # One that is too large to judge is not read to its end; its size is a finding by itself.
+        return None if unread.refusal is Refusal.TOO_LARGE else Broken.TORN
     if isinstance(value, str) and name.startswith("lid-mapping-"):
         mappings[name] = value
     return Broken.TORN if value is None else None
-
-
-def _is_incomplete(folder: int, facts: FolderFacts) -> bool:
-    """Whether readable creds lack a key of their identity."""
-    if not isinstance(facts.creds, Creds):
-        return False
-    try:
-        content = read_regular_file(folder, "creds.json", LARGEST_FILE)
-    except OSError:
-        return False
-    return read_account(content) is CredsUnfit.INCOMPLETE
 
 
 def _size_below(folder: int, name: str) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +12,9 @@ from stat import S_IMODE, S_ISREG
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.keyfiles import Kind, kind_of
+from baileys_tools.domain.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.domain.restore_plan import CREDS, LiveFile, LiveFolder
+from baileys_tools.domain.senderkeys import holds_private_key
 from baileys_tools.domain.snapshot import (
     LARGEST_FILE,
     MOST_BYTES,
@@ -57,17 +57,25 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             if seen.st_nlink != 1 or seen.st_dev != device or not S_ISREG(seen.st_mode):
                 oddities.append(Oddity(name, entry_oddity(seen, device)))
                 continue
-            stored = _read(folder, name, seen) if seen.st_size <= LARGEST_FILE else None
-            if stored is None and kind_of(name) is Kind.UNKNOWN:
+            is_key = kind_of(name) is not Kind.UNKNOWN
+            too_large = seen.st_size > LARGEST_FILE
+            stored = None if too_large else _read(folder, name, seen)
+            # What Baileys did not write need not be JSON.
+            whole = stored is not None and (not is_key or is_whole(stored.content))
+            if is_key and (too_large or whole is None):
+                # The bot may well read it, so nothing may take its place.
+                oddities.append(Oddity(name, "too large to judge"))
+                continue
+            if stored is None and not is_key:
                 oddities.append(Oddity(name, "too large or not readable, and not written by Baileys"))
                 continue
             if stored is not None and (with_contents or name == CREDS or kind_of(name) is Kind.SENDER_KEY):
                 contents[name] = stored
                 held += stored.entry.size
                 _require_room(held, len(contents))
-            # What Baileys did not write need not be JSON.
-            whole = kind_of(name) is Kind.UNKNOWN or (stored is not None and is_whole(stored.content))
-            files[name] = LiveFile(seen_file(seen), stored.entry.sha256 if stored is not None else "", whole)
+            files[name] = LiveFile(
+                seen_file(seen), stored.entry.sha256 if stored is not None else "", bool(whole)
+            )
     creds = contents.get(CREDS)
     sender_keys = {name: file.content for name, file in contents.items() if kind_of(name) is Kind.SENDER_KEY}
     by_cleanups, by_repairs = _quarantined(folder)
@@ -111,12 +119,12 @@ def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:
     return StoredFile(entry, content)
 
 
-def is_whole(content: bytes) -> bool:
-    """Whether Baileys would take these bytes for a key: JSON, and not null."""
+def is_whole(content: bytes) -> bool | None:
+    """Whether Baileys would take these bytes for a key: JSON, and not null. None: too large to judge."""
     try:
-        return json.loads(content) is not None
-    except (ValueError, RecursionError):
-        return False
+        return read_json(content) is not None
+    except UnreadJson as unread:
+        return None if unread.refusal is Refusal.TOO_LARGE else False
 
 
 def _creds(files: Mapping[str, LiveFile], creds: StoredFile | None) -> Creds | CredsProblem:
@@ -145,15 +153,6 @@ def _quarantined(folder: int) -> tuple[set[str], set[str]]:
 
 
 def owned_by_content(contents: Mapping[str, bytes]) -> dict[str, bool]:
-    """Given sender-keys, return for each whether it holds a private signing key, where that can be told.
-
-    Only the sender itself stores one (libsignal `sender-key-state.js`).
-    """
-    owned = {}
-    for name, content in contents.items():
-        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            outer = json.loads(content)
-            data = outer.get("data") if isinstance(outer, dict) else None
-            states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
-            owned[name] = bool(states[-1]["senderSigningKey"].get("private"))
-    return owned
+    """Given sender-keys, return for each whether it holds a private signing key, where that can be told."""
+    answers = {name: holds_private_key(content) for name, content in contents.items()}
+    return {name: answer for name, answer in answers.items() if answer is not None}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import time
 from array import array
@@ -20,6 +19,7 @@ from stat import S_IMODE, S_ISREG
 
 from baileys_tools.domain.folder import Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
+from baileys_tools.domain.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.domain.snapshot import (
     LARGEST_FILE,
     MOST_BYTES,
@@ -46,9 +46,6 @@ _CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on."""
 _CHUNK = 1 << 16
 _ALL_BITS = (1 << 64) - 1
-
-# json.loads would look for the encoding first, in each of 100,000 files; Baileys writes UTF-8.
-_decode = json.JSONDecoder().decode
 
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
 _GET_LEASE: int = getattr(fcntl, "F_GETLEASE", 0)
@@ -169,8 +166,8 @@ class _Reader:
             if not isinstance(facts, CredsUnfit):
                 return found
             reason = facts
-            if reason is CredsUnfit.UNPAIRED:
-                break  # whole JSON, so no torn reading: waiting does not pair it
+            if reason not in (CredsUnfit.EMPTY, CredsUnfit.UNREADABLE):
+                break  # no torn reading, so waiting does not mend it
         raise UnfitFolder(reason, why)
 
     def read_all(self, total: int) -> None:
@@ -306,10 +303,11 @@ def _content(fd: int) -> bytes:
 
 
 def _is_json(content: bytes) -> bool:
+    """Whether the bot can read these bytes, as far as that can be judged."""
     try:
-        _decode(content.decode())
-    except (ValueError, RecursionError):
-        return False
+        read_json(content)
+    except UnreadJson as unread:
+        return unread.refusal is Refusal.TOO_LARGE
     return True
 
 

@@ -20,7 +20,8 @@ from stat import (
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
-from baileys_tools.domain.senderkeys import untold_sender_keys
+from baileys_tools.domain.node_json import LARGEST
+from baileys_tools.domain.senderkeys import holds_private_key, untold_sender_keys
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 
 OWN_FOLDER = ".baileys-tools"
@@ -30,12 +31,12 @@ OWN_PREFIX = ".baileys-tools"
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-_CREDS_LIMIT = 4 << 20
 _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
 
 _WRITTEN_NOW_NS = 2_000_000_000
+_FEW_PRE_KEYS = 50
 
 
 def is_own(name: str) -> bool:
@@ -100,8 +101,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
     Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
-    decided by name and by what the listing says that it is. `pre_keys_kept` is how many of the highest pre-keys
-    no rule will remove.
+    decided by name and by what the listing says that it is. Up to `pre_keys_kept` pre-keys no rule will remove any.
     """
     files, others = _list(folder)
     names = sort_by_kind(files)
@@ -113,7 +113,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     for kind in _LOOKED_AT:
         wanted = names.get(kind)
         if wanted and kind is Kind.PRE_KEY:
-            wanted = _not_the_highest(wanted, pre_keys_kept)
+            wanted = wanted if len(wanted) > pre_keys_kept else None
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
         if wanted and (odd := _look_at(folder, device, wanted, into)):
@@ -135,7 +135,8 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
 def scan_names(folder: int) -> FolderFacts:
     """Given the handle of a session folder, return what its names and `creds.json` tell. Raises OSError.
 
-    Only `creds.json` is stat'ed, and what Baileys did not name: an entry that is called like a key is taken for one.
+    Only `creds.json` is stat'ed, what Baileys did not name, and pre-keys where so many are there that their times
+    decide which of them count. Any other entry that is called like a key is taken for one.
     """
     names = sort_by_kind(os.listdir(folder))
     if unknown := names.get(Kind.UNKNOWN):
@@ -143,8 +144,10 @@ def scan_names(folder: int) -> FolderFacts:
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
     oddities: list[Oddity] = []
-    for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats)):
+    for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
         wanted = names.get(kind)
+        if wanted and kind is Kind.PRE_KEY and len(wanted) <= _FEW_PRE_KEYS:
+            continue
         if wanted and (odd := _look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     return FolderFacts(
@@ -196,11 +199,6 @@ _LOOKED_AT = (
     Kind.SENDER_KEY_MEMORY,
     Kind.PRE_KEY,
 )
-
-
-def _not_the_highest(pre_keys: list[str], kept: int) -> list[str]:
-    # Ids have no leading zeros, so of sorted names the longer is the higher.
-    return sorted(pre_keys, key=len)[: max(0, len(pre_keys) - kept)]
 
 
 def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileStat]) -> dict[str, str]:
@@ -293,7 +291,7 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """
     found = _read_creds_once(folder)
     for delay in delays:
-        if isinstance(found, Creds) or found is CredsProblem.MISSING:
+        if isinstance(found, Creds) or found in (CredsProblem.MISSING, CredsProblem.TOO_LARGE):
             break
         time.sleep(delay)
         found = _read_creds_once(folder)
@@ -302,7 +300,7 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
 
 def _read_creds_once(folder: int) -> Creds | CredsProblem:
     try:
-        content = read_regular_file(folder, "creds.json", _CREDS_LIMIT)
+        content = read_regular_file(folder, "creds.json", LARGEST + 1)
     except FileNotFoundError:
         return CredsProblem.MISSING
     except PermissionError:
@@ -324,36 +322,22 @@ def read_regular_file(folder: int, name: str, limit: int) -> bytes:
     try:
         if not S_ISREG(os.fstat(fd).st_mode):
             raise OSError(f"{name} is not a regular file")
-        content = b""
-        while len(content) < limit:
-            wanted = min(limit - len(content), 1 << 16)
+        chunks = []
+        while limit > 0:
+            wanted = min(limit, 1 << 16)
             chunk = os.read(fd, wanted)
-            content += chunk
+            chunks.append(chunk)
+            limit -= len(chunk)
             if len(chunk) < wanted:
                 break
-        return content
+        return b"".join(chunks)
     finally:
         os.close(fd)
 
 
 def has_private_signing_key(folder: int, name: str) -> bool | None:
-    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell.
-
-    Only the sender itself stores one (libsignal `sender-key-state.js`: only `setSenderKeyState` with a key
-    pair does). The file is BufferJSON around a JSON text.
-    """
-    import base64
-    import json
-
+    """Given a sender-key file, return whether its newest state holds a private signing key; None: cannot tell."""
     try:
-        outer = json.loads(read_regular_file(folder, name, 1 << 20))
-        data = outer.get("data") if isinstance(outer, dict) else None
-        states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
-        signing_key = states[-1]["senderSigningKey"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return holds_private_key(read_regular_file(folder, name, LARGEST + 1))
+    except OSError:
         return None
-    if not isinstance(signing_key, dict):
-        return None
-    # Baileys 7 writes a peer's as an empty buffer, Baileys 6 leaves it out.
-    private = signing_key.get("private")
-    return bool(private.get("data") if isinstance(private, dict) else private)

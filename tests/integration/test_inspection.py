@@ -184,6 +184,10 @@ def hold_lock(world: World) -> None:
     world.write(".cleanup.lock", json.dumps({"timestamp": stamp, "pid": 7, "hostname": "other"}), timedelta())
 
 
+def recode(path: Path, encoding: str) -> None:
+    path.write_bytes(path.read_text().encode(encoding))
+
+
 W, C, E, N = Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY, Severity.NOTICE
 
 CASES = [
@@ -191,6 +195,9 @@ CASES = [
     Case("creds-missing", E, steps(empty_folder, lambda w: w.surround(was_linked=True)), name="all gone"),
     Case("creds-empty", E, lambda w: (w.folder / "creds.json").write_text("")),
     Case("creds-unreadable", E, lambda w: (w.folder / "creds.json").write_text('{"me":')),
+    Case("creds-encoding", E, lambda w: recode(w.folder / "creds.json", "utf-8-sig")),
+    Case("creds-encoding", E, lambda w: recode(w.folder / "creds.json", "utf-16"), name="UTF-16"),
+    Case("creds-too-large", W, lambda w: (w.folder / "creds.json").write_bytes(bytes(17 << 20))),
     Case("creds-incomplete", E, lambda w: w.change_creds(noiseKey=None)),
     Case("creds-unpaired", E, lambda w: w.change_creds(me=None)),
     Case("creds-unpaired", E, lambda w: w.change_creds(account=None), name="no account"),

@@ -85,14 +85,41 @@ def test_an_account_paired_by_qr_code_is_paired_though_not_registered() -> None:
     assert parsed(registered=False).paired
 
 
-@pytest.mark.parametrize("value", [None, "31", 31.0, True, False, [31], {}])
+@pytest.mark.parametrize("value", [None, "31", 31.5, -1, 1e300, 9 * 10**400, True, False, [31], {}])
 def test_a_counter_that_is_no_whole_number_is_missing(value: Any) -> None:
     found = parsed(nextPreKeyId=value, firstUnuploadedPreKeyId=value)
     assert (found.next_pre_key_id, found.first_unuploaded_pre_key_id) == (None, None)
 
 
 def test_an_object_without_anything_is_readable() -> None:
-    assert parse_creds(b"{}") == Creds(None, None, None, None, False)
+    assert parse_creds(b"{}") == Creds(None, None, None, None, False, complete=False)
+
+
+@pytest.mark.parametrize("spelling", ["31", "31.0", "3.1e1", "310e-1"])
+def test_a_counter_is_read_as_javascript_reads_it(spelling: str) -> None:
+    found = parse_creds(b'{"nextPreKeyId":%s}' % spelling.encode())
+    assert isinstance(found, Creds) and found.next_pre_key_id == 31
+
+
+@pytest.mark.parametrize(
+    "key", ["noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey"]
+)
+@pytest.mark.parametrize("value", [None, "", {}])
+def test_creds_that_lack_a_key_of_the_identity_are_incomplete(key: str, value: Any) -> None:
+    assert parsed().condition == "valid"
+    assert parsed(**{key: value}).condition == "incomplete"
+    assert parsed(**{key: value}, account=None).condition == "unpaired"
+
+
+def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
+    for public in (
+        {"type": "Buffer", "data": "AAEC"},
+        {"type": "Buffer", "data": [0, 1, 2]},
+        {"0": 0, "1": 1},
+    ):
+        assert parsed(signedIdentityKey={"public": public}).complete
+    for nothing in ({"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}, {}, None, 7, [{}]):
+        assert not parsed(signedIdentityKey={"public": nothing}).complete
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t", b"\0" * 4096])
@@ -108,16 +135,39 @@ def test_a_file_with_nothing_in_it_is_empty(content: bytes) -> None:
         b"null",
         b'"text"',
         b"42",
-        b"\xff\xfe\xfd",
         b"{}{}",
         b"[" * 200_000,
         b'{"a":' * 200_000,
-        b'{"nextPreKeyId":' + b"9" * 10_000 + b"}",
+        b'{"nextPreKeyId":NaN}',
+        b'{"nextPreKeyId":-Infinity}',
     ],
     ids=lambda content: content[:12].decode("latin-1"),
 )
 def test_what_is_no_json_object_is_unreadable(content: bytes) -> None:
     assert parse_creds(content) is CredsProblem.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xef\xbb\xbf{}", CredsProblem.ENCODING),
+        ("{}".encode("utf-16"), CredsProblem.ENCODING),
+        (b"\xff\xfe\xfd", CredsProblem.ENCODING),
+        (b'"' + b"a" * (16 << 20) + b'"', CredsProblem.TOO_LARGE),
+        (b"[" + b"0," * 1_100_000 + b"0]", CredsProblem.TOO_LARGE),
+    ],
+    ids=["mark", "utf-16", "half a mark", "bytes", "values"],
+)
+def test_why_creds_cannot_be_read_is_told(content: bytes, problem: CredsProblem) -> None:
+    assert parse_creds(content) is problem
+
+
+def test_bytes_that_are_no_utf_8_and_long_numbers_do_no_harm() -> None:
+    content = json.dumps(creds()).encode().replace(b"Shop", b"caf\xe9")
+    longest = content[:-1] + b',"accountSyncCounter":' + b"9" * 10_000 + b"}"
+    for whole in (content, longest):
+        found = parse_creds(whole)
+        assert isinstance(found, Creds) and found.condition == "valid"
 
 
 def test_a_device_number_without_end_does_not_bring_the_tool_down() -> None:
