@@ -7,14 +7,13 @@ what they reach themselves, and what is made belongs to them from birth: their o
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from shlex import quote
 
 from baileys_tools.owner import acting_as, user_name
 from baileys_tools.trust import Doubt, NotTrusted, doubt_of
 
 
 def place_owner(path: str) -> tuple[int, int]:
-    """Given a folder, or one that is to be, return the user and group to work there as: the caller, unless that is root.
+    """Given a folder, or one that is to be, return the user and group to work there as: the caller, unless it is root.
 
     For root it is the owner of the folder, or of the nearest one above it where it is not there yet. A folder of root's
     in whose place others can put another counts as theirs. Raises OSError.
@@ -42,6 +41,8 @@ def keeper_of(path: str) -> tuple[int, int]:
 def _way_out(path: str, doubt: Doubt) -> str:
     if doubt.uid == 0 or not path.isprintable():
         return ""
+    from shlex import quote
+
     return f", but {path} is root's. Give it to them: chown -hR {user_name(doubt.uid)} {quote(path)}"
 
 
@@ -53,7 +54,10 @@ def in_place_of(path: str) -> Iterator[None]:
 
 
 def make_private_folder(path: str) -> None:
-    """Make a folder and those above it that are missing, 0700 from birth and of the owner of the place. Raises OSError."""
+    """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the place.
+
+    Raises OSError.
+    """
     with in_place_of(path):
         _make(path)
 

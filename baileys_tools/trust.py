@@ -6,7 +6,7 @@ nothing is opened that the way to does not allow.
 
 Others may write into a folder with the sticky bit (/tmp): they can neither rename nor remove there what is not theirs.
 So may they into one on a file system that is mounted read-only, as Kubernetes mounts ConfigMaps (mode 0777): they
-cannot. A group with no member but the caller is the caller (the umask 002 of many distributions).
+cannot. A group with no member but the caller is the caller: the umask of many distributions is 002.
 """
 
 import errno
@@ -50,7 +50,7 @@ def read_trusted(path: str, largest: int) -> bytes:
     try:
         name = way.to_file()
         if name == "":
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            raise OSError(errno.EINVAL, "not a regular file", path)
         if way.doubt is None:
             way.look_at_file(name, os.stat(name, dir_fd=way.folder, follow_symlinks=False))
         if way.doubt is not None:
@@ -180,11 +180,17 @@ def _not_ours(path: str, seen: os.stat_result) -> str:
 
 
 def _others_write(path: str, seen: os.stat_result, fd: int) -> str:
-    if seen.st_mode & stat.S_IWOTH or (
-        seen.st_mode & stat.S_IWGRP and not (_is_callers_alone(seen.st_gid) and _has_no_list(fd))
-    ):
-        return f"others can write {path} (mode {stat.S_IMODE(seen.st_mode):04o})"
-    return ""
+    may = seen.st_mode & stat.S_IWOTH
+    if seen.st_mode & stat.S_IWGRP:
+        # No umask makes root's files like that: somebody else is meant to write it.
+        is_roots_file = os.geteuid() == 0 and stat.S_ISREG(seen.st_mode)
+        may = may or is_roots_file or not (_is_callers_alone(seen.st_gid) and _has_no_list(fd))
+    if not may:
+        return ""
+    from shlex import quote
+
+    remedy = f": chmod go-w {quote(path)}" if path.isprintable() else ""
+    return f"others can write {path} (mode {stat.S_IMODE(seen.st_mode):04o}){remedy}"
 
 
 def _is_read_only(folder: int) -> bool:
