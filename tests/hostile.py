@@ -1,4 +1,4 @@
-"""A bot's user who means harm, and root at work among its folders. Nothing of root's may be read, written or given away.
+"""A bot's user who means harm, and root at work beside it: nothing of root's may be read, written or given away.
 
     with hostile_place() as place: ...
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.cli.manpage import all_commands
+from baileys_tools.config import ConfigError, load_settings
+from baileys_tools.errors import UsageError
+from baileys_tools.snapshots.copies import Place as CopiesPlace
 from tests.cronhost import CronHost
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
 from tests.servers import Reply, Request, answering
@@ -140,11 +143,40 @@ def test_a_secret_that_others_can_have_written_is_refused(place: Place, setting:
         own.chmod(0o606)
     section, _, key = setting.partition(".")
     (place.roots / "config.yaml").write_text(f"{section}: {{{key}: {secret}}}\n")
-    for command in (("config", "check"), ("doctor",), ("status",), ("monitor-once",)):
-        run = run_cli(*command, "--config", place.roots / "config.yaml")
-        assert run.returncode == 2, run
-        assert f"{setting}: cannot read" in words_of(run)
-        assert "belongs to 65533, and you are root" in words_of(run) or "others can write" in words_of(run)
+    with pytest.raises(ConfigError) as refused:
+        load_settings({}, {}, config=str(place.roots / "config.yaml"))
+    (said,) = refused.value.problems
+    assert f"{setting}: cannot read" in said
+    assert ("others can write" if how == "writable" else f"belongs to {BOT}, and you are root") in said
+
+
+@pytest.mark.parametrize("command", ["config check", "doctor", "status", "monitor-once"])
+def test_every_command_refuses_a_secret_of_others(place: Place, command: str) -> None:
+    (place.bots / "hook").write_text("https://hooks.example.org/x")
+    give(place.bots)
+    run = run_cli(*command.split(), env={"NOTIFICATION_WEBHOOK_FILE": str(place.bots / "hook")})
+    assert run.returncode == 2, run
+    assert f"{place.bots} belongs to {BOT}, and you are root" in words_of(run)
+
+
+@pytest.mark.parametrize(
+    ("place_of_copies", "file"), [("sftp://me@vault/x", ".ssh/config"), ("s3://b/x", ".aws/config")]
+)
+def test_no_login_by_the_files_of_another_home(
+    place: Place, monkeypatch: pytest.MonkeyPatch, place_of_copies: str, file: str
+) -> None:
+    """`sudo -E`: its SSH settings say where a host is, and AWS settings name programs to run."""
+    (place.bots / file).parent.mkdir()
+    (place.bots / file).write_text(
+        f"[default]\ncredential_process = touch {place.roots}/owned\n"
+        if "aws" in file
+        else "Host *\n HostName ::1\n"
+    )
+    give(place.bots)
+    monkeypatch.setenv("HOME", str(place.bots))
+    with pytest.raises(UsageError, match=f"{place.bots} belongs to {BOT}, and you are root"):
+        CopiesPlace(place_of_copies, timedelta(seconds=2))
+    assert not (place.roots / "owned").exists()
 
 
 def test_init_writes_no_settings_where_they_would_not_be_obeyed(place: Place) -> None:
@@ -167,7 +199,7 @@ def test_the_jobs_of_a_bots_crontab_are_looked_at_with_its_rights(place: Place, 
     tab.write_text(lines.replace(" monitor-once", f" monitor-once --config {settings}", 1))
     tab.chmod(0o644)
     assert host.run("crontab", "-u", "nobody", tab).returncode == 0
-    run = host.run(COMMAND, "cron", "status", "--sessions", sessions)
+    run = host.run(COMMAND, "cron", "status", env={"BAILEYS_SESSIONS_PATH": str(sessions)})
     assert run.returncode == 2
     said = (run.stdout + run.stderr).decode()
     assert CANARY not in said
@@ -254,7 +286,10 @@ def test_a_folder_for_temporary_files_of_a_bots_is_not_used(place: Place, tmp_pa
     """`sudo -E` brings TMPDIR along."""
     host = CronHost(tmp_path)
     sessions = company_folder(tmp_path / "sessions").parent
-    grab = "\nfor name in os.listdir(sys.argv[1]):\n    os.rename(os.path.join(sys.argv[1], name), '/tmp/grabbed-' + name)"
+    grab = """
+for name in os.listdir(sys.argv[1]):
+    os.rename(os.path.join(sys.argv[1], name), "/tmp/baileys-tools-grabbed")
+"""
     with bot_at_work(grab, place.bots):
         run = host.run(
             *(COMMAND, "cron", "install"),
