@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
 
 
@@ -30,6 +31,14 @@ class ExitCode(IntEnum):
     LOCKED = 75
     """Another process holds the lock (EX_TEMPFAIL)."""
     INTERRUPTED = 130
+
+
+def why(error: Exception) -> str:
+    """Given what went wrong, return it in words; of the system's errors what is wrong, and with which path."""
+    if isinstance(error, OSError) and error.strerror:
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        return f"{path}: {error.strerror}" if path and path not in error.strerror else error.strerror
+    return str(error)
 
 
 class BaileysToolsError(Exception):

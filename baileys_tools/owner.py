@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 
 def user_name(uid: int) -> str:
@@ -24,14 +24,31 @@ def as_owner_of(folder: int) -> Iterator[None]:
     Only root can and needs to. A later chown would leave root's file behind when the process dies between.
     """
     owner = os.fstat(folder)
-    if os.geteuid() != 0 or (owner.st_uid, owner.st_gid) == (0, 0):
+    with acting_as(owner.st_uid, owner.st_gid):
+        yield
+
+
+@contextmanager
+def acting_as(uid: int, gid: int, others: Sequence[int] = ()) -> Iterator[None]:
+    """Do what is done inside the `with` with the rights of this user, this group and the `others`, and no more.
+
+    Only root can; anybody else, and root as itself, stays who they are. What is imported inside has to be readable for
+    that user, so import it before.
+    """
+    if os.geteuid() != 0 or (uid, gid) == (0, 0):
         yield
         return
-    group = os.getegid()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
+    group, groups = os.getegid(), os.getgroups()
     try:
+        if uid != 0:
+            # A user namespace may have no right to this; what groups root has there, the namespace gave it.
+            with suppress(PermissionError):
+                os.setgroups(others or [gid])
+        os.setegid(gid)
+        os.seteuid(uid)
         yield
     finally:
         os.seteuid(0)
         os.setegid(group)
+        with suppress(PermissionError):
+            os.setgroups(groups)

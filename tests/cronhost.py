@@ -21,6 +21,7 @@ mount --bind "$1/cron.d" /etc/cron.d
 mount --bind "$1/crontab" /etc/crontab
 mount -t tmpfs none /run
 mount --bind "$1/sbin" /usr/sbin
+mount --bind "$1/lib" /var/lib
 shift
 exec "$@"
 """
@@ -42,7 +43,9 @@ class CronHost:
         self.spool = folder / "spool"
         self.mail = folder / "mail"
         self.cron_d = folder / "cron.d"
-        for made in (self.spool, self.mail, self.cron_d):
+        self.lib = folder / "lib"
+        """Its /var/lib, where root's state is by default."""
+        for made in (self.spool, self.mail, self.cron_d, self.lib):
             made.mkdir()
         real = os.stat(SPOOL)
         os.chown(self.spool, real.st_uid, real.st_gid)

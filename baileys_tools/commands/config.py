@@ -16,14 +16,15 @@ from baileys_tools.commands.ping import ping_warnings
 from baileys_tools.commands.places import require_places, unwise
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
-from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, config_candidates, named_config
+from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
+from baileys_tools.trust import doubt_of
 from baileys_tools.units import printable
 
 WIDTH = 80
@@ -110,7 +111,7 @@ def _finding_lines(finding: Finding) -> list[str]:
 
 
 def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:
-    """Given the settings file and the origins, say who else can change it, or read the secrets in it."""
+    """Given the settings file and the origins, say who else can read the secrets in it."""
     if secrets is None:
         files = {found.target for found in SCHEMA.settings.values() if found.target != found.path}
         secrets = frozenset(path for path in origin if SCHEMA.setting(path).path in files)
@@ -120,15 +121,9 @@ def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] 
         for path in sorted(secrets)
         if origin[path].rpartition(":")[0] == file and origin[path][-1] != ")"
     ]
-    found = os.stat(file)
-    warnings = []
-    if found.st_uid not in (0, os.geteuid()):
-        warnings.append(f"{file} belongs to another user (id {found.st_uid}), who can change it")
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        warnings.append(f"{file} can be changed by others: chmod go-w {file}")
-    if held and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        warnings.append(f"{file} holds {', '.join(held)} and can be read by others: chmod 600 {file}")
-    return warnings
+    if held and os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return [f"{file} holds {', '.join(held)} and can be read by others: chmod 600 {file}"]
+    return []
 
 
 def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> str:
@@ -136,8 +131,9 @@ def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> s
     done.
 
     A secret that only the environment knows is not written. Raise UsageError when the file exists and `force` is
-    not given; with it, the file is replaced.
+    not given (with it, the file is replaced), and for a place where no command would obey it.
     """
+    _require_obeyed(path)
     given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists.", "Use --force to replace it.")
@@ -151,6 +147,18 @@ def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> s
     for secret in left_out:
         lines += wrap(f"  left out   {secret}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def _require_obeyed(path: Path) -> None:
+    try:
+        doubt = doubt_of(os.path.dirname(os.path.abspath(path)))[0]
+    except OSError as error:
+        raise BaileysToolsError(f"Cannot write {path}: {why(error)}.") from error
+    if doubt is not None:
+        raise UsageError(
+            f"{path} would not be obeyed: {doubt.why}",
+            "Write it as the user who is to use it (sudo -u USER baileys-tools config init), or to /etc/baileys-tools.",
+        )
 
 
 def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
@@ -210,7 +218,7 @@ def init_command(path: str | None, *, force: bool) -> ExitCode:
     """Given the command line, write a settings file."""
     host = Surroundings(os.environ)
     named = named_config(host)
-    place = path or named or config_candidates(host)[1]
+    place = path or named or own_config(host)
     # The file that it names may be the one to be made.
     is_there = named is None or os.path.exists(named)
     environ = {name: text for name, text in os.environ.items() if is_there or name != CONFIG_VARIABLE}

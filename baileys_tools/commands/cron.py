@@ -3,14 +3,14 @@
 import os
 import pwd
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.commands.places import require_folder, settings_in_force
 from baileys_tools.config import LoadedSettings, Secret, Settings, load_settings, require_sessions_path
-from baileys_tools.config.host import JOB_VARIABLE
+from baileys_tools.config.host import JOB_VARIABLE, Surroundings, default_state_dir
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.domain.cron import (
     JOBS,
@@ -26,6 +26,8 @@ from baileys_tools.domain.cron import (
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.integrations.own_file import write_own_file
+from baileys_tools.owner import acting_as
+from baileys_tools.trust import doubt_of
 from baileys_tools.units import printable
 
 CRON_PATH = "/usr/bin:/bin"
@@ -60,6 +62,11 @@ class Setup(NamedTuple):
     def block(self, *, system: bool) -> bytes:
         """Return the marked block for the user's crontab, or for /etc/cron.d."""
         user = self.account.name if system else ""
+        if system and not has_name(self.account):
+            raise UsageError(
+                f"cron knows users by their names, and user {user} has none",
+                "Say who runs the jobs: --user NAME",
+            )
         return crontab_block(self.entries, self.variables, self.log, self.notes, user)
 
 
@@ -123,8 +130,7 @@ def install_command(
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
     changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
     if changed and not dry_run:
-        load_before_acting()
-        with crontab.acting_as(setup.account.uid, setup.account.gid):
+        with acting_for(setup.account):
             note_installation(setup.state_dir)
             if setup.log.path:
                 crontab.prepare_log(setup.log.path)
@@ -174,7 +180,7 @@ def _change(
         after = edit(before or b"")
         print(_difference(before or b"", after) or f"{place} is as it should be; nothing would change")
         return bool(after != (before or b""))
-    with crontab.backups_folder(loaded.settings.state.dir) as backups:
+    with crontab.backups_folder(own_place(loaded.settings.state.dir, account_named(None))) as backups:
         before = read_tab(system=system)
         after = edit(before or b"")
         if after == (before or b""):
@@ -204,7 +210,7 @@ def users_tabs(sessions: str | None) -> dict[str, bytes]:
     if not which("crontab"):
         return {}
     own = account_named(None)
-    tabs = {own.name: crontab.read_crontab() or b""}
+    tabs = {own.name: crontab.read_crontab() or b""} if has_name(own) else {}
     if own.uid == 0 and sessions is not None:
         with suppress(UsageError):
             owner = _owner(sessions, None)
@@ -248,8 +254,9 @@ def setup_of(
         **_way_to_pm2(settings, account, notes),
         **carried_settings(loaded, alone),
     }
-    log = Log("" if settings.cron.journal else log_path(settings, state_dir))
+    log = Log("" if settings.cron.journal else log_path(settings, account, state_dir))
     if log.path:
+        _require_own_log(log.path, account)
         notes.append(f"Log: {log.path} (only troubles; a logrotate example is in docs/cron.md).")
     return Setup(
         account, entries, variables, log, notes, state_dir, _written_to(settings, sessions, state_dir)
@@ -315,9 +322,40 @@ def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
     return times
 
 
-def log_path(settings: Settings, state_dir: str = "") -> str:
-    """Return the file that takes what the jobs have to say."""
-    return settings.cron.log or os.path.join(state_dir or settings.state.dir, "cron.log")
+def log_path(settings: Settings, account: Account, state_dir: str = "") -> str:
+    """Return the file that takes what the jobs of `account` have to say."""
+    return settings.cron.log or os.path.join(own_place(state_dir or settings.state.dir, account), "cron.log")
+
+
+def own_place(state_dir: str, account: Account) -> str:
+    """Return the folder for what only `account` may change: the state folder, else the one it has by default.
+
+    A state folder of somebody else's holds the state; the crontab of before and the log that cron writes into as
+    `account` would be at that one's mercy.
+    """
+    with acting_for(account):
+        if doubt_of(state_dir)[0] is None:
+            return state_dir
+    environ = os.environ if account.uid == os.geteuid() else {}
+    return default_state_dir(Surroundings(environ, "/", account.home, account.uid))
+
+
+def _require_own_log(path: str, account: Account) -> None:
+    with acting_for(account):
+        doubt = doubt_of(path)[0]
+    if doubt is not None:
+        raise UsageError(
+            f"cron.log: {doubt.why}: what the jobs of {account.name} write there could be led elsewhere",
+            "Name a file in a folder of root's (cron.log), or use the journal: cron.journal",
+        )
+
+
+@contextmanager
+def acting_for(account: Account) -> Iterator[None]:
+    """Do what is done inside the `with` as the user of the jobs; only root can be somebody else."""
+    load_before_acting()
+    with acting_as(account.uid, account.gid, os.getgrouplist(account.name, account.gid)):
+        yield
 
 
 def own_command() -> list[str]:
@@ -332,13 +370,26 @@ def own_command() -> list[str]:
 
 
 def account_named(name: str | None) -> Account:
-    """Return the account of that name, the calling user's for None. Raise UsageError when there is none."""
+    """Return the account of that name or number, the calling user's for None.
+
+    A number does where the host has no name for it, as in a container. Raise UsageError for a name that is none.
+    """
+    is_own = name is None
+    wanted = str(os.geteuid()) if name is None else name
     try:
-        found = pwd.getpwuid(os.geteuid()) if name is None else pwd.getpwnam(name)
-    except KeyError:
-        raise UsageError(f"there is no user {name or os.geteuid()} on this host") from None
-    home = os.environ.get("HOME", found.pw_dir) if name is None else found.pw_dir
+        found = pwd.getpwuid(int(wanted)) if wanted.isdecimal() else pwd.getpwnam(wanted)
+    except (KeyError, OverflowError):
+        if not wanted.isdecimal():
+            raise UsageError(f"there is no user {wanted} on this host") from None
+        home = Surroundings(os.environ if is_own else {"HOME": "/"}).home
+        return Account(wanted, int(wanted), os.getegid() if is_own else int(wanted), home)
+    home = os.environ.get("HOME", found.pw_dir) if is_own else found.pw_dir
     return Account(found.pw_name, found.pw_uid, found.pw_gid, home)
+
+
+def has_name(account: Account) -> bool:
+    """Whether this host knows the account by a name. crontab(1) serves no other."""
+    return not account.name.isdecimal()
 
 
 def _owner(sessions: str, user: str | None) -> str:
@@ -352,9 +403,10 @@ def _owner(sessions: str, user: str | None) -> str:
 
 def settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
     """Return the settings as a job of `account` finds them: without this shell's flags and variables."""
-    return load_settings(
-        {}, {}, config=loaded.config_file, cwd=account.home, home=account.home, euid=account.uid
-    )
+    with acting_for(account):
+        return load_settings(
+            {}, {}, config=loaded.config_file, cwd=account.home, home=account.home, euid=account.uid
+        )
 
 
 def state_dir_of(loaded: LoadedSettings, alone: LoadedSettings) -> str:
@@ -402,8 +454,16 @@ def note_installation(state_dir: str) -> None:
 
 
 def load_before_acting() -> None:
-    """Import what the state imports when it needs it: the other user may not be able to read root's Python."""
+    """Import what settings and state import when they need it: the other user may not be able to read root's Python."""
+    import difflib
+    import grp
     import json
     import sqlite3
+    import urllib.parse
 
-    del json, sqlite3
+    import jmespath.exceptions
+
+    import baileys_tools.config.yaml_file
+    import baileys_tools.schedule
+
+    del difflib, grp, json, sqlite3, urllib, jmespath, baileys_tools

@@ -21,6 +21,7 @@ from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.domain.cron import Entry, due_at
 from baileys_tools.errors import ExitCode
+from baileys_tools.place import in_place_of, make_private_folder
 from baileys_tools.units import printable
 
 ALIVE = "cron.alive"
@@ -70,7 +71,7 @@ class Scheduler:
         """Run until SIGTERM or SIGINT. Raises OSError when the state folder cannot be written."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        os.makedirs(os.path.dirname(self._alive), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(self._alive))
         last = _minute()
         self._touch()
         while not self._stopped:
@@ -88,8 +89,9 @@ class Scheduler:
         self._stopped = True
 
     def _touch(self) -> None:
-        os.close(os.open(self._alive, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        os.utime(self._alive)
+        with in_place_of(os.path.dirname(self._alive)):
+            os.close(os.open(self._alive, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            os.utime(self._alive, follow_symlinks=False)
 
     def _start(self, now: datetime) -> None:
         for entry in due_at(self._entries, now):

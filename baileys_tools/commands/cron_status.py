@@ -11,8 +11,8 @@ from baileys_tools.commands.cron import (
     INSTALLED,
     Account,
     account_named,
+    acting_for,
     entries_for,
-    load_before_acting,
     log_path,
     read_tab,
     users_tabs,
@@ -33,7 +33,9 @@ from baileys_tools.domain.cron_status import (
 )
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
+from baileys_tools.trust import read_trusted
 
+LARGEST_UNIT = 1 << 16
 LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
 TIMERS = "systemd timers"
 SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -71,12 +73,12 @@ def status_command(
     place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
     states: list[JobState] = []
     notes: list[str] = []
-    log = log_path(loaded.settings)
+    log = log_path(loaded.settings, account_named(None))
     if not system and is_at_work(loaded.settings, now):
         states, place = states_of_run(loaded, now), CRON_RUN
     elif found := next((jobs for jobs in find_jobs(loaded) if not system or jobs.place == place), None):
         states, place, notes = states_of(found, now), found.place, differences(found, loaded)
-        log = log_path(found.loaded.settings)
+        log = log_path(found.loaded.settings, found.account)
         loaded = found.loaded
     if place in (CRON_RUN, TIMERS) or loaded.settings.cron.journal:
         log = ""
@@ -129,8 +131,8 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
     for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user")):
         unit = os.path.join(folder, "baileys-tools-monitor-once")
         try:
-            with open(f"{unit}.service", encoding="utf-8", errors="surrogateescape") as file:
-                given = surroundings_of_unit(file.read())
+            text = read_trusted(f"{unit}.service", LARGEST_UNIT)
+            given = surroundings_of_unit(text.decode("utf-8", "surrogateescape"))
             account, seen = _seen_by(given, loaded)
             since = datetime.fromtimestamp(os.stat(f"{unit}.timer").st_mtime, UTC)
             installed = set(os.listdir(folder))
@@ -152,9 +154,11 @@ def _seen_by(given: Surroundings, loaded: LoadedSettings) -> tuple[Account, Load
     account = own if given.user in ("", own.name) else account_named(given.user)
     if own.uid not in (0, account.uid):
         return own, loaded
-    return account, load_settings(
-        {}, given.variables, config=given.config, cwd=account.home, home=account.home, euid=account.uid
-    )
+    # Their crontab says which files are settings and secrets: root reads no more of those than they do.
+    with acting_for(account):
+        return account, load_settings(
+            {}, given.variables, config=given.config, cwd=account.home, home=account.home, euid=account.uid
+        )
 
 
 def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
@@ -177,8 +181,7 @@ def states_of_run(loaded: LoadedSettings, now: datetime) -> list[JobState]:
 
 def states_of(jobs: Jobs, now: datetime) -> list[JobState]:
     """Return the state of each installed job, as its user's state folder has it."""
-    load_before_acting()
-    with crontab.acting_as(jobs.account.uid, jobs.account.gid):
+    with acting_for(jobs.account):
         return _recorded(jobs.times, jobs.loaded.settings.state.dir, jobs.since, now)
 
 

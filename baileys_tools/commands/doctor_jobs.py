@@ -103,7 +103,7 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     jobs = ours[0]
     states = states_of(jobs, now)
     bad = [state for state in states if state.verdict not in (Verdict.OK, Verdict.WAITING)]
-    log = log_path(jobs.loaded.settings)
+    log = log_path(jobs.loaded.settings, jobs.account)
     if bad:
         shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)
         yield warning("cron", f"{jobs.place}: {shown}", f"baileys-tools cron status; {log}")

@@ -104,7 +104,8 @@ def _run_with_state(
     all_may_act: bool,
     dry_run: bool,
 ) -> RecoverReport:
-    from baileys_tools.state.database import make_private_folder, open_state
+    from baileys_tools.place import make_private_folder
+    from baileys_tools.state.database import open_state
 
     if agrees is not None:
         make_private_folder(settings.state.dir)

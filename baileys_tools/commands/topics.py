@@ -121,8 +121,8 @@ def _environment() -> str:
 def _files() -> str:
     rows = [
         (
-            "./baileys-tools.yaml, ~/.config/baileys-tools/config.yaml, /etc/baileys-tools/config.yaml",
-            "the settings file: the first that is there",
+            "~/.config/baileys-tools/config.yaml, /etc/baileys-tools/config.yaml, ./baileys-tools.yaml",
+            "the settings file: the first that is there; only the caller and root may be able to write it",
         ),
         ("<sessions>/company_<id>/", "a session folder; with creds.json in it, <sessions> is one itself"),
         (

@@ -204,7 +204,7 @@ def run_trigger(
 
 @contextmanager
 def _one_at_a_time(settings: Settings, now: datetime) -> Iterator[None]:
-    from baileys_tools.state.database import make_private_folder
+    from baileys_tools.place import make_private_folder
 
     path = settings.trigger.lock_file or os.path.join(settings.state.dir, LOCK)
     # All have to lock the same place, so it is made first.

@@ -32,8 +32,8 @@ given in more than one place is taken from the first of:
 1. a **flag**,
 2. an **environment variable**,
 3. a **settings file** in YAML: the one that `--config` names, else the one that `BAILEYS_TOOLS_CONFIG` names,
-   else the first that exists of `./baileys-tools.yaml`, `~/.config/baileys-tools/config.yaml` (under
-   `XDG_CONFIG_HOME` when that is set) and `/etc/baileys-tools/config.yaml`,
+   else the first that exists of `~/.config/baileys-tools/config.yaml` (under `XDG_CONFIG_HOME` when that is set),
+   `/etc/baileys-tools/config.yaml` and `./baileys-tools.yaml`,
 4. the **default**.
 
 `baileys-tools config init` writes a settings file with what is in force now, but for secrets that only a
@@ -42,7 +42,8 @@ prints every value with where it came from.
 
 Mistakes are errors, never ignored, and all of them are reported at once: unknown settings and unknown
 `BAILEYS_TOOLS_...` variables, values of the wrong type, values below a floor, a named file that does not
-exist. A value is checked also when a stronger source overrides it.
+exist. A value is checked also when a stronger source overrides it. A settings file, or a file with a secret, that
+others than the caller and root can have written is refused by every command ([security.md](security.md)).
 
 ## Values
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Mapping
 
 from baileys_tools.config.kinds import Absolute
 from baileys_tools.errors import UsageError
+from baileys_tools.trust import NotTrusted, read_trusted
 
 CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
 JOB_VARIABLE = "BAILEYS_TOOLS_JOB"
 """Set for what cron, `cron run` and systemd start, so that `cron status` tells their runs from those by hand."""
 SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
 LARGEST_CONFIG = 1 << 20
+NOT_OBEYED = "not obeyed"
+"""What is said of a settings file that somebody else than the caller and root can have written."""
 
 
 class Surroundings:
@@ -32,7 +33,7 @@ class Surroundings:
     ) -> None:
         self.environ = environ
         self.cwd = _working_folder() if cwd is None else cwd
-        self.home = (environ.get("HOME") or os.path.expanduser("~")) if home is None else home
+        self.home = _home(environ) if home is None else home
         self.euid = os.geteuid() if euid is None else euid
         self.system_config = system_config
 
@@ -54,6 +55,12 @@ class Surroundings:
         return absolute
 
 
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or os.path.expanduser("~")
+    # A user without a name has no home either; what begins with ~ would be looked for in the working folder.
+    return home if os.path.isabs(home) else "/"
+
+
 def _working_folder() -> str:
     try:
         return os.getcwd()
@@ -62,27 +69,26 @@ def _working_folder() -> str:
 
 
 def config_candidates(host: Surroundings) -> list[str]:
-    """Return the settings files that are looked for when none is named, first one first."""
+    """Return the settings files that are looked for when none is named, first one first.
+
+    The working folder comes last: of all places it is the one that says least about who is asking.
+    """
     return [
-        os.path.join(host.cwd, "baileys-tools.yaml"),
-        os.path.join(host.xdg("XDG_CONFIG_HOME", ".config"), "baileys-tools", "config.yaml"),
+        own_config(host),
         host.system_config,
+        os.path.join(host.cwd, "baileys-tools.yaml"),
     ]
+
+
+def own_config(host: Surroundings) -> str:
+    """Return where the settings file of this user is, or is to be."""
+    return os.path.join(host.xdg("XDG_CONFIG_HOME", ".config"), "baileys-tools", "config.yaml")
 
 
 def named_config(host: Surroundings) -> str | None:
     """Return the settings file that the environment names, None when it names none."""
     named = host.environ.get(CONFIG_VARIABLE)
     return host.absolute_from(host.cwd)(named) if named else None
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # A FIFO in the place of a settings file would have every command wait for its writer.
-    fd = os.open(path, flags | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return fd
 
 
 def find_config(host: Surroundings, config: str | None, problems: list[str]) -> tuple[str | None, bytes]:
@@ -92,14 +98,16 @@ def find_config(host: Surroundings, config: str | None, problems: list[str]) -> 
     places = config_candidates(host) if named is None else [named]
     for place in places:
         try:
-            with open(place, "rb", opener=_open_regular) as file:
-                content = file.read(LARGEST_CONFIG + 1)
+            content = read_trusted(place, LARGEST_CONFIG + 1)
             if len(content) > LARGEST_CONFIG:
                 raise ValueError(f"larger than {LARGEST_CONFIG >> 20} MiB")
             return place, content
         except (FileNotFoundError, NotADirectoryError):
             if named is not None:
                 problems.append(f"{place}: no such settings file ({giver})")
+        except NotTrusted as error:
+            problems.append(f"{place}: {NOT_OBEYED}: {error.strerror}")
+            break
         except (OSError, ValueError) as error:
             # A file that is there but cannot be read must not quietly become the defaults.
             problems.append(f"{place}: not readable: {getattr(error, 'strerror', None) or error}")

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.masking import remember_secret
+from baileys_tools.trust import NotTrusted, read_trusted
 from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
 
 if TYPE_CHECKING:
@@ -286,8 +287,7 @@ def in_file(kind: Kind) -> Kind:
 def _content_of_file(raw: object, absolute: Absolute) -> str:
     path = _read_path(raw, absolute)
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_SECRET_FILE + 1)
+        content = read_trusted(path, LARGEST_SECRET_FILE + 1)
         if len(content) > LARGEST_SECRET_FILE:
             raise ValueError(f"{quoted(path)} is larger than {LARGEST_SECRET_FILE} bytes")
         text = content.decode()
@@ -301,11 +301,24 @@ def _content_of_file(raw: object, absolute: Absolute) -> str:
     return text.strip()
 
 
+def _read_key_file(raw: object, absolute: Absolute) -> str:
+    path = _read_path(raw, absolute)
+    try:
+        read_trusted(path, 0)
+    except NotTrusted as error:
+        raise ValueError(f"cannot read {quoted(path)}: {error.strerror}") from None
+    except OSError:
+        pass  # who needs the key says that it is missing; nobody else has to know
+    return path
+
+
 BOOLEAN = Kind(_read_boolean, lambda value: str(value).lower())
 COUNT = Kind(_read_count, str)
 SIZE = Kind(_read_size, _show_size)
 DURATION = Kind(_read_duration, format_duration)
 PATH = Kind(_read_path, str)
+KEY_FILE = Kind(_read_key_file, str)
+"""A file with a secret key, which stays there until it is needed."""
 COMPANY_IDS = Kind(_read_company_ids, ", ".join)
 TEXTS = Kind(_read_texts, ", ".join)
 COPY_TARGETS = Kind(_read_copy_targets, ", ".join)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
     JOB_VARIABLE,
+    NOT_OBEYED,
     SYSTEM_CONFIG,
     Surroundings,
     default_state_dir,
@@ -45,6 +46,8 @@ class ConfigError(UsageError):
 
 def _hint(problems: Iterable[str]) -> str:
     """What else helps: where a name is unknown and nothing near it is known, all that there are."""
+    if any(f": {NOT_OBEYED}: " in problem for problem in problems):
+        return "Whoever can write it decides what this command does: docs/security.md has who may, and how to mend it."
     lost = any(": unknown " in problem and "; did you mean" not in problem for problem in problems)
     return "docs/configuration.md lists every setting." if lost else ""
 

@@ -17,6 +17,7 @@ from baileys_tools.config.kinds import (
     COUNT,
     DURATION,
     HEADERS,
+    KEY_FILE,
     PATH,
     SCHEDULE,
     SECRET,
@@ -263,7 +264,7 @@ class Backup(Section, name="backup"):
     )
     identity_file: str | None = setting(
         default=None,
-        kind=PATH,
+        kind=KEY_FILE,
         about="The age secret key that opens snapshots, for `restore` and `verify --deep`. Better kept elsewhere.",
         flag="--identity",
         default_text="none",

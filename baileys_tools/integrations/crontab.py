@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.place import make_private_folder
+from baileys_tools.trust import NotTrusted, doubt_of
 
 SYSTEM_FILE = "/etc/cron.d/baileys-tools"
 BACKUPS_KEPT = 10
@@ -75,11 +77,11 @@ def read_crontab(user: str | None = None) -> bytes | None:
 
 
 def _as_an_editor_sees_it() -> bytes:
-    with tempfile.TemporaryDirectory(prefix="baileys-tools-crontab-") as folder:
+    with _private_folder() as folder:
         copy = os.path.join(folder, "copy")
         # crontab runs `$VISUAL FILE` by the shell; the FILE becomes $1 of this one.
         editor = f'/bin/sh -c \'cat "$1" >"$0"\' {shlex.quote(copy)}'
-        run = _crontab("-e", variables={"VISUAL": editor, "EDITOR": editor})
+        run = _crontab("-e", variables={"VISUAL": editor, "EDITOR": editor, "TMPDIR": folder})
         try:
             with open(copy, "rb") as file:
                 return file.read()
@@ -95,8 +97,8 @@ def write_crontab(before: bytes | None, after: bytes, backups: str) -> str:
     `backups` is a folder of ours. Raise CrontabChanged, or BaileysToolsError with what crontab(1) says.
     """
     kept = keep_backup(before or b"", backups)
-    handle, path = tempfile.mkstemp(prefix="new-", dir=backups)  # 0600 from birth
-    try:
+    with _private_folder() as folder:
+        handle, path = tempfile.mkstemp(prefix="new-", dir=folder)  # 0600 from birth
         with os.fdopen(handle, "wb") as file:
             file.write(after)
             file.flush()
@@ -104,11 +106,9 @@ def write_crontab(before: bytes | None, after: bytes, backups: str) -> str:
         if read_crontab() != before:
             raise CrontabChanged
         # By its bare name: Debian's crontab cuts a path at 100 bytes (cron.h: MAX_FNAME).
-        run = _crontab(os.path.basename(path), folder=backups)
+        run = _crontab(os.path.basename(path), folder=folder)
         if run.returncode != 0:
             raise _trouble("write", run.stderr)
-    finally:
-        os.unlink(path)
     if read_crontab() != after:
         raise BaileysToolsError(
             "the crontab is not what was written a moment ago: somebody else writes it too",
@@ -117,12 +117,27 @@ def write_crontab(before: bytes | None, after: bytes, backups: str) -> str:
     return kept
 
 
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """Make a folder that nobody but the caller can swap or write into, for what crontab(1) is given or shows."""
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - a folder of our own is made there
+        # TMPDIR may be a folder of somebody else's: `sudo -E`.
+        if os.path.isdir(place) and doubt_of(place)[0] is None:
+            break
+    else:
+        raise BaileysToolsError(
+            "no folder for temporary files is safe from other users",
+            "Name one of your own: export TMPDIR=...",
+        )
+    with tempfile.TemporaryDirectory(prefix="baileys-tools-crontab-", dir=place) as folder:
+        yield folder
+
+
 def keep_backup(content: bytes, backups: str) -> str:
     """Write `content` into the folder of backups, durably and 0600, and return its path. The oldest ones go."""
     number = max((int(name.removeprefix("crontab-")) for name in _backups_in(backups)), default=0) + 1
     path = os.path.join(backups, f"crontab-{number}")
-    with acting_as(*_owner_of(backups)):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
@@ -136,28 +151,23 @@ def _backups_in(folder: str) -> list[str]:
     return [name for name in os.listdir(folder) if re.fullmatch(r"crontab-[0-9]{1,9}", name)]
 
 
-def _owner_of(folder: str) -> tuple[int, int]:
-    """Root's files in somebody's folder are that somebody's; nobody but root has a choice."""
-    if os.geteuid() == 0 and os.path.isdir(folder):
-        found = os.stat(folder)
-        return found.st_uid, found.st_gid
-    return os.geteuid(), os.getegid()
-
-
 @contextmanager
-def backups_folder(state_dir: str) -> Iterator[str]:
-    """Make and lock the folder in the state folder that keeps former crontabs: one of us at a time."""
-    folder = os.path.join(state_dir, "crontabs")
+def backups_folder(place: str) -> Iterator[str]:
+    """Make and lock the folder in `place` that keeps former crontabs: one of us at a time.
+
+    A crontab is nobody's but the caller's, so the place has to be safe from others (`own_place`).
+    """
+    folder = os.path.join(place, "crontabs")
     try:
-        with acting_as(*_owner_of(state_dir)):
-            os.makedirs(state_dir, mode=0o700, exist_ok=True)
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private_folder(folder)
+        if (doubt := doubt_of(folder)[0]) is not None:
+            raise NotTrusted(doubt.why, folder)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise BaileysToolsError(
             f"cannot keep the crontab before in {folder}: {error.strerror}",
             "Make the state folder yours, or name another: state.dir",
         ) from error
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
@@ -208,22 +218,6 @@ def write_system_file(before: bytes | None, after: bytes, backups: str, path: st
             "--system needs root: sudo baileys-tools cron install --system",
         ) from error
     return kept
-
-
-@contextmanager
-def acting_as(uid: int, gid: int) -> Iterator[None]:
-    """Make what is made inside the `with` another user's from birth. Only root can, and anybody as themselves."""
-    if uid == os.geteuid():
-        yield
-        return
-    group = os.getegid()
-    os.setegid(gid)
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
 
 
 def prepare_log(path: str) -> None:

@@ -7,13 +7,21 @@ import os
 import stat
 from contextlib import suppress
 
+from baileys_tools.owner import acting_as
+from baileys_tools.place import place_owner
+
 
 def write_own_file(path: str, content: bytes, mark: bytes, mode: int = 0o600) -> None:
     """Replace the file at `path` in one step, `mode` from birth. Raises OSError, also for a file that is not ours.
 
     `mark` is what every such content begins with, b"" for nothing to go by. The temporary name ends in `.tmp`, which no
-    collector of metrics reads.
+    collector of metrics reads. In another user's folder it is that user's (place.py).
     """
+    with acting_as(*place_owner(os.path.dirname(path) or ".")):
+        _write(path, content, mark, mode)
+
+
+def _write(path: str, content: bytes, mark: bytes, mode: int) -> None:
     if is_foreign(path, mark):
         raise FileExistsError(errno.EEXIST, "it is there already, and nothing that baileys-tools wrote", path)
     temporary = f"{path}.{os.urandom(6).hex()}.tmp"

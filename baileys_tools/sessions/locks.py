@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from baileys_tools.owner import as_owner_of
+from baileys_tools.owner import acting_as, as_owner_of
+from baileys_tools.place import place_owner
 from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
@@ -61,11 +62,8 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
     the lock of its folder has to do, and where that cannot be there, of the nearest one above. Raises `Locked`,
     `NotALock` or OSError.
     """
-    place, name = os.path.split(path)
-    wanted = place
-    while not os.path.isdir(place) and place != os.path.dirname(place):
-        place = os.path.dirname(place)
-    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    wanted, name = os.path.split(path)
+    place, folder = _nearest_folder(wanted)
     try:
         if place != wanted:
             if not _lock(folder):
@@ -76,6 +74,22 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
             yield
     finally:
         os.close(folder)
+
+
+def _nearest_folder(path: str) -> tuple[str, int]:
+    """Return a folder, or the nearest one above it that its owner can open, and the handle of it. Raises OSError."""
+    while True:
+        uid, gid = place_owner(path)
+        try:
+            with acting_as(uid, gid):
+                folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if os.geteuid() != 0 or os.fstat(folder).st_uid == uid:
+                return path, folder
+            os.close(folder)  # somebody has put another in its place
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            if path == os.path.dirname(path):
+                raise
+        path = os.path.dirname(path)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from baileys_tools.domain.backup_report import CopyResult
 from baileys_tools.domain.retention import Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
@@ -33,6 +33,7 @@ from baileys_tools.snapshots.repository import (
     nearest_folder,
     parse_name,
 )
+from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
 
 STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)
@@ -81,6 +82,7 @@ class Place:
         self.scheme = parts.scheme
         try:
             if parts.scheme == "sftp":
+                _require_own("~/.ssh", "~/.ssh/config", "~/.ssh/known_hosts")
                 from baileys_tools.snapshots.sftp import open_sftp
 
                 self._system = open_sftp(parts.hostname or "", parts.port, parts.username, timeout)
@@ -224,8 +226,25 @@ def _sync_folder(path: str) -> None:
         os.close(fd)
 
 
+def _require_own(*paths: str) -> None:
+    """Raise UsageError for files of a login that others can have written: with `sudo -E`, ~ is not root's."""
+    for path in map(os.path.expanduser, paths):
+        try:
+            if (doubt := doubt_of(path)[0]) is not None:
+                raise NotTrusted(doubt.why, path)
+            if os.path.isfile(path):
+                read_trusted(path, 0)
+        except OSError as error:
+            raise UsageError(
+                f"{path} is not used to log in: {error.strerror}",
+                "Run it with a home of your own: sudo -H ...",
+            ) from None
+
+
 def _open_s3(timeout: timedelta) -> Any:
     """Keys and endpoint come from the usual places: AWS_* variables, ~/.aws, the host's role."""
+    config = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"  # it may name programs to run
+    _require_own(config, os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
     import s3fs
 
     seconds = timeout.total_seconds()

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.snapshots.archive import Source
+from baileys_tools.trust import read_trusted
 
 _LARGEST_KEY_FILE = 1 << 16
 
@@ -74,8 +75,7 @@ class Identities:
         import pyrage
 
         try:
-            with open(path, "rb") as file:
-                content = file.read(_LARGEST_KEY_FILE)
+            content = read_trusted(path, _LARGEST_KEY_FILE)
         except OSError as error:
             raise _no_identity(path, error.strerror or "not readable") from None
         self._keys: list[Any] = []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
+
+from baileys_tools.trust import read_trusted
 
 
 class _CheckedSFTP(SFTPFileSystem):  # type: ignore[misc]
@@ -40,6 +43,9 @@ def open_sftp(host: str, port: int | None, user: str | None, timeout: timedelta)
     path = os.path.expanduser("~/.ssh/config")
     if os.path.isfile(path):
         settings = dict(paramiko.SSHConfig.from_path(path).lookup(host))
+    for key in settings.get("identityfile", ()):
+        with suppress(FileNotFoundError):
+            read_trusted(key, 0)
     return _CheckedSFTP(
         settings.get("hostname", host),
         port=port or int(settings.get("port", 22)),

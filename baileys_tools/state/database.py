@@ -11,6 +11,7 @@ Whatever is wrong with the file, `open_state` returns a State that answers. `Sta
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -20,7 +21,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from baileys_tools.errors import why
+from baileys_tools.owner import acting_as
+from baileys_tools.place import keeper_of, make_private_folder
 from baileys_tools.state.schema import STEPS
+from baileys_tools.trust import NotTrusted
 from baileys_tools.units import is_utf8
 
 if TYPE_CHECKING:
@@ -52,21 +57,6 @@ def from_seconds(seconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
 
 
-def make_private_folder(path: str) -> None:
-    """Make a folder and those above it that are missing, each with mode 0700 from birth. Raises OSError."""
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-    except FileNotFoundError:
-        above = os.path.dirname(path)
-        if above == path:
-            raise
-        make_private_folder(above)
-        make_private_folder(path)
-
-
 class State:
     """An open state. Closed by `with`, or by `close`.
 
@@ -82,6 +72,7 @@ class State:
         self._now = now
         self._lock: int | None = None
         self._inode: tuple[int, int] | None = None
+        self._owner = (os.geteuid(), os.getegid())
         self._depth = 0
         self._connection: sqlite3.Connection
 
@@ -100,7 +91,8 @@ class State:
         """Close the database. What was written is safe before, at the end of each transaction."""
         import sqlite3
 
-        with suppress(sqlite3.Error):
+        # The last one out removes the files of the log, by their path.
+        with suppress(sqlite3.Error), acting_as(*self._owner):
             self._connection.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -150,7 +142,8 @@ class State:
         import sqlite3
 
         try:
-            return use(self._connection)
+            with acting_as(*self._owner):
+                return use(self._connection)
         except (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError):
             raise  # a mistake in the statement
         except sqlite3.DatabaseError as error:
@@ -162,13 +155,20 @@ class State:
     # --- opening --------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the file, or what stands in for it. Never raises for what is wrong with the file."""
+        """Open the file, or what stands in for it. Never raises for what is wrong with the file.
+
+        All that is done with it, now and later, is done as the one whose place it is: SQLite goes by paths, and
+        whoever owns the folder can put a link in the place of any name in it, at any moment.
+        """
         import sqlite3
 
         try:
-            self._prepare()
-            self._take_lock()
-            self._open_file()
+            owner = keeper_of(self.folder)
+            with acting_as(*owner):
+                self._owner = owner
+                self._prepare()
+                self._take_lock()
+                self._open_file()
         except (OSError, NewerState, sqlite3.Error) as error:
             self._open_otherwise(error)
 
@@ -179,7 +179,7 @@ class State:
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
-                raise OSError("it is no plain file of one name")
+                raise OSError(errno.EINVAL, "it is no plain file of one name", self.path)
             self._inode = (seen.st_dev, seen.st_ino)
             self.is_new = seen.st_size == 0
         finally:
@@ -224,8 +224,8 @@ class State:
         elif _is_damage(error):
             self._give_up_file(error)
         else:
-            self.trouble = f"{self.path} cannot be used ({_why(error)}): nothing is remembered from this run"
-            self._use_memory(copy_of=self.path)
+            self.trouble = f"{self.path} cannot be used ({why(error)}): nothing is remembered from this run"
+            self._use_memory(copy_of="" if isinstance(error, NotTrusted) else self.path)
 
     def _give_up_file(self, error: Exception) -> None:
         """Go on without the file: with a new one when it is damaged, else with a copy of it in memory."""
@@ -234,30 +234,32 @@ class State:
         self._depth = 0
         if not _is_damage(error):
             self.trouble = (
-                f"{self.path} cannot be written ({_why(error)}): nothing is remembered from this run"
+                f"{self.path} cannot be written ({why(error)}): nothing is remembered from this run"
             )
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error), acting_as(*self._owner):
                 self._connection.rollback()
             self._use_memory(copy_of=self.path)
             return
-        with suppress(sqlite3.Error, AttributeError):
+        with suppress(sqlite3.Error, AttributeError), acting_as(*self._owner):
             self._connection.close()
-        aside = self._set_aside()
+        with acting_as(*self._owner):
+            aside = self._set_aside()
         if aside:
             self.trouble = (
-                f"{self.path} was damaged ({_why(error)}) and is now {aside}: history, cooldowns and alert states "
+                f"{self.path} was damaged ({why(error)}) and is now {aside}: history, cooldowns and alert states "
                 "begin anew"
             )
             try:
-                self._prepare()
-                self._open_file()
+                with acting_as(*self._owner):
+                    self._prepare()
+                    self._open_file()
             except (OSError, sqlite3.Error) as again:
-                self.trouble += f", and a new file cannot be made ({_why(again)})"
+                self.trouble += f", and a new file cannot be made ({why(again)})"
             else:
                 return
         else:
             self.trouble = (
-                f"{self.path} is damaged ({_why(error)}) and could not be set aside: nothing is remembered "
+                f"{self.path} is damaged ({why(error)}) and could not be set aside: nothing is remembered "
                 "from this run"
             )
         self._use_memory()
@@ -296,14 +298,14 @@ class State:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
         return name
 
-    def _use_memory(self, copy_of: str | None = None) -> None:
+    def _use_memory(self, copy_of: str = "") -> None:
         import sqlite3
 
         self.is_durable = False
         memory = sqlite3.connect(":memory:", isolation_level=None)
-        if copy_of is not None:
+        if copy_of:
             self._copy(copy_of, memory)
-        with suppress(sqlite3.Error, AttributeError):
+        with suppress(sqlite3.Error, AttributeError), acting_as(*self._owner):
             self._connection.close()
         self._connection = memory
         try:
@@ -319,7 +321,7 @@ class State:
 
         # A read-only file system has no room for the files that WAL needs; then the main file alone has to do.
         for how in ("mode=ro", "mode=ro&immutable=1"):
-            with suppress(sqlite3.Error, OSError):
+            with suppress(sqlite3.Error, OSError), acting_as(*self._owner):
                 if os.stat(path).st_size > _LARGEST_COPY:
                     return
                 source = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=BUSY_SECONDS)
@@ -400,7 +402,3 @@ def _is_mistake(error: sqlite3.DatabaseError) -> bool:
     import sqlite3
 
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -8,6 +8,7 @@ import os
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from baileys_tools.place import in_place_of
 from baileys_tools.state.database import from_seconds, to_seconds
 
 ALERTS = "alerts.told"
@@ -44,10 +45,11 @@ def prepare(folder: str, file: str) -> None:
     """Make the file while there is room. Nothing happens when it cannot be made."""
     path = os.path.join(folder, file)
     try:
-        if not os.path.lexists(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(path, flags, 0o600))
-            os.utime(path, ns=(0, 0))
+        with in_place_of(folder):
+            if not os.path.lexists(path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(path, flags, 0o600))
+                os.utime(path, ns=(0, 0), follow_symlinks=False)
     except OSError:
         return
 
@@ -65,7 +67,8 @@ def mark(folder: str, file: str, now: datetime, rank: int) -> bool:
     """Set the mark; return whether that could be done."""
     stamp = to_seconds(now) * _NANOSECONDS + rank
     try:
-        os.utime(os.path.join(folder, file), ns=(stamp, stamp), follow_symlinks=False)
+        with in_place_of(folder):
+            os.utime(os.path.join(folder, file), ns=(stamp, stamp), follow_symlinks=False)
     except OSError:
         return False
     return True

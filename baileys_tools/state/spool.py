@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from baileys_tools.state.database import State, make_private_folder
+from baileys_tools.place import in_place_of, make_private_folder
+from baileys_tools.state.database import State
 from baileys_tools.state.runs import Run, from_json, record, to_json
 
 FOLDER = "runs"
@@ -32,7 +33,12 @@ _STALE_SECONDS = 3_600
 
 def put(folder: str, run: Run) -> bool:
     """Add a run to the spool of a state folder; return whether there are enough to be taken in. Raises OSError."""
-    place = os.path.join(folder, FOLDER)
+    content = to_json(run)
+    with in_place_of(folder):
+        return _put(os.path.join(folder, FOLDER), run, content)
+
+
+def _put(place: str, run: Run, content: bytes) -> bool:
     name = f"{round(run.started.timestamp() * 1_000):014d}-{run.command}-{run.uid}{_SUFFIX}"
     temporary = os.path.join(place, f".{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,7 +49,7 @@ def put(folder: str, run: Run) -> bool:
         fd = os.open(temporary, flags, 0o600)
     try:
         try:
-            _write(fd, to_json(run))
+            _write(fd, content)
         finally:
             os.close(fd)
         os.rename(temporary, os.path.join(place, name))
@@ -79,18 +85,24 @@ def take_in(state: State) -> int:
 
     With a state that forgets at the end of this run, they are shown to it and stay where they are.
     """
-    place = os.path.join(state.folder, FOLDER)
+    import time
+
     try:
-        names = sorted(os.listdir(place))
+        with in_place_of(state.folder):
+            return _take_in(state, os.path.join(state.folder, FOLDER), time.time())
     except OSError:
         return 0
+
+
+def _take_in(state: State, place: str, now: float) -> int:
+    names = sorted(os.listdir(place))
     waiting = [name for name in names if name.endswith(_SUFFIX) and not name.startswith(".")]
     found = {name: _read(os.path.join(place, name)) for name in waiting}
     runs = [run for run in found.values() if run is not None]
     if runs:
         record(state, runs)
     gone = waiting if state.is_durable else waiting[:-MOST]
-    for name in [*gone, *_left_behind(place, names)]:
+    for name in [*gone, *_left_behind(place, names, now)]:
         with suppress(OSError):
             os.unlink(os.path.join(place, name))
     return len(runs)
@@ -108,15 +120,13 @@ def _read(path: str) -> Run | None:
             return None
 
 
-def _left_behind(place: str, names: list[str]) -> list[str]:
+def _left_behind(place: str, names: list[str], now: float) -> list[str]:
     """Return what killed writers left half written."""
-    import time
-
     old = []
     for name in names:
         if name.startswith("."):
             with suppress(OSError):
                 written = os.stat(os.path.join(place, name), follow_symlinks=False).st_mtime
-                if time.time() - written > _STALE_SECONDS:
+                if now - written > _STALE_SECONDS:
                     old.append(name)
     return old

@@ -37,6 +37,7 @@ from baileys_tools.config.kinds import (
     COUNT,
     DURATION,
     HEADERS,
+    KEY_FILE,
     PATH,
     SCHEDULE,
     SECRET,
@@ -59,6 +60,7 @@ SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
     DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),
     SIZE: (("150MB", 150_000_000), ("1.5 GB", 1_500_000_000), ("2GiB", 2 << 30), ("4096", 4096)),
     PATH: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
+    KEY_FILE: (("/a", "/a"), ("/b/c", "/b/c"), ("/d e", "/d e"), ("/f", "/f")),
     SCHEDULE: (*((f"{n} 3 * * *", f"{n} 3 * * *") for n in (7, 8, 9)), ("Off", "off")),
     LOG_FILES: (
         ("7=/a.log", (LogFile("/a.log", "7"),)),
@@ -167,7 +169,7 @@ def test_flag_beats_environment_beats_file_beats_default(load, path):
 
 
 def test_the_first_settings_file_that_exists_wins(load, tmp_path):
-    places = ["etc/config.yaml", "home/.config/baileys-tools/config.yaml", "here/baileys-tools.yaml"]
+    places = ["here/baileys-tools.yaml", "etc/config.yaml", "home/.config/baileys-tools/config.yaml"]
     for number, place in enumerate([*places, "variable.yaml", "flag.yaml"], start=60):
         file = tmp_path / place
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -105,16 +105,6 @@ def test_check_is_content_with_a_file_that_others_can_read_but_not_change(tmp_pa
     assert text.splitlines() == ["The settings are valid.", f"settings file: {file}"]
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602])
-def test_check_warns_of_a_file_that_others_can_change(tmp_path, mode):
-    file = tmp_path / "c.yaml"
-    file.write_text("")
-    file.chmod(mode)
-    text, code = run_check(load(config=str(file)))
-    assert code is ExitCode.WARNING
-    assert f"warning: {file} can be changed by others: chmod go-w {file}" in text
-
-
 @pytest.mark.parametrize(
     ("mode", "origin", "warned"),
     [

@@ -17,7 +17,9 @@ from baileys_tools.domain.finding_codes import CODES, NOTICE
 from tests.support import COMMAND, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
+)
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 
 
@@ -77,10 +79,11 @@ def test_every_command_line_begins_with_a_command(page: Path) -> None:
         assert word in known, word
 
 
-def test_the_promises_name_tests_that_exist() -> None:
-    text = (ROOT / "docs" / "promises.md").read_text()
+@pytest.mark.parametrize(("page", "at_least"), [("promises.md", 40), ("security.md", 12)])
+def test_the_tests_that_a_page_names_exist(page: str, at_least: int) -> None:
+    text = (ROOT / "docs" / page).read_text()
     named = set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", text))
-    assert len(named) > 40
+    assert len(named) >= at_least
     for file, test in named:
         tree = ast.parse((ROOT / "tests" / file).read_text())
         found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -91,6 +94,16 @@ def test_every_promise_has_a_test() -> None:
     promised = (ROOT / "docs" / "promises.md").read_text().partition("## Promised")[2].partition("## Not")[0]
     for row in re.findall(r"^\| (.+) \|$", promised, re.MULTILINE)[1:]:
         assert "::test_" in row, row
+
+
+def test_every_attack_has_a_test() -> None:
+    attacks = (
+        (ROOT / "docs" / "security.md").read_text().partition("## Attack by attack")[2].partition("\n## ")[0]
+    )
+    rows = re.findall(r"^\| (.+) \|$", attacks, re.MULTILINE)[1:]
+    assert rows
+    for row in rows:
+        assert "::test_" in row.rpartition(" | ")[2], row
 
 
 def test_the_runbook_has_every_alert_once() -> None:

@@ -15,7 +15,7 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner"}
+LEAVES = {"errors", "units", "masking", "schedule", "owner", "trust", "place"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
@@ -23,6 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "masking": set(),
     "owner": set(),
+    "trust": {"owner"},
+    "place": {"owner", "trust"},
     "units": {"errors"},
     "schedule": {"units"},
     "domain": LEAVES | {"domain"},

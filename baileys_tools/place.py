@@ -1,0 +1,76 @@
+"""Root at work in a place that another owns: with the rights of that one, so that nothing of root's can be reached.
+
+Whoever owns a folder can swap any name in it for a link at any moment. As its owner, root reaches by such a link only
+what they reach themselves, and what is made belongs to them from birth: their own runs find it theirs.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from baileys_tools.owner import acting_as, user_name
+from baileys_tools.trust import Doubt, NotTrusted, doubt_of
+
+
+def place_owner(path: str) -> tuple[int, int]:
+    """Given a folder, or one that is to be, return the user and group to work there as: the caller, unless it is root.
+
+    For root it is the owner of the folder, or of the nearest one above it where it is not there yet. A folder of root's
+    in whose place others can put another counts as theirs. Raises OSError.
+    """
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    doubt, seen = doubt_of(path)
+    if seen.st_uid == 0 and doubt is not None and doubt.uid != 0:
+        return doubt.uid, doubt.gid
+    return seen.st_uid, seen.st_gid
+
+
+def keeper_of(path: str) -> tuple[int, int]:
+    """Return `place_owner` of a folder that one user keeps for itself alone.
+
+    Raise NotTrusted for one of root's that is not, as then nobody's rights are safe to work there with.
+    """
+    if os.geteuid() == 0:
+        doubt, seen = doubt_of(path)
+        if seen.st_uid == 0 and doubt is not None:
+            raise NotTrusted(f"{doubt.why}{_way_out(path, doubt)}", path)
+    return place_owner(path)
+
+
+def _way_out(path: str, doubt: Doubt) -> str:
+    if doubt.uid == 0 or not path.isprintable():
+        return ""
+    from shlex import quote
+
+    return f", but {path} is root's. Give it to them: chown -hR {user_name(doubt.uid)} {quote(path)}"
+
+
+@contextmanager
+def in_place_of(path: str) -> Iterator[None]:
+    """Work in a folder as the one who keeps it (`keeper_of`). Import what is needed before. Raises OSError."""
+    with acting_as(*keeper_of(path)):
+        yield
+
+
+def make_private_folder(path: str) -> None:
+    """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the place.
+
+    Raises OSError.
+    """
+    with in_place_of(path):
+        _make(path)
+
+
+def _make(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        if above == path:
+            raise
+        _make(above)
+        _make(path)
