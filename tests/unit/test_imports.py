@@ -15,7 +15,7 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner"}
+LEAVES = {"errors", "units", "masking", "schedule", "owner", "ending"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "masking": set(),
     "owner": set(),
     "units": {"errors"},
+    "ending": {"errors"},
     "schedule": {"units"},
     "domain": LEAVES | {"domain"},
     "config": LEAVES | {"config"},
