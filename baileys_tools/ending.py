@@ -139,7 +139,7 @@ class Hold:
     def say(self, what: str) -> None:
         """Tell whoever sent a signal what it waits for."""
         if self.why:
-            text = f"baileys-tools: {what}: {self.why}\n"
+            text = f"baileys-tools: {what}: {self.why}; the same signal {KILLS} times ends it at once\n"
             with suppress(OSError):
                 os.write(2, text.encode("utf-8", "backslashreplace"))
 

@@ -227,7 +227,8 @@ def _with_what_is_left(
     """Return the diagnosis with what an earlier run did to the bot, as long as that lasts."""
     from baileys_tools.state.stopped import forget
 
-    if left.stopped.process and runs:
+    assert job.root is not None
+    if runs if left.stopped.process else creds_fact(job.root, company) is CredsFact.WHOLE:
         forget(job.state, company.id)
         del job.left[company.id]
         return diagnosis
@@ -314,7 +315,7 @@ def _climb(job: RecoverJob, company: Company, looked: list[CompanyRecovery], num
             # Whatever ended the ladder, what it has stopped is not left without a word.
             if rest := hands.see_to_the_rest(lambda: _why_not_to_start(job, company)):
                 note(*rest)
-            hands.let_go()
+            hands.drop()
     except BrokenOff as end:
         note("broken-off", f"broken off by {end}")
         looked[number] = replace(planned, ending=Ending.BROKEN_OFF, tried=tried)
@@ -356,6 +357,7 @@ def _climb_on(
             broken_off, result = end, "; ".join(filter(None, [hands.said, f"broken off by {end}"]))
         tried.append(Tried(job.clock(), step.rung, result))
         note(f"recover-{step.rung.value}", result)
+        hands.drop()
         if broken_off is not None:
             raise broken_off
 
@@ -486,6 +488,8 @@ def _restore(job: RecoverJob, company: Company, hands: Hands) -> str:
     still = "; the bot is still stopped" if stopped_by_us else ""
     if signs := signs_of_a_running_bot(job.settings, company.id):
         return f"nothing was restored, because {' and '.join(signs)}{still}"
+    # What comes back comes back whole, and is in the incident.
+    hands.hold()
     try:
         # What it wrote a moment ago is no sign of life any more once we have seen it stop.
         report = restore(force=stopped_by_us)

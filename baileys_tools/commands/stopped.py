@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity
-from baileys_tools.ending import KILLS, Hold, last_word
+from baileys_tools.ending import Hold, last_word
 from baileys_tools.state.stopped import Stopped, forget, note, noted
 from baileys_tools.units import printable
 
@@ -38,17 +38,23 @@ class Hands:
 
     def take(self, process: "Process", *, ran: bool | None, to_stop: bool = False) -> None:
         """Call this before the process is told to stop or to restart; `ran` is whether it runs now."""
-        self._hold.why = (
-            f"{process} is started again first, and then this run ends; the same signal {KILLS} times ends it at once"
-        )
+        self._hold.why = f"{process} is started again first, and then this run ends"
         self._hold.take()
         if self.process is None:
             self.is_stopped_by_us = ran is not False
             self.process = process
         self._told_to_stop = to_stop
         if self.is_stopped_by_us:
-            own = Stopped(self._command, str(process), self._clock(), os.getpid(), _ticks(os.getpid()))
-            note(self._state, self._company, own)
+            note(self._state, self._company, own_note(self._command, str(process), self._clock()))
+
+    def hold(self) -> None:
+        """From here on a signal waits for `drop` or `let_go`."""
+        self._hold.take()
+
+    def drop(self) -> None:
+        """Meet the signal that came meanwhile, unless a process is in hand. Raises BrokenOff."""
+        if self.process is None:
+            self._hold.drop()
 
     def let_go(self) -> None:
         """Call this when the process runs again. Raises BrokenOff for a signal that came meanwhile."""
@@ -93,6 +99,11 @@ class Hands:
         self.process = None
         last_word(f"{printable(self._company)}: {said}{_start_it(process)}")
         return "left-stopped", said
+
+
+def own_note(command: str, what: str, now: datetime, *, process: bool = True) -> Stopped:
+    """Return a note that says what this process has stopped."""
+    return Stopped(command, what, now, os.getpid(), _ticks(os.getpid()), process)
 
 
 def _start_it(process: "Process") -> str:
@@ -154,4 +165,3 @@ def _ticks(pid: int) -> int:
             return int(file.read(4096).rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return 0
-
