@@ -30,7 +30,12 @@ class ExitCode(IntEnum):
     """Refused by a safety check."""
     LOCKED = 75
     """Another process holds the lock (EX_TEMPFAIL)."""
+    HUNG_UP = 129
+    """Ended by SIGHUP, at a point where it could: its terminal has gone."""
     INTERRUPTED = 130
+    """Ended by SIGINT (Ctrl-C)."""
+    TERMINATED = 143
+    """Ended by SIGTERM."""
 
 
 def why(error: Exception) -> str:

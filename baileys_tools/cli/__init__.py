@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 
 from baileys_tools.cli.quick import quick_command
+from baileys_tools.cli.streams import open_streams
+from baileys_tools.ending import BrokenOff, listen, say_last_words
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
@@ -50,17 +50,6 @@ def load_commands(wanted: str) -> None:
         app.registered_groups = [group for group in app.registered_groups if group.name == wanted]
 
 
-def _open_closed_streams() -> None:
-    """Give a standard stream that was closed at the start (`2>&-`) something to write to."""
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        if getattr(sys, name) is None:
-            fd = os.open(os.devnull, os.O_WRONLY)
-            if fd != number:
-                os.dup2(fd, number)
-                os.close(fd)
-            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115 - for as long as we live
-
-
 def _wanted_command() -> str:
     if COMPLETING in os.environ:
         from baileys_tools.cli.complete import wanted_command
@@ -75,14 +64,11 @@ def _nagios_asks() -> bool:
 
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
+    listen()
     gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
     # Nor at the end, when the memory goes back as a whole: 4 % of a start.
     atexit.register(gc.disable)
-    _open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not end a cleanup.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     code: str | int | None = ExitCode.DONE
     try:
         try:
@@ -91,15 +77,21 @@ def main() -> None:
             code = end.code
         # Not left to the end of the interpreter, where nobody would answer for what goes wrong.
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing to say to nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenOff as end:
+        code = _broken_off(end)
     except OSError as error:
-        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
+        # What a folder does is caught where it happens; this is the output (a full disk).
         print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
+    say_last_words()
     sys.exit(code)
+
+
+def _broken_off(end: BrokenOff) -> ExitCode:
+    how = "interrupted" if end.exit_code is ExitCode.INTERRUPTED else f"ended by {end}"
+    print(f"{how}; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
+    return end.exit_code
 
 
 def _run() -> None:
@@ -130,11 +122,8 @@ def _run() -> None:
         if "--json" in sys.argv:
             from baileys_tools.output.json_text import error_json
 
-            with suppress(BrokenPipeError):
-                print(error_json(sys.argv[1], error))
+            print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        sys.exit(int(ExitCode.INTERRUPTED))
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort

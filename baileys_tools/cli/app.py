@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from baileys_tools import __version__
 from baileys_tools.cli.complete import complete_company
-from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.errors import UsageError
 
 
 class _Commands(TyperGroup):
@@ -49,7 +49,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Keep the session folders of WhatsApp bots (Baileys) alive: clean, undo, back up, restore, explain.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 5 critical, 10 not found, "
-    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 130 interrupted.",
+    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 129, 130 and 143 ended by a signal.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.
@@ -110,12 +110,4 @@ def _root(
 
 def finish(command: Callable[[], int]) -> None:
     """Run a command and exit with its code."""
-    try:
-        code = command()
-    except KeyboardInterrupt:
-        print("interrupted; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
-        code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The work is done by the time that it is told; typer would make this a failure.
-        code = ExitCode.DONE
-    raise typer.Exit(int(code))
+    raise typer.Exit(int(command()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -93,13 +93,39 @@ def connections(
 
     if len(asked) == 1:
         return {company: ask(company) for company in asked}
-    from concurrent.futures import ThreadPoolExecutor
-
     # Imported before there are threads: two that import the same at a time wait for each other.
     import baileys_tools.integrations.http  # noqa: F401
 
-    with ThreadPoolExecutor(min(AT_A_TIME, len(asked))) as pool:
-        return dict(zip(asked, pool.map(ask, asked), strict=True))
+    return _side_by_side(ask, list(asked))
+
+
+def _side_by_side(ask: Callable[[str], Connection], companies: Sequence[str]) -> dict[str, Connection]:
+    """Ask several at a time. Daemons: whoever ends the command by a signal waits for no answer any more."""
+    from queue import SimpleQueue
+    from threading import Thread
+
+    waiting: SimpleQueue[str | None] = SimpleQueue()
+    answers: SimpleQueue[tuple[str, Connection | Exception]] = SimpleQueue()
+    workers = min(AT_A_TIME, len(companies))
+    for company in (*companies, *[None] * workers):
+        waiting.put(company)
+
+    def work() -> None:
+        while (company := waiting.get()) is not None:
+            try:
+                answers.put((company, ask(company)))
+            except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the answer
+                answers.put((company, error))
+
+    for _ in range(workers):
+        Thread(target=work, daemon=True).start()
+    found: dict[str, Connection] = {}
+    for _ in companies:
+        company, answer = answers.get()
+        if isinstance(answer, Exception):
+            raise answer
+        found[company] = answer
+    return {company: found[company] for company in companies}
 
 
 def process_of(settings: Settings, company: str) -> Process | None:

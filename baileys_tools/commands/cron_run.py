@@ -20,6 +20,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.config import Settings, load_settings, require_sessions_path
 from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.domain.cron import Entry, due_at
+from baileys_tools.ending import SIGNALS
 from baileys_tools.errors import ExitCode
 from baileys_tools.place import in_place_of, make_private_folder
 from baileys_tools.units import printable
@@ -68,9 +69,10 @@ class Scheduler:
         self._stopped = False
 
     def run(self) -> ExitCode:
-        """Run until SIGTERM or SIGINT. Raises OSError when the state folder cannot be written."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        """Run until a signal. Raises OSError when the state folder cannot be written."""
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
         make_private_folder(os.path.dirname(self._alive))
         last = _minute()
         self._touch()

@@ -75,6 +75,7 @@ def look_once(
     companies, gone = chosen(settings, everyone, known, root, now)
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
+    stopped = _left_stopped(state, asked, looks)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
     watched = []
@@ -86,6 +87,7 @@ def look_once(
         findings = [
             *_of_linked(asked.findings.get(company.id, ()), look),
             *look.findings,
+            *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, stored, rules, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
@@ -120,6 +122,25 @@ def look_once(
     )
     looked_at = {company.id for company in watched} | {""}
     return report._replace(news=remember_news(state, report, looked_at)), asked
+
+
+def _left_stopped(state: State, asked: Asked, looks: Mapping[str, Look]) -> list[Finding]:
+    """Return what runs that were killed have stopped, as long as it does not run again."""
+    from baileys_tools.state.stopped import noted
+
+    if not noted(state):
+        return []
+    from baileys_tools.commands.stopped import left_findings
+    from baileys_tools.domain.connection import ConnectionState
+
+    up = (ConnectionState.CONNECTED, ConnectionState.CONNECTING)
+
+    def has_begun(company: str) -> bool:
+        connection = asked.connections.get(company)
+        is_up = connection is not None and (connection.state in up or bool(connection.has_qr))
+        return is_up or (company in looks and looks[company].creds == "valid")
+
+    return list(left_findings(state, asked.running, has_begun))
 
 
 def _waits_for_a_code(look: Look) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.commands.ping import Pings, ping_address
 from baileys_tools.config.host import JOB_VARIABLE
+from baileys_tools.ending import BrokenOff, Hold, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
@@ -71,23 +72,30 @@ def recorded(
         is_pinged = not dry_run
     pings = Pings(ping_address(settings.ping, command) if is_pinged else "")
     began = time.monotonic()
-    try:
-        yield run
-    except BaileysToolsError as error:
-        run.exit_code = error.exit_code
-        raise
-    except KeyboardInterrupt:
-        run.exit_code = ExitCode.INTERRUPTED
-        raise
-    except BaseException:
-        run.exit_code = ExitCode.FAILED
-        raise
-    finally:
-        _write_down(_as_run(command, now, time.monotonic() - began, run, dry_run), run, settings, now, quiet)
-        pings.end(command, run.exit_code, run.counts)
-        if pings.trouble and not quiet:
-            # Under cron nobody needs to hear of it: the ping that is missing is what the other side reports.
-            print(f"baileys-tools: the ping was not taken: {pings.trouble}", file=sys.stderr)
+    # A signal ends the work, and not the note of it.
+    with Hold() as record:
+        try:
+            with record.lifted():
+                yield run
+        except BaileysToolsError as error:
+            run.exit_code = error.exit_code
+            raise
+        except BrokenOff as end:
+            run.exit_code = end.exit_code
+            raise
+        except BaseException:
+            run.exit_code = ExitCode.FAILED
+            raise
+        finally:
+            if (came := waiting()) is not None:
+                run.exit_code = came.exit_code
+            _write_down(
+                _as_run(command, now, time.monotonic() - began, run, dry_run), run, settings, now, quiet
+            )
+            pings.end(command, run.exit_code, run.counts)
+            if pings.trouble and not quiet:
+                # Under cron nobody needs to hear of it: the ping that is missing is what the other side reports.
+                print(f"baileys-tools: the ping was not taken: {pings.trouble}", file=sys.stderr)
 
 
 def _as_run(command: str, now: datetime, seconds: float, run: Record, dry_run: bool) -> Run:

@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from baileys_tools.commands.bot import (
     process_of,
     signs_of_a_running_bot,
 )
-from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
+from baileys_tools.commands.bot_facts import BotSeen, creds_fact, look_at_bot
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
+from baileys_tools.commands.stopped import Hands, Left, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.domain.diagnosis import Cause, CredsFact, Diagnosis, diagnose
@@ -32,6 +34,7 @@ from baileys_tools.domain.recovery_report import (
     recovered_news,
     recovery_findings,
 )
+from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.locks import Locked, company_lock, process_lock
 from baileys_tools.sessions.roots import Company, Root, choose
@@ -45,6 +48,8 @@ LOCK = "recover.lock"
 LOOK_EVERY = 2.0
 
 Agrees = Callable[[Sequence[CompanyRecovery]], bool]
+Note = Callable[[str, str], None]
+"""Says what happened and puts it into the incident: what, and the detail."""
 Say = Callable[[str], None]
 
 
@@ -72,7 +77,9 @@ def recover_command(
 
     def say(text: str) -> None:
         if not quiet:
-            print(printable(text), file=sys.stderr, flush=True)
+            # Talk: a disk that is full of it must not keep a bot stopped.
+            with suppress(OSError):
+                print(printable(text), file=sys.stderr, flush=True)
 
     # Without leave to act it only looks, and that is its whole work under cron.
     with recorded("recover", settings, now, quiet=quiet, dry_run=not may_act, is_pinged=not dry_run) as run:
@@ -116,7 +123,8 @@ def _run_with_state(
         else:
             with process_lock(os.path.join(settings.state.dir, LOCK), now):
                 report = run_recover(job, root_path, agrees)
-        if not dry_run:
+        # Whoever ends it by a signal does not wait for channels either: the next run finds the same.
+        if not dry_run and report.broken_off is None:
             tell_recovery(settings, state, report)
     return report
 
@@ -154,6 +162,8 @@ class RecoverJob:
     root: Root | None = None
     companies: Sequence[Company] = ()
     restarted: set[Process] = field(default_factory=set)
+    left: dict[str, Left] = field(default_factory=dict)
+    """What runs that were killed have stopped, by company."""
 
     @property
     def limits(self) -> Limits:
@@ -175,17 +185,14 @@ def run_recover(
         job.companies = choose(
             root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
         )
+        job.left = left_stopped(job.state)
         answers = connections(job.settings, [company.id for company in job.companies])
         looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
-        if acts:
-            looked = [
-                _climb(job, company, one) if one.ending is Ending.PLANNED else one
-                for company, one in zip(job.companies, looked, strict=True)
-            ]
+        broken_off = _climb_each(job, looked) if acts else None
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
-        return RecoverReport(root.path, job.now, acts, dry_run, looked, code)
+        return RecoverReport(root.path, job.now, acts, dry_run, looked, code, broken_off)
 
 
 def _look(
@@ -201,7 +208,9 @@ def _look(
 
 
 def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> CompanyRecovery:
-    _, diagnosis, means = _look(job, company, connection)
+    seen, diagnosis, means = _look(job, company, connection)
+    if (left := job.left.get(company.id)) is not None:
+        diagnosis = _with_what_is_left(job, company, diagnosis, left, runs=seen.facts.running)
     if diagnosis.is_healthy:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
     person = checklist(diagnosis, means, (), company.id)
@@ -211,6 +220,20 @@ def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> C
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_LINKED, person=person)
     steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
+
+
+def _with_what_is_left(
+    job: RecoverJob, company: Company, diagnosis: Diagnosis, left: Left, *, runs: bool | None
+) -> Diagnosis:
+    """Return the diagnosis with what an earlier run did to the bot, as long as that lasts."""
+    from baileys_tools.state.stopped import forget
+
+    assert job.root is not None
+    if runs if left.stopped.process else creds_fact(job.root, company) is CredsFact.WHOLE:
+        forget(job.state, company.id)
+        del job.left[company.id]
+        return diagnosis
+    return diagnosis._replace(evidence=(*diagnosis.evidence, left.text))
 
 
 def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bool) -> Means:
@@ -257,15 +280,63 @@ def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
 # --- climbing -----------------------------------------------------------------------------------------------
 
 
-def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> CompanyRecovery:
-    """Take one step after the other, looking again after each, until the bot is back or no step is left."""
-    from baileys_tools.state.incidents import add_entry, close_incident, open_incident
+def _climb_each(job: RecoverJob, looked: list[CompanyRecovery]) -> ExitCode | None:
+    """Climb the ladder of each company that is away; put what came of it in its place in `looked`.
 
+    Return the exit code of the signal that broke it off, None when none did.
+    """
+    try:
+        for number, company in enumerate(job.companies):
+            if looked[number].ending is Ending.PLANNED:
+                _climb(job, company, looked, number)
+    except BrokenOff as end:
+        return end.exit_code
+    return None
+
+
+def _climb(job: RecoverJob, company: Company, looked: list[CompanyRecovery], number: int) -> None:
+    """Take one step after the other, until the bot is back or no step is left. Raises BrokenOff."""
+    from baileys_tools.state.incidents import add_entry, open_incident
+
+    planned = looked[number]
     incident = open_incident(job.state, company.id, planned.first.cause.value, job.now)
-    if finished := _finish_interrupted(job, company):
-        job.say(f"{company.id}: {finished}")
-        add_entry(job.state, incident, "recover-restore", finished, job.clock())
+
+    def note(what: str, detail: str) -> None:
+        job.say(f"{company.id}: {detail}")
+        add_entry(job.state, incident, what, detail, job.clock())
+
+    if (left := job.left.get(company.id)) is not None:
+        note("found-stopped", left.text)
+    hands = Hands("recover", job.state, company.id, job.clock)
     tried: list[Tried] = []
+    try:
+        try:
+            looked[number] = _climb_on(job, company, planned, incident, hands, tried, note)
+        finally:
+            # Whatever ended the ladder, what it has stopped is not left without a word.
+            if rest := hands.see_to_the_rest(lambda: _why_not_to_start(job, company)):
+                note(*rest)
+            hands.drop()
+    except BrokenOff as end:
+        note("broken-off", f"broken off by {end}")
+        looked[number] = replace(planned, ending=Ending.BROKEN_OFF, tried=tried)
+        raise
+
+
+def _climb_on(
+    job: RecoverJob,
+    company: Company,
+    planned: CompanyRecovery,
+    incident: int,
+    hands: Hands,
+    tried: list[Tried],
+    note: Note,
+) -> CompanyRecovery:
+    """Look, take the cheapest step that is left, add it to `tried`, and so on."""
+    from baileys_tools.state.incidents import add_entry, close_incident
+
+    if finished := _finish_interrupted(job, company):
+        note("recover-restore", finished)
     while True:
         seen, diagnosis, means = _look(job, company)
         steps = ladder(diagnosis, means, job.limits, [one.rung for one in tried])
@@ -280,10 +351,24 @@ def _climb(job: RecoverJob, company: Company, planned: CompanyRecovery) -> Compa
             return CompanyRecovery(
                 company.id, planned.first, diagnosis, Ending.PERSON, steps, tried, person=person
             )
-        result = _take(job, company, step)
-        job.say(f"{company.id}: {result}")
+        broken_off = None
+        try:
+            result = _take(job, company, step, hands)
+        except BrokenOff as end:
+            broken_off, result = end, "; ".join(filter(None, [hands.said, f"broken off by {end}"]))
         tried.append(Tried(job.clock(), step.rung, result))
-        add_entry(job.state, incident, f"recover-{step.rung.value}", result, job.clock())
+        note(f"recover-{step.rung.value}", result)
+        hands.drop()
+        if broken_off is not None:
+            raise broken_off
+
+
+def _why_not_to_start(job: RecoverJob, company: Company) -> str:
+    """Why a bot that this run has stopped must not be started as its folder is, "" for no reason."""
+    assert job.root is not None
+    if creds_fact(job.root, company) is CredsFact.WHOLE:
+        return ""
+    return "its creds.json is not whole, and without it the bot would make itself a new identity"
 
 
 def _finish_interrupted(job: RecoverJob, company: Company) -> str:
@@ -308,18 +393,18 @@ def _finish_interrupted(job: RecoverJob, company: Company) -> str:
         return f"what an earlier restore left could not be finished: {getattr(error, 'message', error)}"
 
 
-def _take(job: RecoverJob, company: Company, step: Step) -> str:
+def _take(job: RecoverJob, company: Company, step: Step, hands: Hands) -> str:
     """Take one step and return what came of it in words. Raises nothing that a step can meet."""
     takes = {Rung.WAIT: _wait, Rung.RECONNECT: _reconnect, Rung.RESTART: _restart, Rung.RESTORE: _restore}
     from baileys_tools.integrations.process import ToolError
 
     try:
-        return takes[step.rung](job, company)
+        return takes[step.rung](job, company, hands)
     except (BaileysToolsError, ToolError, OSError) as error:
         return f"it failed: {getattr(error, 'message', error)}"
 
 
-def _wait(job: RecoverJob, company: Company) -> str:
+def _wait(job: RecoverJob, company: Company, hands: Hands) -> str:
     seconds = job.settings.recover.wait.total_seconds()
     began = time.monotonic()
     if _is_back_within(job, company, seconds):
@@ -327,7 +412,7 @@ def _wait(job: RecoverJob, company: Company) -> str:
     return f"it did not come back within {job.limits.wait}"
 
 
-def _reconnect(job: RecoverJob, company: Company) -> str:
+def _reconnect(job: RecoverJob, company: Company, hands: Hands) -> str:
     from baileys_tools.integrations.bot_api import ApiError
 
     api = bot_api_for(job.settings, company.id)
@@ -349,13 +434,16 @@ def _reconnect(job: RecoverJob, company: Company) -> str:
     )
 
 
-def _restart(job: RecoverJob, company: Company) -> str:
-    from baileys_tools.integrations.process import restart
+def _restart(job: RecoverJob, company: Company, hands: Hands) -> str:
+    from baileys_tools.integrations.process import look_at, restart
 
     process = process_of(job.settings, company.id)
     assert process is not None
     job.restarted.add(process)
+    # A restart is a stop, too.
+    hands.take(process, ran=hands.process is not None or look_at(process).running)
     restart(process)
+    hands.let_go()
     if _is_back_within(job, company, job.settings.recover.wait.total_seconds()):
         return f"{process} was restarted, and the bot is connected"
     if _runs_unseen(*_look(job, company)):
@@ -369,7 +457,7 @@ def _runs_unseen(seen: BotSeen, diagnosis: Diagnosis, means: Means) -> bool:
     return is_quiet and seen.facts.running is True and not means.can_see
 
 
-def _restore(job: RecoverJob, company: Company) -> str:
+def _restore(job: RecoverJob, company: Company, hands: Hands) -> str:
     """Repair the folder from the newest good snapshot, with the bot stopped: by us, if it runs."""
     from baileys_tools.commands.restore import RestoreOptions, run_restore
     from baileys_tools.domain.restore_plan import Objection
@@ -392,6 +480,8 @@ def _restore(job: RecoverJob, company: Company) -> str:
     process = process_of(job.settings, company.id)
     stopped_by_us = process is not None and look_at(process).running is True
     if process is not None and stopped_by_us:
+        if process.can_restart:
+            hands.take(process, ran=True, to_stop=True)
         try:
             stop(process)
         except ToolError as error:
@@ -399,6 +489,8 @@ def _restore(job: RecoverJob, company: Company) -> str:
     still = "; the bot is still stopped" if stopped_by_us else ""
     if signs := signs_of_a_running_bot(job.settings, company.id):
         return f"nothing was restored, because {' and '.join(signs)}{still}"
+    # What comes back comes back whole, and is in the incident.
+    hands.hold()
     try:
         # What it wrote a moment ago is no sign of life any more once we have seen it stop.
         report = restore(force=stopped_by_us)

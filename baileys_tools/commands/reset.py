@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from baileys_tools.commands.bot import bot_api_for, signs_of_a_session_in_use
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
+from baileys_tools.domain.diagnosis import Cause
 from baileys_tools.domain.restore_plan import LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
+from baileys_tools.ending import Hold, last_word, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
@@ -27,6 +30,7 @@ from baileys_tools.units import counted, format_duration, printable
 if TYPE_CHECKING:
     from baileys_tools.commands.ask_bot import Asked
     from baileys_tools.domain.snapshot import StoredFile
+    from baileys_tools.state.database import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class ResetReport:
 
 Agrees = Callable[[ResetReport], bool]
 Pair = Callable[[Settings, str, datetime], "Asked"]
+SettingAside = Callable[[str], AbstractContextManager[object]]
 MayPair = Callable[[Settings, str], None]
 
 
@@ -103,11 +108,13 @@ def reset_command(
         root_path = require_sessions_path(loaded)
         if options.pair:
             may_pair(settings, options.company)
-        report = run_reset(settings, options, root_path, now, agrees)
-        if report.run:
-            _note(settings, report)
-        if options.pair and report.run:
-            report = _pair(settings, report, pair, quiet=quiet or as_json)
+        starts = options.pair and bot_api_for(settings, options.company) is not None
+        with Unstarted(settings, options.company, now, starts=starts) as unstarted:
+            report = run_reset(settings, options, root_path, now, agrees, unstarted.setting_aside)
+            if report.run:
+                _note(settings, report)
+            if options.pair and report.run:
+                report = _pair(settings, report, pair, unstarted, quiet=quiet or as_json)
         run.ended(
             report.exit_code, {report.company: report.files} if report.run else None, files=report.files
         )
@@ -144,9 +151,15 @@ def _ask(plan: str) -> bool:
 
 
 def run_reset(
-    settings: Settings, options: ResetOptions, root_path: str, now: datetime, agrees: Agrees
+    settings: Settings,
+    options: ResetOptions,
+    root_path: str,
+    now: datetime,
+    agrees: Agrees,
+    setting_aside: SettingAside = nullcontext,
 ) -> ResetReport:
-    """Set the folder of one company aside, or plan it. `agrees` is asked before it is done.
+    """Set the folder of one company aside, or plan it. `agrees` is asked before it is done; it is within
+    `setting_aside`, which is given the run.
 
     Raises exit code 10 for no such company, 13 when the bot seems to live, 75 when it is locked.
     """
@@ -158,7 +171,7 @@ def run_reset(
                     report, live, _ = _look(settings, company, folder, now)
                     return replace(report, objections=tuple(objections_to(settings, company.id, live, now)))
                 with company_lock(folder, now):
-                    return _set_aside(settings, options, root, company, folder, now, agrees)
+                    return _set_aside(settings, options, root, company, folder, now, agrees, setting_aside)
         except Locked as lock:
             raise BaileysToolsError(
                 f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
@@ -197,6 +210,7 @@ def _set_aside(
     folder: int,
     now: datetime,
     agrees: Agrees,
+    setting_aside: SettingAside,
 ) -> ResetReport:
     from baileys_tools.sessions.resets import set_aside
 
@@ -217,7 +231,8 @@ def _set_aside(
         report = replace(again, earlier=earlier, forced=forced)
     before = _final_snapshot(settings, company, live, contents, now)
     run = new_run_id(now)
-    set_aside(root, company, folder, run, now)
+    with setting_aside(run):
+        set_aside(root, company, folder, run, now)
     return replace(report, run=run, before=before)
 
 
@@ -262,26 +277,97 @@ def _final_snapshot(
         ) from lock
 
 
-def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -> ResetReport:
+def _pair(
+    settings: Settings, report: ResetReport, pair: Pair, unstarted: Unstarted, *, quiet: bool
+) -> ResetReport:
     """Start the bot's session anew and show its code. The folder is set aside by now, whatever comes of this."""
     from baileys_tools.integrations.bot_api import ApiError
 
     api = bot_api_for(settings, report.company)
     if api is None:
         return report
-    set_aside = f"{report.company}: the folder is set aside (undo --run {report.run})"
     if not quiet:
-        print(printable(f"{set_aside}; starting the bot"), file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(printable(f"{unstarted.said}; starting the bot"), file=sys.stderr, flush=True)
     try:
         api.init()
     except ApiError as error:
         return replace(report, trouble=f"the bot was not started: {error}")
+    unstarted.is_started()
     try:
         return replace(report, pairing=pair(settings, report.company, report.now))
     except BaileysToolsError as error:
         return replace(report, trouble=error.message)
-    except BaseException:
-        # Nothing else will name the run that takes it back: no report is printed after this.
-        if quiet:
-            print(printable(set_aside), file=sys.stderr, flush=True)
-        raise
+
+
+class Unstarted:
+    """A session that is set aside, and its bot not told yet to start anew: no signal ends the run in between.
+
+    Used in a `with`. Where the run ends before its report, the last word names what takes it back; where the bot was
+    not told to start, the incident says so, too.
+    """
+
+    def __init__(self, settings: Settings, company: str, now: datetime, *, starts: bool) -> None:
+        self.said = ""
+        """That the folder is set aside, and how it comes back; "" as long as it is not."""
+        self._settings = settings
+        self._company = company
+        self._now = now
+        self._starts = starts
+        self._waits = starts
+        what = "the bot is told to start first" if starts else "the folder is set aside first"
+        self._hold = Hold(f"{what}, and then this run ends")
+
+    @contextmanager
+    def setting_aside(self, run: str) -> Iterator[None]:
+        """Do the body, which sets the folder aside as `run`, with signals waiting from here on."""
+        from baileys_tools.commands.stopped import own_note
+        from baileys_tools.state.stopped import forget, note
+
+        self._hold.take()
+        if self._starts:
+            with self._state() as state:
+                note(state, self._company, own_note("reset", "its session", self._now, process=False))
+        try:
+            yield
+        except BaseException:
+            with self._state() as state:
+                forget(state, self._company)
+            raise
+        self.said = f"{self._company}: the folder is set aside (undo --run {run})"
+
+    def is_started(self) -> None:
+        """Call this when the bot was told to start. Raises BrokenOff for a signal that came meanwhile."""
+        from baileys_tools.state.stopped import forget
+
+        with self._state() as state:
+            forget(state, self._company)
+        self._waits = False
+        self._hold.drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_broken_off = kind is not None or waiting() is not None
+        if self.said and (self._waits or is_broken_off):
+            self._say(self._waits)
+        self._hold.drop()
+
+    def _say(self, waits: bool) -> None:
+        company = self._company
+        if not waits:
+            last_word(printable(f"{self.said}; baileys-tools qr --company {company} shows its code"))
+            return
+        from baileys_tools.state.incidents import add_entry, open_incident
+
+        said = f"{self.said}, and the bot was not started"
+        last_word(printable(f"{said}; baileys-tools init --company {company} starts it"))
+        with self._state() as state:
+            incident = open_incident(state, company, Cause.STOPPED.value, self._now)
+            add_entry(state, incident, "left-stopped", said, self._now)
+
+    def _state(self) -> State:
+        from baileys_tools.state.database import open_state
+
+        return open_state(self._settings.state.dir, self._now)

@@ -41,6 +41,7 @@ from baileys_tools.domain.snapshot import (
     may_be_stored,
     read_account,
 )
+from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, last_reset_of, root_to_change
@@ -380,9 +381,11 @@ def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> Rest
         if not job.options.yes:
             look = _look_again(folder, job, look)
         try:
-            if look.plan.mode is Mode.REPAIR:
-                return _repair(folder, report, look, job)
-            return _roll_back(root, company, folder, report, look, job)
+            # Short, and half of it is for the next run to finish: a signal waits for the rest.
+            with Hold():
+                if look.plan.mode is Mode.REPAIR:
+                    return _repair(folder, report, look, job)
+                return _roll_back(root, company, folder, report, look, job)
         except OSError as error:
             raise BaileysToolsError(
                 f"company {company.id}: {say_why(error)}",

@@ -20,7 +20,9 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.WRONG_KEY: "the key is wrong or missing",
     ExitCode.REFUSED: "refused by a safety check",
     ExitCode.LOCKED: "locked by another process",
-    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.HUNG_UP: "ended by SIGHUP: its terminal has gone",
+    ExitCode.INTERRUPTED: "interrupted (SIGINT, Ctrl-C)",
+    ExitCode.TERMINATED: "ended by SIGTERM",
 }
 """What each exit code means, as the README has it."""
 

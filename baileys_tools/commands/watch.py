@@ -12,6 +12,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import fleet_status
 from baileys_tools.config import Settings, require_sessions_path
+from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.watch_text import LastRun, View, watch_lines
 from baileys_tools.state.database import open_state
@@ -57,7 +58,8 @@ def watch(view: View, again: Callable[[View, datetime], View]) -> None:
                 if event is not Event.RESIZED:
                     view = again(view, datetime.now(UTC))
                     due = time.monotonic() + view.interval.total_seconds()
-    except KeyboardInterrupt:
+    except BrokenOff:
+        # The way out for whoever watches.
         return
 
 

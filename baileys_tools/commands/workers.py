@@ -10,8 +10,9 @@ waits for a large folder that another one works on. Results come back through on
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
+
+from baileys_tools.ending import Hold
 
 SEND_EVERY = 0.01
 """Seconds for which a worker gathers results: to send each by itself adds a sixth to the work of a dry run. A
@@ -48,7 +49,8 @@ class Workers:
         os.write(fill, b"".join(i.to_bytes(4, "big") for i in range(0, len(self._items), self._step)))
         os.close(fill)
         try:
-            with _no_interrupt():
+            # Between a fork and the note of it, a signal would leave a worker that nobody knows.
+            with Hold():
                 for _ in range(self._count):
                     self._start(queue)
         except OSError:
@@ -144,18 +146,6 @@ class Workers:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Hold Ctrl-C back: between a fork and the note of it, it would leave a worker that nobody knows."""
-    import signal
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _end_with(parent: int, alive: int) -> None:
     """Have this process stop in good order, as if by Ctrl-C, once the other end of `alive` is closed.
 
@@ -169,8 +159,9 @@ def _end_with(parent: int, alive: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what it interrupts has to be able to tidy up
         raise KeyboardInterrupt
 
-    # The keyboard's own signal is the parent's to pass on.
+    # What a terminal sends to all of its processes is the parent's to pass on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
     fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGTERM)

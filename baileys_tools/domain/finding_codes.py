@@ -89,6 +89,7 @@ CODES: Mapping[str, CodeInfo] = {
     "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
     "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
+    "left-stopped": CodeInfo(CRITICAL, "A run of this tool stopped the bot, and did not start it again."),
     "process-unknown": CodeInfo(WARNING, "Nobody can say whether the bot's process runs."),
     "recovery-due": CodeInfo(CRITICAL, "A bot is away, and `recover` could try to bring it back."),
     "needs-person": CodeInfo(CRITICAL, "A bot is away, and only a person can bring it back."),

@@ -24,6 +24,8 @@ class Ending(StrEnum):
     PERSON = "needs-person"
     NOT_LINKED = "not-linked-yet"
     """It waits for its first login, which is the affair of whoever scans the code, and no reason for an alert."""
+    BROKEN_OFF = "broken-off"
+    """A signal ended the run at one of its steps."""
     UNKNOWN = "unknown"
     """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
 
@@ -55,7 +57,10 @@ class CompanyRecovery:
 
 @dataclass(frozen=True, slots=True)
 class RecoverReport:
-    """A whole run. `acts` is whether steps were taken, `code_when_away` the exit code where a bot is still away."""
+    """A whole run. `acts` is whether steps were taken, `code_when_away` the exit code where a bot is still away.
+
+    `broken_off` is the exit code of the signal that ended it before its time.
+    """
 
     root: str
     now: datetime
@@ -63,10 +68,13 @@ class RecoverReport:
     dry_run: bool
     companies: Sequence[CompanyRecovery]
     code_when_away: ExitCode = ExitCode.CRITICAL
+    broken_off: ExitCode | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
+        if self.broken_off is not None:
+            return self.broken_off
         left = {company.ending for company in self.companies} & {Ending.PLANNED, Ending.PERSON}
         return self.code_when_away if left else ExitCode.DONE
 

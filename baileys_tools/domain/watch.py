@@ -40,6 +40,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
         "connection-lost",
         "process-down",
         "process-unknown",
+        "left-stopped",
         "restart-burst",
         "backup-unreadable",
         "disk-low",

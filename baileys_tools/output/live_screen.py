@@ -31,8 +31,7 @@ class Event(Enum):
 class LiveScreen:
     """The terminal of standard input and output: shows lines, and tells what the person at it wants.
 
-    Ctrl-C, and a signal to end or a terminal that has gone, raise KeyboardInterrupt. Ctrl-Z does nothing: a shell
-    would get back a terminal without echo, on the other screen.
+    Ctrl-Z does nothing: a shell would get back a terminal without echo, on the other screen.
     """
 
     def __init__(self) -> None:
@@ -94,12 +93,7 @@ class LiveScreen:
         self._undo.callback(os.close, wake)
         os.set_blocking(wake, False)
         self._undo.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(wake, warn_on_full_buffer=False))
-        for number, handler in (
-            (signal.SIGWINCH, _ignore),
-            (signal.SIGTERM, _interrupt),
-            (signal.SIGHUP, _interrupt),
-        ):
-            self._undo.callback(signal.signal, number, signal.signal(number, handler))
+        self._undo.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, _ignore))
 
     def _take_keyboard(self) -> None:
         before = termios.tcgetattr(self._keyboard)
@@ -122,7 +116,3 @@ def _set_terminal(fd: int, attributes: list[int | list[bytes | int]]) -> None:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """The pipe is told; that is all."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -18,17 +18,19 @@ _WORDS = {
     Ending.PLANNED: ("away", "red"),
     Ending.RECOVERED: ("recovered", "green"),
     Ending.PERSON: ("needs a person", "red"),
+    Ending.BROKEN_OFF: ("away, and the run was broken off by a signal", "red"),
     Ending.NOT_LINKED: ("waits for its first login", "yellow"),
     Ending.UNKNOWN: ("not known whether it is away", "yellow"),
 }
 
+_AWAY = (Ending.PLANNED, Ending.PERSON, Ending.BROKEN_OFF)
 _NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED)
 """Not known to be away; a person is told what there is to do all the same."""
 
 
 def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: bool = False) -> str:
     """Given a report, return it as text; with `quiet` only the companies that are still away."""
-    left = [one for one in report.companies if one.ending in (Ending.PLANNED, Ending.PERSON)]
+    left = [one for one in report.companies if one.ending in _AWAY]
     shown = left if quiet else report.companies
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:

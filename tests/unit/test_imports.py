@@ -15,7 +15,7 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner", "trust", "place"}
+LEAVES = {"errors", "units", "masking", "schedule", "owner", "trust", "place", "ending"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trust": {"owner"},
     "place": {"owner", "trust"},
     "units": {"errors"},
+    "ending": {"errors"},
     "schedule": {"units"},
     "domain": LEAVES | {"domain"},
     "config": LEAVES | {"config"},

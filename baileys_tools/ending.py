@@ -1,0 +1,160 @@
+"""How a command ends before its time: a signal is a request, and is met where the command can end well.
+
+`listen` once, at the start. From then on SIGINT, SIGTERM and SIGHUP raise `BrokenOff` where the command is, in a wait
+as anywhere else: all that is done to a folder may be killed at any instant, so every place is a good one. But for a
+`Hold`: while one is taken, the signal waits for the last one to be dropped.
+
+    with Hold("the bot is started again first"):
+        stop(); mend(); start()
+
+Only the first signal counts, so that nothing that is tidied up after it is cut off by the next. The third of a kind
+kills, as the last word has the operator.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import Self
+
+from baileys_tools.errors import ExitCode
+
+SIGNALS = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+"""What ends a command, and its exit code then: 128 and the number, as a shell says it of one that was killed."""
+
+KILLS = 3
+"""So many of one signal end the process at once, whatever it is about."""
+
+
+class BrokenOff(BaseException):
+    """A signal ended the command. No KeyboardInterrupt: libraries have their own mind about what that means."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(self.signal.name)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code."""
+        return SIGNALS[self.signal]
+
+    def __str__(self) -> str:
+        return self.signal.name
+
+
+class _Requests:
+    """What came, and what it has to wait for: one for the process, as signals are."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.is_met = False
+        """Once it is raised, no other is."""
+        self.came = dict.fromkeys(SIGNALS, 0)
+        self.holds: list[Hold] = []
+        self.last_words: list[str] = []
+
+
+_requests = _Requests()
+
+
+def listen() -> None:
+    """Have signals end this process as this module says. What it was started to ignore (nohup) stays ignored."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    came = signal.Signals(number)
+    _requests.came[came] += 1
+    if _requests.came[came] >= KILLS:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    if _requests.first is not None:
+        return
+    _requests.first = number
+    if not _requests.holds:
+        meet()
+    for hold in _requests.holds[-1:]:
+        hold.say(came.name)
+
+
+def meet() -> None:
+    """Raise BrokenOff if a signal waits to be met and nothing holds it."""
+    if _requests.first is None or _requests.is_met or _requests.holds:
+        return
+    _requests.is_met = True
+    raise BrokenOff(_requests.first)
+
+
+def waiting() -> BrokenOff | None:
+    """Return the signal that has come and waits to be met, None for none."""
+    return None if _requests.first is None or _requests.is_met else BrokenOff(_requests.first)
+
+
+class Hold:
+    """While it is taken, no signal ends the command. `why` is said to whoever sends one, "" for moments."""
+
+    def __init__(self, why: str = "") -> None:
+        self.why = why
+
+    def take(self) -> None:
+        """From here on signals wait. Taken twice is taken once."""
+        if self not in _requests.holds:
+            _requests.holds.append(self)
+
+    def drop(self) -> None:
+        """Let the signal be met that came meanwhile: raises BrokenOff, unless something else holds it."""
+        self._let_go()
+        meet()
+
+    def _let_go(self) -> None:
+        if self in _requests.holds:
+            _requests.holds.remove(self)
+
+    def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.drop()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """For the length of a `with`, signals are met again: the place for waits and for work of any length."""
+        self.drop()
+        try:
+            yield
+        finally:
+            self.take()
+
+    def say(self, what: str) -> None:
+        """Tell whoever sent a signal what it waits for."""
+        if self.why:
+            text = f"baileys-tools: {what}: {self.why}; the same signal {KILLS} times ends it at once\n"
+            with suppress(OSError):
+                os.write(2, text.encode("utf-8", "backslashreplace"))
+
+
+def last_word(text: str) -> None:
+    """Have this be the last that the command says, on standard error, whichever way it ends."""
+    _requests.last_words.append(text)
+
+
+def say_last_words() -> None:
+    """Say them, and hear no more signals: the work is done and told."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _on_signal:
+            signal.signal(number, signal.SIG_IGN)
+    for text in _requests.last_words:
+        with suppress(OSError):
+            print(f"baileys-tools: {text}", file=sys.stderr, flush=True)
+    _requests.last_words.clear()
