@@ -1,8 +1,12 @@
 """What `creds.json` says about the account, without keeping a secret of it."""
 
-import json
 from enum import StrEnum
 from typing import NamedTuple
+
+from baileys_tools.parsing import parse_json
+
+_LARGEST_COUNTER = (1 << 53) - 1
+"""The largest whole number that Node counts by ones (`Number.MAX_SAFE_INTEGER`)."""
 
 
 class CredsProblem(StrEnum):
@@ -54,8 +58,8 @@ def parse_creds(content: bytes) -> Creds | CredsProblem:
     if not content.strip(b" \t\r\n\0"):
         return CredsProblem.EMPTY
     try:
-        creds = json.loads(content)
-    except (ValueError, RecursionError):
+        creds = parse_json(content)
+    except ValueError:
         return CredsProblem.UNREADABLE
     if not isinstance(creds, dict):
         return CredsProblem.UNREADABLE
@@ -83,4 +87,6 @@ def _address(contact: object, field: str) -> Address | None:
 
 def _counter(creds: dict[str, object], field: str) -> int | None:
     value = creds.get(field)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST_COUNTER:
+        return None
+    return value

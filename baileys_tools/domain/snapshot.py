@@ -11,11 +11,12 @@ from enum import StrEnum
 
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.keyfiles import Kind
+from baileys_tools.parsing import LARGEST_JSON, parse_json
 
 FORMAT = 1
 """The version of the archive's layout; a reader refuses a later one."""
 
-LARGEST_FILE = 16 << 20
+LARGEST_FILE = LARGEST_JSON
 MOST_FILES = 120_000
 MOST_BYTES = 256 << 20
 """Limits of one snapshot, for the writer and for the reader: a folder beyond them is no session folder."""
@@ -180,7 +181,7 @@ def read_account(content: bytes) -> tuple[Account, Counters] | CredsUnfit:
     facts = parse_creds(content)
     if isinstance(facts, CredsProblem):
         return CredsUnfit(facts.value)
-    creds = json.loads(content)
+    creds = parse_json(content)
     if not all(creds.get(key) not in (None, "", {}) for key in _NEEDED):
         return CredsUnfit.INCOMPLETE
     public = _public_key(creds["signedIdentityKey"])
@@ -207,7 +208,8 @@ def _public_key(pair: object) -> str | None:
     """BufferJSON writes `{type: "Buffer", data: "<base64>"}`, older versions a list of bytes as data."""
     public = pair.get("public") if isinstance(pair, dict) else None
     data = public.get("data") if isinstance(public, dict) else public
-    return json.dumps(data) if isinstance(data, str | list) and data else None
+    is_bytes = isinstance(data, list) and all(isinstance(byte, int) for byte in data)
+    return json.dumps(data) if data and (is_bytes or isinstance(data, str)) else None
 
 
 def mask_account(creds: Creds) -> str:

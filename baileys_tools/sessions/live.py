@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from baileys_tools.domain.snapshot import (
     StoredFile,
     read_account,
 )
+from baileys_tools.parsing import parse_json
 from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
 from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
@@ -114,8 +114,8 @@ def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:
 def is_whole(content: bytes) -> bool:
     """Whether Baileys would take these bytes for a key: JSON, and not null."""
     try:
-        return json.loads(content) is not None
-    except (ValueError, RecursionError):
+        return parse_json(content) is not None
+    except ValueError:
         return False
 
 
@@ -151,9 +151,9 @@ def owned_by_content(contents: Mapping[str, bytes]) -> dict[str, bool]:
     """
     owned = {}
     for name, content in contents.items():
-        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            outer = json.loads(content)
+        with suppress(ValueError, LookupError, TypeError, AttributeError):
+            outer = parse_json(content)
             data = outer.get("data") if isinstance(outer, dict) else None
-            states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
+            states = parse_json(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
             owned[name] = bool(states[-1]["senderSigningKey"].get("private"))
     return owned

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from baileys_tools.owner import as_owner_of
+from baileys_tools.parsing import parse_json
 from baileys_tools.sessions.scan import LOCK_NAME
 
 STALE_AFTER = timedelta(minutes=10)
@@ -247,8 +248,8 @@ def _sign(fd: int, now: datetime) -> None:
 
 def _read_lock_file(fd: int) -> dict[str, Any]:
     try:
-        content = json.loads(os.pread(fd, _LARGEST_LOCK, 0))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(os.pread(fd, _LARGEST_LOCK, 0))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -21,6 +21,7 @@ from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
 from baileys_tools.domain.senderkeys import untold_sender_keys
+from baileys_tools.parsing import parse_json
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 
 OWN_FOLDER = ".baileys-tools"
@@ -322,18 +323,26 @@ def read_regular_file(folder: int, name: str, limit: int) -> bytes:
     """
     fd = os.open(name, READ_FLAGS, dir_fd=folder)
     try:
-        if not S_ISREG(os.fstat(fd).st_mode):
+        seen = os.fstat(fd)
+        if not S_ISREG(seen.st_mode):
             raise OSError(f"{name} is not a regular file")
-        content = b""
-        while len(content) < limit:
-            wanted = min(limit - len(content), 1 << 16)
-            chunk = os.read(fd, wanted)
-            content += chunk
-            if len(chunk) < wanted:
-                break
-        return content
+        return read_all(fd, seen.st_size, limit)
     finally:
         os.close(fd)
+
+
+def read_all(fd: int, size: int, limit: int) -> bytes:
+    """Given an open file and its size, return its content, at most `limit` bytes. Raises OSError.
+
+    In one piece, as a large file would stand in memory twice for the joining; a file that grows meanwhile is read on.
+    """
+    content = os.read(fd, min(size + 1, limit))
+    while 0 < len(content) < limit and len(content) > size:
+        chunk = os.read(fd, min(limit - len(content), 1 << 16))
+        if not chunk:
+            break
+        content += chunk
+    return content
 
 
 def has_private_signing_key(folder: int, name: str) -> bool | None:
@@ -343,14 +352,13 @@ def has_private_signing_key(folder: int, name: str) -> bool | None:
     pair does). The file is BufferJSON around a JSON text.
     """
     import base64
-    import json
 
     try:
-        outer = json.loads(read_regular_file(folder, name, 1 << 20))
+        outer = parse_json(read_regular_file(folder, name, 1 << 20))
         data = outer.get("data") if isinstance(outer, dict) else None
-        states = json.loads(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
+        states = parse_json(base64.b64decode(data, validate=True)) if isinstance(data, str) else outer
         signing_key = states[-1]["senderSigningKey"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     if not isinstance(signing_key, dict):
         return None
