@@ -164,7 +164,7 @@ def run_backup(
         done = for_each(
             companies,
             lambda company: _one(root, company, repository, job, work),
-            _lost,
+            _failed,
             progress,
             workers=workers,
         )
@@ -184,9 +184,8 @@ def run_backup(
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
 
 
-def _lost(company: Company, why: str) -> CompanyBackup:
-    trouble = f"the process that backed it up {why}; the next run tries again"
-    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=trouble)
+def _failed(company: Company, why: str) -> CompanyBackup:
+    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=why)
 
 
 class _NoRepository:
@@ -226,8 +225,6 @@ def _one(
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
     except DamagedSnapshot as damage:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
-    except OSError as error:
-        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
 
 
 def not_as_written(damage: DamagedSnapshot) -> str:

@@ -17,11 +17,12 @@ from baileys_tools.commands.bot import (
     signs_of_a_running_bot,
 )
 from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
-from baileys_tools.domain.diagnosis import Cause, CredsFact, Diagnosis, diagnose
+from baileys_tools.domain.diagnosis import Cause, Confidence, CredsFact, Diagnosis, diagnose
 from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
 from baileys_tools.domain.recovery_report import (
     CODES,
@@ -175,16 +176,28 @@ def run_recover(
             root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
         )
         answers = connections(job.settings, [company.id for company in job.companies])
-        looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
+        looked = for_each(
+            job.companies,
+            lambda company: _plan(job, company, answers.get(company.id)),
+            lambda company, why: _failed(company, why),
+            workers=1,
+        )
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         if acts:
-            looked = [
-                _climb(job, company, one) if one.ending is Ending.PLANNED else one
-                for company, one in zip(job.companies, looked, strict=True)
-            ]
+            looked = for_each(
+                list(zip(job.companies, looked, strict=True)),
+                lambda one: _climb(job, *one) if one[1].ending is Ending.PLANNED else one[1],
+                lambda one, why: _failed(one[0], why, one[1].first),
+                workers=1,
+            )
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code)
+
+
+def _failed(company: Company, why: str, first: Diagnosis | None = None) -> CompanyRecovery:
+    last = Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (why,))
+    return CompanyRecovery(company.id, first or last, last, Ending.FAILED)
 
 
 def _look(

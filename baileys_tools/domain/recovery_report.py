@@ -26,6 +26,8 @@ class Ending(StrEnum):
     """It waits for its first login, which is the affair of whoever scans the code, and no reason for an alert."""
     UNKNOWN = "unknown"
     """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
+    FAILED = "failed"
+    """It could not be looked at, or what was begun broke off; the evidence of the last diagnosis says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,12 @@ class RecoverReport:
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         left = {company.ending for company in self.companies} & {Ending.PLANNED, Ending.PERSON}
-        return self.code_when_away if left else ExitCode.DONE
+        if left:
+            return self.code_when_away
+        failed = [company for company in self.companies if company.ending is Ending.FAILED]
+        if failed and len(failed) == len(self.companies):
+            return ExitCode.FAILED
+        return ExitCode.PARTLY_FAILED if failed else ExitCode.DONE
 
 
 CODES = frozenset({"recovery-due", "needs-person"})

@@ -20,16 +20,18 @@ _WORDS = {
     Ending.PERSON: ("needs a person", "red"),
     Ending.NOT_LINKED: ("waits for its first login", "yellow"),
     Ending.UNKNOWN: ("not known whether it is away", "yellow"),
+    Ending.FAILED: ("failed", "red"),
 }
 
-_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED)
+_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED, Ending.FAILED)
 """Not known to be away; a person is told what there is to do all the same."""
 
 
 def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: bool = False) -> str:
     """Given a report, return it as text; with `quiet` only the companies that are still away."""
     left = [one for one in report.companies if one.ending in (Ending.PLANNED, Ending.PERSON)]
-    shown = left if quiet else report.companies
+    failed = [one for one in report.companies if one.ending is Ending.FAILED]
+    shown = [*left, *failed] if quiet else report.companies
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
         can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
@@ -51,6 +53,8 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
         return
     for sentence in company.first.evidence:
         yield from _wrapped("because", sentence)
+    if company.ending is Ending.FAILED and company.last is not company.first:
+        yield from _wrapped("now", "; ".join(company.last.evidence))
     for tried in company.tried:
         yield from _wrapped("tried", f"{tried.rung.value}: {tried.result}")
     if company.tried and company.last.cause is not company.first.cause and company.ending is Ending.PERSON:
