@@ -197,9 +197,26 @@ def clean_companies(
                 return CompanyCleanup(company.id, company.path, Status.CONNECTED)
             return _one(root, company, job, work)
 
-        done = for_each(companies, one, _failed, progress)
+        done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
+
+
+def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup]) -> list[CompanyCleanup]:
+    """Say of the companies that are locked which of them have been for too long."""
+    locked = {one.id: one.holder for one in done if one.status is Status.LOCKED}
+    if not locked:
+        return done
+    from baileys_tools.commands.held_locks import told_of_held
+
+    free = (one.id for one in done if one.status in (Status.CLEANED, Status.HELD))
+    found = told_of_held(settings, locked, free, now)
+    return [
+        one._replace(held_too_long=True, trouble=f"{found[one.id].message}. {found[one.id].action}")
+        if one.id in found
+        else one
+        for one in done
+    ]
 
 
 def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
@@ -250,7 +267,7 @@ def _one(
         with root.open(company) as folder:
             return work(folder, company, job)
     except Locked as lock:
-        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock))
+        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock), holder=lock.holder)
 
 
 def _failed(company: Company, why: str) -> CompanyCleanup:

@@ -75,6 +75,7 @@ def look_once(
     companies, gone = chosen(settings, everyone, known, root, now)
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
+    held = _held_locks(settings, root, state, companies, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
     watched = []
@@ -87,6 +88,7 @@ def look_once(
             *_of_linked(asked.findings.get(company.id, ()), look),
             *look.findings,
             *timely_findings(company, look, stored, rules, now),
+            *([held[company.id]] if company.id in held else []),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
         watch = _watch(company, look, findings, stored, rules, company.id in listed)
@@ -120,6 +122,18 @@ def look_once(
     )
     looked_at = {company.id for company in watched} | {""}
     return report._replace(news=remember_news(state, report, looked_at)), asked
+
+
+def _held_locks(
+    settings: Settings, root: Root, state: State, companies: Sequence[Company], now: datetime
+) -> dict[str, Finding]:
+    """Return by company what is to say of locks that somebody holds for too long. Waits for none and takes none."""
+    from baileys_tools.commands.held_locks import held_too_long
+    from baileys_tools.sessions.holders import held_folders
+
+    holders = held_folders(root, companies)
+    free = [company.id for company in companies if company.id not in holders]
+    return held_too_long(state, settings, holders, free, now)
 
 
 def _waits_for_a_code(look: Look) -> bool:

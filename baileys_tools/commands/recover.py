@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -114,8 +115,9 @@ def _run_with_state(
         if agrees is None:
             report = run_recover(job, root_path, None, dry_run=dry_run)
         else:
-            with process_lock(os.path.join(settings.state.dir, LOCK), now):
-                report = run_recover(job, root_path, agrees)
+            # Whoever is asked may take the night over it: nobody else has to wait for that.
+            job.alone = lambda: process_lock(os.path.join(settings.state.dir, LOCK), job.clock())
+            report = run_recover(job, root_path, agrees)
         if not dry_run:
             tell_recovery(settings, state, report)
     return report
@@ -143,13 +145,17 @@ def _ask(companies: Sequence[CompanyRecovery]) -> bool:
 
 @dataclass(slots=True)
 class RecoverJob:
-    """What one run has to work with. `restarts_shared`: also a process that other companies live in."""
+    """What one run has to work with. `restarts_shared`: also a process that other companies live in.
+
+    `alone` keeps other runs out while steps are taken; each step looks again first.
+    """
 
     settings: Settings
     state: State
     now: datetime
     say: Say
     restarts_shared: bool = False
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     root: Root | None = None
     companies: Sequence[Company] = ()
@@ -185,12 +191,13 @@ def run_recover(
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         if acts:
-            looked = for_each(
-                list(zip(job.companies, looked, strict=True)),
-                lambda one: _climb(job, *one) if one[1].ending is Ending.PLANNED else one[1],
-                lambda one, why: _failed(one[0], why, one[1].first),
-                workers=1,
-            )
+            with job.alone():
+                looked = for_each(
+                    list(zip(job.companies, looked, strict=True)),
+                    lambda one: _climb(job, *one) if one[1].ending is Ending.PLANNED else one[1],
+                    lambda one, why: _failed(one[0], why, one[1].first),
+                    workers=1,
+                )
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code)
 

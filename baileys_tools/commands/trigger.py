@@ -70,10 +70,15 @@ def trigger_command(
             with _one_at_a_time(settings, now), PatientProgress("looking", wanted=not quiet) as progress:
                 report = _run_with_state(settings, root_path, now, progress)
         except Locked as lock:
-            run.ended(ExitCode.LOCKED)
-            if not quiet:
-                print(f"baileys-tools: another trigger is at work: {printable(str(lock))}", file=sys.stderr)
-            return ExitCode.LOCKED
+            from baileys_tools.commands.held_locks import look_at_process_lock
+
+            late = look_at_process_lock(lock.holder, settings, now)
+            code = ExitCode.FAILED if late else ExitCode.LOCKED
+            run.ended(code)
+            if late or not quiet:
+                said = f"another trigger is at work: {lock}" + (f"; {late}" if late else "")
+                print(f"baileys-tools: {printable(said)}", file=sys.stderr)
+            return code
         removed = report.removed_by_company
         run.ended(report.exit_code, removed, companies=len(report.companies), removed=sum(removed.values()))
     _print(report, verbose=verbose, as_json=as_json, quiet=quiet)
