@@ -747,6 +747,7 @@ SCHEMA = Schema(
     Emergency,
     Thresholds,
     Trigger,
+    Locks,
     Health,
     Monitor,
     Backup,

@@ -23,6 +23,10 @@ OLD = timedelta(days=30)
 
 HOLD = """
 import fcntl, os, sys
+if uid := int(sys.argv[2]):
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
 fd = os.open(sys.argv[1], os.O_RDONLY)
 fcntl.flock(fd, fcntl.LOCK_EX)
 print("held", flush=True)
@@ -33,20 +37,12 @@ sys.stdin.read()
 @contextmanager
 def held(path: Path, uid: int = 0) -> Iterator[int]:
     """Have another process hold the lock of a folder or file; yield its number."""
-
-    def become() -> None:
-        if uid:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-
     holder = subprocess.Popen(
-        [sys.executable, "-S", "-E", "-c", HOLD, path],
+        [sys.executable, "-S", "-E", "-c", HOLD, path, str(uid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd="/",
-        preexec_fn=become,
     )
     try:
         assert holder.stdout is not None
@@ -64,7 +60,7 @@ def settings(tmp_path: Path, patience: str) -> dict[str, str]:
                 "sessions": {"path": str(tmp_path / "sessions")},
                 "backup": {"path": str(tmp_path / "backups")},
                 "locks": {"patience": patience},
-                "thresholds": {"warning": 1, "critical": 2, "trigger": 3, "emergency": 400, "danger": 500},
+                "thresholds": {"warning": 1, "critical": 2, "trigger": 3, "emergency": 185, "danger": 190},
             }
         )
     )
@@ -159,11 +155,11 @@ def test_monitor_and_doctor_tell_of_it_and_the_monitor_when_it_is_over(fleet: Pa
 
 
 def locked_companies(document: dict[str, object]) -> dict[str, int]:
-    result = document["result"]
-    assert isinstance(result, dict)
+    companies = document["companies"]
+    assert isinstance(companies, list)
     return {
         company["company"]: finding["facts"]["pid"]
-        for company in result["companies"]
+        for company in companies
         for finding in company["findings"]
         if finding["code"] == "lock-held"
     }
