@@ -164,10 +164,11 @@ def run_backup(
         done = for_each(
             companies,
             lambda company: _one(root, company, repository, job, work),
-            _lost,
+            _failed,
             progress,
             workers=workers,
         )
+        done = _told_of_held(settings, now, done)
         if repository is not None and any(company.snapshot is not None for company in done):
             # Folders of companies that came up for the first time may be another process's work.
             repository.sync()
@@ -184,9 +185,25 @@ def run_backup(
     return BackupReport(root_path, repository_path, now, dry_run, job.recipients is not None, done, copies)
 
 
-def _lost(company: Company, why: str) -> CompanyBackup:
-    trouble = f"the process that backed it up {why}; the next run tries again"
-    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=trouble)
+def _told_of_held(settings: Settings, now: datetime, done: list[CompanyBackup]) -> list[CompanyBackup]:
+    """Say of the companies that are locked which of them have been for too long."""
+    locked = {one.id: one.holder for one in done if one.status is BackupStatus.LOCKED}
+    if not locked:
+        return done
+    from baileys_tools.commands.held_locks import told_of_held
+
+    free = (one.id for one in done if one.status is BackupStatus.TAKEN)
+    found = told_of_held(settings, locked, free, now)
+    return [
+        replace(one, held_too_long=found[one.id], trouble=f"{found[one.id].message}. {found[one.id].action}")
+        if one.id in found
+        else one
+        for one in done
+    ]
+
+
+def _failed(company: Company, why: str) -> CompanyBackup:
+    return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=why)
 
 
 class _NoRepository:
@@ -216,7 +233,9 @@ def _one(
         with root.open(company) as folder:
             return work(root, folder, company, repository, job)
     except Locked as lock:
-        return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=f"locked by {lock}")
+        return CompanyBackup(
+            company.id, company.path, BackupStatus.LOCKED, trouble=f"locked by {lock}", holder=lock.holder
+        )
     except RepositoryLocked as lock:
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
     except UnfitFolder as unfit:
@@ -226,8 +245,6 @@ def _one(
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
     except DamagedSnapshot as damage:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
-    except OSError as error:
-        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
 
 
 def not_as_written(damage: DamagedSnapshot) -> str:

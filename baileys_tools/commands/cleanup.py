@@ -20,7 +20,6 @@ from baileys_tools.domain.removals import Removals
 from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
@@ -182,6 +181,11 @@ def clean_companies(
     """Clean these companies of an open root, or plan it when the settings say dry run. As `run_cleanup`."""
     undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
+    if not dry_run and root.is_read_only():
+        # One word for all of them.
+        raise BaileysToolsError(
+            f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
+        )
     run = new_run_id(now) if undo_window and not dry_run else None
     with _snapshots(settings, now) as snapshot:
         job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep)
@@ -193,9 +197,26 @@ def clean_companies(
                 return CompanyCleanup(company.id, company.path, Status.CONNECTED)
             return _one(root, company, job, work)
 
-        done = for_each(companies, one, _lost, progress)
+        done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
+
+
+def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup]) -> list[CompanyCleanup]:
+    """Say of the companies that are locked which of them have been for too long."""
+    locked = {one.id: one.holder for one in done if one.status is Status.LOCKED}
+    if not locked:
+        return done
+    from baileys_tools.commands.held_locks import told_of_held
+
+    free = (one.id for one in done if one.status in (Status.CLEANED, Status.HELD))
+    found = told_of_held(settings, locked, free, now)
+    return [
+        one._replace(held_too_long=True, trouble=f"{found[one.id].message}. {found[one.id].action}")
+        if one.id in found
+        else one
+        for one in done
+    ]
 
 
 def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
@@ -246,19 +267,11 @@ def _one(
         with root.open(company) as folder:
             return work(folder, company, job)
     except Locked as lock:
-        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock))
-    except OSError as error:
-        if root.is_read_only():
-            # One word for all of them.
-            raise BaileysToolsError(
-                f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
-            ) from error
-        return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=say_why(error))
+        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock), holder=lock.holder)
 
 
-def _lost(company: Company, why: str) -> CompanyCleanup:
-    trouble = f"the process that worked on it {why}; the next run goes on from there"
-    return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=trouble)
+def _failed(company: Company, why: str) -> CompanyCleanup:
+    return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=why)
 
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:

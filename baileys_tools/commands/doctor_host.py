@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.places import misplaced, unwise
@@ -18,8 +18,10 @@ from baileys_tools.domain.doctor import (
     room_check,
     warning,
 )
+from baileys_tools.domain.held_locks import Holder
 from baileys_tools.integrations import host
 from baileys_tools.owner import user_name
+from baileys_tools.sessions.holders import held_folders
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.units import counted
 
@@ -70,6 +72,7 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     with Root(path) as root:
         companies = root.companies(loaded.settings.sessions.multitenancy)
         is_read_only = root.is_read_only()
+        held = held_folders(root, companies)
     if not companies:
         yield critical(
             "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
@@ -86,12 +89,20 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         yield from _file_system_checks(path)
     yield _room("disk: sessions", path)
     yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
+    yield from _held_checks(loaded.settings, held, now)
     if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
         yield warning(
             "other cleaners",
             f"the lock file of another program, less than a day old, in company {', '.join(older[:5])}",
             "An older script still cleans here: take it out of its cron or process manager.",
         )
+
+
+def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) -> Iterator[Check]:
+    from baileys_tools.commands.held_locks import told_of_held
+
+    for finding in told_of_held(settings, held, (), now).values():
+        yield warning("company locks", f"company {finding.company}: {finding.message}", finding.action)
 
 
 def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:

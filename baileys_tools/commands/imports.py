@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup import BackupJob, job_of, manifest_of, not_as_written
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings
 from baileys_tools.config.kinds import COPY_SCHEMES, parts_of_place
 from baileys_tools.domain.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.domain.snapshot import IMPORT_TAG, SnapshotInfo
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
@@ -85,11 +85,12 @@ def _import_folder(
         if len(companies) == 1 and companies[0].entry == "." and len(wanted) == 1:
             # A lone copied folder has any name: --company says whose it is.
             companies = [companies[0]._replace(id=wanted[0])]
-        return [
-            _import_company(root, company, repository_path, job, dry_run=dry_run)
-            for company in companies
-            if not wanted or company.id in wanted
-        ]
+        return for_each(
+            [company for company in companies if not wanted or company.id in wanted],
+            lambda company: _import_company(root, company, repository_path, job, dry_run=dry_run),
+            lambda company, why: CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=why),
+            workers=1,
+        )
 
 
 def _import_company(
@@ -114,8 +115,6 @@ def _import_company(
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
     except DamagedSnapshot as damage:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
-    except OSError as error:
-        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=say_why(error))
 
 
 def _holds(repository: Repository, info: SnapshotInfo, read: ReadFolder, taken_at: datetime) -> bool:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.config import Settings
 from baileys_tools.domain.diagnosis import BotFacts, CredsFact, diagnose
 from baileys_tools.domain.findings import Finding
+from baileys_tools.domain.health import unreadable_folder
 from baileys_tools.domain.incidents import (
     LONG,
     Episode,
@@ -91,13 +93,17 @@ def with_links(
     report: MonitorReport, settings: Settings, root: Root, state: State, now: datetime
 ) -> MonitorReport:
     """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
-    companies = []
-    for one in report.companies:
+
+    def with_link(one: CompanyWatch) -> CompanyWatch:
         log, findings = _log(settings, root, state, one, now)
         waits = any(finding.code == "not-linked-yet" for finding in one.findings)
         note_look(state, Look(one.id, one.connection, one.creds, one.running, waits), log, now)
-        companies.append(one._replace(findings=[*one.findings, *findings]) if findings else one)
-    return report._replace(companies=companies)
+        return one._replace(findings=[*one.findings, *findings]) if findings else one
+
+    def failed(one: CompanyWatch, why: str) -> CompanyWatch:
+        return one._replace(findings=[*one.findings, unreadable_folder(one.id, why)])
+
+    return report._replace(companies=for_each(report.companies, with_link, failed, workers=1))
 
 
 def _log(

@@ -76,6 +76,7 @@ def look_once(
     looks, listed = look_at_all(root, companies, known, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
     stopped = _left_stopped(state, asked, looks)
+    held = _held_locks(settings, root, state, companies, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
     watched = []
@@ -89,6 +90,7 @@ def look_once(
             *look.findings,
             *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, stored, rules, now),
+            *([held[company.id]] if company.id in held else []),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
         watch = _watch(company, look, findings, stored, rules, company.id in listed)
@@ -141,6 +143,18 @@ def _left_stopped(state: State, asked: Asked, looks: Mapping[str, Look]) -> list
         return is_up or (company in looks and looks[company].creds == "valid")
 
     return list(left_findings(state, asked.running, has_begun))
+
+
+def _held_locks(
+    settings: Settings, root: Root, state: State, companies: Sequence[Company], now: datetime
+) -> dict[str, Finding]:
+    """Return by company what is to say of locks that somebody holds for too long. Waits for none and takes none."""
+    from baileys_tools.commands.held_locks import held_too_long
+    from baileys_tools.sessions.holders import held_folders
+
+    holders = held_folders(root, companies)
+    free = [company.id for company in companies if company.id not in holders]
+    return held_too_long(state, settings, holders, free, now)
 
 
 def _waits_for_a_code(look: Look) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup_alerts import tell_of_damage
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Backup, Copies, require_backup_path
@@ -15,7 +16,6 @@ from baileys_tools.domain.prune_report import CompanyPrune, PruneReport
 from baileys_tools.domain.retention import Decision, Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.roots import no_such_company
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
@@ -70,21 +70,20 @@ def run_prune(
 
     A company whose listing cannot be read loses nothing and is part of the report.
     """
-    done = []
     with Repository(path) as repository:
-        for company in choose_companies(repository, companies):
+
+        def one(company: str) -> CompanyPrune:
+            if dry_run:
+                return CompanyPrune(company, plan_retention(repository.snapshots(company), policy))
             try:
-                if dry_run:
-                    plan = plan_retention(repository.snapshots(company), policy)
-                    done.append(CompanyPrune(company, plan))
-                    continue
                 with repository.writing(company) as writer:
                     pruned = prune_company(repository, writer, policy)
-                done.append(CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged))
             except RepositoryLocked as lock:
-                done.append(CompanyPrune(company, locked=True, trouble=lock.message))
-            except OSError as error:
-                done.append(CompanyPrune(company, trouble=say_why(error)))
+                return CompanyPrune(company, locked=True, trouble=lock.message)
+            return CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged)
+
+        chosen = choose_companies(repository, companies)
+        done = for_each(chosen, one, lambda company, why: CompanyPrune(company, trouble=why), workers=1)
     return PruneReport(path, now, dry_run, done)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,12 +18,13 @@ from baileys_tools.commands.bot import (
     signs_of_a_running_bot,
 )
 from baileys_tools.commands.bot_facts import BotSeen, creds_fact, look_at_bot
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.stopped import Hands, Left, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.connection import Connection, ConnectionState
-from baileys_tools.domain.diagnosis import Cause, CredsFact, Diagnosis, diagnose
+from baileys_tools.domain.diagnosis import Cause, Confidence, CredsFact, Diagnosis, diagnose
 from baileys_tools.domain.recovery import Limits, Means, Rung, Step, checklist, ladder
 from baileys_tools.domain.recovery_report import (
     CODES,
@@ -121,8 +122,9 @@ def _run_with_state(
         if agrees is None:
             report = run_recover(job, root_path, None, dry_run=dry_run)
         else:
-            with process_lock(os.path.join(settings.state.dir, LOCK), now):
-                report = run_recover(job, root_path, agrees)
+            # Whoever is asked may take the night over it: nobody else has to wait for that.
+            job.alone = lambda: process_lock(os.path.join(settings.state.dir, LOCK), job.clock())
+            report = run_recover(job, root_path, agrees)
         # Whoever ends it by a signal does not wait for channels either: the next run finds the same.
         if not dry_run and report.broken_off is None:
             tell_recovery(settings, state, report)
@@ -151,13 +153,17 @@ def _ask(companies: Sequence[CompanyRecovery]) -> bool:
 
 @dataclass(slots=True)
 class RecoverJob:
-    """What one run has to work with. `restarts_shared`: also a process that other companies live in."""
+    """What one run has to work with. `restarts_shared`: also a process that other companies live in.
+
+    `alone` keeps other runs out while steps are taken; each step looks again first.
+    """
 
     settings: Settings
     state: State
     now: datetime
     say: Say
     restarts_shared: bool = False
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     root: Root | None = None
     companies: Sequence[Company] = ()
@@ -187,12 +193,25 @@ def run_recover(
         )
         job.left = left_stopped(job.state)
         answers = connections(job.settings, [company.id for company in job.companies])
-        looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
+        looked = for_each(
+            job.companies,
+            lambda company: _plan(job, company, answers.get(company.id)),
+            lambda company, why: _failed(company, why),
+            workers=1,
+        )
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
-        broken_off = _climb_each(job, looked) if acts else None
+        broken_off = None
+        if acts:
+            with job.alone():
+                broken_off = _climb_each(job, looked)
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code, broken_off)
+
+
+def _failed(company: Company, why: str, first: Diagnosis | None = None) -> CompanyRecovery:
+    last = Diagnosis(Cause.UNKNOWN, Confidence.POSSIBLE, (why,))
+    return CompanyRecovery(company.id, first or last, last, Ending.FAILED)
 
 
 def _look(
@@ -285,10 +304,17 @@ def _climb_each(job: RecoverJob, looked: list[CompanyRecovery]) -> ExitCode | No
 
     Return the exit code of the signal that broke it off, None when none did.
     """
+
+    def climb(number: int) -> CompanyRecovery:
+        if looked[number].ending is Ending.PLANNED:
+            _climb(job, job.companies[number], looked, number)
+        return looked[number]
+
+    def failed(number: int, why: str) -> CompanyRecovery:
+        return _failed(job.companies[number], why, looked[number].first)
+
     try:
-        for number, company in enumerate(job.companies):
-            if looked[number].ending is Ending.PLANNED:
-                _climb(job, company, looked, number)
+        looked[:] = for_each(range(len(looked)), climb, failed, workers=1)
     except BrokenOff as end:
         return end.exit_code
     return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import require_file, settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import CLEANERS, fleet_status
@@ -148,17 +149,18 @@ def _snapshots(
         return {}
     from baileys_tools.snapshots.repository import Repository
 
-    found: dict[str, list[SnapshotMark]] = {}
     # Without a repository the report is about the rest; the findings say that it is missing.
     with suppress(BaileysToolsError), Repository(settings.backup.path) as repository:
-        for company in companies:
-            with suppress(OSError):
-                listing = [info for info in repository.snapshots(company) if info.taken_at >= since]
-                found[company] = [
-                    SnapshotMark(to_seconds(info.taken_at), info.size, info.damaged)
-                    for info in listing[-most:]
-                ]
-    return found
+
+        def marks(company: str) -> list[SnapshotMark]:
+            listing = [info for info in repository.snapshots(company) if info.taken_at >= since]
+            return [
+                SnapshotMark(to_seconds(info.taken_at), info.size, info.damaged) for info in listing[-most:]
+            ]
+
+        found = for_each(companies, marks, lambda company, why: [], workers=1)
+        return dict(zip(companies, found, strict=True))
+    return {}
 
 
 def _write(path: str, page: str) -> None:

@@ -14,7 +14,7 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.diagnosis import Cause
-from baileys_tools.domain.restore_plan import LiveFolder
+from baileys_tools.domain.restore_plan import LiveFile, LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo
 from baileys_tools.ending import Hold, last_word, waiting
@@ -170,8 +170,15 @@ def run_reset(
                 if options.dry_run:
                     report, live, _ = _look(settings, company, folder, now)
                     return replace(report, objections=tuple(objections_to(settings, company.id, live, now)))
-                with company_lock(folder, now):
-                    return _set_aside(settings, options, root, company, folder, now, agrees, setting_aside)
+                earlier, seen = "", None
+                if not options.yes:
+                    with company_lock(folder, now):
+                        earlier = finish_restore(root, company, folder)
+                    # No lock is held while somebody reads the plan: another job need not wait for that.
+                    seen = _agreed(settings, options, company, folder, now, agrees)
+                with company_lock(folder, datetime.now(UTC)):
+                    report = _set_aside(settings, options, root, company, folder, now, seen, setting_aside)
+                return replace(report, earlier=report.earlier or earlier)
         except Locked as lock:
             raise BaileysToolsError(
                 f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
@@ -202,6 +209,17 @@ def _look(
     return report, live, contents
 
 
+def _agreed(
+    settings: Settings, options: ResetOptions, company: Company, folder: int, now: datetime, agrees: Agrees
+) -> Mapping[str, LiveFile]:
+    """Ask with the plan; return the files that it is about. Raises exit code 13 without a yes."""
+    report, live, _ = _look(settings, company, folder, now)
+    forced = _require_no_objection(objections_to(settings, company.id, live, now), force=options.force)
+    if not agrees(replace(report, forced=forced)):
+        raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+    return live.files
+
+
 def _set_aside(
     settings: Settings,
     options: ResetOptions,
@@ -209,26 +227,20 @@ def _set_aside(
     company: Company,
     folder: int,
     now: datetime,
-    agrees: Agrees,
+    seen: Mapping[str, LiveFile] | None,
     setting_aside: SettingAside,
 ) -> ResetReport:
+    """`seen` are the files that somebody has agreed to, None where nobody was asked."""
     from baileys_tools.sessions.resets import set_aside
 
     earlier = finish_restore(root, company, folder)
     report, live, contents = _look(settings, company, folder, now)
-    forced = _require_no_objection(objections_to(settings, company.id, live, now), force=options.force)
+    # Somebody took the time to read the plan, and the bot may have been started meanwhile.
+    objections = objections_to(settings, company.id, live, datetime.now(UTC))
+    if seen is not None and live.files != seen:
+        objections.append("the folder changed while you were asked")
+    forced = _require_no_objection(objections, force=options.force)
     report = replace(report, earlier=earlier, forced=forced)
-    if not agrees(report):
-        raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
-    if not options.yes:
-        # Somebody took the time to read the plan, and the bot may have been started meanwhile.
-        seen = live.files
-        again, live, contents = _look(settings, company, folder, now)
-        objections = objections_to(settings, company.id, live, datetime.now(UTC))
-        if live.files != seen:
-            objections.append("the folder changed while you were asked")
-        forced = _require_no_objection(objections, force=options.force)
-        report = replace(again, earlier=earlier, forced=forced)
     before = _final_snapshot(settings, company, live, contents, now)
     run = new_run_id(now)
     with setting_aside(run):

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -370,15 +370,20 @@ def _report(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
 
 
 def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> RestoreReport:
-    with company_lock(folder, job.now):
+    with ExitStack() as lock:
+        lock.enter_context(company_lock(folder, job.now))
         earlier = finish_restore(root, company, folder)
         look = _look(folder, job)
         report = replace(_report(company.path, job, look.plan), earlier=earlier)
         if look.plan.changes_nothing and look.plan.mode is Mode.REPAIR:
             return replace(report, status=RestoreStatus.NOTHING_TO_DO)
         report = replace(report, forced=_require_no_refusal(look.plan, force=job.options.force))
-        _require_agreement(job, report)
         if not job.options.yes:
+            # Not while somebody reads the plan: another job need not wait for that.
+            lock.close()
+            _require_agreement(job, report)
+            lock.enter_context(company_lock(folder, datetime.now(UTC)))
+            finish_restore(root, company, folder)
             look = _look_again(folder, job, look)
         try:
             # Short, and half of it is for the next run to finish: a signal waits for the rest.

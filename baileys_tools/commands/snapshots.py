@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.prune import choose_companies
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import require_backup_path
 from baileys_tools.domain.prune_report import CompanySnapshots, SnapshotsReport
 from baileys_tools.errors import ExitCode
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.snapshots.repository import Repository
 
 
@@ -36,13 +36,12 @@ def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_jso
 
 def list_all(path: str, companies: Sequence[str], now: datetime) -> SnapshotsReport:
     """Return the snapshots of the chosen companies (none: all), oldest first. Opens no archive."""
-    found = []
     with Repository(path) as repository:
-        for company in choose_companies(repository, companies):
-            try:
-                index = repository.index(company)
-                listing = repository.snapshots(company)
-                found.append(CompanySnapshots(company, listing, index.failure, index.failed_at))
-            except OSError as error:
-                found.append(CompanySnapshots(company, trouble=say_why(error)))
+
+        def one(company: str) -> CompanySnapshots:
+            index = repository.index(company)
+            return CompanySnapshots(company, repository.snapshots(company), index.failure, index.failed_at)
+
+        chosen = choose_companies(repository, companies)
+        found = for_each(chosen, one, lambda company, why: CompanySnapshots(company, trouble=why), workers=1)
     return SnapshotsReport(path, now, found)

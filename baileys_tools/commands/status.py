@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.commands.cleanup import where_they_may_be
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.monitor_pass import (
     chosen,
     logins_of,
@@ -24,7 +25,7 @@ from baileys_tools.domain.health_surroundings import Snapshots
 from baileys_tools.domain.incidents import Service
 from baileys_tools.domain.status import Cleaned, CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.domain.thresholds import level_of
-from baileys_tools.domain.watch import Look, account_twice, without_files
+from baileys_tools.domain.watch import Look, account_twice, unreadable, without_files
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state.database import State, open_state
@@ -78,9 +79,9 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
         vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
     cleaned = last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
-    found = []
     logins = logins_of(looks, known, everyone)
-    for company in companies:
+
+    def one_of(company: Company) -> CompanyStatus:
         look = looks[company.id]
         one = _status_of(company, look, snapshots.get(company.id), rules, now)
         if others := logins.get(company.id):
@@ -92,7 +93,12 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
         history = [
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
-        found.append(with_forecast(one, history, rules.thresholds, now))
+        return with_forecast(one, history, rules.thresholds, now)
+
+    def failed(company: Company, why: str) -> CompanyStatus:
+        return _status_of(company, unreadable(why, looks[company.id]), None, rules, now)
+
+    found = for_each(companies, one_of, failed, workers=1)
     for company, finding, look in vanished:
         one = _status_of(company, without_files(look), None, rules, now)
         found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))

@@ -31,7 +31,6 @@ from baileys_tools.domain.trigger import Action, Past, Rules, Why, advice, decid
 from baileys_tools.domain.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import root_to_change
 from baileys_tools.sessions.locks import Locked, NotALock, process_lock
 from baileys_tools.sessions.quarantine import newest_run
@@ -71,10 +70,15 @@ def trigger_command(
             with _one_at_a_time(settings, now), PatientProgress("looking", wanted=not quiet) as progress:
                 report = _run_with_state(settings, root_path, now, progress)
         except Locked as lock:
-            run.ended(ExitCode.LOCKED)
-            if not quiet:
-                print(f"baileys-tools: another trigger is at work: {printable(str(lock))}", file=sys.stderr)
-            return ExitCode.LOCKED
+            from baileys_tools.commands.held_locks import look_at_process_lock
+
+            late = look_at_process_lock(lock.holder, settings, now)
+            code = ExitCode.FAILED if late else ExitCode.LOCKED
+            run.ended(code)
+            if late or not quiet:
+                said = f"another trigger is at work: {lock}" + (f"; {late}" if late else "")
+                print(f"baileys-tools: {printable(said)}", file=sys.stderr)
+            return code
         removed = report.removed_by_company
         run.ended(report.exit_code, removed, companies=len(report.companies), removed=sum(removed.values()))
     _print(report, verbose=verbose, as_json=as_json, quiet=quiet)
@@ -291,21 +295,15 @@ def _look_at(
     rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 
     def look(company: Company) -> _Look:
-        try:
-            with root.open(company) as folder:
-                facts, plan = look_and_plan(folder, job)
-                findings = cheap_findings(
-                    company.id, facts, rules, now, strictest_leaves=plan.emergency_would_leave or 0
-                )
-                finding = next((one for one in findings if one.code == "file-count"), None)
-                return _Look(plan.in_numbers(), newest_run(folder), finding)
-        except OSError as error:
-            return _Look(trouble=say_why(error))
+        with root.open(company) as folder:
+            facts, plan = look_and_plan(folder, job)
+            findings = cheap_findings(
+                company.id, facts, rules, now, strictest_leaves=plan.emergency_would_leave or 0
+            )
+            finding = next((one for one in findings if one.code == "file-count"), None)
+            return _Look(plan.in_numbers(), newest_run(folder), finding)
 
-    def lost(company: Company, why: str) -> _Look:
-        return _Look(trouble=f"the process that looked at it {why}")
-
-    return for_each(companies, look, lost, progress)
+    return for_each(companies, look, lambda company, why: _Look(trouble=why), progress)
 
 
 # --- cleaning -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
@@ -18,7 +19,6 @@ from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import (
     finish_restore,
     is_interrupted,
@@ -130,9 +130,7 @@ def _with_commands(report: UndoReport, settings: Settings) -> UndoReport:
 def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
     """Return which runs can be undone in the companies that the settings choose."""
     with Root(root_path) as root:
-        return UndoReport(
-            root_path, now, None, [_runs_of(root, company) for company in _chosen(root, settings)]
-        )
+        return UndoReport(root_path, now, None, _all_runs(root, _chosen(root, settings)))
 
 
 def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None = None) -> UndoReport:
@@ -142,9 +140,17 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     there is no such run.
     """
     with root_to_change(root_path, now) as root:
-        for company in _chosen(root, settings):
-            _finish_interrupted(root, company, now)
-        listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
+        if root.is_read_only():
+            raise BaileysToolsError(f"{root.path} is on a read-only file system", "Mount it writable.")
+        # What another command left half done may hold the very run that is looked for. Trouble is for later.
+        for_each(
+            _chosen(root, settings),
+            lambda company: _finish_interrupted(root, company, now),
+            lambda company, why: None,
+            workers=1,
+        )
+        companies = _chosen(root, settings)
+        listed = list(zip(companies, _all_runs(root, companies), strict=True))
         known = sorted({found.run for _, undo in listed for found in undo.runs})
         # The bot may have been paired anew since a reset: nobody undoes that by the way.
         cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.is_reset})
@@ -166,10 +172,12 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
             root_path,
             now,
             run,
-            [
-                undo if undo.trouble else _undo_company(settings, root, company, run, now)
-                for company, undo in concerned
-            ],
+            for_each(
+                concerned,
+                lambda one: one[1] if one[1].trouble else _undo_company(settings, root, one[0], run, now),
+                lambda one, why: CompanyUndo(one[0].id, trouble=why),
+                workers=1,
+            ),
         )
 
 
@@ -177,16 +185,21 @@ def _chosen(root: Root, settings: Settings) -> list[Company]:
     return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
 
 
+def _all_runs(root: Root, companies: Sequence[Company]) -> list[CompanyUndo]:
+    return for_each(
+        companies,
+        lambda company: _runs_of(root, company),
+        lambda company, why: CompanyUndo(company.id, trouble=why),
+        workers=1,
+    )
+
+
 def _runs_of(root: Root, company: Company) -> CompanyUndo:
-    try:
-        with root.open(company) as folder:
-            return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder)))
-    except OSError as error:
-        return CompanyUndo(company.id, trouble=say_why(error))
+    with root.open(company) as folder:
+        return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder)))
 
 
 def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
-    """What another command left half done may hold the very run that is looked for. Trouble is for later."""
     with suppress(OSError, Locked), root.open(company) as folder:
         if is_interrupted(root, company, folder):
             with company_lock(folder, now):
@@ -241,12 +254,6 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
             return CompanyUndo(company.id, reasons=reasons, errors=errors)
     except Locked as lock:
         return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")
-    except OSError as error:
-        if root.is_read_only():
-            raise BaileysToolsError(
-                f"{root.path} is on a read-only file system", "Mount it writable."
-            ) from error
-        return CompanyUndo(company.id, trouble=say_why(error))
 
 
 def _plan(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup_alerts import tell_of_damage
+from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.prune import choose_companies
 from baileys_tools.commands.record import recorded
@@ -14,7 +15,6 @@ from baileys_tools.config import require_backup_path
 from baileys_tools.domain.prune_report import Health, Verified, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.snapshots.archive import DamagedSnapshot, NotForHere
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.repository import Repository, RepositoryLocked
@@ -81,18 +81,25 @@ def run_verify(
     for nothing in `prune`, and `restore` takes the one before it. Deep reads every file in it as a restore
     would, which for an encrypted one takes its key.
     """
-    results: list[Verified] = []
     troubles: list[str] = []
     with Repository(path) as repository:
-        for company in choose_companies(repository, companies):
-            try:
-                listing = repository.snapshots(company)
-            except OSError as error:
-                troubles.append(f"company {company}: {say_why(error)}")
-                continue
+
+        def chosen(company: str) -> Sequence[SnapshotInfo]:
+            listing = repository.snapshots(company)
             good = [info for info in listing if info.good]
-            chosen = listing if every else good[-1:] or listing[-1:]
-            results += [_verify_one(repository, info, identities, deep=deep) for info in chosen]
+            return listing if every else good[-1:] or listing[-1:]
+
+        def trouble(company: str, why: str) -> Sequence[SnapshotInfo]:
+            troubles.append(f"company {company}: {why}")
+            return ()
+
+        infos = for_each(choose_companies(repository, companies), chosen, trouble, workers=1)
+        results = for_each(
+            [info for listing in infos for info in listing],
+            lambda info: _verify_one(repository, info, identities, deep=deep),
+            lambda info, why: Verified(info, Health.UNREADABLE, why),
+            workers=1,
+        )
     return VerifyReport(path, now, deep, results, troubles)
 
 
@@ -115,8 +122,6 @@ def _verify_one(
         return Verified(info, Health.NO_KEY, error.message)
     except FileNotFoundError:
         return Verified(info, Health.UNREADABLE, "it was removed meanwhile")
-    except OSError as error:
-        return Verified(info, Health.UNREADABLE, say_why(error))
 
 
 def _marked(repository: Repository, info: SnapshotInfo, *, damaged: bool) -> SnapshotInfo:

@@ -14,7 +14,6 @@ from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.health import HealthRules, cheap_findings, worst_first
 from baileys_tools.domain.thresholds import LEVELS, Thresholds, level_of
 from baileys_tools.domain.watch import Look, Stamp, from_plain, full_look_is_due, to_plain, unreadable
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.look import foreign_creds, list_folder, stamp_of, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state import memory
@@ -110,7 +109,7 @@ def look_at_all(
             tasks.append(_Task(company, stamp, before, full))
     rules = rules_of(settings)
     work = partial(_look, root, rules, settings, now)
-    done = for_each(tasks, work, lambda task, why: unreadable(f"the process that looked {why}", task.known))
+    done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
     found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
     return found, frozenset(task.company.id for task in tasks)
 
@@ -123,11 +122,8 @@ def _stamp(root: Root, company: Company) -> Stamp | None:
 
 
 def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
-    try:
-        with root.open(task.company) as folder:
-            return _look_into(folder, rules, settings, now, task)
-    except OSError as error:
-        return unreadable(say_why(error), task.known)
+    with root.open(task.company) as folder:
+        return _look_into(folder, rules, settings, now, task)
 
 
 def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:

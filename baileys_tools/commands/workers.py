@@ -4,22 +4,23 @@ Threads gain nothing here, as Python runs one at a time; and this is plain `fork
 import than they would save.
 
 The queue is a pipe, filled before the first worker starts: whoever is free reads the next number, so nobody
-waits for a large folder that another one works on. Results come back through one pipe per worker.
+waits for a large folder that another one works on. Results come back through one pipe per worker, each at once: a
+worker that is killed takes nothing along but the item in its hands, which stands in memory that all share.
 """
 
+import mmap
 import os
-import time
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from baileys_tools.ending import Hold
 
-SEND_EVERY = 0.01
-"""Seconds for which a worker gathers results: to send each by itself adds a sixth to the work of a dry run. A
-worker that dies takes the results of its last moment along; they are called lost, the safe side."""
-
 _QUEUE_LENGTH = 1000
 """Numbers that fit into a pipe under every limit (4096 bytes), so that filling it never blocks."""
+
+_IN_HAND = struct.Struct("=q")
+_NOTHING = -1
 
 
 class _Worker(NamedTuple):
@@ -33,9 +34,18 @@ class _Worker(NamedTuple):
 class Workers:
     """Workers on their way through `items`. Closed by `with`, which ends them."""
 
-    def __init__(self, items: Sequence[Any], work: Callable[[Any], Any], count: int) -> None:
-        self.deaths = ""
-        """How workers died that did not come to their end; known once closed."""
+    def __init__(
+        self,
+        items: Sequence[Any],
+        work: Callable[[Any], Any],
+        count: int,
+        failed: Callable[[Any, str], Any],
+    ) -> None:
+        """`failed(item, why)` stands in for a result that cannot be sent."""
+        self.lost: dict[Any, str] = {}
+        """The items in whose work a worker died, and how; known once closed. No other item was begun and lost."""
+        self._failed = failed
+        self._in_hand = mmap.mmap(-1, _IN_HAND.size * count)
         self._items = items
         self._work = work
         self._count = count
@@ -66,10 +76,15 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         for fd in self._open_pipes():
             os.close(fd)
-        self.deaths = ", ".join(filter(None, [_how_it_died(worker.pid) for worker in self._workers]))
+        for number, worker in enumerate(self._workers):
+            how = _how_it_died(worker.pid)
+            (index,) = _IN_HAND.unpack_from(self._in_hand, number * _IN_HAND.size)
+            if how and index != _NOTHING:
+                self.lost[self._items[index]] = how
+        self._in_hand.close()
 
-    def results(self) -> Iterator[tuple[int, Any]]:
-        """Yield the index and the result of each item as they come. Raises what a worker raised."""
+    def results(self) -> Iterator[tuple[Any, Any]]:
+        """Yield each item with its result as they come. Raises what a worker raised."""
         import pickle
         import select
 
@@ -85,7 +100,7 @@ class Workers:
                     content = pickle.loads(message)  # noqa: S301 - written by our own child
                     if isinstance(content, BaseException):
                         raise content
-                    yield from content
+                    yield content
                 if not piece:
                     poll.unregister(pipe)
                     del unread[pipe]
@@ -96,7 +111,8 @@ class Workers:
             yield worker.results
 
     def _start(self, queue: int) -> None:
-        parent = os.getpid()
+        parent, number = os.getpid(), len(self._workers)
+        self._take_in_hand(number, _NOTHING)
         results, send = os.pipe()
         alive, lifeline = os.pipe()
         try:
@@ -107,7 +123,7 @@ class Workers:
                     for fd in [results, lifeline, *self._open_pipes()]:
                         os.close(fd)
                     _end_with(parent, alive)
-                    self._serve(queue, send)
+                    self._serve(queue, send, number)
                 finally:
                     os._exit(0)
         except OSError:
@@ -119,21 +135,21 @@ class Workers:
             os.close(alive)
         self._workers.append(_Worker(pid, results, lifeline))
 
-    def _serve(self, queue: int, results: int) -> None:
-        """The life of a worker: work on what the queue says until it is empty."""
+    def _take_in_hand(self, number: int, index: int) -> None:
+        _IN_HAND.pack_into(self._in_hand, number * _IN_HAND.size, index)
+
+    def _serve(self, queue: int, results: int, number: int) -> None:
+        """The life of worker `number`: work on what the queue says until it is empty."""
         import signal
 
-        found: list[tuple[int, Any]] = []
-        sent = time.monotonic()
         try:
-            while number := os.read(queue, 4):
-                first = int.from_bytes(number, "big")
+            while place := os.read(queue, 4):
+                first = int.from_bytes(place, "big")
                 for index in range(first, min(first + self._step, len(self._items))):
-                    found.append((index, self._work(self._items[index])))
-                    if time.monotonic() - sent > SEND_EVERY:
-                        _send(results, found)
-                        found, sent = [], time.monotonic()
-            _send(results, found)
+                    self._take_in_hand(number, index)
+                    item = self._items[index]
+                    self._send_result(results, item, self._work(item))
+                    self._take_in_hand(number, _NOTHING)
         except KeyboardInterrupt:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again by the parent
@@ -141,9 +157,16 @@ class Workers:
 
             # A traceback cannot be sent, and whoever mends this needs it.
             error.add_note(traceback.format_exc())
-            _send(results, error)
+            _write(results, _message(error))
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _send_result(self, results: int, item: Any, result: Any) -> None:
+        try:
+            message = _message((item, result))
+        except MemoryError:
+            message = _message((item, self._failed(item, "its result takes more memory than there is")))
+        _write(results, message)
 
 
 def _end_with(parent: int, alive: int) -> None:
@@ -170,11 +193,15 @@ def _end_with(parent: int, alive: int) -> None:
         raise KeyboardInterrupt  # it was gone before the kernel knew whom to tell
 
 
-def _send(pipe: int, content: object) -> None:
+def _message(content: object) -> bytes:
     import pickle
 
     message = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
-    rest = memoryview(len(message).to_bytes(8, "big") + message)
+    return len(message).to_bytes(8, "big") + message
+
+
+def _write(pipe: int, message: bytes) -> None:
+    rest = memoryview(message)
     while rest:
         rest = rest[os.write(pipe, rest) :]
 

@@ -220,6 +220,19 @@ class Trigger(Section, name="trigger"):
     )
 
 
+class Locks(Section, name="locks"):
+    """What is said of the lock of a company that somebody else holds: one work at a time is done on a folder."""
+
+    __slots__ = ()
+
+    patience: timedelta = setting(
+        default=timedelta(hours=1),
+        kind=DURATION,
+        about="A lock that is held for longer is a finding, and a failure of what could not be done because of it.",
+        at_least=timedelta(seconds=1),
+    )
+
+
 class Monitor(Section, name="monitor"):
     """What `monitor-once` does besides looking."""
 
@@ -687,6 +700,7 @@ class Settings(NamedTuple):
     health: Health = Health()
     monitor: Monitor = Monitor()
     trigger: Trigger = Trigger()
+    locks: Locks = Locks()
     backup: Backup = Backup()
     copies: Copies = Copies()
     state: State = State()
@@ -734,6 +748,7 @@ SCHEMA = Schema(
     Emergency,
     Thresholds,
     Trigger,
+    Locks,
     Health,
     Monitor,
     Backup,

@@ -12,7 +12,7 @@ from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.units import counted, printable
 
 LASTING_CODES = frozenset(
-    {"backup-unfit", "backup-failed", "backup-incomplete", "prune-failed", "copy-failed"}
+    {"backup-unfit", "backup-failed", "backup-incomplete", "prune-failed", "copy-failed", "lock-held"}
 )
 """What each backup looks for anew in each company it was not locked out of; `copy-failed` is about the host."""
 
@@ -26,7 +26,9 @@ def backup_findings(report: BackupReport) -> list[Finding]:
 
 def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
     """Given a report and the companies that were asked for (none: all), return what it can tell to be over."""
-    locked = {company.id for company in report.companies if company.status is BackupStatus.LOCKED}
+    locked = {
+        one.id for one in report.companies if one.status is BackupStatus.LOCKED and one.held_too_long is None
+    }
     # Only after a new snapshot the older ones are looked at.
     not_pruned = {(company.id, "prune-failed") for company in report.companies if company.snapshot is None}
     companies = frozenset({"", *wanted}) if wanted else None
@@ -84,7 +86,7 @@ def repository_findings(
 
 
 def _of_company(company: CompanyBackup) -> list[Finding]:
-    found = []
+    found = [] if company.held_too_long is None else [company.held_too_long]
     trouble = printable(company.trouble)
     if company.status is BackupStatus.UNFIT:
         found.append(

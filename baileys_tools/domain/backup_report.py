@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.held_locks import Holder
 from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
 
@@ -50,6 +52,10 @@ class CompanyBackup:
     fetched: int = 0
     refused: Sequence[SnapshotInfo] = ()
     trouble: str = ""
+    holder: Holder | None = None
+    """Who holds the lock, as the kernel tells it, where the company is locked."""
+    held_too_long: Finding | None = None
+    """What is said of a lock that has been held for longer than `locks.patience`: the company has failed."""
 
     @property
     def unreadable(self) -> Sequence[Oddity]:
@@ -114,6 +120,7 @@ class BackupReport:
     def exit_code(self) -> ExitCode:
         """The documented exit code: trouble with copies is a warning, the snapshots here are good."""
         failed = self.count(BackupStatus.FAILED) + self.count(BackupStatus.UNFIT)
+        failed += sum(company.held_too_long is not None for company in self.companies)
         if failed and failed == len(self.companies):
             return ExitCode.FAILED
         partly = (company.unreadable or (company.trouble and company.snapshot) for company in self.companies)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.domain.folder import Oddity
+from baileys_tools.domain.held_locks import Holder
 from baileys_tools.domain.policy import CleanupPlan, Hold, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.errors import ExitCode
@@ -49,6 +50,10 @@ class CompanyCleanup(NamedTuple):
     snapshot_trouble: str = ""
     earlier_restore: str = ""
     trouble: str = ""
+    holder: Holder | None = None
+    """Who holds the lock, as the kernel tells it, where the company is locked."""
+    held_too_long: bool = False
+    """The lock has been held for longer than `locks.patience`: no affair of a moment, so the company has failed."""
 
     @property
     def failed_files(self) -> int:
@@ -84,7 +89,9 @@ class CleanupReport(NamedTuple):
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         statuses = [company.status for company in self.companies]
-        failed = sum(status in (Status.FAILED, Status.HELD) for status in statuses)
+        failed = sum(
+            one.held_too_long or one.status in (Status.FAILED, Status.HELD) for one in self.companies
+        )
         if failed and failed == len(statuses):
             return ExitCode.FAILED
         if failed or any(company.failed_files for company in self.companies):

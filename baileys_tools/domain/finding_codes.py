@@ -54,6 +54,7 @@ CODES: Mapping[str, CodeInfo] = {
     "keys-writable-by-all": CodeInfo(WARNING, "Every user of the host can change the keys."),
     "foreign-owner": CodeInfo(CRITICAL, "Key files belong to another user than the bot's."),
     "folder-locked": CodeInfo(NOTICE, "A cleanup or restore holds the folder, or left a lock."),
+    "lock-held": CodeInfo(WARNING, "Somebody has held the company's lock for longer than any work takes."),
     # --- what does not belong there
     "odd-entries": CodeInfo(WARNING, "Links, FIFOs, folders or the like among the key files."),
     "leftover-files": CodeInfo(NOTICE, "Temporary files or copies lie in the session folder."),

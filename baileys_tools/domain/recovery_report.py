@@ -28,6 +28,8 @@ class Ending(StrEnum):
     """A signal ended the run at one of its steps."""
     UNKNOWN = "unknown"
     """Nothing tells whether it is away: no API, no log. That is how most hosts begin, and no reason for an alert."""
+    FAILED = "failed"
+    """It could not be looked at, or what was begun broke off; the evidence of the last diagnosis says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,12 @@ class RecoverReport:
         if self.broken_off is not None:
             return self.broken_off
         left = {company.ending for company in self.companies} & {Ending.PLANNED, Ending.PERSON}
-        return self.code_when_away if left else ExitCode.DONE
+        if left:
+            return self.code_when_away
+        failed = [company for company in self.companies if company.ending is Ending.FAILED]
+        if failed and len(failed) == len(self.companies):
+            return ExitCode.FAILED
+        return ExitCode.PARTLY_FAILED if failed else ExitCode.DONE
 
 
 CODES = frozenset({"recovery-due", "needs-person"})

@@ -107,7 +107,8 @@ class TriggerReport:
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
-        bad = len(self.ended(Ending.FAILED)) + len(self.ended(Ending.HELD))
+        held = sum(1 for company in self.companies if company.cleanup and company.cleanup.held_too_long)
+        bad = len(self.ended(Ending.FAILED)) + len(self.ended(Ending.HELD)) + held
         if bad and bad == len(self.companies):
             return ExitCode.FAILED
         if bad or any(company.cleanup and company.cleanup.failed_files for company in self.companies):

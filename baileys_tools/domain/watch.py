@@ -47,7 +47,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
         "inodes-low",
     ),
     *("device-removed", "two-processes", "reconnects-many", "session-burst", "log-silent", "log-unreadable"),
-    *("folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
+    *("lock-held", "folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
 }
 """What a pass looks for, notices apart: of these, what it does not find is over."""
 

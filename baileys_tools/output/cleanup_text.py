@@ -66,7 +66,7 @@ def _stopped_by(company: CompanyCleanup) -> str:
     if company.plan is not None:
         return ""
     if company.status is Status.LOCKED:
-        return f"locked by {printable(company.trouble)}"
+        return ("" if company.held_too_long else "locked by ") + printable(company.trouble)
     if company.status is Status.CONNECTED:
         return "its bot is connected (cleanup.when_connected: skip)"
     return printable(company.trouble)
@@ -104,7 +104,10 @@ def trouble_lines(report: CleanupReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
     lines = []
     failed = together(
-        (company.id, printable(company.trouble) if company.status is Status.FAILED else "")
+        (
+            company.id,
+            printable(company.trouble) if company.status is Status.FAILED or company.held_too_long else "",
+        )
         for company in report.companies
     )
     lines += [f"{companies_named(ids)}: {why}" for why, ids in failed.items()]

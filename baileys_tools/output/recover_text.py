@@ -21,17 +21,19 @@ _WORDS = {
     Ending.BROKEN_OFF: ("away, and the run was broken off by a signal", "red"),
     Ending.NOT_LINKED: ("waits for its first login", "yellow"),
     Ending.UNKNOWN: ("not known whether it is away", "yellow"),
+    Ending.FAILED: ("failed", "red"),
 }
 
 _AWAY = (Ending.PLANNED, Ending.PERSON, Ending.BROKEN_OFF)
-_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED)
+_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED, Ending.FAILED)
 """Not known to be away; a person is told what there is to do all the same."""
 
 
 def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: bool = False) -> str:
     """Given a report, return it as text; with `quiet` only the companies that are still away."""
     left = [one for one in report.companies if one.ending in _AWAY]
-    shown = left if quiet else report.companies
+    failed = [one for one in report.companies if one.ending is Ending.FAILED]
+    shown = [*left, *failed] if quiet else report.companies
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
         can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
@@ -53,6 +55,8 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
         return
     for sentence in company.first.evidence:
         yield from _wrapped("because", sentence)
+    if company.ending is Ending.FAILED and company.last is not company.first:
+        yield from _wrapped("now", "; ".join(company.last.evidence))
     for tried in company.tried:
         yield from _wrapped("tried", f"{tried.rung.value}: {tried.result}")
     if company.tried and company.last.cause is not company.first.cause and company.ending is Ending.PERSON:

@@ -53,11 +53,15 @@ def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
     return "\n".join(lines)
 
 
+def _has_failed(company: CompanyTrigger) -> bool:
+    is_held = company.cleanup is not None and company.cleanup.held_too_long
+    return is_held or company.ending in (Ending.FAILED, Ending.HELD)
+
+
 def trigger_troubles(report: TriggerReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
     stopped = together(
-        (company.id, _why_not(company) if company.ending in (Ending.FAILED, Ending.HELD) else "")
-        for company in report.companies
+        (company.id, _why_not(company) if _has_failed(company) else "") for company in report.companies
     )
     lines = [f"{companies_named(ids)}: {why}" for why, ids in stopped.items()]
     for company in report.companies:

@@ -14,8 +14,8 @@ from baileys_tools.domain.inspected import Broken, Inspected
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.node_json import LARGEST, Refusal, UnreadJson, read_json
 from baileys_tools.sessions.locks import look_for_lock
-from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, read_regular_file, scan_folder
+from baileys_tools.sessions.trees import size_below
 
 DELAYS = (0.02, 0.05, 0.1, 0.3)
 """Seconds before each further look at files that are not whole: a write by the bot takes a few milliseconds."""
@@ -37,7 +37,7 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
         mappings=mappings,
         present=frozenset(os.listdir(folder)),
         lock=look_for_lock(folder, now),
-        kept_bytes=_size_below(folder, OWN_FOLDER),
+        kept_bytes=size_below(OWN_FOLDER, folder),
     )
 
 
@@ -130,20 +130,3 @@ def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken |
     if isinstance(value, str) and name.startswith("lid-mapping-"):
         mappings[name] = value
     return Broken.TORN if value is None else None
-
-
-def _size_below(folder: int, name: str) -> int:
-    """Return the bytes of all files below one entry of a folder, 0 where it is none. Follows no link."""
-    try:
-        fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
-    except OSError:
-        return 0
-    size = 0
-    try:
-        for _, _, files, below in os.fwalk(".", dir_fd=fd, follow_symlinks=False):
-            for file in files:
-                with suppress(OSError):
-                    size += os.stat(file, dir_fd=below, follow_symlinks=False).st_size
-    finally:
-        os.close(fd)
-    return size

@@ -134,7 +134,9 @@ def root_to_change(path: str, now: datetime) -> Root:
         for entry in os.listdir(root.fd):
             name = entry.removeprefix(REPLACED_PREFIX)
             if name and name != entry:
-                _put_back(name, root.fd, now)
+                # One that cannot be is a company's trouble: it is missing from the listing, as monitor-once says.
+                with suppress(OSError):
+                    _put_back(name, root.fd, now)
     except OSError as error:
         os.close(root.fd)
         raise BaileysToolsError(f"{path}: {say_why(error)}") from error

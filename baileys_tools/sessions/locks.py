@@ -14,11 +14,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baileys_tools.owner import acting_as, as_owner_of
+from baileys_tools.parsing import parse_json
 from baileys_tools.place import place_owner
 from baileys_tools.sessions.scan import LOCK_NAME
+
+if TYPE_CHECKING:
+    from baileys_tools.domain.held_locks import Holder
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a lock file is respected that no kernel lock vouches for."""
@@ -35,7 +39,15 @@ _NOT_WRITABLE = _OUT_OF_SPACE | {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Locked(Exception):
-    """Somebody else holds the company; the text says who."""
+    """Somebody else holds the company; the text says who. `holder` is who by the kernel's word, None where a lock file
+    is all that there is."""
+
+    def __init__(self, who: str, holder: Holder | None = None) -> None:
+        super().__init__(who)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[type[Locked], tuple[str, Holder | None]]:
+        return Locked, (str(self), self.holder)
 
 
 class NotALock(Exception):
@@ -67,7 +79,7 @@ def process_lock(path: str, now: datetime) -> Iterator[None]:
     try:
         if place != wanted:
             if not _lock(folder):
-                raise Locked(_holder({}))
+                raise _held(folder, {})
             yield
             return
         with _hold(folder, name, now, PROCESS_STALE_AFTER, _NOT_WRITABLE):
@@ -109,7 +121,7 @@ def _hold(
     guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not _lock(guard):
-            raise Locked(_holder_of(folder, name))
+            raise _held(guard, _said_in(folder, name))
         try:
             lock_file = _take_lock_file(folder, name, now, stale_after, name_is_ours=name_is_ours)
         except OSError as error:
@@ -138,7 +150,7 @@ def reading_lock(folder: int, now: datetime) -> Iterator[None]:
     guard = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not _lock(guard):
-            raise Locked(_holder_of(folder, LOCK_NAME))
+            raise _held(guard, _said_in(folder, LOCK_NAME))
         left, modified = _left_behind(folder)
         if _is_respected(left, modified, now, STALE_AFTER):
             raise Locked(_holder(left))
@@ -177,7 +189,7 @@ def look_for_lock(folder: int, now: datetime) -> str:
     except (OSError, ValueError):
         held = False  # not Linux, or not to be seen
     if held:
-        return _holder_of(folder, LOCK_NAME)
+        return _holder(_said_in(folder, LOCK_NAME))
     left, modified = _left_behind(folder)
     return _holder(left) if _is_respected(left, modified, now, STALE_AFTER) else ""
 
@@ -217,7 +229,9 @@ def _take_lock_file(
             if not name_is_ours and not _looks_like_a_lock(fd, seen.st_size):
                 raise NotALock
             left = _read_lock_file(fd)
-            if not _lock(fd) or _is_respected(left, seen.st_mtime, now, stale_after):
+            if not _lock(fd):
+                raise _held(fd, left)
+            if _is_respected(left, seen.st_mtime, now, stale_after):
                 raise Locked(_holder(left))
             links = os.fstat(fd).st_nlink
             if links == 1:
@@ -261,8 +275,8 @@ def _sign(fd: int, now: datetime) -> None:
 
 def _read_lock_file(fd: int) -> dict[str, Any]:
     try:
-        content = json.loads(os.pread(fd, _LARGEST_LOCK, 0))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(os.pread(fd, _LARGEST_LOCK, 0))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -285,13 +299,22 @@ def _is_respected(left: dict[str, Any], mtime: float, now: datetime, stale_after
     return now.timestamp() - since < stale_after.total_seconds()
 
 
-def _holder_of(folder: int, name: str) -> str:
+def _held(fd: int, said: dict[str, Any]) -> Locked:
+    """Return the error for a lock that somebody holds: by the kernel's word, where that differs from the file's."""
+    from baileys_tools.sessions.holders import holder_of
+
+    holder = holder_of(fd)
+    tells_the_same = not holder.pid or said.get("pid") == holder.pid
+    return Locked(_holder(said) if tells_the_same else str(holder), holder)
+
+
+def _said_in(folder: int, name: str) -> dict[str, Any]:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
-        return _holder({})
+        return {}
     try:
-        return _holder(_read_lock_file(fd))
+        return _read_lock_file(fd)
     finally:
         os.close(fd)
 

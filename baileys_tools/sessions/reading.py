@@ -33,7 +33,7 @@ from baileys_tools.domain.snapshot import (
     read_account,
 )
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
-from baileys_tools.sessions.scan import READ_FLAGS, entry_oddity, is_own
+from baileys_tools.sessions.scan import READ_FLAGS, entry_oddity, is_own, read_all
 
 CREDS = "creds.json"
 
@@ -44,7 +44,7 @@ _ROUNDS = 4
 _STANDS_STILL_NS = 10_000_000_000
 _CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on."""
-_CHUNK = 1 << 16
+_TORN = "not whole: empty, cut off or no JSON"
 _ALL_BITS = (1 << 64) - 1
 
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
@@ -219,12 +219,13 @@ class _Reader:
                 found = None
             if isinstance(found, str):
                 return Oddity(name, found)
-            if found is not None and (not is_json or _is_json(found.content)):
+            why = _TORN if found is None else _why_no_json(found.content) if is_json else ""
+            if found is not None and not why:
                 return found
             if delay is None or (found is not None and _stands_still(found.entry.mtime_ns)):
                 break
             time.sleep(delay)
-        return Oddity(name, "not whole: empty, cut off or no JSON")
+        return Oddity(name, why, failed=why != _TORN)
 
     def _read(self, name: str, *, lease: bool) -> StoredFile | str | None:
         """Read a file once. Return it, None when it was being written, or what it is if it is no plain file.
@@ -249,7 +250,7 @@ class _Reader:
             leased = self._lease(fd) if lease else False
             if leased is None:
                 return None
-            content = _content(fd)
+            content = read_all(fd, before.st_size, LARGEST_FILE + 1)
             after = os.fstat(fd)
             if leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_RDLCK:
                 return None
@@ -289,26 +290,13 @@ class _Reader:
         return True
 
 
-def _content(fd: int) -> bytes:
-    chunk = os.read(fd, _CHUNK)
-    if len(chunk) < _CHUNK:
-        return chunk
-    chunks = [chunk]
-    size = len(chunk)
-    while chunk and size <= LARGEST_FILE:
-        chunk = os.read(fd, _CHUNK)
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks)
-
-
-def _is_json(content: bytes) -> bool:
-    """Whether the bot can read these bytes, as far as that can be judged."""
+def _why_no_json(content: bytes) -> str:
+    """Return why bytes are not what the bot can read, "" where they are, as far as that can be judged."""
     try:
         read_json(content)
     except UnreadJson as unread:
-        return unread.refusal is Refusal.TOO_LARGE
-    return True
+        return "" if unread.refusal is Refusal.TOO_LARGE else _TORN
+    return ""
 
 
 def _stands_still(mtime_ns: int) -> bool:

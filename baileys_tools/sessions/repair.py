@@ -33,12 +33,12 @@ from baileys_tools.sessions.staging import (
     owners_for,
     read_journal,
     remove_journal,
-    remove_tree,
     seen_file,
     sync_files,
     write_journal,
     write_new,
 )
+from baileys_tools.sessions.trees import remove_tree
 
 _CHANGED = "changed since the plan was made"
 
@@ -232,7 +232,7 @@ def _orders(
         run = journal["run"]
         units = [{name: SeenFile(*map(int, seen)) for name, *seen in unit} for unit in journal["set_aside"]]
         names = {name: SeenFile(*map(int, seen)) if seen else None for name, *seen in journal["bring_back"]}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise foreign_journal() from error
     removed = [name for unit in units for name in unit]
     sound = all(isinstance(name, str) and may_be_stored(name) for name in (*removed, *names))

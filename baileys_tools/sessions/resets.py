@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.clock import has_waited
@@ -33,7 +33,8 @@ from baileys_tools.sessions.scan import (
     in_own_folder,
     is_own,
 )
-from baileys_tools.sessions.staging import look, read_journal, remove_journal, remove_tree, write_journal
+from baileys_tools.sessions.staging import look, read_journal, remove_journal, write_journal
+from baileys_tools.sessions.trees import holds_files, remove_tree
 
 _GOING = ".going-"
 """Before the name of a run that is being removed for good: half of it must never come back."""
@@ -175,7 +176,7 @@ def _take_in(place: Place, folder: int, run: str) -> None:
             if earlier is not None:
                 for name in os.listdir(earlier):
                     _move_in(name, earlier, name, folder)
-        is_empty = not _holds_files(going)
+        is_empty = not holds_files(going, LOCK_NAME)
     finally:
         os.close(going)
     if is_empty:
@@ -199,21 +200,6 @@ def _move_in(name: str, source: int, run: str, folder: int) -> None:
     finally:
         os.close(own)
     os.fsync(folder)
-
-
-def _holds_files(folder: int) -> bool:
-    """Whether anything but empty folders and our own lock is in there."""
-    for name in os.listdir(folder):
-        if S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
-            try:
-                if _holds_files(fd):
-                    return True
-            finally:
-                os.close(fd)
-        elif name != LOCK_NAME:
-            return True
-    return False
 
 
 def _give_up(place: Place, folder: int) -> str:

@@ -35,12 +35,12 @@ from baileys_tools.sessions.staging import (
     owners_for,
     read_journal,
     remove_journal,
-    remove_tree,
     seen_file,
     sync_files,
     write_journal,
     write_new,
 )
+from baileys_tools.sessions.trees import remove_tree
 
 
 @dataclass(slots=True)

@@ -320,19 +320,26 @@ def read_regular_file(folder: int, name: str, limit: int) -> bytes:
     """
     fd = os.open(name, READ_FLAGS, dir_fd=folder)
     try:
-        if not S_ISREG(os.fstat(fd).st_mode):
+        seen = os.fstat(fd)
+        if not S_ISREG(seen.st_mode):
             raise OSError(f"{name} is not a regular file")
-        chunks = []
-        while limit > 0:
-            wanted = min(limit, 1 << 16)
-            chunk = os.read(fd, wanted)
-            chunks.append(chunk)
-            limit -= len(chunk)
-            if len(chunk) < wanted:
-                break
-        return b"".join(chunks)
+        return read_all(fd, seen.st_size, limit)
     finally:
         os.close(fd)
+
+
+def read_all(fd: int, size: int, limit: int) -> bytes:
+    """Given an open file and its size, return its content, at most `limit` bytes. Raises OSError.
+
+    In one piece, as a large file would stand in memory twice for the joining; a file that grows meanwhile is read on.
+    """
+    content = os.read(fd, min(size + 1, limit))
+    while 0 < len(content) < limit and len(content) > size:
+        chunk = os.read(fd, min(limit - len(content), 1 << 16))
+        if not chunk:
+            break
+        content += chunk
+    return content
 
 
 def has_private_signing_key(folder: int, name: str) -> bool | None:

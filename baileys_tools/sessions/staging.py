@@ -11,22 +11,21 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.folder import FileStat
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.snapshot import Entry
 from baileys_tools.owner import as_owner_of
+from baileys_tools.parsing import LARGEST_JSON, TooMuch, parse_json
 from baileys_tools.sessions.names import JOURNAL, RESET_JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
-from baileys_tools.sessions.roots import FOLDER_FLAGS
 from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
 
 _JOURNAL_VERSION = 1
 
 _FEW = 64
-_LARGEST_JOURNAL = 64 << 20
 
 
 class SeenFile(NamedTuple):
@@ -131,7 +130,9 @@ def write_journal(folder: int, journal: Mapping[str, Any], name: str = JOURNAL) 
     own = make_folder(OWN_FOLDER, folder)
     try:
         temporary = f"{name}.{secrets.token_hex(4)}"
-        content = json.dumps({"version": _JOURNAL_VERSION, **journal}).encode()
+        content = json.dumps({"version": _JOURNAL_VERSION, **journal}, separators=(",", ":")).encode()
+        if len(content) > LARGEST_JSON:
+            raise OSError(errno.EFBIG, "would be a journal larger than the next command reads", name)
         entry = Entry(temporary, len(content), 0o600, 0, 0, 0, "")
         try:
             write_new(own, entry, content)
@@ -160,9 +161,14 @@ def read_journal(folder: int, name: str = JOURNAL) -> dict[str, Any] | None:
         except FileNotFoundError:
             return None
     with open(fd, "rb") as file:
+        size = os.fstat(fd).st_size
+        if size > LARGEST_JSON:
+            raise foreign_journal(name)
         try:
-            journal = json.loads(file.read(_LARGEST_JOURNAL))
-        except (ValueError, RecursionError):
+            journal = parse_json(file.read(LARGEST_JSON))
+        except TooMuch as error:
+            raise foreign_journal(name) from error
+        except ValueError:
             return None
     if not isinstance(journal, dict):
         return None
@@ -192,20 +198,3 @@ def remove_journal(folder: int, name: str = JOURNAL) -> None:
     with suppress(OSError):
         os.rmdir(OWN_FOLDER, dir_fd=folder)
     os.fsync(folder)
-
-
-def remove_tree(name: str, parent: int) -> None:
-    """Remove a folder of our own with all that is in it. Follows no link. Raises OSError."""
-    try:
-        folder = os.open(name, FOLDER_FLAGS, dir_fd=parent)
-    except FileNotFoundError:
-        return
-    try:
-        for entry in os.listdir(folder):
-            if S_ISDIR(os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode):
-                remove_tree(entry, folder)
-            else:
-                os.unlink(entry, dir_fd=folder)
-    finally:
-        os.close(folder)
-    os.rmdir(name, dir_fd=parent)

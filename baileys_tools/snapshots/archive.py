@@ -32,6 +32,7 @@ from baileys_tools.domain.snapshot import (
     may_be_stored,
 )
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.parsing import parse_json
 from baileys_tools.snapshots.tar import BLOCK, END, Header, TarError, member, padding
 
 MANIFEST = "manifest.json"
@@ -328,7 +329,7 @@ def _manifest_json(manifest: Manifest) -> bytes:
 
 
 def _parse_manifest(content: bytes) -> Manifest:
-    document = json.loads(content)
+    document = parse_json(content)
     said = document.get("format") if isinstance(document, dict) else None
     if said != FORMAT:
         later = isinstance(said, int) and said > FORMAT

@@ -22,6 +22,7 @@ from baileys_tools.domain.retention import Retention, plan_retention
 from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of
+from baileys_tools.parsing import parse_json
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
@@ -39,6 +40,7 @@ STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)
 """How long it is taken on trust that a place still has what it once had."""
 _LARGEST_STATE = 64 << 20
+_MOST_MEMORY = 512 << 20
 _LARGEST_SNAPSHOT = 1 << 30
 _CHUNK = 1 << 18
 _NEEDS = {"sftp": "paramiko", "s3": "s3fs", "file": "fsspec"}
@@ -596,7 +598,7 @@ def _read_state(repository: Repository) -> dict[str, _Memory]:
     try:
         fd = os.open(STATE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=repository.fd)
         with open(fd, "rb") as file:
-            document = json.loads(file.read(_LARGEST_STATE))
+            document = parse_json(file.read(_LARGEST_STATE), _MOST_MEMORY)
         listed = document.get("listed_at", {})
         return {
             target: _Memory(
@@ -604,7 +606,7 @@ def _read_state(repository: Repository) -> dict[str, _Memory]:
             )
             for target, companies in document["targets"].items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return {}
 
 

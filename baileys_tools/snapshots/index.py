@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from baileys_tools.owner import as_owner_of
+from baileys_tools.parsing import parse_json
 
 INDEX = "index.json"
 _LARGEST = 1 << 16
@@ -46,11 +47,11 @@ def read_index(folder: int) -> Index:
     except OSError:
         return Index()
     try:
-        document = json.loads(os.read(fd, _LARGEST))
+        document = parse_json(os.read(fd, _LARGEST))
         if document.pop("version") != _VERSION:
             return Index()
         index = Index(**document)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Index()
     finally:
         os.close(fd)

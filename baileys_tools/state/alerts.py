@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from baileys_tools.domain.alerts import Alert, AlertState, Key, Why
 from baileys_tools.domain.findings import Severity
+from baileys_tools.parsing import parse_state
 from baileys_tools.state.database import State, from_seconds, to_seconds
 
 MOST_WAITING = 100
@@ -209,7 +210,7 @@ def _from_json(text: str) -> list[Alert]:
                 timedelta(seconds=lasted),
                 times,
             )
-            for why, at, company, code, severity, message, action, facts, lasted, times in json.loads(text)
+            for why, at, company, code, severity, message, action, facts, lasted, times in parse_state(text)
         ]
     except (ValueError, TypeError, OverflowError):
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from baileys_tools.parsing import parse_state
 from baileys_tools.state.database import State
 
 
@@ -34,8 +35,8 @@ def forget(state: State, key: str, company: str = "") -> None:
     state.change("DELETE FROM memory WHERE key = ? AND company = ?", (key, company))
 
 
-def _value(text: str) -> Any:
+def _value(text: object) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_state(text)
+    except ValueError:
         return None

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from baileys_tools.parsing import parse_json
 from baileys_tools.state.database import State, from_seconds, to_seconds
 
 FULL_FOR = timedelta(days=7)
@@ -162,7 +163,7 @@ def to_json(run: Run) -> bytes:
 def from_json(content: bytes) -> Run | None:
     """Given what `to_json` wrote, return the run; None for anything else."""
     try:
-        document = json.loads(content)
+        document = parse_json(content)
         run = Run(
             str(document["uid"]),
             str(document["command"]),
@@ -174,7 +175,7 @@ def from_json(content: bytes) -> Run | None:
             _counts(document["companies"]),
             bool(document.get("job")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     return run
 

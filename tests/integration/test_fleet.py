@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,13 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.commands import workers
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from tests.support import COMMAND, require_tool, run_cli, scrubbed_environment
+from tests.support import COMMAND, require_root, require_tool, run_cli, scrubbed_environment
 
-PACE = 2 * workers.SEND_EVERY
-"""Seconds for one item: long enough that each result is sent by itself."""
+PACE = 0.02
+"""Seconds for one item: long enough that every worker has some."""
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tracebacks go: not into the one of the machine."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def no_loss(item: int, why: str) -> int:
@@ -82,49 +89,105 @@ def test_a_killed_worker_loses_only_the_item_in_its_hands() -> None:
     def work(item: int) -> str:
         if item == 7:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(PACE)
         return "done"
 
     found = for_each(range(40), work, lambda item, why: why, workers=2)
-    assert found[7] == "was killed (SIGKILL, out of memory?)"
+    assert found[7] == "the process that worked on it was killed (SIGKILL, out of memory?)"
     assert set(found[:7] + found[8:]) == {"done"}
 
 
-def test_when_every_worker_is_killed_the_rest_is_lost_and_nothing_hangs() -> None:
+def test_a_killed_worker_loses_only_that_item_where_each_takes_several_at_a_time() -> None:
+    doomed = {0, 7, 1500, 2999}
+
     def work(item: int) -> str:
-        if item >= 10:
+        if item in doomed:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(PACE)
         return "done"
 
+    found = for_each(range(3000), work, lambda item, why: why, workers=2)
+    assert {item for item, said in enumerate(found) if said != "done"} == doomed
+
+
+def test_however_many_workers_are_killed_the_others_items_are_done_and_this_process_lives() -> None:
+    def work(item: int) -> str:
+        if item % 3 == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return f"done by {os.getpid()}"
+
     found = for_each(range(40), work, lambda item, why: "lost", workers=2)
-    assert found == ["done"] * 10 + ["lost"] * 30
+    assert [item for item, said in enumerate(found) if said == "lost"] == list(range(0, 40, 3))
+    assert f"done by {os.getpid()}" not in found
 
 
-def test_an_error_of_a_worker_is_raised_here_with_all_that_it_says() -> None:
-    def work(item: int) -> int:
+HOSTILE: dict[str, BaseException] = {
+    "recursion": RecursionError("maximum recursion depth exceeded"),
+    "overflow": OverflowError("cannot convert float infinity to integer"),
+    "memory": MemoryError(),
+    "text": UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"),
+    "system": OSError(errno.EACCES, "Permission denied", "creds.json"),
+    "ours": BaileysToolsError("no way", "Go round.", exit_code=ExitCode.REFUSED),
+    "bug": AssertionError("a bug"),
+}
+
+
+@pytest.mark.parametrize("many", [1, 2], ids=["here", "by workers"])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_one_item_raises_fails_that_item_alone(kind: str, many: int) -> None:
+    def work(item: int) -> str:
         if item == 30:
-            raise BaileysToolsError("no way", "go round", exit_code=ExitCode.REFUSED)
-        return item
+            raise HOSTILE[kind]
+        return "done"
 
-    with pytest.raises(BaileysToolsError) as raised:
-        for_each(range(100), work, no_loss, workers=2)
-    assert (raised.value.message, raised.value.hint, raised.value.exit_code) == (
-        "no way",
-        "go round",
-        ExitCode.REFUSED,
-    )
+    found = for_each(range(100), work, lambda item, why: why, workers=many)
+    assert set(found[:30] + found[31:]) == {"done"}
+    assert found[30] not in ("", "done")
+    assert ("internal error" in found[30]) is (kind in ("recursion", "overflow", "text", "bug"))
+    if kind == "ours":
+        assert found[30] == "no way. Go round."
+
+
+@pytest.mark.parametrize("many", [1, 2], ids=["here", "by workers"])
+def test_an_interrupt_ends_the_work_on_all(many: int) -> None:
+    def work(item: int) -> str:
+        if item == 30:
+            os.kill(os.getppid() if many > 1 else os.getpid(), signal.SIGINT)
+            time.sleep(20)
+        return "done"
+
+    with pytest.raises(KeyboardInterrupt):
+        for_each(range(100), work, lambda item, why: why, workers=many)
     assert children_of(os.getpid()) == []
 
 
-def test_a_bug_in_a_worker_tells_where_it_is() -> None:
+def test_a_bug_in_a_worker_tells_where_it_is_and_the_same_bug_is_written_once() -> None:
     def work(item: int) -> int:
-        assert item != 30, "a bug"
+        assert item < 30, "a bug"
         return item
 
-    with pytest.raises(AssertionError, match="a bug") as raised:
-        for_each(range(100), work, no_loss, workers=2)
-    assert "test_fleet.py" in raised.value.__notes__[0]
+    found = for_each(range(60), work, lambda item, why: why, workers=2)
+    said = {str(why) for why in found[30:]}
+    assert all("internal error: AssertionError: a bug" in why for why in said)
+    # Two workers may have met it at the same moment.
+    paths = {why.rpartition("report it with ")[2] for why in said}
+    assert 1 <= len(paths) <= 2
+    for path in map(Path, paths):
+        assert "test_fleet.py" in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.root
+def test_a_crash_file_of_another_user_is_not_taken_for_ours() -> None:
+    require_root()
+
+    def crash(item: int) -> str:
+        raise AssertionError("a bug")
+
+    (said,) = for_each([1], crash, lambda item, why: why)
+    ours = Path(said.rpartition("report it with ")[2])
+    os.chown(ours, 4321, 4321)
+    ours.write_text("sudo sh planted")
+    (again,) = for_each([1], crash, lambda item, why: why)
+    assert str(ours) not in again
 
 
 def test_without_processes_to_be_had_the_work_is_done_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
