@@ -9,6 +9,7 @@ is a memory of the last run (index.py) and may be removed at any time.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -32,6 +33,8 @@ from baileys_tools.snapshots.index import Index, read_index
 COMPANY_PREFIX = "company_"
 PARTIAL_PREFIX = ".partial-"
 DAMAGED_SUFFIX = ".damaged"
+CREDS = "creds.json"
+"""No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
 HASH_LENGTH = 32
 LOCK_PATIENCE = 10.0
 """Seconds to wait for another writer of the same company: one snapshot takes far less."""
@@ -285,6 +288,9 @@ class Repository:
             self._has_new_folders = True
         folder = self._open_folder(company)
         try:
+            if _is_file(CREDS, folder):
+                why = f"is a session folder, and none for snapshots: {CREDS} is in it"
+                raise PermissionError(errno.EPERM, why, os.path.join(self.path, name))
             _lock(folder, company, patience)
             writer = CompanyWriter(company, folder)
             writer.remove_partials()
