@@ -91,7 +91,9 @@ def misplaced_folder(
                     return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
         for other in others:
             if any(
-                path == one or company_folder_of(path, one) or (holds_snapshots and company_folder_of(one, path))
+                path == one
+                or company_folder_of(path, one)
+                or (holds_snapshots and company_folder_of(one, path))
                 for one in other.lands
             ):
                 return Misplaced(target.name, f"{target.path} is taken by {other.name}", OWN_FOLDER)

@@ -26,6 +26,7 @@ from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
     CREDS,
     HASH_LENGTH,
+    LARGEST_SNAPSHOT,
     PARTIAL_PREFIX,
     Repository,
     RepositoryLocked,
@@ -36,7 +37,6 @@ STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)
 """How long it is taken on trust that a place still has what it once had."""
 _LARGEST_STATE = 64 << 20
-_LARGEST_SNAPSHOT = 1 << 30
 _CHUNK = 1 << 18
 _NEEDS = {"sftp": "paramiko", "s3": "s3fs"}
 """By the kind of place, the library that has it; they come with the extras of these names."""
@@ -187,7 +187,7 @@ class Place:
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield the content of a file, at most 1 GiB of it."""
-        left = _LARGEST_SNAPSHOT
+        left = LARGEST_SNAPSHOT
         with self._system.open(path, "rb") as file:
             while left > 0 and (chunk := file.read(_CHUNK)):
                 left -= len(chunk)

@@ -257,7 +257,9 @@ def run_with_mounts(
     """Run the command where each folder of `binds` (what: where) is mounted once more."""
     for where in binds.values():
         where.mkdir(parents=True, exist_ok=True)
-    mounts = " && ".join(f"mount --bind {shlex.quote(str(a))} {shlex.quote(str(b))}" for a, b in binds.items())
+    mounts = " && ".join(
+        f"mount --bind {shlex.quote(str(a))} {shlex.quote(str(b))}" for a, b in binds.items()
+    )
     return subprocess.run(
         [require_tool("unshare"), "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", COMMAND, *words],
         env=scrubbed_environment(env), cwd=os.environ["HOME"], capture_output=True, text=True, check=False,
