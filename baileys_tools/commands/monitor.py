@@ -1,5 +1,6 @@
 """`monitor-once`: one pass over all session folders, cheap enough for every minute."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,12 @@ from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.thresholds import LEVELS, Level
 from baileys_tools.domain.watch import MONITOR_CODES, CommandRun, MonitorReport
-from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state, to_seconds
 from baileys_tools.state.spool import is_worth_taking_in, take_in
+from baileys_tools.state.turns import taking_turns
 from baileys_tools.units import printable
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ LONG_SILENCE = timedelta(days=7)
 TROUBLE = "monitor-trouble"
 TROUBLE_EVERY = timedelta(hours=1)
 """How often `--quiet` prints the same trouble again."""
+PATIENCE = 10.0
+"""Seconds that a pass waits for another over the same sessions; one of cron's leaves it to the next minute."""
 
 
 class MonitorOptions(NamedTuple):
@@ -65,10 +69,19 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
     loaded = settings_in_force(flags, config)
     settings = loaded.settings
     now = datetime.now(UTC)
+    is_cron = options.quiet and not options.nagios
     with (
         open_state(settings.state.dir, now) as state,
         recorded(COMMAND, settings, now, quiet=options.quiet) as run,
+        taking_turns(state.folder, _about(settings), 0 if is_cron else PATIENCE) as is_our_turn,
     ):
+        if not is_our_turn:
+            if not is_cron:
+                raise BaileysToolsError(
+                    "another monitor-once is at work on these sessions", exit_code=ExitCode.LOCKED
+                )
+            run.ended(ExitCode.LOCKED)
+            return ExitCode.LOCKED
         report = run_monitor(loaded, state, now, notify=options.notify)
         if options.quiet and report.news:
             report = _now_and_then(report, settings, state)
@@ -82,6 +95,12 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
             removed=sum(report.removed.values()),
         )
     return _show(report, options)
+
+
+def _about(settings: Settings) -> str:
+    """What a pass is about; two that look at other companies are in nobody's way."""
+    root = os.path.realpath(settings.sessions.path or "")
+    return "\0".join([root, *sorted(settings.sessions.companies)])
 
 
 def _now_and_then(report: MonitorReport, settings: Settings, state: State) -> MonitorReport:

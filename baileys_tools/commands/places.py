@@ -10,11 +10,13 @@ from baileys_tools.domain.places import (
     Ground,
     Misplaced,
     Target,
+    company_folder_of,
     crowded,
     misplaced_file,
     misplaced_folder,
 )
 from baileys_tools.errors import UsageError
+from baileys_tools.integrations.mounts import Mount, read_mounts, without_binds
 
 LARGEST_CREDS = 65_536
 _LOGIN = b'"noiseKey"'
@@ -39,17 +41,16 @@ def require_places(loaded: LoadedSettings) -> None:
 def misplaced(loaded: LoadedSettings) -> list[Misplaced]:
     """Return every setting that would have this tool write where it must not."""
     settings = loaded.settings
-    ground = _ground_of(settings)
-    repository = _repository_of(settings)
-    state = _folder("state.dir", settings.state.dir)
-    found = [misplaced_folder(state, ground, repository)]
+    places = _Places(settings)
+    ground, repository, copies = places.ground, places.repository, places.copies
+    found = [misplaced_folder(places.state, ground, repository)]
     found += [misplaced_folder(one, ground, holds_snapshots=True) for one in repository]
     found += [
-        misplaced_folder(one, ground, [*repository, state], holds_snapshots=True)
-        for one in _copies_of(settings)
+        misplaced_folder(one, ground, [*repository, places.state, *copies[:number]], holds_snapshots=True)
+        for number, one in enumerate(copies)
     ]
     found += [
-        misplaced_file(_file(name, path), ground, os.path.join(ground.state, own_name) if own_name else "")
+        misplaced_file(places.file(name, path), ground, places.own_place(own_name))
         for name, path, own_name in (
             ("monitor.textfile", settings.monitor.textfile, ""),
             ("cron.log", settings.cron.log, "cron.log"),
@@ -62,10 +63,10 @@ def misplaced(loaded: LoadedSettings) -> list[Misplaced]:
 
 def unwise(loaded: LoadedSettings) -> list[Misplaced]:
     """Return the settings that do no harm by themselves, and should still be something else."""
-    settings = loaded.settings
-    folders = [*_repository_of(settings), _folder("state.dir", settings.state.dir)]
+    places = _Places(loaded.settings)
     refused = {one.name for one in misplaced(loaded)}
-    return [one for one in crowded(_ground_of(settings), folders) if one.name not in refused]
+    found = crowded(places.ground, [*places.repository, places.state])
+    return [one for one in found if one.name not in refused]
 
 
 def require_file(settings: Settings, flag: str, path: str, mark: bytes, *, own_name: str = "") -> None:
@@ -75,9 +76,8 @@ def require_file(settings: Settings, flag: str, path: str, mark: bytes, *, own_n
     """
     from baileys_tools.integrations.own_file import is_foreign
 
-    ground = _ground_of(settings)
-    own_place = os.path.join(ground.state, own_name) if own_name else ""
-    if one := misplaced_file(_file(flag, path), ground, own_place):
+    places = _Places(settings)
+    if one := misplaced_file(places.file(flag, path), places.ground, places.own_place(own_name)):
         raise UsageError(f"{one.name}: {one.why}", one.way_out)
     if is_foreign(path, mark):
         raise UsageError(
@@ -88,19 +88,55 @@ def require_file(settings: Settings, flag: str, path: str, mark: bytes, *, own_n
 
 def require_folder(settings: Settings, flag: str, path: str) -> None:
     """Raise UsageError when files must not be written into a folder that a flag names."""
-    if one := misplaced_file(_folder(flag, path), _ground_of(settings)):
+    places = _Places(settings)
+    if one := misplaced_file(places.folder(flag, path), places.ground):
         raise UsageError(f"{one.name}: {one.why}", "Name a folder of your own.")
 
 
-def _ground_of(settings: Settings) -> Ground:
-    sessions, repository = settings.sessions.path, settings.backup.path
-    root = None if sessions is None else os.path.realpath(sessions)
-    return Ground(
-        root,
-        root is not None and _is_session(root, settings.sessions.multitenancy),
-        None if repository is None else os.path.realpath(repository),
-        os.path.realpath(settings.state.dir),
-    )
+class _Places:
+    """The places that the settings name, each by where it really stands: no link and no bind mount hides it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._mounts: list[Mount] = read_mounts()
+        sessions, path = settings.sessions.path, settings.backup.path
+        self.state = self.folder("state.dir", settings.state.dir)
+        self.repository = [self.folder("backup.path", path, by_company=True)] if path is not None else []
+        self.copies = [
+            self.folder("backup.copies", folder, by_company=True) for folder in _copies_of(settings)
+        ]
+        root = None if sessions is None else os.path.realpath(sessions)
+        self.ground = Ground(
+            None if root is None else without_binds(root, self._mounts),
+            root is not None and _is_session(root, settings.sessions.multitenancy),
+            self.repository[0].lands[0] if self.repository else None,
+            self.state.lands[0],
+            [] if root is None else self._companies_mounted_in(root),
+            [one.lands[0] for one in self.copies],
+        )
+
+    def own_place(self, name: str) -> str:
+        """Return where in the state folder the file of that name belongs, "" for none."""
+        return os.path.join(self.ground.state, name) if name else ""
+
+    def folder(self, name: str, path: str, *, by_company: bool = False) -> Target:
+        """Return a folder as a target; `by_company`: with the companies' folders in it that are mounts."""
+        real = os.path.realpath(path)
+        lands = [without_binds(real, self._mounts)]
+        if by_company:
+            lands += self._companies_mounted_in(real)
+        return Target(name, path, lands, _holds_login(real))
+
+    def file(self, name: str, path: str) -> Target:
+        """Return a file as a target."""
+        # One that is replaced lands beside the link that leads to it, one that is appended to where the link leads.
+        folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+        reals = [os.path.join(folder, os.path.basename(path)), os.path.realpath(path)]
+        lands = list(dict.fromkeys(without_binds(real, self._mounts) for real in reals))
+        return Target(name, path, lands, any(_holds_login(os.path.dirname(real)) for real in reals))
+
+    def _companies_mounted_in(self, root: str) -> list[str]:
+        points = (mount.point for mount in self._mounts if company_folder_of(mount.point, root))
+        return [without_binds(point, self._mounts) for point in points]
 
 
 def _is_session(root: str, multitenancy: bool | None) -> bool:
@@ -109,28 +145,12 @@ def _is_session(root: str, multitenancy: bool | None) -> bool:
     return multitenancy is False or any(os.path.lexists(os.path.join(root, sign)) for sign in signs)
 
 
-def _repository_of(settings: Settings) -> list[Target]:
-    return [] if settings.backup.path is None else [_folder("backup.path", settings.backup.path)]
-
-
-def _copies_of(settings: Settings) -> Iterator[Target]:
+def _copies_of(settings: Settings) -> Iterator[str]:
     for target in settings.backup.copies:
         if target.startswith("file:"):
             from urllib.parse import urlsplit
 
-            yield _folder("backup.copies", urlsplit(target).path)
-
-
-def _folder(name: str, path: str) -> Target:
-    real = os.path.realpath(path)
-    return Target(name, path, [real], _holds_login(real))
-
-
-def _file(name: str, path: str) -> Target:
-    # A file that is replaced lands beside the link that leads to it, one that is appended to where the link leads.
-    beside = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
-    lands = list(dict.fromkeys([beside, os.path.realpath(path)]))
-    return Target(name, path, lands, any(_holds_login(os.path.dirname(one)) for one in lands))
+            yield urlsplit(target).path
 
 
 def _holds_login(folder: str) -> bool:

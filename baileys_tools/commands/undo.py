@@ -156,7 +156,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
         cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.is_reset})
         if run is None and not cleanups:
             return UndoReport(root_path, now, None, [undo for _, undo in listed])
-        run = cleanups[-1] if run is None else run
+        run = _last(cleanups, now) if run is None else run
         if run not in known:
             raise BaileysToolsError(
                 f"no run {run} to undo in {root.path}",
@@ -179,6 +179,18 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
                 workers=1,
             ),
         )
+
+
+def _last(runs: Sequence[str], now: datetime) -> str:
+    """Return the last of some runs by name. One from the future is nobody's last: who wants it names it."""
+    past = [run for run in runs if (started := run_started(run)) is not None and started <= now]
+    if past:
+        return past[-1]
+    raise BaileysToolsError(
+        f"the only runs that could be undone are from the future, such as {runs[-1]}: nothing tells which was the last",
+        f"Was a clock ahead? Then name it: baileys-tools undo --run {runs[-1]}",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 def _chosen(root: Root, settings: Settings) -> list[Company]:

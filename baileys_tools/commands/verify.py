@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.commands.backup_alerts import tell_of_damage
@@ -17,7 +18,8 @@ from baileys_tools.domain.snapshot import SnapshotInfo
 from baileys_tools.errors import ExitCode
 from baileys_tools.snapshots.archive import DamagedSnapshot, NotForHere
 from baileys_tools.snapshots.encryption import Identities, WrongKey
-from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+from baileys_tools.snapshots.index import INDEX
+from baileys_tools.snapshots.repository import COMPANY_PREFIX, Repository, RepositoryLocked
 
 _MARKED = (
     "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"
@@ -86,6 +88,7 @@ def run_verify(
 
         def chosen(company: str) -> Sequence[SnapshotInfo]:
             listing = repository.snapshots(company)
+            troubles.extend(_strange(repository, company))
             good = [info for info in listing if info.good]
             return listing if every else good[-1:] or listing[-1:]
 
@@ -103,12 +106,29 @@ def run_verify(
     return VerifyReport(path, now, deep, results, troubles)
 
 
+def _strange(repository: Repository, company: str) -> Iterator[str]:
+    """Yield what is wrong with a company's folder as a whole. Raises OSError."""
+    for file in repository.out_of_range(company):
+        yield (
+            f"company {company}: {file} counts for nothing, as no snapshot has such a high number: no backup wrote it; "
+            "look at it, and remove it"
+        )
+    # What a session's own folder is called: of encrypted snapshots nothing else tells without the key.
+    source = os.path.basename(repository.index(company).source)
+    other = source.removeprefix(COMPANY_PREFIX)
+    if other not in (source, company) and other in repository.companies():
+        yield (
+            f"company {company}: its folder holds the snapshots of company {other}, by its {INDEX}: were the folders "
+            "of the two swapped? Give them back their names"
+        )
+
+
 def _verify_one(
     repository: Repository, info: SnapshotInfo, identities: Identities | None, *, deep: bool
 ) -> Verified:
     try:
         if not deep:
-            repository.verify_hash(info)
+            repository.verify(info)
             if info.damaged:
                 return Verified(info, Health.DAMAGED, _MARKED)
             return Verified(info, Health.WHOLE)

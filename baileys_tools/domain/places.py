@@ -1,6 +1,6 @@
 """Where this tool may write: never into a session folder, nor over what it keeps itself.
 
-Paths come in resolved, so that a link is judged by where it leads; nothing here looks at a disk.
+Paths come in resolved, so that a link or a bind mount is judged by where it leads; nothing here looks at a disk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,18 @@ OTHER_FILE = "Name a file in a folder of your own."
 
 
 class Ground(NamedTuple):
-    """What is to be kept from harm: the sessions path (`is_session`: a session folder itself), repository and state."""
+    """What is to be kept from harm: the sessions path (`is_session`: a session folder itself), repository and state.
+
+    `elsewhere` are session folders that are mounted below the sessions path, by where they stand; `copies` the folders
+    on this host that copies of snapshots go to.
+    """
 
     sessions: str | None
     is_session: bool
     repository: str | None
     state: str
+    elsewhere: Sequence[str] = ()
+    copies: Sequence[str] = ()
 
 
 class Target(NamedTuple):
@@ -60,6 +66,8 @@ def misplaced_file(target: Target, ground: Ground, own_place: str = "") -> Mispl
             return Misplaced(target.name, f"{target.path} is in the backup repository", OTHER_FILE)
         if is_inside(path, ground.state):
             return Misplaced(target.name, f"{target.path} is in the state folder", OTHER_FILE)
+        if any(is_inside(path, copies) for copies in ground.copies):
+            return Misplaced(target.name, f"{target.path} is among the copies of snapshots", OTHER_FILE)
     return None
 
 
@@ -76,11 +84,18 @@ def misplaced_folder(
             return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
         if path == ground.sessions:
             return Misplaced(target.name, f"{target.path} is the sessions path itself", OWN_FOLDER)
-        if holds_snapshots and ground.sessions is not None and _company_folder(ground.sessions, path):
-            why = f"is where the sessions path {ground.sessions} has its place as a company's snapshots"
-            return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
+        if holds_snapshots:
+            for sessions in filter(None, (ground.sessions, *ground.elsewhere)):
+                if company_folder_of(sessions, path):
+                    why = f"is where the sessions path {sessions} has its place as a company's snapshots"
+                    return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
         for other in others:
-            if path in other.lands or any(_company_folder(path, one) for one in other.lands):
+            if any(
+                path == one
+                or company_folder_of(path, one)
+                or (holds_snapshots and company_folder_of(one, path))
+                for one in other.lands
+            ):
                 return Misplaced(target.name, f"{target.path} is taken by {other.name}", OWN_FOLDER)
     return None
 
@@ -96,13 +111,20 @@ def crowded(ground: Ground, folders: Sequence[Target]) -> Iterator[Misplaced]:
 
 def _in_session(path: str, ground: Ground, beside_creds: bool) -> str:
     if ground.sessions is not None and is_inside(path, ground.sessions):
-        folder = ground.sessions if ground.is_session else _company_folder(path, ground.sessions)
+        folder = ground.sessions if ground.is_session else company_folder_of(path, ground.sessions)
         if folder:
-            return "is a session folder" if path == folder else f"is in the session folder {folder}"
+            return _in_words(path, folder)
+    for folder in ground.elsewhere:
+        if is_inside(path, folder):
+            return _in_words(path, folder)
     return "is in a session folder" if beside_creds else ""
 
 
-def _company_folder(path: str, root: str) -> str:
+def _in_words(path: str, folder: str) -> str:
+    return "is a session folder" if path == folder else f"is in the session folder {folder}"
+
+
+def company_folder_of(path: str, root: str) -> str:
     """Return which `company_<id>` below a root a path is in, "" for none."""
     if not is_inside(path, root):
         return ""

@@ -20,11 +20,16 @@ MOST_FILES = 120_000
 MOST_BYTES = 256 << 20
 """Limits of one snapshot, for the writer and for the reader: a folder beyond them is no session folder."""
 
+FEWEST_POSSIBLE = 10_000_000
+"""A sequence up to this one is believed at any time: a snapshot a minute for 19 years."""
+
 IMPORT_TAG = "import"
 """The tag of a snapshot made from an old copy. It is older than all others, whenever it was taken in."""
 
 BEFORE_TAG = "pre-restore"
 """The tag of a snapshot that keeps a folder as it was before a rollback or a reset, a session or not."""
+
+_BEGAN = 1_577_836_800  # 2020-01-01, before there was a snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,14 @@ class Snapshot:
     info: SnapshotInfo
     manifest: Manifest
     entries: Sequence[Entry] = field(default_factory=tuple)
+
+
+def highest_sequence(now: float) -> int:
+    """Given the time (seconds since 1970), return the highest sequence that a snapshot can have reached by then.
+
+    That is one a second since 2020. A higher one was not counted up to, and would leave no number to go on with.
+    """
+    return max(FEWEST_POSSIBLE, int(now) - _BEGAN)
 
 
 def may_be_stored(name: str) -> bool:

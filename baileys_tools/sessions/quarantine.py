@@ -221,14 +221,30 @@ class Purge:
         self.errors |= other.errors
 
 
+def waits_since(run: str, started: datetime, parent: int, now: datetime, *, begin: bool = False) -> datetime:
+    """Given a run's name, when that says it started, and the folder it is in, return since when it waits.
+
+    A name from the future is of a clock that was ahead, or of somebody else; then it is the time at which the kernel
+    saw its folder change. Where that is in the future as well, `begin` has it wait from now on. Raises OSError.
+    """
+    if started <= now:
+        return started
+    with open_run(parent, run) as fd:
+        changed = datetime.fromtimestamp(os.fstat(fd).st_ctime, UTC)
+        if changed > now and begin:
+            with suppress(OSError):
+                os.utime(fd)
+    return changed
+
+
 def purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
-    """Remove quarantined runs older than `undo_window`. A run from the future stays."""
+    """Remove quarantined runs that have waited for longer than `undo_window`."""
     done = Purge()
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return done
         for run, started in list_runs(quarantine):
-            if now - started > undo_window:
+            if now - waits_since(run, started, quarantine, now, begin=True) > undo_window:
                 with open_run(quarantine, run) as fd:
                     _empty(fd, done)
     remove_empty_folders(folder)
@@ -242,7 +258,7 @@ def due_for_purge(folder: int, now: datetime, undo_window: timedelta) -> Purge:
         if quarantine is None:
             return due
         for run, started in list_runs(quarantine):
-            if now - started > undo_window:
+            if now - waits_since(run, started, quarantine, now) > undo_window:
                 with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
                     sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
                 due.files += len(sizes)

@@ -22,7 +22,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.names import RESET_JOURNAL, RESETS
 from baileys_tools.sessions.place import Place, place_of
-from baileys_tools.sessions.quarantine import QUARANTINE, Purge, make_folder, run_started
+from baileys_tools.sessions.quarantine import QUARANTINE, Purge, make_folder, run_started, waits_since
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange
 from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
 from baileys_tools.sessions.scan import (
@@ -304,7 +304,7 @@ def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: b
     with in_own_folder(RESETS, folder) as resets:
         if resets is None:
             return Purge()
-        due = _due(resets, now, kept_for, is_alive=is_alive)
+        due = _due(resets, now, kept_for, is_alive=is_alive, begin=True)
         done = _counted(due, resets)
         for name in due:
             going = name if name.startswith(_GOING) else _GOING + name
@@ -325,12 +325,17 @@ def _counted(runs: Sequence[str], resets: int) -> Purge:
     return Purge(sum(number for number, _ in files), sum(size for _, size in files))
 
 
-def _due(resets: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> list[str]:
-    """Return what has waited for long enough, and what an earlier purge had begun with."""
-    runs = ((name, run_started(name)) for name in os.listdir(resets))
-    return [
-        name
-        for name, started in runs
-        if name.startswith(_GOING)
-        or (started is not None and has_waited(started, now, kept_for, is_alive=is_alive))
-    ]
+def _due(
+    resets: int, now: datetime, kept_for: timedelta, *, is_alive: bool, begin: bool = False
+) -> list[str]:
+    """Return what has waited for long enough (`begin` as for `waits_since`), and what an earlier purge began with."""
+    due = []
+    for name in os.listdir(resets):
+        started = run_started(name)
+        if started is not None:
+            since = waits_since(name, started, resets, now, begin=begin)
+        if name.startswith(_GOING) or (
+            started is not None and has_waited(since, now, kept_for, is_alive=is_alive)
+        ):
+            due.append(name)
+    return due

@@ -5,7 +5,6 @@ compared with the hash in its name. What fails waits for the next run. Of the sn
 turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -26,12 +25,12 @@ from baileys_tools.parsing import parse_json
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
+    CREDS,
     HASH_LENGTH,
+    LARGEST_SNAPSHOT,
     PARTIAL_PREFIX,
     Repository,
     RepositoryLocked,
-    make_private_folders,
-    nearest_folder,
     parse_name,
 )
 from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
@@ -41,10 +40,9 @@ LIST_EVERY = timedelta(days=1)
 """How long it is taken on trust that a place still has what it once had."""
 _LARGEST_STATE = 64 << 20
 _MOST_MEMORY = 512 << 20
-_LARGEST_SNAPSHOT = 1 << 30
 _CHUNK = 1 << 18
-_NEEDS = {"sftp": "paramiko", "s3": "s3fs", "file": "fsspec"}
-"""By the kind of place, the library that has it; the first two come with the extras of their names."""
+_NEEDS = {"sftp": "paramiko", "s3": "s3fs"}
+"""By the kind of place, the library that has it; they come with the extras of these names."""
 
 Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
@@ -54,8 +52,13 @@ class _ArrivedDamaged(OSError):
     """What was read back from a place is not what was sent, though it is whole here."""
 
 
+class _WrongFolder(OSError):
+    """A company's folder in a place is none for copies."""
+
+
 _OF_ONE_COMPANY = (
     _ArrivedDamaged,
+    _WrongFolder,
     FileNotFoundError,
     FileExistsError,
     NotADirectoryError,
@@ -93,10 +96,10 @@ class Place:
                 self._system = _open_s3(timeout)
                 self.path = f"{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
             else:
-                import fsspec
+                from baileys_tools.snapshots.local_disk import LocalDisk
 
-                self._system = fsspec.filesystem("file", skip_instance_cache=True)
                 self.path = parts.path.rstrip("/")
+                self._system = LocalDisk(self.path)
         except ImportError as error:
             raise BaileysToolsError(
                 f"{parts.scheme}:// needs a library that is not installed ({error.name})",
@@ -119,18 +122,44 @@ class Place:
         ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
         return sorted(company for company in ids if company and may_be_stored(company))
 
-    def snapshots(self, company: str, *, tidy: bool = False) -> list[SnapshotInfo]:
-        """Return the snapshots of a company here. With `tidy`, what an upload that was cut has left is removed.
+    def snapshots(self, company: str, *, tidy_for: Repository | None = None) -> list[SnapshotInfo]:
+        """Return the snapshots of a company here. Raises OSError, also where a session is in that folder.
 
-        Only who sends may do that: to anybody else it may be an upload that goes on.
+        With `tidy_for`, the repository that is copied, what an upload that was cut has left is removed. Only who sends
+        may do that: to anybody else it may be an upload that goes on.
         """
-        found = []
-        for name, size in self._entries(self._folder(company)).items():
-            if tidy and name.startswith(PARTIAL_PREFIX):
-                self._system.rm_file(f"{self._folder(company)}/{name}")
-            elif info := parse_name(company, name, size):
-                found.append(info)
-        return found
+        folder = self._folder(company)
+        entries = self._entries(folder)
+        if CREDS in entries:
+            raise _WrongFolder(f"{folder} is a session folder: {CREDS} is in it")
+        left = [name for name in entries if name.startswith(PARTIAL_PREFIX)]
+        if tidy_for is not None and left:
+            self.require_elsewhere(tidy_for, company)
+            for name in left:
+                self._system.rm_file(f"{folder}/{name}")
+        found = (parse_name(company, name, size) for name, size in entries.items())
+        return [info for info in found if info is not None]
+
+    def require_elsewhere(self, repository: Repository, company: str) -> None:
+        """Raise where a company's folder here is the one in the repository, by whatever way it is the same.
+
+        Paths do not tell: it may be mounted there, or be on a server that is this host. So a file is put here, and
+        looked for in the repository.
+        """
+        if self.scheme == "s3":
+            return
+        place = f"{self._folder(company)}/{PARTIAL_PREFIX}{secrets.token_hex(8)}"
+        self._system.open(place, "wb").close()
+        try:
+            self._require_apart(repository, company, place)
+        finally:
+            self._system.rm_file(place)
+
+    def _require_apart(self, repository: Repository, company: str, place: str) -> None:
+        if repository.has(company, place.rpartition("/")[2]):
+            raise _WrongFolder(
+                f"{self._folder(company)} is the folder in the backup repository: copies need a place of their own"
+            )
 
     def send(self, repository: Repository, info: SnapshotInfo) -> None:
         """Copy a snapshot here and compare what arrived with its hash. Raises when it does not fit."""
@@ -142,6 +171,8 @@ class Place:
         try:
             with repository.opened(info) as source, self._system.open(place, "wb") as sink:
                 self._keep_private(place)
+                if self.scheme != "s3":
+                    self._require_apart(repository, info.company, place)
                 while chunk := source.read(_CHUNK):
                     sink.write(chunk)
                 if self.scheme == "file":
@@ -151,12 +182,8 @@ class Place:
                 digest.update(chunk)
             if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
                 raise _ArrivedDamaged(f"snapshot {info.id} arrived damaged, and is whole here")
-            if self.scheme == "sftp":
+            if self.scheme != "s3":
                 self._system.mv(place, final)
-            elif self.scheme == "file":
-                os.replace(place, final)
-                place = final
-                _sync_folder(folder)
         except BaseException:
             with suppress(Exception):
                 self._system.rm_file(place)
@@ -164,7 +191,7 @@ class Place:
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield the content of a file, at most 1 GiB of it."""
-        left = _LARGEST_SNAPSHOT
+        left = LARGEST_SNAPSHOT
         with self._system.open(path, "rb") as file:
             while left > 0 and (chunk := file.read(_CHUNK)):
                 left -= len(chunk)
@@ -182,18 +209,12 @@ class Place:
         if self.scheme == "sftp":
             self._system.makedirs(folder, exist_ok=True, mode=0o700)
         elif self.scheme == "file":
-            above = nearest_folder(folder)
-            make_private_folders(folder)
-            while folder != above:
-                folder = os.path.dirname(folder)
-                _sync_folder(folder)
+            self._system.make_folder(folder)
 
     def _keep_private(self, path: str) -> None:
         """Before anything is in it, and below a folder that nobody else may enter."""
         if self.scheme == "sftp":
             self._system.ftp.chmod(path, 0o600)
-        elif self.scheme == "file":
-            os.chmod(path, 0o600)
 
     def _folder(self, company: str) -> str:
         return f"{self.path}/{COMPANY_PREFIX}{company}"
@@ -202,10 +223,16 @@ class Place:
         """The names in a folder, with their sizes."""
         self._system.invalidate_cache()
         try:
+            if self.scheme == "sftp" and folder != self.path:
+                self._system.require_folder(folder)
             found: list[dict[str, Any]] = self._system.ls(folder, detail=True)
         except FileNotFoundError:
             return {}
-        return {one["name"].rstrip("/").rpartition("/")[2]: one["size"] or 0 for one in found}
+        return {
+            one["name"].rstrip("/").rpartition("/")[2]: one["size"] or 0
+            for one in found
+            if one.get("type") != "link"
+        }
 
 
 def _sync_file(file: Any) -> None:
@@ -214,18 +241,6 @@ def _sync_file(file: Any) -> None:
     os.fsync(file.fileno())
     with suppress(OSError):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        # Some network file systems cannot, and hold a name as soon as it is there.
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise
-    finally:
-        os.close(fd)
 
 
 def _require_own(*paths: str) -> None:
@@ -372,7 +387,7 @@ class _Visit:
         ranked: list[tuple[int, SnapshotInfo]] = []
         for company, infos in due.items():
             with self._of_one(company):
-                found = place.snapshots(company, tidy=True)
+                found = place.snapshots(company, tidy_for=self._repository)
                 if _is_ahead(found, infos):
                     self._ahead.append(company)
                     continue
@@ -395,7 +410,10 @@ class _Visit:
                 there.pop(info.company, None)
         for company, found in there.items():
             with self._of_one(company):
-                for info in _surplus(due[company], found, self._policy):
+                surplus = _surplus(due[company], found, self._policy)
+                if surplus:
+                    place.require_elsewhere(self._repository, company)
+                for info in surplus:
                     place.remove(info)
                     self._known[company].discard(info.file)
                     self._removed += 1

@@ -9,6 +9,7 @@ is a memory of the last run (index.py) and may be removed at any time.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -22,7 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile
+from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile, highest_sequence
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of, user_name
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
@@ -32,7 +33,11 @@ from baileys_tools.snapshots.index import Index, read_index
 COMPANY_PREFIX = "company_"
 PARTIAL_PREFIX = ".partial-"
 DAMAGED_SUFFIX = ".damaged"
+CREDS = "creds.json"
+"""No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
 HASH_LENGTH = 32
+LARGEST_SNAPSHOT = 1 << 30
+"""Bytes. What a snapshot may hold, with all that is around it, comes to less (domain/snapshot.py)."""
 LOCK_PATIENCE = 10.0
 """Seconds to wait for another writer of the same company: one snapshot takes far less."""
 
@@ -70,9 +75,9 @@ def snapshot_name(sequence: int, taken_at: datetime, tag: str, sha256: str, *, e
 
 
 def parse_name(company: str, file: str, size: int) -> SnapshotInfo | None:
-    """Given a file name, return what it says, or None when it is no snapshot's."""
+    """Given a file name, return what it says, or None when it is no snapshot's: see `is_out_of_range` for one."""
     found = re.fullmatch(_NAME, file)
-    if found is None:
+    if found is None or int(found["sequence"]) > highest_sequence(time.time()):
         return None
     try:
         taken_at = datetime.strptime(found["time"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -89,6 +94,12 @@ def parse_name(company: str, file: str, size: int) -> SnapshotInfo | None:
         encrypted=found["age"] is not None,
         damaged=found["damaged"] is not None,
     )
+
+
+def is_out_of_range(file: str) -> bool:
+    """Whether a file has the name of a snapshot, with a sequence that none can have reached. It counts for nothing."""
+    found = re.fullmatch(_NAME, file)
+    return found is not None and int(found["sequence"]) > highest_sequence(time.time())
 
 
 class Repository:
@@ -216,6 +227,27 @@ class Repository:
         with self.opened(info) as file:
             check_hash(file, info)
 
+    def verify(self, info: SnapshotInfo) -> None:
+        """As `verify_hash`, and where it is not encrypted its beginning has to say what its folder and its name do.
+
+        Raises DamagedSnapshot, NotForHere or OSError.
+        """
+        with self.opened(info) as file:
+            check_hash(file, info)
+            if not info.encrypted:
+                _checked_reader(ArchiveReader(file, info.size, info.file), info)
+
+    def out_of_range(self, company: str) -> list[str]:
+        """Return the files of a company that count for nothing, as their sequence cannot be. Raises OSError."""
+        try:
+            folder = self._open_folder(company)
+        except FileNotFoundError:
+            return []
+        try:
+            return sorted(filter(is_out_of_range, os.listdir(folder)))
+        finally:
+            os.close(folder)
+
     def index(self, company: str) -> Index:
         """Return what is remembered of the last backup of a company. Raises OSError."""
         try:
@@ -260,8 +292,13 @@ class Repository:
         finally:
             os.close(folder)
         with open(fd, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            seen = os.fstat(fd)
+            if not stat.S_ISREG(seen.st_mode):
                 raise DamagedSnapshot(info.file, "not a regular file")
+            if seen.st_size > LARGEST_SNAPSHOT:
+                raise DamagedSnapshot(
+                    info.file, f"larger than a snapshot can be ({LARGEST_SNAPSHOT >> 30} GiB)"
+                )
             yield file
 
     def _open_folder(self, company: str) -> int:
@@ -285,6 +322,9 @@ class Repository:
             self._has_new_folders = True
         folder = self._open_folder(company)
         try:
+            if _is_file(CREDS, folder):
+                why = f"is a session folder, and none for snapshots: {CREDS} is in it"
+                raise PermissionError(errno.EPERM, why, os.path.join(self.path, name))
             _lock(folder, company, patience)
             writer = CompanyWriter(company, folder)
             writer.remove_partials()
@@ -321,9 +361,12 @@ class CompanyWriter:
     ) -> SnapshotInfo:
         """Write a snapshot and return it once it is on disk under its name and read back whole.
 
-        Its sequence is the first free one, `at_least` at that. Raises OSError; then nothing is left behind.
+        Its sequence is the first free one, `at_least` at that, unless no sequence can be so high yet. Raises OSError;
+        then nothing is left behind.
         """
-        sequence = max([info.sequence + 1 for info in self.snapshots()] + [at_least])
+        highest = highest_sequence(time.time())
+        taken = [info.sequence + 1 for info in self.snapshots()]
+        sequence = max((one for one in (*taken, at_least) if one <= highest), default=1)
         complete, archive = write_archive(replace(manifest, sequence=sequence), files)
         content = recipients.encrypt(archive) if recipients else archive
         name = snapshot_name(
@@ -423,7 +466,10 @@ def check_hash(file: BinaryIO, info: SnapshotInfo) -> None:
     """Compare an open file with the hash in its name and rewind it. Raises DamagedSnapshot or OSError."""
     digest = hashlib.sha256()
     file.seek(0)
-    while chunk := file.read(_CHUNK):
+    # No more than it had: a file that grows would be read for ever.
+    left = info.size
+    while left >= 0 and (chunk := file.read(_CHUNK)):
+        left -= len(chunk)
         digest.update(chunk)
     file.seek(0)
     if digest.hexdigest()[:HASH_LENGTH] != info.sha256:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -31,6 +33,11 @@ class _CheckedSFTP(SFTPFileSystem):  # type: ignore[misc]
         )
         self.ftp = self.client.open_sftp()
         self.ftp.get_channel().settimeout(seconds)
+
+    def require_folder(self, path: str) -> None:
+        """Raise OSError for what is a link, or no folder: none is followed in there."""
+        if not stat.S_ISDIR(self.ftp.lstat(path).st_mode or 0):
+            raise NotADirectoryError(errno.ENOTDIR, "is no folder, or a link, which is not followed", path)
 
     def close_connection(self) -> None:
         """End the connection."""

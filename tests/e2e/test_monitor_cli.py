@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from baileys_tools.state.runs import last_run, runs_since
 from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
 from tests.integration.faults.forked import run_cli
-from tests.servers import Reply, answering
+from tests.servers import Reply, Request, answering
 from tests.support import COMMAND, company_folder, require_root, require_tool, scrubbed_environment, write_key
 
 LONG_AGO = timedelta(hours=1)
@@ -848,3 +849,43 @@ def test_passes_that_overlap_all_answer_and_tell_once(tmp_path: Path) -> None:
     with open_state(env["BAILEYS_TOOLS_STATE_DIR"], datetime.now(UTC)) as state:
         take_in(state)
         assert len(runs_since(state, datetime(2000, 1, 1, tzinfo=UTC), "monitor-once")) == 12
+
+
+# --- one at a time ------------------------------------------------------------------------------------------
+
+
+def test_slow_passes_do_not_pile_up(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions", "1001")
+    company_folder(tmp_path / "sessions", "1002")
+    may_answer = threading.Event()
+
+    def slowly(_: Request) -> Reply:
+        may_answer.wait(60)
+        return Reply({"connected": True})
+
+    with answering(slowly) as server:
+        env = {
+            "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+            "BAILEYS_TOOLS_BOT_API__PRESET": "ai-admin",
+            "BAILEYS_TOOLS_BOT_API__TIMEOUT": "30s",
+        }
+        slow_env = env | {"API_URL": server.url}
+        slow = subprocess.Popen([COMMAND, "monitor-once", "-q"], env=scrubbed_environment(slow_env))
+        try:
+            while not server.requests:
+                assert slow.poll() is None
+                time.sleep(0.02)
+            for _ in range(3):
+                quiet = run_cli("monitor-once", "-q", env=env)
+                assert (quiet.returncode, quiet.stdout, quiet.stderr) == (75, "", "")
+            # Cron may have a line for each company: those are other passes.
+            assert run_cli("monitor-once", "-q", "--company", "1002", env=env).returncode != 75
+            nagios = run_cli("monitor-once", "--nagios", env=env)
+            assert (nagios.returncode, "another monitor-once is at work" in nagios.stdout) == (3, True)
+            by_hand = run_cli("monitor-once", env=env)
+            assert by_hand.returncode == 75
+            assert "another monitor-once is at work on these sessions" in by_hand.stderr
+        finally:
+            may_answer.set()
+            slow.wait(60)
+    assert run_cli("monitor-once", "-q", env=env).returncode != 75

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.integration.faults.forked import run_cli
-from tests.support import company_folder, snapshot_tree
+from tests.support import (
+    COMMAND,
+    company_folder,
+    require_root,
+    require_tool,
+    scrubbed_environment,
+    snapshot_tree,
+)
 
 SLIP = "https://hooks.example.org/secret\n"
 
@@ -237,3 +246,124 @@ def test_units_replace_a_link_and_not_what_it_leads_to(
     assert (company / "creds.json").read_bytes() == before
     assert not link.is_symlink()
     assert os.stat(link).st_mode & 0o777 == 0o644
+
+
+# --- bind mounts --------------------------------------------------------------------------------------------
+
+
+def run_with_mounts(
+    *words: str | Path, binds: Mapping[Path, Path], env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the command where each folder of `binds` (what: where) is mounted once more."""
+    for where in binds.values():
+        where.mkdir(parents=True, exist_ok=True)
+    mounts = " && ".join(
+        f"mount --bind {shlex.quote(str(a))} {shlex.quote(str(b))}" for a, b in binds.items()
+    )
+    return subprocess.run(
+        [require_tool("unshare"), "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh", COMMAND, *words],
+        env=scrubbed_environment(env), cwd=os.environ["HOME"], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def two_snapshots(env: dict[str, str], tmp_path: Path) -> Path:
+    for _ in range(2):
+        assert run_cli("backup", "--force", env=env).returncode == 0
+    return tmp_path / "backups"
+
+
+BINDS = {
+    "copies are the repository": ("backups", "disk", "copies", "backup.copies", "is taken by backup.path"),
+    "copies are a company's snapshots": (
+        "backups/company_1001", "disk", "copies", "backup.copies", "is taken by backup.path"),
+    "a company of the copies is in the repository": (
+        "backups/company_1001", "disk/company_1001", "copies", "backup.copies", "is taken by backup.path"),
+    "copies are the sessions": ("sessions", "disk", "copies", "backup.copies", "is the sessions path itself"),
+    "copies are the state": ("state", "disk", "copies", "backup.copies", "is taken by state.dir"),
+    "the repository is the sessions": (
+        "sessions", "disk", "repository", "backup.path", "is the sessions path itself"),
+    "the repository is a session": (
+        "sessions/company_1001", "disk", "repository", "backup.path", "is a session folder"),
+    "a company of the repository is a session": (
+        "sessions/company_1001", "disk/company_1001", "repository", "backup.path", "is a session folder"),
+    "the state is in a session": (
+        "sessions/company_1001", "disk", "state below", "state.dir", "is in the session folder"),
+    "the state is the repository": ("backups", "disk", "state", "state.dir", "is taken by backup.path"),
+    "metrics are among the snapshots": (
+        "backups/company_1001", "disk", "textfile", "monitor.textfile", "is in the backup repository"),
+    "a log is in a session": (
+        "sessions/company_1001", "disk", "log", "cron.log", "is in the session folder"),
+    "metrics are in the state": ("state", "disk", "textfile", "monitor.textfile", "is in the state folder"),
+}  # fmt: skip
+NAMED = {
+    "copies": ("BAILEYS_TOOLS_BACKUP__COPIES", "file://{disk}"),
+    "repository": ("BAILEYS_TOOLS_BACKUP_PATH", "{disk}"),
+    "state": ("BAILEYS_TOOLS_STATE_DIR", "{disk}"),
+    "state below": ("BAILEYS_TOOLS_STATE_DIR", "{disk}/new"),
+    "textfile": ("BAILEYS_TOOLS_MONITOR__TEXTFILE", "{disk}/bots.prom"),
+    "log": ("BAILEYS_TOOLS_CRON__LOG", "{disk}/cron.log"),
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("what", "where", "setting", "name", "why"), BINDS.values(), ids=BINDS)
+def test_a_bind_mount_is_judged_by_where_it_leads(
+    tmp_path: Path, env: dict[str, str], two_snapshots: Path,
+    what: str, where: str, setting: str, name: str, why: str,
+) -> None:  # fmt: skip
+    require_root()
+    before = snapshot_tree(tmp_path / "sessions", ()), snapshot_tree(two_snapshots, ())
+    variable, value = NAMED[setting]
+    binds = {tmp_path / what: tmp_path / where}
+    run = run_with_mounts(
+        "backup", "--force", binds=binds, env=env | {variable: value.format(disk=tmp_path / "disk")}
+    )
+    assert run.returncode == 2, run
+    assert run.stderr.startswith(f"baileys-tools: {name}: ")
+    assert why in run.stderr
+    assert (snapshot_tree(tmp_path / "sessions", ()), snapshot_tree(two_snapshots, ())) == before
+
+
+@pytest.mark.root
+def test_sessions_that_are_mounted_from_elsewhere_are_known_there_too(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    require_root()
+    home = company_folder(tmp_path / "home", "1002")
+    binds = {home: tmp_path / "sessions/company_1002"}
+    for path, why in (
+        (tmp_path / "home", "has its place as a company's snapshots"),
+        (home / "backups", "is in the session folder"),
+    ):
+        run = run_with_mounts("backup", binds=binds, env=env | {"BAILEYS_TOOLS_BACKUP_PATH": str(path)})
+        assert (run.returncode, why in run.stderr) == (2, True), run
+
+
+@pytest.mark.root
+def test_places_that_are_mounts_of_their_own_are_fine(tmp_path: Path, env: dict[str, str]) -> None:
+    require_root()
+    volumes = {tmp_path / f"volumes/{name}": tmp_path / name for name in ("backups", "disk", "state")}
+    for volume in volumes:
+        volume.mkdir(parents=True)
+    copies = {"BAILEYS_TOOLS_BACKUP__COPIES": f"file://{tmp_path}/disk"}
+    assert run_with_mounts("backup", binds=volumes, env=env | copies).returncode == 0
+    assert list((tmp_path / "volumes/disk/company_1001").iterdir())
+
+
+@pytest.mark.parametrize("where", ["disk/bots.prom", "disk/company_1001/bots.prom"])
+def test_no_file_lands_among_the_copies(tmp_path: Path, env: dict[str, str], where: str) -> None:
+    env |= {"BAILEYS_TOOLS_BACKUP__COPIES": f"file://{tmp_path}/disk"}
+    refused(
+        "monitor-once", "--textfile", tmp_path / where, env=env,
+        name="monitor.textfile", why="is among the copies of snapshots",
+    )  # fmt: skip
+
+
+def test_two_places_of_copies_are_two(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    copies = f"file://{tmp_path}/disk,file://{tmp_path}/link"
+    refused(
+        "backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": copies},
+        name="backup.copies", why="is taken by backup.copies",
+    )  # fmt: skip

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import shutil
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -346,3 +347,44 @@ def test_times_far_off_are_not_believed(log):
     log.write(pino("opened connection to WA", datetime(1970, 1, 2, tzinfo=UTC)).encode() + b"\n")
     log.read()
     assert log.counts == {("opened", int(NOW.timestamp()) // 3600): 2}
+
+
+# --- lines that nobody writes by accident -------------------------------------------------------------------
+
+BEGINS = b'{"level":30,"time":"2026-01-14T12:00:00.000Z",'
+UNITS = {
+    "a message": b'"msg":"connected to WA"}',
+    "a message that failed": b'"msg":"failed to decrypt message"}',
+    "its error": b'"err":{"msg":"failed to decrypt message"}',
+    "an end": b'"msg":"connection errored"}',
+    "a stream error": b'"msg":"stream errored out"}',
+    "words of libsignal": b"Failed to decrypt message with any known session",
+    "a refusal": b"Error: Connection Failure",
+    "a refusal, and half a code": b"Error: Connection Failure" + b"isBoom: true," * 100,
+    "a refusal with its code": b"Error: Connection FailureisBoom: true,output: {statusCode: 401 ",
+    "a refusal and a message": b'Error: Connection Failure"msg":"connected to WA"}',
+    "a time": b'"time":',
+}
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["in one line", "each in a line"])
+def test_no_line_costs_more_than_its_length(log, unit, end):
+    line = BEGINS + (unit + end) * (500_000 // len(unit)) + b"\n"
+    log.write(line * 2)
+    began = time.process_time()
+    log.read()
+    assert time.process_time() - began < 2
+
+
+def test_one_line_tells_one_thing(log):
+    line = pino("opened connection to WA")
+    log.write(as_bytes([line + line, line + pino("connected to WA"), line]))
+    log.read()
+    assert log.events() == {"opened": 3}
+
+
+def test_a_code_belongs_to_the_last_error_before_it(log):
+    log.write(as_bytes([pino("before"), "Error: Connection Failure", BOOM_AS_TEXT.format(code=401)]))
+    log.read()
+    assert log.events() == {"unauthorized": 1}

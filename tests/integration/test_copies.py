@@ -485,11 +485,11 @@ def test_a_good_copy_outlives_that_the_snapshot_here_is_cut_off(place, sessions,
 def test_a_copy_on_a_disk_is_synced_before_it_has_its_name_and_so_are_its_folders(disk, sessions, tmp_path):
     env = local_env(disk, sessions, tmp_path / "repository")
     command: list[str | Path] = [COMMAND, "backup", "--quiet", "--company", "1001"]
-    run, made = traced(command, "-f", "-y", calls=["fsync", "rename"], env=env)
+    run, made = traced(command, "-f", "-y", calls=["fsync", "renameat"], env=env)
     assert run.returncode == 0, run.stderr
     bots = f"{tmp_path}/disk/bots"
     calls = [call for call in made if call.name == "fsync" or bots in call.text]
-    (renamed,) = [at for at, call in enumerate(calls) if call.name == "rename"]
+    (renamed,) = [at for at, call in enumerate(calls) if call.name == "renameat"]
     assert f"<{bots}/company_1001/.partial-" in calls[renamed - 1].text
     assert f"<{bots}/company_1001>" in calls[renamed + 1].text
     for folder in (tmp_path, tmp_path / "disk", bots):
@@ -645,3 +645,83 @@ def test_a_password_in_the_url_is_refused_and_not_shown(sessions, tmp_path):
     done = run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": "sftp://me:canary@host/x"})
     assert done.returncode == 2
     assert "canary" not in done.stdout + done.stderr
+
+
+# --- a place that is not what it seems ----------------------------------------------------------------------
+
+
+def seven_snapshots(sessions: Path, repository: Path) -> list[str]:
+    """Fill the repository with seven snapshots of company 1001; return their names."""
+    env = local_env("", sessions, repository)
+    for _ in range(7):
+        assert run_cli("backup", "--force", "--company", "1001", env=env).returncode == 0
+    return sorted(path.name for path in repository.rglob("company_1001/*.zst"))
+
+
+def keeping_one(url: str, sessions: Path, repository: Path) -> dict[str, str]:
+    keep = {f"BAILEYS_TOOLS_COPIES__{name}": "0" for name in ("KEEP_DAILY", "KEEP_WEEKLY", "KEEP_MONTHLY")}
+    return local_env(url, sessions, repository) | {"BAILEYS_TOOLS_COPIES__KEEP_LAST": "1"} | keep
+
+
+def test_a_link_in_a_place_that_leads_into_the_repository_loses_no_snapshot(disk, sessions, tmp_path):
+    repository = tmp_path / "repository"
+    names = seven_snapshots(sessions, repository)
+    place = tmp_path / "disk/bots"
+    place.mkdir(parents=True)
+    (place / "company_1001").symlink_to(repository / "company_1001")
+    done = run_cli("backup", "--json", env=keeping_one(disk, sessions, repository))
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["removed"]) == (4, 0)
+    assert "company 1001: " in copy["trouble"]
+    assert "a link, which is not followed" in copy["trouble"]
+    assert copy["sent"] == 1, "the other company goes there all the same"
+    assert sorted(path.name for path in repository.rglob("company_1001/*.zst")) == names
+
+
+def test_a_link_on_an_sftp_server_that_leads_into_the_repository_loses_no_snapshot(sftp, sessions, tmp_path):
+    repository = tmp_path / "repository"
+    names = seven_snapshots(sessions, repository)
+    (tmp_path / "vault").mkdir(exist_ok=True)
+    (tmp_path / "vault/company_1001").symlink_to(repository / "company_1001")
+    done = run_cli("backup", "--json", env=sftp.env | keeping_one(sftp.url, sessions, repository))
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["removed"]) == (4, 0)
+    assert "a link, which is not followed" in copy["trouble"]
+    assert sorted(path.name for path in repository.rglob("company_1001/*.zst")) == names
+
+
+def test_a_server_that_is_this_host_does_not_get_the_repository_itself(sftp, sessions, tmp_path):
+    repository = tmp_path / "repository"
+    names = seven_snapshots(sessions, repository)
+    itself = f"sftp://vault{repository}"
+    done = run_cli("backup", "--json", env=sftp.env | keeping_one(itself, sessions, repository))
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["removed"]) == (4, 0)
+    assert "is the folder in the backup repository" in copy["trouble"]
+    assert sorted(path.name for path in repository.rglob("company_1001/*.zst")) == names
+
+
+def test_files_that_are_links_in_a_place_are_not_read(disk, sessions, tmp_path):
+    repository = tmp_path / "repository"
+    (name,) = seven_snapshots(sessions, repository)[-1:]
+    place = tmp_path / "disk/bots/company_1001"
+    place.mkdir(parents=True)
+    (place / name).symlink_to(repository / "company_1001" / name)
+    done = run_cli("backup", "--import", disk, env=local_env("", sessions, tmp_path / "other"))
+    assert not list((tmp_path / "other").rglob("*.zst")), done
+
+
+def test_a_session_folder_gets_neither_snapshots_nor_copies(disk, sessions, tmp_path):
+    """By handle, whatever the paths say: nobody who was let in by a path may write beside a login."""
+    place = tmp_path / "disk/bots"
+    place.mkdir(parents=True)
+    shutil.copytree(sessions / "company_1001", place / "company_1001")
+    (tmp_path / "repository").mkdir()
+    shutil.copytree(sessions / "company_1002", tmp_path / "repository/company_1002")
+    done = run_cli("backup", "--json", env=local_env(disk, sessions, tmp_path / "repository"))
+    report = json.loads(done.stdout)
+    (copy,) = report["copies"]
+    assert "is a session folder: creds.json is in it" in copy["trouble"]
+    assert [one.get("trouble", "") != "" for one in report["companies"]] == [False, True]
+    for folder in (place / "company_1001", tmp_path / "repository/company_1002"):
+        assert not [path for path in folder.rglob("*") if "zst" in path.name or "partial" in path.name]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from baileys_tools.commands.channels import channels_of
 from baileys_tools.config import Notify, Secret
 from baileys_tools.domain.message import Message, Sent
-from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER, parse_retry_after
+from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER, MOST_TRIES, parse_retry_after
 from baileys_tools.integrations.notify.delivery import ALERT_SECONDS, Channel, deliver
 from baileys_tools.integrations.notify.telegram import LONGEST_TEXT
 from tests.servers import (
@@ -268,6 +269,30 @@ def test_a_short_pause_is_waited_for(kind: str, status: int) -> None:
     assert asked[1] - asked[0] >= 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "pause"),
+    [
+        ("webhook", "0"),
+        ("telegram", format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True)),
+        ("apprise", "0"),
+    ],
+)
+def test_a_server_that_stays_busy_is_asked_five_times_a_second_apart(kind: str, pause: str) -> None:
+    asked: list[float] = []
+
+    def answer(_: Request) -> Reply:
+        asked.append(time.monotonic())
+        return Reply({"parameters": {"retry_after": 0}}, 429, {"Retry-After": pause})
+
+    with answering(answer) as server:
+        sent = send(kind, server.url)
+    assert "429" in sent.trouble or kind == "apprise"
+    assert 1 <= len(asked) <= MOST_TRIES
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(asked))
+    assert sent.retry_after is not None
+    assert sent.retry_after >= timedelta(seconds=1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_long_pause_is_left_to_a_later_run(kind: str) -> None:
     started = time.monotonic()
@@ -294,10 +319,10 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
     ("text", "pause"),
     [
         ("120", timedelta(minutes=2)),
-        (" 0 ", timedelta()),
+        (" 0 ", timedelta(seconds=1)),
         ("999999999", LONGEST_RETRY_AFTER),
         (format_datetime(NOW + timedelta(minutes=3), usegmt=True), timedelta(minutes=3)),
-        (format_datetime(NOW - timedelta(days=3), usegmt=True), timedelta()),
+        (format_datetime(NOW - timedelta(days=3), usegmt=True), timedelta(seconds=1)),
         (format_datetime(NOW + timedelta(days=400), usegmt=True), LONGEST_RETRY_AFTER),
         ("", None),
         ("soon", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -14,6 +15,8 @@ from baileys_tools.config import Settings, load_settings
 from baileys_tools.domain.cleanup_report import CleanupReport
 from baileys_tools.domain.undo import UndoReason
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.quarantine import due_for_purge, purge
+from baileys_tools.sessions.resets import purge_resets, resets_due
 from tests.oracle import OraclePolicy, random_tree
 from tests.support import company_folder, snapshot_tree, write_key
 
@@ -173,3 +176,73 @@ def test_a_company_that_is_locked_keeps_its_quarantine(settings: Settings, root:
     assert report.exit_code is ExitCode.LOCKED
     assert report.companies[0].locked
     assert not (root / "company_1001" / SESSION).exists()
+
+
+# --- runs from the future -----------------------------------------------------------------------------------
+
+
+def plant_run(root: Path, ahead: timedelta) -> str:
+    """A run whose name lies so far ahead, by somebody else or by a clock that was ahead."""
+    run = f"{NOW + ahead:%Y%m%dT%H%M%SZ}-000abc"
+    folder = root / "company_1001/.baileys-tools/quarantine" / run
+    folder.mkdir(parents=True)
+    (folder / SESSION).write_text("planted")
+    return run
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(days=365), timedelta(days=365 * 7_000)])
+def test_a_run_from_the_future_is_nobodys_last(root: Path, settings: Settings, ahead: timedelta) -> None:
+    before = snapshot_tree(root)
+    clean(settings, root, NOW - timedelta(minutes=1))
+    plant_run(root, ahead)
+    report = undo(settings, root)
+    assert report.run is not None
+    assert report.run < f"{NOW:%Y%m%dT%H%M%SZ}"
+    assert snapshot_tree(root) == before
+
+
+def test_only_a_run_from_the_future_is_refused_with_the_way_out(root: Path, settings: Settings) -> None:
+    run = plant_run(root, timedelta(days=2))
+    before = snapshot_tree(root, ())
+    with pytest.raises(BaileysToolsError, match="from the future") as refused:
+        undo(settings, root)
+    assert refused.value.exit_code is ExitCode.REFUSED
+    assert run in (refused.value.hint or "")
+    assert snapshot_tree(root, ()) == before
+    (root / "company_1001" / SESSION).unlink()
+    assert undo(settings, root, run).companies[0].reasons == {SESSION: UndoReason.BACK}
+
+
+def test_a_run_from_the_future_is_purged_when_its_folder_has_waited(root: Path) -> None:
+    run = plant_run(root, timedelta(days=3_650))
+    quarantine = root / "company_1001/.baileys-tools/quarantine"
+    folder = os.open(root / "company_1001", os.O_RDONLY)
+    window = timedelta(hours=24)
+    try:
+        # The clock was ahead for the folder as well: from now on it waits, and a dry run changes nothing.
+        early = NOW - timedelta(days=30)
+        assert due_for_purge(folder, early, window).files == 0
+        assert purge(folder, early, window).files == 0
+        assert (quarantine / run).exists()
+        assert purge(folder, NOW + timedelta(hours=23), window).files == 0
+        assert due_for_purge(folder, NOW + timedelta(hours=25), window).files == 1
+        assert purge(folder, NOW + timedelta(hours=25), window).files == 1
+    finally:
+        os.close(folder)
+    assert not quarantine.exists()
+
+
+def test_a_reset_from_the_future_is_purged_when_its_folder_has_waited(root: Path) -> None:
+    run = f"{NOW + timedelta(days=3_650):%Y%m%dT%H%M%SZ}-000abc"
+    planted = root / "company_1001/.baileys-tools/resets" / run
+    planted.mkdir(parents=True)
+    (planted / "creds.json").write_text("{}")
+    folder = os.open(root / "company_1001", os.O_RDONLY)
+    kept_for = timedelta(days=30)
+    try:
+        assert purge_resets(folder, NOW + timedelta(days=29), kept_for, is_alive=True).files == 0
+        assert resets_due(folder, NOW + timedelta(days=31), kept_for, is_alive=True).files == 1
+        assert purge_resets(folder, NOW + timedelta(days=31), kept_for, is_alive=True).files == 1
+    finally:
+        os.close(folder)
+    assert not planted.exists()

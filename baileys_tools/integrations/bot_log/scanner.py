@@ -1,8 +1,13 @@
-"""Counts the events in a stretch of a log, in one pass and in constant memory, however long it or its lines are."""
+"""Counts the events in a stretch of a log, in one pass and in constant memory, however long it or its lines are.
+
+Whatever the lines, each byte is looked at a few times at most: a search backwards ends where the one before it began,
+and one line of JSON tells one event.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 
 from baileys_tools.domain.log_events import CLOSE_REASONS, LogEvent
 from baileys_tools.integrations.bot_log import grammar
@@ -115,7 +120,7 @@ class Scanner:
             self.tally.add(event, when)
         return last
 
-    def _count_all(self, first: int, last: int, refusals: list[Refusal]) -> None:
+    def _count_all(self, first: int, last: int, refusals: deque[Refusal]) -> None:
         """Count the lines of a stretch, and the `refusals` before the last of them, which are taken off.
 
         A stretch of several hours is halved until little is left of it whose lines have to be told apart one by one.
@@ -129,11 +134,16 @@ class Scanner:
                 return
         for text, event in grammar.CONSOLE.items():
             self._console(text, event, hour, first, last)
+        line, told = first, -1
+        searched = first
         for found in grammar.MESSAGE.finditer(self._buffer, first, last):
             # What comes after an opening counts, so the order of the lines is kept.
             while refusals and refusals[0][0] < found.start():
-                self.tally.add(*refusals.pop(0)[1:])
-            self._message(found.start(), found.end(), grammar.MESSAGES[found[1]], hour, first)
+                self.tally.add(*refusals.popleft()[1:])
+            line = self._buffer.rfind(b"\n", searched, found.start()) + 1 or line
+            searched = found.end()
+            if line != told and self._message(line, *found.span(), grammar.MESSAGES[found[1]], hour):
+                told = line
         self.tally.last_time = newest or self.tally.last_time
 
     def _hour_of_all(self, first: int, last: int) -> tuple[int | None, float | None]:
@@ -163,38 +173,42 @@ class Scanner:
             if begins and hour is not None:
                 plain += 1
             else:
-                start = at if begins else buffer.rfind(b"\n", first, at) + 1 or first
+                near = max(first, at - grammar.OBJECT_BEGINS_WITHIN - 1)
+                start = at if begins else buffer.rfind(b"\n", near, at) + 1 or near
                 if at - start <= grammar.OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
                     self.tally.add(event, self._time_near(start, at, first))
             at = find(text, at + length, last)
         if plain and hour is not None:
             self.tally.count(event, hour, plain)
 
-    def _refusals(self, first: int, last: int, *, goes_on: bool) -> tuple[list[Refusal], int]:
+    def _refusals(self, first: int, last: int, *, goes_on: bool) -> tuple[deque[Refusal], int]:
         """Return the refused logins whose code the bot printed, and where to stop: one may go on behind `last`."""
         buffer, length = self._buffer, len(grammar.REFUSED_LOGIN)
-        refusals = []
+        refusals: deque[Refusal] = deque()
         at = buffer.find(grammar.REFUSED_LOGIN, first, last)
         while at >= 0:
             end = at + length
+            following = buffer.find(grammar.REFUSED_LOGIN, end, last)
             if buffer[at - 9 : at] != b'"trace":"' or at - 9 < first:
                 reach = end + grammar.REFUSAL_REACH
-                event = grammar.refusal(bytes(buffer[end : min(last, reach)]))
+                # A code belongs to the last error before it.
+                until = min(last, reach) if following < 0 else min(following, reach)
+                event = grammar.refusal(bytes(buffer[end:until]))
                 if event is not None and event in _REFUSALS:
                     refusals.append((at, event, self._time_near(at, at, first)))
-                elif event is None and reach > last and goes_on:
+                elif event is None and following < 0 and reach > last and goes_on:
                     start = buffer.rfind(b"\n", first, at) + 1
                     # Behind a huge line there would be no room to read on.
                     return refusals, start if start and at - start < grammar.REFUSAL_REACH else last
-            at = buffer.find(grammar.REFUSED_LOGIN, end, last)
+            at = following
         return refusals, last
 
-    def _message(self, at: int, end: int, event: LogEvent, hour: int | None, first: int) -> None:
+    def _message(self, start: int, at: int, end: int, event: LogEvent, hour: int | None) -> bool:
+        """Count what a line tells that starts at `start`, with its `msg` from `at` to `end`; return whether it does."""
         buffer, tally = self._buffer, self.tally
-        start = buffer.rfind(b"\n", first, at) + 1 or first
         # Whatever a contact writes is in a string of a line, never a line's own object.
         if buffer.find(b'{"level":', start, min(at, start + grammar.OBJECT_BEGINS_WITHIN)) < 0:
-            return
+            return False
         if event is LogEvent.NOT_DECRYPTED or event is LogEvent.RETRY_ASKED:
             if event is LogEvent.NOT_DECRYPTED:
                 event = grammar.decrypt_failure(buffer, start, end)
@@ -202,13 +216,14 @@ class Scanner:
                 tally.count(event, hour, 1)
             else:
                 tally.add(event, self._time(start, end))
-            return
+            return True
         when = self._time(start, end)
         if event is LogEvent.STREAM_ERROR:
             event = grammar.stream_error(bytes(buffer[start:end]))
         elif event is LogEvent.CLOSED and (reason := grammar.close_reason(bytes(buffer[start:end]))):
             tally.add(reason, when)
         tally.add(event, when)
+        return True
 
     def _time(self, start: int, end: int) -> float | None:
         when = grammar.time_of(self._buffer, start, end)

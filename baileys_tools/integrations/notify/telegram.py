@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from baileys_tools.domain.message import OK, Message, Sent
 from baileys_tools.integrations.http import Answer
-from baileys_tools.integrations.notify.answers import LONGEST_RETRY_AFTER, post, reason
+from baileys_tools.integrations.notify.answers import pause_of, post, reason
 
 LONGEST_TEXT = 4096
 """Characters that `sendMessage` takes, in UTF-16 units."""
@@ -54,7 +54,4 @@ def _said(answer: Answer) -> dict[str, object]:
 
 def _retry_after(said: dict[str, object]) -> timedelta | None:
     parameters = said.get("parameters")
-    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds < 1e9:
-        return None
-    return min(timedelta(seconds=seconds), LONGEST_RETRY_AFTER)
+    return pause_of(parameters.get("retry_after")) if isinstance(parameters, dict) else None
