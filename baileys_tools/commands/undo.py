@@ -16,7 +16,7 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
-from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
+from baileys_tools.domain.undo import RESET, RESTORE, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import (
@@ -131,7 +131,7 @@ def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
     """Return which runs can be undone in the companies that the settings choose."""
     with Root(root_path) as root:
         return UndoReport(
-            root_path, now, None, [_runs_of(root, company) for company in _chosen(root, settings)]
+            root_path, now, None, [_runs_of(root, company, now) for company in _chosen(root, settings)]
         )
 
 
@@ -144,10 +144,10 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
     with root_to_change(root_path, now) as root:
         for company in _chosen(root, settings):
             _finish_interrupted(root, company, now)
-        listed = [(company, _runs_of(root, company)) for company in _chosen(root, settings)]
+        listed = [(company, _runs_of(root, company, now)) for company in _chosen(root, settings)]
         known = sorted({found.run for _, undo in listed for found in undo.runs})
         # The bot may have been paired anew since a reset: nobody undoes that by the way.
-        cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.is_reset})
+        cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.whole_folder})
         if run is None and not cleanups:
             return UndoReport(root_path, now, None, [undo for _, undo in listed])
         run = cleanups[-1] if run is None else run
@@ -177,10 +177,11 @@ def _chosen(root: Root, settings: Settings) -> list[Company]:
     return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
 
 
-def _runs_of(root: Root, company: Company) -> CompanyUndo:
+def _runs_of(root: Root, company: Company, now: datetime) -> CompanyUndo:
     try:
         with root.open(company) as folder:
-            return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder)))
+            left = _left_beside(root, company, folder, now)
+            return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder), *left))
     except OSError as error:
         return CompanyUndo(company.id, trouble=say_why(error))
 
@@ -199,7 +200,19 @@ def _resets_of(folder: int) -> Iterator[UndoRun]:
     from baileys_tools.sessions.resets import describe_resets
 
     for found in describe_resets(folder):
-        yield UndoRun(found.run, found.started, found.files, found.size, what=RESET)
+        by = RESTORE if found.of_a_restore else RESET
+        yield UndoRun(found.run, found.started, found.files, found.size, by, whole_folder=True)
+
+
+def _left_beside(root: Root, company: Company, folder: int, now: datetime) -> Iterator[UndoRun]:
+    """What a rollback that died has left beside the folder is taken in by the undo that names it."""
+    if not root.may_have_left(company):
+        return
+    from baileys_tools.sessions.leftovers import old_folders_beside
+
+    for found in old_folders_beside(root, company, folder, now):
+        if found.run:
+            yield UndoRun(found.run, found.started, found.files, found.size, RESTORE, whole_folder=True)
 
 
 def _undo_reset(

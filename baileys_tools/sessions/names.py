@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from baileys_tools.sessions.scan import OWN_PREFIX
 
 JOURNAL = "restore.json"
@@ -12,8 +15,22 @@ STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
 """Before the folder's name: the new folder of a rollback until the swap, the old one after it."""
 REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
 """Before the folder's name: the old folder, where the file system cannot swap."""
+_ENDING = re.compile(r"-[0-9a-f]{6}$")
 RESET_JOURNAL = "reset.json"
 RESETS = "resets"
 """Below `.baileys-tools`: the journal of a reset, and the folders that resets have set aside."""
 RESET_PREFIX = f"{OWN_PREFIX}-reset-"
 """Before the folder's name: what comes in its place, until the swap, and what went out after it."""
+
+
+def left_by_a_restore(name: str) -> Iterator[str]:
+    """Given a name that stands beside session folders, yield those of the folders that a restore can have left it of.
+
+    More than one where a name ends as those did that earlier versions gave.
+    """
+    for prefix in (STAGE_PREFIX, REPLACED_PREFIX):
+        if name.startswith(prefix):
+            folder = name.removeprefix(prefix)
+            yield folder
+            if prefix == REPLACED_PREFIX and _ENDING.search(folder):
+                yield _ENDING.sub("", folder)

@@ -1,4 +1,4 @@
-"""Files on their way into a session folder: written aside, on disk for good, then renamed.
+"""Files on their way into a session folder: written aside, on disk for good, then renamed; and trees that go.
 
 A restore writes what it will do into a journal before the first rename, and the next command that works on
 the folder finishes what is left of it (`interrupted.py`).
@@ -21,7 +21,7 @@ from baileys_tools.owner import as_owner_of
 from baileys_tools.sessions.names import JOURNAL, RESET_JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
 from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
+from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, open_inside, own_folder
 
 _JOURNAL_VERSION = 1
 
@@ -195,17 +195,58 @@ def remove_journal(folder: int, name: str = JOURNAL) -> None:
 
 
 def remove_tree(name: str, parent: int) -> None:
-    """Remove a folder of our own with all that is in it. Follows no link. Raises OSError."""
+    """Remove a folder of our own with all that is in it. As `empty_folder`."""
     try:
-        folder = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+        folder = open_inside(name, parent)
     except FileNotFoundError:
         return
     try:
-        for entry in os.listdir(folder):
-            if S_ISDIR(os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode):
-                remove_tree(entry, folder)
-            else:
-                os.unlink(entry, dir_fd=folder)
+        empty_folder(folder)
     finally:
         os.close(folder)
     os.rmdir(name, dir_fd=parent)
+
+
+def empty_folder(folder: int) -> None:
+    """Given the handle of a folder of our own, remove all that is in it, however deep.
+
+    Follows no link and leaves neither the tree nor its file system. Root's own in somebody else's folder stays.
+    Raises OSError.
+    """
+    device = os.fstat(folder).st_dev
+    here = os.dup(folder)
+    try:
+        inner = _unlink_files(here)
+        above: list[tuple[str, os.stat_result, list[str]]] = []
+        while inner or above:
+            if inner:
+                name = inner.pop()
+                above.append((name, os.fstat(here), inner))
+                here = _step(here, open_inside(name, here))
+                if os.fstat(here).st_dev != device:
+                    raise OSError(errno.EXDEV, "is on another file system", name)
+                inner = _unlink_files(here)
+            else:
+                name, outer, inner = above.pop()
+                here = _step(here, os.open("..", FOLDER_FLAGS, dir_fd=here))
+                if not os.path.samestat(os.fstat(here), outer):
+                    raise OSError(errno.EAGAIN, "was moved elsewhere while it was removed", name)
+                os.rmdir(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _step(here: int, there: int) -> int:
+    os.close(here)
+    return there
+
+
+def _unlink_files(folder: int) -> list[str]:
+    """Remove all but the folders in a folder, and return the names of those."""
+    folders = []
+    for name in os.listdir(folder):
+        if S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            folders.append(name)
+        else:
+            os.unlink(name, dir_fd=folder)
+    return folders
