@@ -7,13 +7,14 @@ journal that names the very folder it was to replace. What is not proven to be o
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from stat import S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
-from typing import Any, NamedTuple
+from typing import Any
 
+from baileys_tools.domain.health_surroundings import OldFolder
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.locks import look_for_lock
@@ -140,20 +141,6 @@ def _names_count(parent: int, seen: os.stat_result) -> bool:
 # --- what is told -------------------------------------------------------------------------------------------
 
 
-class OldFolder(NamedTuple):
-    """A folder that a restore has left behind.
-
-    `run` brings it back by undo, "" where it is not proven to be ours; `beside` is its name beside the session
-    folder, "" once it waits in that.
-    """
-
-    run: str
-    beside: str
-    started: datetime
-    files: int
-    size: int
-
-
 def run_of(left: int) -> str:
     """Return the run as which undo knows a folder that waits for being taken in: always the same one.
 
@@ -194,17 +181,30 @@ def old_folders_beside(root: Root, company: Company, folder: int, now: datetime)
     # Who may look at a folder need not have any business in the one around it.
     with suppress(OSError, BaileysToolsError), place_of(root, company, folder) as place:
         for name in names:
-            with suppress(OSError), opened_beside(name, place.parent) as left:
-                if left is not None and not look_for_lock(left, now):
-                    found += _told(left, name, place, folder)
+            found += _told(name, place, folder, now)
     return found
 
 
-def _told(left: int, name: str, place: Place, folder: int) -> Iterator[OldFolder]:
-    what = what_is_left(left, place, folder)
-    if what in (Left.SESSION, Left.FOREIGN):
-        run = run_of(left) if what is Left.SESSION else ""
-        yield OldFolder(run, name, _moved_at(os.fstat(left)), *files_in(left))
+def old_folders_without_company(root: Root, companies: Sequence[Company], now: datetime) -> list[OldFolder]:
+    """Return what restores have left here of folders that are gone themselves. As `old_folders_beside`."""
+    entries = {company.entry for company in companies}
+    names = {name for left in root.left.values() for name in left}
+    found: list[OldFolder] = []
+    for name in sorted(names):
+        folders = list(left_by_a_restore(name))
+        if not entries.intersection(folders):
+            found += _told(name, Place(root.fd, folders[0]), None, now)
+    return found
+
+
+def _told(name: str, place: Place, folder: int | None, now: datetime) -> Iterator[OldFolder]:
+    with suppress(OSError), opened_beside(name, place.parent) as left:
+        if left is None or look_for_lock(left, now):
+            return
+        what = what_is_left(left, place, folder)
+        if what in (Left.SESSION, Left.FOREIGN) or (folder is None and what is Left.STAGE):
+            run = run_of(left) if what is Left.SESSION and folder is not None else ""
+            yield OldFolder(run, name, _moved_at(os.fstat(left)), *files_in(left))
 
 
 def files_in(folder: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from baileys_tools.sessions.scan import OWN_PREFIX
@@ -15,12 +14,13 @@ STAGE_PREFIX = f"{OWN_PREFIX}-restore-"
 """Before the folder's name: the new folder of a rollback until the swap, the old one after it."""
 REPLACED_PREFIX = f"{OWN_PREFIX}-replaced-"
 """Before the folder's name: the old folder, where the file system cannot swap."""
-_ENDING = re.compile(r"-[0-9a-f]{6}$")
 RESET_JOURNAL = "reset.json"
 RESETS = "resets"
 """Below `.baileys-tools`: the journal of a reset, and the folders that resets have set aside."""
 RESET_PREFIX = f"{OWN_PREFIX}-reset-"
 """Before the folder's name: what comes in its place, until the swap, and what went out after it."""
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def left_by_a_restore(name: str) -> Iterator[str]:
@@ -32,5 +32,6 @@ def left_by_a_restore(name: str) -> Iterator[str]:
         if name.startswith(prefix):
             folder = name.removeprefix(prefix)
             yield folder
-            if prefix == REPLACED_PREFIX and _ENDING.search(folder):
-                yield _ENDING.sub("", folder)
+            short, dash, ending = folder.rpartition("-")
+            if prefix == REPLACED_PREFIX and dash and len(ending) == 6 and set(ending) <= _HEXADECIMAL:
+                yield short
