@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,20 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def refuse_roots(folder: int, around: int, name: str) -> None:
+    """Given the handles of a folder and of the one around it, raise OSError for root's in somebody else's.
+
+    Whoever has a folder can give what lies in it any name, also one of ours, and root would work in a folder of its
+    own. This tool makes no such thing: what root makes in a folder belongs to that folder's owner.
+    """
+    if os.geteuid() == 0 and os.fstat(folder).st_uid == 0 and os.fstat(around).st_uid != 0:
+        raise OSError(
+            errno.EINVAL,
+            "belongs to root, and the folder around it does not: chown it, or move it away",
+            name,
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.health import state_unreadable, unreadable_folder, worst_first
-from baileys_tools.domain.health_surroundings import Snapshots
+from baileys_tools.domain.health_surroundings import OldFolder, Snapshots
 from baileys_tools.domain.inspected import Elsewhere, Inspected
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -60,7 +60,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, root, company.id, folder, seen, now)
+                elsewhere = _ask_elsewhere(settings, state, root, company, folder, seen, now)
         except OSError as error:
             finding = unreadable_folder(company.id, say_why(error))
             return Inspection(company.id, company.path, now, [finding], rules=rules)
@@ -92,7 +92,7 @@ def _ask_elsewhere(
     settings: Settings,
     state: State,
     root: Root,
-    company: str,
+    company: Company,
     folder: int,
     seen: Inspected,
     now: datetime,
@@ -102,18 +102,32 @@ def _ask_elsewhere(
 
     take_in(state)
     known = remembered(state, root.path, rules_of(settings))
-    look = known.get(company)
+    look = known.get(company.id)
     login = seen.folder.creds.login if isinstance(seen.folder.creds, Creds) else ""
-    here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company}
+    here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company.id}
     path = settings.backup.path
     return Elsewhere(
-        snapshots=None if path is None else look_up_snapshots(path, company, folder),
-        last_cleanup=last_cleanups(state).get(company),
+        snapshots=None if path is None else look_up_snapshots(path, company.id, folder),
+        last_cleanup=last_cleanups(state).get(company.id),
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=look is not None and look.was_linked,
         same_login=[one for one in known if login and one in here and known[one].login == login],
-        told_by_log=_told_by_log(settings, state, company, folder, now),
+        told_by_log=_told_by_log(settings, state, company.id, folder, now),
+        old_folders=_old_folders(root, company, folder, now),
     )
+
+
+def _old_folders(root: Root, company: Company, folder: int, now: datetime) -> list[OldFolder]:
+    from baileys_tools.sessions.leftovers import old_folders_beside
+    from baileys_tools.sessions.resets import describe_resets
+
+    waiting = [
+        OldFolder(found.run, "", found.started, found.files, found.size)
+        for found in describe_resets(folder)
+        if found.of_a_restore
+    ]
+    beside = old_folders_beside(root, company, folder, now) if root.may_have_left(company) else []
+    return waiting + beside
 
 
 def _told_by_log(settings: Settings, state: State, company: str, folder: int, now: datetime) -> list[Finding]:

@@ -22,7 +22,13 @@ from baileys_tools.domain.health import (
     unreadable_folder,
     worst_first,
 )
-from baileys_tools.domain.health_surroundings import Snapshots, Space, snapshot_findings, space_findings
+from baileys_tools.domain.health_surroundings import (
+    Snapshots,
+    Space,
+    old_folder_findings,
+    snapshot_findings,
+    space_findings,
+)
 from baileys_tools.domain.thresholds import level_of
 from baileys_tools.domain.watch import (
     GONE_FOR,
@@ -91,6 +97,7 @@ def look_once(
             *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, stored, rules, now),
             *([held[company.id]] if company.id in held else []),
+            *left_beside(root, company, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
         watch = _watch(company, look, findings, stored, rules, company.id in listed)
@@ -103,6 +110,7 @@ def look_once(
         *([_new_state(state)] if state.is_new else []),
         *repository,
         *space_findings("", _space(root), rules),
+        *left_without_company(root, everyone, now),
     ]
     if everyone:
         # Where all have vanished, the memory of them is what tells a loss from a beginning.
@@ -306,6 +314,28 @@ def timely_findings(
         creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
         found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
+
+
+def left_beside(root: Root, company: Company, now: datetime) -> list[Finding]:
+    """Return what a rollback has left beside the folder of a company. Where no name says so, that costs nothing."""
+    if not root.may_have_left(company):
+        return []
+    from baileys_tools.sessions.leftovers import old_folders_beside
+
+    try:
+        with root.open(company) as folder:
+            return list(old_folder_findings(company.id, old_folders_beside(root, company, folder, now)))
+    except OSError:
+        return []  # that it cannot be opened is a finding already
+
+
+def left_without_company(root: Root, companies: Sequence[Company], now: datetime) -> list[Finding]:
+    """Return what rollbacks have left of companies that have no folder."""
+    if not root.left:
+        return []
+    from baileys_tools.sessions.leftovers import old_folders_without_company
+
+    return list(old_folder_findings("", old_folders_without_company(root, companies, now)))
 
 
 def _watch(

@@ -467,7 +467,7 @@ def _roll_back(
         status=RestoreStatus.RESTORED,
         brought_back=done.brought_back,
         before=before,
-        old_folder=done.old_folder,
+        old_run=done.old_run,
         in_one_step=done.swapped,
     )
 

@@ -9,6 +9,7 @@ from baileys_tools.commands.cleanup import where_they_may_be
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.monitor_pass import (
     chosen,
+    left_beside,
     logins_of,
     snapshots_of,
     timely_findings,
@@ -77,6 +78,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             )
         looks, _ = look_at_all(root, companies, known, settings, now)
         vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
+        left = {company.id: left_beside(root, company, now) for company in companies}
     cleaned = last_cleanups(state)
     snapshots, _ = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
@@ -84,9 +86,10 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     def one_of(company: Company) -> CompanyStatus:
         look = looks[company.id]
         one = _status_of(company, look, snapshots.get(company.id), rules, now)
-        if others := logins.get(company.id):
-            findings = worst_finding_first([*one.findings, account_twice(company.id, others)])
-            one = one._replace(findings=findings)
+        others = logins.get(company.id)
+        more = [*left[company.id], *([account_twice(company.id, others)] if others else [])]
+        if more:
+            one = one._replace(findings=worst_finding_first([*one.findings, *more]))
         one = one._replace(
             cleaned=cleaned.get(company.id), service=_service(settings, state, company, look, now)
         )

@@ -17,7 +17,7 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
-from baileys_tools.domain.undo import RESET, CompanyUndo, UndoReason, UndoRun, plan_undo
+from baileys_tools.domain.undo import RESET, RESTORE, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.interrupted import (
     finish_restore,
@@ -130,7 +130,7 @@ def _with_commands(report: UndoReport, settings: Settings) -> UndoReport:
 def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
     """Return which runs can be undone in the companies that the settings choose."""
     with Root(root_path) as root:
-        return UndoReport(root_path, now, None, _all_runs(root, _chosen(root, settings)))
+        return UndoReport(root_path, now, None, _all_runs(root, _chosen(root, settings), now))
 
 
 def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None = None) -> UndoReport:
@@ -150,10 +150,10 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
             workers=1,
         )
         companies = _chosen(root, settings)
-        listed = list(zip(companies, _all_runs(root, companies), strict=True))
+        listed = list(zip(companies, _all_runs(root, companies, now), strict=True))
         known = sorted({found.run for _, undo in listed for found in undo.runs})
         # The bot may have been paired anew since a reset: nobody undoes that by the way.
-        cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.is_reset})
+        cleanups = sorted({found.run for _, undo in listed for found in undo.runs if not found.whole_folder})
         if run is None and not cleanups:
             return UndoReport(root_path, now, None, [undo for _, undo in listed])
         run = _last(cleanups, now) if run is None else run
@@ -197,18 +197,19 @@ def _chosen(root: Root, settings: Settings) -> list[Company]:
     return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
 
 
-def _all_runs(root: Root, companies: Sequence[Company]) -> list[CompanyUndo]:
+def _all_runs(root: Root, companies: Sequence[Company], now: datetime) -> list[CompanyUndo]:
     return for_each(
         companies,
-        lambda company: _runs_of(root, company),
+        lambda company: _runs_of(root, company, now),
         lambda company, why: CompanyUndo(company.id, trouble=why),
         workers=1,
     )
 
 
-def _runs_of(root: Root, company: Company) -> CompanyUndo:
+def _runs_of(root: Root, company: Company, now: datetime) -> CompanyUndo:
     with root.open(company) as folder:
-        return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder)))
+        left = _left_beside(root, company, folder, now)
+        return CompanyUndo(company.id, (*describe_runs(folder), *_resets_of(folder), *left))
 
 
 def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
@@ -224,7 +225,19 @@ def _resets_of(folder: int) -> Iterator[UndoRun]:
     from baileys_tools.sessions.resets import describe_resets
 
     for found in describe_resets(folder):
-        yield UndoRun(found.run, found.started, found.files, found.size, what=RESET)
+        by = RESTORE if found.of_a_restore else RESET
+        yield UndoRun(found.run, found.started, found.files, found.size, by, whole_folder=True)
+
+
+def _left_beside(root: Root, company: Company, folder: int, now: datetime) -> Iterator[UndoRun]:
+    """What a rollback that died has left beside the folder is taken in by the undo that names it."""
+    if not root.may_have_left(company):
+        return
+    from baileys_tools.sessions.leftovers import old_folders_beside
+
+    for found in old_folders_beside(root, company, folder, now):
+        if found.run:
+            yield UndoRun(found.run, found.started, found.files, found.size, RESTORE, whole_folder=True)
 
 
 def _undo_reset(

@@ -1,12 +1,12 @@
 """What surrounds a session folder: its disk, its cleanups, its backups. Of use to every pass, cheap or deep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules
-from baileys_tools.units import counted, format_age, format_duration, format_size, printable
+from baileys_tools.units import counted, format_age, format_duration, format_size, printable, some_of
 
 if TYPE_CHECKING:
     # The watching pays for every import at every minute.
@@ -47,6 +47,46 @@ class Snapshots(NamedTuple):
     is_current: bool = False
     failure: str = ""
     trouble: str = ""
+
+
+class OldFolder(NamedTuple):
+    """A folder that a rollback has left behind, as something was written into it or the rollback died.
+
+    `run` brings it back by undo, "" where nothing proves whose it is; `beside` is its name beside the session folder,
+    "" once it waits for undo in that. `size` is in bytes.
+    """
+
+    run: str
+    beside: str
+    started: datetime
+    files: int
+    size: int
+
+
+def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[Finding]:
+    """Given what rollbacks have left of a company, with company "" of companies that are gone, yield that it is there.
+
+    Each is a whole session in clear.
+    """
+    if not folders:
+        return
+    files = counted(sum(one.files for one in folders), "file")
+    size = format_size(sum(one.size for one in folders))
+    beside = [one.beside for one in folders if one.beside]
+    unproven = [one.beside for one in folders if not one.run]
+    where = f"beside the session folder: {some_of(beside)}" if beside else "and waits for undo"
+    runs = " or ".join(f"--run {one.run}" for one in folders if one.run)
+    yield Finding(
+        "old-folder-left",
+        Severity.WARNING if beside else Severity.NOTICE,
+        company,
+        f"a rollback has left {counted(len(folders), 'old folder')}, in clear ({files}, {size}), {where}",
+        f"Nothing tells whose {some_of(unproven)} is, so nothing here touches it: look into it, and move it away."
+        if unproven
+        else f"To have it back: baileys-tools undo --company {word(company)} {runs}. Else it goes by itself, "
+        "reset.keep after it was left.",
+        {"folders": len(folders), "bytes": sum(one.size for one in folders)},
+    )
 
 
 def space_findings(company: str, space: Space, rules: HealthRules) -> Iterator[Finding]:

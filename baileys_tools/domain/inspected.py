@@ -10,7 +10,7 @@ from typing import Protocol
 
 from baileys_tools.domain.findings import Finding
 from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.health_surroundings import Snapshots, Space
+from baileys_tools.domain.health_surroundings import OldFolder, Snapshots, Space
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.status import Cleaned
 
@@ -88,6 +88,8 @@ class Elsewhere:
     was_linked: bool = False
     same_login: Sequence[str] = ()
     """Other companies whose creds.json belongs to the same linked device."""
+    old_folders: Sequence[OldFolder] = ()
+    """What rollbacks have left, beside the folder and in it."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,12 @@ from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.findings import Finding, Severity, word
 from baileys_tools.domain.health import HealthRules, activity_findings, is_leftover
 from baileys_tools.domain.health_keys import lone_keys
-from baileys_tools.domain.health_surroundings import cleanup_findings, snapshot_findings, space_findings
+from baileys_tools.domain.health_surroundings import (
+    cleanup_findings,
+    old_folder_findings,
+    snapshot_findings,
+    space_findings,
+)
 from baileys_tools.domain.inspected import Broken, Elsewhere, FullStat, Inspected
 from baileys_tools.domain.keyfiles import Kind, key_id_of, kind_of
 from baileys_tools.domain.owners import foreign_files, owner_findings
@@ -80,6 +85,7 @@ def deep_findings(
         yield _locked(company, seen.lock)
     if seen.size > rules.largest_folder:
         yield _too_large(company, seen.size, rules)
+    yield from old_folder_findings(company, elsewhere.old_folders)
     yield from space_findings(company, seen.space, rules)
     if elsewhere.last_cleanup is not None:
         counted_files = count_files(seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard).counted

@@ -27,7 +27,8 @@ class RestoreReport:
 
     `run` names the files set aside, for undo; None when there are none. `kept` are files that changed since
     the plan and so stayed, with what was in the way. `forced` are the objections that were overruled.
-    `before` is the snapshot of the folder as it was, `old_folder` where it still stands. `in_one_step` is
+    `before` is the snapshot of the folder as it was, `old_run` the run as which it waits for undo
+    where something was written into it meanwhile. `in_one_step` is
     false where the file system cannot swap folders. `earlier` says what became of an interrupted restore.
     """
 
@@ -45,7 +46,7 @@ class RestoreReport:
     kept: Mapping[str, str] = field(default_factory=dict)
     forced: tuple[Refusal, ...] = ()
     before: SnapshotInfo | None = None
-    old_folder: str = ""
+    old_run: str = ""
     in_one_step: bool = True
     earlier: str = ""
 

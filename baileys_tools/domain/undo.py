@@ -70,6 +70,7 @@ def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[s
 
 
 RESET = "reset"
+RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ class UndoRun:
     files: int
     size: int
     what: str = ""
-    """The command that moved the files aside, "" where nothing tells. What a reset set aside, the whole folder,
-    comes back only when its run is named."""
+    """The command that moved the files aside, "" where nothing tells."""
+    whole_folder: bool = False
+    """Whether a reset or a rollback has set the whole folder aside: it comes back only when its run is named."""
 
     @property
     def is_reset(self) -> bool:
-        """Whether the whole folder was set aside."""
+        """Whether a reset set the whole folder aside."""
         return self.what == RESET
 
 

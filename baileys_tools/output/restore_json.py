@@ -27,7 +27,7 @@ def restore_json(report: RestoreReport) -> str:
             "kept": [{"file": name_text(name), "why": why} for name, why in sorted(report.kept.items())],
             "run": report.run,
             "before": None if report.before is None else _snapshot(report.before),
-            "old_folder": name_text(report.old_folder),
+            "old_run": report.old_run,
             "in_one_step": report.in_one_step,
             "earlier": report.earlier,
         },

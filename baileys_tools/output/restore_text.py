@@ -52,8 +52,10 @@ def restore_troubles(report: RestoreReport) -> list[str]:
     lines = [
         f"{who}: {printable(name)} was left as it is: {why}" for name, why in sorted(report.kept.items())
     ]
-    if report.old_folder:
-        lines.append(f"{who}: something wrote into the old folder; it is {printable(report.old_folder)}")
+    if report.old_run:
+        lines.append(
+            f"{who}: something wrote into the old folder; it waits for undo, as run {report.old_run}"
+        )
     if report.earlier:
         lines.append(f"{who}: {printable(report.earlier)}")
     return lines

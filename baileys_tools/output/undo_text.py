@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from baileys_tools.domain.undo import CompanyUndo, UndoReason
+from baileys_tools.domain.undo import CompanyUndo, UndoReason, UndoRun
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.json_text import envelope, name_text, timestamp
 from baileys_tools.output.terminal import Style, companies_named, counted, together
@@ -46,11 +46,12 @@ def undo_text(
     """Given what was undone, and the command that had made it, return it as text."""
     if run is None:
         resets = [
-            f"  company {printable(company.id)} was reset at {found.started:%Y-%m-%d %H:%M} UTC; to have it back:\n"
+            f"  company {printable(company.id)} {_set_aside(found)} at {found.started:%Y-%m-%d %H:%M} UTC; "
+            "to have it back:\n"
             f"  baileys-tools undo --company {printable(company.id)} --run {found.run}"
             for company in companies
             for found in company.runs
-            if found.is_reset
+            if found.whole_folder
         ]
         return "\n".join(
             ["nothing to undo: no removed file is in quarantine", *resets, *undo_troubles(companies)]
@@ -61,6 +62,10 @@ def undo_text(
         lines += _company(company, style, verbose=verbose)
     lines += undo_troubles([company for company in companies if company.trouble])
     return "\n".join(lines)
+
+
+def _set_aside(run: UndoRun) -> str:
+    return "was reset" if run.is_reset else "was rolled back, its old folder set aside"
 
 
 def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -114,6 +119,7 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
                 "files": run.files,
                 "bytes": run.size,
                 "reset": run.is_reset,
+                "whole_folder": run.whole_folder,
                 "by": run.what,
             }
             for run in company.runs

@@ -32,7 +32,7 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
     its opening and its lock, OSError.
     """
     require_same_folder(root, company, folder)
-    if exists_in_own_folder(RESET_JOURNAL, folder) or exists(_beside(root, company, RESET_PREFIX), root.fd):
+    if exists_in_own_folder(RESET_JOURNAL, folder) or _stands_beside(root, company, RESET_PREFIX):
         from baileys_tools.sessions.resets import finish_interrupted
 
         return finish_interrupted(root, company, folder)
@@ -43,8 +43,8 @@ def finish_restore(root: Root, company: Company, folder: int) -> str:
 
         discard_stage(folder)
         return "an interrupted repair had changed nothing yet and was given up"
-    if exists(_beside(root, company, STAGE_PREFIX), root.fd):
-        return _give_up_rollback(root, company, folder)
+    if _stands_beside(root, company, STAGE_PREFIX) or root.may_have_left(company):
+        return _see_to_leftovers(root, company, folder)
     return ""
 
 
@@ -58,24 +58,35 @@ def require_same_folder(root: Root, company: Company, folder: int) -> None:
 def is_interrupted(root: Root, company: Company, folder: int) -> bool:
     """Whether a restore or a reset has left something that `finish_restore` would see to."""
     inside = any(exists_in_own_folder(name, folder) for name in (JOURNAL, STAGE, RESET_JOURNAL))
-    return inside or any(
-        exists(_beside(root, company, prefix), root.fd) for prefix in (STAGE_PREFIX, RESET_PREFIX)
-    )
+    beside = any(_stands_beside(root, company, prefix) for prefix in (STAGE_PREFIX, RESET_PREFIX))
+    return inside or beside or root.may_have_left(company)
 
 
-def _beside(root: Root, company: Company, prefix: str) -> str:
-    if company.entry == ".":
-        return f"../{prefix}{os.path.basename(os.path.realpath(root.path))}"
-    return prefix + company.entry
+def _stands_beside(root: Root, company: Company, prefix: str) -> bool:
+    if company.entry != ".":
+        return exists(prefix + company.entry, root.fd)
+    name = os.path.basename(os.path.realpath(root.path))
+    try:
+        # To search the folder around it will do, where this user may not list it.
+        around = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root.fd)
+    except OSError:
+        return False
+    try:
+        return exists(prefix + name, around)
+    finally:
+        os.close(around)
 
 
 def _finish(root: Root, company: Company, folder: int) -> str:
     from baileys_tools.sessions.place import place_of
     from baileys_tools.sessions.repair import finish_repair
     from baileys_tools.sessions.rollback import finish_rollback
-    from baileys_tools.sessions.staging import read_journal
+    from baileys_tools.sessions.staging import read_journal, remove_journal
 
     journal = read_journal(folder) or {}
+    if journal.get("mode") == "new":
+        remove_journal(folder)
+        return "an interrupted restore was finished"
     if journal.get("mode") != "rollback":
         repaired = finish_repair(folder)
         kept = repaired.kept
@@ -85,19 +96,24 @@ def _finish(root: Root, company: Company, folder: int) -> str:
             f"; left as they are: {', '.join(kept)}" if kept else ""
         )
     with place_of(root, company, folder) as place:
-        old = finish_rollback(place, folder).old_folder
-        return "an interrupted rollback was finished" + (f"; the old folder is {old}" if old else "")
+        run = finish_rollback(place, folder).old_run
+        return "an interrupted rollback was finished" + (f"; {_OLD_WAITS} {run}" if run else "")
 
 
-def _give_up_rollback(root: Root, company: Company, folder: int) -> str:
+_OLD_WAITS = "the old folder, into which something was written, waits for undo as run"
+
+
+def _see_to_leftovers(root: Root, company: Company, folder: int) -> str:
+    from baileys_tools.sessions.leftovers import names_beside
     from baileys_tools.sessions.place import place_of
-    from baileys_tools.sessions.rollback import discard_leftovers
+    from baileys_tools.sessions.rollback import see_to_leftover
 
+    done: list[str] = []
     # Who may work in a folder need not have any business in the one around it.
     with suppress(PermissionError, BaileysToolsError), place_of(root, company, folder) as place:
-        if discard_leftovers(place):
-            return "an interrupted rollback had changed nothing yet and was given up"
-    return ""
+        names = dict.fromkeys([place.stage, place.replaced, *names_beside(root, company)])
+        done.extend(see_to_leftover(name, place, folder) for name in names)
+    return "; ".join(dict.fromkeys(filter(None, done)))
 
 
 def last_reset_of(root: Root, company: Company) -> datetime | None:
@@ -150,10 +166,12 @@ def _put_back(name: str, parent: int, now: datetime) -> None:
         return
     if not exists(STAGE_PREFIX + name, parent) and not exists(RESET_PREFIX + name, parent):
         return
-    old = os.open(REPLACED_PREFIX + name, FOLDER_FLAGS, dir_fd=parent)
-    try:
-        with suppress(Locked), company_lock(old, now):
-            os.rename(REPLACED_PREFIX + name, name, src_dir_fd=parent, dst_dir_fd=parent)
-            os.fsync(parent)
-    finally:
-        os.close(old)
+    # What somebody else has put there stops no other company.
+    with suppress(OSError):
+        old = os.open(REPLACED_PREFIX + name, FOLDER_FLAGS, dir_fd=parent)
+        try:
+            with suppress(Locked), company_lock(old, now):
+                os.rename(REPLACED_PREFIX + name, name, src_dir_fd=parent, dst_dir_fd=parent)
+                os.fsync(parent)
+        finally:
+            os.close(old)

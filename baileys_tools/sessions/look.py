@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from stat import S_ISDIR
 
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import Kind
@@ -27,13 +26,17 @@ def stamp_of(root: int, company: Company) -> Stamp | None:
 
     None when it is no folder of its own: opening it will say why. Raises OSError.
     """
-    folder = os.stat(company.entry, dir_fd=root, follow_symlinks=False)
-    if not S_ISDIR(folder.st_mode):
+    try:
+        fd = os.open(company.entry, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+    except NotADirectoryError:
         return None
     try:
-        creds = os.stat(f"{company.entry}/{CREDS}", dir_fd=root, follow_symlinks=False)
+        folder = os.fstat(fd)
+        creds = os.stat(CREDS, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         return Stamp(folder.st_mtime_ns, folder.st_ino, 0, 0, 0, 0)
+    finally:
+        os.close(fd)
     return Stamp(
         folder.st_mtime_ns, folder.st_ino, creds.st_mtime_ns, creds.st_size, creds.st_ino, creds.st_ctime_ns
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from baileys_tools.sessions.scan import OWN_PREFIX
 
 JOURNAL = "restore.json"
@@ -17,3 +19,19 @@ RESETS = "resets"
 """Below `.baileys-tools`: the journal of a reset, and the folders that resets have set aside."""
 RESET_PREFIX = f"{OWN_PREFIX}-reset-"
 """Before the folder's name: what comes in its place, until the swap, and what went out after it."""
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+def left_by_a_restore(name: str) -> Iterator[str]:
+    """Given a name that stands beside session folders, yield those of the folders that a restore can have left it of.
+
+    More than one where a name ends as those did that earlier versions gave.
+    """
+    for prefix in (STAGE_PREFIX, REPLACED_PREFIX):
+        if name.startswith(prefix):
+            folder = name.removeprefix(prefix)
+            yield folder
+            short, dash, ending = folder.rpartition("-")
+            if prefix == REPLACED_PREFIX and dash and len(ending) == 6 and set(ending) <= _HEXADECIMAL:
+                yield short

@@ -17,8 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.owner import as_owner_of
-from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, in_own_folder
+from baileys_tools.sessions.scan import OWN_FOLDER, exists, in_own_folder, open_inside, own_folder
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
@@ -32,14 +31,19 @@ _run_id = re.compile(rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?").fu
 def new_run_id(now: datetime, *, of_a_repair: bool = False) -> str:
     """Given the time, return the name of a run: its start in UTC, the millisecond, and something random.
 
-    So names sort by time. That of a repair says so at its end.
+    So names sort by time. That of a repair, or of any other restore, says so at its end.
     """
-    run = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{os.urandom(2).hex()[:3]}"
+    return run_name(now, os.urandom(2).hex()[:3], of_a_repair=of_a_repair)
+
+
+def run_name(now: datetime, ending: str, *, of_a_repair: bool = False) -> str:
+    """As `new_run_id`, with three hexadecimal digits that are given."""
+    run = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond // 1000:03}{ending}"
     return run + _OF_A_REPAIR if of_a_repair else run
 
 
 def is_of_a_repair(run: str) -> bool:
-    """Given the name of a run, say whether a repair has made it."""
+    """Given the name of a run, say whether a restore has made it."""
     return run.endswith(_OF_A_REPAIR)
 
 
@@ -69,7 +73,7 @@ def make_folder(name: str, parent: int) -> int:
     """
     with suppress(FileExistsError), as_owner_of(parent):
         os.mkdir(name, 0o700, dir_fd=parent)
-    return os.open(name, FOLDER_FLAGS, dir_fd=parent)
+    return open_inside(name, parent)
 
 
 def make_run_folder(folder: int, run: str) -> int:
@@ -95,7 +99,7 @@ def open_quarantine(folder: int) -> Iterator[int | None]:
 @contextmanager
 def open_run(quarantine: int, run: str) -> Iterator[int]:
     """Yield the handle of one run in a quarantine. Raises OSError."""
-    fd = os.open(run, FOLDER_FLAGS, dir_fd=quarantine)
+    fd = open_inside(run, quarantine)
     try:
         yield fd
     finally:
@@ -288,10 +292,13 @@ def remove_empty_folders(folder: int) -> None:
         for run, _ in list_runs(quarantine):
             with suppress(OSError):
                 os.rmdir(run, dir_fd=quarantine)
+    remove_own_folder(QUARANTINE, folder)
+
+
+def remove_own_folder(name: str, folder: int) -> None:
+    """Take down a folder in our own one of a session folder, and that one too, as far as they are empty."""
+    with suppress(OSError), own_folder(folder) as own:
+        if own is not None:
+            os.rmdir(name, dir_fd=own)
     with suppress(OSError):
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
-        try:
-            os.rmdir(QUARANTINE, dir_fd=own)
-        finally:
-            os.close(own)
         os.rmdir(OWN_FOLDER, dir_fd=folder)

@@ -1,6 +1,6 @@
-"""Two renames that Python does not offer: swap two names, and never replace.
+"""Renames that Python does not offer: swap two names, never replace, move only what is open.
 
-Both are one step for the kernel (`renameat2`, Linux 3.15). Some file systems have neither; then OSError is
+The first two are one step for the kernel (`renameat2`, Linux 3.15). Some file systems have neither; then OSError is
 raised with EINVAL, and the caller has another way.
 """
 
@@ -32,6 +32,17 @@ def rename_new(name: str, source: int, new_name: str, target: int) -> None:
         # A hard link replaces nothing either, only takes two steps.
         os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
         os.unlink(name, dir_fd=source)
+
+
+def move_folder(name: str, source: int, new_name: str, target: int, folder: int) -> None:
+    """Move the folder that is open as `folder`, and no other that somebody has given its name meanwhile.
+
+    Raises OSError; then nothing was moved, or what had been is where it was.
+    """
+    os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+    if not os.path.samestat(os.stat(new_name, dir_fd=target, follow_symlinks=False), os.fstat(folder)):
+        os.rename(new_name, name, src_dir_fd=target, dst_dir_fd=source)
+        raise OSError(errno.EAGAIN, "was changed for another folder while it was moved", name)
 
 
 def _renameat2(name: str, source: int, new_name: str, target: int, flag: int) -> None:

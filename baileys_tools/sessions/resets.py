@@ -14,27 +14,39 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.clock import has_waited
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.leftovers import files_in, is_bare, new_folder, opened_beside
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.names import RESET_JOURNAL, RESETS
 from baileys_tools.sessions.place import Place, place_of
-from baileys_tools.sessions.quarantine import QUARANTINE, Purge, make_folder, run_started, waits_since
-from baileys_tools.sessions.renames import NOT_OFFERED, exchange
-from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.quarantine import (
+    Purge,
+    is_of_a_repair,
+    make_folder,
+    remove_own_folder,
+    run_started,
+    waits_since,
+)
+from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.scan import (
-    LOCK_NAME,
     OWN_FOLDER,
     exists,
     exists_in_own_folder,
     in_own_folder,
     is_own,
+    open_inside,
 )
-from baileys_tools.sessions.staging import look, read_journal, remove_journal, write_journal
-from baileys_tools.sessions.trees import holds_files, remove_tree
+from baileys_tools.sessions.staging import (
+    look,
+    read_journal,
+    remove_journal,
+    write_journal,
+)
+from baileys_tools.sessions.trees import empty_folder
 
 _GOING = ".going-"
 """Before the name of a run that is being removed for good: half of it must never come back."""
@@ -47,6 +59,11 @@ class ResetRun(NamedTuple):
     started: datetime
     files: int
     size: int
+
+    @property
+    def of_a_restore(self) -> bool:
+        """Whether a rollback set it aside, as something had been written into it meanwhile, and no reset."""
+        return is_of_a_repair(self.run)
 
 
 @contextmanager
@@ -76,8 +93,7 @@ def set_aside(root: Root, company: Company, folder: int, run: str, now: datetime
     """
     with _place_of(root, company, folder) as place:
         _clear(place)
-        os.mkdir(place.reset, 0o700, dir_fd=place.parent)
-        coming = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
+        coming = new_folder(place.reset, place.parent)
         try:
             old, new = os.fstat(folder), os.fstat(coming)
             if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
@@ -98,11 +114,13 @@ def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str
         if resets is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), run)
         _clear(place)
-        coming = os.open(run, FOLDER_FLAGS, dir_fd=resets)
+        coming = open_inside(run, resets)
         try:
+            if not _has_same_owner(coming, folder):
+                raise OSError(errno.EEXIST, "belongs to another user than the folder it waits in", run)
             # The journal first: beside the folder, nothing may stand of which nobody knows what it is.
             write_journal(coming, _journal(coming, folder, {"run": new_run, "from": run}), RESET_JOURNAL)
-            os.rename(run, place.reset, src_dir_fd=resets, dst_dir_fd=place.parent)
+            move_folder(run, resets, place.reset, place.parent, coming)
             os.fsync(resets)
             _change_places(place, folder, coming, {"run": new_run, "from": run}, now)
             return [name for name in os.listdir(coming) if not is_own(name)]
@@ -155,44 +173,52 @@ def _finish(place: Place, folder: int) -> None:
         return
     if exists(place.replaced, place.parent) and not exists(place.reset, place.parent):
         os.rename(place.replaced, place.reset, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-    waiting = look(place.reset, place.parent)
     run = journal.get("run")
-    if (
-        waiting is not None
-        and waiting.st_ino == journal.get("out")
-        and isinstance(run, str)
-        and run_started(run)
-    ):
-        _take_in(place, folder, run)
+    with opened_beside(place.reset, place.parent) as going:
+        if (
+            going is not None
+            and os.fstat(going).st_ino == journal.get("out")
+            and _has_same_owner(going, folder)
+            and isinstance(run, str)
+            and run_started(run)
+        ):
+            take_in(place.reset, place.parent, going, run, folder)
     os.fsync(place.parent)
     remove_journal(folder, RESET_JOURNAL)
 
 
-def _take_in(place: Place, folder: int, run: str) -> None:
-    going = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
-    try:
-        # What earlier resets set aside has its own time, and is undone by its own run.
-        with in_own_folder(RESETS, going) as earlier:
-            if earlier is not None:
-                for name in os.listdir(earlier):
-                    _move_in(name, earlier, name, folder)
-        is_empty = not holds_files(going, LOCK_NAME)
-    finally:
-        os.close(going)
-    if is_empty:
+def _has_same_owner(one: int, other: int) -> bool:
+    # Whoever owns a folder writes its journal: that orders nothing about the folders of others.
+    return os.fstat(one).st_uid == os.fstat(other).st_uid
+
+
+def take_in(name: str, parent: int, going: int, run: str, folder: int) -> None:
+    """Have a folder beside a session folder, open as `going`, wait for undo in it as `run`. One without files goes.
+
+    Both belong to one owner. Raises OSError.
+    """
+    # What earlier resets set aside has its own time, and is undone by its own run.
+    with in_own_folder(RESETS, going) as earlier:
+        if earlier is not None:
+            for each in os.listdir(earlier):
+                with opened_beside(each, earlier) as one:
+                    if one is not None:
+                        _move_in(each, earlier, one, each, folder)
+    if is_bare(going):
         # The new folder of a reset that is undone before the bot wrote anything.
-        remove_tree(place.reset, place.parent)
+        empty_folder(going)
+        os.rmdir(name, dir_fd=parent)
         return
-    _move_in(place.reset, place.parent, run, folder)
+    _move_in(name, parent, going, run, folder)
 
 
-def _move_in(name: str, source: int, run: str, folder: int) -> None:
+def _move_in(name: str, source: int, going: int, run: str, folder: int) -> None:
     """Move a folder to where those wait that were set aside in `folder`, as `run`."""
     own = make_folder(OWN_FOLDER, folder)
     try:
         resets = make_folder(RESETS, own)
         try:
-            os.rename(name, run, src_dir_fd=source, dst_dir_fd=resets)
+            move_folder(name, source, run, resets, going)
             os.fsync(resets)
         finally:
             os.close(resets)
@@ -204,29 +230,35 @@ def _move_in(name: str, source: int, run: str, folder: int) -> None:
 
 def _give_up(place: Place, folder: int) -> str:
     """Given what waits beside the folder before the swap: put it back where it came from. Raises OSError."""
-    waiting = os.open(place.reset, FOLDER_FLAGS, dir_fd=place.parent)
-    try:
+    with opened_beside(place.reset, place.parent) as waiting:
+        if waiting is None:
+            raise _stands_there(place)
+        if not os.listdir(waiting):
+            os.rmdir(place.reset, dir_fd=place.parent)
+            return _GIVEN_UP
+        if not _has_same_owner(waiting, folder):
+            raise _stands_there(place)
         journal = read_journal(waiting, RESET_JOURNAL) or {}
         came_from = journal.get("from") or ""
-        # An empty folder of our own holds nothing else; anything with files in it is somebody's session.
-        holds_removed = any(exists_in_own_folder(name, waiting) for name in (RESETS, QUARANTINE))
-        is_ours = not (came_from or holds_removed) and all(is_own(name) for name in os.listdir(waiting))
-    finally:
-        os.close(waiting)
-    if is_ours:
-        remove_tree(place.reset, place.parent)
-        return "an interrupted reset had changed nothing yet and was given up"
-    if not isinstance(came_from, str) or run_started(came_from) is None:
-        raise OSError(
-            errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.reset
-        )
-    _move_in(place.reset, place.parent, came_from, folder)
-    back = os.open(f"{OWN_FOLDER}/{RESETS}/{came_from}", FOLDER_FLAGS, dir_fd=folder)
-    try:
-        remove_journal(back, RESET_JOURNAL)
-    finally:
-        os.close(back)
+        if not came_from and is_bare(waiting):
+            empty_folder(waiting)
+            os.rmdir(place.reset, dir_fd=place.parent)
+            return _GIVEN_UP
+        tells = isinstance(came_from, str) and run_started(came_from) is not None
+        if not tells or journal.get("in") != os.fstat(waiting).st_ino:
+            raise _stands_there(place)
+        _move_in(place.reset, place.parent, waiting, came_from, folder)
+        remove_journal(waiting, RESET_JOURNAL)
     return "the interrupted undo of a reset had changed nothing yet and was given up"
+
+
+_GIVEN_UP = "an interrupted reset had changed nothing yet and was given up"
+
+
+def _stands_there(place: Place) -> OSError:
+    return OSError(
+        errno.EEXIST, "is beside the folder, and holds a session that nothing tells of", place.reset
+    )
 
 
 def _clear(place: Place) -> None:
@@ -258,7 +290,7 @@ def last_reset(folder: int) -> datetime | None:
     """Given the handle of a session folder, return when what waits there was last set aside. Raises OSError."""
     with in_own_folder(RESETS, folder) as resets:
         runs = os.listdir(resets) if resets is not None else []
-    return max(filter(None, map(run_started, runs)), default=None)
+    return max(filter(None, (run_started(run) for run in runs if not is_of_a_repair(run))), default=None)
 
 
 def describe_resets(folder: int) -> list[ResetRun]:
@@ -277,15 +309,11 @@ def describe_resets(folder: int) -> list[ResetRun]:
 
 def _files_of(run: str, resets: int) -> tuple[int, int]:
     """Return how many files were set aside in a run, and their size."""
-    fd = os.open(run, FOLDER_FLAGS, dir_fd=resets)
+    fd = open_inside(run, resets)
     try:
-        stats = [
-            os.stat(name, dir_fd=fd, follow_symlinks=False) for name in os.listdir(fd) if not is_own(name)
-        ]
+        return files_in(fd)
     finally:
         os.close(fd)
-    plain = [one.st_size for one in stats if S_ISREG(one.st_mode)]
-    return len(plain), sum(plain)
 
 
 def resets_due(folder: int, now: datetime, kept_for: timedelta, *, is_alive: bool) -> Purge:
@@ -304,20 +332,26 @@ def purge_resets(folder: int, now: datetime, kept_for: timedelta, *, is_alive: b
     with in_own_folder(RESETS, folder) as resets:
         if resets is None:
             return Purge()
-        due = _due(resets, now, kept_for, is_alive=is_alive, begin=True)
-        done = _counted(due, resets)
-        for name in due:
-            going = name if name.startswith(_GOING) else _GOING + name
-            os.rename(name, going, src_dir_fd=resets, dst_dir_fd=resets)
-            remove_tree(going, resets)
-    with suppress(OSError):
-        own = os.open(OWN_FOLDER, FOLDER_FLAGS, dir_fd=folder)
-        try:
-            os.rmdir(RESETS, dir_fd=own)
-        finally:
-            os.close(own)
-        os.rmdir(OWN_FOLDER, dir_fd=folder)
+        done = Purge()
+        for name in _due(resets, now, kept_for, is_alive=is_alive, begin=True):
+            try:
+                done.add(_purge(name, resets, folder))
+            except OSError as error:
+                done.errors[f"{RESETS}/{name}"] = error.strerror or str(error)
+    remove_own_folder(RESETS, folder)
     return done
+
+
+def _purge(name: str, resets: int, folder: int) -> Purge:
+    with opened_beside(name, resets) as run:
+        if run is None or not _has_same_owner(run, folder):
+            raise OSError(errno.EEXIST, "belongs to another user than the folder it waits in: move it away")
+        freed = _counted([name], resets)
+        going = name if name.startswith(_GOING) else _GOING + name
+        move_folder(name, resets, going, resets, run)
+        empty_folder(run)
+        os.rmdir(going, dir_fd=resets)
+    return freed
 
 
 def _counted(runs: Sequence[str], resets: int) -> Purge:

@@ -3,14 +3,14 @@
     <root>/.baileys-tools-restore-<folder>      the new folder until the swap, the old one after it
     <root>/.baileys-tools-replaced-<folder>     the old folder, where the file system cannot swap
 
-The new folder is complete and on disk before the swap, with a journal inside, so that the next command can
-tell from where the journal is how far a restore came that died: before the swap the stage goes, after it the
-old folder does. A bot never sees a mixture.
+The new folder has a journal inside before anything else, and is complete and on disk before the swap, so that the
+next command can tell from where the journal is how far a restore came that died: before the swap the stage goes,
+after it the old folder does, or waits for undo if something was written into it meanwhile. A bot never sees a
+mixture. What else stands under these names is judged by `leftovers.py`.
 """
 
 import errno
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,14 +22,22 @@ from typing import Any
 from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.leftovers import Left, new_folder, opened_beside, run_of, what_is_left
 from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, stage_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.place import Place
-from baileys_tools.sessions.quarantine import QUARANTINE
-from baileys_tools.sessions.renames import NOT_OFFERED, exchange
+from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, new_run_id, run_started
+from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
 from baileys_tools.sessions.repair import fit
-from baileys_tools.sessions.roots import FOLDER_FLAGS
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, exists_in_own_folder, is_own
+from baileys_tools.sessions.resets import take_in
+from baileys_tools.sessions.scan import (
+    OWN_FOLDER,
+    exists,
+    exists_in_own_folder,
+    in_own_folder,
+    is_own,
+    own_folder,
+)
 from baileys_tools.sessions.staging import (
     look,
     owners_for,
@@ -40,19 +48,19 @@ from baileys_tools.sessions.staging import (
     write_journal,
     write_new,
 )
-from baileys_tools.sessions.trees import remove_tree
+from baileys_tools.sessions.trees import empty_folder
 
 
 @dataclass(slots=True)
 class RolledBack:
     """What a rollback did. `swapped` is false where the folder was replaced in two steps.
 
-    `old_folder` is where the old folder still is, because something was written into it meanwhile.
+    `old_run` is the run as which the old folder waits for undo, because something was written into it meanwhile.
     """
 
     brought_back: list[str] = field(default_factory=list)
     swapped: bool = True
-    old_folder: str = ""
+    old_run: str = ""
 
 
 def roll_back(
@@ -72,10 +80,13 @@ def roll_back(
     wanted = [files[name] for name in plan.named(Action.BRING_BACK)]
     wanted = [fit(file, plan.next_pre_key_id) for file in wanted]
     kept = [contents[name] for name in plan.named(Action.KEEP)]
+    old = os.fstat(folder)
+    journal = _journal(folder, live, new_run_id(now, of_a_repair=True))
     # Whoever opens the folder by name from the swap on finds it locked as well.
-    with _new_stage(place, partial(company_lock, now=now)) as stage:
+    with _new_stage(
+        place, folder, (old.st_uid, old.st_gid), journal, partial(company_lock, now=now)
+    ) as stage:
         _fill(stage, folder, [*kept, *wanted])
-        write_journal(stage, _journal(folder, live))
         os.fsync(place.parent)
         swapped = _swap(place)
         done = finish_rollback(place, stage)
@@ -85,21 +96,36 @@ def roll_back(
 
 
 @contextmanager
-def _new_stage(place: Place, lock: Callable[[int], AbstractContextManager[None]]) -> Iterator[int]:
-    """Make the folder that is to take a name, and yield its handle, locked. It goes again when that fails.
+def _new_stage(
+    place: Place,
+    folder: int | None,
+    owner: tuple[int, int] | None,
+    journal: Mapping[str, Any],
+    lock: Callable[[int], AbstractContextManager[None]],
+) -> Iterator[int]:
+    """Make the folder that is to take a name, and yield its handle, locked and with its journal. It goes again when
+    that fails.
 
-    Raises Locked while another process has one there, OSError.
+    `folder` is what has the name now, if anything. Raises Locked while another process has one there, OSError.
     """
-    discard_leftovers(place)
-    os.mkdir(place.stage, 0o700, dir_fd=place.parent)
-    stage = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
+    see_to_leftover(place.stage, place, folder)
+    if exists(place.stage, place.parent):
+        raise OSError(
+            errno.EEXIST, "is in the way, and nothing tells what it is: look, and move it away", place.stage
+        )
+    stage = new_folder(place.stage, place.parent)
     with ExitStack() as held:
         held.callback(os.close, stage)
         try:
+            new = os.fstat(stage)
+            if owner is not None and owner != (new.st_uid, new.st_gid):
+                os.fchown(stage, *owner)
             held.enter_context(lock(stage))
             # Between the two calls another process may have taken the empty folder for one that was left.
             if not _is_called(place.stage, place.parent, stage):
                 raise Locked(ANOTHER_RESTORE)
+            # First of all: what stands there without a journal is nobody's to remove.
+            write_journal(stage, journal)
             yield stage
         except Locked:
             raise
@@ -107,7 +133,8 @@ def _new_stage(place: Place, lock: Callable[[int], AbstractContextManager[None]]
             # Only while the name is still that of the new folder: after a swap it is that of the old one.
             with suppress(OSError):
                 if _is_called(place.stage, place.parent, stage):
-                    remove_tree(place.stage, place.parent)
+                    empty_folder(stage)
+                    os.rmdir(place.stage, dir_fd=place.parent)
             raise
 
 
@@ -117,21 +144,18 @@ def _is_called(name: str, parent: int, folder: int) -> bool:
 
 
 def _fill(stage: int, folder: int, files: Sequence[StoredFile]) -> None:
-    """Write the new folder, with the owner and the mode of the old one: complete and on disk."""
-    old = os.fstat(folder)
-    new = os.fstat(stage)
-    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-        os.fchown(stage, old.st_uid, old.st_gid)
+    """Write the new folder, with the owners and the mode of the old one: complete and on disk."""
     owners = owners_for(folder, [file.entry for file in files])
     for file in files:
         write_new(stage, file.entry, file.content, owner=owners.get(file.entry.name))
     sync_files(stage, [file.entry.name for file in files])
-    os.fchmod(stage, S_IMODE(old.st_mode))
+    os.fchmod(stage, S_IMODE(os.fstat(folder).st_mode))
 
 
-def _journal(folder: int, live: LiveFolder) -> dict[str, Any]:
+def _journal(folder: int, live: LiveFolder, run: str) -> dict[str, Any]:
     return {
         "mode": "rollback",
+        "run": run,
         "old": os.fstat(folder).st_ino,
         "files": {name: seen_file(file.stat) for name, file in live.files.items()},
     }
@@ -164,9 +188,10 @@ def _swap(place: Place) -> bool:
 
 
 def finish_rollback(place: Place, folder: int) -> RolledBack:
-    """Given the new folder in its place, with its journal, take over what waits for undo and remove the old folder.
+    """Given the new folder in its place, with its journal, take over what waits for undo and see to the old folder.
 
-    Needs the company's lock. Raises OSError; then the journal is still there.
+    It goes if nothing was written into it since the plan; else it waits for undo. One that is not proven to be the
+    old one is left as it is. Needs the company's lock. Raises OSError; then the journal is still there.
     """
     done = RolledBack()
     journal = read_journal(folder)
@@ -174,37 +199,58 @@ def finish_rollback(place: Place, folder: int) -> RolledBack:
         return done
     if exists(place.replaced, place.parent) and not exists(place.stage, place.parent):
         os.rename(place.replaced, place.stage, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-    with suppress(FileNotFoundError):
-        old = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
-        try:
-            is_the_old_one = os.fstat(old).st_ino == journal.get("old")
-            if is_the_old_one:
-                _take_over_what_waits(old, folder)
-            unchanged = is_the_old_one and _is_as_planned(old, journal)
-        finally:
-            os.close(old)
-        if unchanged:
-            remove_tree(place.stage, place.parent)
-        else:
-            done.old_folder = f"{place.replaced}-{secrets.token_hex(3)}"
-            os.rename(place.stage, done.old_folder, src_dir_fd=place.parent, dst_dir_fd=place.parent)
+    with opened_beside(place.stage, place.parent) as old:
+        if old is not None and _is_the_old_one(old, folder, journal):
+            _take_over_what_waits(old, folder)
+            if _is_as_planned(old, journal):
+                empty_folder(old)
+                os.rmdir(place.stage, dir_fd=place.parent)
+            else:
+                done.old_run = _run_in(journal) or run_of(old)
+                take_in(place.stage, place.parent, old, done.old_run, folder)
     os.fsync(place.parent)
     remove_journal(folder)
     return done
 
 
+def _is_the_old_one(old: int, folder: int, journal: Mapping[str, Any]) -> bool:
+    """The journal is the word of whoever owns the folder it is in, and goes for no folder of another's."""
+    seen = os.fstat(old)
+    return seen.st_ino == journal.get("old") and seen.st_uid == os.fstat(folder).st_uid
+
+
+def _run_in(journal: Mapping[str, Any]) -> str:
+    run = journal.get("run")
+    return run if isinstance(run, str) and run_started(run) is not None else ""
+
+
 def _take_over_what_waits(old: int, new: int) -> None:
     """Keep what cleanups and resets have removed within reach of undo."""
     for name in (QUARANTINE, RESETS):
-        if exists_in_own_folder(name, old) and not exists_in_own_folder(name, new):
-            path = f"{OWN_FOLDER}/{name}"
-            os.rename(path, path, src_dir_fd=old, dst_dir_fd=new)
+        with in_own_folder(name, old) as waiting:
+            if waiting is not None and not exists_in_own_folder(name, new):
+                _take_over(name, waiting, old, new)
+
+
+def _take_over(name: str, waiting: int, old: int, new: int) -> None:
+    """Move a folder from our own one of a session folder into that of another. By handle: each of the two belongs
+    to a bot's user, who may put a link to another company's in its place at any moment."""
+    target = make_folder(OWN_FOLDER, new)
+    try:
+        with own_folder(old) as source:
+            if source is not None:
+                move_folder(name, source, name, target, waiting)
+    finally:
+        os.close(target)
 
 
 def _is_as_planned(old: int, journal: Mapping[str, Any]) -> bool:
-    """Whether nothing was written into the old folder since the plan. What is already removed is no change."""
+    """Whether nothing was written into the old folder since the plan, and nothing in it waits for undo.
+
+    What is already removed is no change.
+    """
     planned = journal.get("files")
-    if not isinstance(planned, dict):
+    if not isinstance(planned, dict) or any(exists_in_own_folder(name, old) for name in (QUARANTINE, RESETS)):
         return False
     for name in os.listdir(old):
         if is_own(name):
@@ -215,23 +261,29 @@ def _is_as_planned(old: int, journal: Mapping[str, Any]) -> bool:
     return True
 
 
-def discard_leftovers(place: Place) -> bool:
-    """Remove the stage of a restore that died before its folder had its name; return whether there was one.
+def see_to_leftover(name: str, place: Place, folder: int | None) -> str:
+    """Given a name beside a session folder under which a restore that died can have left one, see to what is there.
 
-    Nothing else is beside a folder without a journal. Raises Locked when the restore lives, OSError.
+    Return what was done: the stage of one that died before its folder had its name goes, an old folder waits for undo
+    in the one that has its place. What is not proven to be either stays as it is. `folder` is what stands in the
+    place, if anything. Raises Locked when the restore lives, OSError.
     """
-    try:
-        left = os.open(place.stage, FOLDER_FLAGS, dir_fd=place.parent)
-    except FileNotFoundError:
-        return False
-    try:
+    with opened_beside(name, place.parent) as left:
+        if left is None:
+            return ""
         with stage_lock(left):
-            if not _is_called(place.stage, place.parent, left):
+            if not _is_called(name, place.parent, left):
                 raise Locked(ANOTHER_RESTORE)
-            remove_tree(place.stage, place.parent)
-    finally:
-        os.close(left)
-    return True
+            what = what_is_left(left, place, folder)
+            if what in (Left.NOTHING, Left.STAGE):
+                empty_folder(left)
+                os.rmdir(name, dir_fd=place.parent)
+                return "an interrupted rollback had changed nothing yet and was given up"
+            if what is Left.SESSION and folder is not None:
+                run = run_of(left)
+                take_in(name, place.parent, left, run, folder)
+                return f"the old folder of an interrupted rollback waits for undo, as run {run}"
+    return ""
 
 
 def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None = None) -> None:
@@ -246,12 +298,11 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
     parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         place = Place(parent, name)
-        with _new_stage(place, stage_lock) as stage:
-            there = None if like is None else os.fstat(like)
-            owner = None if there is None or there.st_uid == 0 else (there.st_uid, there.st_gid)
-            if os.geteuid() == 0:
-                main = next((file for file in files if file.entry.name == CREDS), files[0]).entry
-                os.fchown(stage, *(owner or (main.uid, main.gid)))
+        there = None if like is None else os.fstat(like)
+        owner = None if there is None or there.st_uid == 0 else (there.st_uid, there.st_gid)
+        main = next((file for file in files if file.entry.name == CREDS), files[0]).entry
+        its = (owner or (main.uid, main.gid)) if os.geteuid() == 0 else None
+        with _new_stage(place, None, its, {"mode": "new", "name": name}, stage_lock) as stage:
             for file in files:
                 entry = file.entry
                 write_new(stage, entry, file.content, owner=owner or (entry.uid, entry.gid))
@@ -259,5 +310,6 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
             # An empty folder under the name gives way, one with anything in it does not.
             os.rename(place.stage, name, src_dir_fd=parent, dst_dir_fd=parent)
             os.fsync(parent)
+            remove_journal(stage)
     finally:
         os.close(parent)

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Self
 
@@ -11,6 +11,8 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.units import did_you_mean, some_of
 
 COMPANY_PREFIX = "company_"
+_OURS = ".baileys-tools-"
+"""Before whatever this tool has beside session folders (`sessions/names.py`)."""
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,6 +46,8 @@ class Root:
                 else ExitCode.FAILED,
             ) from error
         self.path = path
+        self.left: Mapping[str, Sequence[str]] = {}
+        """What restores can have left here, by the name of the folder, as the last listing for `companies` told."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +66,7 @@ class Root:
         if multitenancy is False:
             return [itself]
         names = self._names()
+        self.left = _left_here([name for name in names if name.startswith(_OURS)])
         found = self._company_folders(names)
         if multitenancy is None and (_has_creds(self.fd) or (not found and _are_of_a_session(names))):
             found.insert(0, itself)
@@ -112,6 +117,17 @@ class Root:
         finally:
             os.close(fd)
 
+    def may_have_left(self, company: Company) -> bool:
+        """Whether a restore seems to have left an old folder beside that of a company, as far as names tell."""
+        if company.entry != ".":
+            return company.entry in self.left
+        from baileys_tools.sessions.names import REPLACED_PREFIX, STAGE_PREFIX
+
+        place, name = os.path.split(os.path.realpath(self.path))
+        return any(
+            os.path.lexists(os.path.join(place, prefix + name)) for prefix in (STAGE_PREFIX, REPLACED_PREFIX)
+        )
+
     def still_leads_to(self, company: Company, folder: int) -> bool:
         """Whether the name of a company leads to the folder that was opened by it, or to another by now."""
         try:
@@ -125,7 +141,17 @@ class Root:
         """Return entries that look like session folders under other names, for the hint when none is found."""
         with os.scandir(self.fd) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return sorted(name for name in folders if _exists(f"{name}/creds.json", self.fd))
+        return sorted(name for name in folders if self._holds_creds(name))
+
+    def _holds_creds(self, name: str) -> bool:
+        try:
+            folder = os.open(name, FOLDER_FLAGS, dir_fd=self.fd)
+        except OSError:
+            return False
+        try:
+            return _exists("creds.json", folder)
+        finally:
+            os.close(folder)
 
 
 def _where_it_went(path: str) -> str:
@@ -172,6 +198,17 @@ def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) 
     )
 
 
+def _left_here(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    if names:
+        from baileys_tools.sessions.names import left_by_a_restore
+
+        for name in sorted(names):
+            for folder in left_by_a_restore(name):
+                found.setdefault(folder, []).append(name)
+    return found
+
+
 def _natural_order(company_id: str) -> tuple[int, int, str]:
     if company_id.isascii() and company_id.isdigit() and len(company_id) < 20:
         return (0, int(company_id), company_id)
@@ -179,17 +216,22 @@ def _natural_order(company_id: str) -> tuple[int, int, str]:
 
 
 def _has_creds(folder: int) -> bool:
+    if _exists("creds.json", folder):
+        return True
     # One that was reset and waits for its pairing is a session folder still.
-    return _exists("creds.json", folder) or _exists(".baileys-tools/resets", folder)
+    from baileys_tools.sessions.names import RESETS
+    from baileys_tools.sessions.scan import exists_in_own_folder
+
+    return exists_in_own_folder(RESETS, folder)
 
 
 def _are_of_a_session(names: Sequence[str]) -> bool:
     return any(kind_of(name) is not Kind.UNKNOWN for name in names)
 
 
-def _exists(path: str, dir_fd: int) -> bool:
+def _exists(name: str, dir_fd: int) -> bool:
     try:
-        os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except OSError:
         return False
     return True

@@ -22,6 +22,7 @@ from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
 from baileys_tools.domain.keyfiles import Kind, sort_by_kind
 from baileys_tools.domain.node_json import LARGEST
 from baileys_tools.domain.senderkeys import holds_private_key, untold_sender_keys
+from baileys_tools.owner import refuse_roots
 from baileys_tools.sessions.roots import FOLDER_FLAGS
 
 OWN_FOLDER = ".baileys-tools"
@@ -66,10 +67,22 @@ def in_own_folder(name: str, folder: int) -> Iterator[int | None]:
             yield inner
 
 
+def open_inside(name: str, folder: int) -> int:
+    """Given the name of a folder of ours in another one, return its handle. Raises OSError, also for a link and for
+    what root has there in somebody else's folder."""
+    fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
+    try:
+        refuse_roots(fd, folder, name)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 @contextmanager
 def _opened(name: str, folder: int) -> Iterator[int | None]:
     try:
-        fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
+        fd = open_inside(name, folder)
     except FileNotFoundError:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Files on their way into a session folder: written aside, on disk for good, then renamed.
+"""Files on their way into a session folder: written aside, on disk for good, then renamed; and trees that go.
 
 A restore writes what it will do into a journal before the first rename, and the next command that works on
 the folder finishes what is left of it (`interrupted.py`).

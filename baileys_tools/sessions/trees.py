@@ -7,6 +7,7 @@ from itertools import count, islice
 from stat import S_ISDIR
 
 from baileys_tools.sessions.roots import FOLDER_FLAGS
+from baileys_tools.sessions.scan import open_inside
 
 MOST_ENTRIES = 500_000
 """Entries that one command removes of one tree; a tree of this tool holds a session folder of 120,000 at most."""
@@ -19,35 +20,41 @@ _A_FOLDER = 10
 
 
 def remove_tree(name: str, parent: int) -> None:
-    """Remove a folder of our own with all that is in it. Follows no link. Raises OSError.
-
-    A folder in it is moved up to the first level before it is emptied, so that depth costs neither handles nor
-    memory. What is left after `MOST_ENTRIES` is for the next run.
-    """
+    """Remove a folder of our own with all that is in it, if it is there. Raises OSError as `empty_folder`."""
     try:
-        top = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+        folder = open_inside(name, parent)
     except FileNotFoundError:
         return
     try:
-        device, left = os.fstat(top).st_dev, MOST_ENTRIES
-        new_names = map(f".{os.urandom(8).hex()}-{{}}".format, count())
-        while entries := _first(top):
-            for entry, is_folder in entries:
-                if not is_folder:
-                    os.unlink(entry, dir_fd=top)
-                else:
-                    left -= _remove_folder(entry, top, device, new_names, left)
-            left -= len(entries)
-            _require(left, name)
+        empty_folder(folder)
     finally:
-        os.close(top)
+        os.close(folder)
     os.rmdir(name, dir_fd=parent)
+
+
+def empty_folder(top: int) -> None:
+    """Given the handle of a folder of our own, remove all that is in it, however deep.
+
+    A folder in it is moved up to the first level before it is emptied, so that depth costs neither handles nor
+    memory. Follows no link and leaves neither the tree nor its file system; root's own in somebody else's folder stays.
+    What is left after `MOST_ENTRIES` is for the next run. Raises OSError.
+    """
+    device, left = os.fstat(top).st_dev, MOST_ENTRIES
+    new_names = map(f".{os.urandom(8).hex()}-{{}}".format, count())
+    while entries := _first(top):
+        for entry, is_folder in entries:
+            if not is_folder:
+                os.unlink(entry, dir_fd=top)
+            else:
+                left -= _remove_folder(entry, top, device, new_names, left)
+        left -= len(entries)
+        _require(left, entries[0][0])
 
 
 def _remove_folder(name: str, top: int, device: int, new_names: Iterator[str], left: int) -> int:
     """Remove a folder of the first level, moving those in it there; return how many entries it had."""
     seen = 0
-    folder = os.open(name, FOLDER_FLAGS, dir_fd=top)
+    folder = open_inside(name, top)
     try:
         if os.fstat(folder).st_dev != device:
             raise OSError(errno.EXDEV, "is a mount point within what is to be removed: unmount it", name)
@@ -76,27 +83,6 @@ def _require(left: int, name: str) -> None:
         raise OSError(
             errno.EFBIG, f"holds more than {MOST_ENTRIES:,} entries: the next run goes on removing them", name
         )
-
-
-def holds_files(folder: int, but: str, deepest: int = DEEPEST) -> bool:
-    """Given the handle of a folder, say whether anything but folders and files called `but` is in there.
-
-    What is nested too deep to be looked at counts as files. Raises OSError.
-    """
-    for name in os.listdir(folder):
-        if not S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            if name != but:
-                return True
-            continue
-        if not deepest:
-            return True
-        fd = os.open(name, FOLDER_FLAGS, dir_fd=folder)
-        try:
-            if holds_files(fd, but, deepest - 1):
-                return True
-        finally:
-            os.close(fd)
-    return False
 
 
 def size_below(name: str, folder: int, deepest: int = DEEPEST) -> int:
