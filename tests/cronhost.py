@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import guard
 from tests.support import missing, require_root, require_tool, scrubbed_environment
 
 SPOOL = "/var/spool/cron/crontabs"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+MOUNTED = (SPOOL, "/etc/cron.d", "/etc/crontab", "/usr/sbin")
 _MOUNT = """\
 set -e
 mount --bind "$1/spool" /var/spool/cron/crontabs
@@ -71,7 +73,7 @@ class CronHost:
         self, *words: str | Path, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a program there and return what it printed."""
-        environment = scrubbed_environment({"PATH": SYSTEM_PATH, **(env or {})})
+        environment = scrubbed_environment({"PATH": SYSTEM_PATH, **guard.but(*MOUNTED), **(env or {})})
         return subprocess.run(
             self.command(*words), env=environment, capture_output=True, timeout=580, check=False, **options
         )

@@ -286,7 +286,7 @@ def test_a_company_that_is_being_cleaned_is_skipped(env, sessions):
 
 def test_files_and_folders_are_private_from_birth(env, tmp_path):
     tool = Path(sys.executable).parent / "baileys-tools"
-    trace = f"strace -f -e trace=open,openat,mkdir,mkdirat -o {tmp_path}/trace"
+    trace = f"{require_tool('strace')} -f -e trace=open,openat,mkdir,mkdirat -o {tmp_path}/trace"
     command = f"umask 000; exec {trace} {tool} backup --quiet"
     subprocess.run(["sh", "-c", command], env=os.environ | env, check=True)
     for path in (tmp_path / "repository").rglob("*"):

@@ -19,6 +19,7 @@ from tests.support import (
     COMMAND,
     company_folder,
     require_root,
+    require_tool,
     scrubbed_environment,
     snapshot_tree,
     write_key,
@@ -451,7 +452,9 @@ def immovable(root: Path) -> Iterator[Path]:
     folder = company_folder(
         root, "1003", {OLD_SESSION: timedelta(days=15), "session-9.0.json": timedelta(days=15)}
     )
-    marked = subprocess.run(["chattr", "+i", folder / OLD_SESSION], capture_output=True, check=False)
+    marked = subprocess.run(
+        [require_tool("chattr"), "+i", folder / OLD_SESSION], capture_output=True, check=False
+    )
     if marked.returncode != 0:
         pytest.skip("needs a file system with immutable files")
     yield folder / OLD_SESSION

@@ -18,7 +18,7 @@ from baileys_tools.domain.cron import JOBS
 from fixtures.lay import lay
 from tests.cronhost import CronHost
 from tests.servers import Reply, answering
-from tests.support import COMMAND, company_folder, missing, run_cli
+from tests.support import COMMAND, company_folder, missing, require_tool, run_cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,7 +205,7 @@ def test_status_says_what_ran_and_what_did_not(tmp_path: Path) -> None:
     assert run.returncode == document["exit_code"] == 0
     assert host.run(COMMAND, "cron", "status", "--quiet", env=env).stdout == b""
 
-    text = host.run("faketime", "-f", "+2d", COMMAND, "cron", "status", env=env)
+    text = host.run(require_tool("faketime"), "-f", "+2d", COMMAND, "cron", "status", env=env)
     assert text.returncode == 4
     assert b"not run when due: " in text.stdout
     assert all(len(line) <= 80 for line in text.stdout.decode().splitlines() if "/" not in line), text.stdout

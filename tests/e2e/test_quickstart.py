@@ -14,7 +14,8 @@ from typing import ClassVar
 import pytest
 
 from fixtures.lay import lay
-from tests.cronhost import SYSTEM_PATH, CronHost
+from tests import guard
+from tests.cronhost import MOUNTED, SYSTEM_PATH, CronHost
 from tests.support import COMMAND, scrubbed_environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "quickstart.md"
@@ -91,7 +92,8 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
         hook = f"http://127.0.0.1:{server.server_address[1]}/T0/B0"
         script = "\n".join(f"echo '{MARK}'\n{line}" for line, _ in typed)
         script = script.replace("https://hooks.example.org/T0/B0", hook)
-        environment = scrubbed_environment({"PATH": f"{bin_folder}:{SYSTEM_PATH}", "HOME": "/home/bot"})
+        own = guard.but(*MOUNTED, "/home", "/srv", "/var/lib")
+        environment = scrubbed_environment({"PATH": f"{bin_folder}:{SYSTEM_PATH}", **own})
         del environment["BAILEYS_TOOLS_STATE_DIR"]
         # The page's own places, and root's state folder, inside the namespace alone.
         for folder in ("srv", "var-lib"):
@@ -102,6 +104,7 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
             mount --bind {tmp_path}/sessions /srv/bot/sessions
             mount --bind {tmp_path}/home /home
             mount --bind {tmp_path}/var-lib /var/lib
+            export HOME=/home/bot
             exec bash -s
         """
         run = subprocess.run(

@@ -75,6 +75,15 @@ def enter() -> None:
     from tests.guard import sitecustomize  # noqa: F401 - arms the hook
 
 
+def but(*places: str) -> dict[str, str]:
+    """The variables for a child in a mount namespace of its test, which has folders of the test at `places`."""
+    forbidden = os.environ["TESTS_GUARD_FORBIDDEN"].split(":")
+    return {
+        "TESTS_GUARD_FORBIDDEN": ":".join(place for place in forbidden if not _within(place, places)),
+        "TESTS_GUARD_WRITABLE": ":".join((os.environ["TESTS_GUARD_WRITABLE"], *places)),
+    }
+
+
 def scratch() -> Path:
     """The folder that this process has made for itself."""
     return Path(os.environ["TESTS_GUARD_BITES"]).parent

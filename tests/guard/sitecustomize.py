@@ -32,6 +32,7 @@ LISTINGS = ("os.listdir", "os.scandir", "os.chdir")
 ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
 HOMELESS = ("/sbin/ldconfig",)  # what ctypes.util.find_library runs without an environment
+NO_HOME = "/nonexistent"  # what Debian gives a user who has none
 ENVIRONMENTS = {"subprocess.Popen": 3, "os.exec": 2, "os.posix_spawn": 2, "os.system": None}
 
 
@@ -75,7 +76,8 @@ def watch(event, arguments):
         environment = os.environ if place is None or arguments[place] is None else arguments[place]
         homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
         home = full(homes[0], -1) if homes else ""
-        if not within(home, WRITABLE) and not (home == "" and arguments[0] in HOMELESS):
+        homeless = home == NO_HOME or (home == "" and arguments[0] in HOMELESS)
+        if not homeless and not within(home, WRITABLE):
             refuse(event, f"{arguments[0]} with the home {home!r}")
 
 

@@ -204,7 +204,8 @@ def left_by_kills(
     left = []
     for call, when in moments:
         host.run("crontab", before)
-        host.run("strace", "-f", "-qq", "-o", "/dev/null", f"--inject={call}:signal=KILL:when={when}", *words)
+        inject = f"--inject={call}:signal=KILL:when={when}"
+        host.run(require_tool("strace"), "-f", "-qq", "-o", "/dev/null", inject, *words)
         left.append((call, when, host.installed()))
     return left
 
