@@ -403,7 +403,8 @@ def _owner(sessions: str, user: str | None) -> str:
 
 def settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
     """Return the settings as a job of `account` finds them: without this shell's flags and variables."""
-    with acting_for(account):
+    # A file that root has named was read by root already; what lies in their home is read with their rights.
+    with acting_for(account if loaded.config_file is None else account_named(None)):
         return load_settings(
             {}, {}, config=loaded.config_file, cwd=account.home, home=account.home, euid=account.uid
         )

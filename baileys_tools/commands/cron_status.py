@@ -121,7 +121,7 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
 
 def _jobs_of_block(place: str, block: bytes, loaded: LoadedSettings, name: str, remove: str) -> Jobs:
     given = surroundings_of_block(block, system=not name)
-    account, seen = _seen_by(given._replace(user=name or given.user), loaded)
+    account, seen = _seen_by(given._replace(user=name or given.user), loaded, is_roots_word=not name)
     path = given.variables.get("PATH", CRON_PATH)
     return Jobs(place, installed_jobs(block), account, seen, remove, path)
 
@@ -133,7 +133,7 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
         try:
             text = read_trusted(f"{unit}.service", LARGEST_UNIT)
             given = surroundings_of_unit(text.decode("utf-8", "surrogateescape"))
-            account, seen = _seen_by(given, loaded)
+            account, seen = _seen_by(given, loaded, is_roots_word=True)
             since = datetime.fromtimestamp(os.stat(f"{unit}.timer").st_mtime, UTC)
             installed = set(os.listdir(folder))
         except OSError:
@@ -148,14 +148,19 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
     return None
 
 
-def _seen_by(given: Surroundings, loaded: LoadedSettings) -> tuple[Account, LoadedSettings]:
-    """Return whose jobs these are, and the settings as they see them. Another user's are not for us to see."""
+def _seen_by(
+    given: Surroundings, loaded: LoadedSettings, *, is_roots_word: bool
+) -> tuple[Account, LoadedSettings]:
+    """Return whose jobs these are, and the settings as they see them. Another user's are not for us to see.
+
+    `is_roots_word`: only root can have written what was `given`.
+    """
     own = account_named(None)
     account = own if given.user in ("", own.name) else account_named(given.user)
     if own.uid not in (0, account.uid):
         return own, loaded
-    # Their crontab says which files are settings and secrets: root reads no more of those than they do.
-    with acting_for(account):
+    # Where their crontab or their home says which files are settings and secrets, root reads no more than they can.
+    with acting_for(own if is_roots_word and given.config is not None else account):
         return account, load_settings(
             {}, given.variables, config=given.config, cwd=account.home, home=account.home, euid=account.uid
         )

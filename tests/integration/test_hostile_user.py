@@ -309,7 +309,7 @@ WORK = [
     ("trigger",),
     ("backup",),
     ("recover", "--yes"),
-    ("report",),
+    ("report", "--quiet"),
     ("report", "--html", "{bots}/page.html"),
     ("monitor-once", "--textfile", "{bots}/bots.prom"),
     ("incidents",),
