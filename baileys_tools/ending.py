@@ -11,8 +11,9 @@ Only the first signal counts, so that nothing that is tidied up after it is cut 
 kills, as the last word has the operator.
 """
 
+# The half in C: the enums around it are a millisecond of every start.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import Self
 
 from baileys_tools.errors import ExitCode
 
-SIGNALS = {
+SIGNALS: dict[int, ExitCode] = {
     signal.SIGINT: ExitCode.INTERRUPTED,
     signal.SIGTERM: ExitCode.TERMINATED,
     signal.SIGHUP: ExitCode.HUNG_UP,
@@ -36,16 +37,11 @@ class BrokenOff(BaseException):
     """A signal ended the command. No KeyboardInterrupt: libraries have their own mind about what that means."""
 
     def __init__(self, number: int) -> None:
-        self.signal = signal.Signals(number)
-        super().__init__(self.signal.name)
+        from signal import Signals
 
-    @property
-    def exit_code(self) -> ExitCode:
+        self.exit_code = SIGNALS[number]
         """The documented exit code."""
-        return SIGNALS[self.signal]
-
-    def __str__(self) -> str:
-        return self.signal.name
+        super().__init__(Signals(number).name)
 
 
 class _Requests:
@@ -71,9 +67,8 @@ def listen() -> None:
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    came = signal.Signals(number)
-    _requests.came[came] += 1
-    if _requests.came[came] >= KILLS:
+    _requests.came[number] += 1
+    if _requests.came[number] >= KILLS:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     if _requests.first is not None:
@@ -82,7 +77,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if not _requests.holds:
         meet()
     for hold in _requests.holds[-1:]:
-        hold.say(came.name)
+        hold.say(str(BrokenOff(number)))
 
 
 def meet() -> None:

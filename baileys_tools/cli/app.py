@@ -49,7 +49,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Keep the session folders of WhatsApp bots (Baileys) alive: clean, undo, back up, restore, explain.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 5 critical, 10 not found, "
-    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 129, 130 and 143 ended by a signal.",
+    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 129 hung up, 130 interrupted, 143 terminated.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.
