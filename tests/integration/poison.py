@@ -12,6 +12,8 @@ from tests.support import company_folder, creds, write_key
 
 OWN = ".baileys-tools"
 OLD = timedelta(days=30)
+DEEP = 1_200
+"""Folders in folders: more than an interpreter goes down, or has handles for."""
 OLD_RUN = "20200101T000000Z-000abc"
 RUN_OF_A_REPAIR = "20200101T000000Z-000abc-r"
 
@@ -52,16 +54,22 @@ def _journal(folder: Path) -> None:
 
 
 def _large_journal(folder: Path) -> None:
-    own_file(folder, "restore.json", b'{"version": 1, "mode": "rollback", "files": {"x": [' + b"[]," * (21 << 20) + b"1]}}")
+    own_file(
+        folder,
+        "restore.json",
+        b'{"version": 1, "mode": "rollback", "files": {"x": [' + b"[]," * (21 << 20) + b"1]}}",
+    )
 
 
 def _reset_journal(folder: Path) -> None:
     number = (folder).stat().st_ino
-    own_file(folder, "reset.json", '{"version": 1, "in": %d, "out": 1e999, "run": 1e999, "from": [[]]}' % number)
+    own_file(
+        folder, "reset.json", '{"version": 1, "in": %d, "out": 1e999, "run": 1e999, "from": [[]]}' % number
+    )
 
 
 def _nested_run(folder: Path) -> None:
-    nest(folder / OWN / "quarantine" / OLD_RUN / "session-1.0.json", 1_500)
+    nest(folder / OWN / "quarantine" / OLD_RUN / "session-1.0.json", DEEP)
 
 
 def _without_creds(folder: Path) -> Path:
@@ -72,13 +80,21 @@ def _without_creds(folder: Path) -> Path:
 
 def _numbers(folder: Path) -> None:
     large = "9" * 4_000
-    text = json.dumps(creds(nextPreKeyId=0, registrationId=1)).replace('"nextPreKeyId": 0', f'"nextPreKeyId": {large}')
+    text = json.dumps(creds(nextPreKeyId=0, registrationId=1)).replace(
+        '"nextPreKeyId": 0', f'"nextPreKeyId": {large}'
+    )
     (folder / "creds.json").write_text(text.replace('"registrationId": 1', f'"registrationId": {large}'))
     write_key(folder, f"pre-key-{'9' * 200}.json", OLD)
 
 
 def _names(folder: Path) -> None:
-    for name in (b"session-\xff\xfe.0.json", b"pre-key-\xff.json", b"sender-key-\x1b[2J.json", b"-rf", b"new\nline.json"):
+    for name in (
+        b"session-\xff\xfe.0.json",
+        b"pre-key-\xff.json",
+        b"sender-key-\x1b[2J.json",
+        b"-rf",
+        b"new\nline.json",
+    ):
         write_key(folder, name, OLD)
 
 
@@ -95,7 +111,7 @@ def _times(folder: Path) -> None:
             os.utime(path, (seconds, seconds))
         except OSError:
             path.unlink()
-    write_key(folder, "creds.json", timedelta(days=20_000), json.dumps(creds()))
+    os.utime(folder / "creds.json", (0, 0))
 
 
 def _no_permission(folder: Path) -> None:
@@ -107,8 +123,8 @@ def _own_is_a_link(folder: Path) -> None:
 
 
 POISONS: dict[str, Callable[[Path], object]] = {
-    "nested-stage": lambda folder: nest(folder / OWN / "restore", 3_000),
-    "nested-reset": lambda folder: nest(folder / OWN / "resets" / OLD_RUN, 3_000),
+    "nested-stage": lambda folder: nest(folder / OWN / "restore", DEEP),
+    "nested-reset": lambda folder: nest(folder / OWN / "resets" / OLD_RUN, DEEP),
     "nested-run": _nested_run,
     "journal-1e999": _journal,
     "journal-64-mb": _large_journal,
@@ -136,7 +152,9 @@ POISONS: dict[str, Callable[[Path], object]] = {
     "no-permission": _no_permission,
     "lock-folder": lambda folder: (folder / ".cleanup.lock").mkdir(),
     "lock-fifo": lambda folder: os.mkfifo(folder / ".cleanup.lock"),
-    "lock-1e999": lambda folder: write_key(folder, ".cleanup.lock", content='{"timestamp": 1e999, "pid": 1e999}'),
+    "lock-1e999": lambda folder: write_key(
+        folder, ".cleanup.lock", content='{"timestamp": 1e999, "pid": 1e999}'
+    ),
 }
 
 
