@@ -62,10 +62,8 @@ def _large_journal(folder: Path) -> None:
 
 
 def _reset_journal(folder: Path) -> None:
-    number = (folder).stat().st_ino
-    own_file(
-        folder, "reset.json", '{"version": 1, "in": %d, "out": 1e999, "run": 1e999, "from": [[]]}' % number
-    )
+    begin = f'{{"version": 1, "in": {folder.stat().st_ino}, '
+    own_file(folder, "reset.json", begin + '"out": 1e999, "run": 1e999, "from": [[]]}')
 
 
 def _nested_run(folder: Path) -> None:
