@@ -12,6 +12,8 @@ from tests.support import company_folder, creds, write_key
 
 OWN = ".baileys-tools"
 OLD = timedelta(days=30)
+DEEP = 1_200
+"""Folders in folders: more than an interpreter goes down, or has handles for."""
 OLD_RUN = "20200101T000000Z-000abc"
 RUN_OF_A_REPAIR = "20200101T000000Z-000abc-r"
 
@@ -60,14 +62,12 @@ def _large_journal(folder: Path) -> None:
 
 
 def _reset_journal(folder: Path) -> None:
-    number = (folder).stat().st_ino
-    own_file(
-        folder, "reset.json", '{"version": 1, "in": %d, "out": 1e999, "run": 1e999, "from": [[]]}' % number
-    )
+    begin = f'{{"version": 1, "in": {folder.stat().st_ino}, '
+    own_file(folder, "reset.json", begin + '"out": 1e999, "run": 1e999, "from": [[]]}')
 
 
 def _nested_run(folder: Path) -> None:
-    nest(folder / OWN / "quarantine" / OLD_RUN / "session-1.0.json", 1_500)
+    nest(folder / OWN / "quarantine" / OLD_RUN / "session-1.0.json", DEEP)
 
 
 def _without_creds(folder: Path) -> Path:
@@ -109,7 +109,7 @@ def _times(folder: Path) -> None:
             os.utime(path, (seconds, seconds))
         except OSError:
             path.unlink()
-    write_key(folder, "creds.json", timedelta(days=20_000), json.dumps(creds()))
+    os.utime(folder / "creds.json", (0, 0))
 
 
 def _no_permission(folder: Path) -> None:
@@ -121,8 +121,8 @@ def _own_is_a_link(folder: Path) -> None:
 
 
 POISONS: dict[str, Callable[[Path], object]] = {
-    "nested-stage": lambda folder: nest(folder / OWN / "restore", 3_000),
-    "nested-reset": lambda folder: nest(folder / OWN / "resets" / OLD_RUN, 3_000),
+    "nested-stage": lambda folder: nest(folder / OWN / "restore", DEEP),
+    "nested-reset": lambda folder: nest(folder / OWN / "resets" / OLD_RUN, DEEP),
     "nested-run": _nested_run,
     "journal-1e999": _journal,
     "journal-64-mb": _large_journal,
