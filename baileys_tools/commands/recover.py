@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.commands.bot import (
     bot_api_for,
     connections,
     process_of,
+    processes,
     signs_of_a_running_bot,
 )
-from baileys_tools.commands.bot_facts import BotSeen, look_at_bot
+from baileys_tools.commands.bot_facts import BotSeen, last_looks, look_at_bot
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
@@ -38,6 +40,7 @@ from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import format_duration, printable
 
 if TYPE_CHECKING:
+    from baileys_tools.domain.process import ProcessFacts
     from baileys_tools.integrations.process import Process
     from baileys_tools.state.database import State
 
@@ -153,6 +156,8 @@ class RecoverJob:
     root: Root | None = None
     companies: Sequence[Company] = ()
     restarted: set[Process] = field(default_factory=set)
+    living_in: Mapping[Process, int] = field(default_factory=dict)
+    """By process how many companies' bots live in it."""
 
     @property
     def limits(self) -> Limits:
@@ -174,8 +179,9 @@ def run_recover(
         job.companies = choose(
             root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
         )
-        answers = connections(job.settings, [company.id for company in job.companies])
-        looked = [_plan(job, company, answers.get(company.id)) for company in job.companies]
+        homes = (process_of(job.settings, company.id) for company in job.companies)
+        job.living_in = Counter(home for home in homes if home is not None)
+        looked = _plan_all(job)
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         if acts:
@@ -187,20 +193,48 @@ def run_recover(
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code)
 
 
-def _look(
-    job: RecoverJob, company: Company, connection: Connection | None = None
-) -> tuple[BotSeen, Diagnosis, Means]:
+class _Asked(NamedTuple):
+    """What was asked once for all companies before each is looked at; None for what has to be asked anew."""
+
+    connection: Connection | None = None
+    process: ProcessFacts | None = None
+    looks: Mapping[str, Any] | None = None
+
+
+_NOTHING = _Asked()
+
+
+def _plan_all(job: RecoverJob) -> list[CompanyRecovery]:
+    ids = [company.id for company in job.companies]
+    answers = connections(job.settings, ids)
+    seen = processes(job.settings, ids)
+    looks = last_looks(job.state)
+    return [
+        _plan(job, company, _Asked(answers.get(company.id), seen.get(company.id), looks))
+        for company in job.companies
+    ]
+
+
+def _look(job: RecoverJob, company: Company, asked: _Asked = _NOTHING) -> tuple[BotSeen, Diagnosis, Means]:
     assert job.root is not None
     now = job.clock()
     has_snapshot = _has_snapshot(job.settings, job.root, company)
     seen = look_at_bot(
-        job.settings, job.root, company, job.state, now, had_snapshot=has_snapshot, connection=connection
+        job.settings,
+        job.root,
+        company,
+        job.state,
+        now,
+        had_snapshot=has_snapshot,
+        connection=asked.connection,
+        process=asked.process,
+        kept_looks=asked.looks,
     )
     return seen, diagnose(seen.facts, now), _means(job, company, seen, has_snapshot=has_snapshot)
 
 
-def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> CompanyRecovery:
-    _, diagnosis, means = _look(job, company, connection)
+def _plan(job: RecoverJob, company: Company, asked: _Asked) -> CompanyRecovery:
+    _, diagnosis, means = _look(job, company, asked)
     if diagnosis.is_healthy:
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.WELL)
     person = checklist(diagnosis, means, (), company.id)
@@ -216,11 +250,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
     settings = job.settings
     api = bot_api_for(settings, company.id)
     process = process_of(settings, company.id)
-    shared = tuple(
-        other.id
-        for other in job.companies
-        if other.id != company.id and process_of(settings, other.id) == process
-    )
+    shared = job.living_in[process] - 1 if process is not None else 0
     allowed = process is not None and process.can_restart and settings.for_company(company.id).process.restart
     # What answers, or runs by its manager's word, would write over what comes back.
     answers = seen.connection is not None and seen.connection.state is not ConnectionState.UNKNOWN
@@ -229,7 +259,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         can_see=seen.connection is not None or seen.facts.log.shows_connections,
         can_reconnect=api is not None and api.offers("reconnect"),
         can_restart=allowed and process not in job.restarted and (job.restarts_shared or not shared),
-        shared_with=shared if process is not None else (),
+        shared_with=shared,
         has_snapshot=has_snapshot,
         stopped=stopped,
         unseen=stopped and seen.process is None,
