@@ -99,7 +99,9 @@ def send(repository: Path, place: Path, runs: int) -> tuple[int, int]:
     with Repository(str(repository)) as opened:
         for number in range(runs):
             later = now + timedelta(days=2 * number)
-            (result,) = send_copies(opened, [f"file://{place}"], KEEP_ONE, timedelta(seconds=5), later) or ()
+            results = send_copies(opened, [f"file://{place}"], KEEP_ONE, timedelta(seconds=5), later)
+            assert results is not None
+            (result,) = results
             sent, removed = sent + result.sent, removed + result.removed
     return sent, removed
 
