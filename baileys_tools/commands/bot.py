@@ -142,19 +142,16 @@ def process_of(settings: Settings, company: str) -> Process | None:
 
 
 def processes(settings: Settings, companies: Sequence[str]) -> dict[str, ProcessFacts]:
-    """Look at the process of each company that has one configured; at one that several share, once."""
-    found: dict[str, ProcessFacts] = {}
-    seen: dict[Process, ProcessFacts] = {}
-    for company in companies:
-        process = process_of(settings, company)
-        if process is None:
-            continue
-        if process not in seen:
-            from baileys_tools.integrations.process import look_at
+    """Look at the process of each company that has one configured; at one that several share, once, and PM2 is asked
+    once for all of its own."""
+    named = ((company, process_of(settings, company)) for company in companies)
+    wanted = {company: process for company, process in named if process is not None}
+    if not wanted:
+        return {}
+    from baileys_tools.integrations.process import look_at_all
 
-            seen[process] = look_at(process)
-        found[company] = seen[process]
-    return found
+    seen = look_at_all(wanted.values())
+    return {company: seen[process] for company, process in wanted.items()}
 
 
 def process_changes(state: State, settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Finding]:

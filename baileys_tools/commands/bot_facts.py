@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from baileys_tools.commands.bot import bot_api_for, process_of
+from baileys_tools.commands.bot import bot_api_for, processes
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.domain.creds import Creds, CredsProblem
 from baileys_tools.domain.diagnosis import BotFacts, CredsFact
@@ -52,9 +53,13 @@ def look_at_bot(
     *,
     had_snapshot: bool = False,
     connection: Connection | None = None,
+    process: ProcessFacts | None = None,
+    kept_looks: Mapping[str, Any] | None = None,
 ) -> BotSeen:
-    """Look at one bot from all sides. `had_snapshot`: the backup repository has the session of this folder;
-    `connection` is what its API said a moment ago, None to ask it.
+    """Look at one bot from all sides. `had_snapshot`: the backup repository has the session of this folder.
+
+    What somebody who looks at many knows already need not be asked again: `connection` is what its API said a moment
+    ago, `process` how its process was then, and `kept_looks` what `last_looks` returned.
 
     What cannot be looked at is "not known", and raises nothing.
     """
@@ -62,13 +67,18 @@ def look_at_bot(
         api = bot_api_for(settings, company.id)
         connection = api.connection() if api is not None and api.offers("status") else None
     is_unknown = connection is not None and connection.state is ConnectionState.UNKNOWN
-    process = _process(settings, company.id)
+    if process is None:
+        process = processes(settings, [company.id]).get(company.id)
+    if kept_looks is None:
+        kept_looks = last_looks(state)
     creds = creds_fact(root, company)
     facts = BotFacts(
         connection=connection.state.value if connection is not None else ConnectionState.UNKNOWN.value,
         has_qr=connection.has_qr if connection is not None else None,
         creds=creds,
-        was_linked=had_snapshot or _was_linked(state, root, company) or _holds_keys(root, company, creds),
+        was_linked=had_snapshot
+        or _was_linked(kept_looks, root, company)
+        or _holds_keys(root, company, creds),
         running=process.running if process is not None else None,
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
@@ -92,15 +102,6 @@ def creds_fact(root: Root, company: Company) -> CredsFact:
     return _CREDS[creds]
 
 
-def _process(settings: Settings, company: str) -> ProcessFacts | None:
-    process = process_of(settings, company)
-    if process is None:
-        return None
-    from baileys_tools.integrations.process import look_at
-
-    return look_at(process)
-
-
 def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
     """Restarts since the monitor's last look; a look of `recover` is not one that others compare with."""
     from baileys_tools.commands.bot import PROCESS_MEMORY
@@ -109,14 +110,21 @@ def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
     return (process and restarts_since(recall(state, PROCESS_MEMORY, company), process)) or 0
 
 
-def _was_linked(state: State, root: Root, company: Company) -> bool:
-    from baileys_tools.commands.watching import LOOKS, was_linked_at
-    from baileys_tools.domain.watch import from_plain
+def last_looks(state: State) -> Mapping[str, Any]:
+    """Return what the monitor remembers of each company: one document, so for many companies it is read once."""
+    from baileys_tools.commands.watching import LOOKS
     from baileys_tools.state.memory import recall
 
     kept = recall(state, LOOKS)
     looks = kept.get("looks") if isinstance(kept, dict) else None
-    plain = looks.get(company.id) if isinstance(looks, dict) else None
+    return looks if isinstance(looks, dict) else {}
+
+
+def _was_linked(looks: Mapping[str, Any], root: Root, company: Company) -> bool:
+    from baileys_tools.commands.watching import was_linked_at
+    from baileys_tools.domain.watch import from_plain
+
+    plain = looks.get(company.id)
     look = from_plain(company.id, plain) if plain is not None else None
     if look is None:
         return False

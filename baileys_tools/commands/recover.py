@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.commands.bot import (
     bot_api_for,
     connections,
     process_of,
+    processes,
     signs_of_a_running_bot,
 )
-from baileys_tools.commands.bot_facts import BotSeen, creds_fact, look_at_bot
+from baileys_tools.commands.bot_facts import BotSeen, creds_fact, last_looks, look_at_bot
 from baileys_tools.commands.fleet import for_each
 from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
@@ -42,6 +44,7 @@ from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import format_duration, printable
 
 if TYPE_CHECKING:
+    from baileys_tools.domain.process import ProcessFacts
     from baileys_tools.integrations.process import Process
     from baileys_tools.state.database import State
 
@@ -170,6 +173,8 @@ class RecoverJob:
     restarted: set[Process] = field(default_factory=set)
     left: dict[str, Left] = field(default_factory=dict)
     """What runs that were killed have stopped, by company."""
+    living_in: Mapping[Process, int] = field(default_factory=dict)
+    """By process how many companies' bots live in it."""
 
     @property
     def limits(self) -> Limits:
@@ -192,13 +197,9 @@ def run_recover(
             root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
         )
         job.left = left_stopped(job.state)
-        answers = connections(job.settings, [company.id for company in job.companies])
-        looked = for_each(
-            job.companies,
-            lambda company: _plan(job, company, answers.get(company.id)),
-            lambda company, why: _failed(company, why),
-            workers=1,
-        )
+        homes = (process_of(job.settings, company.id) for company in job.companies)
+        job.living_in = Counter(home for home in homes if home is not None)
+        looked = _plan_all(job)
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         broken_off = None
@@ -214,20 +215,50 @@ def _failed(company: Company, why: str, first: Diagnosis | None = None) -> Compa
     return CompanyRecovery(company.id, first or last, last, Ending.FAILED)
 
 
-def _look(
-    job: RecoverJob, company: Company, connection: Connection | None = None
-) -> tuple[BotSeen, Diagnosis, Means]:
+class _Asked(NamedTuple):
+    """What was asked once for all companies before each is looked at; None for what has to be asked anew."""
+
+    connection: Connection | None = None
+    process: ProcessFacts | None = None
+    looks: Mapping[str, Any] | None = None
+
+
+_NOTHING = _Asked()
+
+
+def _plan_all(job: RecoverJob) -> list[CompanyRecovery]:
+    ids = [company.id for company in job.companies]
+    answers = connections(job.settings, ids)
+    seen = processes(job.settings, ids)
+    looks = last_looks(job.state)
+    return for_each(
+        job.companies,
+        lambda company: _plan(job, company, _Asked(answers.get(company.id), seen.get(company.id), looks)),
+        _failed,
+        workers=1,
+    )
+
+
+def _look(job: RecoverJob, company: Company, asked: _Asked = _NOTHING) -> tuple[BotSeen, Diagnosis, Means]:
     assert job.root is not None
     now = job.clock()
     has_snapshot = _has_snapshot(job.settings, job.root, company)
     seen = look_at_bot(
-        job.settings, job.root, company, job.state, now, had_snapshot=has_snapshot, connection=connection
+        job.settings,
+        job.root,
+        company,
+        job.state,
+        now,
+        had_snapshot=has_snapshot,
+        connection=asked.connection,
+        process=asked.process,
+        kept_looks=asked.looks,
     )
     return seen, diagnose(seen.facts, now), _means(job, company, seen, has_snapshot=has_snapshot)
 
 
-def _plan(job: RecoverJob, company: Company, connection: Connection | None) -> CompanyRecovery:
-    seen, diagnosis, means = _look(job, company, connection)
+def _plan(job: RecoverJob, company: Company, asked: _Asked) -> CompanyRecovery:
+    seen, diagnosis, means = _look(job, company, asked)
     if (left := job.left.get(company.id)) is not None:
         diagnosis = _with_what_is_left(job, company, diagnosis, left, runs=seen.facts.running)
     if diagnosis.is_healthy:
@@ -259,11 +290,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
     settings = job.settings
     api = bot_api_for(settings, company.id)
     process = process_of(settings, company.id)
-    shared = tuple(
-        other.id
-        for other in job.companies
-        if other.id != company.id and process_of(settings, other.id) == process
-    )
+    shared = job.living_in[process] - 1 if process is not None else 0
     allowed = process is not None and process.can_restart and settings.for_company(company.id).process.restart
     # What answers, or runs by its manager's word, would write over what comes back.
     answers = seen.connection is not None and seen.connection.state is not ConnectionState.UNKNOWN
@@ -272,7 +299,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         can_see=seen.connection is not None or seen.facts.log.shows_connections,
         can_reconnect=api is not None and api.offers("reconnect"),
         can_restart=allowed and process not in job.restarted and (job.restarts_shared or not shared),
-        shared_with=shared if process is not None else (),
+        shared_with=shared,
         has_snapshot=has_snapshot,
         stopped=stopped,
         unseen=stopped and seen.process is None,

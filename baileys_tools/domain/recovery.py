@@ -45,7 +45,7 @@ class Means(NamedTuple):
     """What there is to recover with.
 
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
-    process. `shared_with`: other companies whose bots live in that process. `has_snapshot`: a whole one is there.
+    process. `shared_with`: how many other companies' bots live in that process. `has_snapshot`: a whole one is there.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
     `can_stop`: its process can be stopped and is nobody else's.
     `has_creds`: whole creds of a linked device stand in its folder. `is_connected`: its API says so.
@@ -54,7 +54,7 @@ class Means(NamedTuple):
     can_see: bool = True
     can_reconnect: bool = False
     can_restart: bool = False
-    shared_with: tuple[str, ...] = ()
+    shared_with: int = 0
     has_snapshot: bool = False
     stopped: bool = False
     unseen: bool = False
@@ -112,7 +112,7 @@ def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]
 
 
 def _explained(rung: Rung, cause: Cause, means: Means, limits: Limits) -> str:
-    shared = f", which {len(means.shared_with)} other company(ies) share" if means.shared_with else ""
+    shared = f", which {means.shared_with} other company(ies) share" if means.shared_with else ""
     stop = "" if means.stopped else "stop the bot's process, "
     start = "" if means.stopped else ", and start it again"
     unseen = "; nothing tells whether the bot runs: stop it first" if means.unseen else ""

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -50,11 +50,21 @@ class ToolError(Exception):
 
 def look_at(process: Process, seconds: float = LOOK_SECONDS) -> ProcessFacts:
     """Look at a process. Never raises: what cannot be told is None, with the reason in `detail`."""
-    looks = {"pm2": _look_at_pm2, "systemd": _look_at_unit, "pidfile": _look_at_pidfile}
-    try:
-        return looks[process.manager](process, seconds)
-    except ToolError as error:
-        return ProcessFacts(str(process), None, str(error))
+    return look_at_all([process], seconds)[process]
+
+
+def look_at_all(processes: Iterable[Process], seconds: float = LOOK_SECONDS) -> dict[Process, ProcessFacts]:
+    """Look at several processes, at each once, and ask PM2 once for all of its own. As `look_at` otherwise."""
+    pm2 = _Pm2(seconds)
+    looks = {"pm2": pm2.look_at, "systemd": _look_at_unit, "pidfile": _look_at_pidfile}
+    found: dict[Process, ProcessFacts] = {}
+    for process in processes:
+        if process not in found:
+            try:
+                found[process] = looks[process.manager](process, seconds)
+            except ToolError as error:
+                found[process] = ProcessFacts(str(process), None, str(error))
+    return found
 
 
 def restart(process: Process, seconds: float = RESTART_SECONDS) -> None:
@@ -71,7 +81,7 @@ def stop(process: Process, seconds: float = RESTART_SECONDS) -> None:
 
 def _have_it(verb: str, process: Process, seconds: float) -> None:
     if process.manager == "pm2":
-        listed = (_number(found.get("pm_id")) for found in _pm2_list(process, LOOK_SECONDS))
+        listed = (_number(found.get("pm_id")) for found in _Pm2(LOOK_SECONDS).named(process.name))
         ids = [str(number) for number in listed if number is not None]
         if not ids:
             raise ToolError(f"pm2 knows no process {quoted(process.name)}")
@@ -87,8 +97,31 @@ def _have_it(verb: str, process: Process, seconds: float) -> None:
 # --- PM2 ----------------------------------------------------------------------------------------------------
 
 
-def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
-    found = _pm2_list(process, seconds)
+class _Pm2:
+    """What PM2 says of all its processes at one moment: asked when first needed, and once, as it takes a second."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._listed: dict[str, list[dict[str, Any]]] | None = None
+        self._trouble: ToolError | None = None
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Return the processes of a name. Raises ToolError, for each name once it had to."""
+        if self._trouble is None and self._listed is None:
+            try:
+                self._listed = _pm2_list(self._seconds)
+            except ToolError as error:
+                self._trouble = error
+        if self._listed is None:
+            raise ToolError(str(self._trouble))
+        return self._listed.get(name, [])
+
+    def look_at(self, process: Process, _: float) -> ProcessFacts:
+        """Look at a process of PM2's. Raises ToolError."""
+        return _as_pm2_says(process, self.named(process.name))
+
+
+def _as_pm2_says(process: Process, found: Sequence[Mapping[str, Any]]) -> ProcessFacts:
     if not found:
         return ProcessFacts(str(process), None, "pm2 of this user knows no process of that name")
     environments = [one["pm2_env"] for one in found if isinstance(one.get("pm2_env"), dict)]
@@ -111,7 +144,8 @@ def _look_at_pm2(process: Process, seconds: float) -> ProcessFacts:
     )
 
 
-def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
+def _pm2_list(seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """Return what `pm2 jlist` says, by the names of the processes. Raises ToolError."""
     home = os.environ.get("PM2_HOME") or os.path.join(os.path.expanduser("~"), ".pm2")
     if not _is_answered(os.path.join(home, "rpc.sock")):
         # `pm2 jlist` would start a daemon of its own, for this user. One that was killed leaves its socket behind.
@@ -121,11 +155,14 @@ def _pm2_list(process: Process, seconds: float) -> list[dict[str, Any]]:
     output = run_tool(["pm2", "jlist", "--silent"], seconds)
     # A warning about versions can stand before the list.
     begin = 0 if output.startswith(b"[") else output.find(b"\n[") + 1
+    named: dict[str, list[dict[str, Any]]] = {}
     try:
-        listed = json.loads(output[begin:])
-        return [one for one in listed if isinstance(one, dict) and one.get("name") == process.name]
+        for one in json.loads(output[begin:]):
+            if isinstance(one, dict) and isinstance(name := one.get("name"), str):
+                named.setdefault(name, []).append(one)
     except (ValueError, TypeError, RecursionError):
         raise ToolError("pm2 jlist did not print a list") from None
+    return named
 
 
 def _is_answered(path: str) -> bool:

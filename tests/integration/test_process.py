@@ -16,11 +16,20 @@ from typing import Any
 import pytest
 
 from baileys_tools.commands.bot import process_changes, process_of, processes
+from baileys_tools.commands.recover import RecoverJob, run_recover
 from baileys_tools.config import ConfigError, Settings, load_settings
 from baileys_tools.domain.process import ProcessFacts, process_findings, restarts_since
-from baileys_tools.integrations.process import Process, ToolError, look_at, restart, run_tool, stop
+from baileys_tools.integrations.process import (
+    Process,
+    ToolError,
+    look_at,
+    look_at_all,
+    restart,
+    run_tool,
+    stop,
+)
 from baileys_tools.state.database import open_state
-from tests.support import require_tool
+from tests.support import company_folder, require_tool, run_cli
 
 RECORDED = Path(__file__).with_name("pm2_jlist.json")
 """What PM2 7.0.4 printed for a bot that runs (`shop`) and one that crashes until PM2 gives up (`crash`). Its
@@ -441,3 +450,59 @@ def test_a_look_is_compared_with_the_last_one(tmp_path: Path, tools: Path, daemo
             ("restart-burst", "2", 3),
         ]
         assert list(process_changes(state, found, processes(found, ["1", "2"]))) == []
+
+
+# --- many at once -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("recover", "--dry-run"), ("monitor-once",), ("doctor",)])
+def test_pm2_is_asked_once_a_run(
+    tools: Path, daemon: socket.socket, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    recorded_pm2(tools)
+    for number in range(12):
+        company_folder(tmp_path / "sessions", f"{2000 + number}")
+    env = {
+        "PATH": os.environ["PATH"],
+        "PM2_HOME": os.environ["PM2_HOME"],
+        "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+        "BAILEYS_TOOLS_PROCESS__PM2": "bot-{company}",
+    }
+    done = run_cli(*words, env=env)
+    assert (tools / "asked").read_text().splitlines() == ["jlist --silent"], done
+
+
+def test_a_pm2_that_fails_is_asked_once_and_said_of_each(tools: Path, daemon: socket.socket) -> None:
+    put(tools, "pm2", f"echo asked >> {tools}/asked\nexit 1")
+    bots = [Process("pm2", f"bot-{number}") for number in range(5)]
+    found = look_at_all(bots)
+    assert [one.running for one in found.values()] == [None] * 5
+    assert {one.what for one in found.values()} == set(map(str, bots))
+    assert (tools / "asked").read_text().splitlines() == ["asked"]
+
+
+def test_recover_does_the_same_work_for_each_of_many_as_for_each_of_few(tmp_path: Path) -> None:
+    """Counted in calls of functions: a clock would tell of the machine."""
+
+    def calls_for(companies: int) -> int:
+        root, calls = tmp_path / f"of-{companies}", 0
+        for number in range(companies):
+            company_folder(root, f"{number}")
+        settings = load_settings({}, {"BAILEYS_TOOLS_PROCESS__PIDFILE": f"{root}/{{company}}.pid"}).settings
+
+        def count(frame: Any, event: str, argument: Any) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        with open_state(str(tmp_path / "state"), NOW) as state:
+            job = RecoverJob(settings, state, NOW, say=lambda text: None)
+            run_recover(job, str(root), None)  # what is loaded at first use
+            sys.setprofile(count)
+            try:
+                report = run_recover(job, str(root), None)
+            finally:
+                sys.setprofile(None)
+        assert len(report.companies) == companies
+        return calls
+
+    assert calls_for(120) / calls_for(30) < 4.5
