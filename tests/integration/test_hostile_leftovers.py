@@ -258,6 +258,7 @@ def race_for_anothers_quarantine() -> int:
         return sum(bool(treasure.losses()) for treasure in treasures)
 
 
+@pytest.mark.timeout(900)
 def test_the_race_is_won_against_a_path_of_two_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     require_root()
     monkeypatch.setattr(rollback, "_take_over_what_waits", careless_take_over)
