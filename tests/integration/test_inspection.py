@@ -24,7 +24,7 @@ from baileys_tools.domain.creds import CredsProblem
 from baileys_tools.domain.finding_codes import CODES
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
-from baileys_tools.domain.health_surroundings import Snapshots
+from baileys_tools.domain.health_surroundings import OldFolder, Snapshots
 from baileys_tools.domain.inspected import Broken, Elsewhere
 from baileys_tools.domain.inspection import Inspection, inspect
 from baileys_tools.domain.snapshot import SnapshotInfo
@@ -45,6 +45,10 @@ GROUP = "120363999999999999@g.us"
 
 def snapshot(age: timedelta) -> SnapshotInfo:
     return SnapshotInfo("1", "00000001-x.tar.zst", 1, NOW - age, "", "0" * 32, 9, encrypted=False)
+
+
+def old_folder(beside: str) -> OldFolder:
+    return OldFolder("20261129T100000Z-000abc-r", beside, NOW, 3, 3_000)
 
 
 class World:
@@ -260,6 +264,8 @@ CASES = [
     Case("odd-entries", N, lambda w: (w.folder / "media").mkdir(), name="folder"),
     Case("leftover-files", N, lambda w: w.write("creds.json.bak")),
     Case("unknown-files", N, lambda w: w.write("notes.txt")),
+    Case("old-folder-left", W, lambda w: w.surround(old_folders=[old_folder(".baileys-tools-replaced-x")])),
+    Case("old-folder-left", N, lambda w: w.surround(old_folders=[old_folder("")]), name="waiting"),
     Case("clock-implausible", W, lambda w: w.set_ages(-timedelta(days=2)), name="behind"),
     Case("clock-implausible", W, lambda w: w.set_ages(timedelta(days=400)), name="ahead"),
     Case("no-activity", W, lambda w: w.set_ages(timedelta(days=14)), name="14 days"),

@@ -127,10 +127,11 @@ class Treasure:
                 there[path.lstat().st_ino] = path
         lost = []
         for inode, kept in self.kept.items():
-            path = there.get(inode)
-            if path is None:
+            if inode not in there:
                 lost.append(f"{kept} is gone")
-            elif _property(path, read_at=path.lstat().st_atime_ns) != kept:
+                continue
+            path = there[inode]
+            if _property(path, read_at=path.lstat().st_atime_ns) != kept:
                 lost.append(f"{path}: {kept} is {_property(path)}")
             elif path.parent.stat().st_ino != self.parents[inode]:
                 lost.append(f"{path} is in another folder")
