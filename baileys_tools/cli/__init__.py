@@ -11,7 +11,8 @@ from importlib import import_module
 from baileys_tools.cli.quick import quick_command
 from baileys_tools.cli.streams import open_streams
 from baileys_tools.ending import BrokenOff, listen, say_last_words
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, why
+from baileys_tools.units import printable
 
 MODULES = {
     "folders": ("cleanup", "undo"),
@@ -81,7 +82,7 @@ def main() -> None:
         code = _broken_off(end)
     except OSError as error:
         # What a folder does is caught where it happens; this is the output (a full disk).
-        print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
+        print(f"baileys-tools: {printable(why(error))}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
     say_last_words()

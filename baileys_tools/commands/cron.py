@@ -333,7 +333,7 @@ def own_place(state_dir: str, account: Account) -> str:
     A state folder of somebody else's holds the state; the crontab of before and the log that cron writes into as
     `account` would be at that one's mercy.
     """
-    with acting_for(account):
+    with acting_for(account), suppress(PermissionError):
         if doubt_of(state_dir)[0] is None:
             return state_dir
     environ = os.environ if account.uid == os.geteuid() else {}
@@ -341,7 +341,8 @@ def own_place(state_dir: str, account: Account) -> str:
 
 
 def _require_own_log(path: str, account: Account) -> None:
-    with acting_for(account):
+    doubt = None
+    with acting_for(account), suppress(PermissionError):  # what they cannot reach, the job itself will say
         doubt = doubt_of(path)[0]
     if doubt is not None:
         raise UsageError(

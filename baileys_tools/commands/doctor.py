@@ -11,7 +11,7 @@ from baileys_tools.commands import doctor_host, doctor_jobs
 from baileys_tools.commands.places import misplaced
 from baileys_tools.config import LoadedSettings, load_settings
 from baileys_tools.domain.doctor import Check, critical, exit_code_of, note, versions_check
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, why
 
 
 def doctor_command(
@@ -61,9 +61,7 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         except BaileysToolsError as error:
             checks.append(critical(name, error.message, error.hint))
         except OSError as error:
-            checks.append(
-                critical(name, f"cannot be looked at: {error.strerror or error}", "See the line above.")
-            )
+            checks.append(critical(name, f"cannot be looked at: {why(error)}", "See the line above."))
     if refused:
         checks.append(note("the rest", "not looked at: that would write where nothing of this tool belongs"))
     return checks

@@ -13,7 +13,7 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.commands.status import fleet_status
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import BrokenOff
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.output.watch_text import LastRun, View, watch_lines
 from baileys_tools.state.database import open_state
 from baileys_tools.units import parse_duration
@@ -82,7 +82,7 @@ def look_again(before: View, settings: Settings, root_path: str, now: datetime) 
     except BaileysToolsError as error:
         return before._replace(now=now, trouble=error.message)
     except OSError as error:
-        return before._replace(now=now, trouble=error.strerror or str(error))
+        return before._replace(now=now, trouble=why(error))
 
 
 def _interval(text: str) -> timedelta:
