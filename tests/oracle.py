@@ -1,8 +1,8 @@
 """A second opinion on the cleanup policy, written from its description and not from the code.
 
 Deliberately plain: tuples and dictionaries, each rule spelled out by brute force, slow where slow is simple.
-Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here; but for the guard of pre-keys, of
-which tests/prekey_lives.py is the second opinion.
+Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here; but for the guard of pre-keys,
+of which tests/prekey_lives.py is the second opinion.
 """
 
 from __future__ import annotations
