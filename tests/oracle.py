@@ -1,7 +1,8 @@
 """A second opinion on the cleanup policy, written from its description and not from the code.
 
 Deliberately plain: tuples and dictionaries, each rule spelled out by brute force, slow where slow is simple.
-Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here.
+Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here; but for the guard of pre-keys,
+of which tests/prekey_lives.py is the second opinion.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
+from baileys_tools.domain.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
+
 SECOND = 1_000_000_000
 DAY = 24 * 60 * 60 * SECOND
 
-PAIRING_UPLOAD = 812
 """Pre-keys that Baileys 7 uploads when it pairs."""
 
 
@@ -194,11 +196,17 @@ def pre_keys_to_go(ids: Iterable[int], keep: int, creds: dict[str, Any]) -> set[
     return going
 
 
-def still_pairing_batch(kinds: Iterable[str], creds: dict[str, Any]) -> bool:
-    """A Baileys 7 folder that has uploaded hardly more than what it uploaded when it paired."""
-    next_id = whole_number(creds.get("nextPreKeyId"))
-    version_7 = any(kind in ("lid-mapping", "device-list", "identity-key") for kind in kinds)
-    return version_7 and next_id is not None and PAIRING_UPLOAD < next_id <= PAIRING_UPLOAD + 1 + 50
+def pre_key_pool(files: Iterable[OracleFile], creds: dict[str, Any]) -> PreKeyPool:
+    """What the guard is asked with. Whether its answer is right is for whole lives to say: tests/prekey_lives.py."""
+    written = {pre_key_id(file.name): file.mtime_ns for file in files if kind_of(file.name) == "pre-key"}
+    kinds = [kind_of(file.name) for file in files]
+    return PreKeyPool(
+        ids=list(written),
+        next_id=whole_number(creds.get("nextPreKeyId")),
+        first_unuploaded_id=whole_number(creds.get("firstUnuploadedPreKeyId")),
+        topped_up_by_fives=any(kind in ("lid-mapping", "device-list", "identity-key") for kind in kinds),
+        written=written,
+    )
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -253,11 +261,8 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
         if kind_of(name) == "sender-key":
             owner = owner_of(name, contents[name], creds)
             senders += owner == "untold" or (owner == "peer" and sender_key_is_used(name, files))
-    # A run is an upload whatever part of it goes, so for the cost the ids that stay count as well.
-    offered = ids_in_dense_windows(_pre_key_ids(files), 30)
-    if still_pairing_batch([kind_of(file.name) for file in files], creds):
-        offered |= {number for number in _pre_key_ids(files) if number <= PAIRING_UPLOAD}
-    pre_keys = sum(f"pre-key-{number}.json" in removed for number in offered)
+    gone = {pre_key_id(name) for name in removed if kind_of(name) == "pre-key"}
+    pre_keys = still_offered(gone, pre_key_pool(files, creds)).if_extended
 
     verdicts = {
         file.name: ("remove" if file.name in removed else "keep", kind_of(file.name)) for file in files
@@ -301,11 +306,8 @@ def _removed(
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
     guarded: set[int] = set()
     if limits.guard:
-        # Judged by what the strictest limit gives up, in both tiers: else an emergency could hold back what
-        # the normal rules remove, and the run after it would find more to do.
-        guarded = going & ids_in_dense_windows(pre_keys_to_go(ids, 30, creds), 200)
-        if still_pairing_batch([kind_of(file.name) for file in files], creds):
-            guarded |= {number for number in going if number <= PAIRING_UPLOAD}
+        guarded = set(apply_pre_key_rule(pre_key_pool(files, creds), limits.max_pre_keys, guard=True).guarded)
+        assert guarded <= going
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     return removed, guarded
 

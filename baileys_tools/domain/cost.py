@@ -16,13 +16,11 @@ class Cost(NamedTuple):
     `contacts`: session addresses whose next message needs a resend if the contact writes first (nothing is
     lost if the bot does). `group_senders`: (group, sender) pairs whose next group message does.
     `pre_keys`: removed pre-keys that the server may still hand out, at most; a new chat that gets one starts late.
-    `pre_keys_if_replaced`: the same if each upload replaces what the server had before, which is not known.
     """
 
     contacts: int = 0
     group_senders: int = 0
     pre_keys: int = 0
-    pre_keys_if_replaced: int = 0
 
 
 def sessions_missed(folder: FolderFacts, sessions: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind, pre_key_ids
-from baileys_tools.domain.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule, may_be_guarded
+from baileys_tools.domain.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule
 
 WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
 """Kinds that only Baileys 7 writes."""
@@ -42,7 +42,7 @@ def guarded_pre_keys(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) ->
     """
     creds = folder.creds if isinstance(folder.creds, Creds) else _NO_CREDS
     # Most folders have too few, and the watching counts a thousand of them in a minute.
-    if not guard or not may_be_guarded(len(folder.of(Kind.PRE_KEY))):
+    if not guard or len(folder.of(Kind.PRE_KEY)) <= pre_keys_kept:
         return frozenset()
     return apply_pre_key_rule(pre_key_pool(folder, creds), pre_keys_kept, guard=True).guarded
 

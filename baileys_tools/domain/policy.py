@@ -95,7 +95,8 @@ class CleanupPlan(NamedTuple):
 
     `exceptions` are the files that stay for another reason than their kind's usual one. `explain` spells out
     a verdict for every file. `emergency_would_leave` is how many counted files even the emergency limits would
-    leave, where that is too many for them to be applied.
+    leave, where that is too many for them to be applied. `cost.pre_keys` holds if an upload extends what the server
+    hands out, `pre_keys_if_replaced` if it replaces it: which of the two is not known.
     """
 
     removals: Sequence[tuple[str, ...]]
@@ -108,6 +109,7 @@ class CleanupPlan(NamedTuple):
     level_before: Level
     level_after: Level
     cost: Cost
+    pre_keys_if_replaced: int = 0
     holds: tuple[Hold, ...] = ()
     emergency_would_leave: int | None = None
 
@@ -217,8 +219,8 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
             contacts=sessions_missed(folder, sessions),
             group_senders=senders_missed(folder, peers) + len(sender_keys.untold.intersection(unit_files)),
             pre_keys=offered.if_extended,
-            pre_keys_if_replaced=offered.if_replaced,
         ),
+        pre_keys_if_replaced=offered.if_replaced,
         holds=(Hold.CLOCK,) if by_age.held else (),
     )
 

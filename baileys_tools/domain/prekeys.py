@@ -23,6 +23,9 @@ PAIRING_BATCH = 812
 FIRST_UPLOADS = (30, 50, 200, PAIRING_BATCH)
 """How many pre-keys the clients that are out there upload first: Baileys 6, patched builds, a family of forks, 7."""
 
+DENSE_RUN = 200
+"""Ids that a dense run without times spans at least, to be taken for an upload."""
+
 UPLOAD_BATCH = 30
 """The smallest full upload of Baileys 6."""
 
@@ -131,7 +134,10 @@ class Burst(NamedTuple):
 
 
 def bursts_of(pool: PreKeyPool) -> list[Burst]:
-    """Given the ids on disk, return which were written together, in order of ids; nothing where no times are known."""
+    """Given the ids on disk, return which were written together, in order of ids.
+
+    Nothing where no times are known, or where they tell nothing apart: a copy looks like one upload.
+    """
     if not all(map(pool.written.__contains__, pool.ids)):
         return []
     groups: list[list[int]] = []
@@ -141,6 +147,8 @@ def bursts_of(pool: PreKeyPool) -> list[Burst]:
             groups.append([])
         groups[-1].append(pre_key_id)
         before = written
+    if len(groups) == 1:
+        return []
     merged: list[list[int]] = []
     for group in sorted(map(sorted, groups)):
         # Ids only grow, so bursts that lie across each other tell nothing apart.
@@ -167,7 +175,7 @@ class _Evidence:
         self._ids = frozenset(pool.ids)
         self._next_id = _next_id(pool)
         self._smallest = TOP_UP if pool.topped_up_by_fives else UPLOAD_BATCH
-        largest = _MERGED + PAIRING_BATCH if pool.topped_up_by_fives else 2 * UPLOAD_BATCH
+        largest = PAIRING_BATCH + _MERGED if pool.topped_up_by_fives else UPLOAD_BATCH + TOP_UP
         bursts = bursts_of(pool)
         timed = [burst for burst in bursts if burst.span <= largest]
         self._timed = frozenset[int]().union(*(burst.ids for burst in timed))
@@ -189,7 +197,8 @@ class _Evidence:
     def offered_among(self, ids: Set[int]) -> Offered:
         """Return how many of these the server may hand out. Never too low; what is not known counts."""
         ids = frozenset(ids) - self._never_uploaded
-        surely = ids & self.guarded()
+        # A guard wants a long run; what a cost leaves out must be certain, so here the smallest upload is long enough.
+        surely = ids & (self.guarded() | (dense_runs(self._ids, UPLOAD_BATCH) - self._timed))
         # What was left when the last upload was due, of all uploads before it.
         extended = len(surely) + min(TOP_UP, len(ids - surely))
         last = self._uploads[-1].first if self._uploads else 0
@@ -246,31 +255,35 @@ class _Evidence:
         return self._pool.topped_up_by_fives and len(whole) >= WHOLE_TOP_UPS
 
     def _never_reached(self) -> frozenset[int]:
-        """Return the lowest ids where all are there: a server that hands out the newest first never came to them."""
-        lowest = self._ordered[:TOP_UP]
+        """Return the lowest ids where these few are all there: a server that hands out the newest first never came to
+        them before the next upload was due."""
+        lowest = self._ordered[: 2 * TOP_UP]
         run = [i for at, i in enumerate(lowest) if i == lowest[0] + at]
-        return _NONE if len(run) < TOP_UP - 2 or self._drops() else frozenset(run)
+        is_one = TOP_UP - 2 <= len(run) < 2 * TOP_UP and len(self._ordered) > len(run)
+        return frozenset(run[:TOP_UP]) if is_one and not self._drops() else _NONE
 
     def _by_density(self) -> frozenset[int]:
         """Return, of ids without times, those that lie as densely as only unused uploads do.
 
-        On Baileys 7 any of the highest ids may be what is left of a large upload, as long as too few ids after it are
-        used up for it to have run low.
+        On Baileys 7 any of the ids may be what is left of a large upload, as long as too few ids after it are used up
+        for it to have run low.
         """
-        dense = dense_runs(self._ids, UPLOAD_BATCH)
+        found = dense_runs(self._ids, DENSE_RUN)
         if self._pool.topped_up_by_fives:
-            dense |= {i for i in self._ids if self._used_up_past(i + PAIRING_BATCH - 1) <= DRAINED_AFTER}
-        return dense - self._timed
+            found |= {i for i in self._ids if self._may_be_of_a_large_upload(i)}
+        return found - self._timed
+
+    def _may_be_of_a_large_upload(self, pre_key_id: int) -> bool:
+        made = (self._pool.next_id or 0) - 1
+        ends = [size for size in FIRST_UPLOADS[1:] if pre_key_id <= size <= made]
+        if pre_key_id > PAIRING_BATCH and made >= 2 * PAIRING_BATCH:
+            ends.append(min(pre_key_id + PAIRING_BATCH - 1, made))
+        return any(self._used_up_past(end) <= DRAINED_AFTER for end in ends)
 
     def _used_up_past(self, end: int) -> int:
         """Return how many ids after `end` were made and are gone."""
         made = self._next_id - 1 - end
         return made - (len(self._ordered) - bisect_right(self._ordered, end)) if made > 0 else 0
-
-
-def may_be_guarded(count: int) -> bool:
-    """Whether any of `count` pre-keys can be guarded at all."""
-    return count > FEWEST_KEPT
 
 
 def dense_runs(ids: Set[int], length: int) -> frozenset[int]:

@@ -14,7 +14,6 @@ from baileys_tools.domain.prekeys import (
     PreKeyRule,
     apply_pre_key_rule,
     dense_runs,
-    may_be_guarded,
 )
 from tests import oracle
 
@@ -186,17 +185,3 @@ def test_every_id_has_exactly_one_fate(
     assert next_id is None or next_id - 1 not in found.removed
     assert first is None or all(number < first for number in found.removed)
     assert guard or not found.guarded
-
-
-@given(
-    st.sets(st.integers(1, 1200), max_size=300),
-    st.integers(1, 60),
-    st.none() | st.integers(1, 1300),
-    st.booleans(),
-)
-def test_what_is_told_without_ids_is_never_wrong_about_a_guard(
-    ids: set[int], keep: int, next_id: int | None, fives: bool
-) -> None:
-    pool = PreKeyPool(sorted(ids), next_id, next_id, fives)
-    if apply_pre_key_rule(pool, keep, guard=True).guarded:
-        assert may_be_guarded(len(ids), pool._replace(ids=()))
