@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 
 from baileys_tools.cli.quick import quick_command
+from baileys_tools.cli.streams import lost_output, outlast_readers
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 MODULES = {
@@ -79,25 +78,18 @@ def main() -> None:
     # Nor at the end, when the memory goes back as a whole: 4 % of a start.
     atexit.register(gc.disable)
     _open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not end a cleanup.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    outlast_readers()
     code: str | int | None = ExitCode.DONE
     try:
-        try:
-            _run()
-        except SystemExit as end:
-            code = end.code
-        # Not left to the end of the interpreter, where nobody would answer for what goes wrong.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing to say to nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _run()
+    except SystemExit as end:
+        code = end.code
     except OSError as error:
-        # What a folder does is caught where it happens; this is the output (a full disk, a closed terminal).
+        # What a folder does is caught where it happens.
         print(f"baileys-tools: {error.strerror or error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.FAILED
+    if (trouble := lost_output()) is not None:
+        print(f"baileys-tools: {trouble.strerror}", file=sys.stderr)
         code = ExitCode.FAILED
     sys.exit(code)
 
@@ -130,8 +122,7 @@ def _run() -> None:
         if "--json" in sys.argv:
             from baileys_tools.output.json_text import error_json
 
-            with suppress(BrokenPipeError):
-                print(error_json(sys.argv[1], error))
+            print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))

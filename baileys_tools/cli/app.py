@@ -115,7 +115,4 @@ def finish(command: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         print("interrupted; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
         code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The work is done by the time that it is told; typer would make this a failure.
-        code = ExitCode.DONE
     raise typer.Exit(int(code))
