@@ -22,7 +22,8 @@ def wanted_command(environ: Mapping[str, str]) -> str:
 def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the companies in the sessions path, by id or by folder, that begin with what is typed.
 
-    Only those with a plain name: any other can be typed, in quotes, by whoever means it. One listing of one folder; no session folder is opened.
+    Only those with a plain name: any other can be typed, in quotes, by whoever means it. One listing of one folder;
+    no session folder is opened.
     """
     from baileys_tools.config import load_settings
     from baileys_tools.errors import BaileysToolsError

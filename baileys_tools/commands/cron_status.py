@@ -33,6 +33,7 @@ from baileys_tools.domain.cron_status import (
 )
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
+from baileys_tools.units import moment_of
 
 LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
 TIMERS = "systemd timers"
@@ -132,7 +133,7 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
             with open(f"{unit}.service", encoding="utf-8", errors="surrogateescape") as file:
                 given = surroundings_of_unit(file.read())
             account, seen = _seen_by(given, loaded)
-            since = datetime.fromtimestamp(os.stat(f"{unit}.timer").st_mtime, UTC)
+            since = moment_of(os.stat(f"{unit}.timer").st_mtime_ns)
             installed = set(os.listdir(folder))
         except OSError:
             continue

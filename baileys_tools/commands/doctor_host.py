@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from baileys_tools.commands.places import misplaced, unwise
 from baileys_tools.config import LoadedSettings, Settings
@@ -21,7 +21,7 @@ from baileys_tools.domain.doctor import (
 from baileys_tools.integrations import host
 from baileys_tools.owner import user_name
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.units import counted
+from baileys_tools.units import counted, moment_of
 
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
@@ -149,10 +149,10 @@ def _newest_creds(companies: Sequence[Company]) -> datetime | None:
     times = []
     for company in companies:
         try:
-            times.append(os.lstat(os.path.join(company.path, "creds.json")).st_mtime)
+            times.append(os.lstat(os.path.join(company.path, "creds.json")).st_mtime_ns)
         except OSError:
             continue
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+    return moment_of(max(times)) if times else None
 
 
 def _has_lock_of_others(company: Company, now: datetime) -> bool:

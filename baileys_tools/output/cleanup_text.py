@@ -14,7 +14,7 @@ from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier,
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.output.terminal import Style, companies_named, counted, together
-from baileys_tools.units import format_age, format_duration, format_size, printable
+from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
 
 WIDTH = 80
 LEVEL_COLOURS = {
@@ -259,7 +259,7 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
 
 
 def _age(nanoseconds: int) -> str:
-    return format_age(timedelta(microseconds=nanoseconds // 1_000))
+    return format_age(duration_of(nanoseconds))
 
 
 def _oddities(company: CompanyCleanup, *, verbose: bool) -> Iterator[str]:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.state.schema import STEPS
-from baileys_tools.units import is_utf8
+from baileys_tools.units import EPOCH, is_utf8, moment_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,20 +36,15 @@ _LARGEST_COPY = 256 << 20
 _LOCK_PATIENCE = 2.0
 _LOCK_STEP = 0.02
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def to_seconds(moment: datetime) -> int:
     """Given an aware time, return whole seconds since 1970, as the database keeps times."""
-    return (moment - _EPOCH) // timedelta(seconds=1)
+    return (moment - EPOCH) // timedelta(seconds=1)
 
 
 def from_seconds(seconds: int) -> datetime:
     """Given whole seconds since 1970, return the aware time; the nearest there is for a number that is none."""
-    try:
-        return _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+    return moment_of(seconds * 1_000_000_000)
 
 
 def make_private_folder(path: str) -> None:
