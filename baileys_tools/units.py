@@ -45,6 +45,11 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text has no control character: no line break, and nothing that a terminal acts on."""
+    return all(character >= " " and not "\x7f" <= character <= "\x9f" for character in text)
+
+
 def quoted(text: str) -> str:
     """Given any text, return it printable, in double quotes, 60 characters at most."""
     shown = text if len(text) <= 60 else text[:57] + "..."

@@ -48,7 +48,7 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
     own = [path for path in loaded.values if path.startswith(OF_COMPANY)]
     lines += ["", "companies"] if own else []
     for path in own:
-        value = printable(SCHEMA.setting(path).show(loaded.values[path]))
+        value = printable(_shown(SCHEMA.setting(path), loaded.values[path]))
         lines.append(
             f"  {printable(path.removeprefix(OF_COMPANY))}  {value}  {printable(loaded.origin[path])}"
         )
@@ -56,8 +56,12 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
 
 
 def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
-    value = setting.show(loaded.values[setting.path]) or setting.default_text
+    value = _shown(setting, loaded.values[setting.path]) or setting.default_text
     return setting.key, printable(value), printable(loaded.origin[setting.path])
+
+
+def _shown(setting: Setting, value: object) -> str:
+    return setting.show(value if value is None else setting.kind.conceal(value))
 
 
 def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
@@ -70,6 +74,7 @@ def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
 
 
 def _plain(setting: Setting, value: object) -> object:
+    value = value if value is None else setting.kind.conceal(value)
     if isinstance(value, timedelta | Secret):
         return setting.show(value)
     if isinstance(value, LogFile):

@@ -372,6 +372,11 @@ def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str,
         if origin == "default" or alone.values[path] == value:
             continue
         setting = SCHEMA.setting(path)
+        if value is not None and setting.kind.conceal(value) != value:
+            raise UsageError(
+                f"{path} comes from {origin} and has a token in it, and a crontab is no place for a secret",
+                "Write it into the settings file, of mode 0600.",
+            )
         if not _is_secret(value):
             # The names that people know: BAILEYS_SESSIONS_PATH, not BAILEYS_TOOLS_SESSIONS__PATH.
             name = next((name for name in setting.env[1:] if name.startswith("BAILEYS_")), setting.env[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.restore_plan import LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
-from baileys_tools.domain.snapshot import Account, SnapshotInfo
+from baileys_tools.domain.snapshot import Account, SnapshotInfo, may_be_stored
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
+from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import counted, format_duration, printable
 
@@ -45,8 +47,8 @@ class ResetReport:
     """What a reset did, or would do. `run` names it for undo, "" in a dry run.
 
     `objections` are what a dry run says would be refused. `before` is the final snapshot, None where no repository is
-    configured or nothing could be stored; `pairing` is what came of pairing the bot anew, None where that was not asked
-    for or there is no API.
+    configured or nothing could be stored; `unsaved` says what is not in it, or why there is none; `pairing` is what
+    came of pairing the bot anew, None where that was not asked for or there is no API.
     """
 
     company: str
@@ -56,6 +58,7 @@ class ResetReport:
     account: str
     run: str = ""
     before: SnapshotInfo | None = None
+    unsaved: str = ""
     kept_for: str = ""
     earlier: str = ""
     forced: tuple[str, ...] = ()
@@ -170,8 +173,17 @@ def run_reset(
 def _look(
     settings: Settings, company: Company, folder: int, now: datetime
 ) -> tuple[ResetReport, LiveFolder, list[StoredFile]]:
-    """Read the folder, with contents where a final snapshot will be taken. Raises OSError for one too large for it."""
-    live, contents = read_live_folder(folder, with_contents=settings.backup.path is not None)
+    """Read the folder, with contents where a final snapshot will be taken. Raises OSError.
+
+    One that is too large for a snapshot is set aside without: a session that is dead is to be let go of, and the
+    folder itself is kept.
+    """
+    unsaved = ""
+    try:
+        live, contents = read_live_folder(folder, with_contents=settings.backup.path is not None)
+    except TooLarge as error:
+        unsaved = f"no last snapshot: {error.strerror}"
+        live, contents = read_live_folder(folder, with_contents=False)
     if not live.files:
         raise BaileysToolsError(
             f"{company.path} is empty already: there is no session to set aside",
@@ -183,6 +195,7 @@ def _look(
         now,
         len(live.files),
         live.account.masked if isinstance(live.account, Account) else "",
+        unsaved=unsaved,
         kept_for=format_duration(settings.reset.keep),
         has_api=bot_api_for(settings, company.id) is not None,
     )
@@ -215,7 +228,10 @@ def _set_aside(
             objections.append("the folder changed while you were asked")
         forced = _require_no_objection(objections, force=options.force)
         report = replace(again, earlier=earlier, forced=forced)
-    before = _final_snapshot(settings, company, live, contents, now)
+    before = None
+    if not report.unsaved:
+        before, unsaved = _final_snapshot(settings, company, live, contents, now)
+        report = replace(report, unsaved=unsaved)
     run = new_run_id(now)
     set_aside(root, company, folder, run, now)
     return replace(report, run=run, before=before)
@@ -243,10 +259,12 @@ def objections_to(settings: Settings, company: str, live: LiveFolder, now: datet
 
 def _final_snapshot(
     settings: Settings, company: Company, live: LiveFolder, contents: list[StoredFile], now: datetime
-) -> SnapshotInfo | None:
-    """Put the folder as it is into the repository, if there is one and the folder tells whose it is."""
-    if settings.backup.path is None or not isinstance(live.account, Account):
-        return None
+) -> tuple[SnapshotInfo | None, str]:
+    """Put the folder as it is into the repository, if there is one; return the snapshot, and what is not in it."""
+    if settings.backup.path is None:
+        return None, ""
+    if not isinstance(live.account, Account):
+        return None, f"no last snapshot: creds.json is {live.account}, and does not tell whose session it is"
     from baileys_tools.commands.restore import store_as_it_is
     from baileys_tools.snapshots.encryption import Recipients
     from baileys_tools.snapshots.repository import Repository, RepositoryLocked
@@ -254,12 +272,21 @@ def _final_snapshot(
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     try:
         with Repository(settings.backup.path, create=True) as repository:
-            return store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
+            stored = store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
     except RepositoryLocked as lock:
         raise BaileysToolsError(
             f"no final snapshot of company {company.id}: {lock.message}; nothing was changed",
             exit_code=ExitCode.LOCKED,
         ) from lock
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        return None, f"no last snapshot: {error.strerror}"
+    if stored is None:
+        return None, "no last snapshot: there is nothing in the files"
+    left_out = len(live.files) + len(live.oddities) - sum(may_be_stored(file.entry.name) for file in contents)
+    entries = "1 entry of the folder is" if left_out == 1 else f"{left_out:,} entries of the folder are"
+    return stored, f"{entries} not in it" if left_out else ""
 
 
 def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -> ResetReport:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         @property
         def before(self) -> SnapshotInfo | None: ...
         @property
+        def unsaved(self) -> str: ...
+        @property
         def kept_for(self) -> str: ...
         @property
         def earlier(self) -> str: ...
@@ -62,6 +64,7 @@ def plan_text(report: Report) -> str:
                 f"{counted(report.files, 'file')}{who} would be set aside, undoably for {report.kept_for}, and the "
                 "bot would have to be paired anew with a QR code."
             ),
+            *_wrapped(report.unsaved),
         ]
     )
 
@@ -82,6 +85,8 @@ def reset_text(report: Report) -> str:
     lines.append(f"  baileys-tools undo --company {printable(report.company)} --run {report.run}")
     if report.before is not None:
         lines += _wrapped(f"the last snapshot of it is {report.before.file}")
+    if report.unsaved:
+        lines += _wrapped(report.unsaved)
     if report.trouble:
         lines += _wrapped(report.trouble)
     if report.pairing is not None:
@@ -117,6 +122,7 @@ def reset_json(report: Report) -> str:
         "run": report.run or None,
         "kept_for": report.kept_for,
         "snapshot": report.before.file if report.before is not None else None,
+        "unsaved": report.unsaved,
         "overridden": [name_text(sign) for sign in report.forced],
         "objections": [name_text(sign) for sign in report.objections],
         "paired": pairing.done if pairing is not None else None,
