@@ -24,6 +24,7 @@ from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.units import printable
 
 WIDTH = 80
@@ -130,9 +131,11 @@ def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] 
     if found.st_uid not in (0, os.geteuid()):
         warnings.append(f"{file} belongs to another user (id {found.st_uid}), who can change it")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        warnings.append(f"{file} can be changed by others: chmod go-w {file}")
+        warnings.append(f"{file} can be changed by others: {command('chmod go-w {}', file)}")
     if held and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        warnings.append(f"{file} holds {', '.join(held)} and can be read by others: chmod 600 {file}")
+        warnings.append(
+            f"{file} holds {', '.join(held)} and can be read by others: {command('chmod 600 {}', file)}"
+        )
     return warnings
 
 

@@ -26,6 +26,7 @@ from baileys_tools.domain.cron import (
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.integrations.own_file import write_own_file
+from baileys_tools.pasted import command
 from baileys_tools.units import printable
 
 CRON_PATH = "/usr/bin:/bin"
@@ -92,15 +93,14 @@ def show_command(
             write_own_file(os.path.join(into, name), text.encode(), b"", mode=0o644)
     except OSError as error:
         raise BaileysToolsError(f"cannot write into {into}: {error.strerror}") from error
-    timers = " ".join(name for name in made if name.endswith(".timer"))
+    timers = [name for name in made if name.endswith(".timer")]
+    enable = command("systemctl daemon-reload && systemctl enable --now" + " {}" * len(timers), *timers)
     print(f"wrote {len(made)} units into {printable(into)}; next:")
     for path in setup.writable:
         if not os.path.exists(path):
-            from shlex import quote
-
             # A unit may write below such a path, not make it.
-            print(f"  install -d -m 700 -o {setup.account.name} {quote(path)}")
-    print(f"  systemctl daemon-reload && systemctl enable --now {timers}")
+            print(f"  {command('install -d -m 700 -o {} {}', setup.account.name, path)}")
+    print(f"  {enable}")
     return ExitCode.DONE
 
 

@@ -33,6 +33,7 @@ from baileys_tools.domain.cron_status import (
 )
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
+from baileys_tools.pasted import command
 from baileys_tools.units import moment_of
 
 LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
@@ -109,7 +110,7 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     for name, tab in users_tabs(loaded.settings.sessions.path).items():
         remove = "baileys-tools cron remove"
         if block := split(tab)[1]:
-            remove = remove if name == me else f"sudo -u {name} {remove}"
+            remove = remove if name == me else f"{command('sudo -u {}', name)} {remove}"
             yield _jobs_of_block(f"the crontab of {name}", block, loaded, name, remove)
     if block := split(read_tab(system=True) or b"")[1]:
         remove = "sudo baileys-tools cron remove --system"

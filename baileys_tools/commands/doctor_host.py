@@ -20,6 +20,7 @@ from baileys_tools.domain.doctor import (
 )
 from baileys_tools.integrations import host
 from baileys_tools.owner import user_name
+from baileys_tools.pasted import command
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.units import counted, moment_of
 
@@ -72,7 +73,9 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         is_read_only = root.is_read_only()
     if not companies:
         yield critical(
-            "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
+            "sessions",
+            f"{path} holds no session folder",
+            f"Is this the right path? {command('ls -la {}', path)}",
         )
         return
     yield from _owner_checks(path, companies)
@@ -101,7 +104,9 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
         try:
             owners.setdefault(os.lstat(company.path).st_uid, []).append(company.id)
         except OSError as error:
-            yield warning("sessions", f"{company.path}: {error.strerror}", "Look at it: ls -la " + path)
+            yield warning(
+                "sessions", f"{company.path}: {error.strerror}", f"Look at it: {command('ls -la {}', path)}"
+            )
     foreign = {owner: ids for owner, ids in owners.items() if owner != uid}
     shown = f"{path}, {counted(len(companies), 'company', 'companies')}"
     if not foreign:
@@ -114,10 +119,12 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
         yield critical(
             "sessions",
             f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
-            f"Run the jobs as their owner: sudo -u {user_name(owner)} baileys-tools ...",
+            f"Run the jobs as their owner: {command('sudo -u {}', user_name(owner))} baileys-tools ...",
         )
     if (mode := stat.S_IMODE(os.stat(path).st_mode)) & stat.S_IWOTH:
-        yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
+        yield warning(
+            "sessions", f"everybody can write to {path} (mode {mode:o})", command("chmod o-w {}", path)
+        )
 
 
 def _file_system_checks(path: str) -> Iterator[Check]:
@@ -184,7 +191,9 @@ def state_checks(settings: Settings, now: datetime) -> Iterator[Check]:
         return
     mode = stat.S_IMODE(os.stat(folder).st_mode)
     if mode & 0o077:
-        yield warning("state", f"{folder} can be read by others (mode {mode:o})", f"chmod 700 {folder}")
+        yield warning(
+            "state", f"{folder} can be read by others (mode {mode:o})", command("chmod 700 {}", folder)
+        )
     else:
         yield ok("state", folder)
     yield _room("disk: state", folder)
@@ -212,9 +221,13 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
             status = os.fstat(repository.fd)
             foreign = repository.foreign_entries()
         if status.st_mode & 0o077:
-            yield warning("repository", f"{backup.path} can be read by others", f"chmod 700 {backup.path}")
+            yield warning(
+                "repository", f"{backup.path} can be read by others", command("chmod 700 {}", backup.path)
+            )
         elif not os.access(backup.path, os.W_OK):
-            yield critical("repository", f"{backup.path} cannot be written", f"ls -ld {backup.path}")
+            yield critical(
+                "repository", f"{backup.path} cannot be written", command("ls -ld {}", backup.path)
+            )
         else:
             yield ok("repository", f"{backup.path}, {counted(len(companies), 'company', 'companies')}")
         if foreign:
@@ -222,7 +235,7 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
             yield critical(
                 "repository",
                 f"{counted(len(foreign), 'entry', 'entries')} in {backup.path} are not {owner}'s: {foreign[0]}",
-                f"What {owner} cannot read is no backup: sudo chown -R {owner} {backup.path}",
+                f"What {owner} cannot read is no backup: {command('sudo chown -R {} {}', owner, backup.path)}",
             )
         yield _room("disk: backups", backup.path)
         if not backup.copies and _on_device(settings.sessions.path, status.st_dev):

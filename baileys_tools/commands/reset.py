@@ -17,6 +17,7 @@ from baileys_tools.domain.restore_plan import LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
 from baileys_tools.domain.snapshot import Account, SnapshotInfo, may_be_stored
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
@@ -129,7 +130,8 @@ def _note(settings: Settings, report: ResetReport) -> None:
     with open_state(settings.state.dir, report.now) as state:
         if (incident := last_open(state, report.company)) is not None:
             detail = (
-                f"{counted(report.files, 'file')} set aside for {report.kept_for} (undo --run {report.run})"
+                f"{counted(report.files, 'file')} set aside for {report.kept_for} "
+                f"({command('undo --run {}', report.run)})"
             )
             add_entry(state, incident, "reset", detail, report.now)
 
@@ -187,7 +189,7 @@ def _look(
     if not live.files:
         raise BaileysToolsError(
             f"{company.path} is empty already: there is no session to set aside",
-            f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
+            f"{command('baileys-tools init --company {}', company.id)}, then qr, pairs the bot.",
         )
     report = ResetReport(
         company.id,
@@ -296,7 +298,7 @@ def _pair(settings: Settings, report: ResetReport, pair: Pair, *, quiet: bool) -
     api = bot_api_for(settings, report.company)
     if api is None:
         return report
-    set_aside = f"{report.company}: the folder is set aside (undo --run {report.run})"
+    set_aside = f"{report.company}: the folder is set aside ({command('undo --run {}', report.run)})"
     if not quiet:
         print(printable(f"{set_aside}; starting the bot"), file=sys.stderr, flush=True)
     try:

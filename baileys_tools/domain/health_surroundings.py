@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, format_duration, format_size, printable
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def snapshot_findings(
         )
         return
     newest = snapshots.newest
-    backup = f"baileys-tools backup --company {word(company)}"
-    restore = f"baileys-tools restore --company {word(company)} --dry-run"
+    backup = f"{command('baileys-tools backup --company {}', company)}"
+    restore = f"{command('baileys-tools restore --company {} --dry-run', company)}"
     other_way = (
         "There is nothing to take while creds.json is lost. Old copies of the folder? baileys-tools backup "
-        f"--import DIR. None? The bot has to be linked anew: baileys-tools reset --company {word(company)}"
+        f"--import DIR. None? The bot has to be linked anew: {command('baileys-tools reset --company {}', company)}"
     )
     if snapshots.failure:
         yield Finding(

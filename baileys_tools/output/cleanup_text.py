@@ -14,6 +14,7 @@ from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier,
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.output.terminal import Style, companies_named, counted, together
+from baileys_tools.pasted import command
 from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
 
 WIDTH = 80
@@ -325,7 +326,7 @@ def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window
             yield _item("purged", f"{counted(purged, 'file')} whose undo window was over, {size} freed")
         if removed and report.run is not None:
             # Not wrapped: it is there to be copied.
-            yield f"  undo       baileys-tools undo{undo_options} --run {report.run}"
+            yield f"  undo       baileys-tools undo{undo_options}{command(' --run {}', report.run)}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
     for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.CONNECTED):
         if number := sum(company.status is status for company in troubled):

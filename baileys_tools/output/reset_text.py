@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from baileys_tools.output.json_text import envelope, name_text
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, printable
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def reset_text(report: Report) -> str:
         lines += _wrapped(report.earlier)
     lines += [f"  overridden: {printable(sign)}" for sign in report.forced]
     lines += _wrapped(f"{counted(report.files, 'file')} set aside for {report.kept_for}; to have them back:")
-    lines.append(f"  baileys-tools undo --company {printable(report.company)} --run {report.run}")
+    lines.append(f"  {command('baileys-tools undo --company {} --run {}', report.company, report.run)}")
     if report.before is not None:
         lines += _wrapped(f"the last snapshot of it is {report.before.file}")
     if report.unsaved:
@@ -95,7 +96,7 @@ def reset_text(report: Report) -> str:
     elif not report.has_api:
         lines += _wrapped("No bot_api is configured: start the bot, and scan the QR code that it shows.")
     elif report.trouble or not report.pairing:
-        lines += _wrapped(f"Pair it with: baileys-tools qr --company {report.company}")
+        lines += _wrapped(f"Pair it with: {command('baileys-tools qr --company {}', report.company)}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from textwrap import fill
 from baileys_tools.domain.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.output.terminal import Style, counted
+from baileys_tools.pasted import command
 from baileys_tools.units import format_age, printable
 
 WIDTH = 80
@@ -140,7 +141,9 @@ def _outcome(report: RestoreReport, style: Style) -> Iterator[str]:
         return
     done = f"{counted(len(report.brought_back), 'file')} brought back"
     if report.set_aside:
-        done += f", {len(report.set_aside):,} set aside (undo --run {report.run} puts them back)"
+        done += (
+            f", {len(report.set_aside):,} set aside ({command('undo --run {}', report.run)} puts them back)"
+        )
     yield _item(style.paint("done", "green"), done, "done")
     if report.before is not None:
         yield _item("kept", f"the folder as it was is snapshot {report.before.id} ({report.before.tag})")

@@ -13,6 +13,7 @@ from baileys_tools.domain.trigger_report import CompanyTrigger, Ending, TriggerR
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.json_text import envelope, name_text, timestamp
 from baileys_tools.output.terminal import Style, companies_named, together
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_duration, printable
 
 WIDTH = 80
@@ -49,7 +50,7 @@ def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
     if report.dry_run:
         lines.append("Dry run: nothing was touched.")
     if report.run is not None:
-        lines.append(f"undo: baileys-tools undo --run {report.run}")
+        lines.append(f"undo: {command('baileys-tools undo --run {}', report.run)}")
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner"}
+LEAVES = {"errors", "units", "masking", "schedule", "owner", "pasted"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "owner": set(),
     "units": {"errors"},
     "schedule": {"units"},
+    "pasted": {"units"},
     "domain": LEAVES | {"domain"},
     "config": LEAVES | {"config"},
     **{effect: LEAVES | {effect, "domain"} for effect in EFFECTS},
