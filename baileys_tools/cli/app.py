@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 from baileys_tools import __version__
 from baileys_tools.cli.complete import complete_company
 from baileys_tools.errors import ExitCode, UsageError
-from baileys_tools.pasted import command
 
 
 class _Commands(TyperGroup):
@@ -25,9 +24,10 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except USAGE_ERROR as error:
             if meant := _company_meant(error, sys.argv[2:]):
-                error.message = ". ".join(
-                    filter(None, [error.message, f"Did you mean {command('--company {}', meant)}?"])
-                )
+                from shlex import quote
+
+                named = f"Did you mean --company {quote(meant)}?" if meant.isprintable() else ""
+                error.message = ". ".join(filter(None, [error.message, named]))
             raise
 
 

@@ -24,6 +24,7 @@ from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.output.terminal import wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import printable
 
@@ -112,7 +113,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
 
 def _finding_lines(finding: Finding) -> list[str]:
     text = f"{finding.severity}: {finding.message}. {finding.action}"
-    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+    return wrapped(text, WIDTH, "", "  ")
 
 
 def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:

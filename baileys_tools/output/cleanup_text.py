@@ -13,7 +13,7 @@ from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
-from baileys_tools.output.terminal import Style, companies_named, counted, together
+from baileys_tools.output.terminal import Style, companies_named, counted, together, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
 
@@ -338,5 +338,5 @@ def _item(label: str, text: str) -> str:
     seen = len(label) if not label.startswith("\x1b") else len(label.split("m", 1)[1]) - 4
     head = "  " + label + " " * max(1, 11 - seen)
     if len(text) + 13 > WIDTH and "\x1b" not in text:
-        text = fill(text, WIDTH - 13, break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(wrapped(text, WIDTH - 13))
     return head + text.replace("\n", "\n" + " " * 13).replace("\xa0", " ")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from baileys_tools.output.json_text import envelope, name_text
+from baileys_tools.output.terminal import wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import counted, printable
 
@@ -101,14 +101,7 @@ def reset_text(report: Report) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    return wrap(
-        printable(text),
-        80,
-        initial_indent="  ",
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(printable(text), 80, "  ")
 
 
 def reset_json(report: Report) -> str:

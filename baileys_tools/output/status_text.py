@@ -11,7 +11,7 @@ from baileys_tools.domain.forecast import Forecast
 from baileys_tools.domain.status import CompanyStatus, Condition, FleetStatus
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.incidents_text import service_line
-from baileys_tools.output.terminal import Style
+from baileys_tools.output.terminal import Style, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, printable
 
@@ -254,14 +254,7 @@ def _finding(finding: Finding, style: Style) -> Iterator[str]:
     head = f"{finding.severity.value}: {printable(finding.message)} [{finding.code}]"
     for number, line in enumerate(wrap(head, NARROWEST - 2, break_on_hyphens=False)):
         yield "  " + (style.paint(line, *_SEVERITY_COLOURS[finding.severity]) if number == 0 else line)
-    yield from wrap(
-        printable(finding.action),
-        NARROWEST,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    yield from wrapped(printable(finding.action), NARROWEST, "    ")
 
 
 def _ago(moment: datetime | None, now: datetime, never: str) -> str:
