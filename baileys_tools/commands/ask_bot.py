@@ -98,14 +98,14 @@ def init(settings: Settings, company: str, now: datetime, *, wait: str = "30s") 
     return _became("init", company, now, connection, wait)
 
 
-def _became(command: str, company: str, now: datetime, connection: Connection, wait: str) -> Asked:
+def _became(verb: str, company: str, now: datetime, connection: Connection, wait: str) -> Asked:
     if connection.is_connected:
         who = f" as {connection.user_masked}" if connection.user_masked else ""
-        return Asked(command, company, now, connection, True, f"connected{who}")
+        return Asked(verb, company, now, connection, True, f"connected{who}")
     what = connection.detail or f"it is {connection.state.value}"
     said = f"the bot was asked, but is not connected after {wait}: {what}"
     help_ = f"{command('baileys-tools recover --company {} --dry-run', company)} says why and what to do."
-    return Asked(command, company, now, connection, False, said, help_)
+    return Asked(verb, company, now, connection, False, said, help_)
 
 
 def send_test(

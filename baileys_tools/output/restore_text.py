@@ -140,9 +140,7 @@ def _outcome(report: RestoreReport, style: Style) -> Iterator[str]:
         return
     done = f"{counted(len(report.brought_back), 'file')} brought back"
     if report.set_aside:
-        done += (
-            f", {len(report.set_aside):,} set aside ({command('undo --run {}', report.run)} puts them back)"
-        )
+        done += f", {len(report.set_aside):,} set aside ({command('undo --run {}', report.run or '')} puts them back)"
     yield _item(style.paint("done", "green"), done, "done")
     if report.before is not None:
         yield _item("kept", f"the folder as it was is snapshot {report.before.id} ({report.before.tag})")

@@ -54,24 +54,14 @@ UNSPEAKABLE = (
 OPTION = "--company "
 
 COMMANDS = [
-    ["status"],
     ["status", "--json"],
-    ["monitor-once", "--no-notify"],
     ["monitor-once", "--no-notify", "--json"],
     ["doctor"],
-    ["doctor", "--json"],
     ["cleanup", "--dry-run", "--verbose"],
-    ["cleanup", "--dry-run", "--json"],
-    ["trigger", "--dry-run"],
     ["trigger", "--json"],
     ["backup"],
-    ["backup", "--json"],
-    ["verify"],
     ["recover", "--dry-run"],
     ["recover", "--dry-run", "--json"],
-    ["undo", "--list"],
-    ["cleanup"],
-    ["incidents"],
 ]
 
 
@@ -126,10 +116,10 @@ def test_a_hint_names_its_company_as_the_shell_reads_it(environment: dict[str, s
     named: set[str] = set()
     single = [
         [verb, OPTION.strip(), name, *more]
-        for name in NAMEABLE
+        for name in NAMEABLE[::3]
         if name != "\\"
         for verb, more in (("inspect", ["--json"]), ("reset", ["--dry-run"]), ("restore", ["--dry-run"]))
-    ][:30]
+    ]
     for words in (*COMMANDS, *single):
         done = run_cli(*words, env=environment)
         assert "internal error" not in done.stderr, words
