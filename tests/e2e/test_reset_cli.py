@@ -166,7 +166,7 @@ def test_a_folder_that_no_snapshot_could_hold_is_set_aside_without_one(
 
 
 def test_what_the_final_snapshot_leaves_out_is_said(folder: Path) -> None:
-    write_key(folder, "session-4915.0.json", QUIET).write_bytes(b"")
+    write_key(folder, "session-4915.0.json", QUIET, "")
     (folder / "auth_info").mkdir()
     write_key(folder, "with\nline.json", QUIET)
     document = reset(folder, "--yes", "--no-pair")
