@@ -6,6 +6,8 @@ finds it in every text, whoever wrote that: a library's exception, a traceback, 
 
 from __future__ import annotations
 
+from typing import Any
+
 MASK = "***"
 SHORTEST = 5
 """Characters from which on a secret is looked for: the four digits of somebody's password stand everywhere."""
@@ -41,6 +43,46 @@ def masked(text: str) -> str:
     return text
 
 
+def remember_address(text: str) -> None:
+    """Have `masked` hide from now on what in this address is secret; the address itself may be shown."""
+    for token in _tokens_in(text):
+        remember_secret(token)
+
+
+def masked_address(text: str) -> str:
+    """Given an address, or the path of one, return it without its user, the values of its query and any token."""
+    scheme, found, rest = text.rpartition("://")
+    place, slash, path = rest.partition("/") if found else ("", "", rest)
+    if "@" in place:
+        place = f"{MASK}@{place.rpartition('@')[2]}"
+    path, mark, query = path.partition("?")
+    words = (MASK if _is_token(word) else word for word in path.split("/"))
+    pairs = (pair.rpartition("=") for pair in query.split("&"))
+    values = (name + equals + (MASK if _is_told(value) else value) for name, equals, value in pairs)
+    return f"{scheme}{found}{place}{slash}{'/'.join(words)}{mark}{'&'.join(values)}"
+
+
+def masked_values(document: Any) -> Any:
+    """Given what was read from JSON, return it with every text that looks like a token as `***`."""
+    if isinstance(document, dict):
+        return {name: masked_values(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [masked_values(value) for value in document]
+    return MASK if isinstance(document, str) and " " not in document and _is_token(document) else document
+
+
+def _tokens_in(text: str) -> list[str]:
+    _, found, rest = text.rpartition("://")
+    path, _, query = (rest.partition("/")[2] if found else rest).partition("?")
+    values = (pair.rpartition("=")[2] for pair in query.split("&"))
+    return [word for word in path.split("/") if _is_token(word)] + [word for word in values if _is_told(word)]
+
+
+def _is_told(value: str) -> bool:
+    """Whether the value of a query says anything: a placeholder does not."""
+    return bool(value) and not (value.startswith("{") and value.endswith("}"))
+
+
 def _secret_parts(text: str) -> list[str]:
     """Return what libraries show of an address by itself: its path, its password, the tokens in it, decoded or not."""
     scheme, found, rest = text.partition("://")
@@ -56,8 +98,13 @@ def _secret_parts(text: str) -> list[str]:
 
 
 def _is_token(word: str) -> bool:
-    """Whether a word of an address tells anything: `services` and `webhook` do not."""
-    return len(word) >= 16 or (len(word) >= 8 and any(map(str.isdigit, word)))
+    """Whether a word of an address tells anything: `services`, `persistent-session` and `{company}` do not."""
+    if len(word) >= 8 and any(map(str.isdigit, word)):
+        return True
+    parts = word.strip("{}").replace("_", "-").split("-")
+    return len(word) >= 16 and not all(
+        part.isalpha() and part[1:].islower() and len(part) < 16 for part in parts
+    )
 
 
 def _decoded(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from baileys_tools.owner import acting_as, user_name
+from baileys_tools.pasted import command
 from baileys_tools.trust import Doubt, NotTrusted, doubt_of
 
 
@@ -41,9 +42,9 @@ def keeper_of(path: str) -> tuple[int, int]:
 def _way_out(path: str, doubt: Doubt) -> str:
     if doubt.uid == 0 or not path.isprintable():
         return ""
-    from shlex import quote
-
-    return f", but {path} is root's. Give it to them: chown -hR {user_name(doubt.uid)} {quote(path)}"
+    return (
+        f", but {path} is root's. Give it to them: {command('chown -hR {} {}', user_name(doubt.uid), path)}"
+    )
 
 
 @contextmanager

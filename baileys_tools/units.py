@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 LONGEST_DURATION = timedelta(days=36_500)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 # Plain texts: `re` compiles them at first use, and a start that parses nothing pays nothing.
@@ -42,6 +43,11 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a text has no control character: no line break, and nothing that a terminal acts on."""
+    return all(character >= " " and not "\x7f" <= character <= "\x9f" for character in text)
 
 
 def quoted(text: str) -> str:
@@ -114,6 +120,25 @@ def format_age(age: timedelta) -> str:
     unit = "h" if seconds < 86_400 else "d"
     tenths = seconds * 10 // _SECONDS[unit]
     return f"{tenths // 10}{unit}" if tenths >= 1_000 else f"{tenths // 10}.{tenths % 10}{unit}"
+
+
+def duration_of(nanoseconds: int) -> timedelta:
+    """Given nanoseconds, return the duration in whole microseconds, the longest there is for one beyond that.
+
+    Whoever owns a file sets its times, and the kernel's have more room than Python's.
+    """
+    try:
+        return timedelta(microseconds=nanoseconds // 1_000)
+    except OverflowError:
+        return timedelta.max if nanoseconds > 0 else timedelta.min
+
+
+def moment_of(nanoseconds: int) -> datetime:
+    """Given the time of a file, return it as an aware time, the nearest there is for one beyond the calendar."""
+    try:
+        return EPOCH + duration_of(nanoseconds)
+    except OverflowError:
+        return (datetime.max if nanoseconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def parse_size(text: str) -> int:

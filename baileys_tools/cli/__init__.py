@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 
 from baileys_tools.cli.quick import quick_command
-from baileys_tools.cli.streams import open_streams
+from baileys_tools.cli.streams import lost_output, outlast_readers
 from baileys_tools.ending import BrokenOff, listen, say_last_words
 from baileys_tools.errors import BaileysToolsError, ExitCode, why
 from baileys_tools.units import printable
@@ -69,21 +69,20 @@ def main() -> None:
     gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
     # Nor at the end, when the memory goes back as a whole: 4 % of a start.
     atexit.register(gc.disable)
-    open_streams()
+    outlast_readers()
     code: str | int | None = ExitCode.DONE
     try:
-        try:
-            _run()
-        except SystemExit as end:
-            code = end.code
-        # Not left to the end of the interpreter, where nobody would answer for what goes wrong.
-        sys.stdout.flush()
+        _run()
+    except SystemExit as end:
+        code = end.code
     except BrokenOff as end:
         code = _broken_off(end)
     except OSError as error:
-        # What a folder does is caught where it happens; this is the output (a full disk).
+        # What a folder does is caught where it happens.
         print(f"baileys-tools: {printable(why(error))}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.FAILED
+    if (trouble := lost_output()) is not None:
+        print(f"baileys-tools: {trouble.strerror}", file=sys.stderr)
         code = ExitCode.FAILED
     say_last_words()
     sys.exit(code)

@@ -24,7 +24,10 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except USAGE_ERROR as error:
             if meant := _company_meant(error, sys.argv[2:]):
-                error.message = ". ".join(filter(None, [error.message, f"Did you mean --company {meant}?"]))
+                from shlex import quote
+
+                named = f"Did you mean --company {quote(meant)}?" if meant.isprintable() else ""
+                error.message = ". ".join(filter(None, [error.message, named]))
             raise
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import string
 from collections.abc import Mapping
 
 import typer
+
+PLAIN = frozenset(string.ascii_letters + string.digits + "._@+-")
+"""The characters of a name that is offered. What zsh is offered it evaluates, bash splits it and expands its patterns,
+and whoever can make a folder chooses its name."""
 
 
 def wanted_command(environ: Mapping[str, str]) -> str:
@@ -17,7 +22,8 @@ def wanted_command(environ: Mapping[str, str]) -> str:
 def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the companies in the sessions path, by id or by folder, that begin with what is typed.
 
-    One listing of one folder; no session folder is opened.
+    Only those with a plain name: any other can be typed, in quotes, by whoever means it. One listing of one folder;
+    no session folder is opened.
     """
     from baileys_tools.config import load_settings
     from baileys_tools.errors import BaileysToolsError
@@ -34,7 +40,7 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
     by_folder = COMPANY_PREFIX if incomplete.startswith(COMPANY_PREFIX) else ""
     names = [by_folder + company.id for company in companies]
-    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+    return [name for name in names if name.startswith(incomplete) and PLAIN.issuperset(name)]
 
 
 def complete_topic(incomplete: str) -> list[str]:

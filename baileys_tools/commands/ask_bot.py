@@ -16,6 +16,7 @@ from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings
 from baileys_tools.domain.connection import Connection, ConnectionState
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.units import is_utf8, parse_duration, printable, quoted
 
 if TYPE_CHECKING:
@@ -92,19 +93,19 @@ def init(settings: Settings, company: str, now: datetime, *, wait: str = "30s") 
     connection = _wait(api, seconds, or_qr=True)
     if connection.has_qr and not connection.is_connected:
         said = "started; it waits for a QR code to be scanned"
-        show = f"baileys-tools qr --company {company} shows it."
+        show = f"{command('baileys-tools qr --company {}', company)} shows it."
         return Asked("init", company, now, connection, True, said, show)
     return _became("init", company, now, connection, wait)
 
 
-def _became(command: str, company: str, now: datetime, connection: Connection, wait: str) -> Asked:
+def _became(verb: str, company: str, now: datetime, connection: Connection, wait: str) -> Asked:
     if connection.is_connected:
         who = f" as {connection.user_masked}" if connection.user_masked else ""
-        return Asked(command, company, now, connection, True, f"connected{who}")
+        return Asked(verb, company, now, connection, True, f"connected{who}")
     what = connection.detail or f"it is {connection.state.value}"
     said = f"the bot was asked, but is not connected after {wait}: {what}"
-    help_ = f"baileys-tools recover --company {company} --dry-run says why and what to do."
-    return Asked(command, company, now, connection, False, said, help_)
+    help_ = f"{command('baileys-tools recover --company {} --dry-run', company)} says why and what to do."
+    return Asked(verb, company, now, connection, False, said, help_)
 
 
 def send_test(
@@ -123,7 +124,7 @@ def send_test(
     facts = {"to": masked}
     if connection.state in (ConnectionState.DISCONNECTED, ConnectionState.CONNECTING):
         said = f"nothing was sent to {masked}: the bot is {connection.state.value}"
-        help_ = f"baileys-tools reconnect --company {company}, then try again."
+        help_ = f"{command('baileys-tools reconnect --company {}', company)}, then try again."
         return Asked("send-test", company, now, connection, False, said, help_, facts)
     if _do(settings, company, lambda: api.send(number, text)):
         return Asked("send-test", company, now, connection, True, f"sent to {masked}", facts=facts)
@@ -259,13 +260,17 @@ def _not_scanned(
         said = f"not connected after {timeout}: none of {codes} QR code(s) was scanned"
         # Not "again": after a reset that would set the half-made pairing aside under the code that is shown.
         help_ = (
-            f"baileys-tools qr --company {company} shows it anew; scan it with the phone: Settings, Linked devices, "
+            f"{command('baileys-tools qr --company {}', company)} shows it anew; scan it with "
+            "the phone: Settings, Linked devices, "
             "Link a device."
         )
     else:
         why = trouble or connection.detail or f"the bot is {connection.state.value}"
         said = f"no QR code came within {timeout}: {why}"
-        help_ = f"baileys-tools init --company {company} has the bot start its session, and then make one."
+        help_ = (
+            f"{command('baileys-tools init --company {}', company)} has the bot start its session, "
+            "and then make one."
+        )
     return Asked("qr", company, now, connection, False, said, help_, facts={"codes_shown": codes})
 
 
@@ -309,14 +314,14 @@ def pairing_code(
     if not (code.isascii() and code.isalnum() and len(code) == 8):
         raise BaileysToolsError(
             f"company {company}: the bot's API gave no pairing code",
-            f"baileys-tools qr --company {company} shows a QR code instead.",
+            f"{command('baileys-tools qr --company {}', company)} shows a QR code instead.",
         )
     show(f"{code[:4]}-{code[4:]}")
     connection = _wait(api, seconds)
     if connection.is_connected:
         return Asked("qr", company, now, connection, True, "connected", facts={"codes_shown": 1})
     said = f"not connected after {timeout}: the code was not entered"
-    help_ = f"baileys-tools qr --company {company} --pairing-code NUMBER shows a new one."
+    help_ = f"{command('baileys-tools qr --company {} --pairing-code NUMBER', company)} shows a new one."
     return Asked("qr", company, now, connection, False, said, help_, {"codes_shown": 1})
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.domain.diagnosis import SHOWS_LIFE_WITHIN
 from baileys_tools.domain.log_events import LogEvent, LogFacts, summed
 from baileys_tools.domain.log_report import LogFileRead, joined_facts, known_gaps, longest_quiet
 from baileys_tools.state.database import State
+from baileys_tools.units import moment_of
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
@@ -153,7 +154,7 @@ def _wrote(document: Any) -> float | None:
 
 
 def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return moment_of(int(seconds * 1_000_000_000))
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -20,6 +20,7 @@ from baileys_tools.domain.removals import Removals
 from baileys_tools.domain.thresholds import Thresholds
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
+from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
@@ -87,11 +88,9 @@ def cleanup_command(
 
 def _options_again(loaded: LoadedSettings, config: str | None) -> str:
     """Return the options that say where the folders are, to be typed again."""
-    import shlex
-
     path = loaded.settings.sessions.path or ""
-    sessions = f" --sessions {shlex.quote(path)}" if loaded.origin["sessions.path"].startswith("flag") else ""
-    return sessions + (f" --config {shlex.quote(config)}" if config is not None else "")
+    told = command(" --sessions {}", path) if loaded.origin["sessions.path"].startswith("flag") else ""
+    return told + (command(" --config {}", config) if config is not None else "")
 
 
 def print_troubles(report: CleanupReport) -> None:

@@ -24,6 +24,8 @@ from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.domain.backup_findings import repository_findings
 from baileys_tools.domain.findings import Finding, exit_code_for, worst
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
+from baileys_tools.output.terminal import wrapped
+from baileys_tools.pasted import command
 from baileys_tools.trust import doubt_of
 from baileys_tools.units import printable
 
@@ -49,7 +51,7 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
     own = [path for path in loaded.values if path.startswith(OF_COMPANY)]
     lines += ["", "companies"] if own else []
     for path in own:
-        value = printable(SCHEMA.setting(path).show(loaded.values[path]))
+        value = printable(_shown(SCHEMA.setting(path), loaded.values[path]))
         lines.append(
             f"  {printable(path.removeprefix(OF_COMPANY))}  {value}  {printable(loaded.origin[path])}"
         )
@@ -57,8 +59,12 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
 
 
 def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
-    value = setting.show(loaded.values[setting.path]) or setting.default_text
+    value = _shown(setting, loaded.values[setting.path]) or setting.default_text
     return setting.key, printable(value), printable(loaded.origin[setting.path])
+
+
+def _shown(setting: Setting, value: object) -> str:
+    return setting.show(value if value is None else setting.kind.conceal(value))
 
 
 def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
@@ -71,6 +77,7 @@ def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
 
 
 def _plain(setting: Setting, value: object) -> object:
+    value = value if value is None else setting.kind.conceal(value)
     if isinstance(value, timedelta | Secret):
         return setting.show(value)
     if isinstance(value, LogFile):
@@ -107,7 +114,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
 
 def _finding_lines(finding: Finding) -> list[str]:
     text = f"{finding.severity}: {finding.message}. {finding.action}"
-    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+    return wrapped(text, WIDTH, "", "  ")
 
 
 def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:
@@ -122,7 +129,7 @@ def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] 
         if origin[path].rpartition(":")[0] == file and origin[path][-1] != ")"
     ]
     if held and os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return [f"{file} holds {', '.join(held)} and can be read by others: chmod 600 {file}"]
+        return [f"{file} holds {', '.join(held)} and can be read by others: {command('chmod 600 {}', file)}"]
     return []
 
 

@@ -27,6 +27,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.integrations import crontab
 from baileys_tools.integrations.own_file import write_own_file
 from baileys_tools.owner import acting_as
+from baileys_tools.pasted import command
 from baileys_tools.trust import doubt_of
 from baileys_tools.units import printable
 
@@ -99,15 +100,14 @@ def show_command(
             write_own_file(os.path.join(into, name), text.encode(), b"", mode=0o644)
     except OSError as error:
         raise BaileysToolsError(f"cannot write into {into}: {error.strerror}") from error
-    timers = " ".join(name for name in made if name.endswith(".timer"))
+    timers = [name for name in made if name.endswith(".timer")]
+    enable = command("systemctl daemon-reload && systemctl enable --now" + " {}" * len(timers), *timers)
     print(f"wrote {len(made)} units into {printable(into)}; next:")
     for path in setup.writable:
         if not os.path.exists(path):
-            from shlex import quote
-
             # A unit may write below such a path, not make it.
-            print(f"  install -d -m 700 -o {setup.account.name} {quote(path)}")
-    print(f"  systemctl daemon-reload && systemctl enable --now {timers}")
+            print(f"  {command('install -d -m 700 -o {} {}', setup.account.name, path)}")
+    print(f"  {enable}")
     return ExitCode.DONE
 
 
@@ -426,6 +426,11 @@ def carried_settings(loaded: LoadedSettings, alone: LoadedSettings) -> dict[str,
         if origin == "default" or alone.values[path] == value:
             continue
         setting = SCHEMA.setting(path)
+        if value is not None and setting.kind.conceal(value) != value:
+            raise UsageError(
+                f"{path} comes from {origin} and has a token in it, and a crontab is no place for a secret",
+                "Write it into the settings file, of mode 0600.",
+            )
         if not _is_secret(value):
             # The names that people know: BAILEYS_SESSIONS_PATH, not BAILEYS_TOOLS_SESSIONS__PATH.
             name = next((name for name in setting.env[1:] if name.startswith("BAILEYS_")), setting.env[0])

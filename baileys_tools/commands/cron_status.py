@@ -33,7 +33,9 @@ from baileys_tools.domain.cron_status import (
 )
 from baileys_tools.errors import ExitCode
 from baileys_tools.integrations import crontab
+from baileys_tools.pasted import command
 from baileys_tools.trust import read_trusted
+from baileys_tools.units import moment_of
 
 LARGEST_UNIT = 1 << 16
 LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
@@ -110,7 +112,7 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     for name, tab in users_tabs(loaded.settings.sessions.path).items():
         remove = "baileys-tools cron remove"
         if block := split(tab)[1]:
-            remove = remove if name == me else f"sudo -u {name} {remove}"
+            remove = remove if name == me else f"{command('sudo -u {}', name)} {remove}"
             yield _jobs_of_block(f"the crontab of {name}", block, loaded, name, remove)
     if block := split(read_tab(system=True) or b"")[1]:
         remove = "sudo baileys-tools cron remove --system"
@@ -134,7 +136,7 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
             text = read_trusted(f"{unit}.service", LARGEST_UNIT)
             given = surroundings_of_unit(text.decode("utf-8", "surrogateescape"))
             account, seen = _seen_by(given, loaded, is_roots_word=True)
-            since = datetime.fromtimestamp(os.stat(f"{unit}.timer").st_mtime, UTC)
+            since = moment_of(os.stat(f"{unit}.timer").st_mtime_ns)
             installed = set(os.listdir(folder))
         except OSError:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from baileys_tools.commands.places import misplaced, unwise
 from baileys_tools.config import LoadedSettings, Settings
@@ -21,9 +21,10 @@ from baileys_tools.domain.doctor import (
 from baileys_tools.domain.held_locks import Holder
 from baileys_tools.integrations import host
 from baileys_tools.owner import user_name
+from baileys_tools.pasted import command
 from baileys_tools.sessions.holders import held_folders
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.units import counted
+from baileys_tools.units import counted, moment_of
 
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
@@ -75,7 +76,9 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         held = held_folders(root, companies)
     if not companies:
         yield critical(
-            "sessions", f"{path} holds no session folder", "Is this the right path? ls -la " + path
+            "sessions",
+            f"{path} holds no session folder",
+            f"Is this the right path? {command('ls -la {}', path)}",
         )
         return
     yield from _owner_checks(path, companies)
@@ -112,7 +115,9 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
         try:
             owners.setdefault(os.lstat(company.path).st_uid, []).append(company.id)
         except OSError as error:
-            yield warning("sessions", f"{company.path}: {error.strerror}", "Look at it: ls -la " + path)
+            yield warning(
+                "sessions", f"{company.path}: {error.strerror}", f"Look at it: {command('ls -la {}', path)}"
+            )
     foreign = {owner: ids for owner, ids in owners.items() if owner != uid}
     shown = f"{path}, {counted(len(companies), 'company', 'companies')}"
     if not foreign:
@@ -125,10 +130,12 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
         yield critical(
             "sessions",
             f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
-            f"Run the jobs as their owner: sudo -u {user_name(owner)} baileys-tools ...",
+            f"Run the jobs as their owner: {command('sudo -u {}', user_name(owner))} baileys-tools ...",
         )
     if (mode := stat.S_IMODE(os.stat(path).st_mode)) & stat.S_IWOTH:
-        yield warning("sessions", f"everybody can write to {path} (mode {mode:o})", f"chmod o-w {path}")
+        yield warning(
+            "sessions", f"everybody can write to {path} (mode {mode:o})", command("chmod o-w {}", path)
+        )
 
 
 def _file_system_checks(path: str) -> Iterator[Check]:
@@ -160,10 +167,10 @@ def _newest_creds(companies: Sequence[Company]) -> datetime | None:
     times = []
     for company in companies:
         try:
-            times.append(os.lstat(os.path.join(company.path, "creds.json")).st_mtime)
+            times.append(os.lstat(os.path.join(company.path, "creds.json")).st_mtime_ns)
         except OSError:
             continue
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+    return moment_of(max(times)) if times else None
 
 
 def _has_lock_of_others(company: Company, now: datetime) -> bool:
@@ -195,7 +202,9 @@ def state_checks(settings: Settings, now: datetime) -> Iterator[Check]:
         return
     mode = stat.S_IMODE(os.stat(folder).st_mode)
     if mode & 0o077:
-        yield warning("state", f"{folder} can be read by others (mode {mode:o})", f"chmod 700 {folder}")
+        yield warning(
+            "state", f"{folder} can be read by others (mode {mode:o})", command("chmod 700 {}", folder)
+        )
     else:
         yield ok("state", folder)
     yield _room("disk: state", folder)
@@ -223,9 +232,13 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
             status = os.fstat(repository.fd)
             foreign = repository.foreign_entries()
         if status.st_mode & 0o077:
-            yield warning("repository", f"{backup.path} can be read by others", f"chmod 700 {backup.path}")
+            yield warning(
+                "repository", f"{backup.path} can be read by others", command("chmod 700 {}", backup.path)
+            )
         elif not os.access(backup.path, os.W_OK):
-            yield critical("repository", f"{backup.path} cannot be written", f"ls -ld {backup.path}")
+            yield critical(
+                "repository", f"{backup.path} cannot be written", command("ls -ld {}", backup.path)
+            )
         else:
             yield ok("repository", f"{backup.path}, {counted(len(companies), 'company', 'companies')}")
         if foreign:
@@ -233,7 +246,7 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
             yield critical(
                 "repository",
                 f"{counted(len(foreign), 'entry', 'entries')} in {backup.path} are not {owner}'s: {foreign[0]}",
-                f"What {owner} cannot read is no backup: sudo chown -R {owner} {backup.path}",
+                f"What {owner} cannot read is no backup: {command('sudo chown -R {} {}', owner, backup.path)}",
             )
         yield _room("disk: backups", backup.path)
         if not backup.copies and _on_device(settings.sessions.path, status.st_dev):

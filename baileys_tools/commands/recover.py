@@ -39,6 +39,7 @@ from baileys_tools.domain.recovery_report import (
 )
 from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.sessions.locks import Locked, company_lock, process_lock
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import format_duration, printable
@@ -552,7 +553,11 @@ def _restore(job: RecoverJob, company: Company, hands: Hands) -> str:
     if report.status is RestoreStatus.NOTHING_TO_DO:
         return f"the folder has nothing that the snapshot could mend{still}"
     mended = f"{len(report.brought_back)} file(s) came back from the snapshot {report.snapshot.id}"
-    undo = f"; baileys-tools undo --run {report.run} undoes what was set aside" if report.run else ""
+    undo = (
+        f"; {command('baileys-tools undo --run {}', report.run)} undoes what was set aside"
+        if report.run
+        else ""
+    )
     return mended + undo + still
 
 

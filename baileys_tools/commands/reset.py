@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -16,14 +17,16 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.diagnosis import Cause
 from baileys_tools.domain.restore_plan import LiveFile, LiveFolder
 from baileys_tools.domain.restore_signs import QUIET_FOR
-from baileys_tools.domain.snapshot import Account, SnapshotInfo
+from baileys_tools.domain.snapshot import Account, SnapshotInfo, may_be_stored
 from baileys_tools.ending import Hold, last_word, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
+from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import counted, format_duration, printable
 
@@ -49,8 +52,8 @@ class ResetReport:
     """What a reset did, or would do. `run` names it for undo, "" in a dry run.
 
     `objections` are what a dry run says would be refused. `before` is the final snapshot, None where no repository is
-    configured or nothing could be stored; `pairing` is what came of pairing the bot anew, None where that was not asked
-    for or there is no API.
+    configured or nothing could be stored; `unsaved` says what is not in it, or why there is none; `pairing` is what
+    came of pairing the bot anew, None where that was not asked for or there is no API.
     """
 
     company: str
@@ -60,6 +63,7 @@ class ResetReport:
     account: str
     run: str = ""
     before: SnapshotInfo | None = None
+    unsaved: str = ""
     kept_for: str = ""
     earlier: str = ""
     forced: tuple[str, ...] = ()
@@ -133,7 +137,8 @@ def _note(settings: Settings, report: ResetReport) -> None:
     with open_state(settings.state.dir, report.now) as state:
         if (incident := last_open(state, report.company)) is not None:
             detail = (
-                f"{counted(report.files, 'file')} set aside for {report.kept_for} (undo --run {report.run})"
+                f"{counted(report.files, 'file')} set aside for {report.kept_for} "
+                f"({command('undo --run {}', report.run)})"
             )
             add_entry(state, incident, "reset", detail, report.now)
 
@@ -190,12 +195,21 @@ def run_reset(
 def _look(
     settings: Settings, company: Company, folder: int, now: datetime
 ) -> tuple[ResetReport, LiveFolder, list[StoredFile]]:
-    """Read the folder, with contents where a final snapshot will be taken. Raises OSError for one too large for it."""
-    live, contents = read_live_folder(folder, with_contents=settings.backup.path is not None)
+    """Read the folder, with contents where a final snapshot will be taken. Raises OSError.
+
+    One that is too large for a snapshot is set aside without: a session that is dead is to be let go of, and the
+    folder itself is kept.
+    """
+    unsaved = ""
+    try:
+        live, contents = read_live_folder(folder, with_contents=settings.backup.path is not None)
+    except TooLarge as error:
+        unsaved = f"no last snapshot: {error.strerror}"
+        live, contents = read_live_folder(folder, with_contents=False)
     if not live.files:
         raise BaileysToolsError(
             f"{company.path} is empty already: there is no session to set aside",
-            f"baileys-tools init --company {company.id}, then qr, pairs the bot.",
+            f"{command('baileys-tools init --company {}', company.id)}, then qr, pairs the bot.",
         )
     report = ResetReport(
         company.id,
@@ -203,6 +217,7 @@ def _look(
         now,
         len(live.files),
         live.account.masked if isinstance(live.account, Account) else "",
+        unsaved=unsaved,
         kept_for=format_duration(settings.reset.keep),
         has_api=bot_api_for(settings, company.id) is not None,
     )
@@ -241,7 +256,10 @@ def _set_aside(
         objections.append("the folder changed while you were asked")
     forced = _require_no_objection(objections, force=options.force)
     report = replace(report, earlier=earlier, forced=forced)
-    before = _final_snapshot(settings, company, live, contents, now)
+    before = None
+    if not report.unsaved:
+        before, unsaved = _final_snapshot(settings, company, live, contents, now)
+        report = replace(report, unsaved=unsaved)
     run = new_run_id(now)
     with setting_aside(run):
         set_aside(root, company, folder, run, now)
@@ -270,10 +288,12 @@ def objections_to(settings: Settings, company: str, live: LiveFolder, now: datet
 
 def _final_snapshot(
     settings: Settings, company: Company, live: LiveFolder, contents: list[StoredFile], now: datetime
-) -> SnapshotInfo | None:
-    """Put the folder as it is into the repository, if there is one and the folder tells whose it is."""
-    if settings.backup.path is None or not isinstance(live.account, Account):
-        return None
+) -> tuple[SnapshotInfo | None, str]:
+    """Put the folder as it is into the repository, if there is one; return the snapshot, and what is not in it."""
+    if settings.backup.path is None:
+        return None, ""
+    if not isinstance(live.account, Account):
+        return None, f"no last snapshot: creds.json is {live.account}, and does not tell whose session it is"
     from baileys_tools.commands.restore import store_as_it_is
     from baileys_tools.snapshots.encryption import Recipients
     from baileys_tools.snapshots.repository import Repository, RepositoryLocked
@@ -281,12 +301,21 @@ def _final_snapshot(
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     try:
         with Repository(settings.backup.path, create=True) as repository:
-            return store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
+            stored = store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
     except RepositoryLocked as lock:
         raise BaileysToolsError(
             f"no final snapshot of company {company.id}: {lock.message}; nothing was changed",
             exit_code=ExitCode.LOCKED,
         ) from lock
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        return None, f"no last snapshot: {error.strerror}"
+    if stored is None:
+        return None, "no last snapshot: there is nothing in the files"
+    left_out = len(live.files) + len(live.oddities) - sum(may_be_stored(file.entry.name) for file in contents)
+    entries = "1 entry of the folder is" if left_out == 1 else f"{left_out:,} entries of the folder are"
+    return stored, f"{entries} not in it" if left_out else ""
 
 
 def _pair(
@@ -346,7 +375,7 @@ class Unstarted:
             with self._state() as state:
                 forget(state, self._company)
             raise
-        self.said = f"{self._company}: the folder is set aside (undo --run {run})"
+        self.said = f"{self._company}: the folder is set aside ({command('undo --run {}', run)})"
 
     def is_started(self) -> None:
         """Call this when the bot was told to start. Raises BrokenOff for a signal that came meanwhile."""
@@ -369,12 +398,14 @@ class Unstarted:
     def _say(self, waits: bool) -> None:
         company = self._company
         if not waits:
-            last_word(printable(f"{self.said}; baileys-tools qr --company {company} shows its code"))
+            last_word(
+                printable(f"{self.said}; {command('baileys-tools qr --company {}', company)} shows its code")
+            )
             return
         from baileys_tools.state.incidents import add_entry, open_incident
 
         said = f"{self.said}, and the bot was not started"
-        last_word(printable(f"{said}; baileys-tools init --company {company} starts it"))
+        last_word(printable(f"{said}; {command('baileys-tools init --company {}', company)} starts it"))
         with self._state() as state:
             incident = open_incident(state, company, Cause.STOPPED.value, self._now)
             add_entry(state, incident, "left-stopped", said, self._now)

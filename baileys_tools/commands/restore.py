@@ -16,7 +16,6 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.domain.creds import Creds, parse_creds
-from baileys_tools.domain.findings import word
 from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.restore import plan_restore
 from baileys_tools.domain.restore_plan import (
@@ -43,6 +42,7 @@ from baileys_tools.domain.snapshot import (
 )
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, last_reset_of, root_to_change
 from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
@@ -178,7 +178,7 @@ def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
             with suppress(OSError, DamagedSnapshot), repository.opened(info):
                 return (
                     f"The newest one that can be read is {info.id}: "
-                    f"baileys-tools restore --company {word(company)} {info.id} --dry-run"
+                    f"{command('baileys-tools restore --company {} {} --dry-run', company, info.id)}"
                 )
     return "baileys-tools doctor looks at whose the repository is."
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.ending import Hold, last_word
+from baileys_tools.pasted import command
 from baileys_tools.state.stopped import Stopped, forget, note, noted
 from baileys_tools.units import printable
 
@@ -151,9 +152,9 @@ def left_findings(
             Severity.CRITICAL,
             company,
             f"the bot is stopped: {one.what}: {left.text}",
-            f"baileys-tools recover --company {company} --yes starts it again"
+            f"{command('baileys-tools recover --company {} --yes', company)} starts it again"
             if one.process
-            else f"baileys-tools init --company {company}, then qr, pairs the bot",
+            else f"{command('baileys-tools init --company {}', company)}, then qr, pairs the bot",
             {"command": one.command, "stopped": int(one.at.timestamp())},
         )
 

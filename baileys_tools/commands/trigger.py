@@ -24,13 +24,14 @@ from baileys_tools.commands.places import settings_in_force
 from baileys_tools.commands.record import recorded
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.domain.cleanup_report import Status
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules, cheap_findings
 from baileys_tools.domain.policy import CleanupPlan
 from baileys_tools.domain.trigger import Action, Past, Rules, Why, advice, decide
 from baileys_tools.domain.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.output.progress import PatientProgress
+from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import root_to_change
 from baileys_tools.sessions.locks import Locked, NotALock, process_lock
 from baileys_tools.sessions.quarantine import newest_run
@@ -264,7 +265,7 @@ def _look_and_decide(
             decision = decide(look.plan, rules, past, now)
             full = decision.why is not Why.BELOW
             limit = rules.emergency_from if rules.clean_from is None else rules.clean_from
-            told = advice(word(company.id), look.plan, limit) if full else ""
+            told = advice(company.id, look.plan, limit) if full else ""
             one = replace(one, decision=decision, advice=told)
         found.append(one)
     return found
@@ -384,7 +385,7 @@ def _end(one: CompanyTrigger) -> Finding:
             Severity.CRITICAL,
             one.id,
             f"the cleanup did not run: {why}{remaining}",
-            f"See why: baileys-tools cleanup --company {word(one.id)} --dry-run",
+            f"See why: {command('baileys-tools cleanup --company {} --dry-run', one.id)}",
             facts,
         )
     return Finding(
@@ -392,6 +393,6 @@ def _end(one: CompanyTrigger) -> Finding:
         Severity.WARNING,
         one.id,
         f"cleaned: {counted(one.removed, 'file')} removed{remaining}",
-        one.advice or f"Nothing to do. To take it back: baileys-tools undo --company {word(one.id)}",
+        one.advice or f"Nothing to do. To take it back: {command('baileys-tools undo --company {}', one.id)}",
         facts,
     )

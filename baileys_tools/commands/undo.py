@@ -19,6 +19,7 @@ from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.domain.senderkeys import untold_sender_keys
 from baileys_tools.domain.undo import RESET, RESTORE, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import (
     finish_restore,
     is_interrupted,
@@ -188,7 +189,7 @@ def _last(runs: Sequence[str], now: datetime) -> str:
         return past[-1]
     raise BaileysToolsError(
         f"the only runs that could be undone are from the future, such as {runs[-1]}: nothing tells which was the last",
-        f"Was a clock ahead? Then name it: baileys-tools undo --run {runs[-1]}",
+        f"Was a clock ahead? Then name it: {command('baileys-tools undo --run {}', runs[-1])}",
         exit_code=ExitCode.REFUSED,
     )
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ from baileys_tools.sessions.look import foreign_creds, list_folder, stamp_of, we
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
+from baileys_tools.units import moment_of
 
 if TYPE_CHECKING:
     from baileys_tools.domain.policy import Policy
@@ -200,7 +201,4 @@ def last_activity(look: Look) -> datetime | None:
     """Return when the bot last wrote a file, as far as was looked; None where no file was."""
     if not look.written_at:
         return None
-    try:
-        return datetime.fromtimestamp(look.written_at, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return moment_of(look.written_at * 1_000_000_000)

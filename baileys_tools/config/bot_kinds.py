@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from baileys_tools.config.kinds import Absolute, Kind, _speakable, _text
-from baileys_tools.units import quoted
+from baileys_tools.config.kinds import Absolute, Kind, _text
+from baileys_tools.masking import masked_address, masked_values, remember_address
+from baileys_tools.units import is_one_line, quoted
 
 METHODS = ("GET", "POST", "PUT", "PATCH")
 PLACEHOLDERS = ("company", "number", "message")
@@ -31,7 +32,7 @@ def choice(*words: str) -> Kind:
 
 def _read_line(raw: object, absolute: Absolute) -> str:
     text = _text(raw, "one line of text").strip()
-    if not text or not _speakable(text):
+    if not text or not is_one_line(text):
         raise ValueError(f"{quoted(text)} is not one line of text")
     return text
 
@@ -46,12 +47,15 @@ def _read_url(raw: object, absolute: Absolute) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{quoted(text)} is not an address (for example http://127.0.0.1:3000)")
+        # Where a password begins and ends in what is no address is not known.
+        shown = "this" if "@" in text else quoted(masked_address(text))
+        raise ValueError(f"{shown} is not an address (for example http://127.0.0.1:3000)")
     if parts.username is not None or parts.password is not None:
         # The text itself must not be shown: it holds the password.
         raise ValueError("an address with a user or a password in it; give them as a header")
     if parts.query or parts.fragment or " " in text:
-        raise ValueError(f"{quoted(text)} has a ?, a # or a space in it")
+        raise ValueError("the address has a ?, a # or a space in it")
+    remember_address(text)
     return text
 
 
@@ -77,10 +81,10 @@ def _read_endpoint(raw: object, absolute: Absolute) -> dict[str, Any]:
 def _request_line(raw: object) -> tuple[str, str]:
     words = _text(raw, 'a request (for example "GET /status/{company}")').split()
     if len(words) != 2 or words[0] not in METHODS or not words[1].startswith("/"):
-        shown = quoted(" ".join(words)) if raw is not None else "nothing"
+        shown = quoted(masked_address(" ".join(words))) if raw is not None else "nothing"
         raise ValueError(f'{shown} is not a request (for example "GET /status/{{company}}")')
     if not words[1].isascii() or not words[1].isprintable():
-        raise ValueError(f"{quoted(words[1])} is not a path: write %20 for a space")
+        raise ValueError(f"{quoted(masked_address(words[1]))} is not a path: write %20 for a space")
     _check_placeholders(words[1])
     return words[0], words[1]
 
@@ -115,6 +119,11 @@ def _json(text: str) -> Any:
         raise ValueError(f"{quoted(text)} is not valid JSON") from None
 
 
+def _conceal_endpoint(endpoint: dict[str, Any]) -> dict[str, Any]:
+    shown = endpoint | {"path": masked_address(endpoint["path"])}
+    return shown | {"body": masked_values(endpoint["body"])} if "body" in endpoint else shown
+
+
 def _show_endpoint(endpoint: dict[str, Any]) -> str:
     import json
 
@@ -124,7 +133,7 @@ def _show_endpoint(endpoint: dict[str, Any]) -> str:
 
 
 LINE = Kind(_read_line, str)
-URL = Kind(_read_url, str)
-ENDPOINT = Kind(_read_endpoint, _show_endpoint)
+URL = Kind(_read_url, str, masked_address)
+ENDPOINT = Kind(_read_endpoint, _show_endpoint, _conceal_endpoint)
 WHEN_CONNECTED = choice("allow", "skip")
 PRESET = choice("ai-admin", "persistent-session", "evolution", "waha", "wppconnect", "baileys-api")

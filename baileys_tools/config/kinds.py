@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from baileys_tools.masking import remember_secret
 from baileys_tools.trust import NotTrusted, read_trusted
-from baileys_tools.units import format_duration, format_size, parse_duration, parse_size, quoted
+from baileys_tools.units import (
+    format_duration,
+    format_size,
+    is_one_line,
+    parse_duration,
+    parse_size,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -74,14 +81,21 @@ class Kind:
     """How values of one kind are read and shown.
 
     `read(raw, absolute)` takes text, a list, a mapping or an already typed flag and returns the value, or
-    raises ValueError with a message that can stand behind "section.key: ".
+    raises ValueError with a message that can stand behind "section.key: ". `show` writes a value so that it reads
+    back; `conceal` returns it as it may be printed, for an address that can hold a token.
     """
 
-    __slots__ = ("read", "show")
+    __slots__ = ("conceal", "read", "show")
 
-    def __init__(self, read: Callable[[object, Absolute], Any], show: Callable[[Any], str]) -> None:
+    def __init__(
+        self,
+        read: Callable[[object, Absolute], Any],
+        show: Callable[[Any], str],
+        conceal: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
         self.read = read
         self.show = show
+        self.conceal = conceal
 
 
 def valid_company_id(text: str) -> str:
@@ -91,15 +105,11 @@ def valid_company_id(text: str) -> str:
     control character, or too long for `company_<id>`. Whether it exists is for the listing to say.
     """
     company_id = text.removeprefix(COMPANY_PREFIX)
-    if not company_id or company_id in (".", "..") or "/" in company_id or not _speakable(company_id):
+    if not company_id or company_id in (".", "..") or "/" in company_id or not is_one_line(company_id):
         raise ValueError(f"{quoted(text)} is not a company id: it has to name one folder")
     if len(os.fsencode(company_id)) > LONGEST_COMPANY_ID:
         raise ValueError(f"{quoted(text)} is not a company id: longer than {LONGEST_COMPANY_ID} bytes")
     return company_id
-
-
-def _speakable(text: str) -> bool:
-    return all(character >= " " and not "\x7f" <= character <= "\x9f" for character in text)
 
 
 def _text(raw: object, noun: str) -> str:
@@ -150,6 +160,9 @@ def _read_path(raw: object, absolute: Absolute) -> str:
         raise ValueError("the path is empty")
     if "\0" in text:
         raise ValueError(f"{quoted(text)} is not a path")
+    # What follows would be a line of its own where a path is written down: in a crontab, a unit, a log.
+    if "\n" in text or "\r" in text:
+        raise ValueError(f"{quoted(text)} has a line break in it; give it another name")
     return absolute(text)
 
 
@@ -168,7 +181,7 @@ def _read_texts(raw: object, absolute: Absolute) -> tuple[str, ...]:
     texts = [_text(item, "one text of a list").strip() for item in items]
     if not all(texts):
         raise ValueError("the list has an empty entry")
-    if not all(map(_speakable, texts)):
+    if not all(map(is_one_line, texts)):
         raise ValueError("the list has an entry with a control character")
     return tuple(dict.fromkeys(texts))
 
@@ -262,7 +275,7 @@ def _check_url(text: str) -> None:
         is_address = False
     if not is_address:
         raise ValueError("this is not an address that starts with https:// or http://")
-    if not _speakable(text) or " " in text:
+    if not is_one_line(text) or " " in text:
         raise ValueError("the address has a space or a control character in it")
 
 
@@ -274,7 +287,7 @@ def _read_secrets(raw: object, absolute: Absolute) -> tuple[Secret, ...]:
         raw if isinstance(raw, list | tuple) else re.split(r"[\s,]+(?=[A-Za-z0-9]+://)", str(raw).strip())
     )
     secrets = [_read_secret(piece, absolute) for piece in pieces]
-    if any("://" not in secret.reveal() or not _speakable(secret.reveal()) for secret in secrets):
+    if any("://" not in secret.reveal() or not is_one_line(secret.reveal()) for secret in secrets):
         raise ValueError("the list has an entry that is not an address (mailto://..., ntfy://...)")
     return tuple(dict.fromkeys(secrets))
 

@@ -9,6 +9,7 @@ from baileys_tools.domain.backup_report import BackupReport, BackupStatus, Compa
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.prune_report import Health, PruneReport, VerifyReport
 from baileys_tools.domain.snapshot import SnapshotInfo
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, printable
 
 LASTING_CODES = frozenset(
@@ -95,8 +96,8 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
                 Severity.CRITICAL,
                 company.id,
                 f"no backup: {trouble}",
-                "What the newest good snapshot would bring back: baileys-tools restore --company "
-                f"{printable(company.id)} --dry-run",
+                "What the newest good snapshot would bring back: "
+                + command("baileys-tools restore --company {} --dry-run", company.id),
             )
         )
     elif company.status is BackupStatus.FAILED:
@@ -116,7 +117,7 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
                 Severity.WARNING,
                 company.id,
                 trouble,
-                f"Try it by hand: baileys-tools prune --company {printable(company.id)}",
+                f"Try it by hand: {command('baileys-tools prune --company {}', company.id)}",
             )
         )
     if company.unreadable:
@@ -143,7 +144,7 @@ def _damaged(company: str, infos: Sequence[SnapshotInfo]) -> Finding:
         Severity.CRITICAL,
         company,
         f"{counted(len(infos), 'snapshot')} damaged ({names}): not what was written",
-        f"Take a new one (baileys-tools backup --force --company {printable(company)}), check the disk, and "
+        f"Take a new one ({command('baileys-tools backup --force --company {}', company)}), check the disk, and "
         "fetch the old ones back from a place of copies: baileys-tools backup --import URL",
         {"damaged": len(infos)},
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import Kind
+from baileys_tools.units import EPOCH
 
 FUTURE_LIMIT = timedelta(days=1)
 """A file further ahead than this cannot be: the clock is behind."""
@@ -18,7 +19,6 @@ FEWEST_FOR_A_GAP = 10
 """Files that it takes to speak of most of them."""
 
 _REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
@@ -61,7 +61,7 @@ def has_waited(started: datetime, now: datetime, kept_for: timedelta, *, is_aliv
 
 def nanoseconds(moment: datetime) -> int:
     """Given an aware time, return it as nanoseconds since 1970, as files have it, without losing any."""
-    return in_nanoseconds(moment - _EPOCH)
+    return in_nanoseconds(moment - EPOCH)
 
 
 def in_nanoseconds(length: timedelta) -> int:

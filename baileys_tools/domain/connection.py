@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.pasted import command
 
 
 class ConnectionState(StrEnum):
@@ -47,7 +48,7 @@ def connection_findings(connections: Mapping[str, Connection]) -> Iterator[Findi
                 company,
                 "the bot's API says that it is not connected to WhatsApp"
                 + (", and it waits for a QR code to be scanned" if connection.has_qr else ""),
-                f"baileys-tools recover --company {company} --dry-run says why and what to do",
+                f"{command('baileys-tools recover --company {} --dry-run', company)} says why and what to do",
                 facts,
             )
         elif connection.state is ConnectionState.CONNECTING:
@@ -57,7 +58,7 @@ def connection_findings(connections: Mapping[str, Connection]) -> Iterator[Findi
                 Severity.CRITICAL if connection.has_qr else Severity.NOTICE,
                 company,
                 f"the bot {waits}",
-                f"baileys-tools recover --company {company} --dry-run says why and what to do",
+                f"{command('baileys-tools recover --company {} --dry-run', company)} says why and what to do",
                 facts,
             )
         elif connection.state is ConnectionState.UNKNOWN:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.schedule import OFF, parse_schedule
+from baileys_tools.units import is_one_line, printable
 
 BEGIN = b"# BEGIN baileys-tools"
 END = b"# END baileys-tools"
@@ -108,11 +109,11 @@ def crontab_line(entry: Entry, variables: Mapping[str, str], log: Log, user: str
     # tee goes on when the log cannot be written, and says so; a failed redirection would stop the job itself.
     sink = f"tee -a {quote(log.path)} >/dev/null" if log.path else "logger -t baileys-tools"
     shell = " ".join([*words, join(entry.words), "2>&1 |", sink])
-    for character, name in (("\n", "a line break"), ("\r", "a line break"), ("\\", "a backslash")):
-        if character in shell:
-            raise BaileysToolsError(
-                f"a path with {name} cannot be written into a crontab: {shell}", "Give it another name."
-            )
+    require_one_line(f"{user} {shell}", "a crontab")
+    if "\\" in shell:
+        raise BaileysToolsError(
+            f"a path with a backslash cannot be written into a crontab: {shell}", "Give it another name."
+        )
     # cron ends the command at the first % that has no backslash, also between quotes.
     shell = shell.replace("%", "\\%")
     if len(shell.encode("utf-8", "surrogateescape")) > LONGEST_COMMAND:
@@ -123,6 +124,15 @@ def crontab_line(entry: Entry, variables: Mapping[str, str], log: Log, user: str
     return " ".join(filter(None, [entry.time, user, shell]))
 
 
+def require_one_line(text: str, place: str) -> None:
+    """Raise BaileysToolsError for a text that would be more than one line, or hide something, in a crontab or unit."""
+    if not is_one_line(text):
+        raise BaileysToolsError(
+            f"a control character cannot be written into {place}: {printable(text)}",
+            "Give what has it in its name another one.",
+        )
+
+
 def crontab_block(
     entries: Sequence[Entry], variables: Mapping[str, str], log: Log, notes: Sequence[str], user: str = ""
 ) -> bytes:
@@ -130,7 +140,7 @@ def crontab_block(
     lines = [
         BEGIN.decode(),
         '# Written by "baileys-tools cron install". Change the settings (section cron), not these lines.',
-        *(f"# {note}" for note in notes),
+        *(f"# {printable(note)}" for note in notes),
         *(crontab_line(entry, variables, log, user) for entry in entries),
         END.decode(),
     ]

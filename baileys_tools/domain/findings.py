@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from baileys_tools.domain.thresholds import Level
 from baileys_tools.errors import ExitCode
-from baileys_tools.units import printable
 
 
 class Severity(StrEnum):
@@ -63,9 +62,3 @@ def exit_code_for(severity: Severity) -> ExitCode:
     if severity.rank >= Severity.CRITICAL.rank:
         return ExitCode.CRITICAL
     return ExitCode.WARNING if severity is Severity.WARNING else ExitCode.DONE
-
-
-def word(company: str) -> str:
-    """Given a company id, return it as it can be typed into a shell, or quoted for people where it cannot."""
-    is_plain = company.isascii() and company.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    return company if is_plain and company[0] != "-" else '"' + printable(company) + '"'

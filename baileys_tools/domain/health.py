@@ -11,11 +11,12 @@ from typing import NamedTuple
 from baileys_tools.domain.clock import clock_is_implausible, nanoseconds
 from baileys_tools.domain.counting import FileCount, count_files
 from baileys_tools.domain.creds import Creds, CredsProblem
-from baileys_tools.domain.findings import SEVERITY_OF_LEVEL, Finding, Severity, word
+from baileys_tools.domain.findings import SEVERITY_OF_LEVEL, Finding, Severity
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.health_keys import key_findings
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, format_duration, printable
 
 LEFTOVER_ENDINGS = (".tmp", ".temp", ".bak", ".backup", ".old", ".orig", ".part", ".swp", "~")
@@ -92,7 +93,7 @@ def host_findings(
                 "",
                 f"no session folder in {printable(root)}"
                 + (f", where there were {companies_before}" if known else ""),
-                f"Is the disk or volume mounted? Look with: ls -ld {printable(root)}. If all were removed on "
+                f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root)}. If all were removed on "
                 "purpose, take the jobs out: baileys-tools cron remove"
                 if known
                 else "Check sessions.path: it holds company_<id> folders, or is one folder with a creds.json.",
@@ -198,7 +199,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             company,
             f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
             f"{may}Stop the bot before it writes a new identity, then: "
-            f"baileys-tools restore --company {word(company)} --dry-run",
+            f"{command('baileys-tools restore --company {} --dry-run', company)}",
             {"other_files": others},
         )
     elif creds.paired and not creds.complete:
@@ -207,7 +208,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             Severity.EMERGENCY,
             company,
             "creds.json lacks a key of its identity: the bot cannot log in with it",
-            f"Stop the bot, then: baileys-tools restore --company {word(company)} --dry-run",
+            f"Stop the bot, then: {command('baileys-tools restore --company {} --dry-run', company)}",
         )
     elif not creds.paired:
         if was_linked or _has_been_logged_in(facts):
@@ -217,8 +218,8 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
                 company,
                 "creds.json belongs to no linked device, though this folder has been logged in before: the "
                 "session was replaced or logged out",
-                "Stop the bot. If the account still lists the device: baileys-tools restore "
-                f"--company {word(company)} --dry-run. Else link it anew by QR code.",
+                "Stop the bot. If the account still lists the device: "
+                f"{command('baileys-tools restore --company {} --dry-run', company)}. Else link it anew by QR code.",
             )
         else:
             yield _not_linked_yet(company, "creds.json is not linked to an account")
@@ -292,9 +293,9 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
             "those of all companies."
         )
     elif level is Level.WARNING:
-        action = f"See what a cleanup would take: baileys-tools cleanup --company {word(company)} --dry-run"
+        action = f"See what a cleanup would take: {command('baileys-tools cleanup --company {} --dry-run', company)}"
     else:
-        action = f"Clean it: baileys-tools cleanup --company {word(company)}"
+        action = f"Clean it: {command('baileys-tools cleanup --company {}', company)}"
     facts = {
         "counted_files": count.counted,
         "files": count.files,
@@ -337,7 +338,8 @@ def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             company,
             f"{counted(leftovers, 'temporary file or copy', 'temporary files or copies')} (.tmp, .bak ...) that "
             "Baileys did not write",
-            f"See which: baileys-tools inspect --company {word(company)} -v. Copies of keys are as secret as keys.",
+            f"See which: {command('baileys-tools inspect --company {} -v', company)}. Copies of "
+            "keys are as secret as keys.",
             {"files": leftovers},
         )
     if others := len(unknown) - leftovers:
@@ -346,7 +348,8 @@ def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             Severity.NOTICE,
             company,
             f"{counted(others, 'file')} that Baileys did not write",
-            f"See which: baileys-tools inspect --company {word(company)} -v. They are counted and never removed.",
+            f"See which: {command('baileys-tools inspect --company {} -v', company)}. They are "
+            "counted and never removed.",
             {"files": others},
         )
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from baileys_tools.domain.creds import Creds
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.keyfiles import Kind, key_id_of
 from baileys_tools.domain.senderkeys import sort_by_owner
+from baileys_tools.pasted import command
 from baileys_tools.units import counted
 
 STATUS_BROADCAST = "status@broadcast"
@@ -39,7 +40,8 @@ def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterato
             Severity.WARNING,
             company,
             f"no pre-key is left of those up to {last}: the first message of each new chat comes late or not at all",
-            f"Bring them back: baileys-tools restore --company {word(company)} --dry-run. Baileys 7 makes new ones "
+            "Bring them back: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Baileys 7 makes new ones "
             "at its next login.",
             {"pre_keys": 0, "expected_id": last},
         )
@@ -91,9 +93,10 @@ def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             company,
             f"sender-key-memory without the bot's own sender-key in {counted(groups, 'group')}: no member can "
             "read the bot's next message there at first",
-            "Stop the bot. With a snapshot at hand, this sets those memory files aside, undoably: baileys-tools "
-            f"restore --company {word(company)} --dry-run. Else move them away (baileys-tools inspect --company "
-            f"{word(company)} -v names them). The bot then sends its new key to everybody.",
+            "Stop the bot. With a snapshot at hand, this sets those memory files aside, undoably: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Else move them away "
+            f"({command('baileys-tools inspect --company {} -v', company)} names them). The bot "
+            "then sends its new key to everybody.",
             {"groups": groups},
         )
     if lone.own_keys:
@@ -124,7 +127,7 @@ def _mapping_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
         Severity.WARNING if is_lost else Severity.NOTICE,
         company,
         f"{forward} LID mappings by number, but {reverse} by LID",
-        f"See which miss their twin: baileys-tools inspect --company {word(company)} -v",
+        f"See which miss their twin: {command('baileys-tools inspect --company {} -v', company)}",
         {"forward": forward, "reverse": reverse},
     )
 
@@ -138,7 +141,8 @@ def _app_state_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             company,
             f"{counted(versions, 'app-state-sync-version file')}, but no app-state-sync-key: what is "
             "archived, pinned or muted cannot be synced",
-            f"Bring the keys back: baileys-tools restore --company {word(company)} --dry-run. Find out what removed "
+            "Bring the keys back: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Find out what removed "
             "them: this tool never does.",
             {"versions": versions},
         )

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, format_duration, format_size, printable, some_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[
     beside = [one.beside for one in folders if one.beside]
     unproven = [one.beside for one in folders if not one.run]
     where = f"beside the session folder: {some_of(beside)}" if beside else "and waits for undo"
-    runs = " or ".join(f"--run {one.run}" for one in folders if one.run)
+    undo = next(
+        (command("baileys-tools undo --company {} --run {}", company, one.run) for one in folders if one.run),
+        "",
+    )
     yield Finding(
         "old-folder-left",
         Severity.WARNING if beside else Severity.NOTICE,
@@ -83,8 +87,7 @@ def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[
         f"a rollback has left {counted(len(folders), 'old folder')}, in clear ({files}, {size}), {where}",
         f"Nothing tells whose {some_of(unproven)} is, so nothing here touches it: look into it, and move it away."
         if unproven
-        else f"To have it back: baileys-tools undo --company {word(company)} {runs}. Else it goes by itself, "
-        "reset.keep after it was left.",
+        else f"To have it back: {undo}. Else it goes by itself, reset.keep after it was left.",
         {"folders": len(folders), "bytes": sum(one.size for one in folders)},
     )
 
@@ -168,11 +171,11 @@ def snapshot_findings(
         )
         return
     newest = snapshots.newest
-    backup = f"baileys-tools backup --company {word(company)}"
-    restore = f"baileys-tools restore --company {word(company)} --dry-run"
+    backup = f"{command('baileys-tools backup --company {}', company)}"
+    restore = f"{command('baileys-tools restore --company {} --dry-run', company)}"
     other_way = (
         "There is nothing to take while creds.json is lost. Old copies of the folder? baileys-tools backup "
-        f"--import DIR. None? The bot has to be linked anew: baileys-tools reset --company {word(company)}"
+        f"--import DIR. None? The bot has to be linked anew: {command('baileys-tools reset --company {}', company)}"
     )
     if snapshots.failure:
         yield Finding(

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.pasted import command
 from baileys_tools.units import format_age, format_duration, printable
 
 
@@ -69,6 +70,6 @@ def lock_finding(
         f"its lock is held by {printable(str(holder))}, for {format_age(held)} by now, longer than "
         f"locks.patience ({format_duration(patience)}): no cleanup and no backup gets at company {printable(company)}",
         f"{look}; end it if that is no work on the session. Whoever may read the folder can lock it: make it the bot's "
-        f"alone (chmod 700), then baileys-tools cleanup --company {word(company)} --dry-run",
+        f"alone (chmod 700), then {command('baileys-tools cleanup --company {} --dry-run', company)}",
         {"pid": holder.pid, "held_seconds": int(held.total_seconds())},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from baileys_tools.domain.folder import FolderFacts
 from baileys_tools.domain.health_surroundings import OldFolder, Snapshots, Space
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.status import Cleaned
+from baileys_tools.units import moment_of
 
 
 class FullStat(Protocol):
@@ -74,7 +75,7 @@ class Inspected:
         """When the bot last wrote a file of its own; None when there is none."""
         unknown = frozenset(self.folder.of(Kind.UNKNOWN))
         written = [seen.st_mtime_ns for name, seen in self.stats.items() if name not in unknown]
-        return _moment(max(written)) if written else None
+        return moment_of(max(written)) if written else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,3 @@ class Elsewhere:
     """Other companies whose creds.json belongs to the same linked device."""
     old_folders: Sequence[OldFolder] = ()
     """What rollbacks have left, beside the folder and in it."""
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _moment(nanoseconds: int) -> datetime:
-    """Given a file's time, return it as an aware time, the nearest there is for one beyond the calendar."""
-    try:
-        return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)

@@ -18,6 +18,7 @@ from baileys_tools.domain.inspection_rules import TOLD_BY_CONTENT, deep_findings
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.thresholds import Level, level_of
 from baileys_tools.errors import ExitCode
+from baileys_tools.units import duration_of
 
 AGE_LIMITS = tuple(map(timedelta, (1, 3, 7, 14, 30)))
 """Where the columns of the age table end; the last one has no end."""
@@ -114,13 +115,9 @@ def kind_rows(seen: Inspected, now: datetime) -> list[KindRow]:
                 kind,
                 len(names),
                 sum(one.st_size for one in stats),
-                _length(min(ages)) if ages else None,
-                _length(max(ages)) if ages else None,
+                duration_of(min(ages)) if ages else None,
+                duration_of(max(ages)) if ages else None,
                 tuple(by_age),
             )
         )
     return rows
-
-
-def _length(ns: int) -> timedelta:
-    return timedelta(microseconds=ns // 1_000)

@@ -10,7 +10,7 @@ from stat import S_IROTH, S_IWOTH
 from baileys_tools.domain.clock import in_nanoseconds, nanoseconds
 from baileys_tools.domain.counting import count_files
 from baileys_tools.domain.creds import Creds
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.health import HealthRules, activity_findings, is_leftover
 from baileys_tools.domain.health_keys import lone_keys
 from baileys_tools.domain.health_surroundings import (
@@ -23,6 +23,7 @@ from baileys_tools.domain.inspected import Broken, Elsewhere, FullStat, Inspecte
 from baileys_tools.domain.keyfiles import Kind, key_id_of, kind_of
 from baileys_tools.domain.owners import foreign_files, owner_findings
 from baileys_tools.domain.watch import account_twice
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_size, printable
 
 TOLD_BY_CONTENT = frozenset({"lid-mapping-without-twin"})
@@ -131,7 +132,7 @@ def _above_counter(seen: Inspected, now: datetime) -> list[str]:
 
 def _broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
     """Baileys takes what does not parse for missing (`readData` answers null to any error)."""
-    restore = f"With the bot stopped: baileys-tools restore --company {word(company)} --dry-run"
+    restore = f"With the bot stopped: {command('baileys-tools restore --company {} --dry-run', company)}"
     texts = (
         (
             "key-files-empty",
@@ -173,7 +174,8 @@ def _key_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
             company,
             f"{counted(len(lonely), 'LID mapping')} without the other half: messages to or from these contacts can "
             "miss their session",
-            f"Bring them back: baileys-tools restore --company {word(company)} --dry-run. Find out what removed "
+            "Bring them back: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Find out what removed "
             "them: this tool never does.",
             {"files": len(lonely)},
         )
@@ -238,7 +240,8 @@ def _oddity_findings(company: str, seen: Inspected) -> Iterator[Finding]:
         Severity.WARNING if named_like_keys else Severity.NOTICE,
         company,
         f"{counted(len(oddities), 'entry', 'entries')} not plain files of one name: {listed}",
-        f"See which: baileys-tools inspect --company {word(company)} -v. A bot can hang on them, and this tool leaves "
+        f"See which: {command('baileys-tools inspect --company {} -v', company)}. A bot can hang "
+        "on them, and this tool leaves "
         "them alone.",
         {"entries": len(oddities), "named_like_keys": named_like_keys},
     )
@@ -260,6 +263,6 @@ def _too_large(company: str, size: int, rules: HealthRules) -> Finding:
         Severity.WARNING,
         company,
         f"{format_size(size)} in the session folder (limit {format_size(rules.largest_folder)})",
-        f"See what takes the room: baileys-tools inspect --company {word(company)} -v",
+        f"See what takes the room: {command('baileys-tools inspect --company {} -v', company)}",
         {"bytes": size, "limit": rules.largest_folder},
     )

@@ -8,6 +8,7 @@ from baileys_tools.domain.diagnosis import FLAPS, LEAST_SILENCE, is_overruled
 from baileys_tools.domain.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.domain.log_events import HourCount, LogEvent, LogFacts, reconnects_in, summed
 from baileys_tools.errors import ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, printable
 
 GAP_DAYS = 7
@@ -112,8 +113,8 @@ def log_findings(
     `connection` is what the bot's API says, "" where it was not asked.
     """
     found = []
-    show = f"baileys-tools logs --company {company}"
-    recover = f"baileys-tools recover --company {company} --dry-run says what to do"
+    show = f"{command('baileys-tools logs --company {}', company)}"
+    recover = f"{command('baileys-tools recover --company {} --dry-run', company)} says what to do"
     at = facts.since_opened.get(LogEvent.DEVICE_REMOVED)
     if at is not None and not is_overruled(connection, facts):
         found.append(
@@ -122,7 +123,7 @@ def log_findings(
                 Severity.EMERGENCY,
                 company,
                 f"WhatsApp removed the device {format_age(now - at)} ago: this session will not work again",
-                f"baileys-tools reset --company {company}, then scan the QR code",
+                f"{command('baileys-tools reset --company {}', company)}, then scan the QR code",
             )
         )
     replaced = facts.lately.get(LogEvent.REPLACED, 0)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from stat import S_IWGRP, S_IWOTH
 from typing import Protocol
 
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
+from baileys_tools.pasted import command
 from baileys_tools.units import counted
 
 
@@ -55,6 +56,7 @@ def owner_findings(company: str, files: Mapping[str, OwnedFile]) -> Iterator[Fin
         severity,
         company,
         f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}",
-        f"Give them back: chown {owner} them (baileys-tools inspect --company {word(company)} -v names them)",
+        f"Give them back to {owner} with chown "
+        f"({command('baileys-tools inspect --company {} -v', company)} names them)",
         {"files": len(names), "owner": owner},
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.domain.diagnosis import Cause, Diagnosis
+from baileys_tools.pasted import with_commands
 
 
 class Rung(StrEnum):
@@ -134,7 +135,7 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
     Cause.LOGGED_OUT: (
         "the device was removed, and this session never comes back",
         "see on the phone (Settings, Linked devices) that it is gone, and who removed it",
-        "baileys-tools reset --company {company} --yes sets the folder aside and shows a new QR code",
+        "`baileys-tools reset --company {company} --yes` sets the folder aside and shows a new QR code",
     ),
     Cause.BANNED: (
         "WhatsApp refuses the account (403)",
@@ -153,13 +154,13 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
     Cause.CREDS_LOST: (
         "creds.json is damaged, and the bot must not run while it is repaired",
         "stop the bot, so that it does not write a new identity over it",
-        "baileys-tools restore --company {company} --dry-run, then without --dry-run; then start the bot",
+        "`baileys-tools restore --company {company} --dry-run`, then without --dry-run; then start the bot",
         "without a snapshot: baileys-tools backup --import DIR takes in an old copy of the folder",
-        "without one either, only baileys-tools reset --company {company} --yes is left",
+        "without one either, only `baileys-tools reset --company {company} --yes` is left",
     ),
     Cause.NOT_LINKED: (
         "it waits for its first login: start the bot, and scan its QR code",
-        "baileys-tools qr --company {company} shows the code, where bot_api is set",
+        "`baileys-tools qr --company {company}` shows the code, where bot_api is set",
     ),
     Cause.STOPPED: (
         "the process does not run",
@@ -168,7 +169,7 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
 }
 _COMMON = (
     "nothing that was tried brought it back",
-    "see in the bot's log what it says (baileys-tools logs --company {company})",
+    "see in the bot's log what it says (`baileys-tools logs --company {company}`)",
     "see that the phone has network and was online within 14 days: WhatsApp unlinks devices otherwise",
     "restart the bot by hand; the folder needs no repair as long as creds.json is whole",
 )
@@ -177,14 +178,14 @@ _COMMON = (
 _REPAIRED = (
     "its folder is repaired, and the bot does not run yet as far as can be seen",
     "start the bot",
-    "baileys-tools recover --company {company} --dry-run says what became of it",
+    "`baileys-tools recover --company {company} --dry-run` says what became of it",
 )
 
 
 _WHOLE_AGAIN = (
     "creds.json is whole again, and the bot has not come back with it as far as can be seen",
     "stop the bot if it runs, so that it does not write a new identity over it, and start it",
-    "baileys-tools recover --company {company} --dry-run says what became of it",
+    "`baileys-tools recover --company {company} --dry-run` says what became of it",
 )
 
 
@@ -206,4 +207,4 @@ def checklist(
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     elif lines is _COMMON and not tried:
         lines = ("no other step may bring it back", *_COMMON[1:])
-    return tuple(line.replace("{company}", company) for line in lines)
+    return tuple(with_commands(line, company) for line in lines)

@@ -11,6 +11,7 @@ from baileys_tools.domain.diagnosis import Diagnosis
 from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.recovery import Rung, Step
 from baileys_tools.errors import ExitCode
+from baileys_tools.pasted import command
 
 
 class Ending(StrEnum):
@@ -111,7 +112,7 @@ def recovery_findings(report: RecoverReport) -> Iterator[Finding]:
                 Severity.CRITICAL,
                 company.id,
                 f"the bot is away: {why}",
-                f"baileys-tools recover --company {company.id} --yes would first {first.text}",
+                f"{command('baileys-tools recover --company {} --yes', company.id)} would first {first.text}",
                 facts | {"first_step": first.rung.value},
             )
 

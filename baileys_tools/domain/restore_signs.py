@@ -9,6 +9,7 @@ from baileys_tools.domain.creds import Creds
 from baileys_tools.domain.keyfiles import Kind, kind_of, pre_key_ids
 from baileys_tools.domain.restore_plan import LiveFolder, Mode, Objection, Refusal, SnapshotFiles, Traffic
 from baileys_tools.domain.snapshot import Account
+from baileys_tools.units import printable
 
 QUIET_FOR = timedelta(minutes=2)
 """A folder that was written to more lately than this has a bot that runs."""
@@ -76,13 +77,13 @@ def refusals_of(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: date
     if known is not None and known.fingerprint != snapshot.account.fingerprint:
         yield Refusal(
             Objection.OTHER_ACCOUNT,
-            f"the snapshot is of another account ({snapshot.account.masked}), not of {known.masked}",
+            f"the snapshot is of another account ({printable(snapshot.account.masked)}), not of {known.masked}",
             forceable,
         )
     elif known is not None and known.identity != snapshot.account.identity:
         yield Refusal(
             Objection.PAIRED_ANEW,
-            f"the account ({known.masked}) was paired anew since the snapshot ({snapshot.account.masked}), "
+            f"the account ({known.masked}) was paired anew since the snapshot ({printable(snapshot.account.masked)}), "
             "and WhatsApp no longer accepts the older pairing",
             forceable,
         )

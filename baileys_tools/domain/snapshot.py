@@ -11,6 +11,7 @@ from enum import StrEnum
 from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds, public_key
 from baileys_tools.domain.keyfiles import Kind
 from baileys_tools.domain.node_json import LARGEST, read_json, whole_number
+from baileys_tools.units import printable
 
 FORMAT = 1
 """The version of the archive's layout; a reader refuses a later one."""
@@ -221,5 +222,7 @@ def mask_account(creds: Creds) -> str:
     if creds.me is None:
         return ""
     user = creds.me.user
-    shown = user[:2] + "*" * (len(user) - 4) + user[-2:] if len(user) >= 8 else "*" * len(user)
+    # A user of WhatsApp has 15 digits at most; creds.json says whatever its owner wrote.
+    hidden = "*" * min(len(user) - 4, 16)
+    shown = printable(user[:2]) + hidden + printable(user[-2:]) if len(user) >= 8 else "*" * len(user)
     return shown if creds.me.device is None else f"{shown}:{creds.me.device}"

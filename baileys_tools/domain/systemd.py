@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from baileys_tools.domain.cron import Entry
+from baileys_tools.domain.cron import Entry, require_one_line
 from baileys_tools.schedule import Schedule, parse_schedule
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -46,6 +46,9 @@ def units(
     4 and 5 are findings and 75 is a lock that somebody else holds: no failures of the unit.
     """
     made = {}
+    words = [word for entry in entries for word in entry.words]
+    for text in (user, *words, *variables, *variables.values(), *writable):
+        require_one_line(text, "a unit")
     for entry in entries:
         name = f"baileys-tools-{entry.job.command}"
         made[f"{name}.service"] = (
@@ -105,5 +108,5 @@ def _series(numbers: Collection[int], first: int, last: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if any(character in escaped for character in " \t'\"\\;") else escaped

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan
 from baileys_tools.domain.prekeys import FEWEST_KEPT
+from baileys_tools.pasted import command
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
 """How far ahead a time may lie and still be believed: clocks are set by seconds all the time."""
@@ -163,10 +164,7 @@ def remainder(plan: CleanupPlan) -> Remainder:
 
 
 def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
-    """Given a plan, say why it leaves `clean_from` counted files or more and what would help; "" when it does not.
-
-    `company` is a word that can stand in a command.
-    """
+    """Given a plan, say why it leaves `clean_from` counted files or more and what would help; "" when it does not."""
     if plan.counted_after < clean_from:
         return ""
     rest = remainder(plan)
@@ -184,5 +182,5 @@ def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
         return "; ".join(parts) + ". Cleaning helps again once those in use are old."
     return "; ".join(parts) + (
         ". A working session is no worse for it: where such folders are normal, raise the thresholds. Only a new "
-        f"session starts small: baileys-tools reset --company {company} (needs the phone and a QR code)."
+        f"session starts small: {command('baileys-tools reset --company {}', company)} (needs the phone and a QR code)."
     )

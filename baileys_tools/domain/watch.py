@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from baileys_tools.domain.creds import CredsProblem
-from baileys_tools.domain.findings import Finding, Severity, exit_code_for, word, worst
+from baileys_tools.domain.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.domain.thresholds import Level, Thresholds, level_of
 from baileys_tools.errors import ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.units import some_of
 
 FULL_EVERY = timedelta(minutes=50)
@@ -169,7 +170,7 @@ def gone_finding(company: str, path: str, linked: bool) -> Finding:
         company,
         f"the session folder {path} is gone, {session}",
         "If that was on purpose, this ends by itself within a day. Else stop the bot, and then: "
-        f"baileys-tools snapshots --company {word(company)}",
+        f"{command('baileys-tools snapshots --company {}', company)}",
     )
 
 
@@ -200,7 +201,7 @@ def account_twice(company: str, others: Sequence[str]) -> Finding:
         company,
         f"{whose} the same login: bots that use both push each other out of it (440), and chats break",
         "Stop all of these bots but one. Move the folder that is the copy out of the sessions path, or give it a login "
-        f"of its own: baileys-tools reset --company {word(company)}",
+        f"of its own: {command('baileys-tools reset --company {}', company)}",
         {"others": len(others)},
     )
 

@@ -19,7 +19,7 @@ from baileys_tools.domain.prune_report import (
 )
 from baileys_tools.domain.retention import Decision, Keep
 from baileys_tools.domain.snapshot import SnapshotInfo
-from baileys_tools.output.terminal import Style, companies_named, counted, together
+from baileys_tools.output.terminal import Style, companies_named, counted, together, wrapped
 from baileys_tools.units import format_age, format_size, printable
 
 WIDTH = 80
@@ -124,14 +124,7 @@ def _backup_lines(company: CompanyBackup, style: Style, who: str = "") -> Iterat
         head += f": {counted(company.files, 'file')}, {format_size(company.bytes)}"
     yield head
     if company.trouble:
-        yield from wrap(
-            printable(company.trouble),
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from wrapped(printable(company.trouble), WIDTH, "  ")
     for odd in company.left_out:
         yield f"  {_left_out(odd)}"
     for info in company.damaged:

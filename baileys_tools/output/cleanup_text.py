@@ -13,8 +13,9 @@ from baileys_tools.domain.keyfiles import REMOVABLE, Kind
 from baileys_tools.domain.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.domain.removals import Outcome, Removals
 from baileys_tools.domain.thresholds import Level
-from baileys_tools.output.terminal import Style, companies_named, counted, together
-from baileys_tools.units import format_age, format_duration, format_size, printable
+from baileys_tools.output.terminal import Style, companies_named, counted, together, wrapped
+from baileys_tools.pasted import command
+from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
 
 WIDTH = 80
 LEVEL_COLOURS = {
@@ -262,7 +263,7 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
 
 
 def _age(nanoseconds: int) -> str:
-    return format_age(timedelta(microseconds=nanoseconds // 1_000))
+    return format_age(duration_of(nanoseconds))
 
 
 def _oddities(company: CompanyCleanup, *, verbose: bool) -> Iterator[str]:
@@ -328,7 +329,7 @@ def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window
             yield _item("purged", f"{counted(purged, 'file')} whose undo window was over, {size} freed")
         if removed and report.run is not None:
             # Not wrapped: it is there to be copied.
-            yield f"  undo       baileys-tools undo{undo_options} --run {report.run}"
+            yield f"  undo       baileys-tools undo{undo_options}{command(' --run {}', report.run)}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
     for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.CONNECTED):
         if number := sum(company.status is status for company in troubled):
@@ -340,5 +341,5 @@ def _item(label: str, text: str) -> str:
     seen = len(label) if not label.startswith("\x1b") else len(label.split("m", 1)[1]) - 4
     head = "  " + label + " " * max(1, 11 - seen)
     if len(text) + 13 > WIDTH and "\x1b" not in text:
-        text = fill(text, WIDTH - 13, break_long_words=False, break_on_hyphens=False)
+        text = "\n".join(wrapped(text, WIDTH - 13))
     return head + text.replace("\n", "\n" + " " * 13).replace("\xa0", " ")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import Any
 
 from baileys_tools.domain.doctor import Check, Outcome, summary
-from baileys_tools.output.terminal import Style
+from baileys_tools.output.terminal import Style, wrapped
 from baileys_tools.units import printable
 
 WIDTH = 80
@@ -22,25 +21,13 @@ def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = 
         if only_troubles and check.outcome in (Outcome.OK, Outcome.NOTE):
             continue
         indent = " " * (_NAMES + 10)
-        first, *rest = _wrapped(check.message, WIDTH - len(indent)) or [""]
+        first, *rest = wrapped(printable(check.message), WIDTH - len(indent)) or [""]
         outcome = style.paint(f"{check.outcome.value:8}", _COLOURS[check.outcome])
         lines.append(f"{check.name:{_NAMES}} {outcome} {first}")
         lines += [f"{indent}{line}" for line in rest]
         if check.action:
-            lines += wrap(
-                printable(check.action),
-                WIDTH,
-                initial_indent=f"{indent[:-3]}-> ",
-                subsequent_indent=indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += wrapped(printable(check.action), WIDTH, f"{indent[:-3]}-> ", indent)
     return "\n".join([*lines, "", summary(checks)])
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    # A path must be whole, to be copied.
-    return wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)
 
 
 def doctor_json(checks: Sequence[Check]) -> dict[str, Any]:

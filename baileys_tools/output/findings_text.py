@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
 
 from baileys_tools.domain.findings import Finding, Severity
-from baileys_tools.output.terminal import Style, counted
+from baileys_tools.output.terminal import Style, counted, wrapped
 from baileys_tools.units import printable
 
 WIDTH = 80
@@ -33,20 +32,9 @@ def findings_text(
     for finding in findings:
         severity = style.paint(f"{finding.severity:9}", *SEVERITY_COLOURS[finding.severity])
         yield f"  {severity}  {style.paint(finding.code, 'bold')}"
-        yield from _wrapped(finding.message, "    ", "    ")
-        yield from _wrapped(finding.action, "    -> ", "       ")
+        yield from wrapped(finding.message, WIDTH, "    ")
+        yield from wrapped(finding.action, WIDTH, "    -> ", "       ")
         yield from _named((names or {}).get(finding.code, ()))
-
-
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    return wrap(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _named(names: Sequence[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from baileys_tools.domain.incidents import (
     Incident,
     Service,
 )
+from baileys_tools.domain.report import without_numbers
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.json_text import envelope, name_text, timestamp
 from baileys_tools.output.terminal import Style
@@ -70,7 +71,10 @@ def service_line(service: Service) -> str:
 
 
 def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Service, now: datetime) -> str:
-    """Given an incident with its time line, return the report to file, in Markdown."""
+    """Given an incident with its time line, return the report to file, in Markdown.
+
+    It is passed on: what could be a phone number is masked, also in the company's name.
+    """
     company = _plain(incident.company)
     ended = f"{incident.closed:%Y-%m-%d %H:%M:%S} UTC" if incident.closed else "not yet"
     length = format_duration((incident.closed or now) - incident.opened)
@@ -111,11 +115,14 @@ def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Se
 
 
 def _plain(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("<", "&lt;")
+    return without_numbers(printable(text)).replace("|", "\\|").replace("<", "&lt;")
 
 
 def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service]) -> str:
-    """Given incidents, return them as JSON (docs/json/incidents.schema.json)."""
+    """Given incidents, return them as JSON (docs/json/incidents.schema.json).
+
+    A company keeps its name, whatever that is: programs know it by it. Phone numbers in texts are masked.
+    """
     return envelope(
         "incidents",
         now,
@@ -128,9 +135,13 @@ def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service
                     "opened": timestamp(one.opened),
                     "closed": timestamp(one.closed) if one.closed else None,
                     "seconds": int(((one.closed or now) - one.opened).total_seconds()),
-                    "cause": one.cause,
+                    "cause": without_numbers(one.cause),
                     "timeline": [
-                        {"at": timestamp(entry.at), "what": entry.what, "detail": entry.detail}
+                        {
+                            "at": timestamp(entry.at),
+                            "what": entry.what,
+                            "detail": without_numbers(name_text(entry.detail)),
+                        }
                         for entry in timeline
                     ],
                 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
 from baileys_tools.domain.diagnosis import Diagnosis
 from baileys_tools.domain.recovery import Rung
 from baileys_tools.domain.recovery_report import CompanyRecovery, Ending, RecoverReport
 from baileys_tools.output.json_text import envelope, timestamp
-from baileys_tools.output.terminal import Style
+from baileys_tools.output.terminal import Style, wrapped
 from baileys_tools.units import printable
 
 WIDTH = 80
@@ -77,15 +76,7 @@ def _cause(diagnosis: Diagnosis) -> str:
 
 def _wrapped(label: str, text: str) -> list[str]:
     head = f"  {label:8} "
-    # A command in a line is there to be copied, so long words stay whole.
-    return wrap(
-        printable(text),
-        WIDTH,
-        initial_indent=head,
-        subsequent_indent=" " * len(head),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(printable(text), WIDTH, head, " " * len(head))
 
 
 def recover_json(report: RecoverReport) -> str:

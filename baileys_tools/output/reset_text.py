@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from baileys_tools.output.json_text import envelope, name_text
+from baileys_tools.output.terminal import wrapped
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
         @property
         def before(self) -> SnapshotInfo | None: ...
         @property
+        def unsaved(self) -> str: ...
+        @property
         def kept_for(self) -> str: ...
         @property
         def earlier(self) -> str: ...
@@ -62,6 +65,7 @@ def plan_text(report: Report) -> str:
                 f"{counted(report.files, 'file')}{who} would be set aside, undoably for {report.kept_for}, and the "
                 "bot would have to be paired anew with a QR code."
             ),
+            *_wrapped(report.unsaved),
         ]
     )
 
@@ -79,9 +83,11 @@ def reset_text(report: Report) -> str:
         lines += _wrapped(report.earlier)
     lines += [f"  overridden: {printable(sign)}" for sign in report.forced]
     lines += _wrapped(f"{counted(report.files, 'file')} set aside for {report.kept_for}; to have them back:")
-    lines.append(f"  baileys-tools undo --company {printable(report.company)} --run {report.run}")
+    lines.append(f"  {command('baileys-tools undo --company {} --run {}', report.company, report.run)}")
     if report.before is not None:
         lines += _wrapped(f"the last snapshot of it is {report.before.file}")
+    if report.unsaved:
+        lines += _wrapped(report.unsaved)
     if report.trouble:
         lines += _wrapped(report.trouble)
     if report.pairing is not None:
@@ -90,19 +96,12 @@ def reset_text(report: Report) -> str:
     elif not report.has_api:
         lines += _wrapped("No bot_api is configured: start the bot, and scan the QR code that it shows.")
     elif report.trouble or not report.pairing:
-        lines += _wrapped(f"Pair it with: baileys-tools qr --company {report.company}")
+        lines += _wrapped(f"Pair it with: {command('baileys-tools qr --company {}', report.company)}")
     return "\n".join(lines)
 
 
 def _wrapped(text: str) -> list[str]:
-    return wrap(
-        printable(text),
-        80,
-        initial_indent="  ",
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(printable(text), 80, "  ")
 
 
 def reset_json(report: Report) -> str:
@@ -117,6 +116,7 @@ def reset_json(report: Report) -> str:
         "run": report.run or None,
         "kept_for": report.kept_for,
         "snapshot": report.before.file if report.before is not None else None,
+        "unsaved": report.unsaved,
         "overridden": [name_text(sign) for sign in report.forced],
         "objections": [name_text(sign) for sign in report.objections],
         "paired": pairing.done if pairing is not None else None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from textwrap import fill
 
 from baileys_tools.domain.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
 from baileys_tools.domain.restore_report import RestoreReport, RestoreStatus
-from baileys_tools.output.terminal import Style, counted
+from baileys_tools.output.terminal import Style, counted, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.units import format_age, printable
 
 WIDTH = 80
@@ -142,7 +142,7 @@ def _outcome(report: RestoreReport, style: Style) -> Iterator[str]:
         return
     done = f"{counted(len(report.brought_back), 'file')} brought back"
     if report.set_aside:
-        done += f", {len(report.set_aside):,} set aside (undo --run {report.run} puts them back)"
+        done += f", {len(report.set_aside):,} set aside ({command('undo --run {}', report.run or '')} puts them back)"
     yield _item(style.paint("done", "green"), done, "done")
     if report.before is not None:
         yield _item("kept", f"the folder as it was is snapshot {report.before.id} ({report.before.tag})")
@@ -157,5 +157,4 @@ def _outcome(report: RestoreReport, style: Style) -> Iterator[str]:
 def _item(word: str, text: str, plain: str = "") -> str:
     """Return one line, wrapped, with its word in a column of ten; `plain` is the word without its colour."""
     pad = " " * (10 - len(plain or word))
-    wrapped = fill(text, WIDTH - 14, break_on_hyphens=False, break_long_words=False)
-    return f"  {word}{pad}  " + wrapped.replace("\n", "\n" + " " * 14)
+    return f"  {word}{pad}  " + f"\n{' ' * 14}".join(wrapped(text, WIDTH - 14))

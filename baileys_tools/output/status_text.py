@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from textwrap import wrap
 from typing import NamedTuple
 
-from baileys_tools.domain.findings import Finding, Severity, word
+from baileys_tools.domain.findings import Finding, Severity
 from baileys_tools.domain.forecast import Forecast
 from baileys_tools.domain.status import CompanyStatus, Condition, FleetStatus
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.incidents_text import service_line
-from baileys_tools.output.terminal import Style
+from baileys_tools.output.terminal import Style, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_age, printable
 
 NARROWEST = 80
@@ -193,8 +194,9 @@ def _next_step(status: FleetStatus) -> Iterator[str]:
     """Yield what to type about the worst company, where one needs somebody today."""
     first = status.companies[0]
     if first.trouble or first.worst.rank >= Severity.CRITICAL.rank:
-        look = "snapshots" if first.is_gone else "inspect"
-        yield f"What to do first: baileys-tools {look} --company {word(first.id)}"
+        snapshots = command("baileys-tools snapshots --company {}", first.id)
+        inspect = command("baileys-tools inspect --company {}", first.id)
+        yield f"What to do first: {snapshots if first.is_gone else inspect}"
 
 
 # --- one company --------------------------------------------------------------------------------------------
@@ -252,14 +254,7 @@ def _finding(finding: Finding, style: Style) -> Iterator[str]:
     head = f"{finding.severity.value}: {printable(finding.message)} [{finding.code}]"
     for number, line in enumerate(wrap(head, NARROWEST - 2, break_on_hyphens=False)):
         yield "  " + (style.paint(line, *_SEVERITY_COLOURS[finding.severity]) if number == 0 else line)
-    yield from wrap(
-        printable(finding.action),
-        NARROWEST,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    yield from wrapped(printable(finding.action), NARROWEST, "    ")
 
 
 def _ago(moment: datetime | None, now: datetime, never: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import TextIO
 
 from baileys_tools.units import counted, printable, some_of
@@ -63,6 +65,38 @@ def together(troubles: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         if trouble:
             found.setdefault(trouble, []).append(company)
     return found
+
+
+# As `pasted.command` quotes them, at the start of a word; an apostrophe of a sentence stands elsewhere.
+_QUOTED = r"""(?<![^\s(])'[^']*'(?:"'"'[^']*')*"""
+_OF_US = r"baileys-tools [a-z-]+(?: --(?:company|run|config|sessions|import) [^ ]+| --?[a-z][a-z-]*)*"
+_GLUE = "\ufdd0"
+"""A character that Unicode keeps for use within a program."""
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
+    """Given text, return it as lines of `width` columns, as far as that can be, behind `first` and then `rest`.
+
+    Nothing that has to be whole to be pasted is parted: no path and no quoted name; a command only where it is longer
+    than a line.
+    """
+    rest = first if rest is None else rest
+    room = width - len(rest)
+    glued = re.sub(_QUOTED, lambda found: found[0].replace(" ", _GLUE), text)
+    glued = re.sub(
+        _OF_US, lambda found: found[0].replace(" ", _GLUE if len(found[0]) <= room else " "), glued
+    )
+    return [
+        line.replace(_GLUE, " ")
+        for line in wrap(
+            glued,
+            width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def printable_lines(text: str) -> str:

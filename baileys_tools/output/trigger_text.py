@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from textwrap import wrap
 from typing import Any
 
 from baileys_tools.domain.policy import Tier
@@ -12,7 +11,8 @@ from baileys_tools.domain.trigger import Action, Why
 from baileys_tools.domain.trigger_report import CompanyTrigger, Ending, TriggerReport
 from baileys_tools.output.cleanup_text import LEVEL_COLOURS
 from baileys_tools.output.json_text import envelope, name_text, timestamp
-from baileys_tools.output.terminal import Style, companies_named, together
+from baileys_tools.output.terminal import Style, companies_named, together, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_duration, printable
 
 WIDTH = 80
@@ -49,7 +49,7 @@ def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
     if report.dry_run:
         lines.append("Dry run: nothing was touched.")
     if report.run is not None:
-        lines.append(f"undo: baileys-tools undo --run {report.run}")
+        lines.append(f"undo: {command('baileys-tools undo --run {}', report.run)}")
     return "\n".join(lines)
 
 
@@ -137,14 +137,7 @@ def _why_not(company: CompanyTrigger) -> str:
 
 
 def _wrapped(text: str, indent: str = _INDENT) -> list[str]:
-    return wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(text, WIDTH, indent)
 
 
 def _number(count: int | None) -> str:

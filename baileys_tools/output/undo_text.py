@@ -10,6 +10,7 @@ from baileys_tools.domain.undo import CompanyUndo, UndoReason, UndoRun
 from baileys_tools.errors import ExitCode
 from baileys_tools.output.json_text import envelope, name_text, timestamp
 from baileys_tools.output.terminal import Style, companies_named, counted, together
+from baileys_tools.pasted import command
 from baileys_tools.units import format_size, printable
 
 _KEPT = {
@@ -48,7 +49,7 @@ def undo_text(
         resets = [
             f"  company {printable(company.id)} {_set_aside(found)} at {found.started:%Y-%m-%d %H:%M} UTC; "
             "to have it back:\n"
-            f"  baileys-tools undo --company {printable(company.id)} --run {found.run}"
+            f"  {command('baileys-tools undo --company {} --run {}', company.id, found.run)}"
             for company in companies
             for found in company.runs
             if found.whole_folder

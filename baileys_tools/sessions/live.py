@@ -47,6 +47,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
     files: dict[str, LiveFile] = {}
     contents: dict[str, StoredFile] = {}
     oddities: list[Oddity] = []
+    owned: dict[str, bool] = {}
     held = 0
     device = os.fstat(folder).st_dev
     for name in sorted(os.listdir(folder)):
@@ -69,7 +70,9 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             if stored is None and not is_key:
                 oddities.append(Oddity(name, "too large or not readable, and not written by Baileys"))
                 continue
-            if stored is not None and (with_contents or name == CREDS or kind_of(name) is Kind.SENDER_KEY):
+            if stored is not None and kind_of(name) is Kind.SENDER_KEY:
+                owned |= owned_by_content({name: stored.content})
+            if stored is not None and (with_contents or name == CREDS):
                 contents[name] = stored
                 held += stored.entry.size
                 _require_room(held, len(contents))
@@ -77,7 +80,6 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
                 seen_file(seen), stored.entry.sha256 if stored is not None else "", bool(whole)
             )
     creds = contents.get(CREDS)
-    sender_keys = {name: file.content for name, file in contents.items() if kind_of(name) is Kind.SENDER_KEY}
     by_cleanups, by_repairs = _quarantined(folder)
     live = LiveFolder(
         files=files,
@@ -86,7 +88,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
         oddities=tuple(oddities),
         quarantined=frozenset(by_cleanups | by_repairs),
         replaced=frozenset(by_repairs - by_cleanups),
-        owned_by_content=owned_by_content(sender_keys),
+        owned_by_content=owned,
     )
     return live, list(contents.values()) if with_contents else []
 

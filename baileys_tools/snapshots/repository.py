@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import secrets
-import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from typing import BinaryIO
 from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile, highest_sequence
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of, user_name
+from baileys_tools.pasted import command
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
@@ -190,10 +190,11 @@ class Repository:
             return chosen[0]
         raise BaileysToolsError(
             f"no snapshot {wanted} of company {company} in {self.path}",
-            f"baileys-tools snapshots --company {company} lists those that are there."
+            f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."
             if found
             else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "
-            f"takes them in. None, and the session is lost? baileys-tools reset --company {company} links it anew.",
+            "takes them in. None, and the session is lost? "
+            f"{command('baileys-tools reset --company {}', company)} links it anew.",
             exit_code=ExitCode.NOT_FOUND,
         )
 
@@ -518,14 +519,14 @@ def nearest_folder(path: str) -> str:
 
 def way_to_make(path: str) -> str:
     """Return how somebody who may not make a folder gets it."""
-    return f"sudo install -d -o {user_name(os.geteuid())} -m 700 {shlex.quote(path)}"
+    return command("sudo install -d -o {} -m 700 {}", user_name(os.geteuid()), path)
 
 
 def _way_in(path: str) -> str:
     if not os.path.isdir(path):
         return f"Have it made: {way_to_make(path)}"
     owner, me = user_name(os.stat(path).st_uid), user_name(os.geteuid())
-    return f"It is of {owner}, and you are {me}. To have it: sudo chown -R {me} {shlex.quote(path)}"
+    return f"It is of {owner}, and you are {me}. To have it: {command('sudo chown -R {} {}', me, path)}"
 
 
 def make_private_folders(path: str) -> None:

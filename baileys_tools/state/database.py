@@ -26,7 +26,7 @@ from baileys_tools.owner import acting_as
 from baileys_tools.place import keeper_of, make_private_folder
 from baileys_tools.state.schema import STEPS
 from baileys_tools.trust import NotTrusted
-from baileys_tools.units import is_utf8
+from baileys_tools.units import EPOCH, is_utf8, moment_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,20 +41,15 @@ _LARGEST_COPY = 256 << 20
 _LOCK_PATIENCE = 2.0
 _LOCK_STEP = 0.02
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def to_seconds(moment: datetime) -> int:
     """Given an aware time, return whole seconds since 1970, as the database keeps times."""
-    return (moment - _EPOCH) // timedelta(seconds=1)
+    return (moment - EPOCH) // timedelta(seconds=1)
 
 
 def from_seconds(seconds: int) -> datetime:
     """Given whole seconds since 1970, return the aware time; the nearest there is for a number that is none."""
-    try:
-        return _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+    return moment_of(seconds * 1_000_000_000)
 
 
 class State:

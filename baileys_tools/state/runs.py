@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from baileys_tools.parsing import parse_json
 from baileys_tools.state.database import State, from_seconds, to_seconds
+from baileys_tools.units import EPOCH, moment_of
 
 FULL_FOR = timedelta(days=7)
 KEPT_FOR = timedelta(days=90)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Run(NamedTuple):
@@ -182,11 +182,11 @@ def from_json(content: bytes) -> Run | None:
 
 def _milliseconds(moment: datetime) -> int:
     # Runs follow each other within a second, and one of them is the last.
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def _moment(milliseconds: int) -> datetime:
-    return from_seconds(milliseconds // 1_000) + timedelta(milliseconds=milliseconds % 1_000)
+    return moment_of(milliseconds * 1_000_000)
 
 
 def _counts(document: Any) -> dict[str, int]:

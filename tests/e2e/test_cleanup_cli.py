@@ -515,6 +515,49 @@ def test_the_reader_of_a_pipe_may_go(root: Path, arguments: list[str], code: int
     assert bool(done.stderr) == bool(code), done.stderr
 
 
+TOLD_TO_NOBODY = [
+    ["cleanup", "--verbose"],
+    ["cleanup", "--json"],
+    ["status"],
+    ["inspect", "--company", "1002"],
+    ["inspect", "--company", "1002", "--json"],
+    ["monitor-once", "--no-notify"],
+    ["monitor-once", "--no-notify", "--nagios"],
+    ["doctor"],
+    ["backup"],
+    ["restore", "--company", "1001", "--dry-run"],
+    ["verify"],
+    ["reset", "--company", "1001", "--dry-run"],
+    ["recover", "--dry-run"],
+    ["undo", "--list"],
+    ["config", "check"],
+    ["incidents", "--markdown", "9"],
+    ["cleanup", "--no-such-option"],
+]
+
+
+@pytest.mark.parametrize("arguments", TOLD_TO_NOBODY, ids=" ".join)
+def test_the_exit_code_is_the_same_whether_or_not_anybody_reads(
+    root: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    (root / "company_1002" / "creds.json").write_text("{")
+    environment = {"SESSION_PATH": str(root), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    environment["PYTHONUNBUFFERED"] = "1"  # the first line finds out, as the 8 KB of a long output do
+    heard = run_cli(*arguments, env=environment).returncode
+    for stderr in (subprocess.DEVNULL, subprocess.STDOUT):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            stdout=write,
+            stderr=stderr,
+            env=scrubbed_environment(environment),
+            check=False,
+        )
+        os.close(write)
+        assert done.returncode == heard
+
+
 def test_a_full_disk_under_the_output_is_one_line(root: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -143,7 +143,7 @@ def test_commands_options_and_topics_are_offered() -> None:
 
 @pytest.mark.parametrize("command", ["cleanup", "restore", "inspect", "qr"])
 def test_companies_are_offered(tmp_path: Path, command: str) -> None:
-    for company in ("7", "1001", "1002", "bad\nname"):
+    for company in ("7", "1001", "1002", "bad\nname", "bad$(name)"):
         company_folder(tmp_path, company)
     path = {"BAILEYS_SESSIONS_PATH": str(tmp_path)}
     assert complete(f"baileys-tools {command} --company ", 3, **path) == ["7", "1001", "1002"]

@@ -19,7 +19,7 @@ import pytest
 
 from baileys_tools.commands.reset import ResetOptions, run_reset
 from baileys_tools.config import load_settings
-from baileys_tools.errors import BaileysToolsError
+from baileys_tools.output.reset_text import plan_text
 from baileys_tools.sessions import live
 from tests.bot import QR, Bot, api_env, bot_api
 from tests.integration.faults.forked import run_cli
@@ -136,7 +136,7 @@ def test_a_dry_run_says_what_would_be_refused(folder: Path) -> None:
     assert (done.returncode, "is empty already" in done.stderr) == (1, True)
 
 
-def test_a_folder_that_no_snapshot_could_hold_is_reset_only_where_none_is_taken(
+def test_a_folder_that_no_snapshot_could_hold_is_set_aside_without_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(8):
@@ -150,16 +150,33 @@ def test_a_folder_that_no_snapshot_could_hold_is_reset_only_where_none_is_taken(
     tracemalloc.start()
     run_reset(without, ResetOptions("1001", dry_run=True), root, now, lambda _: True)
     peak = tracemalloc.get_traced_memory()[1]
-    for options in (ResetOptions("1001", dry_run=True), yes):
-        with pytest.raises(BaileysToolsError, match="no snapshot could hold it: move"):
-            run_reset(settings, options, root, now, lambda _: True)
+    planned = run_reset(settings, ResetOptions("1001", dry_run=True), root, now, lambda _: True)
+    assert "no snapshot could hold it" in planned.unsaved
+    assert planned.unsaved in " ".join(plan_text(planned).split())
     peak_with_contents = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50 << 20, "a file at a time, and not all 120 MiB"
     assert peak_with_contents < 100 << 20
     assert snapshot_tree(folder) == before
-    assert run_reset(without, yes, root, now, lambda _: True).run
+    done = run_reset(settings, yes, root, now, lambda _: True)
+    assert done.run
+    assert (done.before, done.unsaved) == (None, planned.unsaved)
     assert not list(folder.glob("*.bin"))
+    assert undo(folder, "--run", done.run).returncode == 0
+    assert snapshot_tree(folder) == before
+
+
+def test_what_the_final_snapshot_leaves_out_is_said(folder: Path) -> None:
+    write_key(folder, "session-4915.0.json", QUIET, "")
+    (folder / "auth_info").mkdir()
+    write_key(folder, "with\nline.json", QUIET)
+    document = reset(folder, "--yes", "--no-pair")
+    assert document["snapshot"] is not None
+    assert document["unsaved"] == "2 entries of the folder are not in it"
+    write_key(folder, "creds.json", QUIET, "{")
+    document = reset(folder, "--yes", "--no-pair")
+    assert (document["snapshot"], document["status"]) == (None, "reset")
+    assert document["unsaved"].startswith("no last snapshot: creds.json is unreadable")
 
 
 def test_without_a_yes_nothing_is_done(folder: Path) -> None:

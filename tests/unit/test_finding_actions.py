@@ -15,7 +15,7 @@ from baileys_tools.cli import MODULES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "baileys_tools"
-TAKES_A_VALUE = {"--company", "--import", "--sessions", "--interval", "--since"}
+TAKES_A_VALUE = {"--company", "--import", "--run", "--sessions", "--interval", "--since"}
 
 
 def commands_in(text: str) -> Iterator[tuple[str, ...]]:
@@ -36,8 +36,15 @@ def texts_of(node: ast.expr) -> list[str]:
     match node:
         case ast.Constant(value=str(text)):
             return [text]
+        case ast.Call(func=ast.Name(id="command"), args=[ast.Constant(value=str(template)), *_]):
+            return [template.replace("{}", "ID")]
         case ast.JoinedStr(values=parts):
-            return ["".join(str(part.value) if isinstance(part, ast.Constant) else "ID" for part in parts)]
+            return [
+                "".join(
+                    texts_of(part.value if isinstance(part, ast.FormattedValue) else part)[0]
+                    for part in parts
+                )
+            ]
         case ast.BinOp(left=left, right=right):
             return [first + second for first in texts_of(left) for second in texts_of(right)]
         case ast.IfExp(body=body, orelse=other):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baileys_tools.config import Secret
-from baileys_tools.masking import masked, remember_secret
+from baileys_tools.masking import masked, masked_address, remember_secret
 
 WEBHOOK = (
     "https://user:pass-canary@hooks.example.org:8443/services/T0CANARY1/abcdefcanary0123456789?key=k3y-canary"
@@ -62,3 +62,25 @@ def test_what_looks_like_a_secret_is_one(text: str) -> None:
 def test_plain_text_stays_as_it_is() -> None:
     text = "company 1001: 176 counted files (limit 175), see https://example.org/a@b and me@example.org"
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("https://bots.example.org/api/whatsapp/persistent-session", None),
+        ("https://bots.example.org/0a1b2c3d4e/v1", "https://bots.example.org/***/v1"),
+        ("https://bots.example.org/hQzJtRbLmWxKpVnY", "https://bots.example.org/***"),
+        ("https://me:hunter2@bots.example.org/v1", "https://***@bots.example.org/v1"),
+        ("https://me:hunter2@more@bots.example.org", "https://***@bots.example.org"),
+        (
+            "https://bots.example.org/v1?key=hunter2&id={company}",
+            "https://bots.example.org/v1?key=***&id={company}",
+        ),
+        ("/instance/connectionState/{company}", None),
+        ("/api/{company}/0a1b2c3d4e", "/api/{company}/***"),
+        ("/x/{company}?token=hunter2", "/x/{company}?token=***"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret_in_it(address: str, shown: str | None) -> None:
+    assert masked_address(address) == (address if shown is None else shown)
