@@ -87,7 +87,7 @@ def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[
         f"a rollback has left {counted(len(folders), 'old folder')}, in clear ({files}, {size}), {where}",
         f"Nothing tells whose {some_of(unproven)} is, so nothing here touches it: look into it, and move it away."
         if unproven
-        else f"To have it back: {undo}. Else it goes by itself, reset.keep after it was left.",
+        else f"To have it back: {' or '.join(undone)}. Else it goes by itself, reset.keep after it was left.",
         {"folders": len(folders), "bytes": sum(one.size for one in folders)},
     )
 
