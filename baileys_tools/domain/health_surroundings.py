@@ -76,10 +76,7 @@ def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[
     beside = [one.beside for one in folders if one.beside]
     unproven = [one.beside for one in folders if not one.run]
     where = f"beside the session folder: {some_of(beside)}" if beside else "and waits for undo"
-    undo = next(
-        (command("baileys-tools undo --company {} --run {}", company, one.run) for one in folders if one.run),
-        "",
-    )
+    undo = command("baileys-tools undo --company {} --run {}", company, max(one.run for one in folders))
     yield Finding(
         "old-folder-left",
         Severity.WARNING if beside else Severity.NOTICE,
@@ -87,7 +84,7 @@ def old_folder_findings(company: str, folders: Sequence[OldFolder]) -> Iterator[
         f"a rollback has left {counted(len(folders), 'old folder')}, in clear ({files}, {size}), {where}",
         f"Nothing tells whose {some_of(unproven)} is, so nothing here touches it: look into it, and move it away."
         if unproven
-        else f"To have it back: {' or '.join(undone)}. Else it goes by itself, reset.keep after it was left.",
+        else f"To have it back: {undo}. Else it goes by itself, reset.keep after it was left.",
         {"folders": len(folders), "bytes": sum(one.size for one in folders)},
     )
 
