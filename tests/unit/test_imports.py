@@ -15,13 +15,14 @@ import pytest
 PACKAGE = "baileys_tools"
 ROOT = Path(__file__).parents[2] / PACKAGE
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner"}
+LEAVES = {"errors", "units", "masking", "schedule", "owner", "parsing"}
 """Imported from everywhere and importing nothing of the project."""
 EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "masking": set(),
+    "parsing": set(),
     "owner": set(),
     "units": {"errors"},
     "schedule": {"units"},
