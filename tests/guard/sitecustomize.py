@@ -72,8 +72,8 @@ def watch(event, arguments):
         if not is_nowhere(arguments[0]):
             refuse(event, arguments[0])
     elif event in ENVIRONMENTS:
-        place = ENVIRONMENTS[event]
-        environment = os.environ if place is None or arguments[place] is None else arguments[place]
+        number = ENVIRONMENTS[event]
+        environment = os.environ if number is None or arguments[number] is None else arguments[number]
         homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
         home = full(homes[0], -1) if homes else ""
         homeless = home == NO_HOME or (home == "" and arguments[0] in HOMELESS)

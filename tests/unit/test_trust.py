@@ -97,7 +97,12 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_what_the_caller_hands_over_is_read() -> None:
     """As `--identity <(pass show key)`."""
     reading, writing = os.pipe()
-    threading.Thread(target=lambda: (os.write(writing, b"a key"), os.close(writing))).start()
+
+    def hand_over() -> None:
+        os.write(writing, b"a key")
+        os.close(writing)
+
+    threading.Thread(target=hand_over).start()
     assert read_trusted(f"/dev/fd/{reading}", 100) == b"a key"
     os.close(reading)
     for path in ("/dev/fd/../fd/0/../../x", "/dev/fd/x"):
