@@ -100,7 +100,7 @@ def test_it_refuses_to_read_real_settings_but_lets_the_search_pass(tmp_path: Pat
         print(settings.read_text())
         """
     (tmp_path / "real").mkdir()
-    child = [sys.executable, "-c", program, tmp_path / "real"]
+    child = [sys.executable, "-c", program, str(tmp_path / "real")]
     environment = scrubbed_environment({"TESTS_GUARD_FORBIDDEN": str(tmp_path / "real")})
     searched = subprocess.run(child, env=environment, capture_output=True, text=True, check=False)
     assert (searched.stdout, "FileNotFoundError" in searched.stderr) == ("searched\n", True)
