@@ -107,12 +107,8 @@ def _places_of_installations() -> list[str]:
     homes = {os.path.realpath(os.path.expanduser("~"))}
     with suppress(KeyError):
         homes.add(os.path.realpath(pwd.getpwuid(os.geteuid()).pw_dir))
-    own: tuple[str, ...] = (
-        ".config/baileys-tools",
-        ".local/state/baileys-tools",
-        ".local/share/baileys-tools",
-    )
-    own += (".cache/baileys-tools", ".aws", ".pm2", ".ssh")
+    tool = (".config/baileys-tools", ".local/state/baileys-tools", ".local/share/baileys-tools")
+    own = (*tool, ".cache/baileys-tools", ".aws", ".pm2", ".ssh")
     system = ("/etc/baileys-tools", "/var/lib/baileys-tools", "/etc/cron.d/baileys-tools")
     return [*system, *(os.path.join(home, place) for home in sorted(homes) for place in own)]
 

@@ -6,8 +6,14 @@ import nothing that costs time. To look for a file that is not there is harmless
 A file opened by handle is not recognised, as the event of `open` does not say which folder the handle is of.
 """
 
+from __future__ import annotations
+
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORBIDDEN = tuple(os.environ.get("TESTS_GUARD_FORBIDDEN", "").split(":"))
 WRITABLE = tuple(os.environ.get("TESTS_GUARD_WRITABLE", "").split(":"))
@@ -40,7 +46,7 @@ class OutOfBounds(BaseException):
     """A test left its own places. No Exception, so that no `except` in the tool hides it."""
 
 
-def watch(event, arguments):
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
     """Raise OutOfBounds before something happens that must not; the audit hook."""
     if event == "open":
         path, _, flags = arguments
@@ -73,15 +79,15 @@ def watch(event, arguments):
             refuse(event, arguments[0])
     elif event in ENVIRONMENTS:
         number = ENVIRONMENTS[event]
-        environment = os.environ if number is None or arguments[number] is None else arguments[number]
+        environment = (None if number is None else arguments[number]) or os.environ
         homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
-        home = full(homes[0], -1) if homes else ""
+        home = (full(homes[0], -1) if homes else "") or ""
         homeless = home == NO_HOME or (home == "" and arguments[0] in HOMELESS)
         if not homeless and not within(home, WRITABLE):
             refuse(event, f"{arguments[0]} with the home {home!r}")
 
 
-def full(path, handle):
+def full(path: Any, handle: Any) -> str | None:
     """The whole path of an argument, None for a handle."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
@@ -99,12 +105,12 @@ def full(path, handle):
     return os.path.join(folder, path)
 
 
-def within(path, places):
+def within(path: str, places: tuple[str, ...]) -> bool:
     path = os.path.normpath(path)
     return any(path == place or path.startswith(place + "/") for place in places)
 
 
-def is_own(address):
+def is_own(address: Any) -> bool:
     """Whether a socket's address is on loopback, or a file of a test."""
     if isinstance(address, tuple):
         host = address[0]
@@ -117,7 +123,7 @@ def is_own(address):
     return path.startswith("\0") or not path.startswith("/") or within(path, WRITABLE)
 
 
-def is_nowhere(host):
+def is_nowhere(host: Any) -> bool:
     """Whether to look this name up asks nobody: a number, this machine, or a name that is reserved to be none."""
     if host is None:
         return True
@@ -129,7 +135,7 @@ def is_nowhere(host):
     )
 
 
-def refuse(event, what):
+def refuse(event: str, what: object) -> None:
     said = f"{event} {what}: a test must stay in its own places"
     with open(os.environ.get("TESTS_GUARD_BITES", BITES), "a", encoding="utf-8", errors="replace") as file:
         file.write(said.replace("\n", " ") + "\n")
