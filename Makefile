@@ -102,9 +102,10 @@ coverage: $(READY) $(CLIENTS) $(AXE) ## which lines the tests reach
 fixtures: $(CLIENTS) ## make the fixtures again with the real Baileys (needs npm)
 	cd $(GENERATE) && npm run generate
 
-docs: $(READY) ## write the generated pages again: settings, man page
+docs: $(READY) ## write the generated pages again: settings, man page, rooms
 	$(BIN)/python -m baileys_tools.config.describe > docs/configuration.md
 	$(BIN)/python -m baileys_tools.cli.manpage > docs/baileys-tools.1
+	$(BIN)/python -m tests.house > docs/rooms.txt
 
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write

@@ -161,7 +161,7 @@ class Tool:
 
 _AS_OF = """
 import datetime, os, sys
-from baileys_tools.commands.backup import run_backup
+from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.config import load_settings
 now = datetime.datetime.fromtimestamp(int(sys.argv[3]), datetime.UTC)
 run_backup(load_settings({}, os.environ).settings, sys.argv[1], sys.argv[2], now)

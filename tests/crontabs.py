@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from baileys_tools.domain.cron import BEGIN, END, Log, crontab_block, plan_entries
+from baileys_tools.host.rules.cron import BEGIN, END, Log, crontab_block, plan_entries
 
 TIMES = {
     "monitor": "* * * * *",

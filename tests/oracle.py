@@ -16,7 +16,7 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
+from baileys_tools.sessions.rules.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
 
 SECOND = 1_000_000_000
 DAY = 24 * 60 * 60 * SECOND

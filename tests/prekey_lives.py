@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from baileys_tools.domain.prekeys import PAIRING_BATCH, TOP_UP, UPLOAD_BATCH, PreKeyPool
+from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, TOP_UP, UPLOAD_BATCH, PreKeyPool
 
 DAY = 86_400.0
 NEVER_USED = 0.15

@@ -107,27 +107,27 @@ def _run() -> None:
             if end.code != ExitCode.USAGE or not _nagios_asks():
                 raise
             # To Nagios 2 is critical: no bot must be called ill for a typing error.
-            from baileys_tools.output.nagios import UNKNOWN, unknown_text
+            from baileys_tools.watching.show.nagios import UNKNOWN, unknown_text
 
             print(unknown_text("the options cannot be meant; standard error says more"))
             sys.exit(UNKNOWN)
     except BaileysToolsError as error:
+        from baileys_tools.frame.show.terminal import printable_lines
         from baileys_tools.masking import masked
-        from baileys_tools.output.terminal import printable_lines
 
         error.message, error.hint = masked(error.message), masked(error.hint)
         print(f"baileys-tools: {printable_lines(error.message)}", file=sys.stderr)
         if error.hint:
             print(printable_lines(error.hint), file=sys.stderr)
         if "--json" in sys.argv:
-            from baileys_tools.output.json_text import error_json
+            from baileys_tools.frame.show.json_text import error_json
 
             print(error_json(sys.argv[1], error))
         sys.exit(int(error.exit_code))
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort
-        from baileys_tools.output.crash import report_crash
+        from baileys_tools.frame.show.crash import report_crash
 
         report_crash(error)
         sys.exit(int(ExitCode.FAILED))

@@ -27,7 +27,8 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
     """
     from baileys_tools.config import load_settings
     from baileys_tools.errors import BaileysToolsError
-    from baileys_tools.sessions.roots import COMPANY_PREFIX, Root
+    from baileys_tools.sessions.names import COMPANY_PREFIX
+    from baileys_tools.sessions.roots import Root
 
     try:
         flags = {"sessions.path": ctx.params.get("sessions")}
@@ -45,6 +46,6 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_topic(incomplete: str) -> list[str]:
     """Return the topics of `help` that begin with what is typed."""
-    from baileys_tools.commands.topics import TOPICS
+    from baileys_tools.host.topics import TOPICS
 
     return [topic for topic in TOPICS if topic.startswith(incomplete)]

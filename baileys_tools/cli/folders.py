@@ -61,7 +61,7 @@ def cleanup(
       baileys-tools cleanup --quiet                 # from cron
       baileys-tools cleanup --dry-run --json --now 2026-01-15T12:00:00Z
     """
-    from baileys_tools.commands.cleanup import cleanup_command
+    from baileys_tools.cleanup.cleaning import cleanup_command
 
     flags = {
         "sessions.path": sessions,
@@ -99,7 +99,7 @@ def undo(
       baileys-tools undo
       baileys-tools undo --company 1001 --run 20260115T030000Z-a1b2c3
     """
-    from baileys_tools.commands.undo import undo_command
+    from baileys_tools.cleanup.undoing import undo_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(

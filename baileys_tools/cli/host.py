@@ -57,7 +57,7 @@ def cron_show(
       baileys-tools cron show --system --user bot
       baileys-tools cron show --systemd --into /etc/systemd/system
     """
-    from baileys_tools.commands.cron import show_command
+    from baileys_tools.host.cron import show_command
 
     flags = {"sessions.path": sessions}
     finish(lambda: show_command(flags, config, system=system, user=user, systemd=systemd, into=into))
@@ -83,7 +83,7 @@ def cron_install(
       baileys-tools cron install --sessions /srv/bot/sessions
       sudo baileys-tools cron install --system --user bot
     """
-    from baileys_tools.commands.cron import install_command
+    from baileys_tools.host.cron import install_command
 
     flags = {"sessions.path": sessions}
     finish(lambda: install_command(flags, config, system=system, user=user, dry_run=dry_run, quiet=quiet))
@@ -103,7 +103,7 @@ def cron_remove(
       baileys-tools cron remove --dry-run
       baileys-tools cron remove
     """
-    from baileys_tools.commands.cron import remove_command
+    from baileys_tools.host.cron import remove_command
 
     finish(lambda: remove_command(config, system=system, dry_run=dry_run, quiet=quiet))
 
@@ -122,7 +122,7 @@ def cron_status(
       baileys-tools cron status
       baileys-tools cron status --json
     """
-    from baileys_tools.commands.cron_status import status_command
+    from baileys_tools.host.cron_status import status_command
 
     finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))
 
@@ -138,7 +138,7 @@ def cron_run(sessions: SessionsOption = None, config: ConfigOption = None) -> No
       baileys-tools cron run
       baileys-tools cron run --config /etc/baileys-tools/config.yaml
     """
-    from baileys_tools.commands.cron_run import run_command
+    from baileys_tools.host.cron_run import run_command
 
     finish(lambda: run_command({"sessions.path": sessions}, config))
 
@@ -164,7 +164,7 @@ def doctor(
       baileys-tools doctor --send-test
       baileys-tools doctor --json
     """
-    from baileys_tools.commands.doctor import doctor_command
+    from baileys_tools.host.doctor import doctor_command
 
     flags = {"sessions.path": sessions}
     finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))
@@ -187,7 +187,7 @@ def watch(
       baileys-tools watch
       baileys-tools watch --interval 5s --company 1001
     """
-    from baileys_tools.commands.watch import watch_command
+    from baileys_tools.watching.watch import watch_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(lambda: watch_command(flags, config, interval))
@@ -212,7 +212,7 @@ def help_(
       baileys-tools help policy
       baileys-tools help exit-codes
     """
-    from baileys_tools.commands.help import help_command
+    from baileys_tools.host.help import help_command
 
     finish(lambda: help_command(topic))
 
@@ -241,7 +241,7 @@ def report(
       baileys-tools report --html report.html
       baileys-tools report --company 1001 --since 7d --html company-1001.html
     """
-    from baileys_tools.commands.report import report_command
+    from baileys_tools.watching.report import report_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(lambda: report_command(flags, config, html=html, since=since, quiet=quiet))

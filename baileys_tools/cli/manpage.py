@@ -11,7 +11,7 @@ import typer
 from baileys_tools import __version__
 from baileys_tools.cli import load_commands
 from baileys_tools.cli.app import app
-from baileys_tools.commands.topics import TOPICS
+from baileys_tools.host.topics import TOPICS
 
 _DESCRIPTION = """\
 baileys-tools keeps the session folders of WhatsApp bots alive that are built on Baileys. It cleans them by

@@ -62,7 +62,7 @@ def _monitor_once(
     quiet: bool = False,
     config: str | None = None,
 ) -> int:
-    from baileys_tools.commands.monitor import MonitorOptions, monitor_command
+    from baileys_tools.watching.monitor import MonitorOptions, monitor_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company, "monitor.textfile": textfile}
     options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)

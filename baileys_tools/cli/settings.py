@@ -31,7 +31,7 @@ def config_show(
       baileys-tools config show
       baileys-tools config show --json --config /etc/baileys-tools/config.yaml
     """
-    from baileys_tools.commands.config import show_command
+    from baileys_tools.host.config_commands import show_command
 
     finish(lambda: show_command({"sessions.path": sessions}, config, as_json=json))
 
@@ -45,7 +45,7 @@ def config_check(config: ConfigOption = None) -> None:
       baileys-tools config check
       baileys-tools config check --config ./baileys-tools.yaml
     """
-    from baileys_tools.commands.config import check_command
+    from baileys_tools.host.config_commands import check_command
 
     finish(lambda: check_command(config))
 
@@ -70,6 +70,6 @@ def config_init(
       baileys-tools config init
       baileys-tools config init /etc/baileys-tools/config.yaml
     """
-    from baileys_tools.commands.config import init_command
+    from baileys_tools.host.config_commands import init_command
 
     finish(lambda: init_command(path, force=force))

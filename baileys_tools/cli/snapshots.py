@@ -53,7 +53,7 @@ def backup(
       baileys-tools backup --import sessions.backup
       baileys-tools backup --import sftp://backup@host/bots
     """
-    from baileys_tools.commands.backup import backup_command
+    from baileys_tools.snapshots.backup import backup_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(
@@ -79,7 +79,7 @@ def snapshots(company: CompanyOption = None, json: JsonOption = False, config: C
       baileys-tools snapshots
       baileys-tools snapshots --company 1001 --json
     """
-    from baileys_tools.commands.snapshots import snapshots_command
+    from baileys_tools.snapshots.listing import snapshots_command
 
     finish(lambda: snapshots_command({"sessions.companies": company or None}, config, as_json=json))
 
@@ -105,7 +105,7 @@ def verify(
       baileys-tools verify --quiet                  # from cron, once a day
       baileys-tools verify --all --deep --identity key.txt
     """
-    from baileys_tools.commands.verify import verify_command
+    from baileys_tools.snapshots.verify import verify_command
 
     flags = {"sessions.companies": company or None, "backup.identity_file": identity}
     finish(lambda: verify_command(flags, config, every=every, deep=deep, as_json=json, quiet=quiet))
@@ -129,7 +129,7 @@ def prune(
       baileys-tools prune --dry-run --verbose       # also what stays, and why
       baileys-tools prune --company 1001
     """
-    from baileys_tools.commands.prune import prune_command
+    from baileys_tools.snapshots.prune import prune_command
 
     finish(
         lambda: prune_command(
@@ -182,7 +182,7 @@ def restore(
       baileys-tools restore --company 1001 41 --mode rollback
       baileys-tools restore --company 1001 --target /tmp/company_1001
     """
-    from baileys_tools.commands.restore import RestoreOptions, restore_command
+    from baileys_tools.recovery.restoring import RestoreOptions, restore_command
 
     flags = {"sessions.path": sessions, "backup.identity_file": identity}
     options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes)

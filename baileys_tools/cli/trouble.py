@@ -50,7 +50,7 @@ def recover(
       baileys-tools recover --company 1001
       baileys-tools recover --quiet                 # from cron
     """
-    from baileys_tools.commands.recover import recover_command
+    from baileys_tools.recovery.recovering import recover_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(
@@ -82,7 +82,7 @@ def logs(
       baileys-tools logs --company 1001 --since 7d
       baileys-tools logs --company 1001 --json | jq .reconnects
     """
-    from baileys_tools.commands.logs import logs_command
+    from baileys_tools.bots.logs import logs_command
 
     finish(lambda: logs_command({"sessions.companies": company or None}, config, since, as_json=json))
 
@@ -125,8 +125,8 @@ def reset(
       baileys-tools reset --company 1001 --yes
       baileys-tools undo --company 1001 --list
     """
-    from baileys_tools.commands import ask_bot
-    from baileys_tools.commands.reset import ResetOptions, reset_command
+    from baileys_tools.bots import ask_bot
+    from baileys_tools.recovery.resetting import ResetOptions, reset_command
 
     options = ResetOptions(company, dry_run, force, yes, pair)
     if pairing_code is not None:
@@ -161,7 +161,7 @@ def reconnect(
       baileys-tools reconnect --company 1001
       baileys-tools reconnect --company 1001 --wait 2m
     """
-    from baileys_tools.commands import ask_bot
+    from baileys_tools.bots import ask_bot
 
     ask = partial(ask_bot.reconnect, wait=wait)
     finish(lambda: ask_bot.ask_command("reconnect", company, config, ask, as_json=json, quiet=quiet))
@@ -181,7 +181,7 @@ def init(
     Examples:
       baileys-tools init --company 1001
     """
-    from baileys_tools.commands import ask_bot
+    from baileys_tools.bots import ask_bot
 
     ask = partial(ask_bot.init, wait=wait)
     finish(lambda: ask_bot.ask_command("init", company, config, ask, as_json=json, quiet=quiet))
@@ -214,7 +214,7 @@ def qr(
       baileys-tools qr --company 1001 --png /tmp/qr.png
       baileys-tools qr --company 1001 --pairing-code 4917012345678
     """
-    from baileys_tools.commands import ask_bot
+    from baileys_tools.bots import ask_bot
 
     if pairing_code is not None:
         ask = partial(
@@ -247,7 +247,7 @@ def send_test(
     Examples:
       baileys-tools send-test --company 1001 --to 4917012345678
     """
-    from baileys_tools.commands import ask_bot
+    from baileys_tools.bots import ask_bot
 
     ask = partial(ask_bot.send_test, to=to, message=message)
     finish(lambda: ask_bot.ask_command("send-test", company, config, ask, as_json=json, quiet=quiet))
@@ -273,7 +273,7 @@ def incidents(
       baileys-tools incidents --company 1001
       baileys-tools incidents --markdown 17 > incident-17.md
     """
-    from baileys_tools.commands.incidents import incidents_command
+    from baileys_tools.watching.incidents import incidents_command
 
     flags = {"sessions.companies": company or None}
     finish(lambda: incidents_command(flags, config, markdown, as_json=json))

@@ -50,7 +50,7 @@ def monitor_once(
       baileys-tools monitor-once -q --textfile /var/lib/node_exporter/bots.prom
     """
     # cli/quick.py has the same once more, without typer.
-    from baileys_tools.commands.monitor import MonitorOptions, monitor_command
+    from baileys_tools.watching.monitor import MonitorOptions, monitor_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None, "monitor.textfile": textfile}
     options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
@@ -75,7 +75,7 @@ def status(
       baileys-tools status --company 1001
       baileys-tools status --json | jq '.companies[] | .next_level'
     """
-    from baileys_tools.commands.status import status_command
+    from baileys_tools.watching.status import status_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(lambda: status_command(flags, config, as_json=json))
@@ -104,7 +104,7 @@ def trigger(
       baileys-tools trigger --dry-run --verbose
       baileys-tools trigger --company 1001 --json
     """
-    from baileys_tools.commands.trigger import trigger_command
+    from baileys_tools.cleanup.triggering import trigger_command
 
     flags = {
         "sessions.path": sessions,
@@ -136,7 +136,7 @@ def inspect(
       baileys-tools inspect --company 1001 -v
       baileys-tools inspect --company 1001 --json
     """
-    from baileys_tools.commands.inspect import inspect_command
+    from baileys_tools.watching.inspect import inspect_command
 
     flags = {"sessions.path": sessions, "sessions.companies": company or None}
     finish(lambda: inspect_command(flags, config, verbose=verbose, as_json=json))
@@ -155,6 +155,6 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
       baileys-tools notify test
       TELEGRAM_BOT_TOKEN=... TELEGRAM_CHAT_ID=... baileys-tools notify test
     """
-    from baileys_tools.commands.notify_test import notify_test_command
+    from baileys_tools.alerts.try_channels import notify_test_command
 
     finish(lambda: notify_test_command({}, config, as_json=json))

@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from baileys_tools.domain.held_locks import Holder
 from baileys_tools.masking import masked
 from baileys_tools.owner import user_name
+from baileys_tools.sessions.names import LOCK_NAME
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.scan import LOCK_NAME
+from baileys_tools.sessions.rules.held_locks import Holder
 from baileys_tools.units import printable
 
 _LONGEST_COMMAND = 60

@@ -13,6 +13,7 @@ from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import (
+    FOLDER_FLAGS,
     JOURNAL,
     REPLACED_PREFIX,
     RESET_JOURNAL,
@@ -21,7 +22,7 @@ from baileys_tools.sessions.names import (
     STAGE,
     STAGE_PREFIX,
 )
-from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.scan import exists, exists_in_own_folder
 
 

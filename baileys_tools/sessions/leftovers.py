@@ -14,12 +14,13 @@ from enum import Enum
 from stat import S_ISREG, S_ISVTX, S_IWGRP, S_IWOTH
 from typing import Any
 
-from baileys_tools.domain.health_surroundings import OldFolder
-from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.names import (
+    FOLDER_FLAGS,
     JOURNAL,
+    LOCK_NAME,
+    OWN_FOLDER,
     REPLACED_PREFIX,
     RESET_JOURNAL,
     RESETS,
@@ -29,15 +30,10 @@ from baileys_tools.sessions.names import (
 )
 from baileys_tools.sessions.place import Place, place_of
 from baileys_tools.sessions.quarantine import QUARANTINE, run_name
-from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
-from baileys_tools.sessions.scan import (
-    LOCK_NAME,
-    OWN_FOLDER,
-    exists,
-    exists_in_own_folder,
-    is_own,
-    own_folder,
-)
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.surroundings import OldFolder
+from baileys_tools.sessions.scan import exists, exists_in_own_folder, is_own, own_folder
 from baileys_tools.sessions.staging import read_journal
 
 _FILLED_BY_COMMANDS = (QUARANTINE, RESETS, STAGE)

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from stat import S_IMODE, S_ISREG
 
-from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
-from baileys_tools.domain.folder import Oddity
-from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.node_json import Refusal, UnreadJson, read_json
-from baileys_tools.domain.restore_plan import CREDS, LiveFile, LiveFolder
-from baileys_tools.domain.senderkeys import holds_private_key
-from baileys_tools.domain.snapshot import (
+from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
+from baileys_tools.sessions.reading import TooLarge
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.sessions.rules.folder import Oddity
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
+from baileys_tools.sessions.rules.restore_plan import CREDS, LiveFile, LiveFolder
+from baileys_tools.sessions.rules.senderkeys import holds_private_key
+from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     MOST_BYTES,
     MOST_FILES,
@@ -25,8 +27,6 @@ from baileys_tools.domain.snapshot import (
     StoredFile,
     read_account,
 )
-from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
-from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
 from baileys_tools.sessions.staging import seen_file
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from baileys_tools.owner import acting_as, as_owner_of
 from baileys_tools.parsing import parse_json
 from baileys_tools.place import place_owner
-from baileys_tools.sessions.scan import LOCK_NAME
+from baileys_tools.sessions.names import LOCK_NAME
 
 if TYPE_CHECKING:
-    from baileys_tools.domain.held_locks import Holder
+    from baileys_tools.sessions.rules.held_locks import Holder
 
 STALE_AFTER = timedelta(minutes=10)
 """How long a lock file is respected that no kernel lock vouches for."""

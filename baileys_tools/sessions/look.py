@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from baileys_tools.domain.folder import FolderFacts
-from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.watch import Stamp
 from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.looks import Look, Stamp
 from baileys_tools.sessions.scan import scan_names
 
 CLOCK_STEP_NS = 2_000_000_000
@@ -93,3 +93,18 @@ def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:
             if seen.st_mtime_ns > newest:
                 newest = seen.st_mtime_ns
     return size, newest
+
+
+LOOKS = "looks"
+
+
+def was_linked_at(look: Look, folder: int) -> bool:
+    """Given an earlier look and the handle of the folder now, return whether that has held a linked session.
+
+    The empty folder that a reset puts in the place of one has not. Raises OSError.
+    """
+    if not look.was_linked or os.fstat(folder).st_ino == look.stamp.folder_inode:
+        return look.was_linked
+    from baileys_tools.sessions.resets import last_reset
+
+    return last_reset(folder) is None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-from baileys_tools.sessions.scan import OWN_PREFIX
-
+COMPANY_PREFIX = "company_"
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OWN_FOLDER = ".baileys-tools"
+LOCK_NAME = ".cleanup.lock"
+OWN_PREFIX = ".baileys-tools"
+"""Every file that this tool keeps in a session folder begins so, the lock excepted."""
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 JOURNAL = "restore.json"
 """Below `.baileys-tools` of the folder that a restore works on."""
 STAGE = "restore"

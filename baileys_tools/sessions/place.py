@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.names import REPLACED_PREFIX, RESET_PREFIX, STAGE_PREFIX
-from baileys_tools.sessions.roots import FOLDER_FLAGS, Company, Root
+from baileys_tools.sessions.names import FOLDER_FLAGS, REPLACED_PREFIX, RESET_PREFIX, STAGE_PREFIX
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.staging import look
 
 

@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.domain.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.owner import as_owner_of
-from baileys_tools.sessions.scan import OWN_FOLDER, exists, in_own_folder, open_inside, own_folder
+from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, kind_of
+from baileys_tools.sessions.scan import exists, in_own_folder, open_inside, own_folder
 
 QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"

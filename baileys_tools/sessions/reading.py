@@ -17,10 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
-from baileys_tools.domain.folder import Oddity
-from baileys_tools.domain.keyfiles import Kind, sort_by_kind
-from baileys_tools.domain.node_json import Refusal, UnreadJson, read_json
-from baileys_tools.domain.snapshot import (
+from baileys_tools.sessions.names import READ_FLAGS
+from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
+from baileys_tools.sessions.rules.folder import Oddity
+from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
+from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     MOST_BYTES,
     MOST_FILES,
@@ -32,8 +34,7 @@ from baileys_tools.domain.snapshot import (
     may_be_stored,
     read_account,
 )
-from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
-from baileys_tools.sessions.scan import READ_FLAGS, entry_oddity, is_own, read_all
+from baileys_tools.sessions.scan import entry_oddity, is_own, read_all
 
 CREDS = "creds.json"
 

@@ -15,11 +15,11 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 
-from baileys_tools.domain.folder import FileStat
-from baileys_tools.domain.keyfiles import PROTECTED, Kind, kind_of
-from baileys_tools.domain.removals import Outcome, Removals
+from baileys_tools.sessions.names import OWN_FOLDER, READ_FLAGS
 from baileys_tools.sessions.quarantine import LEASE_PROBE, REMOVING_PREFIX, make_run_folder, put_back
-from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS
+from baileys_tools.sessions.rules.folder import FileStat
+from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of
+from baileys_tools.sessions.rules.removals import Outcome, Removals
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 NO_LEASES = {

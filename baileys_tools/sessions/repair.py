@@ -15,17 +15,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.removals import Outcome
-from baileys_tools.domain.restore import fitted_creds
-from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
-from baileys_tools.domain.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
 from baileys_tools.sessions.live import BROKEN_DISK
-from baileys_tools.sessions.names import STAGE
+from baileys_tools.sessions.names import OWN_FOLDER, STAGE
 from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
-from baileys_tools.sessions.scan import OWN_FOLDER, in_own_folder, own_folder, read_regular_file
+from baileys_tools.sessions.rules.creds import fitted_creds
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.removals import Outcome
+from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
+from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
+from baileys_tools.sessions.scan import in_own_folder, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
     foreign_journal,

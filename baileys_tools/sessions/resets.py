@@ -16,11 +16,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.clock import has_waited
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.leftovers import files_in, is_bare, new_folder, opened_beside
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.names import RESET_JOURNAL, RESETS
+from baileys_tools.sessions.names import OWN_FOLDER, RESET_JOURNAL, RESETS
 from baileys_tools.sessions.place import Place, place_of
 from baileys_tools.sessions.quarantine import (
     Purge,
@@ -32,14 +31,8 @@ from baileys_tools.sessions.quarantine import (
 )
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.scan import (
-    OWN_FOLDER,
-    exists,
-    exists_in_own_folder,
-    in_own_folder,
-    is_own,
-    open_inside,
-)
+from baileys_tools.sessions.rules.clock import has_waited
+from baileys_tools.sessions.scan import exists, exists_in_own_folder, in_own_folder, is_own, open_inside
 from baileys_tools.sessions.staging import (
     look,
     read_journal,

@@ -19,25 +19,18 @@ from functools import partial
 from stat import S_IMODE
 from typing import Any
 
-from baileys_tools.domain.restore_plan import CREDS, Action, LiveFolder, RestorePlan
-from baileys_tools.domain.snapshot import StoredFile
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.leftovers import Left, new_folder, opened_beside, run_of, what_is_left
 from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, stage_lock
-from baileys_tools.sessions.names import RESETS
+from baileys_tools.sessions.names import OWN_FOLDER, RESETS
 from baileys_tools.sessions.place import Place
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, new_run_id, run_started
 from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.resets import take_in
-from baileys_tools.sessions.scan import (
-    OWN_FOLDER,
-    exists,
-    exists_in_own_folder,
-    in_own_folder,
-    is_own,
-    own_folder,
-)
+from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
+from baileys_tools.sessions.rules.snapshot import StoredFile
+from baileys_tools.sessions.scan import exists, exists_in_own_folder, in_own_folder, is_own, own_folder
 from baileys_tools.sessions.staging import (
     look,
     owners_for,

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Self
 
-from baileys_tools.domain.keyfiles import Kind, kind_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.units import did_you_mean, some_of
 
-COMPANY_PREFIX = "company_"
 _OURS = ".baileys-tools-"
 """Before whatever this tool has beside session folders (`sessions/names.py`)."""
-
-FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Company(NamedTuple):

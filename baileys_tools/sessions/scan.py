@@ -17,20 +17,13 @@ from stat import (
     S_ISSOCK,
 )
 
-from baileys_tools.domain.creds import Creds, CredsProblem, parse_creds
-from baileys_tools.domain.folder import FileStat, FolderFacts, Oddity
-from baileys_tools.domain.keyfiles import Kind, sort_by_kind
-from baileys_tools.domain.node_json import LARGEST
-from baileys_tools.domain.senderkeys import holds_private_key, untold_sender_keys
 from baileys_tools.owner import refuse_roots
-from baileys_tools.sessions.roots import FOLDER_FLAGS
-
-OWN_FOLDER = ".baileys-tools"
-LOCK_NAME = ".cleanup.lock"
-OWN_PREFIX = ".baileys-tools"
-"""Every file that this tool keeps in a session folder begins so, the lock excepted."""
-
-READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity
+from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.node_json import LARGEST
+from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_sender_keys
 
 _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""

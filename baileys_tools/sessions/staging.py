@@ -14,14 +14,14 @@ from contextlib import suppress
 from stat import S_ISREG
 from typing import Any, NamedTuple
 
-from baileys_tools.domain.folder import FileStat
-from baileys_tools.domain.keyfiles import Kind, kind_of
-from baileys_tools.domain.snapshot import Entry
 from baileys_tools.owner import as_owner_of
 from baileys_tools.parsing import LARGEST_JSON, TooMuch, parse_json
-from baileys_tools.sessions.names import JOURNAL, RESET_JOURNAL
+from baileys_tools.sessions.names import JOURNAL, OWN_FOLDER, READ_FLAGS, RESET_JOURNAL
 from baileys_tools.sessions.quarantine import make_folder
-from baileys_tools.sessions.scan import OWN_FOLDER, READ_FLAGS, own_folder
+from baileys_tools.sessions.rules.folder import FileStat
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.snapshot import Entry
+from baileys_tools.sessions.scan import own_folder
 
 _JOURNAL_VERSION = 1
 
@@ -80,7 +80,7 @@ def owners_for(folder: int, entries: Sequence[Entry]) -> dict[str, tuple[int, in
     """
     if os.geteuid() != 0:
         return {}
-    from baileys_tools.domain.owners import main_owner
+    from baileys_tools.sessions.rules.owners import main_owner
 
     there: dict[str, os.stat_result] = {}
     for name in os.listdir(folder):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count, islice
 from stat import S_ISDIR
 
-from baileys_tools.sessions.roots import FOLDER_FLAGS
+from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.scan import open_inside
 
 MOST_ENTRIES = 500_000

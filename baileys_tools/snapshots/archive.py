@@ -18,8 +18,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Protocol, cast
 
-from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.snapshot import (
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.parsing import parse_json
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.snapshot import (
     FORMAT,
     LARGEST_FILE,
     MOST_BYTES,
@@ -31,8 +33,6 @@ from baileys_tools.domain.snapshot import (
     StoredFile,
     may_be_stored,
 )
-from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.parsing import parse_json
 from baileys_tools.snapshots.tar import BLOCK, END, Header, TarError, member, padding
 
 MANIFEST = "manifest.json"

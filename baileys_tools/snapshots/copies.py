@@ -16,12 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from baileys_tools.domain.backup_report import CopyResult
-from baileys_tools.domain.retention import Retention, plan_retention
-from baileys_tools.domain.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of
 from baileys_tools.parsing import parse_json
+from baileys_tools.sessions.rules.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.repository import (
     COMPANY_PREFIX,
@@ -33,6 +31,8 @@ from baileys_tools.snapshots.repository import (
     RepositoryLocked,
     parse_name,
 )
+from baileys_tools.snapshots.rules.backup_report import CopyResult
+from baileys_tools.snapshots.rules.retention import Retention, plan_retention
 from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
 
 STATE = "copies.json"

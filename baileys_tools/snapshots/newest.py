@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from baileys_tools.domain.snapshot import SnapshotInfo
+    from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 
 _COMPANY_PREFIX = "company_"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

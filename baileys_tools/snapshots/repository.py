@@ -22,10 +22,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from baileys_tools.domain.snapshot import Manifest, Snapshot, SnapshotInfo, StoredFile, highest_sequence
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.owner import as_owner_of, user_name
 from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.snapshot import (
+    Manifest,
+    Snapshot,
+    SnapshotInfo,
+    StoredFile,
+    highest_sequence,
+)
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
 from baileys_tools.snapshots.encryption import Identities, Recipients, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
@@ -37,7 +43,7 @@ CREDS = "creds.json"
 """No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
 HASH_LENGTH = 32
 LARGEST_SNAPSHOT = 1 << 30
-"""Bytes. What a snapshot may hold, with all that is around it, comes to less (domain/snapshot.py)."""
+"""Bytes. What a snapshot may hold, with all that is around it, comes to less (sessions/rules/snapshot.py)."""
 LOCK_PATIENCE = 10.0
 """Seconds to wait for another writer of the same company: one snapshot takes far less."""
 

@@ -100,7 +100,7 @@ STEPS: Sequence[Sequence[str]] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # `hour` counts hours since 1970, `event` is a value of domain/log_events.py: LogEvent.
+        # `hour` counts hours since 1970, `event` is a value of bots/rules/log_events.py: LogEvent.
         """CREATE TABLE log_hours (
             company TEXT NOT NULL,
             hour INTEGER NOT NULL,

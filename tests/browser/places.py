@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from baileys_tools.state.database import open_state
-from baileys_tools.state.incidents import add_entry, close_incident, open_incident
 from baileys_tools.state.observations import Observation, observe
 from baileys_tools.state.runs import Run, record
+from baileys_tools.watching.kept_incidents import add_entry, close_incident, open_incident
 from tests.support import company_folder, run_cli
 
 HOUR = timedelta(hours=1)

@@ -16,9 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from baileys_tools.domain.findings import Finding, Severity
-from baileys_tools.domain.forecast import Forecast
-from baileys_tools.domain.report import (
+from baileys_tools.findings import Finding, Severity
+from baileys_tools.sessions.rules.forecast import Forecast
+from baileys_tools.thresholds import Level, Thresholds
+from baileys_tools.watching.rules.report import (
     CompanyReport,
     Drop,
     FleetReport,
@@ -30,9 +31,8 @@ from baileys_tools.domain.report import (
     points_for,
     thinned,
 )
-from baileys_tools.domain.status import CompanyStatus, FleetStatus
-from baileys_tools.domain.thresholds import Level, Thresholds
-from baileys_tools.output.html.page import report_page
+from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
+from baileys_tools.watching.show.html.page import report_page
 from tests.browser.browser import axe, chromium, complaints, requested, show
 from tests.browser.places import PHONE, environment, fleet
 from tests.servers import Reply, answering

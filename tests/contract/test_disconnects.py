@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 import pytest
 
-from baileys_tools.commands.bot_facts import look_at_bot
-from baileys_tools.commands.monitor import run_monitor
-from baileys_tools.commands.recover import RecoverJob, run_recover, tell_recovery
+from baileys_tools.bots.bot_facts import look_at_bot
+from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Diagnosis, diagnose
 from baileys_tools.config import load_settings
-from baileys_tools.domain.diagnosis import BotFacts, Cause, Diagnosis, diagnose
-from baileys_tools.domain.recovery import LADDERS, Rung
-from baileys_tools.integrations.bot_log.reading import LogMemory, read_log
+from baileys_tools.recovery.recovering import RecoverJob, run_recover, tell_recovery
+from baileys_tools.recovery.rules.recovery import LADDERS, Rung
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import open_state
+from baileys_tools.watching.monitor import run_monitor
 from tests.real_bot import RealBot, real_bot
 from tests.servers import Reply, Server, answering
 from tests.support import run_cli, snapshot_tree

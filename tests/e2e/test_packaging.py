@@ -22,7 +22,7 @@ import yaml
 import baileys_tools
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.domain.cron import JOBS
+from baileys_tools.host.rules.cron import JOBS
 from fixtures.lay import lay
 from tests.support import require_tool, scrubbed_environment
 

@@ -225,7 +225,7 @@ def command_lines_of(session: int) -> bytes:
 
 
 CRASH = """
-import baileys_tools.commands.notify_test as notify
+import baileys_tools.alerts.try_channels as notify
 from baileys_tools.cli import main
 
 def fail(settings):

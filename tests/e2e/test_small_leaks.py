@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.state.database import open_state
-from baileys_tools.state.incidents import add_entry, open_incident
+from baileys_tools.watching.kept_incidents import add_entry, open_incident
 from tests.support import company_folder, creds, missing, run_cli, write_key
 
 NUMBER = "4917012345678"

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from baileys_tools.commands import monitor_pass
-from baileys_tools.commands.monitor import run_monitor
-from baileys_tools.commands.trigger import alerts, run_trigger
+from baileys_tools.cleanup.triggering import alerts, run_trigger
 from baileys_tools.config import LoadedSettings, load_settings
-from baileys_tools.domain.health_surroundings import Space
 from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.rules.surroundings import Space
 from baileys_tools.state.database import State, open_state
+from baileys_tools.watching import monitor_pass
+from baileys_tools.watching.monitor import run_monitor
 from tests.servers import Reply, Request, answering
 from tests.support import company_folder, write_key
 

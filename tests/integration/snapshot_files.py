@@ -14,8 +14,8 @@ from pathlib import Path
 
 import zstandard
 
-from baileys_tools.domain.keyfiles import Kind
-from baileys_tools.domain.snapshot import (
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     MOST_BYTES,
     Account,

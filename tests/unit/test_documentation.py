@@ -13,7 +13,7 @@ import pytest
 
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.domain.finding_codes import CODES, NOTICE
+from baileys_tools.finding_codes import CODES, NOTICE
 from tests.support import COMMAND, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]

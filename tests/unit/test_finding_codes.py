@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.domain.finding_codes import CODES
-from baileys_tools.domain.findings import Severity
+from baileys_tools.finding_codes import CODES
+from baileys_tools.findings import Severity
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "baileys_tools"

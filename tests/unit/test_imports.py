@@ -1,154 +1,57 @@
-"""The house rules that the source shows: which way imports run, where I/O, clocks and exits may stand.
+"""The house rules that the source shows: the floors, what is pure, where may be exited, how large a room may grow.
 
-`broken_rules` reads a package with `ast` and returns one line for each offence; the last tests feed it one
-offence at a time, so that a green run means something.
+`tests/house.py` reads the package with `ast`; the tests at the end feed it one offence at a time, so that a green run
+means something.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = "baileys_tools"
-ROOT = Path(__file__).parents[2] / PACKAGE
+from tests.house import LARGEST_FILE, LARGEST_FOLDER, PACKAGE, House, listing
 
-LEAVES = {"errors", "units", "masking", "schedule", "owner", "trust", "place", "ending"}
-"""Imported from everywhere and importing nothing of the project."""
-EFFECTS = {"sessions", "snapshots", "state", "integrations", "output"}
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "masking": set(),
-    "owner": set(),
-    "trust": {"owner"},
-    "place": {"owner", "trust"},
-    "units": {"errors"},
-    "ending": {"errors"},
-    "schedule": {"units"},
-    "domain": LEAVES | {"domain"},
-    "config": LEAVES | {"config"},
-    **{effect: LEAVES | {effect, "domain"} for effect in EFFECTS},
-    "commands": LEAVES | EFFECTS | {"commands", "domain", "config"},
-    "cli": LEAVES | EFFECTS | {"commands", "domain", "config", "cli"},
-    "__main__": {"cli"},
-    "__init__": set(),
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "docs" / "rooms.txt"
+MAY_BE_LONG = {
+    "config/schema.py": "one table of all settings",
 }
-"""room: rooms it may import. What is not in here may not exist: a new room states its place first."""
-
-NO_IO_MODULES = {
-    *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "sqlite3", "subprocess", "tempfile"),
-    *("threading", "time", "urllib"),
-}
-ENDS_CHILDREN = {("commands", "workers")}
-"""Where processes are forked, they are ended too."""
-CLOCK_METHODS = {"now", "today", "utcnow"}
-NO_DRY_RUN = (EFFECTS | LEAVES | {"domain"}) - {"output"}
-"""A plan is applied or shown; who applies it does not ask. Only output knows, to say "would remove"."""
+"""Files over the limit, each with its reason."""
 
 
-def test_the_package_keeps_the_house_rules() -> None:
-    assert broken_rules(ROOT) == []
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House(ROOT / PACKAGE)
 
 
-def broken_rules(package: Path) -> list[str]:
-    """Every offence in the Python files of `package`, as `path:line: what`, in order."""
-    return [
-        f"{path.relative_to(package)}:{line}: {what}"
-        for path in sorted(package.rglob("*.py"))
-        for line, what in sorted(_offences(package, path))
-    ]
+def test_a_room_imports_only_from_rooms_below(house: House) -> None:
+    assert house.arrows_upwards() == []
 
 
-def _offences(package: Path, path: Path) -> Iterator[tuple[int, str]]:
-    parts = path.relative_to(package).with_suffix("").parts
-    room = _room(parts[0])
-    if room not in MAY_IMPORT:
-        yield 1, f"the room {room} has no place in MAY_IMPORT"
-        return
-    tree = ast.parse(path.read_text("utf-8"), str(path))
-    for node in ast.walk(tree):
-        line = getattr(node, "lineno", 0)
-        for module in _imported_modules(node, folder=parts[:-1]):
-            if offence := _import_offence(room, module):
-                yield line, offence
-        if room == "domain" and _reads_clock_or_file(node):
-            yield line, "domain reads the clock or a file"
-        if room not in ("cli", "__main__") and parts not in ENDS_CHILDREN and _exits(node):
-            yield line, "only cli exits"
-        if room in NO_DRY_RUN and _asks_for_dry_run(node):
-            yield line, "below commands nothing asks whether this is a dry run"
+def test_nothing_under_rules_touches_the_world(house: House) -> None:
+    assert house.impure() == []
 
 
-def _room(name: str) -> str:
-    """`config`, `config_schema` and `config/` are one room; so are `cli` and `cli_*`."""
-    for room in ("config", "cli"):
-        if name.startswith(f"{room}_"):
-            return room
-    return name
+def test_no_file_imports_in_a_circle(house: House) -> None:
+    assert house.circles() == []
 
 
-def _imported_modules(node: ast.AST, folder: tuple[str, ...]) -> list[str]:
-    """Full dotted names that the import statement `node` names (nothing for other nodes).
-
-    `folder` is where the importing module stands below the package: what a leading dot means.
-    """
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
-    base = node.module or ""
-    if node.level:
-        package = (PACKAGE, *folder)
-        above = package[: len(package) - node.level + 1]
-        base = ".".join((*above, *filter(None, (node.module,))))
-    # `from baileys_tools import config` names the module only in its list of names.
-    return [f"{base}.{alias.name}" for alias in node.names] if base == PACKAGE else [base]
+def test_only_the_command_line_exits(house: House) -> None:
+    assert house.exits() == []
 
 
-def _import_offence(room: str, module: str) -> str | None:
-    first, *rest = module.split(".")
-    if first == PACKAGE:
-        target = _room(rest[0]) if rest else "__init__"
-        if target.startswith("__") or target in MAY_IMPORT[room]:
-            return None
-        return f"{room} may not import {target}"
-    if room == "domain" and first in NO_IO_MODULES:
-        return f"domain may not import {first}"
-    return None
+def test_below_the_verbs_nothing_asks_whether_this_is_a_dry_run(house: House) -> None:
+    assert house.dry_runs() == []
 
 
-def _reads_clock_or_file(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr in CLOCK_METHODS
-    return isinstance(node.func, ast.Name) and node.func.id in ("open", "print", "input")
+def test_no_folder_and_no_file_is_too_large_to_hold_in_mind(house: House) -> None:
+    assert house.crowded_folders() == []
+    assert [file for file in house.long_files() if file.split(":")[0] not in MAY_BE_LONG] == []
 
 
-def _exits(node: ast.AST) -> bool:
-    """`sys.exit()`, `exit()`, `os._exit()`, `typer.Exit`, `SystemExit`: called, raised or imported."""
-    match node:
-        case ast.Attribute(value=ast.Name(id="sys"), attr="exit") | ast.Attribute(attr="_exit"):
-            return True
-        case ast.Attribute(value=ast.Name(id="typer"), attr="Exit" | "Abort"):
-            return True
-        case ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit"))):
-            return True
-        case ast.Call(func=ast.Name(id="exit" | "quit")):
-            return True
-        case ast.ImportFrom(module="sys" | "typer", names=names):
-            return any(alias.name in ("exit", "Exit", "Abort") for alias in names)
-    return False
-
-
-def _asks_for_dry_run(node: ast.AST) -> bool:
-    if not isinstance(node, ast.If | ast.IfExp | ast.While):
-        return False
-    names = (getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(node.test))
-    return "dry_run" in names
+def test_the_picture_of_the_rooms_is_what_the_code_says(house: House) -> None:
+    assert listing(house) == PICTURE.read_text(), "run: make docs"
 
 
 # --- the checker itself -------------------------------------------------------------------------------------
@@ -157,66 +60,122 @@ def _asks_for_dry_run(node: ast.AST) -> bool:
 @pytest.mark.parametrize(
     ("path", "source", "offence"),
     [
-        ("domain/policy.py", "import os", "domain may not import os"),
-        ("domain/policy.py", "from pathlib import Path", "domain may not import pathlib"),
-        ("domain/policy.py", "from baileys_tools.config import load", "domain may not import config"),
-        ("domain/policy.py", "from baileys_tools import sessions", "domain may not import sessions"),
-        ("domain/policy.py", "from ..sessions import scan", "domain may not import sessions"),
-        ("domain/policy.py", "from .. import sessions", "domain may not import sessions"),
-        ("domain/__init__.py", "from ..sessions import scan", "domain may not import sessions"),
-        ("domain/policy.py", "def f():\n    import time", "domain may not import time"),
-        ("domain/policy.py", "x = datetime.now(UTC)", "domain reads the clock or a file"),
-        ("domain/policy.py", "x = open('creds.json')", "domain reads the clock or a file"),
-        (
-            "sessions/scan.py",
-            "from baileys_tools.commands import cleanup",
-            "sessions may not import commands",
-        ),
-        ("sessions/scan.py", "from baileys_tools.output import text", "sessions may not import output"),
-        ("sessions/scan.py", "import baileys_tools.cli", "sessions may not import cli"),
-        ("config.py", "from baileys_tools.domain import policy", "config may not import domain"),
-        ("config_schema.py", "from .commands import cleanup", "config may not import commands"),
-        ("units.py", "from .config import load", "units may not import config"),
-        ("commands/cleanup.py", "from ..cli import app", "commands may not import cli"),
-        ("commands/cleanup.py", "import sys\nsys.exit(3)", "only cli exits"),
-        ("commands/cleanup.py", "raise typer.Exit(1)", "only cli exits"),
-        ("output/text.py", "raise SystemExit(1)", "only cli exits"),
-        ("output/text.py", "from sys import exit", "only cli exits"),
-        ("sessions/quarantine.py", "if settings.dry_run: pass", "nothing asks whether this is a dry run"),
-        ("sessions/quarantine.py", "x = 1 if not dry_run else 2", "nothing asks whether this is a dry run"),
-        ("attic/old.py", "", "the room attic has no place in MAY_IMPORT"),
+        ("cleanup/rules/policy.py", "import os", "imports os"),
+        ("cleanup/rules/policy.py", "from pathlib import Path", "imports pathlib"),
+        ("cleanup/rules/policy.py", "def f():\n    import time", "imports time"),
+        ("cleanup/rules/policy.py", "from baileys_tools.sessions import scan", "imports sessions/scan"),
+        ("cleanup/rules/policy.py", "from ...sessions import scan", "imports sessions/scan"),
+        ("cleanup/rules/policy.py", "x = datetime.now(UTC)", "reads the clock or a file"),
+        ("cleanup/rules/policy.py", "x = open('creds.json')", "reads the clock or a file"),
     ],
 )
-def test_an_offence_is_found(tmp_path: Path, path: str, source: str, offence: str) -> None:
-    _write(tmp_path, path, source)
-    (found,) = broken_rules(tmp_path)
+def test_what_is_impure_is_found(tmp_path: Path, path: str, source: str, offence: str) -> None:
+    write(tmp_path, "sessions/scan.py", "")
+    write(tmp_path, path, source)
+    (found,) = House(tmp_path).impure()
     assert found.startswith(f"{path}:")
     assert offence in found
 
 
 @pytest.mark.parametrize(
+    ("path", "source", "target"),
+    [
+        ("sessions/scan.py", "from baileys_tools.cleanup import cleaning", "cleanup"),
+        ("sessions/scan.py", "import baileys_tools.cleanup.cleaning", "cleanup"),
+        ("sessions/scan.py", "from ..cleanup import cleaning", "cleanup"),
+        (
+            "sessions/rules/keyfiles.py",
+            "def f():\n    from baileys_tools.cleanup.cleaning import clean",
+            "cleanup",
+        ),
+        ("units.py", "from baileys_tools.sessions import scan", "sessions"),
+        ("config/load.py", "import baileys_tools.sessions.scan", "sessions"),
+    ],
+)
+def test_an_arrow_upwards_is_found(tmp_path: Path, path: str, source: str, target: str) -> None:
+    for name in ("cleanup/cleaning.py", "cleanup/__init__.py", "sessions/scan.py", "sessions/__init__.py"):
+        write(tmp_path, name, "clean = 1")
+    write(tmp_path, path, source)
+    (found,) = House(tmp_path).arrows_upwards()
+    assert found.startswith(path.removesuffix(".py"))
+    assert f"-> {target}" in found
+
+
+def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "attic/old.py", "")
+    assert House(tmp_path).arrows_upwards() == ["attic/old: the room attic has no floor"]
+
+
+def test_a_circle_is_found_also_inside_a_room_and_behind_a_function(tmp_path: Path) -> None:
+    write(tmp_path, "sessions/scan.py", "from baileys_tools.sessions.locks import lock")
+    write(tmp_path, "sessions/locks.py", "def lock():\n    from baileys_tools.sessions.scan import scan")
+    assert House(tmp_path).circles() == ["sessions/locks, sessions/scan"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nsys.exit(3)",
+        "raise typer.Exit(1)",
+        "raise SystemExit(1)",
+        "from sys import exit",
+        "import os\nos._exit(0)",
+    ],
+)
+def test_an_exit_is_found(tmp_path: Path, source: str) -> None:
+    write(tmp_path, "cleanup/cleaning.py", source)
+    write(tmp_path, "cli/app.py", source)
+    (found,) = House(tmp_path).exits()
+    assert found.startswith("cleanup/cleaning.py:")
+
+
+@pytest.mark.parametrize("source", ["if settings.dry_run: pass", "x = 1 if not dry_run else 2"])
+def test_a_question_for_a_dry_run_is_found(tmp_path: Path, source: str) -> None:
+    write(tmp_path, "sessions/quarantine.py", source)
+    write(tmp_path, "cleanup/show/cleanup_text.py", source)
+    write(tmp_path, "cleanup/cleaning.py", source)
+    (found,) = House(tmp_path).dry_runs()
+    assert found.startswith("sessions/quarantine.py:")
+
+
+def test_a_crowd_and_a_long_file_are_found(tmp_path: Path) -> None:
+    for number in range(LARGEST_FOLDER + 1):
+        write(tmp_path, f"bots/part{number}.py", "")
+    write(tmp_path, "bots/rules/long.py", "x = 1\n" * (LARGEST_FILE + 1))
+    house = House(tmp_path)
+    assert house.crowded_folders() == [f"bots: {LARGEST_FOLDER + 1} files"]
+    assert house.long_files() == [f"bots/rules/long.py: {LARGEST_FILE + 1} lines"]
+
+
+@pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("domain/policy.py", "import json\nfrom datetime import datetime\nfrom ..units import days"),
-        ("domain/policy.py", "from .keyfiles import KeyFile\nfrom baileys_tools.errors import UsageError"),
-        ("domain/__init__.py", "from .policy import plan_cleanup"),
-        ("sessions/scan.py", "import os\nfrom baileys_tools.domain.keyfiles import KeyFile"),
-        ("commands/cleanup.py", "from ..sessions import scan\nif dry_run: pass"),
-        ("output/text.py", "verb = 'would remove' if report.dry_run else 'removed'"),
-        ("cli.py", "import sys\nfrom .commands import cleanup\nsys.exit(0)"),
-        ("__main__.py", "from baileys_tools.cli import main\nraise SystemExit(main())"),
         (
-            "commands/config.py",
-            "from baileys_tools import __version__\nfrom ..config import load",
+            "cleanup/rules/policy.py",
+            "import json\nfrom datetime import datetime\nfrom baileys_tools.units import days",
         ),
+        ("cleanup/rules/policy.py", "from baileys_tools.sessions.rules.keyfiles import KeyFile"),
+        ("sessions/scan.py", "import os\nfrom baileys_tools.sessions.rules.keyfiles import KeyFile"),
+        ("cleanup/cleaning.py", "from baileys_tools.sessions.rules import keyfiles\nif dry_run: pass"),
+        ("cli/app.py", "import sys\nfrom baileys_tools.cleanup.rules import policy\nsys.exit(0)"),
+        ("__main__.py", "raise SystemExit(1)"),
     ],
 )
 def test_what_the_rules_allow_passes(tmp_path: Path, path: str, source: str) -> None:
-    _write(tmp_path, path, source)
-    assert broken_rules(tmp_path) == []
+    for name in ("units.py", "sessions/rules/keyfiles.py", "sessions/rules/__init__.py"):
+        write(tmp_path, name, "")
+    write(tmp_path, path, source)
+    house = House(tmp_path)
+    assert [
+        *house.arrows_upwards(),
+        *house.impure(),
+        *house.circles(),
+        *house.exits(),
+        *house.dry_runs(),
+    ] == []
 
 
-def _write(package: Path, path: str, source: str) -> None:
+def write(package: Path, path: str, source: str) -> None:
     file = package / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(source)

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baileys_tools.cli import MODULES
-from baileys_tools.output.terminal import wrapped
+from baileys_tools.frame.show.terminal import wrapped
 from baileys_tools.pasted import command, with_commands
 from baileys_tools.units import printable
 

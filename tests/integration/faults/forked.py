@@ -19,14 +19,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from baileys_tools import cli, commands, output
+import baileys_tools
+from baileys_tools import cli
 from tests import support
 from tests.canaries import listen
 from tests.support import COMMAND, scrubbed_environment
 
-for package in (commands, output):
-    # Loaded once for all forks: two thirds of what each of them would otherwise do.
-    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+NOT_FOR_ALL = ("__main__", "apprise_child", "sftp")
+"""Programs of their own, and what needs an extra."""
+
+# Loaded once for all forks: two thirds of what each of them would otherwise do.
+for found in pkgutil.walk_packages(baileys_tools.__path__, "baileys_tools."):
+    if found.name.rpartition(".")[2] not in NOT_FOR_ALL:
         import_module(found.name)
 
 READ_AT_THE_START = ("FORCE_COLOR", "LANG", "LC_", "NO_COLOR", "PYTHON")

@@ -1,0 +1,75 @@
+"""The channels that alerts go to, as the settings name them, and what about those settings cannot be meant."""
+
+import os
+import sys
+from functools import partial
+from typing import NamedTuple
+
+from baileys_tools.alerts.channels.delivery import Channel
+from baileys_tools.config import Notify
+
+
+class ChannelResult(NamedTuple):
+    """What became of a run's messages at one channel. `waiting` counts the messages that wait for the next run."""
+
+    name: str
+    trouble: str = ""
+    waiting: int = 0
+
+
+def channels_of(notify: Notify) -> list[Channel]:
+    """Given the settings, return the channels that are configured. Their names hold no secret."""
+    from baileys_tools.alerts.channels.apprise_service import send_by_apprise
+    from baileys_tools.alerts.channels.telegram import send_telegram
+    from baileys_tools.alerts.channels.webhook import send_webhook
+
+    channels = []
+    if notify.webhook is not None:
+        channels.append(Channel("webhook", partial(send_webhook, notify.webhook.reveal())))
+    if notify.telegram_bot_token is not None and notify.telegram_chat_id is not None:
+        token, chat = notify.telegram_bot_token.reveal(), notify.telegram_chat_id.reveal()
+        channels.append(Channel("telegram", partial(send_telegram, notify.telegram_api, token, chat)))
+    for number, url in enumerate(notify.urls, start=1):
+        # The scheme alone: all else of such an address can be a password.
+        name = f"apprise {number} ({url.reveal().partition('://')[0][:20]})"
+        channels.append(Channel(name, partial(send_by_apprise, url.reveal())))
+    return channels
+
+
+def notify_warnings(notify: Notify) -> list[str]:
+    """Given the settings, return what about the channels cannot be meant, for `config check`."""
+    warnings = []
+    pair = {"telegram_bot_token": notify.telegram_bot_token, "telegram_chat_id": notify.telegram_chat_id}
+    missing = [key for key, value in pair.items() if value is None]
+    if len(missing) == 1:
+        (given,) = pair.keys() - {*missing}
+        warnings.append(f"notify.{given} is given but notify.{missing[0]} is not: nothing goes to Telegram")
+    if notify.urls:
+        from importlib.util import find_spec
+
+        if find_spec("apprise") is None:
+            warnings.append("notify.urls needs Apprise: pipx inject baileys-tools apprise")
+    for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
+        text = value if isinstance(value, str) else value.reveal() if value is not None else ""
+        if text.startswith("http://") and not _is_here(text):
+            warnings.append(f"notify.{key} is not encrypted on its way (http://): use https://")
+    return warnings
+
+
+def _is_here(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    return (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1")
+
+
+def host_name(notify: Notify) -> str:
+    """Return what alerts call this host."""
+    return notify.host or os.uname().nodename
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, without secrets."""
+    from baileys_tools.masking import masked
+    from baileys_tools.units import printable
+
+    print(f"baileys-tools: {printable(masked(text))}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What bots say of themselves: HTTP API, process, logs, QR codes."""

@@ -1,0 +1,167 @@
+"""The lines of Baileys and libsignal that tell something, and what each tells.
+
+Baileys writes pino's JSON, one object a line with `msg` as its last key; libsignal prints plain text to the console.
+`opened connection to WA` and the like are in `baileys/lib/Socket/socket.js`, `failed to decrypt message` in
+`baileys/lib/Utils/decode-wa-message.js`, the lines of libsignal in its `src/session_cipher.js` and
+`src/session_builder.js`.
+
+Everything here works on bytes in place: of a line that tells nothing not one byte is copied. The dumps that libsignal
+prints between its lines hold private keys.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+
+from baileys_tools.bots.rules.log_events import LogEvent
+
+Buffer = bytes | bytearray
+
+MESSAGES = {
+    b"connected to WA": LogEvent.ATTEMPTED,
+    b"opened connection to WA": LogEvent.OPENED,
+    b"not logged in, attempting registration...": LogEvent.REGISTERING,
+    b"pairing configured successfully, expect to restart the connection...": LogEvent.PAIRED,
+    b"connection errored": LogEvent.CLOSED,
+    b"stream errored out": LogEvent.STREAM_ERROR,
+    b"failed to decrypt message": LogEvent.NOT_DECRYPTED,
+    b"sent retry receipt": LogEvent.RETRY_ASKED,
+    b"Failed to upload pre-keys to server": LogEvent.PRE_KEYS_NOT_UPLOADED,
+}
+
+# One search for all of them: after the common beginning, which is looked for as fixed text, the branches cost little.
+MESSAGE = re.compile(rb'"msg":"(' + b"|".join(map(re.escape, MESSAGES)) + rb')"\}')
+
+CONSOLE = {
+    b"Failed to decrypt message with any known session": LogEvent.LIBSIGNAL_FAILED,
+    # Cut where the search is quickest: it skips by how rare the last letters are.
+    b"Closing open session in favor of incoming prekey b": LogEvent.SESSION_REPLACED,
+}
+
+REFUSED_LOGIN = b"Error: Connection Failure"
+"""How the error that Baileys hands to the bot (`@hapi/boom`) begins in the bot's own lines, as JSON and as text, if
+those show it: the only place where a refused login has its code."""
+REFUSAL_REACH = 4_096
+
+OBJECT_BEGINS_WITHIN = 96
+"""What may stand before a line's own text: PM2 and others put a time and a name there."""
+
+_CODES = {b"401": LogEvent.UNAUTHORIZED, b"403": LogEvent.FORBIDDEN, b"405": LogEvent.OUTDATED}
+_STREAM_CODES = _CODES | {
+    b"515": LogEvent.RESTART_REQUIRED,
+    b"440": LogEvent.REPLACED,
+    b"503": LogEvent.UNAVAILABLE,
+}
+_DECRYPT = {
+    b"No session record": LogEvent.NO_SESSION,
+    b"No matching sessions found": LogEvent.NO_MATCHING_SESSION,
+    b"Invalid PreKey ID": LogEvent.NO_PRE_KEY,
+    b"No session found to decrypt message": LogEvent.NO_SENDER_KEY,
+    b"No SenderKeyRecord found": LogEvent.NO_SENDER_KEY,
+    b"Received message with old counter": LogEvent.OLD_COUNTER,
+    b"Key used already": LogEvent.USED_KEY,
+    b"Bad MAC": LogEvent.BAD_MAC,
+}
+_REASONS = {
+    b"Connection Terminated": LogEvent.TERMINATED,
+    b"Connection Closed": LogEvent.TERMINATED,
+    b"Connection was lost": LogEvent.LOST,
+    b"Timed Out": LogEvent.TIMED_OUT,
+    b"QR refs attempts ended": LogEvent.QR_ENDED,
+    b"Connection Failure": LogEvent.FAILURE,
+    b"Intentional Logout": LogEvent.LOGGED_OUT,
+    b"Logged Out": LogEvent.LOGGED_OUT,
+}
+
+_TRACE = re.compile(rb'"trace":"(?:Error: )?([^"\\]{0,160})')
+_STREAM_CODE = re.compile(rb'"code":"?(\d{3})\b')
+_DECRYPT_ERROR = re.compile(
+    rb'"err":\{[^{}]{0,400}?"message":"(' + b"|".join(map(re.escape, _DECRYPT)) + b")?"
+)
+_STATUS_CODE = re.compile(rb'isBoom"?: ?true.{0,120}?output"?: ?\{\s*"?statusCode"?: ?(\d{3})\b', re.DOTALL)
+# 2026-01-15T12:00:00: (PM2), 2026-01-15 12:00:00.123 +01:00, 2026-01-15T12:00:00.123456789Z (containers)
+_STAMP = re.compile(
+    rb"(?:\d+\|[^|\n]{1,40}\| ?)?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?\b"
+)
+
+
+def close_reason(line: Buffer) -> LogEvent | None:
+    """Given a `connection errored` line, return why; None where the line before it, a stream error, has said so."""
+    found = _TRACE.search(line)
+    text = found[1] if found else b""
+    if text.startswith(b"Stream Errored"):
+        return None
+    if text.startswith(b"WebSocket Error"):
+        return _socket_error(text)
+    return next((event for start, event in _REASONS.items() if text.startswith(start)), LogEvent.OTHER)
+
+
+def _socket_error(text: bytes) -> LogEvent:
+    if b"Unexpected server response: 5" in text:
+        return LogEvent.UNAVAILABLE
+    return LogEvent.TIMED_OUT if b"timed out" in text or b"ETIMEDOUT" in text else LogEvent.REFUSED
+
+
+def stream_error(line: Buffer) -> LogEvent:
+    """Given a `stream errored out` line, return what the server said.
+
+    The node is `node` in Baileys 6, `fullErrorNode` in 7 (`Utils/generics.js: getErrorCodeFromStreamError`).
+    """
+    if b'"type":"device_removed"' in line:
+        return LogEvent.DEVICE_REMOVED
+    code = _STREAM_CODE.search(line)
+    if code:
+        return _STREAM_CODES.get(code[1], LogEvent.STREAM_ERROR)
+    return LogEvent.REPLACED if b'"tag":"conflict"' in line else LogEvent.STREAM_ERROR
+
+
+def decrypt_failure(buffer: Buffer, start: int, end: int) -> LogEvent:
+    """Given where a `failed to decrypt message` line starts and ends, return why the message could not be read."""
+    found = _DECRYPT_ERROR.search(buffer, start, end)
+    return LogEvent.NOT_DECRYPTED if found is None else _DECRYPT.get(found[1], LogEvent.NOT_DECRYPTED)
+
+
+def refusal(text: bytes) -> LogEvent | None:
+    """Given what follows `REFUSED_LOGIN`, return the refusal it tells of; None where the code is not in it.
+
+    A web server prints errors of the same kind, so both have to be there: the words of Baileys and the code.
+    """
+    code = _STATUS_CODE.search(text)
+    return None if code is None else _CODES.get(code[1], LogEvent.OTHER)
+
+
+def time_of(buffer: Buffer, start: int, end: int) -> float | None:
+    """Given where a line starts and ends, return the time it states, in seconds since 1970; None for none.
+
+    pino's own `time` is a number of milliseconds, that of Baileys' default logger ISO 8601. What PM2 puts before a line
+    is the host's local time.
+    """
+    at = buffer.find(b'"time":', start, min(end, start + 400))
+    if at >= 0:
+        raw = buffer[at + 7 : at + 33]
+        if raw[0] != _QUOTE:
+            return int(raw[:13]) / 1000 if raw[:13].isdigit() and raw[13:14] in (b",", b"}") else None
+        if raw[24:26] == b'Z"' and raw[21:24].isdigit():
+            # 2026-01-15T12:00:00.000Z: lines of one second come in bursts.
+            return _second(bytes(raw[1:20])) + int(raw[21:24]) / 1000
+        raw = bytes(buffer[at + 8 : at + 48])
+        return _from_iso(raw[: raw.find(b'"')])
+    found = _STAMP.match(buffer, start, min(end, start + OBJECT_BEGINS_WITHIN))
+    return _from_iso(found[1] + b"T" + found[2] + (found[3] or b"")) if found else None
+
+
+_QUOTE = ord('"')
+
+
+@lru_cache(maxsize=64)
+def _second(raw: bytes) -> float:
+    return _from_iso(raw + b"Z") or 0.0
+
+
+def _from_iso(raw: bytes) -> float | None:
+    try:
+        return datetime.fromisoformat(raw.decode("ascii")).timestamp()
+    except (ValueError, OverflowError):
+        return None

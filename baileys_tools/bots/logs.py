@@ -1,0 +1,93 @@
+"""`logs`: what a bot's logs say, as counts by hour or day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from baileys_tools.bots.bot_logs import (
+    DAY,
+    companies_with_logs,
+    log_paths,
+    read_company_logs,
+)
+from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
+from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
+from baileys_tools.config import Settings
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.sessions.interrupted import last_reset_of
+from baileys_tools.sessions.roots import Root, choose
+from baileys_tools.state.database import State, open_state
+from baileys_tools.units import parse_duration, printable
+
+
+def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
+    """Given the command line, read what is new in a company's logs, print all counts, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+    settings = loaded.settings
+    try:
+        window = parse_duration(since)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}") from None
+    if not window or window > KEPT_FOR:
+        raise UsageError(f"--since: has to be between 1m and {KEPT_FOR.days}d: counts are kept that long")
+    with open_state(settings.state.dir, now) as state, recorded("logs", settings, now) as run:
+        run.state = state
+        report = run_logs(settings, _the_one(settings), now - window, now, state)
+        run.ended(report.exit_code, findings=len(report.findings))
+    if as_json:
+        from baileys_tools.bots.show.logs_json import logs_json
+
+        print(logs_json(report))
+    else:
+        from baileys_tools.bots.show.logs_text import logs_text
+        from baileys_tools.frame.show.terminal import Style
+
+        print(logs_text(report, Style()))
+    return report.exit_code
+
+
+def run_logs(settings: Settings, company: str, since: datetime, now: datetime, state: State) -> LogReport:
+    """Read what is new in a company's logs, and return all counts since a moment with what they mean."""
+    if not log_paths(settings, company):
+        raise UsageError(
+            f"no log of company {printable(company)} is known",
+            f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
+        )
+    logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company))
+    if all(file.trouble for file in logs.files):
+        first = logs.files[0]
+        raise BaileysToolsError(
+            f"cannot read the log {printable(first.path)}: {printable(first.trouble)}",
+            "Let this user read it, or correct logs.files in the settings.",
+        )
+    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    day = hours_since(state, company, now - DAY)
+    findings = log_findings(company, logs.facts, logs.files, day, limits, now)
+    return LogReport(
+        company, since, now, logs.files, hours_since(state, company, since), logs.facts, findings
+    )
+
+
+def _last_reset(settings: Settings, company: str) -> datetime | None:
+    """Return when the company's folder was last reset, None where no folder is known: a log is enough here."""
+    if settings.sessions.path is None:
+        return None
+    try:
+        with Root(settings.sessions.path) as root:
+            (found,) = choose(root.companies(settings.sessions.multitenancy), [company], root.path)
+            return last_reset_of(root, found)
+    except BaileysToolsError:
+        return None
+
+
+def _the_one(settings: Settings) -> str:
+    chosen = list(settings.sessions.companies) or companies_with_logs(settings)
+    if len(chosen) == 1:
+        return chosen[0]
+    if not chosen:
+        raise UsageError("whose logs?", "Give --company ID.")
+    raise UsageError(f"the logs of {len(chosen)} companies at once", "Give one --company ID.")

@@ -1,0 +1,164 @@
+"""What a bot's log tells: the events that Baileys and libsignal write down, as counts and times, never as text.
+
+The grammar that finds them is in `bots/bot_log/`; docs/logs.md has the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+
+class LogEvent(StrEnum):
+    """One kind of event. The values are kept in the state and printed, so they never change."""
+
+    ATTEMPTED = "attempted"
+    """The server was reached and the handshake begins (`connected to WA`)."""
+    OPENED = "opened"
+    REGISTERING = "registering"
+    """The bot starts without an account and asks for a new one: its QR code waits to be scanned."""
+    PAIRED = "paired"
+
+    CLOSED = "closed"
+    """A connection or an attempt ended with an error, whatever the reason. Each has one of the reasons below, too."""
+
+    RESTART_REQUIRED = "restart-required"
+    DEVICE_REMOVED = "device-removed"
+    LOGGED_OUT = "logged-out"
+    """Logged out in as many words, by the bot's own code (`Intentional Logout`) or by the server (`Logged Out`)."""
+    UNAUTHORIZED = "unauthorized"
+    """401 without a word about the device."""
+    FORBIDDEN = "forbidden"
+    OUTDATED = "outdated"
+    REPLACED = "replaced"
+    UNAVAILABLE = "unavailable"
+    STREAM_ERROR = "stream-error"
+    """A stream error with another code; Baileys calls all of them 500, bad session."""
+    FAILURE = "failure"
+    """The server refused the login. The log does not have its code: 401, 403, 405 and others look alike."""
+    REFUSED = "refused"
+    """The server could not be reached: refused, no route, no name, no TLS."""
+    TERMINATED = "terminated"
+    LOST = "lost"
+    """A ping stayed without an answer."""
+    TIMED_OUT = "timed-out"
+    QR_ENDED = "qr-ended"
+    OTHER = "other"
+
+    NO_SESSION = "no-session"
+    NO_MATCHING_SESSION = "no-matching-session"
+    NO_PRE_KEY = "no-pre-key"
+    NO_SENDER_KEY = "no-sender-key"
+    OLD_COUNTER = "old-counter"
+    USED_KEY = "used-key"
+    BAD_MAC = "bad-mac"
+    NOT_DECRYPTED = "not-decrypted"
+    """A message could not be read for another reason."""
+    LIBSIGNAL_FAILED = "libsignal-failed"
+    """libsignal tried all sessions of a message in vain. Baileys writes a line of its own about the same message."""
+    SESSION_REPLACED = "session-replaced"
+    """`Closing open session in favor of incoming prekey bundle`: a contact began anew."""
+    RETRY_ASKED = "retry-asked"
+    PRE_KEYS_NOT_UPLOADED = "pre-keys-not-uploaded"
+
+
+CLOSE_REASONS = (
+    LogEvent.RESTART_REQUIRED,
+    LogEvent.DEVICE_REMOVED,
+    LogEvent.LOGGED_OUT,
+    LogEvent.UNAUTHORIZED,
+    LogEvent.FORBIDDEN,
+    LogEvent.OUTDATED,
+    LogEvent.REPLACED,
+    LogEvent.UNAVAILABLE,
+    LogEvent.STREAM_ERROR,
+    LogEvent.FAILURE,
+    LogEvent.REFUSED,
+    LogEvent.TERMINATED,
+    LogEvent.LOST,
+    LogEvent.TIMED_OUT,
+    LogEvent.QR_ENDED,
+    LogEvent.OTHER,
+)
+"""Why a connection ended (`baileys/lib/Types/index.js: DisconnectReason`)."""
+
+DECRYPT_FAILURES = (
+    LogEvent.NO_SESSION,
+    LogEvent.NO_MATCHING_SESSION,
+    LogEvent.NO_PRE_KEY,
+    LogEvent.NO_SENDER_KEY,
+    LogEvent.OLD_COUNTER,
+    LogEvent.USED_KEY,
+    LogEvent.BAD_MAC,
+    LogEvent.NOT_DECRYPTED,
+)
+"""Why a message could not be read (`failed to decrypt message`), one for each message and try."""
+
+
+class LogFacts(NamedTuple):
+    """What is known of a company's logs at one moment.
+
+    `read` is false where no log is configured or none could be read. `last_line` is when the bot last wrote anything,
+    `opened` when it last logged that the connection was open, `since_opened` when each event last happened after that
+    (since the beginning, when it never opened). `recent` counts events of the last 24 hours, `lately` those of the
+    last one to two hours. `longest_quiet` is the longest time in the days before without a line, None while too little
+    is known.
+    """
+
+    read: bool = False
+    last_line: datetime | None = None
+    opened: datetime | None = None
+    since_opened: Mapping[LogEvent, datetime] = {}
+    recent: Mapping[LogEvent, int] = {}
+    longest_quiet: timedelta | None = None
+    lately: Mapping[LogEvent, int] = {}
+
+    @property
+    def shows_connections(self) -> bool:
+        """Whether it can be read, and has ever shown an opening, an attempt or an end.
+
+        A bot that logs errors alone shows none, nor does a file that was begun after the last of them.
+        """
+        shown = self.opened is not None or {LogEvent.ATTEMPTED, LogEvent.CLOSED} & self.since_opened.keys()
+        return self.read and bool(shown)
+
+    def after(self, moment: datetime) -> Self:
+        """Return what is left of them when all that was up to `moment` is over."""
+        return self._replace(
+            opened=self.opened if self.opened is not None and self.opened > moment else None,
+            since_opened={event: at for event, at in self.since_opened.items() if at > moment},
+        )
+
+
+class HourCount(NamedTuple):
+    """An event happened `number` times in the hour that began at `hour`."""
+
+    hour: datetime
+    event: LogEvent
+    number: int
+
+
+def reconnects_in(counts: Mapping[LogEvent, int]) -> int:
+    """Given the counts of a time, return how often a connection had to be opened again.
+
+    Every opening but those that belong to a pairing, which always needs two. The one of a bot's very first start
+    cannot be told from the others, and counts.
+    """
+    return max(0, counts.get(LogEvent.OPENED, 0) - counts.get(LogEvent.PAIRED, 0))
+
+
+def failed_attempts_in(counts: Mapping[LogEvent, int]) -> int:
+    """Given the counts of a time, return how many connections and attempts ended with an error.
+
+    The restart that the server asks for after a pairing is none.
+    """
+    normal = min(counts.get(LogEvent.RESTART_REQUIRED, 0), counts.get(LogEvent.PAIRED, 0))
+    return max(0, counts.get(LogEvent.CLOSED, 0) - normal)
+
+
+def summed(hours: Iterable[HourCount]) -> dict[LogEvent, int]:
+    """Given counts by hour, return their sums."""
+    sums: dict[LogEvent, int] = {}
+    for one in hours:
+        sums[one.event] = sums.get(one.event, 0) + one.number
+    return sums

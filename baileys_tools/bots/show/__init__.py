@@ -1,0 +1,1 @@
+"""What bots said, as text and JSON."""

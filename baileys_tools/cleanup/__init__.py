@@ -1,0 +1,1 @@
+"""Keeps session folders tidy: cleanup, trigger, undo."""

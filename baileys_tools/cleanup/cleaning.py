@@ -1,0 +1,364 @@
+"""`cleanup`: bring each session folder to its policy."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from typing import NamedTuple
+
+from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
+from baileys_tools.cleanup.rules.policy import CleanupPlan, Limits, Policy, Tier, explain, plan_cleanup
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.frame.show.progress import PatientProgress
+from baileys_tools.pasted import command
+from baileys_tools.sessions.interrupted import finish_restore, root_to_change
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.names import RESETS
+from baileys_tools.sessions.quarantine import (
+    Purge,
+    due_for_purge,
+    mend,
+    new_run_id,
+    purge,
+    remove_empty_folders,
+)
+from baileys_tools.sessions.removal import FolderRemover
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.removals import Removals
+from baileys_tools.sessions.scan import exists_in_own_folder, scan_folder
+from baileys_tools.thresholds import Thresholds
+from baileys_tools.units import parse_time
+
+
+def cleanup_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    now_text: str | None,
+    *,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, clean or plan, print the result once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    dry_run = loaded.settings.cleanup.dry_run
+    now = _now(now_text, dry_run=dry_run)
+    verdicts = Verdicts.ALL if verbose else Verdicts.REMOVED if as_json else Verdicts.NONE
+    with recorded("cleanup", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
+        root_path = require_sessions_path(loaded)
+        with PatientProgress("cleaning", wanted=not quiet) as progress:
+            report = run_cleanup(loaded.settings, root_path, now, verdicts=verdicts, progress=progress)
+        run.ended(
+            report.exit_code,
+            report.removed_by_company,
+            companies=len(report.companies),
+            removed=sum(report.removed_by_company.values()),
+        )
+    if as_json:
+        from baileys_tools.cleanup.show.cleanup_json import cleanup_json
+
+        print(cleanup_json(report, kept_files=verbose))
+        return report.exit_code
+    if not quiet:
+        from baileys_tools.cleanup.show.cleanup_text import cleanup_text
+        from baileys_tools.frame.show.terminal import Style
+
+        print(
+            cleanup_text(
+                report,
+                policy_of(loaded.settings),
+                Style(),
+                verbose=verbose,
+                undo_options=_options_again(loaded, config),
+                undo_window=loaded.settings.cleanup.undo_window,
+            )
+        )
+    else:
+        print_troubles(report)
+    return report.exit_code
+
+
+def _options_again(loaded: LoadedSettings, config: str | None) -> str:
+    """Return the options that say where the folders are, to be typed again."""
+    path = loaded.settings.sessions.path or ""
+    told = command(" --sessions {}", path) if loaded.origin["sessions.path"].startswith("flag") else ""
+    return told + (command(" --config {}", config) if config is not None else "")
+
+
+def print_troubles(report: CleanupReport) -> None:
+    """Say on standard error what a person has to see even when all is quiet."""
+    if report.exit_code is ExitCode.DONE and not report.without_undo:
+        return
+    from baileys_tools.cleanup.show.cleanup_text import trouble_lines
+
+    for line in trouble_lines(report):
+        print(line, file=sys.stderr)
+
+
+def _now(text: str | None, *, dry_run: bool) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    if not dry_run:
+        raise UsageError("--now goes with --dry-run only", "A real cleanup always uses the clock.")
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise UsageError(f"--now: {error}") from error
+
+
+class Verdicts(Enum):
+    """Which files' verdicts a report holds: memory that a large run need not spend."""
+
+    NONE = "none"
+    REMOVED = "removed"
+    ALL = "all"
+
+
+Snapshot = Callable[[int, Company], str]
+
+
+class CleanupJob(NamedTuple):
+    """What one run is to do. `run` names its quarantine; None removes for good.
+
+    `snapshot` is called before the first removal in a folder and returns what went wrong, or "".
+    """
+
+    policy: Policy
+    now: datetime
+    run: str | None
+    undo_window: timedelta
+    verdicts: Verdicts
+    snapshot: Snapshot | None = None
+    resets_kept_for: timedelta = timedelta(days=30)
+
+
+def run_cleanup(
+    settings: Settings,
+    root_path: str,
+    now: datetime,
+    *,
+    verdicts: Verdicts = Verdicts.NONE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CleanupReport:
+    """Clean the companies that the settings choose below `root_path`, or plan it when they say dry run.
+
+    One company's trouble is part of the report and never stops the others. `verdicts` says which
+    files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
+    BaileysToolsError when no company can be worked on at all.
+    """
+    opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
+    with opened as root:
+        companies = choose(
+            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
+        )
+        if not companies:
+            raise BaileysToolsError(
+                f"no session folder in {root.path}",
+                where_they_may_be(root),
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        return clean_companies(settings, root, companies, now, verdicts=verdicts, progress=progress)
+
+
+def clean_companies(
+    settings: Settings,
+    root: Root,
+    companies: Sequence[Company],
+    now: datetime,
+    *,
+    verdicts: Verdicts = Verdicts.NONE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CleanupReport:
+    """Clean these companies of an open root, or plan it when the settings say dry run. As `run_cleanup`."""
+    undo_window = settings.cleanup.undo_window
+    dry_run = settings.cleanup.dry_run
+    if not dry_run and root.is_read_only():
+        # One word for all of them.
+        raise BaileysToolsError(
+            f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
+        )
+    run = new_run_id(now) if undo_window and not dry_run else None
+    with _snapshots(settings, now) as snapshot:
+        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep)
+        work = plan_company if dry_run else partial(clean_company, root=root)
+        connected = left_connected(settings, companies)
+
+        def one(company: Company) -> CompanyCleanup:
+            if company.id in connected:
+                return CompanyCleanup(company.id, company.path, Status.CONNECTED)
+            return _one(root, company, job, work)
+
+        done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
+    undoable = any(company.removals.undoable for company in done if company.removals is not None)
+    return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
+
+
+def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup]) -> list[CompanyCleanup]:
+    """Say of the companies that are locked which of them have been for too long."""
+    locked = {one.id: one.holder for one in done if one.status is Status.LOCKED}
+    if not locked:
+        return done
+    from baileys_tools.frame.held_locks import told_of_held
+
+    free = (one.id for one in done if one.status in (Status.CLEANED, Status.HELD))
+    found = told_of_held(settings, locked, free, now)
+    return [
+        one._replace(held_too_long=True, trouble=f"{found[one.id].message}. {found[one.id].action}")
+        if one.id in found
+        else one
+        for one in done
+    ]
+
+
+def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
+    """Return the ids of the companies that are left alone because their bots are connected; by default none."""
+    if settings.cleanup.when_connected != "skip":
+        return frozenset()
+    from baileys_tools.bots.asking import connections
+
+    answers = connections(settings, [company.id for company in companies])
+    return frozenset(company for company, answer in answers.items() if answer.is_connected)
+
+
+def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:
+    """What takes a snapshot before a removal, None where nothing is removed or no repository is configured."""
+    if settings.backup.path is None or not settings.cleanup.snapshot_first or settings.cleanup.dry_run:
+        return nullcontext()
+    from baileys_tools.snapshots.backup import snapshots_before
+
+    return snapshots_before(settings, now)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Given the settings, return the policy. The emergency limits are never laxer than the normal ones."""
+    normal = Limits(
+        settings.cleanup.session_max_age, settings.cleanup.sender_key_max_age, settings.pre_keys.keep
+    )
+    emergency = Limits(
+        min(settings.emergency.session_max_age, normal.session_max_age),
+        min(settings.emergency.sender_key_max_age, normal.sender_key_max_age),
+        min(settings.emergency.pre_keys_keep, normal.pre_keys_keep),
+    )
+    levels = settings.thresholds
+    return Policy(
+        normal,
+        emergency,
+        settings.pre_keys.guard,
+        Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger),
+    )
+
+
+def _one(
+    root: Root,
+    company: Company,
+    job: CleanupJob,
+    work: Callable[[int, Company, CleanupJob], CompanyCleanup],
+) -> CompanyCleanup:
+    try:
+        with root.open(company) as folder:
+            return work(folder, company, job)
+    except Locked as lock:
+        return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock), holder=lock.holder)
+
+
+def _failed(company: Company, why: str) -> CompanyCleanup:
+    return CompanyCleanup(company.id, company.path, Status.FAILED, trouble=why)
+
+
+def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
+    """Given an open session folder, return what a cleanup would do there. Touches nothing."""
+    facts, plan = look_and_plan(folder, job)
+    due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
+    if not plan.holds and exists_in_own_folder(RESETS, folder):
+        from baileys_tools.sessions.resets import resets_due
+
+        due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
+    return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
+
+
+def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
+    """Given an open session folder, return what is there and what a cleanup would do about it."""
+    facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
+    plan = plan_cleanup(facts, job.policy, job.now)
+    if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
+        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway. Such a folder can be
+        # huge: not two of its kind in memory.
+        del facts, plan
+        facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
+        plan = plan_cleanup(facts, job.policy, job.now)
+    return facts, plan
+
+
+def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:
+    """Given an open session folder, clean it under its lock and return what was done."""
+    with company_lock(folder, job.now):
+        earlier_restore = finish_restore(root, company, folder)
+        mended = mend(folder)
+        facts, plan = look_and_plan(folder, job)
+        # A clock that cannot be trusted must not end anybody's chance to undo.
+        purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
+        if not plan.holds and exists_in_own_folder(RESETS, folder):
+            from baileys_tools.sessions.resets import purge_resets
+
+            purged.add(purge_resets(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
+        trouble = job.snapshot(folder, company) if job.snapshot is not None and plan.removals else ""
+        removals = carry_out(folder, plan, facts, job.run)
+        return _report(company, facts, plan, job)._replace(
+            status=held_or_cleaned(plan),
+            removals=removals,
+            purged_files=purged.files,
+            purged_bytes=purged.size,
+            purge_errors=purged.errors,
+            mended=tuple(mended),
+            snapshot_trouble=trouble,
+            earlier_restore=earlier_restore,
+        )
+
+
+def _is_paired(facts: FolderFacts) -> bool:
+    return isinstance(facts.creds, Creds) and facts.creds.paired
+
+
+def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | None) -> Removals:
+    """Remove exactly what the plan says, each file only if it is still as the plan saw it."""
+    if not plan.removals:
+        return Removals()
+    with FolderRemover(folder, run) as remover:
+        for unit in plan.removals:
+            remover.remove_unit(unit, facts.stats)
+        if run is not None and not remover.removals.undoable:
+            remove_empty_folders(folder)
+        return remover.removals
+
+
+def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: CleanupJob) -> CompanyCleanup:
+    return CompanyCleanup(
+        company.id,
+        company.path,
+        Status.PLANNED,
+        plan=plan.in_numbers(),
+        verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
+        if job.verdicts is not Verdicts.NONE
+        else (),
+        creds_problem=facts.creds.value if isinstance(facts.creds, CredsProblem) else "",
+        oddities=facts.oddities,
+    )
+
+
+def where_they_may_be(root: Root) -> str:
+    """Given a root without companies, return the hint where they could be."""
+    others = root.folders_with_creds()
+    if others:
+        return (
+            f"{len(others)} folder(s) there hold a creds.json under another name ({', '.join(others[:3])}): "
+            "name one of them with --sessions, or rename it to company_<id>."
+        )
+    return "A sessions path holds company_<id> folders, or is itself a folder with a creds.json."

@@ -1,0 +1,1 @@
+"""What a cleanup removes, why, and what it costs: pure."""

@@ -1,0 +1,295 @@
+"""The cleanup policy: which files of a session folder go, which stay, and why.
+
+Pure: facts in, a plan out. The plan has a verdict with a reason for every file and says what carrying it out
+costs in messages.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple, Self
+
+from baileys_tools.cleanup.rules.cost import Cost, senders_missed, sessions_missed
+from baileys_tools.sessions.rules.clock import clock_is_implausible, in_nanoseconds, nanoseconds
+from baileys_tools.sessions.rules.counting import guarded_pre_keys, pre_key_pool
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import PROTECTED, REMOVABLE, Kind
+from baileys_tools.sessions.rules.prekeys import (
+    FEWEST_KEPT,
+    PreKeyRule,
+    apply_pre_key_rule,
+    still_offered,
+)
+from baileys_tools.sessions.rules.senderkeys import sort_by_owner
+from baileys_tools.thresholds import Level, Thresholds, level_of
+
+
+class Reason(StrEnum):
+    """Why a file stays or goes."""
+
+    PROTECTED = "protected"
+    KIND_KEPT = "kind-kept"
+    UNKNOWN = "unknown"
+    YOUNG = "young"
+    UNIT_YOUNG = "unit-young"
+    PRE_KEY_NEWEST = "pre-key-newest"
+    PRE_KEY_LAST = "pre-key-last"
+    PRE_KEY_NOT_UPLOADED = "pre-key-not-uploaded"
+    PRE_KEY_GUARDED = "pre-key-guarded"
+    HELD = "held"
+    OLD = "old"
+    PRE_KEY_OVER_LIMIT = "pre-key-over-limit"
+
+
+class Hold(StrEnum):
+    """Why rules were not applied to a folder."""
+
+    CREDS = "creds"
+    """`creds.json` is missing or cannot be read: nothing is removed."""
+    CLOCK = "clock"
+    """The clock cannot be right for these files: nothing is removed by age."""
+
+
+class Tier(StrEnum):
+    """Which limits a plan was made with."""
+
+    NORMAL = "normal"
+    EMERGENCY = "emergency"
+
+
+class Limits(NamedTuple):
+    """What is too old, and how many pre-keys are enough."""
+
+    session_max_age: timedelta
+    sender_key_max_age: timedelta
+    pre_keys_keep: int
+
+
+EMERGENCY_FLOOR = Limits(timedelta(days=7), timedelta(days=1), FEWEST_KEPT)
+"""The strictest limits there are; no setting goes below them."""
+
+
+class Policy(NamedTuple):
+    """The rules of a cleanup. `emergency` applies while `thresholds.danger` or more counted files remain."""
+
+    normal: Limits = Limits(timedelta(days=14), timedelta(days=3), 50)
+    emergency: Limits = EMERGENCY_FLOOR
+    pre_key_guard: bool = True
+    thresholds: Thresholds = Thresholds()
+
+
+class Verdict(NamedTuple):
+    """The decision on one file. `age_ns` is None for kinds that age does not matter for."""
+
+    name: str
+    kind: Kind
+    remove: bool
+    reason: Reason
+    age_ns: int | None = None
+
+
+class CleanupPlan(NamedTuple):
+    """What a cleanup of one folder does. `removals` are units in order: a unit goes whole or stays.
+
+    `exceptions` are the files that stay for another reason than their kind's usual one. `explain` spells out
+    a verdict for every file. `emergency_would_leave` is how many counted files even the emergency limits would
+    leave, where that is too many for them to be applied. `cost.pre_keys` holds if an upload extends what the server
+    hands out, `pre_keys_if_replaced` if it replaces it: which of the two is not known.
+    """
+
+    removals: Sequence[tuple[str, ...]]
+    exceptions: Mapping[str, Reason]
+    tier: Tier
+    by_kind: Mapping[Kind, int]
+    guarded_pre_keys: int
+    removed_by_kind: Mapping[Kind, int]
+    bytes_to_free: int
+    level_before: Level
+    level_after: Level
+    cost: Cost
+    pre_keys_if_replaced: int = 0
+    holds: tuple[Hold, ...] = ()
+    emergency_would_leave: int | None = None
+
+    def in_numbers(self) -> Self:
+        """Return the plan without the names of files: what a large run keeps of it."""
+        return self._replace(removals=(), exceptions={})
+
+    @property
+    def files(self) -> int:
+        """All files of the folder."""
+        return sum(self.by_kind.values())
+
+    @property
+    def remove_count(self) -> int:
+        """How many files go."""
+        return sum(self.removed_by_kind.values())
+
+    @property
+    def counted_before(self) -> int:
+        """Files that count for the thresholds: all but guarded pre-keys."""
+        return self.files - self.guarded_pre_keys
+
+    @property
+    def counted_after(self) -> int:
+        """The same once the plan is carried out."""
+        return self.counted_before - self.remove_count
+
+
+def plan_cleanup(folder: FolderFacts, policy: Policy, now: datetime) -> CleanupPlan:
+    """Given the facts of a folder, return the plan of a cleanup at `now` (aware).
+
+    The normal limits apply; if `thresholds.danger` or more counted files would remain, the emergency limits,
+    provided that they bring the folder below. Where they cannot, being strict would cost messages every day
+    and gain nothing: most files of a busy Baileys 7 folder are of kinds that always stay.
+    """
+    if isinstance(folder.creds, CredsProblem):
+        return _keep_everything(folder, policy)
+    plan = _plan_tier(folder, folder.creds, policy, Tier.NORMAL, now)
+    if plan.holds or plan.counted_after < policy.thresholds.danger:
+        return plan
+    emergency = _plan_tier(folder, folder.creds, policy, Tier.EMERGENCY, now)
+    if emergency.counted_after < policy.thresholds.danger:
+        return emergency
+    return plan._replace(emergency_would_leave=emergency.counted_after)
+
+
+def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
+    guarded = guarded_pre_keys(folder, policy.normal.pre_keys_keep, guard=policy.pre_key_guard)
+    level = level_of(folder.file_count - len(guarded), policy.thresholds)
+    held = {name: Reason.HELD for kind in REMOVABLE for name in folder.of(kind)}
+    return CleanupPlan(
+        removals=(),
+        exceptions=held | {f"pre-key-{i}.json": Reason.PRE_KEY_GUARDED for i in guarded},
+        tier=Tier.NORMAL,
+        by_kind={kind: len(names) for kind, names in folder.names.items()},
+        guarded_pre_keys=len(guarded),
+        removed_by_kind={},
+        bytes_to_free=0,
+        level_before=level,
+        level_after=level,
+        cost=Cost(),
+        # A folder with nothing in it yet is no trouble.
+        holds=(Hold.CREDS,) if folder.names else (),
+    )
+
+
+def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, now: datetime) -> CleanupPlan:
+    limits = policy.normal if tier is Tier.NORMAL else policy.emergency
+    by_age = _AgeRule(folder, now)
+    sender_keys = sort_by_owner(
+        folder.of(Kind.SENDER_KEY), folder.of(Kind.SENDER_KEY_MEMORY), creds, folder.owned_by_content
+    )
+    pool = pre_key_pool(folder, creds)
+    rule = apply_pre_key_rule(pool, limits.pre_keys_keep, guard=policy.pre_key_guard)
+
+    sessions = by_age.old(folder.of(Kind.SESSION), limits.session_max_age)
+    peers = by_age.old(sender_keys.peers, limits.sender_key_max_age)
+    units = by_age.old_units(sender_keys.units, limits.sender_key_max_age)
+    # A pre-key that is no plain file has no stat and stays.
+    pre_keys = [name for i in sorted(rule.removed) if (name := f"pre-key-{i}.json") in folder.stats]
+
+    offered = still_offered(rule.removed, pool)
+    unit_files = [name for unit in units for name in unit]
+    removed = [*pre_keys, *sessions, *peers, *unit_files]
+    memories = len([name for name in unit_files if name.startswith("sender-key-memory-")])
+    removed_by_kind = {
+        Kind.PRE_KEY: len(pre_keys),
+        Kind.SESSION: len(sessions),
+        Kind.SENDER_KEY: len(peers) + len(unit_files) - memories,
+        Kind.SENDER_KEY_MEMORY: memories,
+    }
+    guarded = rule.guarded
+    if tier is Tier.EMERGENCY:
+        guarded = apply_pre_key_rule(pool, policy.normal.pre_keys_keep, guard=policy.pre_key_guard).guarded
+    counted = folder.file_count - len(guarded)
+    return CleanupPlan(
+        removals=[*zip(chain(pre_keys, sessions, peers)), *units],
+        exceptions=by_age.exceptions | _pre_key_exceptions(rule),
+        tier=tier,
+        by_kind={kind: len(names) for kind, names in folder.names.items()},
+        guarded_pre_keys=len(guarded),
+        removed_by_kind={kind: count for kind, count in removed_by_kind.items() if count},
+        bytes_to_free=sum([folder.stats[name].st_size for name in removed]),
+        level_before=level_of(counted, policy.thresholds),
+        level_after=level_of(counted - len(removed), policy.thresholds),
+        cost=Cost(
+            contacts=sessions_missed(folder, sessions),
+            group_senders=senders_missed(folder, peers) + len(sender_keys.untold.intersection(unit_files)),
+            pre_keys=offered.if_extended,
+        ),
+        pre_keys_if_replaced=offered.if_replaced,
+        holds=(Hold.CLOCK,) if by_age.held else (),
+    )
+
+
+class _AgeRule:
+    """Finds what is too old in one folder at one moment, and notes why old files stay."""
+
+    def __init__(self, folder: FolderFacts, now: datetime) -> None:
+        self._stats = folder.stats
+        self._now_ns = nanoseconds(now)
+        self.held = clock_is_implausible(folder, self._now_ns)
+        self.exceptions: dict[str, Reason] = {}
+
+    def old(self, names: Sequence[str], limit: timedelta) -> list[str]:
+        """Return the files last used longer ago than `limit`; none while the clock is in doubt."""
+        # A file from the future is newer than any limit: the safe side.
+        oldest_ns = self._now_ns - in_nanoseconds(limit)
+        stats = self._stats
+        old = [name for name in names if stats[name].st_mtime_ns < oldest_ns]
+        if self.held:
+            self.exceptions |= dict.fromkeys(old, Reason.HELD)
+            return []
+        return old
+
+    def old_units(self, units: Sequence[tuple[str, ...]], limit: timedelta) -> list[tuple[str, ...]]:
+        """Return the units of which every file is too old."""
+        old = set(self.old([name for unit in units for name in unit], limit))
+        whole = [unit for unit in units if old.issuperset(unit)]
+        self.exceptions |= dict.fromkeys(old.difference(*whole), Reason.UNIT_YOUNG)
+        return whole
+
+
+def _pre_key_exceptions(rule: PreKeyRule) -> dict[str, Reason]:
+    reasons = (
+        (rule.guarded, Reason.PRE_KEY_GUARDED),
+        (rule.kept_last, Reason.PRE_KEY_LAST),
+        (rule.kept_unuploaded, Reason.PRE_KEY_NOT_UPLOADED),
+    )
+    return {f"pre-key-{i}.json": reason for ids, reason in reasons for i in ids}
+
+
+_USUAL_REASON = {
+    Kind.PRE_KEY: Reason.PRE_KEY_NEWEST,
+    Kind.SESSION: Reason.YOUNG,
+    Kind.SENDER_KEY: Reason.YOUNG,
+    Kind.SENDER_KEY_MEMORY: Reason.YOUNG,
+    Kind.IDENTITY_KEY: Reason.KIND_KEPT,
+    Kind.DEVICE_LIST: Reason.KIND_KEPT,
+    Kind.TCTOKEN: Reason.KIND_KEPT,
+    Kind.UNKNOWN: Reason.UNKNOWN,
+    **dict.fromkeys(PROTECTED, Reason.PROTECTED),
+}
+"""Why a file of a kind stays when nothing more is said of it."""
+
+
+def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool = True) -> list[Verdict]:
+    """Given a folder and its plan, return the verdict on every file, or with `kept` false on the removed ones."""
+    now_ns = nanoseconds(now)
+    removed = {name for unit in plan.removals for name in unit}
+    verdicts = []
+    for kind, names in folder.names.items():
+        gone = Reason.PRE_KEY_OVER_LIMIT if kind is Kind.PRE_KEY else Reason.OLD
+        usual = _USUAL_REASON[kind]
+        has_age = kind in REMOVABLE and kind is not Kind.PRE_KEY
+        for name in names:
+            remove = name in removed
+            if not (remove or kept):
+                continue
+            age_ns = max(0, now_ns - folder.stats[name].st_mtime_ns) if has_age else None
+            reason = gone if remove else plan.exceptions.get(name, usual)
+            verdicts.append(Verdict(name, kind, remove, reason, age_ns))
+    return verdicts

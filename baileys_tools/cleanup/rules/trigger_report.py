@@ -1,0 +1,121 @@
+"""The result of a trigger run: one entry a company, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from baileys_tools.cleanup.rules.cleanup_report import CompanyCleanup, Status
+from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.trigger import Action, Decision, Rules, Why
+from baileys_tools.errors import ExitCode
+from baileys_tools.findings import Finding
+from baileys_tools.sessions.rules.removals import Outcome
+
+
+class Ending(StrEnum):
+    """How a company's part of a run ended."""
+
+    BELOW = "below"
+    WAITS = "waits"
+    CANNOT_HELP = "cannot-help"
+    """Full, and a cleanup would remove nothing."""
+    WOULD_CLEAN = "would-clean"
+    CLEANED = "cleaned"
+    HELD = "held"
+    LOCKED = "locked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyTrigger:
+    """What a run found, decided and did in one company's folder.
+
+    `plan` is what a cleanup would do, as seen before; `cleanup` what it did. `remaining` are the counted files
+    after it. `count_finding` is the finding that a full folder makes, as seen last. `trouble` says why the folder
+    could not be looked at.
+    """
+
+    id: str
+    path: str
+    plan: CleanupPlan | None = None
+    decision: Decision | None = None
+    cleanup: CompanyCleanup | None = None
+    remaining: int | None = None
+    advice: str = ""
+    count_finding: Finding | None = None
+    trouble: str = ""
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended."""
+        if self.cleanup is not None and self.cleanup.status in _ENDINGS:
+            return _ENDINGS[self.cleanup.status]
+        if self.decision is None:
+            return Ending.FAILED
+        if self.decision.action is not Action.LEAVE:
+            return Ending.WOULD_CLEAN
+        return _LEFT[self.decision.why]
+
+    @property
+    def removed(self) -> int:
+        """Files that were removed."""
+        removals = self.cleanup.removals if self.cleanup is not None else None
+        return removals.count(Outcome.REMOVED) if removals is not None else 0
+
+
+_ENDINGS = {
+    Status.CLEANED: Ending.CLEANED,
+    Status.HELD: Ending.HELD,
+    Status.LOCKED: Ending.LOCKED,
+    Status.CONNECTED: Ending.WAITS,
+    Status.FAILED: Ending.FAILED,
+}
+_LEFT = {
+    Why.BELOW: Ending.BELOW,
+    Why.COOLING_DOWN: Ending.WAITS,
+    Why.NOT_REMEMBERED: Ending.WAITS,
+    Why.HELD: Ending.HELD,
+    Why.CONNECTED: Ending.WAITS,
+    Why.NOTHING_TO_REMOVE: Ending.CANNOT_HELP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerReport:
+    """A whole run. `run` names its cleanup for undo. `state_trouble` says why the past is not known for sure."""
+
+    root: str
+    now: datetime
+    dry_run: bool
+    rules: Rules
+    companies: Sequence[CompanyTrigger]
+    run: str | None = None
+    state_trouble: str = ""
+
+    def ended(self, ending: Ending) -> list[CompanyTrigger]:
+        """The companies that ended so."""
+        return [company for company in self.companies if company.ending is ending]
+
+    @property
+    def removed_by_company(self) -> dict[str, int]:
+        """How many files were removed from each company that was cleaned."""
+        return {company.id: company.removed for company in self.ended(Ending.CLEANED)}
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code of this run."""
+        held = sum(1 for company in self.companies if company.cleanup and company.cleanup.held_too_long)
+        bad = len(self.ended(Ending.FAILED)) + len(self.ended(Ending.HELD)) + held
+        if bad and bad == len(self.companies):
+            return ExitCode.FAILED
+        if bad or any(company.cleanup and company.cleanup.failed_files for company in self.companies):
+            return ExitCode.PARTLY_FAILED
+        locked = len(self.ended(Ending.LOCKED))
+        if locked and not self.ended(Ending.CLEANED):
+            return ExitCode.LOCKED
+        if any(company.cleanup and company.cleanup.snapshot_trouble for company in self.companies):
+            return ExitCode.WARNING
+        return ExitCode.DONE

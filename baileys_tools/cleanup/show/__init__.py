@@ -1,0 +1,1 @@
+"""Cleanups as text and JSON."""

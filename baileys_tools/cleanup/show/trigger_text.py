@@ -1,0 +1,202 @@
+"""The result of `trigger` for people, and as JSON (docs/json/trigger.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from baileys_tools.cleanup.rules.policy import Tier
+from baileys_tools.cleanup.rules.trigger import Action, Why
+from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, Ending, TriggerReport
+from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
+from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.terminal import Style, companies_named, together, wrapped
+from baileys_tools.pasted import command
+from baileys_tools.units import counted, format_duration, printable
+
+WIDTH = 80
+_INDENT = "  "
+
+_WORDS = {
+    Ending.BELOW: ("below the limit", "dim"),
+    Ending.WAITS: ("waits", "yellow"),
+    Ending.CANNOT_HELP: ("nothing to remove", "yellow"),
+    Ending.WOULD_CLEAN: ("would be cleaned", "cyan"),
+    Ending.CLEANED: ("cleaned", "green"),
+    Ending.HELD: ("held", "red"),
+    Ending.LOCKED: ("locked", "yellow"),
+    Ending.FAILED: ("failed", "red"),
+}
+
+
+def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
+    """Given a report, return it as text: a block for each company that is full, all with `verbose`; then the sums."""
+    lines: list[str] = []
+    unread = [one for one in report.companies if one.ending is Ending.FAILED and one.plan is None]
+    stopped = together((company.id, _why_not(company)) for company in unread)
+    for company in report.companies:
+        if company in unread:
+            ids = stopped[_why_not(company)]
+            if company.id == ids[0]:
+                lines += _company(company, report, style, companies_named(ids))
+        elif verbose or company.ending is not Ending.BELOW:
+            lines += _company(company, report, style)
+    if report.state_trouble:
+        lines += _wrapped(printable(report.state_trouble), "")
+    counts = [f"{len(ended):,} {_WORDS[one][0]}" for one in Ending if (ended := report.ended(one))]
+    lines.append(f"{counted(len(report.companies), 'company', 'companies')}: {', '.join(counts)}")
+    if report.dry_run:
+        lines.append("Dry run: nothing was touched.")
+    if report.run is not None:
+        lines.append(f"undo: {command('baileys-tools undo --run {}', report.run)}")
+    return "\n".join(lines)
+
+
+def _has_failed(company: CompanyTrigger) -> bool:
+    is_held = company.cleanup is not None and company.cleanup.held_too_long
+    return is_held or company.ending in (Ending.FAILED, Ending.HELD)
+
+
+def trigger_troubles(report: TriggerReport) -> list[str]:
+    """Given a report, return one line for each thing that a person has to see even when all is quiet."""
+    stopped = together(
+        (company.id, _why_not(company) if _has_failed(company) else "") for company in report.companies
+    )
+    lines = [f"{companies_named(ids)}: {why}" for why, ids in stopped.items()]
+    for company in report.companies:
+        who = f"company {printable(company.id)}"
+        cleanup = company.cleanup
+        if cleanup is not None:
+            if cleanup.failed_files:
+                lines.append(
+                    f"{who}: {counted(cleanup.failed_files, 'file')} could not be looked at or removed"
+                )
+            if cleanup.snapshot_trouble:
+                lines.append(f"{who}: no snapshot before the cleanup: {printable(cleanup.snapshot_trouble)}")
+    return lines
+
+
+def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: str = "") -> Iterator[str]:
+    word, colour = _WORDS[company.ending]
+    yield f"{style.paint(who or companies_named([company.id]), 'bold')}: {style.paint(word, colour)}"
+    plan, decision = company.plan, company.decision
+    if plan is not None:
+        level = style.paint(plan.level_before, *LEVEL_COLOURS[plan.level_before])
+        guarded = (
+            f", {counted(plan.guarded_pre_keys, 'guarded pre-key')} left out" if plan.guarded_pre_keys else ""
+        )
+        yield f"{_INDENT}{counted(plan.counted_before, 'counted file')} of {plan.files:,}{guarded}; level {level}"
+    if company.ending is Ending.CLEANED and company.cleanup is not None:
+        cleaned = company.cleanup.plan
+        limits = ", emergency limits" if cleaned is not None and cleaned.tier is Tier.EMERGENCY else ""
+        yield (
+            f"{_INDENT}{counted(company.removed, 'file')} removed{limits}; "
+            f"{_number(company.remaining)} counted files remain"
+        )
+        if company.cleanup.failed_files:
+            yield f"{_INDENT}{counted(company.cleanup.failed_files, 'file')} could not be looked at or removed"
+    elif company.ending is Ending.WOULD_CLEAN and plan is not None:
+        limits = ", emergency limits" if plan.tier is Tier.EMERGENCY else ""
+        yield f"{_INDENT}{counted(plan.remove_count, 'file')} would go{limits}; {plan.counted_after:,} would remain"
+    elif company.ending is not Ending.BELOW:
+        yield from _wrapped(_why_not(company))
+    if decision is not None and decision.doubt:
+        yield from _wrapped(decision.doubt)
+    if decision is not None and decision.action is Action.EMERGENCY:
+        yield from _wrapped(
+            f"emergency: {report.rules.emergency_from} counted files or more, so the cooldown of "
+            f"{format_duration(report.rules.cooldown)} does not count"
+        )
+    if company.advice:
+        yield from _wrapped(company.advice)
+
+
+def _why_not(company: CompanyTrigger) -> str:
+    if company.trouble:
+        return printable(company.trouble)
+    if company.cleanup is not None:
+        return printable(company.cleanup.trouble) or "the session is not whole or the clock is in doubt"
+    assert company.decision is not None
+    why, last, again = company.decision.why, company.decision.last, company.decision.again
+    if why is Why.COOLING_DOWN and last is not None and again is not None:
+        return f"last cleaned {_time(last)}; again from {_time(again)} on"
+    texts = {
+        Why.NOT_REMEMBERED: (
+            "nothing tells when it was last cleaned, as neither the state nor a quarantine remembers it: only an "
+            "emergency is cleaned"
+        ),
+        Why.HELD: (
+            "creds.json is not whole or the clock is in doubt, so the policy removes nothing: see "
+            "baileys-tools cleanup --dry-run"
+        ),
+        Why.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
+        Why.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
+    }
+    return texts.get(why, why.value)
+
+
+def _wrapped(text: str, indent: str = _INDENT) -> list[str]:
+    return wrapped(text, WIDTH, indent)
+
+
+def _number(count: int | None) -> str:
+    return "an unknown number of" if count is None else f"{count:,}"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def trigger_json(report: TriggerReport) -> str:
+    """Given a report, return its JSON."""
+    return envelope(
+        "trigger",
+        report.now,
+        report.exit_code,
+        {
+            "sessions_path": name_text(report.root),
+            "dry_run": report.dry_run,
+            "run": report.run,
+            "clean_from": report.rules.clean_from,
+            "emergency_from": report.rules.emergency_from,
+            "cooldown_seconds": int(report.rules.cooldown.total_seconds()),
+            "emergency_cooldown_seconds": int(report.rules.emergency_cooldown.total_seconds()),
+            "state_trouble": name_text(report.state_trouble),
+            "companies": [_document(company) for company in report.companies],
+            "totals": {
+                "companies": len(report.companies),
+                "cleaned": len(report.ended(Ending.CLEANED)),
+                "removed": sum(company.removed for company in report.companies),
+            },
+        },
+    )
+
+
+def _document(company: CompanyTrigger) -> dict[str, Any]:
+    plan, decision = company.plan, company.decision
+    return {
+        "company": name_text(company.id),
+        "path": name_text(company.path),
+        "status": company.ending.value,
+        "action": decision.action.value if decision is not None else None,
+        "reason": decision.why.value if decision is not None else None,
+        "trouble": name_text(company.trouble or (company.cleanup.trouble if company.cleanup else "")),
+        "files": plan.files if plan is not None else None,
+        "counted_files": plan.counted_before if plan is not None else None,
+        "guarded_pre_keys": plan.guarded_pre_keys if plan is not None else None,
+        "level": plan.level_before.value if plan is not None else None,
+        "to_remove": plan.remove_count if plan is not None else None,
+        "removed": company.removed,
+        "failed_files": company.cleanup.failed_files if company.cleanup is not None else 0,
+        "remaining": company.remaining,
+        "last_cleaned": _stamp(decision.last if decision is not None else None),
+        "cooldown_until": _stamp(decision.again if decision is not None else None),
+        "doubt": decision.doubt if decision is not None else "",
+        "advice": company.advice,
+        "snapshot_trouble": name_text(company.cleanup.snapshot_trouble) if company.cleanup else "",
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)

@@ -1,0 +1,135 @@
+"""The result of `undo`, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from baileys_tools.errors import ExitCode
+from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.terminal import Style, companies_named, counted, together
+from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.undo import CompanyUndo, UndoReason, UndoRun
+from baileys_tools.units import format_size, printable
+
+_KEPT = {
+    UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",
+    UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
+    UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
+    UndoReason.FOREIGN: "stayed: no plain file, so nothing that a cleanup puts there",
+    UndoReason.FAILED: "could not be put back",
+}
+
+
+def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
+    """Given the companies, return which runs can be undone, one line a run and company."""
+    width = max((len(run.run) for company in companies for run in company.runs), default=0)
+    rows = [
+        f"  {run.run:{width}}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
+        f"{_short(run.what) or '-':7}  {printable(company.id)}"
+        for company in companies
+        for run in company.runs
+    ]
+    if not rows:
+        return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
+    head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':7}  company"
+    return "\n".join([style.paint(head, "bold"), *rows, *undo_troubles(companies)])
+
+
+def _short(command: str) -> str:
+    return command.removesuffix("-once")
+
+
+def undo_text(
+    run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool, what: str = ""
+) -> str:
+    """Given what was undone, and the command that had made it, return it as text."""
+    if run is None:
+        resets = [
+            f"  company {printable(company.id)} {_set_aside(found)} at {found.started:%Y-%m-%d %H:%M} UTC; "
+            "to have it back:\n"
+            f"  {command('baileys-tools undo --company {} --run {}', company.id, found.run)}"
+            for company in companies
+            for found in company.runs
+            if found.whole_folder
+        ]
+        return "\n".join(
+            ["nothing to undo: no removed file is in quarantine", *resets, *undo_troubles(companies)]
+        )
+    by = f" ({_short(what)})" if what else ""
+    lines = [style.paint(f"undo of run {run}{by}", "bold")]
+    for company in companies:
+        lines += _company(company, style, verbose=verbose)
+    lines += undo_troubles([company for company in companies if company.trouble])
+    return "\n".join(lines)
+
+
+def _set_aside(run: UndoRun) -> str:
+    return "was reset" if run.is_reset else "was rolled back, its old folder set aside"
+
+
+def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[str]:
+    if company.trouble:
+        return
+    back = counted(company.count(UndoReason.BACK), "file")
+    yield f"  company {printable(company.id)}: " + style.paint(f"{back} put back", "green")
+    for reason, what in _KEPT.items():
+        if number := company.count(reason):
+            yield f"    {number:,} {what}"
+    if not company.count(UndoReason.BACK):
+        yield "    an earlier cleanup is undone by --run (see undo --list)"
+    for name, error in company.errors.items():
+        yield f"    failed {printable(name)}: {error}"
+    if verbose:
+        for name, reason in sorted((company.reasons or {}).items()):
+            yield f"    {'back' if reason is UndoReason.BACK else 'kept'}  {printable(name)}"
+
+
+def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
+    """Given the companies, return a line for whatever could not be done."""
+    stopped = together((company.id, printable(company.trouble)) for company in companies)
+    lines = [f"  {companies_named(ids)}: {trouble}" for trouble, ids in stopped.items()]
+    for company in companies:
+        troubles = [f"{name} was not put back: {error}" for name, error in company.errors.items()]
+        lines += [f"  company {printable(company.id)}: {printable(trouble)}" for trouble in troubles]
+    return lines
+
+
+def undo_json(
+    root: str, now: datetime, exit_code: ExitCode, run: str | None, companies: Sequence[CompanyUndo]
+) -> str:
+    """Given a list of runs, or what was undone, return it as JSON (docs/json/undo.schema.json)."""
+    return envelope(
+        "undo",
+        now,
+        exit_code,
+        {"sessions_path": name_text(root), "run": run, "companies": [_document(each) for each in companies]},
+    )
+
+
+def _document(company: CompanyUndo) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "company": name_text(company.id),
+        "trouble": company.trouble,
+        "locked": company.locked,
+        "runs": [
+            {
+                "run": run.run,
+                "started": timestamp(run.started),
+                "files": run.files,
+                "bytes": run.size,
+                "reset": run.is_reset,
+                "whole_folder": run.whole_folder,
+                "by": run.what,
+            }
+            for run in company.runs
+        ],
+    }
+    if company.reasons is not None:
+        document["put_back"] = company.count(UndoReason.BACK)
+        document["files"] = [
+            {"file": name_text(name), "outcome": reason.value}
+            for name, reason in sorted(company.reasons.items())
+        ]
+    return document

@@ -1,0 +1,58 @@
+"""Which address a command pings, and with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from baileys_tools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from baileys_tools.config import Ping
+
+RAN = (ExitCode.DONE, ExitCode.WARNING, ExitCode.CRITICAL)
+"""The job did its work. What it found is for the alerts: a ping only says that somebody looks."""
+
+
+def ping_address(ping: Ping, command: str) -> str:
+    """Given the settings, return the address that `command` pings, "" for none."""
+    key = command.replace("-", "_")
+    if key == "url" or key not in ping.declared:
+        return ""
+    own = getattr(ping, key)
+    if own is not None:
+        return str(own.reveal())
+    return ping.url.reveal().replace("{command}", command) if ping.url is not None else ""
+
+
+def ping_warnings(ping: Ping) -> list[str]:
+    """Given the settings, return what about the pings is unwise, for `config check`."""
+    if ping.url is not None and "{command}" not in ping.url.reveal():
+        return [
+            "ping.url has no {command} in it: while one command pings, nobody notices that another stopped"
+        ]
+    return []
+
+
+class Pings:
+    """The pings of one run. With no address, and where they fail, nothing happens but that `trouble` says why."""
+
+    __slots__ = ("address", "trouble")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.trouble = ""
+        if address:
+            from baileys_tools.frame.ping_http import ping_start
+
+            self.trouble = ping_start(address)
+
+    def end(self, command: str, code: ExitCode, counts: Mapping[str, int]) -> None:
+        """Tell how the run ended. One that found everything locked did not do its work and did not fail: silence."""
+        if not self.address or code is ExitCode.LOCKED:
+            return
+        from baileys_tools.frame.ping_http import ping_end
+
+        sums = "".join(f"\n{name}: {number}" for name, number in counts.items())
+        text = f"baileys-tools {command}: exit code {int(code)}{sums}"
+        self.trouble = ping_end(self.address, succeeded=code in RAN, text=text)

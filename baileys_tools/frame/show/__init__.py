@@ -1,0 +1,1 @@
+"""How every command writes to a terminal and as JSON."""

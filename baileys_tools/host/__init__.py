@@ -1,0 +1,1 @@
+"""Runs by itself on this machine: cron, doctor, config, help."""

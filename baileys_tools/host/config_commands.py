@@ -1,0 +1,233 @@
+"""`config show`, `config check` and `config init`. Each returns the text to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from baileys_tools.config import LoadedSettings, Secret, load_settings
+from baileys_tools.config.describe import as_yaml, commented_file
+from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
+from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
+from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.config.schema import SCHEMA
+from baileys_tools.config.section import OF_COMPANY, Setting
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
+from baileys_tools.findings import Finding, exit_code_for, worst
+from baileys_tools.frame.pings import ping_warnings
+from baileys_tools.frame.places import require_places, unwise
+from baileys_tools.frame.show.terminal import wrapped
+from baileys_tools.pasted import command
+from baileys_tools.snapshots.rules.backup_findings import repository_findings
+from baileys_tools.trust import doubt_of
+from baileys_tools.units import printable
+
+WIDTH = 80
+NO_FILE = "none found"
+
+
+def run_show(loaded: LoadedSettings, as_json: bool) -> str:
+    """Given the settings in force, return every value with where it came from, secrets masked."""
+    if as_json:
+        return json.dumps(show_facts(loaded), indent=2)
+    lines = [f"settings file: {printable(loaded.config_file or NO_FILE)}"]
+    for name, section in SCHEMA.sections.items():
+        lines += ["", name]
+        rows = [_row(setting, loaded) for setting in section.declared.values()]
+        key_width = max(len(key) for key, _, _ in rows)
+        value_width = max((len(value) for _, value, _ in rows if len(value) <= 24), default=0)
+        for key, value, origin in rows:
+            line = f"  {key:{key_width}}  {value:{value_width}}  {origin}"
+            if len(line) > WIDTH:
+                line = f"  {key:{key_width}}  {value}\n  {'':{key_width}}  {origin}"
+            lines.append(line)
+    own = [path for path in loaded.values if path.startswith(OF_COMPANY)]
+    lines += ["", "companies"] if own else []
+    for path in own:
+        value = printable(_shown(SCHEMA.setting(path), loaded.values[path]))
+        lines.append(
+            f"  {printable(path.removeprefix(OF_COMPANY))}  {value}  {printable(loaded.origin[path])}"
+        )
+    return "\n".join(lines)
+
+
+def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
+    value = _shown(setting, loaded.values[setting.path]) or setting.default_text
+    return setting.key, printable(value), printable(loaded.origin[setting.path])
+
+
+def _shown(setting: Setting, value: object) -> str:
+    return setting.show(value if value is None else setting.kind.conceal(value))
+
+
+def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
+    """Return what `config show --json` prints: values as a settings file has them, secrets masked."""
+    settings = {
+        path: {"value": _plain(SCHEMA.setting(path), value), "origin": loaded.origin[path]}
+        for path, value in sorted(loaded.values.items())
+    }
+    return {"version": 1, "config_file": loaded.config_file, "settings": settings}
+
+
+def _plain(setting: Setting, value: object) -> object:
+    value = value if value is None else setting.kind.conceal(value)
+    if isinstance(value, timedelta | Secret):
+        return setting.show(value)
+    if isinstance(value, LogFile):
+        return setting.show((value,))
+    return (
+        [_plain(setting, item) if not isinstance(item, Secret) else str(item) for item in value]
+        if isinstance(value, tuple)
+        else value
+    )
+
+
+def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
+    """Given settings that loaded without an error, return what is still worth a word, and WARNING if any is.
+
+    Errors never come this far: loading raises them all as one ConfigError. Raises UsageError for paths that lead
+    where nothing may be written.
+    """
+    require_places(loaded)
+    warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
+    from baileys_tools.alerts.channels_of import notify_warnings
+
+    warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)
+    backup = loaded.settings.backup
+    findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
+    lines = [
+        "The settings are valid.",
+        f"settings file: {printable(loaded.config_file or NO_FILE)}",
+        *(f"warning: {printable(warning)}" for warning in warnings),
+        *(line for finding in findings for line in _finding_lines(finding)),
+    ]
+    return "\n".join(lines), ExitCode.WARNING if warnings else exit_code_for(worst(findings))
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    text = f"{finding.severity}: {finding.message}. {finding.action}"
+    return wrapped(text, WIDTH, "", "  ")
+
+
+def file_warnings(file: str, origin: Mapping[str, str], secrets: frozenset[str] | None = None) -> list[str]:
+    """Given the settings file and the origins, say who else can read the secrets in it."""
+    if secrets is None:
+        files = {found.target for found in SCHEMA.settings.values() if found.target != found.path}
+        secrets = frozenset(path for path in origin if SCHEMA.setting(path).path in files)
+    # /etc/x.yaml:12 holds the secret itself, /etc/x.yaml:12 (token_file) only where it is.
+    held = [
+        path
+        for path in sorted(secrets)
+        if origin[path].rpartition(":")[0] == file and origin[path][-1] != ")"
+    ]
+    if held and os.stat(file).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return [f"{file} holds {', '.join(held)} and can be read by others: {command('chmod 600 {}', file)}"]
+    return []
+
+
+def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> str:
+    """Write a settings file, mode 0600, with what is in force and every other setting in a comment; return what was
+    done.
+
+    A secret that only the environment knows is not written. Raise UsageError when the file exists and `force` is
+    not given (with it, the file is replaced), and for a place where no command would obey it.
+    """
+    _require_obeyed(path)
+    given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} already exists.", "Use --force to replace it.")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(path, commented_file(given))
+    except OSError as error:
+        raise BaileysToolsError(f"Cannot write {path}: {error.strerror}.") from error
+    rest = "Every other setting is in a comment." if given else "Every setting is in a comment."
+    lines = [f"Wrote {printable(str(path))}. {rest}", *(f"  in force   {key}" for key in given)]
+    for secret in left_out:
+        lines += wrap(f"  left out   {secret}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _require_obeyed(path: Path) -> None:
+    try:
+        doubt = doubt_of(os.path.dirname(os.path.abspath(path)))[0]
+    except OSError as error:
+        raise BaileysToolsError(f"Cannot write {path}: {why(error)}.") from error
+    if doubt is not None:
+        raise UsageError(
+            f"{path} would not be obeyed: {doubt.why}",
+            "Write it as the user who is to use it (sudo -u USER baileys-tools config init), or to /etc/baileys-tools.",
+        )
+
+
+def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the settings that are not at their default, as YAML by path, and which secrets are not among them."""
+    given: dict[str, str] = {}
+    left_out: list[str] = []
+    for path, value in loaded.values.items():
+        setting, origin = SCHEMA.setting(path), loaded.origin[path]
+        if origin == "default":
+            continue
+        if path in loaded.secret_files:
+            given[f"{path}_file"] = as_yaml(loaded.secret_files[path])
+        elif setting.kind in SECRET_KINDS and origin.startswith("environment "):
+            left_out.append(f"{path}: a secret ({origin}); {setting.key}_file can name a file that holds it")
+        else:
+            given[path] = _yaml(setting, value)
+    return given, left_out
+
+
+def _yaml(setting: Setting, value: object) -> str:
+    if isinstance(value, tuple):
+        # One by one: a comma within an item is no end of it.
+        shown = (item.reveal() if isinstance(item, Secret) else setting.show((item,)) for item in value)
+        return f"[{', '.join(map(json.dumps, shown))}]"
+    text = value.reveal() if isinstance(value, Secret) else setting.show(value)
+    return text if setting.kind is SCHEDULE else as_yaml(text)
+
+
+def _write_private(path: Path, text: str) -> None:
+    # mkstemp makes files 0600 from birth, whatever the umask.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def show_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+    """Given the command line, print the settings in force."""
+    print(run_show(load_settings(flags, os.environ, config=config), as_json))
+    return ExitCode.DONE
+
+
+def check_command(config: str | None) -> ExitCode:
+    """Given the command line, print what is wrong or unwise about the settings."""
+    text, code = run_check(load_settings({}, os.environ, config=config))
+    print(text)
+    return code
+
+
+def init_command(path: str | None, *, force: bool) -> ExitCode:
+    """Given the command line, write a settings file."""
+    host = Surroundings(os.environ)
+    named = named_config(host)
+    place = path or named or own_config(host)
+    # The file that it names may be the one to be made.
+    is_there = named is None or os.path.exists(named)
+    environ = {name: text for name, text in os.environ.items() if is_there or name != CONFIG_VARIABLE}
+    print(run_init(Path(place), force, load_settings({}, environ)))
+    return ExitCode.DONE

@@ -1,0 +1,214 @@
+"""`cron status`: whether the jobs that are installed run."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.errors import ExitCode
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.host import crontab
+from baileys_tools.host.cron_setup import (
+    CRON_PATH,
+    INSTALLED,
+    Account,
+    account_named,
+    acting_for,
+    entries_for,
+    is_at_work,
+    log_path,
+    read_tab,
+    users_tabs,
+)
+from baileys_tools.host.rules.cron import split
+from baileys_tools.host.rules.cron_status import (
+    Ended,
+    JobState,
+    Surroundings,
+    exit_code_of,
+    installed_jobs,
+    job_states,
+    surroundings_of_block,
+    surroundings_of_unit,
+)
+from baileys_tools.pasted import command
+from baileys_tools.trust import read_trusted
+from baileys_tools.units import moment_of
+
+LARGEST_UNIT = 1 << 16
+LIST_TIMERS = "systemctl list-timers 'baileys-tools*'"
+TIMERS = "systemd timers"
+SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CRON_RUN = "`cron run`"
+
+
+class Jobs(NamedTuple):
+    """The jobs that are installed in one place: (command, time) of each, whose they are, and the settings they see.
+
+    `since` is when they were installed, None to ask the state.
+    """
+
+    place: str
+    times: Sequence[tuple[str, str]]
+    account: Account
+    loaded: LoadedSettings
+    remove: str
+    """The command that takes them out again."""
+    path: str = CRON_PATH
+    """Where they look for programs."""
+    since: datetime | None = None
+
+    @property
+    def root(self) -> str | None:
+        """The sessions path that they look after."""
+        return self.loaded.settings.sessions.path
+
+
+def status_command(
+    flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
+) -> ExitCode:
+    """Given the command line, say of each installed job when it ran last and how it ended."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+    place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
+    states: list[JobState] = []
+    notes: list[str] = []
+    log = log_path(loaded.settings, account_named(None))
+    if not system and is_at_work(loaded.settings, now):
+        states, place = states_of_run(loaded, now), CRON_RUN
+    elif found := next((jobs for jobs in find_jobs(loaded) if not system or jobs.place == place), None):
+        states, place, notes = states_of(found, now), found.place, differences(found, loaded)
+        log = log_path(found.loaded.settings, found.account)
+        loaded = found.loaded
+    if place in (CRON_RUN, TIMERS) or loaded.settings.cron.journal:
+        log = ""
+    code = exit_code_of(states)
+    if as_json:
+        from baileys_tools.frame.show.json_text import envelope
+        from baileys_tools.host.show.cron_text import status_json
+
+        print(envelope("cron status", now, code, status_json(states, place, log)))
+    elif not (quiet and code is ExitCode.DONE):
+        from baileys_tools.frame.show.terminal import Style
+        from baileys_tools.host.show.cron_text import status_text
+
+        said_in, check = {
+            CRON_RUN: ("the output of `cron run`", ""),
+            TIMERS: ("journalctl -u 'baileys-tools*'", f"are the timers on? ({LIST_TIMERS})"),
+        }.get(place, (log or "journalctl -t baileys-tools", "is cron running? (systemctl status cron)"))
+        text = status_text(states, place, notes, said_in, check, now, Style())
+        print(text, file=sys.stderr if quiet else sys.stdout)
+    return code
+
+
+def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
+    """Yield the jobs of each place where some are installed: crontabs, /etc/cron.d, systemd timers.
+
+    Raises BaileysToolsError for a crontab that cannot be read, or settings of the jobs that cannot.
+    """
+    me = account_named(None).name
+    for name, tab in users_tabs(loaded.settings.sessions.path).items():
+        remove = "baileys-tools cron remove"
+        if block := split(tab)[1]:
+            remove = remove if name == me else f"{command('sudo -u {}', name)} {remove}"
+            yield _jobs_of_block(f"the crontab of {name}", block, loaded, name, remove)
+    if block := split(read_tab(system=True) or b"")[1]:
+        remove = "sudo baileys-tools cron remove --system"
+        yield _jobs_of_block(crontab.SYSTEM_FILE, block, loaded, "", remove)
+    if timers := _jobs_of_timers(loaded):
+        yield timers
+
+
+def _jobs_of_block(place: str, block: bytes, loaded: LoadedSettings, name: str, remove: str) -> Jobs:
+    given = surroundings_of_block(block, system=not name)
+    account, seen = _seen_by(given._replace(user=name or given.user), loaded, is_roots_word=not name)
+    path = given.variables.get("PATH", CRON_PATH)
+    return Jobs(place, installed_jobs(block), account, seen, remove, path)
+
+
+def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
+    """Return the jobs of the units that `cron show --systemd` writes, None where none are installed."""
+    for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user")):
+        unit = os.path.join(folder, "baileys-tools-monitor-once")
+        try:
+            text = read_trusted(f"{unit}.service", LARGEST_UNIT)
+            given = surroundings_of_unit(text.decode("utf-8", "surrogateescape"))
+            account, seen = _seen_by(given, loaded, is_roots_word=True)
+            since = moment_of(os.stat(f"{unit}.timer").st_mtime_ns)
+            installed = set(os.listdir(folder))
+        except OSError:
+            continue
+        times = [
+            (entry.job.command, entry.time)
+            for entry in entries_for(seen)
+            if f"baileys-tools-{entry.job.command}.timer" in installed
+        ]
+        remove = "systemctl disable --now 'baileys-tools*.timer'"
+        return Jobs(TIMERS, times, account, seen, remove, given.variables.get("PATH", SYSTEMD_PATH), since)
+    return None
+
+
+def _seen_by(
+    given: Surroundings, loaded: LoadedSettings, *, is_roots_word: bool
+) -> tuple[Account, LoadedSettings]:
+    """Return whose jobs these are, and the settings as they see them. Another user's are not for us to see.
+
+    `is_roots_word`: only root can have written what was `given`.
+    """
+    own = account_named(None)
+    account = own if given.user in ("", own.name) else account_named(given.user)
+    if own.uid not in (0, account.uid):
+        return own, loaded
+    # Where their crontab or their home says which files are settings and secrets, root reads no more than they can.
+    with acting_for(own if is_roots_word and given.config is not None else account):
+        return account, load_settings(
+            {}, given.variables, config=given.config, cwd=account.home, home=account.home, euid=account.uid
+        )
+
+
+def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
+    """Return in words what these jobs use otherwise than who asks."""
+    found = []
+    if loaded.settings.sessions.path not in (None, jobs.root):
+        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.path}")
+    theirs, ours = jobs.loaded.settings.state.dir, loaded.settings.state.dir
+    if theirs != ours and jobs.account.uid == os.geteuid():
+        found.append(f"these jobs keep their state in {theirs}, and this shell says {ours}")
+    return found
+
+
+def states_of_run(loaded: LoadedSettings, now: datetime) -> list[JobState]:
+    """Return the state of each job that `cron run` starts."""
+    jobs = [(entry.job.command, entry.time) for entry in entries_for(loaded)]
+    # It notes each start of its own: what was due while it was down has been missed.
+    return _recorded(jobs, loaded.settings.state.dir, None, now, anew=False)
+
+
+def states_of(jobs: Jobs, now: datetime) -> list[JobState]:
+    """Return the state of each installed job, as its user's state folder has it."""
+    with acting_for(jobs.account):
+        return _recorded(jobs.times, jobs.loaded.settings.state.dir, jobs.since, now)
+
+
+def _recorded(
+    jobs: Sequence[tuple[str, str]],
+    folder: str,
+    since: datetime | None,
+    now: datetime,
+    *,
+    anew: bool = True,
+) -> list[JobState]:
+    from baileys_tools.state.database import from_seconds, open_state
+    from baileys_tools.state.memory import recall
+    from baileys_tools.state.runs import last_jobs
+    from baileys_tools.state.spool import take_in
+
+    with open_state(folder, now) as state:
+        take_in(state)
+        runs = {command: Ended(run.started, run.exit_code) for command, run in last_jobs(state).items()}
+        if since is None and isinstance(noted := recall(state, INSTALLED), int):
+            since = from_seconds(noted)
+    # cron goes by the host's own zone.
+    return job_states(jobs, runs, since, now.astimezone(), anew=anew)

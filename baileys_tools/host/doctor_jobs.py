@@ -1,0 +1,241 @@
+"""The parts that `doctor` looks at beyond the folders: copies, cron, other tools, and who is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from shutil import which
+from typing import TYPE_CHECKING
+
+from baileys_tools.config import LoadedSettings, Settings
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.host.rules.doctor import Check, note, ok, warning
+from baileys_tools.units import counted, some_of
+
+if TYPE_CHECKING:
+    from baileys_tools.host.cron_status import Jobs
+
+
+def copies_checks(settings: Settings) -> Iterator[Check]:
+    """The places of copies: each is asked what it holds."""
+    if not settings.backup.copies:
+        return
+    from baileys_tools.snapshots.copies import Place
+
+    for target in settings.backup.copies:
+        if lost := _lost(settings, target):
+            yield warning("copies", lost, "Copies wait until it is.")
+            continue
+        try:
+            place = Place(target, settings.copies.timeout)
+            try:
+                companies = place.companies()
+                is_there = bool(companies) or place.is_there()
+            finally:
+                place.close()
+        except Exception as error:  # noqa: BLE001 - each library of a place has its own
+            said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
+            yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
+        else:
+            shown = f"{target} answers, {counted(len(companies), 'company', 'companies')}"
+            yield ok("copies", shown) if is_there else _missing_place(target)
+
+
+def _lost(settings: Settings, target: str) -> str:
+    from baileys_tools.snapshots.copies import lost_all
+    from baileys_tools.snapshots.repository import Repository
+
+    path = settings.backup.path
+    if path is None or not os.path.isdir(path):
+        return ""
+    with Repository(path) as repository:
+        return lost_all(repository, target)
+
+
+def _missing_place(target: str) -> Check:
+    from urllib.parse import urlsplit
+
+    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+
+    place = urlsplit(target)
+    if place.scheme == "s3":
+        return warning(
+            "copies", f"{target}: there is no such bucket", "Make it: copies wait until it is there."
+        )
+    if place.scheme == "file" and not os.access(above := nearest_folder(place.path), os.W_OK | os.X_OK):
+        said = f"{target} is not there, and you cannot make it in {above}"
+        return warning("copies", said, f"Mount its disk, or have it made: {way_to_make(place.path)}")
+    return note(
+        "copies",
+        f"{target} is not there yet",
+        "The next backup with something to copy makes it. Where a disk belongs there, mount that first.",
+    )
+
+
+def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
+    """Our jobs: installed, once, for these sessions, and run."""
+    from baileys_tools.host.cron_setup import is_at_work, log_path
+    from baileys_tools.host.cron_status import differences, find_jobs, states_of
+    from baileys_tools.host.rules.cron_status import Verdict
+
+    if is_at_work(loaded.settings, now):
+        yield ok("cron", "`cron run` is at work")
+        return
+    found = list(find_jobs(loaded))
+    ours = [jobs for jobs in found if jobs.root == loaded.settings.sessions.path]
+    for jobs in found:
+        if jobs not in ours:
+            yield note("cron", f"{jobs.place}: {'; '.join(differences(jobs, loaded))}")
+    if not ours:
+        yield warning(
+            "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
+        )
+        return
+    if len(ours) > 1:
+        yield warning(
+            "cron",
+            f"the jobs are in {' and in '.join(jobs.place for jobs in ours)}: each runs twice",
+            " or ".join(jobs.remove for jobs in ours),
+        )
+    jobs = ours[0]
+    states = states_of(jobs, now)
+    bad = [state for state in states if state.verdict not in (Verdict.OK, Verdict.WAITING)]
+    log = log_path(jobs.loaded.settings, jobs.account)
+    if bad:
+        shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)
+        yield warning("cron", f"{jobs.place}: {shown}", f"baileys-tools cron status; {log}")
+    else:
+        yield ok("cron", f"{counted(len(states), 'job')} in {jobs.place}")
+    for said in differences(jobs, loaded):
+        yield note("cron", said, f"export BAILEYS_TOOLS_STATE_DIR={jobs.loaded.settings.state.dir}")
+    yield from _pm2_checks(jobs)
+    if os.path.exists(log) and os.stat(log).st_size > 50 << 20:
+        yield warning("cron log", f"{log} has over 50 MB", "Read its end, then rotate it: docs/cron.md")
+
+
+def _pm2_checks(jobs: Jobs) -> Iterator[Check]:
+    """Whether the jobs find the PM2 that they are to ask."""
+    from baileys_tools.host.cron_setup import uses_pm2
+
+    if uses_pm2(jobs.loaded.settings) and which("pm2", path=jobs.path) is None:
+        yield warning(
+            "cron",
+            f"the jobs find no pm2: their PATH is {jobs.path}",
+            "Where you can call pm2: baileys-tools cron install",
+        )
+
+
+def process_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the managers of the bots' processes know them."""
+    from baileys_tools.bots.asking import processes
+
+    seen = {facts.what: facts for facts in processes(settings, _companies(settings)).values()}
+    yield from _all_well(
+        "processes",
+        ((facts.what, facts.detail) for facts in seen.values() if facts.running is None),
+        "See that `process` in the settings names it as its manager does (docs/recovery.md).",
+        f"{counted(len(seen), 'process', 'processes')} known to their managers" if seen else "",
+    )
+
+
+def _all_well(
+    part: str,
+    troubles: Iterable[tuple[str, str]],
+    remedy: str,
+    well: str,
+    named: Callable[[Sequence[str]], str] = some_of,
+) -> Iterator[Check]:
+    """Say what is wrong, each thing once for all that have it, or else that all is `well`; nothing where that is "".
+
+    `troubles` are names with what is wrong, `named` puts names into words.
+    """
+    from baileys_tools.frame.show.terminal import together
+
+    found = together(troubles)
+    for why, names in found.items():
+        yield warning(part, f"{named(names)}: {why}", remedy)
+    if well and not found:
+        yield ok(part, well)
+
+
+def _companies(settings: Settings) -> list[str]:
+    """Return the companies that there are; none where that cannot be told, which is said of the sessions."""
+    from baileys_tools.sessions.roots import Root
+
+    if settings.sessions.path is None:
+        return []
+    try:
+        with Root(settings.sessions.path) as root:
+            return [company.id for company in root.companies(settings.sessions.multitenancy)]
+    except BaileysToolsError:
+        return []
+
+
+def bot_api_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the bots' API says of each company how it is connected; what it says is the monitor's to judge."""
+    from baileys_tools.bots.asking import connections
+    from baileys_tools.bots.rules.connection import ConnectionState
+    from baileys_tools.frame.show.terminal import companies_named
+
+    found = connections(settings, _companies(settings))
+    yield from _all_well(
+        "bot API",
+        ((company, one.detail) for company, one in found.items() if one.state is ConnectionState.UNKNOWN),
+        "See that the bot runs, and that bot_api in the settings fits it (docs/recovery.md).",
+        f"says how {counted(len(found), 'company is', 'companies are')} connected" if found else "",
+        companies_named,
+    )
+
+
+def logs_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the bots' logs can be opened."""
+    if not settings.logs.files:
+        return
+    from baileys_tools.bots.bot_log.files import open_log
+    from baileys_tools.bots.bot_logs import log_paths
+
+    paths = dict.fromkeys(path for company in _companies(settings) for path in log_paths(settings, company))
+    # Also those of a company whose folder is gone, or misspelt.
+    paths |= {
+        path: None for file in settings.logs.files if (path := file.path_of(file.company)) and file.company
+    }
+    troubles = []
+    for path in paths:
+        try:
+            os.close(open_log(path))
+        except OSError as error:
+            troubles.append((path, error.strerror or str(error)))
+    yield from _all_well(
+        "logs",
+        troubles,
+        "Let this user read it, or correct logs.files in the settings.",
+        f"{counted(len(paths), 'log')} can be read" if paths else "",
+    )
+
+
+def notification_checks(settings: Settings, now: datetime, *, send_test: bool) -> Iterator[Check]:
+    """Whether anybody is told, and with `send_test` whether it arrives."""
+    from baileys_tools.alerts.channels_of import channels_of, notify_warnings
+    from baileys_tools.alerts.try_channels import try_channels
+
+    for trouble in notify_warnings(settings.notify):
+        yield warning("notifications", trouble, "See the section notify in docs/configuration.md")
+    channels = channels_of(settings.notify)
+    if not channels:
+        yield warning(
+            "notifications",
+            "no channel: nobody is told when a session is in trouble",
+            "NOTIFICATION_WEBHOOK, TELEGRAM_BOT_TOKEN with TELEGRAM_CHAT_ID, or notify.urls",
+        )
+    elif not send_test:
+        names = ", ".join(channel.name for channel in channels)
+        yield ok("notifications", f"{names}; try them with --send-test")
+    else:
+        for result in try_channels(settings.notify, channels, now):
+            if result.trouble:
+                yield warning(
+                    "notifications", f"{result.name}: {result.trouble}", "baileys-tools notify test"
+                )
+            else:
+                yield ok("notifications", f"{result.name}: delivered")

@@ -1,0 +1,1 @@
+"""What a machine's jobs should be and how they are: pure."""

@@ -1,0 +1,142 @@
+"""Whether the jobs in the crontab run: each entry that is installed against the run that was recorded last."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from baileys_tools.errors import ExitCode
+from baileys_tools.host.rules.cron import JOBS, entries_of
+from baileys_tools.schedule import parse_schedule
+
+GRACE = timedelta(minutes=10)
+"""A run is recorded when it ends; this long after its time it is not yet missed."""
+
+_FINE = {ExitCode.DONE, ExitCode.WARNING, ExitCode.CRITICAL, ExitCode.LOCKED}
+"""Ends of a job that did its work: findings are its result, and a lock is another run of it."""
+
+
+class Ended(NamedTuple):
+    """When a command started last, and its exit code."""
+
+    started: datetime
+    exit_code: int
+
+
+class Verdict(StrEnum):
+    """What is to be said of one job."""
+
+    OK = "ok"
+    WAITING = "waiting"
+    """Its first time has not come since it was installed."""
+    PARTLY = "partly"
+    """It did its work but for some companies."""
+    FAILED = "failed"
+    MISSED = "missed"
+    """It was due and did not run."""
+
+
+class JobState(NamedTuple):
+    """One installed entry: when it runs, when it was due last, and the last run of its command."""
+
+    command: str
+    time: str
+    due: datetime | None
+    last: Ended | None
+    verdict: Verdict
+
+
+class Surroundings(NamedTuple):
+    """What jobs are given by their lines or units: a user ("" where it is not said), variables, a settings file."""
+
+    user: str = ""
+    variables: Mapping[str, str] = {}
+    config: str | None = None
+
+
+def surroundings_of_block(block: bytes, *, system: bool) -> Surroundings:
+    """Given our block of a crontab (`system`: of /etc/cron.d), return what its jobs are given: the same to all."""
+    for line in entries_of(block):
+        words = line.split(None, 6 if system else 5)
+        user = words[5] if system and len(words) == 7 else ""
+        return _surroundings(user, _shell_words(words[-1].replace("\\%", "%")))
+    return Surroundings()
+
+
+def surroundings_of_unit(text: str) -> Surroundings:
+    """Given one of our service units, return what its job is given."""
+    user, words = "", list[str]()
+    for line in text.replace("%%", "%").splitlines():
+        key, _, value = line.partition("=")
+        if key == "User":
+            user = value
+        elif key in ("Environment", "ExecStart"):
+            words += _shell_words(value)
+    return _surroundings(user, words)
+
+
+def _surroundings(user: str, words: Sequence[str]) -> Surroundings:
+    variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z][A-Z0-9_]*=", word))
+    config = words[words.index("--config") + 1] if "--config" in words[:-1] else None
+    return Surroundings(user, variables, config)
+
+
+def installed_jobs(block: bytes) -> list[tuple[str, str]]:
+    """Given our block of a crontab, return (command, time) of each entry in it."""
+    names = {job.command for job in JOBS}
+    found = []
+    for line in entries_of(block):
+        words = line.split(None, 5)
+        if len(words) == 6:
+            command = next((word for word in _shell_words(words[5]) if word in names), "")
+            found.append((command, " ".join(words[:5])))
+    return [(command, time) for command, time in found if command]
+
+
+def _shell_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
+
+
+def job_states(
+    jobs: Sequence[tuple[str, str]],
+    runs: Mapping[str, Ended],
+    since: datetime | None,
+    now: datetime,
+    *,
+    anew: bool = True,
+) -> list[JobState]:
+    """Given the installed jobs and the last run of each command, return what is to be said of each.
+
+    `since` is when they were installed (None: nobody knows), `now` is in the host's zone, by which cron goes. What was
+    due before that is not missed; when it is only when their scheduler started again (not `anew`), what ran before is.
+    """
+    return [_state(command, time, runs.get(command), since, now, anew=anew) for command, time in jobs]
+
+
+def _state(
+    command: str, time: str, last: Ended | None, since: datetime | None, now: datetime, *, anew: bool
+) -> JobState:
+    try:
+        due = parse_schedule(time).latest(now - GRACE)
+    except ValueError:
+        due = None  # somebody wrote it by hand (@daily): nothing is known of when
+    ran = last is not None and (due is None or last.started >= due - timedelta(minutes=1))
+    if ran and last is not None:
+        partly = Verdict.PARTLY if last.exit_code == ExitCode.PARTLY_FAILED else Verdict.FAILED
+        verdict = Verdict.OK if last.exit_code in _FINE else partly
+    elif due is None or (since is not None and since >= due and (anew or last is None)):
+        verdict = Verdict.WAITING
+    else:
+        verdict = Verdict.MISSED
+    return JobState(command, time, due, last, verdict)
+
+
+def exit_code_of(states: Sequence[JobState]) -> ExitCode:
+    """Return DONE when every job runs, WARNING when there is none or one fails or is missed."""
+    fine = states and all(state.verdict in (Verdict.OK, Verdict.WAITING) for state in states)
+    return ExitCode.DONE if fine else ExitCode.WARNING

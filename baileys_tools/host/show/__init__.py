@@ -1,0 +1,1 @@
+"""Jobs and the state of the machine as text."""

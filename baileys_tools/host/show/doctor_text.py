@@ -1,0 +1,45 @@
+"""What `doctor` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from baileys_tools.frame.show.terminal import Style, wrapped
+from baileys_tools.host.rules.doctor import Check, Outcome, summary
+from baileys_tools.units import printable
+
+WIDTH = 80
+_NAMES = 15
+_COLOURS = {Outcome.OK: "green", Outcome.NOTE: "cyan", Outcome.WARNING: "yellow", Outcome.CRITICAL: "red"}
+
+
+def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = False) -> str:
+    """Given the checks, return a line for each, with what to do below it, and a line for all."""
+    lines = []
+    for check in checks:
+        if only_troubles and check.outcome in (Outcome.OK, Outcome.NOTE):
+            continue
+        indent = " " * (_NAMES + 10)
+        first, *rest = wrapped(printable(check.message), WIDTH - len(indent)) or [""]
+        outcome = style.paint(f"{check.outcome.value:8}", _COLOURS[check.outcome])
+        lines.append(f"{check.name:{_NAMES}} {outcome} {first}")
+        lines += [f"{indent}{line}" for line in rest]
+        if check.action:
+            lines += wrapped(printable(check.action), WIDTH, f"{indent[:-3]}-> ", indent)
+    return "\n".join([*lines, "", summary(checks)])
+
+
+def doctor_json(checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the checks as the JSON document's own fields."""
+    return {
+        "checks": [
+            {
+                "name": check.name,
+                "outcome": check.outcome.value,
+                "message": printable(check.message),
+                "action": printable(check.action),
+            }
+            for check in checks
+        ]
+    }

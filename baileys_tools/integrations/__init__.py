@@ -1,1 +1,0 @@
-"""What the tool talks to besides folders: bots over HTTP, processes, alert endpoints."""

@@ -1,7 +1,0 @@
-"""The HTTP APIs that bots are controlled by: presets as data, and one client for all of them."""
-
-from baileys_tools.integrations.bot_api.client import ApiError, BotApi, Unsupported, wait_until_connected
-from baileys_tools.integrations.bot_api.endpoint import Endpoint
-from baileys_tools.integrations.bot_api.presets import PRESETS, Preset
-
-__all__ = ["PRESETS", "ApiError", "BotApi", "Endpoint", "Preset", "Unsupported", "wait_until_connected"]

@@ -1,0 +1,1 @@
+"""Brings a session back: restore, recover, reset."""

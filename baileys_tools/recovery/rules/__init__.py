@@ -1,0 +1,1 @@
+"""What comes back, by which step, and at what cost: pure."""

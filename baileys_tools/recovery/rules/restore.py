@@ -1,0 +1,336 @@
+"""What a restore brings back into a session folder, what it leaves alone, and why.
+
+Pure: the facts of a folder and of a snapshot in, a plan out, with a verdict and a reason for every file. An
+older key file is not always better than none: a session that is put back to an earlier state uses message
+keys a second time, and the other side refuses or drops what it cannot read (measured with the real client:
+after messages both ways every contact fails once). So what comes back is decided kind by kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from baileys_tools.recovery.rules.restore_signs import (
+    FOREIGN,
+    is_same_account,
+    pre_key_ids_among,
+    refusals_of,
+    traffic_since,
+)
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
+from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
+from baileys_tools.sessions.rules.restore_plan import (
+    CREDS,
+    Action,
+    Choice,
+    Cost,
+    LiveFolder,
+    Mode,
+    Objection,
+    Reason,
+    RestorePlan,
+    SnapshotFiles,
+    Traffic,
+    Verdict,
+)
+from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
+from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
+
+_COMES_BACK = frozenset(
+    {
+        Kind.APP_STATE_SYNC_KEY,
+        Kind.APP_STATE_SYNC_VERSION,
+        Kind.LID_MAPPING,
+        Kind.IDENTITY_KEY,
+        Kind.DEVICE_LIST,
+        Kind.TCTOKEN,
+    }
+)
+"""Kinds of which an older one is better than none, and which nothing ever removes."""
+
+
+def plan_restore(live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, now: datetime) -> RestorePlan:
+    """Given a folder and a snapshot of the same company, return what the restore does at `now` (aware)."""
+    traffic, sign = traffic_since(live, snapshot)
+    refusals = tuple(refusals_of(live, snapshot, choice.mode, now))
+    folder = _Folder(live, snapshot, choice, traffic)
+    foreign = any(refusal.objection in FOREIGN for refusal in refusals)
+    verdicts = list(_repair(folder) if choice.mode is Mode.REPAIR else _rollback(folder, foreign=foreign))
+    ids_after = pre_key_ids(
+        verdict.name
+        for verdict in verdicts
+        if verdict.kind is Kind.PRE_KEY and verdict.action in (Action.KEEP, Action.BRING_BACK)
+    )
+    creds_come_back = any(
+        verdict.name == CREDS and verdict.action is Action.BRING_BACK for verdict in verdicts
+    )
+    going = {verdict.name for verdict in verdicts if verdict.action is Action.SET_ASIDE}
+    units = [tuple(name for name in unit if name in going) for unit in folder.owners.units]
+    sessions = [(name,) for name in sorted(going) if kind_of(name) is Kind.SESSION]
+    return RestorePlan(
+        mode=choice.mode,
+        verdicts=sorted(verdicts),
+        set_aside=[*filter(None, units), *sessions],
+        next_pre_key_id=fitted_counter(folder, ids_after) if creds_come_back else None,
+        traffic=traffic,
+        traffic_sign=sign,
+        cost=_cost(folder, verdicts),
+        refusals=refusals,
+        bot_is_unseen=not folder.live.bot_is_off
+        and not any(refusal.objection is Objection.BOT_LIVES for refusal in refusals),
+    )
+
+
+# --- the two modes ------------------------------------------------------------------------------------------
+
+
+class _Folder:
+    """The union of folder and snapshot by kind, with what both modes need to know."""
+
+    def __init__(self, live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, traffic: Traffic) -> None:
+        self.live = live
+        self.snapshot = snapshot
+        self.choice = choice
+        self.blocked = {oddity.name for oddity in live.oddities}
+        self.names = sort_by_kind({*live.files, *snapshot.entries})
+        self.same_account = is_same_account(live, snapshot)
+        self.sessions_may_return = traffic is Traffic.NONE or choice.keep_sessions
+        self.no_session_because = Reason.TRAFFIC_UNTOLD if traffic is Traffic.UNTOLD else Reason.TRAFFIC_SINCE
+        self.owners: SenderKeys = sort_by_owner(
+            self.of(Kind.SENDER_KEY),
+            self.of(Kind.SENDER_KEY_MEMORY),
+            self._who_is_who(),
+            {**snapshot.owned_by_content, **live.owned_by_content},
+        )
+
+    def of(self, kind: Kind) -> Sequence[str]:
+        return self.names.get(kind, ())
+
+    @property
+    def ids_seen(self) -> list[int]:
+        """The ids of pre-keys in the folder and in its quarantine."""
+        return [*pre_key_ids_among(self.live.files), *pre_key_ids_among(self.live.quarantined)]
+
+    @property
+    def ids_may_have_come_and_gone(self) -> bool:
+        """Whether not even the newest pre-key that the snapshot knows is there to tell."""
+        return max(self.ids_seen, default=0) < (self.snapshot.creds.next_pre_key_id or 1) - 1
+
+    def _who_is_who(self) -> Creds:
+        """Return the creds that know most of the bot's addresses: `me.lid` comes with the first login."""
+        creds = self.live.creds
+        known = self.same_account and isinstance(creds, Creds) and creds.lid is not None
+        return creds if known and isinstance(creds, Creds) else self.snapshot.creds
+
+    def is_whole(self, name: str) -> bool:
+        file = self.live.files.get(name)
+        return file is not None and file.whole
+
+    def lack(self, name: str) -> Reason:
+        return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
+
+    def was_removed(self, name: str) -> bool:
+        """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
+
+        What an earlier repair has put there are damaged bytes, and so is all of a kind that no cleanup removes.
+        """
+        removed = name in self.live.quarantined - self.live.replaced and name not in self.live.files
+        return removed and kind_of(name) in REMOVABLE
+
+
+def _repair(folder: _Folder) -> Iterator[Verdict]:
+    yield from _repair_units(folder)
+    yield from _repair_pre_keys(folder)
+    for name in folder.owners.peers:
+        yield _mended(folder, name, Kind.SENDER_KEY)
+    for kind in _COMES_BACK:
+        for name in folder.of(kind):
+            yield _mended(folder, name, kind)
+    for name in folder.of(Kind.SESSION):
+        yield _repair_session(folder, name)
+    yield _creds_verdict(folder, stays=folder.same_account)
+    for name in folder.of(Kind.UNKNOWN):
+        action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
+        yield Verdict(name, Kind.UNKNOWN, action, Reason.UNKNOWN)
+
+
+def _mended(folder: _Folder, name: str, kind: Kind) -> Verdict:
+    """The rule of kinds of which an older one is better than none."""
+    if name in folder.blocked:
+        return Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+    if folder.is_whole(name):
+        return Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+    if name not in folder.snapshot.entries:
+        return Verdict(name, kind, Action.KEEP, Reason.NO_COPY)
+    if folder.was_removed(name):
+        return Verdict(name, kind, Action.LEAVE_OUT, Reason.REMOVED_BY_POLICY)
+    return Verdict(name, kind, Action.BRING_BACK, folder.lack(name))
+
+
+def _repair_session(folder: _Folder, name: str) -> Verdict:
+    mended = _mended(folder, name, Kind.SESSION)
+    if mended.reason is Reason.NO_COPY:
+        return mended._replace(action=Action.SET_ASIDE)
+    if mended.action is not Action.BRING_BACK or folder.sessions_may_return:
+        return mended
+    action = Action.SET_ASIDE if name in folder.live.files else Action.LEAVE_OUT
+    return Verdict(name, Kind.SESSION, action, folder.no_session_because)
+
+
+def _repair_units(folder: _Folder) -> Iterator[Verdict]:
+    for unit in folder.owners.units:
+        broken = _is_broken(folder, unit)
+        for name in unit:
+            kind = kind_of(name)
+            if name in folder.blocked:
+                yield Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+            elif name not in folder.live.files:
+                yield Verdict(name, kind, Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+            elif not broken:
+                yield Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+            else:
+                reason = Reason.UNIT_BROKEN if folder.is_whole(name) else Reason.UNREADABLE
+                yield Verdict(name, kind, Action.SET_ASIDE, reason)
+
+
+def _is_broken(folder: _Folder, unit: Sequence[str]) -> bool:
+    """Whether what is left of a group's own keys and memory would keep the bot's messages from members.
+
+    That is a memory beside a key that is gone: the key is made anew and nobody is told (baileys
+    `Socket/messages-send.js`: `relayMessage`; measured: every member fails).
+    """
+    on_disk = [name for name in unit if name in folder.live.files]
+    if any(not folder.is_whole(name) for name in on_disk):
+        return True
+    keys = [name for name in unit if kind_of(name) is Kind.SENDER_KEY]
+    has_memory = any(kind_of(name) is Kind.SENDER_KEY_MEMORY for name in on_disk)
+    return has_memory and (not keys or any(name not in folder.live.files for name in keys))
+
+
+def _repair_pre_keys(folder: _Folder) -> Iterator[Verdict]:
+    removed = _pre_keys_beyond_policy(folder)
+    for name in folder.of(Kind.PRE_KEY):
+        verdict = _mended(folder, name, Kind.PRE_KEY)
+        if verdict.action is Action.BRING_BACK and name in removed:
+            action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
+            verdict = Verdict(name, Kind.PRE_KEY, action, Reason.REMOVED_BY_POLICY)
+        yield verdict
+
+
+def _pre_keys_beyond_policy(folder: _Folder) -> set[str]:
+    """Return the pre-keys that the next cleanup would remove again: its rule on all that would be there."""
+    live = folder.live.creds
+    creds = live if folder.same_account and isinstance(live, Creds) else folder.snapshot.creds
+    pool = PreKeyPool(
+        ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
+        next_id=creds.next_pre_key_id,
+        first_unuploaded_id=creds.first_unuploaded_pre_key_id,
+        topped_up_by_fives=not folder.names.keys().isdisjoint(_WRITTEN_BY_7),
+    )
+    rule = apply_pre_key_rule(pool, folder.choice.pre_keys_keep, guard=folder.choice.pre_key_guard)
+    return {f"pre-key-{pre_key_id}.json" for pre_key_id in rule.removed}
+
+
+_WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
+
+
+def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
+    if CREDS in folder.blocked:
+        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.IN_THE_WAY)
+    if stays:
+        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
+    reason = folder.lack(CREDS)
+    if folder.live.account is CredsUnfit.UNPAIRED:
+        reason = Reason.UNPAIRED
+    elif isinstance(folder.live.account, Account):
+        reason = Reason.IN_SNAPSHOT
+    return Verdict(CREDS, Kind.CREDS, Action.BRING_BACK, reason)
+
+
+def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
+    """`foreign`: what is on disk belongs to another pairing, so nothing of it may stay."""
+    for unit in folder.owners.units:
+        for name in unit:
+            yield Verdict(name, kind_of(name), Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+    for name in folder.of(Kind.SESSION):
+        yield _rolled_back_session(folder, name)
+    for name in folder.of(Kind.PRE_KEY):
+        if folder.is_whole(name) and not foreign:
+            yield Verdict(name, Kind.PRE_KEY, Action.KEEP, Reason.PRE_KEY_ON_DISK)
+        else:
+            yield _rolled_back(folder, name, Kind.PRE_KEY, carried_over=False)
+    for name in folder.owners.peers:
+        yield _rolled_back(folder, name, Kind.SENDER_KEY, carried_over=folder.is_whole(name) and not foreign)
+    for kind in _COMES_BACK:
+        for name in folder.of(kind):
+            yield _rolled_back(folder, name, kind, carried_over=folder.is_whole(name) and not foreign)
+    for name in folder.of(Kind.UNKNOWN):
+        yield _rolled_back(folder, name, Kind.UNKNOWN, carried_over=True)
+    yield _creds_verdict(folder, stays=folder.same_account and _live_creds_are_newer(folder))
+
+
+def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) -> Verdict:
+    if name in folder.snapshot.entries:
+        return Verdict(name, kind, Action.BRING_BACK, Reason.IN_SNAPSHOT)
+    if carried_over:
+        return Verdict(name, kind, Action.KEEP, Reason.NOT_IN_SNAPSHOT)
+    return Verdict(name, kind, Action.LEAVE_OUT, Reason.NOT_IN_SNAPSHOT)
+
+
+def _rolled_back_session(folder: _Folder, name: str) -> Verdict:
+    if not folder.sessions_may_return:
+        return Verdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
+    return _rolled_back(folder, name, Kind.SESSION, carried_over=False)
+
+
+def _live_creds_are_newer(folder: _Folder) -> bool:
+    live, then = folder.live.creds, folder.snapshot.creds.next_pre_key_id
+    return isinstance(live, Creds) and (live.next_pre_key_id or 0) >= (then or 0)
+
+
+# --- counters and cost --------------------------------------------------------------------------------------
+
+
+def fitted_counter(folder: _Folder, ids_after: Iterable[int]) -> int | None:
+    """Return the `nextPreKeyId` that returning creds need, None when theirs will do.
+
+    An id that is used twice breaks every new chat that gets the older key from the server, so the counter
+    goes past each id on disk. Where not even the newest pre-key that the snapshot knows is on disk, ids may
+    have come and gone that nothing tells of: then past a whole upload as well. Ids are no scarce good, and
+    Baileys does not mind a gap.
+    """
+    needed = max(
+        [folder.snapshot.creds.next_pre_key_id or 1, *(pre_key_id + 1 for pre_key_id in ids_after)]
+        + [pre_key_id + 1 for pre_key_id in folder.ids_seen]
+    )
+    if folder.ids_may_have_come_and_gone:
+        needed += PAIRING_BATCH
+    return None if needed == folder.snapshot.creds.next_pre_key_id else needed
+
+
+def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
+    contacts = group_senders = 0
+    there = {
+        verdict.name
+        for verdict in verdicts
+        if verdict.action is Action.BRING_BACK
+        or (verdict.action is Action.KEEP and folder.is_whole(verdict.name))
+    }
+    contacts = sum(name not in there for name in folder.of(Kind.SESSION))
+    group_senders = sum(name not in there for name in folder.owners.peers)
+    knows_counters = folder.same_account and isinstance(folder.live.creds, Creds)
+    untold = not knows_counters and folder.ids_may_have_come_and_gone
+    return Cost(contacts, group_senders, _lost_pre_keys(folder, there), untold)
+
+
+def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:
+    """Return how many ids that creds have given out since the snapshot lie beyond all that are left."""
+    creds, then = folder.live.creds, folder.snapshot.creds.next_pre_key_id
+    if not folder.same_account or not isinstance(creds, Creds):
+        return 0
+    if then is None or creds.next_pre_key_id is None:
+        return 0
+    beyond = max([then - 1, *pre_key_ids_among(there)])
+    return max(0, creds.next_pre_key_id - 1 - beyond)

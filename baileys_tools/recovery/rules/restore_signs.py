@@ -1,0 +1,129 @@
+"""What a folder shows before it is restored: messages since the snapshot, whose session it is, whether the bot runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, pre_key_ids
+from baileys_tools.sessions.rules.restore_plan import (
+    QUIET_FOR,
+    LiveFolder,
+    Mode,
+    Objection,
+    Refusal,
+    SnapshotFiles,
+    Traffic,
+)
+from baileys_tools.sessions.rules.snapshot import Account
+from baileys_tools.units import printable
+
+_TALK = (Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
+"""Kinds that messages move."""
+
+
+# --- traffic ------------------------------------------------------------------------------------------------
+
+
+def traffic_since(live: LiveFolder, snapshot: SnapshotFiles) -> tuple[Traffic, str]:
+    """Return whether the folder shows messages since the snapshot, and by what.
+
+    Sessions, sender-keys and memories are written with each message. A newer or a different one is a sign; so
+    are pre-keys beyond the snapshot's counter. That there was none only a session tells that stands as it
+    stood: where all are gone, nobody can say.
+    """
+    taken_ns = _nanoseconds(snapshot.taken_at)
+    witnesses = 0
+    for name, file in sorted(live.files.items()):
+        kind = kind_of(name)
+        if kind not in _TALK:
+            continue
+        entry = snapshot.entries.get(name)
+        since = entry.mtime_ns if entry is not None else taken_ns
+        changed = entry is not None and file.whole and file.sha256 != entry.sha256
+        if file.stat.st_mtime_ns > since or changed:
+            return Traffic.SINCE, name
+        witnesses += entry is not None and kind is Kind.SESSION
+    if sign := _counters_moved(live, snapshot):
+        return Traffic.SINCE, sign
+    return (Traffic.NONE if witnesses else Traffic.UNTOLD), ""
+
+
+def _counters_moved(live: LiveFolder, snapshot: SnapshotFiles) -> str:
+    then = snapshot.creds.next_pre_key_id
+    if then is None:
+        return ""
+    if is_same_account(live, snapshot) and isinstance(live.creds, Creds):
+        after = live.creds.next_pre_key_id
+        if after is not None and after > then:
+            return f"nextPreKeyId of creds.json went from {then} to {after}"
+    highest = max(pre_key_ids_among(live.files), default=0)
+    return f"pre-key-{highest}.json" if highest >= then else ""
+
+
+# --- whose folder, and does the bot run ---------------------------------------------------------------------
+
+FOREIGN = {Objection.OTHER_ACCOUNT, Objection.PAIRED_ANEW}
+"""Objections to a folder that belongs to another pairing."""
+
+
+def is_same_account(live: LiveFolder, snapshot: SnapshotFiles) -> bool:
+    """Whether `creds.json` on disk is of the very pairing that the snapshot has."""
+    return isinstance(live.account, Account) and live.account.identity == snapshot.account.identity
+
+
+def refusals_of(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: datetime) -> Iterator[Refusal]:
+    """Return why a restore at `now` is refused, as far as folder and snapshot tell."""
+    yield from _signs_of_life(live, now)
+    known = live.account if isinstance(live.account, Account) else snapshot.newest_account
+    # Two identities never share a folder; only a whole folder can be replaced.
+    forceable = mode is Mode.ROLLBACK
+    if known is not None and known.fingerprint != snapshot.account.fingerprint:
+        yield Refusal(
+            Objection.OTHER_ACCOUNT,
+            f"the snapshot is of another account ({printable(snapshot.account.masked)}), not of {known.masked}",
+            forceable,
+        )
+    elif known is not None and known.identity != snapshot.account.identity:
+        yield Refusal(
+            Objection.PAIRED_ANEW,
+            f"the account ({known.masked}) was paired anew since the snapshot ({printable(snapshot.account.masked)}), "
+            "and WhatsApp no longer accepts the older pairing",
+            forceable,
+        )
+    if mode is Mode.ROLLBACK and live.oddities:
+        names = ", ".join(oddity.name for oddity in live.oddities[:3])
+        yield Refusal(
+            Objection.ODDITIES,
+            f"{len(live.oddities)} entries of the folder are no plain files, and cannot come along ({names})",
+            False,
+        )
+
+
+def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[Refusal]:
+    for sign in live.bot_signs:
+        yield Refusal(Objection.BOT_LIVES, f"the bot runs: {sign}; it would write over what comes back", True)
+    limit = _nanoseconds(now - QUIET_FOR)
+    written = {name: file.stat.st_mtime_ns for name, file in live.files.items()}
+    lately = [name for name, mtime_ns in written.items() if mtime_ns > limit]
+    if lately:
+        newest = max(lately, key=lambda name: (written[name], name))
+        seconds = (_nanoseconds(now) - written[newest]) // 1_000_000_000
+        when = f"{seconds} s ago" if seconds >= 0 else "with a date in the future"
+        yield Refusal(
+            Objection.BOT_LIVES,
+            f"{len(lately)} file(s) were written in the last 2 minutes ({newest} {when}): "
+            "the bot seems to run, and would write over what comes back",
+            True,
+        )
+
+
+def pre_key_ids_among(names: Iterable[str]) -> list[int]:
+    """Given names of any files, return the ids of the pre-keys among them."""
+    return pre_key_ids(name for name in names if kind_of(name) is Kind.PRE_KEY)
+
+
+def _nanoseconds(moment: datetime) -> int:
+    length = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (length.days * 86_400 + length.seconds) * 1_000_000_000 + length.microseconds * 1_000

@@ -1,0 +1,1 @@
+"""Restores and recoveries as text and JSON."""

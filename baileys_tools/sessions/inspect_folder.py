@@ -1,0 +1,133 @@
+"""Looks at every file of a session folder and reads it, while its bot may go on writing. Writes nothing."""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from stat import S_ISREG, S_IXOTH
+from typing import NamedTuple
+
+from baileys_tools.sessions.locks import look_for_lock
+from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.inspected import Broken, Inspected
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.node_json import LARGEST, Refusal, UnreadJson, read_json
+from baileys_tools.sessions.rules.surroundings import Space
+from baileys_tools.sessions.scan import read_regular_file, scan_folder
+from baileys_tools.sessions.trees import size_below
+
+DELAYS = (0.02, 0.05, 0.1, 0.3)
+"""Seconds before each further look at files that are not whole: a write by the bot takes a few milliseconds."""
+
+
+def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS) -> Inspected:
+    """Given the handle of a session folder, return all that can be seen of it. Raises OSError."""
+    facts = scan_folder(folder)
+    stats = _stat_all(folder, facts)
+    # creds.json has rules of its own, and what Baileys did not write need not be JSON.
+    others = {"creds.json", *facts.of(Kind.UNKNOWN)}
+    broken, mappings = _read_keys(folder, [name for name in stats if name not in others], delays)
+    return Inspected(
+        folder=facts,
+        stats=stats,
+        open_to_all=_is_open_to_all(folder),
+        space=space_at(folder),
+        broken=broken,
+        mappings=mappings,
+        present=frozenset(os.listdir(folder)),
+        lock=look_for_lock(folder, now),
+        kept_bytes=size_below(OWN_FOLDER, folder),
+    )
+
+
+def space_at(folder: int) -> Space:
+    """Given the handle of a folder, return what room its file system has for users other than root."""
+    seen = os.fstatvfs(folder)
+    return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
+
+
+def _is_open_to_all(folder: int) -> bool:
+    """Whether every user may search the folder and all folders above it."""
+    path, seen = ".", os.fstat(folder)
+    while seen.st_mode & S_IXOTH:
+        path = f"{path}/.."
+        try:
+            above = os.stat(path, dir_fd=folder)
+        except OSError:
+            return False
+        if (above.st_dev, above.st_ino) == (seen.st_dev, seen.st_ino):
+            return True
+        seen = above
+    return False
+
+
+def _stat_all(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
+    odd = {oddity.name for oddity in facts.oddities}
+    stats = {}
+    for names in facts.names.values():
+        for name in names:
+            if name in odd:
+                continue
+            with suppress(OSError):
+                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if S_ISREG(seen.st_mode):
+                    stats[name] = seen
+    return stats
+
+
+class _Look(NamedTuple):
+    """What one reading of a file found: why it is not whole, and when it was last written."""
+
+    broken: Broken
+    mtime_ns: int
+
+
+def _read_keys(
+    folder: int, names: Sequence[str], delays: Sequence[float]
+) -> tuple[dict[str, Broken], dict[str, str]]:
+    """Read key files; return those that are broken, and what the LID mappings among them say.
+
+    Baileys truncates a file before it writes it (`Utils/use-multi-file-auth-state.js`), so one that is not whole is
+    looked at again after each delay, and is called broken only if it stood still meanwhile and stayed so.
+    """
+    mappings: dict[str, str] = {}
+    found = _look_at(folder, names, mappings)
+    before = found
+    for delay in delays:
+        if not found:
+            break
+        time.sleep(delay)
+        before, found = found, _look_at(folder, list(found), mappings)
+    still = {name: look.broken for name, look in found.items() if look.mtime_ns == before[name].mtime_ns}
+    return still, mappings
+
+
+def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dict[str, _Look]:
+    """Return which of these files are not whole now. What is gone is none of them."""
+    found = {}
+    for name in names:
+        try:
+            broken = _why_broken(name, read_regular_file(folder, name, LARGEST + 1), mappings)
+            if broken is not None:
+                modified = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
+                found[name] = _Look(broken, modified)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            found[name] = _Look(Broken.UNREADABLE, 0)
+    return found
+
+
+def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken | None:
+    if not content:
+        return Broken.EMPTY
+    try:
+        value = read_json(content)
+    except UnreadJson as unread:
+        # One that is too large to judge is not read to its end; its size is a finding by itself.
+        return None if unread.refusal is Refusal.TOO_LARGE else Broken.TORN
+    if isinstance(value, str) and name.startswith("lid-mapping-"):
+        mappings[name] = value
+    return Broken.TORN if value is None else None

@@ -1,0 +1,69 @@
+"""Whether the clock of the host and the times of a folder's files can belong together."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.units import EPOCH
+
+FUTURE_LIMIT = timedelta(days=1)
+"""A file further ahead than this cannot be: the clock is behind."""
+
+PAST_LIMIT = timedelta(days=365)
+"""A folder whose newest file is older than this cannot be alive (an idle session dies after about 30 days):
+either the clock is ahead, or there is nothing left to keep tidy."""
+
+FEWEST_FOR_A_GAP = 10
+"""Files that it takes to speak of most of them."""
+
+_REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
+
+
+def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
+    """Given a folder and the time, return whether they cannot belong together.
+
+    True when the newest of the files that the bot writes again and again is over a day in the future or over a
+    year old, or when most of them lie beyond a gap of over a year in which it wrote nothing.
+    """
+    stats = folder.stats
+    written = [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats]
+    if not written:
+        return False
+    long_ago = in_nanoseconds(PAST_LIMIT)
+    if not -in_nanoseconds(FUTURE_LIMIT) <= now_ns - max(written) <= long_ago:
+        return True
+    return now_ns - min(written) > long_ago and _most_lie_beyond_a_gap(written, long_ago)
+
+
+def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
+    """Whether the clock has leapt ahead and the bot writes on: it does so by the same clock.
+
+    No session outlives a year of silence, so a folder cannot have come by such a gap in a life of its own.
+    """
+    if len(written) < FEWEST_FOR_A_GAP:
+        return False
+    written = sorted(written)
+    beyond = [i for i in range(1, len(written)) if written[i] - written[i - 1] > gap_ns]
+    return bool(beyond) and beyond[-1] * 2 > len(written)
+
+
+def has_waited(started: datetime, now: datetime, kept_for: timedelta, *, is_alive: bool) -> bool:
+    """Given when a session was set aside, return whether it has waited for `kept_for`. One from the future has not.
+
+    A folder that is empty, or not paired anew yet, has no files that would tell of a clock that leapt ahead: unless
+    a session `is_alive` in its place, one that is due since over a year stays.
+    """
+    over = now - started - kept_for
+    return over > timedelta() and (is_alive or over < PAST_LIMIT)
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Given an aware time, return it as nanoseconds since 1970, as files have it, without losing any."""
+    return in_nanoseconds(moment - EPOCH)
+
+
+def in_nanoseconds(length: timedelta) -> int:
+    """Given a duration, return it in nanoseconds."""
+    return (length.days * 86_400 + length.seconds) * 1_000_000_000 + length.microseconds * 1_000

@@ -1,0 +1,145 @@
+"""`prune`: remove the snapshots that no retention rule keeps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from baileys_tools.config import Backup, Copies, require_backup_path
+from baileys_tools.errors import ExitCode
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.sessions.roots import no_such_company
+from baileys_tools.sessions.rules.snapshot import SnapshotInfo
+from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.backup_alerts import tell_of_damage
+from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
+from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
+from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
+
+
+def prune_command(
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, prune or plan it, print the result once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+    with recorded("prune", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
+        path = require_backup_path(loaded)
+        policy = retention_of(loaded.settings.backup)
+        report = run_prune(path, loaded.settings.sessions.companies, policy, now, dry_run=dry_run)
+        gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
+        run.ended(
+            report.exit_code,
+            {} if dry_run else gone,
+            companies=len(report.companies),
+            removed=sum(gone.values()),
+        )
+    if not dry_run:
+        tell_of_damage(report, loaded.settings, now)
+    if as_json:
+        from baileys_tools.snapshots.show.backup_json import prune_json
+
+        print(prune_json(report))
+    elif not quiet:
+        from baileys_tools.frame.show.terminal import Style
+        from baileys_tools.snapshots.show.backup_text import prune_text
+
+        print(prune_text(report, Style(), verbose=verbose))
+    elif report.exit_code is not ExitCode.DONE:
+        from baileys_tools.snapshots.show.backup_text import prune_troubles
+
+        for line in prune_troubles(report):
+            print(line, file=sys.stderr)
+    return report.exit_code
+
+
+def run_prune(
+    path: str, companies: Sequence[str], policy: Retention, now: datetime, *, dry_run: bool = False
+) -> PruneReport:
+    """Prune the chosen companies of a repository (none: all), or only plan it.
+
+    A company whose listing cannot be read loses nothing and is part of the report.
+    """
+    with Repository(path) as repository:
+
+        def one(company: str) -> CompanyPrune:
+            if dry_run:
+                return CompanyPrune(company, plan_retention(repository.snapshots(company), policy))
+            try:
+                with repository.writing(company) as writer:
+                    pruned = prune_company(repository, writer, policy)
+            except RepositoryLocked as lock:
+                return CompanyPrune(company, locked=True, trouble=lock.message)
+            return CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged)
+
+        chosen = choose_companies(repository, companies)
+        done = for_each(chosen, one, lambda company, why: CompanyPrune(company, trouble=why), workers=1)
+    return PruneReport(path, now, dry_run, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did: the plan it followed, what it removed, and what it found damaged on the way."""
+
+    plan: Sequence[Decision]
+    removed: Sequence[SnapshotInfo] = ()
+    damaged: Sequence[SnapshotInfo] = ()
+
+
+def prune_company(
+    repository: Repository, writer: CompanyWriter, policy: Retention, verified: SnapshotInfo | None = None
+) -> Pruned:
+    """Remove what no rule keeps, once the newest good snapshot is known to be whole. Raises OSError.
+
+    `verified` is one that was read back a moment ago. A newest snapshot that does not fit its hash is marked
+    as damaged and the plan is made again, so that nothing goes on the strength of a broken one.
+    """
+    damaged: list[SnapshotInfo] = []
+    while True:
+        plan = plan_retention(writer.snapshots(), policy)
+        doomed = [decision.snapshot for decision in plan if not decision.keep]
+        newest = next((decision.snapshot for decision in plan if decision.snapshot.good), None)
+        if not doomed or newest is None:
+            return Pruned(plan, damaged=damaged)
+        try:
+            if verified is None or newest.file != verified.file:
+                repository.verify_hash(newest)
+        except DamagedSnapshot:
+            damaged.append(writer.mark_damaged(newest))
+            continue
+        writer.remove(doomed)
+        return Pruned(plan, doomed, damaged)
+
+
+def retention_of(section: Backup | Copies) -> Retention:
+    """Given a section of the settings, return its retention policy."""
+    return Retention(
+        section.keep_last,
+        section.keep_within,
+        section.keep_hourly,
+        section.keep_daily,
+        section.keep_weekly,
+        section.keep_monthly,
+        section.minimum,
+        section.keep_tagged,
+    )
+
+
+def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]:
+    """Given the ids asked for (none: all), return those to work on. Raises exit code 10 for one not there."""
+    found = repository.companies()
+    missing = [company for company in wanted if company not in found]
+    if missing:
+        message = f"no snapshots of company {', '.join(missing)} in {repository.path}"
+        raise no_such_company(message, missing, found)
+    return list(dict.fromkeys(wanted)) if wanted else found

@@ -1,0 +1,1 @@
+"""Which snapshots stay, and what backups have to tell: pure."""

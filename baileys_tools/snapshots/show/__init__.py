@@ -1,0 +1,1 @@
+"""Backups as text and JSON."""

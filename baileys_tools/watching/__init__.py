@@ -1,0 +1,1 @@
+"""How the sessions are: monitor-once, status, inspect, watch, report, incidents."""

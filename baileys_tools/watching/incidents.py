@@ -1,0 +1,63 @@
+"""`incidents`: when bots were in trouble, why, what was tried, how long it took, and how well they served."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.state.database import State, open_state
+from baileys_tools.watching.history import service_of
+from baileys_tools.watching.kept_incidents import entries, incidents
+from baileys_tools.watching.rules.incidents import Entry, Incident, Service
+
+MOST = 1_000
+
+
+class IncidentsReport(NamedTuple):
+    """Incidents, the newest first, each with its time line, and how well each company served in 30 days."""
+
+    now: datetime
+    incidents: list[tuple[Incident, list[Entry]]]
+    services: Mapping[str, Service]
+
+
+def incidents_command(
+    flags: Mapping[str, object], config: str | None, markdown: int | None, *, as_json: bool
+) -> ExitCode:
+    """Given the command line, print incidents once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+    with open_state(loaded.settings.state.dir, now) as state:
+        report = list_incidents(state, loaded.settings.sessions.companies, now)
+    if markdown is not None:
+        from baileys_tools.watching.show.incidents_text import incident_markdown
+
+        for incident, timeline in report.incidents:
+            if incident.id == markdown:
+                print(incident_markdown(incident, timeline, report.services[incident.company], now))
+                return ExitCode.DONE
+        raise BaileysToolsError(
+            f"no incident {markdown}", "baileys-tools incidents lists them.", exit_code=ExitCode.NOT_FOUND
+        )
+    if as_json:
+        from baileys_tools.watching.show.incidents_text import incidents_json
+
+        print(incidents_json(report.now, report.incidents, report.services))
+    else:
+        from baileys_tools.frame.show.terminal import Style
+        from baileys_tools.watching.show.incidents_text import incidents_text
+
+        print(incidents_text(report.now, report.incidents, report.services, Style()))
+    return ExitCode.DONE
+
+
+def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> IncidentsReport:
+    """Return the incidents of the companies (none: of all) with their time lines, the newest first."""
+    found: list[Incident] = []
+    for company in companies or ("",):
+        found += incidents(state, company, limit=MOST)
+    found.sort(key=lambda one: (one.opened, one.id), reverse=True)
+    concerned = dict.fromkeys((*companies, *(one.company for one in found)))
+    services = {company: service_of(state, company, now) for company in concerned}
+    return IncidentsReport(now, [(one, entries(state, one.id)) for one in found], services)

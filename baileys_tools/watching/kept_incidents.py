@@ -1,0 +1,77 @@
+"""Incidents: when a company was in trouble, why, and what was done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from baileys_tools.state.database import State, from_seconds, to_seconds
+from baileys_tools.watching.rules.incidents import Entry, Incident
+
+
+def last_open(state: State, company: str) -> int | None:
+    """Return the company's open incident, None when there is none."""
+    rows = state.rows(
+        "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1", (company,)
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def open_incident(state: State, company: str, cause: str, now: datetime) -> int:
+    """Return the company's open incident; one is opened when there is none."""
+    with state.transaction():
+        if (found := last_open(state, company)) is not None:
+            return found
+        state.change(
+            "INSERT INTO incidents (company, opened, closed, cause) VALUES (?, ?, NULL, ?)",
+            (company, to_seconds(now), cause),
+        )
+        return int(state.rows("SELECT last_insert_rowid()")[0][0])
+
+
+def add_entry(state: State, incident: int, what: str, detail: str, now: datetime) -> None:
+    """Add what happened to the time line of an incident."""
+    state.change(
+        "INSERT INTO incident_entries (incident, at, what, detail) VALUES (?, ?, ?, ?)",
+        (incident, to_seconds(now), what, detail),
+    )
+
+
+def close_incident(state: State, incident: int, now: datetime, cause: str | None = None) -> None:
+    """Close an incident, with its cause if that is known better now. One that is closed stays as it is."""
+    state.change(
+        "UPDATE incidents SET closed = ?, cause = coalesce(?, cause) WHERE id = ? AND closed IS NULL",
+        (to_seconds(now), cause, incident),
+    )
+
+
+def incidents(state: State, company: str = "", limit: int = 100) -> list[Incident]:
+    """Return incidents, newest first: of one company or ("") of all."""
+    rows = state.rows(
+        "SELECT id, company, opened, closed, cause FROM incidents WHERE (? = '' OR company = ?) "
+        "ORDER BY opened DESC, id DESC LIMIT ?",
+        (company, company, limit),
+    )
+    return [
+        Incident(number, whose, from_seconds(opened), None if closed is None else from_seconds(closed), cause)
+        for number, whose, opened, closed, cause in rows
+    ]
+
+
+def entries(state: State, incident: int) -> list[Entry]:
+    """Return the time line of an incident, oldest first."""
+    rows = state.rows(
+        "SELECT at, what, detail FROM incident_entries WHERE incident = ? ORDER BY at, id", (incident,)
+    )
+    return [Entry(from_seconds(at), what, detail) for at, what, detail in rows]
+
+
+__all__ = [
+    "Entry",
+    "Incident",
+    "add_entry",
+    "close_incident",
+    "entries",
+    "incidents",
+    "last_open",
+    "open_incident",
+]

@@ -1,0 +1,192 @@
+"""How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from baileys_tools import __version__
+from baileys_tools.config import Settings
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.counting import count_files
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
+from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
+from baileys_tools.state import memory
+from baileys_tools.state.database import State
+from baileys_tools.thresholds import LEVELS, Thresholds, level_of
+from baileys_tools.units import moment_of
+from baileys_tools.watching.rules.health import cheap_findings
+from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
+
+if TYPE_CHECKING:
+    from baileys_tools.cleanup.rules.policy import Policy
+
+
+def rules_of(settings: Settings) -> HealthRules:
+    """Given the settings, return the limits that findings compare with."""
+    health = settings.health
+    return HealthRules(
+        thresholds_of(settings),
+        settings.pre_keys.keep,
+        settings.pre_keys.guard,
+        health.inactive_warning,
+        health.inactive_critical,
+        health.snapshot_max_age,
+        health.largest_folder,
+        health.free_disk,
+        health.free_inodes,
+    )
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """Given the settings, return the thresholds."""
+    levels = settings.thresholds
+    return Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+
+
+# --- memory -------------------------------------------------------------------------------------------------
+
+
+def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
+    """Return the looks of earlier passes at this sessions path, by company.
+
+    What other rules or another version of this tool found is as good as nothing; that a session was linked is not.
+    """
+    kept = memory.recall(state, LOOKS)
+    if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
+        return {}
+    if kept.get("root") != root and kept.get("place") != os.path.realpath(root):
+        return {}
+    looks = {company: from_plain(company, plain) for company, plain in kept["looks"].items()}
+    found = {company: look for company, look in looks.items() if look is not None}
+    if kept.get("rules") != _fingerprint(rules):
+        return {company: look._replace(settled=False, full_at=0) for company, look in found.items()}
+    return found
+
+
+def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Look]) -> None:
+    """Keep looks for the next pass. One that nothing came of is not written again."""
+    plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
+    # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
+    place = os.path.realpath(root)
+    memory.keep(state, LOOKS, {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain})
+
+
+def _fingerprint(rules: HealthRules) -> str:
+    return f"{__version__} {rules}"
+
+
+# --- looking ------------------------------------------------------------------------------------------------
+
+
+class _Task(NamedTuple):
+    company: Company
+    stamp: Stamp | None
+    known: Look | None
+    full: bool
+
+
+def look_at_all(
+    root: Root, companies: Sequence[Company], known: Mapping[str, Look], settings: Settings, now: datetime
+) -> tuple[dict[str, Look], frozenset[str]]:
+    """Return the look at each company, and the ids of those whose folders were listed for it.
+
+    Raises BaileysToolsError when nothing can be looked at at all.
+    """
+    seconds = int(now.timestamp())
+    found: dict[str, Look] = {}
+    tasks: list[_Task] = []
+    for company in companies:
+        before = known.get(company.id)
+        full = before is None or full_look_is_due(company.id, before, seconds)
+        stamp = _stamp(root, company)
+        if before is not None and not full and before.settled and stamp == before.stamp:
+            found[company.id] = before
+        else:
+            tasks.append(_Task(company, stamp, before, full))
+    rules = rules_of(settings)
+    work = partial(_look, root, rules, settings, now)
+    done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
+    found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
+    return found, frozenset(task.company.id for task in tasks)
+
+
+def _stamp(root: Root, company: Company) -> Stamp | None:
+    try:
+        return stamp_of(root.fd, company)
+    except OSError:
+        return None  # opening it will say why
+
+
+def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
+    with root.open(task.company) as folder:
+        return _look_into(folder, rules, settings, now, task)
+
+
+def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
+    company, before = task.company, task.known
+    stamp = task.stamp or Stamp(0, 0, 0, 0, 0, 0)
+    facts, settled = list_folder(folder, stamp)
+    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    paired = isinstance(facts.creds, Creds) and facts.creds.paired
+    was_linked = paired or (before is not None and was_linked_at(before, folder))
+    full_at, size, written_at, strictest = (
+        (before.full_at, before.size, before.written_at, before.strictest_leaves) if before else (0, 0, 0, 0)
+    )
+    level = level_of(count.counted, rules.thresholds)
+    risen = before is None or LEVELS.index(level) > LEVELS.index(level_of(before.counted, rules.thresholds))
+    if task.full or risen:
+        full_at = int(now.timestamp())
+        size, written_ns = weigh(folder, facts)
+        written_at = written_ns // 1_000_000_000
+        strictest = (
+            _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
+        )
+    findings = cheap_findings(
+        company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
+    )
+    if files := foreign_creds(folder, facts):
+        from baileys_tools.sessions.rules.owners import owner_findings
+
+        findings = worst_first([*findings, *owner_findings(company.id, files)])
+    return Look(
+        stamp=stamp,
+        # Whether the clock is right is for the next minute to ask again.
+        settled=settled and not any(finding.code == "clock-implausible" for finding in findings),
+        files=count.files,
+        guarded=count.guarded,
+        by_kind={kind.value: len(names) for kind, names in facts.names.items()},
+        creds=facts.creds.condition if isinstance(facts.creds, Creds) else facts.creds.value,
+        was_linked=was_linked,
+        full_at=full_at,
+        size=size,
+        written_at=max(written_at, stamp.creds_mtime // 1_000_000_000),
+        strictest_leaves=strictest,
+        findings=tuple(findings),
+        observed_at=before.observed_at if before else 0,
+        observed_counted=before.observed_counted if before else -1,
+        connection=before.connection if before else "",
+        login=facts.creds.login if isinstance(facts.creds, Creds) else "",
+    )
+
+
+def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
+    """Return how many counted files even the emergency limits would leave, 0 where they would do."""
+    from baileys_tools.cleanup.cleaning import policy_of
+    from baileys_tools.cleanup.rules.policy import plan_cleanup
+    from baileys_tools.sessions.scan import scan_folder
+
+    policy: Policy = policy_of(settings)
+    plan = plan_cleanup(scan_folder(folder, policy.emergency.pre_keys_keep), policy, now)
+    return plan.emergency_would_leave or 0
+
+
+def last_activity(look: Look) -> datetime | None:
+    """Return when the bot last wrote a file, as far as was looked; None where no file was."""
+    if not look.written_at:
+        return None
+    return moment_of(look.written_at * 1_000_000_000)

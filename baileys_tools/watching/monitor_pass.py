@@ -1,0 +1,472 @@
+"""One pass of watching: look at every folder and at what surrounds it, and remember what is worth it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from baileys_tools.config import Settings
+from baileys_tools.findings import Finding, Severity
+from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
+from baileys_tools.sessions.rules.looks import Look
+from baileys_tools.sessions.rules.surroundings import Snapshots, Space
+from baileys_tools.state import memory
+from baileys_tools.state.database import State
+from baileys_tools.thresholds import level_of
+from baileys_tools.units import printable
+from baileys_tools.watching.looking import (
+    last_activity,
+    look_at_all,
+    remember,
+    remembered,
+    rules_of,
+)
+from baileys_tools.watching.rules.health import (
+    CREDS_LOST,
+    activity_findings,
+    host_findings,
+    unreadable_folder,
+)
+from baileys_tools.watching.rules.health_surroundings import (
+    old_folder_findings,
+    snapshot_findings,
+    space_findings,
+)
+from baileys_tools.watching.rules.watch import (
+    GONE_FOR,
+    SNAPSHOT_CODES,
+    CompanyWatch,
+    Key,
+    MonitorReport,
+    account_twice,
+    gone_finding,
+    is_worth_history,
+    news_among,
+    said_key,
+    same_logins,
+    without_files,
+)
+
+if TYPE_CHECKING:
+    # Whoever watches once a minute pays for every import.
+    from baileys_tools.bots.rules.connection import Connection
+    from baileys_tools.state.observations import Observation
+
+SAID = "monitor-said"
+SNAPSHOTS = "monitor-snapshots"
+
+
+class Asked(NamedTuple):
+    """What others say of the companies. `unknown` are the (company, code) that nobody could answer for."""
+
+    connections: Mapping[str, "Connection"] = {}
+    findings: Mapping[str, Sequence[Finding]] = {}
+    unknown: frozenset[Key] = frozenset()
+    running: Mapping[str, bool | None] = {}
+
+
+def look_once(
+    settings: Settings, root: Root, state: State, now: datetime, asked: Asked | None = None
+) -> tuple[MonitorReport, Asked]:
+    """Look at the companies that the settings choose, and remember what was seen.
+
+    `asked` is what others said a moment ago, None to ask them.
+    """
+    rules = rules_of(settings)
+    known = remembered(state, root.path, rules)
+    everyone = root.companies(settings.sessions.multitenancy)
+    companies, gone = chosen(settings, everyone, known, root, now)
+    looks, listed = look_at_all(root, companies, known, settings, now)
+    asked = _ask(settings, state, companies) if asked is None else asked
+    stopped = _left_stopped(state, asked, looks)
+    held = _held_locks(settings, root, state, companies, now)
+    snapshots, repository = snapshots_of(settings, state, companies, now)
+    logins = logins_of(looks, known, everyone)
+    watched = []
+    for company in companies:
+        look = looks[company.id]
+        connection = asked.connections.get(company.id)
+        look = looks[company.id] = look._replace(connection=connection.state.value if connection else "")
+        stored = snapshots.get(company.id)
+        findings = [
+            *_of_linked(asked.findings.get(company.id, ()), look),
+            *look.findings,
+            *(one for one in stopped if one.company == company.id),
+            *timely_findings(company, look, stored, rules, now),
+            *([held[company.id]] if company.id in held else []),
+            *left_beside(root, company, now),
+            *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
+        ]
+        watch = _watch(company, look, findings, stored, rules, company.id in listed)
+        watched.append(watch._replace(running=asked.running.get(company.id)))
+    for company_id, look in gone.items():
+        company, finding = what_is_gone(root, company_id, look)
+        watched.append(_watch(company, without_files(look), [finding], None, rules, False))
+    host = [
+        *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
+        *([_new_state(state)] if state.is_new else []),
+        *repository,
+        *space_findings("", _space(root), rules),
+        *left_without_company(root, everyone, now),
+    ]
+    if everyone:
+        # Where all have vanished, the memory of them is what tells a loss from a beginning.
+        _remember(state, root.path, settings, known, looks | gone, now)
+    report = MonitorReport(
+        root.path,
+        now,
+        rules.thresholds,
+        watched,
+        worst_first(host),
+        # Where all have vanished, nothing is over because of that.
+        unknown=frozenset(
+            [
+                *gone,
+                *(() if everyone else known),
+                *_unanswered(looks, snapshots, asked, settings.backup.path is not None),
+            ]
+        ),
+    )
+    looked_at = {company.id for company in watched} | {""}
+    return report._replace(news=remember_news(state, report, looked_at)), asked
+
+
+def _left_stopped(state: State, asked: Asked, looks: Mapping[str, Look]) -> list[Finding]:
+    """Return what runs that were killed have stopped, as long as it does not run again."""
+    from baileys_tools.state.stopped import noted
+
+    if not noted(state):
+        return []
+    from baileys_tools.bots.rules.connection import ConnectionState
+    from baileys_tools.bots.stopped import left_findings
+
+    up = (ConnectionState.CONNECTED, ConnectionState.CONNECTING)
+
+    def has_begun(company: str) -> bool:
+        connection = asked.connections.get(company)
+        is_up = connection is not None and (connection.state in up or bool(connection.has_qr))
+        return is_up or (company in looks and looks[company].creds == "valid")
+
+    return list(left_findings(state, asked.running, has_begun))
+
+
+def _held_locks(
+    settings: Settings, root: Root, state: State, companies: Sequence[Company], now: datetime
+) -> dict[str, Finding]:
+    """Return by company what is to say of locks that somebody holds for too long. Waits for none and takes none."""
+    from baileys_tools.frame.held_locks import held_too_long
+    from baileys_tools.sessions.holders import held_folders
+
+    holders = held_folders(root, companies)
+    free = [company.id for company in companies if company.id not in holders]
+    return held_too_long(state, settings, holders, free, now)
+
+
+def _waits_for_a_code(look: Look) -> bool:
+    """Whether no session was ever linked in a folder, or none since a reset: such a bot is not away."""
+    return not look.was_linked and look.creds in ("missing", "unpaired")
+
+
+def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
+    for finding in findings:
+        if finding.code != "connection-lost" or not _waits_for_a_code(look):
+            yield finding
+
+
+def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -> MonitorReport | None:
+    """Given a sessions path that cannot be opened, return the report that says so; None if it never held anything."""
+    known = remembered(state, root_path, rules_of(settings))
+    if not known:
+        return None
+    host = host_findings(0, root_path, companies_before=len(known), state_trouble=state.trouble)
+    report = MonitorReport(root_path, now, rules_of(settings).thresholds, [], host, unknown=frozenset(known))
+    return report._replace(news=remember_news(state, report, {""}))
+
+
+def _unanswered(
+    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: Asked, is_backed_up: bool
+) -> Iterator[str | Key]:
+    """Yield the companies, and the (company, code), of which this pass could not tell how they are."""
+    yield from asked.unknown
+    for company, look in looks.items():
+        if look.trouble:
+            yield company
+        if _waits_for_a_code(look):
+            yield company, "connection-lost"
+        if look.creds != "valid":
+            # Who has lost the session is not asked how old it is.
+            yield company, "no-activity"
+        if is_backed_up and (company not in snapshots or look.creds != "valid"):
+            yield from ((company, code) for code in SNAPSHOT_CODES)
+
+
+def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Asked:
+    """Ask the bots' API and look at their processes, where any are configured."""
+    ids = [company.id for company in companies]
+    connections: Mapping[str, Connection] = {}
+    findings: list[Finding] = []
+    unknown: set[Key] = set()
+    if settings.bot_api.url is not None or settings.companies:
+        from baileys_tools.bots.asking import connections as ask_connections
+        from baileys_tools.bots.rules.connection import ConnectionState, connection_findings
+
+        connections = ask_connections(settings, ids)
+        findings += connection_findings(connections)
+        unknown |= {
+            (company, "connection-lost")
+            for company, one in connections.items()
+            if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
+        }
+    running: dict[str, bool | None] = {}
+    own = settings.process
+    if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:
+        from baileys_tools.bots.asking import process_changes, processes
+
+        seen = processes(settings, ids)
+        findings += process_changes(state, settings, seen)
+        running = {company: facts.running for company, facts in seen.items()}
+        unknown |= {
+            (company, code)
+            for company, facts in seen.items()
+            if facts.running is None
+            for code in ("process-down", "restart-burst")
+        }
+    by_company: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_company.setdefault(finding.company, []).append(finding)
+    return Asked(connections, by_company, frozenset(unknown), running)
+
+
+def _new_state(state: State) -> Finding:
+    return Finding(
+        "state-new",
+        Severity.NOTICE,
+        "",
+        f"there was no state database at {printable(state.path)}; a new one begins, without history",
+        "Nothing to do if this is the first run. Else see what removed it, or who else runs this tool.",
+    )
+
+
+def chosen(
+    settings: Settings, everyone: Sequence[Company], known: Mapping[str, Look], root: Root, now: datetime
+) -> tuple[list[Company], dict[str, Look]]:
+    """Return the companies that the settings choose, and the last look at each of them that has vanished.
+
+    Raises exit code 10 when one is neither.
+    """
+    wanted = settings.sessions.companies
+    gone = {
+        company: look
+        for company, look in _gone(known, everyone, int(now.timestamp())).items()
+        if not wanted or company in wanted
+    }
+    here = [one for one in wanted if one not in gone]
+    return choose(everyone, here, root.path) if here or not wanted else [], gone
+
+
+def logins_of(
+    looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
+) -> dict[str, list[str]]:
+    """Return by company which others hold the same login, those that are not looked at now as they were last seen."""
+    if len(looks) == len(everyone):
+        return same_logins(looks)
+    ids = {company.id for company in everyone}
+    return same_logins({company: look for company, look in {**known, **looks}.items() if company in ids})
+
+
+def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
+    """Given the last look at a company that has vanished, return where it was, and the finding."""
+    company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
+    return company, gone_finding(company.id, printable(company.path), look.was_linked)
+
+
+def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
+    """Return the companies of earlier passes whose folders have vanished within a day.
+
+    Where all have vanished, that is what has to be said and not each by itself.
+    """
+    here = {company.id for company in everyone}
+    if not here:
+        return {}
+    gone = {}
+    for company, look in known.items():
+        since = look.gone_since or now
+        had_something = look.files > 0 or look.was_linked
+        if company not in here and 0 <= now - since <= GONE_FOR.total_seconds() and had_something:
+            gone[company] = look._replace(gone_since=since, settled=False, findings=(), trouble="")
+    return gone
+
+
+def timely_findings(
+    company: Company, look: Look, snapshots: Snapshots | None, rules: HealthRules, now: datetime
+) -> list[Finding]:
+    """Return what is wrong with a company by now, and by what surrounds its folder."""
+    if look.trouble:
+        return [unreadable_folder(company.id, look.trouble)]
+    activity = last_activity(look)
+    found: list[Finding] = []
+    if activity is not None and look.creds == "valid":
+        found += activity_findings(company.id, activity, rules, now)
+    if snapshots is not None and look.was_linked:
+        creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+        found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
+    return found
+
+
+def left_beside(root: Root, company: Company, now: datetime) -> list[Finding]:
+    """Return what a rollback has left beside the folder of a company. Where no name says so, that costs nothing."""
+    if not root.may_have_left(company):
+        return []
+    from baileys_tools.sessions.leftovers import old_folders_beside
+
+    try:
+        with root.open(company) as folder:
+            return list(old_folder_findings(company.id, old_folders_beside(root, company, folder, now)))
+    except OSError:
+        return []  # that it cannot be opened is a finding already
+
+
+def left_without_company(root: Root, companies: Sequence[Company], now: datetime) -> list[Finding]:
+    """Return what rollbacks have left of companies that have no folder."""
+    if not root.left:
+        return []
+    from baileys_tools.sessions.leftovers import old_folders_without_company
+
+    return list(old_folder_findings("", old_folders_without_company(root, companies, now)))
+
+
+def _watch(
+    company: Company,
+    look: Look,
+    findings: Sequence[Finding],
+    snapshots: Snapshots | None,
+    rules: HealthRules,
+    listed: bool,
+) -> CompanyWatch:
+    newest = snapshots.newest if snapshots is not None else None
+    return CompanyWatch(
+        id=company.id,
+        path=company.path,
+        level=level_of(look.counted, rules.thresholds),
+        files=look.files,
+        guarded=look.guarded,
+        by_kind=look.by_kind,
+        creds=look.creds,
+        size=look.size if look.full_at else None,
+        last_activity=last_activity(look),
+        connection=look.connection,
+        last_snapshot=newest.taken_at if newest is not None else None,
+        findings=worst_first(findings),
+        listed=listed,
+    )
+
+
+# --- what surrounds the folders -----------------------------------------------------------------------------
+
+
+def _space(root: Root) -> Space:
+    seen = os.fstatvfs(root.fd)
+    return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
+
+
+def snapshots_of(
+    settings: Settings, state: State, companies: Sequence[Company], now: datetime
+) -> tuple[dict[str, Snapshots], list[Finding]]:
+    """Return what the backup repository has of each company, and what is wrong with it as a whole."""
+    rules = rules_of(settings)
+    path = settings.backup.path
+    if path is None:
+        return {}, list(snapshot_findings("", None, None, rules, now))
+    from baileys_tools.snapshots.newest import from_plain, newest_snapshots
+    from baileys_tools.state.runs import last_in_companies
+
+    kept = memory.recall(state, SNAPSHOTS)
+    plain = kept["companies"] if isinstance(kept, dict) and kept.get("path") == path else {}
+    known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
+    found, trouble = newest_snapshots(path, [company.id for company in companies], known)
+    if trouble:
+        return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
+    if found != known:
+        memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
+    safe = last_in_companies(state, "backup")
+    since = now - rules.snapshot_max_age
+    return {
+        company: Snapshots(
+            newest=one.info(company),
+            stored=one.stored,
+            damaged=one.damaged,
+            # A backup that found nothing new is as good as a new snapshot.
+            is_current=company in safe and safe[company].at >= since,
+            failure=one.failure,
+        )
+        for company, one in found.items()
+    }, []
+
+
+# --- what is remembered -------------------------------------------------------------------------------------
+
+
+def _remember(
+    state: State,
+    root: str,
+    settings: Settings,
+    known: Mapping[str, Look],
+    looks: Mapping[str, Look],
+    now: datetime,
+) -> None:
+    """Write down what is worth it: after a pass in which nothing moved, nothing."""
+    rules = rules_of(settings)
+    seconds = int(now.timestamp())
+    news = {
+        company: look._replace(observed_at=seconds, observed_counted=look.counted)
+        for company, look in looks.items()
+        if is_worth_history(look, known.get(company), rules.thresholds, seconds)
+    }
+    kept = {**looks, **news}
+    whole = (
+        {company: look for company, look in known.items() if company not in kept}
+        if _is_part(settings)
+        else {}
+    )
+    with state.transaction():
+        if news:
+            from baileys_tools.state.observations import observe
+
+            observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
+        if {**whole, **kept} != known:
+            remember(state, root, rules, {**whole, **kept})
+
+
+def _observation(company: str, look: Look, rules: HealthRules, now: datetime) -> "Observation":
+    from baileys_tools.state.observations import Observation
+
+    return Observation(
+        company,
+        now,
+        look.files,
+        look.counted,
+        look.by_kind,
+        look.size if look.full_at else None,
+        level_of(look.counted, rules.thresholds).value,
+        look.creds,
+        last_activity(look),
+        look.connection,
+    )
+
+
+def _is_part(settings: Settings) -> bool:
+    return bool(settings.sessions.companies)
+
+
+def remember_news(state: State, report: MonitorReport, looked_at: Set[str]) -> frozenset[tuple[str, str]]:
+    """Return what was not there at the last pass, and remember what is there now."""
+    said = memory.recall(state, SAID)
+    before = said if isinstance(said, dict) else {}
+    worth = [finding for finding in report.findings if finding.severity.rank > 0]
+    # Of companies that this pass did not look at, what was said before still stands.
+    present = {key: severity for key, severity in before.items() if key.partition(" ")[2] not in looked_at}
+    present |= {said_key(finding): finding.severity.value for finding in worth}
+    if present != before:
+        memory.keep(state, SAID, present)
+    return news_among(worth, before)

@@ -1,0 +1,179 @@
+"""`report`: how all companies are and how that came about, in the terminal or as one page to look at."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from baileys_tools.config import Settings, require_sessions_path
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.frame.places import require_file, settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.state.database import State, open_state, to_seconds
+from baileys_tools.state.observations import curve_since, kinds_at
+from baileys_tools.state.runs import runs_since
+from baileys_tools.units import parse_duration, printable
+from baileys_tools.watching import kept_incidents as incident_state
+from baileys_tools.watching.rules.report import (
+    CompanyReport,
+    FleetReport,
+    Incident,
+    Point,
+    SnapshotMark,
+    drops,
+    marks_for,
+    points_for,
+    spans,
+    thinned,
+)
+from baileys_tools.watching.rules.status import CompanyStatus
+from baileys_tools.watching.status import CLEANERS, fleet_status
+
+LONGEST = timedelta(days=366)
+MOST_INCIDENTS = 20
+REPORT = "report.html"
+
+
+def report_command(
+    flags: Mapping[str, object], config: str | None, *, html: str | None, since: str, quiet: bool
+) -> ExitCode:
+    """Given the command line, write the report, and return the exit code."""
+    length = _length(since)
+    loaded = settings_in_force(flags, config)
+    settings = loaded.settings
+    if html is None and quiet:
+        # As cron runs it: nothing to print, a page to look at.
+        html = os.path.join(settings.state.dir, REPORT)
+    if html is not None and html != "-":
+        from baileys_tools.watching.show.html.page import MARK
+
+        require_file(settings, "--html", html, MARK, own_name=REPORT)
+    now = datetime.now(UTC)
+    with open_state(settings.state.dir, now) as state, recorded("report", settings, now, quiet=quiet) as run:
+        run.state = state
+        report = fleet_report(settings, require_sessions_path(loaded), state, now, length)
+        if html is not None:
+            from baileys_tools.watching.show.html.page import report_page
+
+            _write(html, report_page(report))
+        run.ended(report.status.exit_code, companies=len(report.companies))
+    if html is None:
+        from baileys_tools.frame.show.terminal import Style
+        from baileys_tools.watching.show.report_text import report_text
+
+        print(report_text(report, Style()))
+    elif html != "-" and not quiet:
+        print(f"written: {printable(html)}", file=sys.stderr)
+    return report.status.exit_code
+
+
+def _length(text: str) -> timedelta:
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}") from error
+    if not timedelta(hours=1) <= length <= LONGEST:
+        raise UsageError(f"--since {text} is not between 1h and {LONGEST.days}d", "For example: --since 30d")
+    return length
+
+
+def fleet_report(
+    settings: Settings, root_path: str, state: State, now: datetime, length: timedelta
+) -> FleetReport:
+    """Return how the companies are that the settings choose, and their history for that long."""
+    status = fleet_status(settings, root_path, state, now)
+    since = now - length
+    cleanups = [
+        to_seconds(run.started)
+        for command in CLEANERS
+        for run in runs_since(state, since, command)
+        if run.counts.get("removed") != 0
+    ]
+    marks = marks_for(len(status.companies))
+    snapshots = _snapshots(settings, [company.id for company in status.companies], since, marks)
+    most = points_for(len(status.companies))
+    companies = [
+        _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)
+        for company in status.companies
+    ]
+    return FleetReport(status, since, companies)
+
+
+def _company(
+    company: CompanyStatus,
+    state: State,
+    since: datetime,
+    now: datetime,
+    cleanups: list[int],
+    snapshots: list[SnapshotMark],
+    most: int,
+    marks: int,
+) -> CompanyReport:
+    looks = curve_since(state, company.id, since)
+    curve = [Point(at, counted) for at, counted, _ in looks]
+    if not company.trouble:
+        curve.append(Point(to_seconds(now), company.counted))
+    return CompanyReport(
+        company,
+        thinned(curve, most),
+        drops(curve, cleanups),
+        spans(((at, connection) for at, _, connection in looks), to_seconds(now))[-marks:],
+        _incidents(state, company.id, since),
+        snapshots,
+        kinds_at(state, company.id, since),
+    )
+
+
+def _incidents(state: State, company: str, since: datetime) -> list[Incident]:
+    found = []
+    for one in incident_state.incidents(state, company, MOST_INCIDENTS):
+        if one.closed is not None and one.closed < since:
+            continue
+        entries = [
+            (to_seconds(entry.at), entry.what, entry.detail)
+            for entry in incident_state.entries(state, one.id)
+        ]
+        closed = None if one.closed is None else to_seconds(one.closed)
+        found.append(Incident(to_seconds(one.opened), closed, one.cause, entries))
+    return found
+
+
+def _snapshots(
+    settings: Settings, companies: list[str], since: datetime, most: int
+) -> dict[str, list[SnapshotMark]]:
+    if settings.backup.path is None:
+        return {}
+    from baileys_tools.snapshots.repository import Repository
+
+    # Without a repository the report is about the rest; the findings say that it is missing.
+    with suppress(BaileysToolsError), Repository(settings.backup.path) as repository:
+
+        def marks(company: str) -> list[SnapshotMark]:
+            listing = [info for info in repository.snapshots(company) if info.taken_at >= since]
+            return [
+                SnapshotMark(to_seconds(info.taken_at), info.size, info.damaged) for info in listing[-most:]
+            ]
+
+        found = for_each(companies, marks, lambda company, why: [], workers=1)
+        return dict(zip(companies, found, strict=True))
+    return {}
+
+
+def _write(path: str, page: str) -> None:
+    """Write the page in one step, for its owner alone."""
+    if path == "-":
+        print(page)
+        return
+    from baileys_tools.frame.own_file import write_own_file
+    from baileys_tools.watching.show.html.page import MARK
+
+    try:
+        write_own_file(path, page.encode(), MARK)
+    except OSError as error:
+        raise BaileysToolsError(
+            f"cannot write the report to {path}: {error.strerror}", "Name a file in a folder of your own."
+        ) from error

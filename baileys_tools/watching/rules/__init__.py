@@ -1,0 +1,1 @@
+"""What is found in a session and its surroundings: pure."""

@@ -1,0 +1,274 @@
+"""What is wrong with a session folder, as far as one listing and `creds.json` tell.
+
+Pure: facts in, findings out, cheap enough for every minute. `inspection.py` has the rules that need more.
+What is no trouble must not become a finding above notice: whoever is woken for nothing stops reading alerts.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from baileys_tools.findings import Finding, Severity
+from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
+from baileys_tools.sessions.rules.counting import FileCount
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
+from baileys_tools.sessions.rules.keyfiles import AFTER_LOGIN, Kind
+from baileys_tools.units import counted, format_age, format_duration, printable
+from baileys_tools.watching.rules.health_keys import key_findings
+
+LEFTOVER_ENDINGS = (".tmp", ".temp", ".bak", ".backup", ".old", ".orig", ".part", ".swp", "~")
+"""How programs name what they forgot to remove. Baileys itself makes no such file."""
+
+
+def cheap_findings(
+    company: str,
+    facts: FolderFacts,
+    rules: HealthRules,
+    now: datetime,
+    *,
+    was_linked: bool = False,
+    last_activity: datetime | None = None,
+    strictest_leaves: int = 0,
+    count: FileCount | None = None,
+) -> list[Finding]:
+    """Given a listing with what `creds.json` says, return what is wrong, the worst first.
+
+    Of stats only that of `creds.json` is needed. `was_linked` says that this folder held a linked session at an
+    earlier look, so that an empty one is a loss and not a beginning. `last_activity` is when the bot last wrote,
+    where that is known, `strictest_leaves` how many counted files the latest plan said even the emergency
+    limits would leave (`CleanupPlan.emergency_would_leave`), `count` what `count_files` says where it was asked.
+    A torn reading of creds is for the reader to repeat before this is asked.
+    """
+    found = [
+        *_creds_findings(company, facts, was_linked=was_linked),
+        *count_findings(company, facts, rules, strictest_leaves, count),
+        *key_findings(company, facts),
+        *_stray_findings(company, facts),
+        *_clock_findings(company, facts, now),
+    ]
+    if last_activity is not None and isinstance(facts.creds, Creds) and facts.creds.paired:
+        found += activity_findings(company, last_activity, rules, now)
+    return worst_first(found)
+
+
+def host_findings(
+    companies: int, root: str, *, companies_before: int = 0, state_trouble: str = ""
+) -> list[Finding]:
+    """Given how many companies were found at the sessions path, return what is wrong with the host as a whole.
+
+    `companies_before` is how many an earlier look found there, `state_trouble` why the state cannot be used.
+    """
+    found = []
+    if not companies:
+        known = companies_before > 0
+        found.append(
+            Finding(
+                "no-companies",
+                Severity.EMERGENCY if known else Severity.WARNING,
+                "",
+                f"no session folder in {printable(root)}"
+                + (f", where there were {companies_before}" if known else ""),
+                f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root)}. If all were removed on "
+                "purpose, take the jobs out: baileys-tools cron remove"
+                if known
+                else "Check sessions.path: it holds company_<id> folders, or is one folder with a creds.json.",
+                {"companies": 0, "companies_before": companies_before},
+            )
+        )
+    if state_trouble:
+        found.append(state_unreadable(state_trouble))
+    return found
+
+
+def state_unreadable(why: str) -> Finding:
+    """Given why the state database cannot be used, return the finding: the tool has no memory."""
+    return Finding(
+        "state-unreadable",
+        Severity.WARNING,
+        "",
+        f"the state database cannot be used: {printable(why)}",
+        "Until it can, cooldowns, history and alerts start anew at each run. Check the folder of state.dir.",
+    )
+
+
+def unreadable_folder(company: str, why: str) -> Finding:
+    """Given why a company's folder cannot be opened or listed, return the finding: nobody watches that bot."""
+    return Finding(
+        "folder-unreadable",
+        Severity.CRITICAL,
+        company,
+        f"the session folder cannot be read: {printable(why)}",
+        "See to that: until then nobody watches this bot.",
+    )
+
+
+def activity_findings(
+    company: str, last_activity: datetime, rules: HealthRules, now: datetime
+) -> list[Finding]:
+    """Given when the bot last wrote a key, return whether the session is about to die of idleness."""
+    idle = now - last_activity
+    if idle < rules.inactive_warning:
+        return []
+    is_critical = idle >= rules.inactive_critical
+    limit = rules.inactive_critical if is_critical else rules.inactive_warning
+    return [
+        Finding(
+            "no-activity",
+            Severity.CRITICAL if is_critical else Severity.WARNING,
+            company,
+            f"the bot has written nothing for {format_age(idle)} (limit {format_duration(limit)}); "
+            "WhatsApp unlinks a device that is away for about 30 days",
+            "Start the bot and let it connect. If the company is gone for good, remove its folder.",
+            {"idle_seconds": int(idle.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+        )
+    ]
+
+
+# --- creds.json ---------------------------------------------------------------------------------------------
+
+CREDS_LOST = frozenset(
+    {
+        "creds-missing",
+        "creds-empty",
+        "creds-unreadable",
+        "creds-encoding",
+        "creds-incomplete",
+        "creds-unpaired",
+    }
+)
+"""The codes of a folder that had a session and has none that a bot could go on with."""
+
+_LOST = {
+    CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
+    CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
+    CredsProblem.UNREADABLE: ("creds-unreadable", "creds.json cannot be read"),
+    CredsProblem.ENCODING: ("creds-encoding", "creds.json begins with a byte order mark or is UTF-16"),
+}
+
+
+def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> Iterator[Finding]:
+    """Baileys takes creds that it cannot read for none, and makes a new identity over them.
+
+    (`Utils/use-multi-file-auth-state.js`: `readData` answers null to any error, and then comes
+    `initAuthCreds`.) Before the first login there is nothing to lose: no file at all, or creds alone.
+    """
+    creds = facts.creds
+    if isinstance(creds, CredsProblem):
+        if creds is CredsProblem.MISSING and not facts.file_count and not was_linked:
+            yield _not_linked_yet(company, "the folder is empty")
+            return
+        if creds is CredsProblem.TOO_LARGE:
+            yield _too_large(company)
+            return
+        code, message = _LOST[creds]
+        may = ""
+        if creds is CredsProblem.ENCODING:
+            may = "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
+        if creds is CredsProblem.UNREADABLE:
+            may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
+        others = facts.file_count - len(facts.of(Kind.CREDS))
+        beside = f", beside {counted(others, 'other file')}" if others else ", and no other file is there"
+        yield Finding(
+            code,
+            Severity.EMERGENCY,
+            company,
+            f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
+            f"{may}Stop the bot before it writes a new identity, then: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}",
+            {"other_files": others},
+        )
+    elif creds.paired and not creds.complete:
+        yield Finding(
+            "creds-incomplete",
+            Severity.EMERGENCY,
+            company,
+            "creds.json lacks a key of its identity: the bot cannot log in with it",
+            f"Stop the bot, then: {command('baileys-tools restore --company {} --dry-run', company)}",
+        )
+    elif not creds.paired:
+        if was_linked or _has_been_logged_in(facts):
+            yield Finding(
+                "creds-unpaired",
+                Severity.EMERGENCY,
+                company,
+                "creds.json belongs to no linked device, though this folder has been logged in before: the "
+                "session was replaced or logged out",
+                "Stop the bot. If the account still lists the device: "
+                f"{command('baileys-tools restore --company {} --dry-run', company)}. Else link it anew by QR code.",
+            )
+        else:
+            yield _not_linked_yet(company, "creds.json is not linked to an account")
+
+
+def _too_large(company: str) -> Finding:
+    return Finding(
+        "creds-too-large",
+        Severity.WARNING,
+        company,
+        "creds.json is too large to judge, so nobody here knows whether the bot can log in with it",
+        "Look what fills it (ls -l creds.json), with the bot stopped: a whole one seldom has over 1 MiB.",
+    )
+
+
+def _has_been_logged_in(facts: FolderFacts) -> bool:
+    return any(facts.of(kind) for kind in AFTER_LOGIN)
+
+
+def _not_linked_yet(company: str, why: str) -> Finding:
+    return Finding(
+        "not-linked-yet",
+        Severity.NOTICE,
+        company,
+        f"{why}: it waits for its first login",
+        "Start the bot and scan its QR code.",
+    )
+
+
+# --- what does not belong there, and time -------------------------------------------------------------------
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is named like what a program forgot to remove."""
+    return name.lower().endswith(LEFTOVER_ENDINGS)
+
+
+def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    # What is not even a plain file is a finding of its own.
+    odd = {oddity.name for oddity in facts.oddities}
+    unknown = [name for name in facts.of(Kind.UNKNOWN) if name not in odd]
+    leftovers = sum(map(is_leftover, unknown))
+    if leftovers:
+        yield Finding(
+            "leftover-files",
+            Severity.NOTICE,
+            company,
+            f"{counted(leftovers, 'temporary file or copy', 'temporary files or copies')} (.tmp, .bak ...) that "
+            "Baileys did not write",
+            f"See which: {command('baileys-tools inspect --company {} -v', company)}. Copies of "
+            "keys are as secret as keys.",
+            {"files": leftovers},
+        )
+    if others := len(unknown) - leftovers:
+        yield Finding(
+            "unknown-files",
+            Severity.NOTICE,
+            company,
+            f"{counted(others, 'file')} that Baileys did not write",
+            f"See which: {command('baileys-tools inspect --company {} -v', company)}. They are "
+            "counted and never removed.",
+            {"files": others},
+        )
+
+
+def _clock_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
+    if clock_is_implausible(facts, nanoseconds(now)):
+        yield Finding(
+            "clock-implausible",
+            Severity.WARNING,
+            company,
+            f"this host's clock says {now:%Y-%m-%d %H:%M} UTC, which does not fit the files (over a day behind "
+            "the newest, or over a year ahead)",
+            "Check it with: timedatectl. Until it fits, nothing is removed by age.",
+        )

@@ -1,0 +1,148 @@
+"""Keys in a session folder that miss each other, as far as their names tell."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from baileys_tools.findings import Finding, Severity
+from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
+from baileys_tools.sessions.rules.senderkeys import sort_by_owner
+from baileys_tools.units import counted
+
+STATUS_BROADCAST = "status@broadcast"
+"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
+
+
+def key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    """Given a listing with what `creds.json` says, yield what is missing among the keys."""
+    if isinstance(facts.creds, Creds) and facts.creds.paired:
+        yield from _pre_key_findings(company, facts, facts.creds)
+        yield from _sender_key_findings(company, facts)
+        yield from _app_state_findings(company, facts)
+    yield from _mapping_findings(company, facts)
+
+
+def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterator[Finding]:
+    """`nextPreKeyId - 1` is the one id that Baileys 7 looks for at login (`verifyCurrentPreKeyExists`).
+
+    The bot itself removes each pre-key on first use, so one that is gone means nothing. None at all is a loss: the
+    server asks for more before it has given out its last.
+    """
+    last = (creds.next_pre_key_id or 0) - 1
+    if last < 1:
+        return
+    pre_keys = facts.of(Kind.PRE_KEY)
+    if not pre_keys:
+        yield Finding(
+            "pre-keys-gone",
+            Severity.WARNING,
+            company,
+            f"no pre-key is left of those up to {last}: the first message of each new chat comes late or not at all",
+            "Bring them back: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Baileys 7 makes new ones "
+            "at its next login.",
+            {"pre_keys": 0, "expected_id": last},
+        )
+    elif f"pre-key-{last}.json" not in pre_keys:
+        yield Finding(
+            "pre-key-last-missing",
+            Severity.NOTICE,
+            company,
+            f"pre-key {last}, the newest, is gone; {counted(len(pre_keys), 'other')} there",
+            "Nothing to do: a new chat may have used it up. Baileys 7 uploads five more at its next login.",
+            {"expected_id": last, "pre_keys": len(pre_keys)},
+        )
+
+
+class LoneKeys(NamedTuple):
+    """Halves of what is one unit (`senderkeys.py` says why): names of files."""
+
+    memories: tuple[str, ...]
+    own_keys: tuple[str, ...]
+
+
+def lone_keys(facts: FolderFacts) -> LoneKeys:
+    """Given a listing, return the memories without an own key in their group, and own keys without a memory.
+
+    A key whose owner only its content could tell is nobody's here.
+    """
+    if not isinstance(facts.creds, Creds) or facts.creds.me is None:
+        return LoneKeys((), ())
+    found = sort_by_owner(
+        facts.of(Kind.SENDER_KEY), facts.of(Kind.SENDER_KEY_MEMORY), facts.creds, facts.owned_by_content
+    )
+    memories: list[str] = []
+    own_keys: list[str] = []
+    for unit in found.units:
+        if not unit[0].startswith("sender-key-memory-"):
+            own_keys += [name for name in unit if name not in found.untold]
+        elif len(unit) == 1 and key_id_of(unit[0], Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
+            memories += unit
+    return LoneKeys(tuple(memories), tuple(own_keys))
+
+
+def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    lone = lone_keys(facts)
+    if lone.memories:
+        groups = len(lone.memories)
+        yield Finding(
+            "memory-without-own-key",
+            Severity.WARNING,
+            company,
+            f"sender-key-memory without the bot's own sender-key in {counted(groups, 'group')}: no member can "
+            "read the bot's next message there at first",
+            "Stop the bot. With a snapshot at hand, this sets those memory files aside, undoably: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Else move them away "
+            f"({command('baileys-tools inspect --company {} -v', company)} names them). The bot "
+            "then sends its new key to everybody.",
+            {"groups": groups},
+        )
+    if lone.own_keys:
+        yield Finding(
+            "own-key-without-memory",
+            Severity.NOTICE,
+            company,
+            f"{counted(len(lone.own_keys), 'sender-key')} of the bot itself without a memory",
+            "Nothing to do: the bot sends its key to everybody again with its next message.",
+            {"keys": len(lone.own_keys)},
+        )
+
+
+def _mapping_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    """A LID mapping is two files, written at once (baileys `Signal/lid-mapping.js`: `storeLIDPNMappings`).
+
+    Which belongs to which only their content tells. After a change of number or LID one of them can stand for
+    two, so unequal numbers alone prove nothing; a whole direction that is missing does.
+    """
+    names = facts.of(Kind.LID_MAPPING)
+    reverse = sum(name.endswith("_reverse.json") for name in names)
+    forward = len(names) - reverse
+    if forward == reverse:
+        return
+    is_lost = not forward or not reverse
+    yield Finding(
+        "lid-mapping-without-twin",
+        Severity.WARNING if is_lost else Severity.NOTICE,
+        company,
+        f"{forward} LID mappings by number, but {reverse} by LID",
+        f"See which miss their twin: {command('baileys-tools inspect --company {} -v', company)}",
+        {"forward": forward, "reverse": reverse},
+    )
+
+
+def _app_state_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
+    versions = len(facts.of(Kind.APP_STATE_SYNC_VERSION))
+    if versions and not facts.of(Kind.APP_STATE_SYNC_KEY):
+        yield Finding(
+            "app-state-keys-missing",
+            Severity.WARNING,
+            company,
+            f"{counted(versions, 'app-state-sync-version file')}, but no app-state-sync-key: what is "
+            "archived, pinned or muted cannot be synced",
+            "Bring the keys back: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}. Find out what removed "
+            "them: this tool never does.",
+            {"versions": versions},
+        )

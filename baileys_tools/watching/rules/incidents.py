@@ -1,0 +1,170 @@
+"""How long a bot was connected, how long it took to bring it back, and how often it reconnected. Pure.
+
+**Time that nobody watched is neither up nor down.** A look says how the bot is until the next look, for 15 minutes at
+most; what lies beyond is unknown and in no figure. Uptime is connected time over connected and disconnected time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from baileys_tools.bots.rules.log_events import CLOSE_REASONS, LogFacts
+
+LONGEST_STEP = timedelta(minutes=15)
+"""How long a look is believed: cron looks every minute to every ten."""
+
+UPTIME_GOAL = 0.999
+RECOVERY_GOAL = timedelta(minutes=5)
+RECONNECTS_GOAL = 10
+"""Reconnects a day, at most."""
+
+LONG = timedelta(days=30)
+
+DAMAGED_CREDS = ("missing", "empty", "unreadable", "wrongly-encoded", "incomplete")
+
+
+class Link(StrEnum):
+    """How a bot was at one look. The values are kept in the state."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+class Spell(NamedTuple):
+    """Seconds of one day (UTC, "2026-01-15") that a bot is known to have been connected, or not."""
+
+    day: str
+    up: float
+    down: float
+
+
+class Entry(NamedTuple):
+    """One thing that happened in an incident. No text holds a secret."""
+
+    at: datetime
+    what: str
+    detail: str
+
+
+class Incident(NamedTuple):
+    """A time of trouble of one company; `closed` is None while it lasts."""
+
+    id: int
+    company: str
+    opened: datetime
+    closed: datetime | None
+    cause: str
+
+
+class Episode(NamedTuple):
+    """One time of trouble; `closed` is None while it lasts."""
+
+    opened: datetime
+    closed: datetime | None
+
+
+class Service(NamedTuple):
+    """How well a bot served over a window; a figure is None where nothing is known of it.
+
+    `uptime` is a share of the known time, `known` a share of the window. `recovery` is the mean length of the
+    incidents that ended in the window, `reconnects` the mean of a day.
+    """
+
+    window: timedelta
+    uptime: float | None
+    known: float
+    recovery: timedelta | None
+    incidents: int
+    reconnects: float | None
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Which goals were missed: "uptime", "recovery", "reconnects"."""
+        found = []
+        if self.uptime is not None and self.uptime < UPTIME_GOAL:
+            found.append("uptime")
+        if self.recovery is not None and self.recovery > RECOVERY_GOAL:
+            found.append("recovery")
+        if self.reconnects is not None and self.reconnects > RECONNECTS_GOAL:
+            found.append("reconnects")
+        return tuple(found)
+
+
+def link_of(connection: str, log: LogFacts, running: bool | None = None) -> Link:
+    """Given what the API says ("" when nobody asked), the log and whether its process runs, return how the bot is.
+
+    The API's word goes first. Where neither that nor the log ever tells that a bot is up, nor is it ever down.
+    """
+    if connection == "connected":
+        return Link.UP
+    if connection in ("disconnected", "connecting"):
+        return Link.DOWN
+    opened = log.read and log.opened is not None
+    if not opened and not connection:
+        return Link.UNKNOWN
+    if running is False or (opened and any(event in log.since_opened for event in CLOSE_REASONS)):
+        return Link.DOWN
+    # An opening in the log outlives the bot, and an API that does not answer may be that of a dead one.
+    return Link.UNKNOWN if connection else Link.UP
+
+
+def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spell]:
+    """Given when a bot was last looked at and how it was, yield the known seconds up to `now`, by day."""
+    end = min(now, before + LONGEST_STEP)
+    if link is Link.UNKNOWN:
+        return
+    start = before.astimezone(UTC)
+    while start < end:
+        midnight = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=1)
+        until = min(end, midnight)
+        seconds = (until - start).total_seconds()
+        yield Spell(
+            f"{start:%Y-%m-%d}", seconds if link is Link.UP else 0.0, seconds if link is Link.DOWN else 0.0
+        )
+        start = until
+
+
+def in_trouble(link: Link, creds: str, running: bool | None = None, *, alone: bool = False) -> bool | None:
+    """Whether this is an incident: None where that is not known, so that one that is open stays open.
+
+    `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
+    a bot is well as long as that runs.
+    """
+    if creds in DAMAGED_CREDS or link is Link.DOWN:
+        return True
+    if link is Link.UP:
+        return False
+    if running is False:
+        return True
+    return False if running and alone else None
+
+
+def service(
+    spells: Iterable[Spell],
+    episodes: Sequence[Episode],
+    reconnects_by_day: Mapping[str, int],
+    now: datetime,
+    window: timedelta = LONG,
+) -> Service:
+    """Given what is known of a bot, return how well it served in the whole days of the window and today.
+
+    `reconnects_by_day` has every day of which logs are known, also those without a reconnect.
+    """
+    since = now - window
+    first = f"{since:%Y-%m-%d}"
+    inside = [spell for spell in spells if spell.day >= first]
+    up, down = sum(spell.up for spell in inside), sum(spell.down for spell in inside)
+    ended = [
+        one.closed - one.opened for one in episodes if one.closed is not None and since <= one.closed <= now
+    ]
+    days = [count for day, count in reconnects_by_day.items() if day >= first]
+    return Service(
+        window,
+        up / (up + down) if up + down else None,
+        min(1.0, (up + down) / window.total_seconds()),
+        sum(ended, timedelta()) / len(ended) if ended else None,
+        sum(one.closed is None or one.closed >= since for one in episodes),
+        sum(days) / len(days) if days else None,
+    )

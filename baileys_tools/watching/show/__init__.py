@@ -1,0 +1,1 @@
+"""Findings as text, JSON, metrics and a page."""

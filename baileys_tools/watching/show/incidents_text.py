@@ -1,0 +1,168 @@
+"""Incidents for people, for programs, and as the report that an operator files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from baileys_tools.errors import ExitCode
+from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.terminal import Style
+from baileys_tools.units import counted, format_age, format_duration, printable
+from baileys_tools.watching.rules.incidents import (
+    RECONNECTS_GOAL,
+    RECOVERY_GOAL,
+    UPTIME_GOAL,
+    Entry,
+    Incident,
+    Service,
+)
+from baileys_tools.watching.rules.report import without_numbers
+
+Listed = Sequence[tuple[Incident, Sequence[Entry]]]
+
+
+def incidents_text(now: datetime, listed: Listed, services: Mapping[str, Service], style: Style) -> str:
+    """Given incidents, the newest first, return them as a table, with how well each company served."""
+    lines = []
+    if listed:
+        head = f"  {'id':>4}  {'opened (UTC)':16}  {'length':>7}  {'cause':22}  company"
+        lines.append(style.paint(head, "bold"))
+    for incident, _ in listed:
+        length = format_age((incident.closed or now) - incident.opened)
+        text = (
+            f"  {incident.id:>4}  {incident.opened:%Y-%m-%d %H:%M}  {length:>7}  {printable(incident.cause):22}  "
+            f"{printable(incident.company)}"
+        )
+        lines.append(text if incident.closed else style.paint(f"{text} (open)", "red"))
+    if not listed:
+        lines.append("no incident is on record")
+    for company, service in services.items():
+        lines += ["", *(f"  {line}" for line in _served(printable(company), service))]
+    return "\n".join(lines)
+
+
+def _served(company: str, service: Service) -> Iterator[str]:
+    yield f"company {company}, the last {service.window.days} days"
+    for name, value, goal in _figures(service):
+        yield f"  {name:<20}{value:>10}  (goal {goal})"
+
+
+def _figures(service: Service) -> Iterator[tuple[str, str, str]]:
+    unknown = "unknown"
+    yield (
+        "uptime",
+        unknown if service.uptime is None else f"{service.uptime:.3%}",
+        f"{UPTIME_GOAL:.1%}; {service.known:.0%} of the time is known",
+    )
+    recovery = unknown if service.recovery is None else format_age(service.recovery)
+    yield "time to recovery", recovery, f"under {format_duration(RECOVERY_GOAL)}"
+    reconnects = unknown if service.reconnects is None else f"{service.reconnects:.1f}"
+    yield "reconnects a day", reconnects, f"{RECONNECTS_GOAL} at most"
+
+
+def service_line(service: Service) -> str:
+    """Given how well a bot served, return it as one line."""
+    return (
+        ", ".join(f"{name} {value}" for name, value, _ in _figures(service) if value != "unknown")
+        or "not known yet (monitor-once keeps it)"
+    )
+
+
+def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Service, now: datetime) -> str:
+    """Given an incident with its time line, return the report to file, in Markdown.
+
+    It is passed on: what could be a phone number is masked, also in the company's name.
+    """
+    company = _plain(incident.company)
+    ended = f"{incident.closed:%Y-%m-%d %H:%M:%S} UTC" if incident.closed else "not yet"
+    length = format_duration((incident.closed or now) - incident.opened)
+    tried = [entry for entry in timeline if entry.what == "reset" or entry.what.startswith("recover-")]
+    lines = [
+        f"# Incident {incident.id}: company {company}",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Cause | {_plain(incident.cause)} |",
+        f"| Opened | {incident.opened:%Y-%m-%d %H:%M:%S} UTC |",
+        f"| Closed | {ended} |",
+        f"| Length | {length} (goal under {format_duration(RECOVERY_GOAL)}) |",
+        f"| Tried | {counted(len(tried), 'step') if tried else 'nothing'} |",
+        "",
+        "## Time line (UTC)",
+        "",
+        f"- {incident.opened:%Y-%m-%d %H:%M:%S} opened",
+        *(
+            f"- {entry.at:%Y-%m-%d %H:%M:%S} {_plain(entry.what)}: {_plain(entry.detail)}"
+            for entry in timeline
+        ),
+        *([f"- {incident.closed:%Y-%m-%d %H:%M:%S} closed"] if incident.closed else []),
+        "",
+        f"## Service of the last {service.window.days} days",
+        "",
+        "| figure | value | goal |",
+        "|---|---|---|",
+        *(f"| {name} | {value} | {goal} |" for name, value, goal in _figures(service)),
+        "",
+        "## To fill in",
+        "",
+        "- Who noticed, and how:",
+        "- What it meant for customers:",
+        "- What will keep it from happening again:",
+    ]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return without_numbers(printable(text)).replace("|", "\\|").replace("<", "&lt;")
+
+
+def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service]) -> str:
+    """Given incidents, return them as JSON (docs/json/incidents.schema.json).
+
+    A company keeps its name, whatever that is: programs know it by it. Phone numbers in texts are masked.
+    """
+    return envelope(
+        "incidents",
+        now,
+        ExitCode.DONE,
+        {
+            "incidents": [
+                {
+                    "id": one.id,
+                    "company": name_text(one.company),
+                    "opened": timestamp(one.opened),
+                    "closed": timestamp(one.closed) if one.closed else None,
+                    "seconds": int(((one.closed or now) - one.opened).total_seconds()),
+                    "cause": without_numbers(one.cause),
+                    "timeline": [
+                        {
+                            "at": timestamp(entry.at),
+                            "what": entry.what,
+                            "detail": without_numbers(name_text(entry.detail)),
+                        }
+                        for entry in timeline
+                    ],
+                }
+                for one, timeline in listed
+            ],
+            "services": [
+                {"company": name_text(company), **service_facts(service)}
+                for company, service in services.items()
+            ],
+        },
+    )
+
+
+def service_facts(service: Service) -> dict[str, Any]:
+    """Given how well a bot served, return it as JSON has it: null where nothing is known."""
+    return {
+        "window_days": service.window.days,
+        "uptime": service.uptime,
+        "known": service.known,
+        "recovery_seconds": None if service.recovery is None else service.recovery.total_seconds(),
+        "incidents": service.incidents,
+        "reconnects_per_day": service.reconnects,
+        "missed": list(service.missed),
+    }

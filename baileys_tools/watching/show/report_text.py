@@ -1,0 +1,83 @@
+"""`report` in the terminal: a line with a curve for each company, the worst first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from baileys_tools.frame.show.terminal import Style
+from baileys_tools.units import counted, format_duration, printable
+from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point
+from baileys_tools.watching.show.status_text import (
+    CONDITION_COLOURS,
+    GROWTH_UNKNOWN,
+    companies_text,
+    growth_text,
+)
+
+WIDTH = 80
+_CURVE = 30
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_PLAIN = "_.-=+*#@"
+_LONGEST_ID = 16
+
+
+def report_text(report: FleetReport, style: Style) -> str:
+    """Given a report, return two lines for each company and the sums; a curve ends now."""
+    marks = _BLOCKS if _shows_blocks() else _PLAIN
+    length = format_duration(report.status.now - report.since)
+    lines = [style.paint(f"Counted files over the last {length}", "bold"), ""]
+    for company in report.companies:
+        lines += _company(company, report, marks, style)
+    lines.append(companies_text(report.status, style))
+    if report.status.trouble:
+        lines.append(f"history is not known: {printable(report.status.trouble)}")
+    elif untold := [company for company in report.companies if company.status.growth is None]:
+        whose = "" if len(untold) == len(report.companies) else "of the others "
+        lines += wrap(f"Growth {whose}is {GROWTH_UNKNOWN}.", WIDTH)
+    return "\n".join(lines)
+
+
+def _company(company: CompanyReport, report: FleetReport, marks: str, style: Style) -> Iterator[str]:
+    one = company.status
+    name = printable(one.id)
+    name = name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 3] + "..."
+    line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
+    state = one.condition.value
+    painted = style.paint(state, *CONDITION_COLOURS[one.condition])
+    counts = [point.counted for point in company.curve] or [one.counted]
+    yield (
+        f"{name:<{_LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(state))}"
+        f"{min(counts):,}-{max(counts):,}"
+    ).rstrip()
+    cleanups = sum(drop.cleaned for drop in company.drops)
+    parts = [] if one.growth is None else [growth_text(one)]
+    parts += [counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
+    if one.findings:
+        parts.append(f"{one.findings[0].severity.value}: {one.findings[0].code}")
+    yield from _wrapped("; ".join(parts))
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def sparkline(curve: Sequence[Point], since: int, until: int, marks: str = _BLOCKS) -> str:
+    """Given a curve, return it as one line of marks; a span without a look shows as the one before it."""
+    highest: list[int | None] = [None] * _CURVE
+    width = max(1, until - since)
+    for point in curve:
+        place = min(_CURVE - 1, max(0, (point.at - since) * _CURVE // width))
+        known = highest[place]
+        highest[place] = point.counted if known is None else max(known, point.counted)
+    top = max((count for count in highest if count is not None), default=0)
+    line, last = "", None
+    for count in highest:
+        last = count if count is not None else last
+        line += " " if last is None else marks[min(len(marks) - 1, last * len(marks) // (top + 1))]
+    return line
+
+
+def _shows_blocks() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

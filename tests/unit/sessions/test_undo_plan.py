@@ -1,0 +1,63 @@
+"""Which quarantined files come back: never over a newer file, never a memory beside a newer own key."""
+
+from __future__ import annotations
+
+import pytest
+
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.undo import UndoReason, plan_undo
+
+PAIRED = Creds(Address("919585510685", 17), Address("270996591579169", 17), None, None, True)
+GROUP = "120363041234567890@g.us"
+MEMORY = f"sender-key-memory-{GROUP}.json"
+OWN = f"sender-key-{GROUP}--919585510685--17.json"
+OWN_LID = f"sender-key-{GROUP}--270996591579169_1--17.json"
+PEER = f"sender-key-{GROUP}--4917000000001--0.json"
+SESSION = "session-4917000000001.0.json"
+BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNIT_MOVED_ON
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "written_since", "expected"),
+    [
+        ({SESSION, "pre-key-1.json", PEER}, set(), {SESSION: BACK, "pre-key-1.json": BACK, PEER: BACK}),
+        ({SESSION, "pre-key-1.json"}, {SESSION}, {SESSION: NEWER, "pre-key-1.json": BACK}),
+        ({MEMORY, OWN, OWN_LID}, {PEER}, {MEMORY: BACK, OWN: BACK, OWN_LID: BACK}),
+        ({MEMORY, OWN}, {OWN}, {MEMORY: MOVED_ON, OWN: NEWER}),
+        ({MEMORY, OWN}, {OWN, MEMORY}, {MEMORY: NEWER, OWN: NEWER}),
+        ({MEMORY, OWN}, {MEMORY}, {MEMORY: NEWER, OWN: MOVED_ON}),
+        ({MEMORY, OWN}, {OWN_LID}, {MEMORY: MOVED_ON, OWN: MOVED_ON}),
+        ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
+        ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
+        ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
+        (set(), {SESSION}, {}),
+    ],
+)
+def test_what_comes_back(
+    quarantined: set[str], written_since: set[str], expected: dict[str, UndoReason]
+) -> None:
+    live = {"creds.json", "session-4917000000009.0.json"} | written_since
+    assert plan_undo(quarantined, live, written_since | {"creds.json"}, PAIRED, {}) == expected
+
+
+@pytest.mark.parametrize("live", [{OWN}, {OWN_LID}, {OWN, OWN_LID}])
+def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
+    rest = {MEMORY, OWN, OWN_LID} - live
+    assert plan_undo(rest, live, set(), PAIRED, {}) == dict.fromkeys(rest, BACK)
+
+
+def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
+    assert list(plan_undo({MEMORY, OWN, OWN_LID, SESSION}, set(), set(), PAIRED, {}))[-1] == MEMORY
+
+
+@pytest.mark.parametrize("creds", [CredsProblem.EMPTY, Creds(None, None, None, None, False)])
+def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds | CredsProblem) -> None:
+    assert plan_undo({MEMORY}, {PEER}, {PEER}, creds, {}) == {MEMORY: MOVED_ON}
+
+
+def test_the_content_settles_the_doubt() -> None:
+    nobody = Creds(None, None, None, None, False)
+    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: False}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: True}) == {MEMORY: MOVED_ON}
