@@ -79,7 +79,8 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
             refuse(event, arguments[0])
     elif event in ENVIRONMENTS:
         number = ENVIRONMENTS[event]
-        environment = (None if number is None else arguments[number]) or os.environ
+        given = None if number is None else arguments[number]
+        environment = os.environ if given is None else given
         homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
         home = (full(homes[0], -1) if homes else "") or ""
         homeless = home == NO_HOME or (home == "" and arguments[0] in HOMELESS)
@@ -91,10 +92,10 @@ def full(path: Any, handle: Any) -> str | None:
     """The whole path of an argument, None for a handle."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
-    path = os.fsdecode(path)
-    if path.startswith("/") or not path:
-        return path
-    if path == ":memory:" or path.startswith("file:"):
+    name = os.fsdecode(path)
+    if name.startswith("/") or not name:
+        return name
+    if name == ":memory:" or name.startswith("file:"):
         return None
     try:
         folder = (
@@ -102,7 +103,7 @@ def full(path: Any, handle: Any) -> str | None:
         )
     except OSError:
         return None
-    return os.path.join(folder, path)
+    return os.path.join(folder, name)
 
 
 def within(path: str, places: tuple[str, ...]) -> bool:
