@@ -51,7 +51,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open":
         path, _, flags = arguments
         if isinstance(path, (str, bytes, os.PathLike)) and os.path.isabs(path):
-            path = os.fsdecode(path)
+            path = str(os.fsdecode(path))
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if within(path, FORBIDDEN) and (writes or os.path.exists(path)):
                 refuse(event, path)

@@ -41,6 +41,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(file), target
 
 
+def test_every_page_is_reached_from_the_index() -> None:
+    reached, waiting = set(), [ROOT / "docs" / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md":
+            continue
+        reached.add(page)
+        links = re.findall(r"\]\(([^)\s#]+)", page.read_text())
+        waiting += [(page.parent / link).resolve() for link in links if "://" not in link]
+    assert [path.name for path in PAGES if path not in reached] == ["README.md"]
+    assert "(docs/index.md)" in (ROOT / "README.md").read_text()
+
+
 OPTIONS = {
     name: {option for part in command.params for option in part.opts} for name, command, _ in all_commands()
 }
