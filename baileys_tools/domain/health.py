@@ -177,7 +177,8 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
         f"{growth.files:,} pre-keys lie there that no server hands out any more{rate}: {why}",
         f"{first}They cost room alone, and a cleanup removes them where their times are alive: "
         f"baileys-tools cleanup --company {word(company)} --dry-run",
-        {"pre_keys": growth.files, "per_day": None if growth.per_day is None else round(growth.per_day, 1)},
+        {"pre_keys": growth.files}
+        | ({} if growth.per_day is None else {"per_day": round(growth.per_day, 1)}),
     )
 
 

@@ -231,7 +231,11 @@ class _Evidence:
         if self._pool.server_count == 0:
             return _NONE
         first = self._first_offered()
-        late = self._by_density() | self._timed if first is None else {i for i in self._ids if i >= first}
+        late = (
+            self._by_density() | self._timed
+            if first is None
+            else frozenset(i for i in self._ids if i >= first)
+        )
         return (late | self._never_reached()) - self._never_uploaded
 
     def offered_among(self, ids: Set[int]) -> Offered:
