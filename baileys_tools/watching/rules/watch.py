@@ -42,6 +42,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
         "creds-encoding",
         "creds-too-large",
         "creds-incomplete",
+        "pre-keys-growing",
     ),
     *("creds-unpaired", "foreign-owner", "account-twice", "old-folder-left"),
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
