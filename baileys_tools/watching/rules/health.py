@@ -154,7 +154,7 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
         company,
         f"{growth.files:,} pre-keys lie there that no server hands out any more{rate}: {why}",
         f"{first}They cost room alone, and a cleanup removes them where their times are alive: "
-        f"baileys-tools cleanup --company {word(company)} --dry-run",
+        f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
         {"pre_keys": growth.files}
         | ({} if growth.per_day is None else {"per_day": round(growth.per_day, 1)}),
     )
