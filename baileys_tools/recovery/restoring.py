@@ -31,7 +31,7 @@ from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds, parse_creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, sort_by_kind
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
@@ -50,6 +50,7 @@ from baileys_tools.sessions.rules.snapshot import (
     Manifest,
     SnapshotInfo,
     StoredFile,
+    as_keys,
     may_be_stored,
     read_account,
 )
@@ -304,6 +305,7 @@ def run_restore(
     opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
     with opened as root, Repository(repository_path) as repository:
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+        snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
@@ -454,7 +456,7 @@ def _roll_back(
 ) -> RestoreReport:
     with place_of(root, company, folder) as place:
         before = keep_what_was(look, job)
-        contents = {file.entry.name: file for file in look.contents}
+        contents = as_keys(look.contents)
         done = roll_back(place, folder, look.plan, look.live, contents, job.snapshot.files, job.now)
     return replace(
         report,
@@ -490,10 +492,7 @@ def store_as_it_is(
     files = [file for file in contents if may_be_stored(file.entry.name)]
     if not sum(file.entry.size for file in files):
         return None
-    counts: dict[Kind, int] = {}
-    for file in files:
-        kind = kind_of(file.entry.name)
-        counts[kind] = counts.get(kind, 0) + 1
+    kinds = sort_by_kind(file.entry.name for file in files)
     creds = live.creds if isinstance(live.creds, Creds) else None
     manifest = Manifest(
         tool=f"baileys-tools {__version__}",
@@ -503,7 +502,7 @@ def store_as_it_is(
         taken_at=now,
         sequence=0,
         tag=BEFORE_TAG,
-        counts=counts,
+        counts={kind: len(names) for kind, names in kinds.items()},
         counters=Counters(creds.next_pre_key_id, creds.first_unuploaded_pre_key_id) if creds else Counters(),
         files=0,
         bytes=0,
