@@ -204,7 +204,7 @@ def test_a_unit_is_never_torn(rng: Random, policy: OraclePolicy) -> None:
         return
     gone = removals(tree, policy)
     fates: dict[str, set[bool]] = {}
-    for file in tree.files:
+    for file in oracle.keys_of(tree.files):
         kind = kind_of(file.name)
         if kind is Kind.SENDER_KEY_MEMORY:
             fates.setdefault(oracle.memory_group(file.name), set()).add(file.name in gone)
