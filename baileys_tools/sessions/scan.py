@@ -30,6 +30,7 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 
 
 CREDS = "creds.json"
+_BAK = f"{CREDS}.bak"
 _WRITTEN_NOW_NS = 2_000_000_000
 _FEW_PRE_KEYS = 50
 
@@ -140,6 +141,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         oddities=tuple(sorted(oddities)),
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
         parts=beside,
+        has_creds_bak=_BAK in parts.get(CREDS, ()),
     )
 
 
@@ -166,6 +168,7 @@ def scan_names(folder: int) -> FolderFacts:
         stats=stats,
         creds=_creds_without_haste(folder),
         oddities=tuple(sorted(oddities)),
+        has_creds_bak=_BAK in parts.get(CREDS, ()),
     )
 
 
