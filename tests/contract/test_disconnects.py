@@ -283,7 +283,7 @@ def test_creds_that_a_kill_emptied_come_back_from_the_snapshot_as_the_same_accou
         bot.until(lambda: bot.ask("GET", "status/1001")["status"]["hasQR"])
         facts, diagnosis = look(bot, tmp_path / "state")
         assert diagnosis.cause is Cause.CREDS_LOST, (facts, diagnosis)
-        assert LADDERS[diagnosis.cause][0] is Rung.RESTORE
+        assert LADDERS[diagnosis.cause][:2] == (Rung.FROM_BAK, Rung.RESTORE)
         with answering(lambda _: Reply({})) as hook:
             more = {"backup": {"path": repository["BAILEYS_TOOLS_BACKUP_PATH"]}}
             assert_the_ladder(bot, CREDS_LOST, hook, tmp_path, **more)

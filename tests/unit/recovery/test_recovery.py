@@ -21,6 +21,8 @@ MEANS = st.builds(
     can_stop=st.booleans(),
     has_creds=st.booleans(),
     is_connected=st.booleans(),
+    has_bak=st.booleans(),
+    bak_is_proven=st.booleans(),
 )
 CAUSES = st.sampled_from(list(Cause))
 TRIED = st.sets(st.sampled_from([rung for rung in Rung if rung is not Rung.PERSON]))
@@ -72,7 +74,12 @@ def test_whatever_is_known_the_ladder_is_sound(cause: Cause, means: Means, tried
         assert cause is Cause.CREDS_LOST
         assert means.has_snapshot
         assert means.stopped or means.can_stop
-    if cause is Cause.CREDS_LOST and not (Rung.RESTORE in tried and means.has_creds):
+    if Rung.FROM_BAK in found:
+        assert cause is Cause.CREDS_LOST and means.has_bak
+        assert means.stopped or means.can_stop
+        assert found[0] is Rung.FROM_BAK, "it is newer than any snapshot"
+    repairs = {Rung.RESTORE, Rung.FROM_BAK}
+    if cause is Cause.CREDS_LOST and not (repairs & tried and means.has_creds):
         # A bot that starts without creds makes itself a new identity.
         assert not {Rung.RECONNECT, Rung.RESTART} & set(found)
     if means.is_connected and cause is not Cause.HUNG:
