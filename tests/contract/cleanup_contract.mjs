@@ -3,6 +3,9 @@
  *
  *     node cleanup_contract.mjs --baileys baileys7 --life fresh [--order random] -- COMMAND [ARGUMENT...] [-- COMMAND...]
  *
+ * `baileys7-next` keeps its files as the next version does. `--life small` is a short one, of which strangers try a part of
+ * the pre-keys only, as each takes its time.
+ *
  * A bot lives a life with Baileys' own code, and its folder is written and aged. Then each command runs on a
  * copy, with the sessions root in BAILEYS_SESSIONS_PATH, while contacts, groups and server remember everything
  * as it was. Then Baileys loads the folder again, and everybody writes to everybody once:
@@ -28,6 +31,7 @@ import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
 
 const LIVES = {
+	small: { paired: 60, contacts: 14, perGroup: 3, waiting: 2 },
 	fresh: { paired: 60, contacts: 20, perGroup: 5, waiting: 5 },
 	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 1500, waiting: 2 },
 	updated: { paired: 120, contacts: 16, perGroup: 5, legacy: 10, movedGroup: true, waiting: 2 }
@@ -80,7 +84,8 @@ const DIRECTIONS = {
 			await tally(`pre-key-${client.preKeyId}.json`, await world.contactWrites(client))
 		}
 		const stranger = await world.addStranger()
-		for (const preKey of world.server.account(world.bot.jid).offered.splice(0)) {
+		const offered = world.server.account(world.bot.jid).offered.splice(0)
+		for (const preKey of offered.filter((_, n) => !world.tryEvery || n % world.tryEvery === 0)) {
 			await world.takePreKey(stranger, preKey)
 			await tally(`pre-key-${stranger.preKeyId}.json`, await world.contactWrites(stranger))
 			await world.forget(stranger)
@@ -159,6 +164,8 @@ async function main() {
 	const commands = splitAt('--', positionals).filter(words => words.length)
 	const now = Date.now()
 	const world = await live(await loadBaileys(values.baileys), { end: now, order: values.order, ...LIVES[values.life] })
+
+	if (values.life === 'small') world.tryEvery = 40
 
 	const scratch = await mkdtemp(join(tmpdir(), 'cleanup-contract-'))
 	try {
