@@ -56,9 +56,27 @@ class OraclePlan(NamedTuple):
 # --- names --------------------------------------------------------------------------------------------------
 
 
+def key_of(name: str) -> str:
+    """Return the key that a file belongs to: `X.json.bak` and `X.json.tmp` are one with `X.json`."""
+    match = re.fullmatch(r"(.*\.json)\.(bak|tmp)", name, flags=re.DOTALL)
+    return match[1] if match and kind_of(match[1]) != "unknown" else name
+
+
+def keys_of(files: Iterable[OracleFile]) -> list[OracleFile]:
+    """Return each key once, as old as the youngest of its files, with what its own file holds."""
+    keys: dict[str, OracleFile] = {}
+    for file in files:
+        name = key_of(file.name)
+        content = file.content if file.name == name else None
+        before = keys.get(name, OracleFile(name, file.mtime_ns))
+        keys[name] = OracleFile(name, max(before.mtime_ns, file.mtime_ns), before.content or content)
+    return list(keys.values())
+
+
 @cache
 def kind_of(name: str) -> str:
     """Return the kind that the file name says, "unknown" when it fits no grammar exactly."""
+    name = key_of(name)
     if name == "creds.json":
         return "creds"
     for kind, grammar in (
@@ -68,6 +86,8 @@ def kind_of(name: str) -> str:
         ("device-list", r"device-list-.*\.json"),
         ("identity-key", r"identity-key-.*\.json"),
         ("tctoken", r"tctoken-.*\.json"),
+        ("contacts-tc-token", r"contacts-tc-token-.*\.json"),
+        ("bridge", r"bridge-.*\.json"),
         ("sender-key-memory", r"sender-key-memory-[0-9A-Za-z@._+=-]+\.json"),
         ("sender-key", r"sender-key-(?!memory-)[0-9A-Za-z@._+=-]+--[0-9A-Za-z._-]+--[0-9]+\.json"),
         ("session", r"session-[0-9A-Za-z_-]+\.[0-9]+\.json"),
@@ -130,6 +150,10 @@ def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
             continue
         own_user, own_device = address
         if user in [own_user + suffix for suffix in suffixes] and own_device in (None, device):
+            return "own"
+        # As whaileys and Baileys up to 6.4 name it.
+        doubled = [f"{own_user}{suffix}-{own_device}" for suffix in suffixes]
+        if own_device is not None and user in doubled and device == 0:
             return "own"
     if own_id is not None and own_lid is not None:
         return "peer"
@@ -230,16 +254,20 @@ def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
 
 def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: int) -> OraclePlan:
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
+    files = keys_of(files)
+    uncounted = sum(kind_of(file.name) in ("contacts-tc-token", "bridge") for file in files)
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         # How dense the ids lie can be seen without creds.
         _, guarded_ids = _removed(files, {}, policy, now_ns)
         guarded = {f"pre-key-{number}.json" for number in guarded_ids}
-        return OraclePlan(everything, set(), guarded, len(files) - len(guarded), False, False, 0, 0, 0)
+        return OraclePlan(
+            everything, set(), guarded, len(files) - uncounted - len(guarded), False, False, 0, 0, 0
+        )
 
     normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
-    counted = len(files) - len(guarded)
+    counted = len(files) - uncounted - len(guarded)
     # With a clock in doubt nothing is known of how full the folder would be.
     emergency = counted - len(normal_removed) >= policy.danger and clock_is_plausible(files, now_ns)
     removed = normal_removed
@@ -329,11 +357,17 @@ KEPT_NAMES = (
     "identity-key-4917000000001_1.0.json",
     "tctoken-270996591579169@lid.json",
     "tctoken-__index.json",
+    "contacts-tc-token-491@s.whatsapp.net.json",
+    "bridge-session-1.0.json",
     "lid-mapping-.json",
 )
 
 UNKNOWN_NAMES = (
-    "session-1.0.json.tmp",
+    "session-1.0.json.temp",
+    "session-1.0.json.bak.bak",
+    "session-1.0.bak",
+    "session-1.json.bak",
+    "notes.json.tmp",
     "session-1.0.JSON",
     "Session-1.0.json",
     " session-1.0.json",
@@ -366,7 +400,7 @@ UNKNOWN_NAMES = (
     "sender-key-memory-.json",
     "sender-key-memory-1@g.us\n.json",
     "app-state-sync-foo.json",
-    "creds.json.bak",
+    "creds.json.old",
     "creds.JSON",
     "xcreds.json",
     ".json",
@@ -446,7 +480,7 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
             files[f"sender-key-memory-{group}.json"] = None
         for _ in range(rng.choice((0, 1, 2, 4))):
             user = rng.choice((ME, LID, LID, "4917000000001", ME + "7", ME[:-1]))
-            user += rng.choice(("", "", "_1", "_128", "_129"))
+            user += rng.choice(("", "", "_1", "_128", "_129", f"-{ME_DEVICE}"))
             device = rng.choice((ME_DEVICE, ME_DEVICE, 0, 3))
             files[f"sender-key-{group}--{user}--{device}.json"] = rng.choice(SENDER_KEY_CONTENTS)
     ids = _random_pre_key_ids(rng)
@@ -454,6 +488,11 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
         files[f"pre-key-{number}.json"] = None
 
     creds = _random_creds(rng, ids)
+    if rng.random() < 0.3:  # written by the next Baileys
+        for name in [name for name in files if kind_of(name) != "unknown" and rng.random() < 0.3]:
+            files |= {f"{name}.{ending}": b"" for ending in rng.choice((["bak"], ["tmp"], ["bak", "tmp"]))}
+            if rng.random() < 0.2:
+                del files[name]
     tree = [OracleFile(name, mtime(), content) for name, content in files.items()]
     if creds is not None:
         age = rng.choice((0,) * 9 + (20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1))

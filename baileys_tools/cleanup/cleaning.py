@@ -333,7 +333,7 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
         return Removals()
     with FolderRemover(folder, run) as remover:
         for unit in plan.removals:
-            remover.remove_unit(unit, facts.stats)
+            remover.remove_unit(facts.files_of(unit))
         if run is not None and not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals

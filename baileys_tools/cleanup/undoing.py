@@ -27,7 +27,7 @@ from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import RESET, RESTORE, CompanyUndo, UndoReason, UndoRun, plan_undo
 from baileys_tools.sessions.scan import (
@@ -298,4 +298,4 @@ def _plan(
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:
-    return [name for name in names if kind_of(name) is Kind.SENDER_KEY]
+    return [name for name in names if kind_of(name) is Kind.SENDER_KEY and key_of(name) == name]

@@ -13,7 +13,7 @@ from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_qu
 from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
 from baileys_tools.sessions.rules.folder import Oddity
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, sort_names
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.sessions.rules.restore_plan import CREDS, LiveFile, LiveFolder
 from baileys_tools.sessions.rules.senderkeys import holds_private_key
@@ -28,7 +28,7 @@ from baileys_tools.sessions.rules.snapshot import (
     read_account,
 )
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
-from baileys_tools.sessions.staging import seen_file
+from baileys_tools.sessions.staging import SeenFile, seen_file
 
 BROKEN_DISK = {errno.EIO, errno.EUCLEAN}
 """A file that cannot be read for such a reason is lost; for any other, somebody has to look first."""
@@ -79,6 +79,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             files[name] = LiveFile(
                 seen_file(seen), stored.entry.sha256 if stored is not None else "", bool(whole)
             )
+    parts = _parted(files, owned)
     creds = contents.get(CREDS)
     by_cleanups, by_repairs = _quarantined(folder)
     live = LiveFolder(
@@ -89,8 +90,27 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
         quarantined=frozenset(by_cleanups | by_repairs),
         replaced=frozenset(by_repairs - by_cleanups),
         owned_by_content=owned,
+        parts=parts,
     )
     return live, list(contents.values()) if with_contents else []
+
+
+def _parted(files: dict[str, LiveFile], owned: dict[str, bool]) -> dict[str, dict[str, SeenFile]]:
+    """Take the companions out of `files` and return the files of each key that has some.
+
+    Where a key has only its `.bak`, that stands for it: the next Baileys reads it. Not for `creds.json`, of which it
+    has to be proven whose it is.
+    """
+    parts = {}
+    for key, names in sort_names(files).parts.items():
+        parts[key] = {name: seen_file(files[name].stat) for name in names}
+        beside = {name: files.pop(name) for name in names if name != key}
+        bak = f"{key}.bak"
+        if key not in files and bak in beside and key != CREDS:
+            files[key] = beside[bak]
+            if bak in owned:
+                owned[key] = owned[bak]
+    return parts
 
 
 def _require_room(size: int, count: int) -> None:
@@ -150,7 +170,8 @@ def _quarantined(folder: int) -> tuple[set[str], set[str]]:
         if quarantine is not None:
             for run, _ in list_runs(quarantine):
                 with open_run(quarantine, run) as fd:
-                    (by_repairs if is_of_a_repair(run) else by_cleanups).update(os.listdir(fd))
+                    keys = map(key_of, os.listdir(fd))
+                    (by_repairs if is_of_a_repair(run) else by_cleanups).update(keys)
     return by_cleanups, by_repairs
 
 

@@ -14,13 +14,14 @@ import os
 import time
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
 from baileys_tools.sessions.rules.folder import Oddity
-from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_of, sort_by_kind
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
@@ -176,7 +177,9 @@ class _Reader:
 
         `total` is the size of `creds.json`, which counts too. Raises TooLarge.
         """
-        names = sorted(name for name in os.listdir(self._folder) if name != CREDS and not is_own(name))
+        listed = {name for name in os.listdir(self._folder) if not is_own(name)}
+        # The next Baileys may be replacing a key of which only companions stand.
+        names = sorted((listed | {key_of(name) for name in listed}) - {CREDS})
         if 1 + len(names) > MOST_FILES:
             raise TooLarge(errno.EFBIG, f"more than {MOST_FILES:,} files: no session folder is that large")
         self.left_out = {}
@@ -213,7 +216,9 @@ class _Reader:
             try:
                 found = self._read(name, lease=delay is not None)
             except FileNotFoundError:
-                return None
+                if delay is None or not self._is_being_replaced(name):
+                    return None
+                found = None
             except OSError as error:
                 if error.errno != errno.EWOULDBLOCK or delay is None:
                     return Oddity(name, f"not readable ({error.strerror})", failed=True)
@@ -227,6 +232,15 @@ class _Reader:
                 break
             time.sleep(delay)
         return Oddity(name, why, failed=why != _TORN)
+
+    def _is_being_replaced(self, name: str) -> bool:
+        """Whether the next Baileys has rotated a key away a moment ago, and will bring the new one by rename."""
+        for beside in companions_of(name):
+            with suppress(OSError):
+                seen = os.stat(beside, dir_fd=self._folder, follow_symlinks=False)
+                if not _stands_still(seen.st_ctime_ns):
+                    return True
+        return False
 
     def _read(self, name: str, *, lease: bool) -> StoredFile | str | None:
         """Read a file once. Return it, None when it was being written, or what it is if it is no plain file.

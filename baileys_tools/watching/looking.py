@@ -12,7 +12,7 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsProblem
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.state import memory
@@ -170,8 +170,14 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_at=before.observed_at if before else 0,
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
-        login=facts.creds.login if isinstance(facts.creds, Creds) else "",
+        login=_login(facts.creds, before if was_linked else None),
     )
+
+
+def _login(creds: Creds | CredsProblem, before: Look | None) -> str:
+    """Return the login of creds, or where they are lost the one that they had: a way back is measured by it."""
+    login = creds.login if isinstance(creds, Creds) else ""
+    return login or (before.login if before is not None else "")
 
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:

@@ -15,7 +15,7 @@ from baileys_tools.sessions.rules.clock import clock_is_implausible, in_nanoseco
 from baileys_tools.sessions.rules.counting import guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsProblem
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import PROTECTED, REMOVABLE, Kind
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, REMOVED_BY_AGE, UNCOUNTED, Kind, Removed
 from baileys_tools.sessions.rules.prekeys import (
     FEWEST_KEPT,
     PreKeyRule,
@@ -119,8 +119,8 @@ class CleanupPlan(NamedTuple):
 
     @property
     def files(self) -> int:
-        """All files of the folder."""
-        return sum(self.by_kind.values())
+        """All keys and other files of the folder, but for kinds that do not count."""
+        return sum(count for kind, count in self.by_kind.items() if kind not in UNCOUNTED)
 
     @property
     def remove_count(self) -> int:
@@ -263,17 +263,12 @@ def _pre_key_exceptions(rule: PreKeyRule) -> dict[str, Reason]:
 
 
 _USUAL_REASON = {
-    Kind.PRE_KEY: Reason.PRE_KEY_NEWEST,
-    Kind.SESSION: Reason.YOUNG,
-    Kind.SENDER_KEY: Reason.YOUNG,
-    Kind.SENDER_KEY_MEMORY: Reason.YOUNG,
-    Kind.IDENTITY_KEY: Reason.KIND_KEPT,
-    Kind.DEVICE_LIST: Reason.KIND_KEPT,
-    Kind.TCTOKEN: Reason.KIND_KEPT,
-    Kind.UNKNOWN: Reason.UNKNOWN,
-    **dict.fromkeys(PROTECTED, Reason.PROTECTED),
+    Removed.NEVER: Reason.PROTECTED,
+    Removed.KEPT: Reason.KIND_KEPT,
+    Removed.BY_AGE: Reason.YOUNG,
+    Removed.BY_NUMBER: Reason.PRE_KEY_NEWEST,
 }
-"""Why a file of a kind stays when nothing more is said of it."""
+"""Why a file stays when nothing more is said of it than the rule of its kind."""
 
 
 def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool = True) -> list[Verdict]:
@@ -283,8 +278,8 @@ def explain(folder: FolderFacts, plan: CleanupPlan, now: datetime, *, kept: bool
     verdicts = []
     for kind, names in folder.names.items():
         gone = Reason.PRE_KEY_OVER_LIMIT if kind is Kind.PRE_KEY else Reason.OLD
-        usual = _USUAL_REASON[kind]
-        has_age = kind in REMOVABLE and kind is not Kind.PRE_KEY
+        usual = Reason.UNKNOWN if kind is Kind.UNKNOWN else _USUAL_REASON[kind.traits.removed]
+        has_age = kind in REMOVED_BY_AGE
         for name in names:
             remove = name in removed
             if not (remove or kept):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.policy import CleanupPlan
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, UNCOUNTED, Kind
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -155,7 +155,9 @@ class Remainder(NamedTuple):
 
 def remainder(plan: CleanupPlan) -> Remainder:
     """Given the plan of a folder, return what it leaves and why."""
-    staying = {kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE and count}
+    staying = {
+        kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE | UNCOUNTED and count
+    }
     left = sum(count for kind, count in plan.by_kind.items() if kind in REMOVABLE)
     young = left - plan.guarded_pre_keys - plan.remove_count
     return Remainder(

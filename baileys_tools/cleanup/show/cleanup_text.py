@@ -184,7 +184,7 @@ def _by_kind(counts: Mapping[Kind, int]) -> str:
 
 
 def _why_still_full(plan: CleanupPlan) -> str:
-    stay = sum(plan.by_kind.values()) - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
+    stay = plan.files - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
     return (
         f"the folder stays full: even the emergency limits would leave {plan.emergency_would_leave:,} counted "
         f"files, so they are not applied; {stay:,} files are of kinds that always stay. Cleaning cannot bring "

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds, public_key
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, key_of
 from baileys_tools.sessions.rules.node_json import LARGEST, read_json, whole_number
 from baileys_tools.units import printable
 
@@ -52,6 +52,22 @@ class StoredFile:
 
     entry: Entry
     content: bytes
+
+
+def as_keys(files: Iterable[StoredFile]) -> dict[str, StoredFile]:
+    """Given the files of a folder, return its keys as the bot reads them, and all that is none, by name.
+
+    A companion that comes back brings an older state of its key back as soon as the key goes (measured: every message
+    fails that meets it), so companions stay out. The next Baileys reads the `.bak` of a key that is missing: then that
+    is the key. Not of `creds.json`, of which it has to be proven whose it is.
+    """
+    beside = {file.entry.name: file for file in files}
+    keys = {name: file for name, file in beside.items() if not is_companion(name)}
+    for name in beside.keys() - keys.keys():
+        key = key_of(name)
+        if key not in keys and name.endswith(".bak") and key != "creds.json":
+            keys[key] = replace(beside[name], entry=replace(beside[name].entry, name=key))
+    return keys
 
 
 class CredsUnfit(StrEnum):

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.sessions.rules.creds import Creds, CredsProblem
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of, parse_sender_key
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, key_of, kind_of, parse_sender_key
 from baileys_tools.sessions.rules.senderkeys import Owner, owner_of
 
 
@@ -22,7 +22,7 @@ class UndoReason(StrEnum):
     """The bot has a newer own sender-key or memory for this group. An old memory beside a new key would keep
     the key from every member (baileys `Socket/messages-send.js`: `relayMessage`)."""
     WITH_UNIT = "with-unit"
-    """A memory that stays because an own key of its group could not be put back."""
+    """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
     FOREIGN = "foreign"
     """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
@@ -38,27 +38,32 @@ def plan_undo(
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
-    an undo that was interrupted. The order is the order to work in: a memory comes after the own keys.
+    an undo that was interrupted. The order is the order to work in: a memory comes after the own keys, and a companion
+    after its key, with which it comes or stays.
     """
-    groups = {_unit_of(name, creds, owned_by_content) for name in written_since}
+    live = {key_of(name) for name in live}
+    newer = {key_of(name) for name in written_since}
+    groups = {_unit_of(name, creds, owned_by_content) for name in newer}
     moved_on = groups - {None}
     reasons = {}
     for name in sorted(quarantined, key=lambda name: (kind_of(name) is Kind.SENDER_KEY_MEMORY, name)):
         if _unit_of(name, creds, owned_by_content) in moved_on:
-            reasons[name] = UndoReason.NEWER_STANDS if name in live else UndoReason.UNIT_MOVED_ON
+            reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in live else UndoReason.UNIT_MOVED_ON
         else:
-            reasons[name] = UndoReason.NEWER_STANDS if name in written_since else UndoReason.BACK
+            reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in newer else UndoReason.BACK
     return reasons
 
 
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:
     """Given a memory and the files that could not be put back, return whether a key of its group is among them."""
+    memory, failed = key_of(memory), {key_of(name) for name in failed}
     group = key_id_of(memory, Kind.SENDER_KEY_MEMORY)
     return any(kind_of(name) is Kind.SENDER_KEY and parse_sender_key(name).group == group for name in failed)
 
 
 def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
     """Return the group whose own key or memory this is, None for anything else; in doubt it is own."""
+    name = key_of(name)
     kind = kind_of(name)
     if kind is Kind.SENDER_KEY_MEMORY:
         return key_id_of(name, kind)
@@ -106,5 +111,5 @@ class CompanyUndo:
     trouble: str = ""
 
     def count(self, reason: UndoReason) -> int:
-        """How many files came to this."""
-        return sum(found is reason for found in (self.reasons or {}).values())
+        """How many keys came to this."""
+        return len({key_of(name) for name, found in (self.reasons or {}).items() if found is reason})

@@ -211,8 +211,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             Severity.EMERGENCY,
             company,
             f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
-            f"{may}Stop the bot before it writes a new identity, then: "
-            f"{command('baileys-tools restore --company {} --dry-run', company)}",
+            f"{may}Stop the bot before it writes a new identity, then: {_way_back(company, facts)}",
             {"other_files": others},
         )
     elif creds.paired and not creds.complete:
@@ -236,6 +235,14 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             )
         else:
             yield _not_linked_yet(company, "creds.json is not linked to an account")
+
+
+def _way_back(company: str, facts: FolderFacts) -> str:
+    restore = command("baileys-tools restore --company {} --dry-run", company)
+    if not facts.has_creds_bak:
+        return restore
+    from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
+    return f"{from_bak} (creds.json.bak is there). If that is no way back: {restore}"
 
 
 def _too_large(company: str) -> Finding:

@@ -110,15 +110,21 @@ def gone_finding(company: str, path: str, linked: bool) -> Finding:
     )
 
 
+_WITH_LOGIN = ("valid", "incomplete")
+"""Conditions of creds that still are of a login (`Creds.condition`); a look remembers the login of lost ones, too."""
+
+
 def same_logins(looks: Mapping[str, Look]) -> dict[str, list[str]]:
     """Given a look at each company, return by company the others whose creds.json belongs to the same device."""
-    logins = [look.login for look in looks.values() if look.login]
+    held = {
+        company: look.login for company, look in looks.items() if look.login and look.creds in _WITH_LOGIN
+    }
+    logins = list(held.values())
     if len(set(logins)) == len(logins):
         return {}  # as at nearly every minute
     companies: dict[str, list[str]] = {}
-    for company, look in looks.items():
-        if look.login:
-            companies.setdefault(look.login, []).append(company)
+    for company, login in held.items():
+        companies.setdefault(login, []).append(company)
     return {
         company: [other for other in those if other != company]
         for those in companies.values()

@@ -124,7 +124,9 @@ KEPT_AT_ANY_AGE = {
     "device-list-4917000000001.json": Reason.KIND_KEPT,
     "tctoken-270996591579169@lid.json": Reason.KIND_KEPT,
     "tctoken-__index.json": Reason.KIND_KEPT,
-    "session-4917000000001.0.json.bak": Reason.UNKNOWN,
+    "contacts-tc-token-491@s.whatsapp.net.json": Reason.KIND_KEPT,
+    "bridge-session-491.0.json": Reason.KIND_KEPT,
+    "session-4917000000001.0.json.old": Reason.UNKNOWN,
     "sender-key-nobody.json": Reason.UNKNOWN,
 }
 

@@ -34,7 +34,8 @@ policies = st.builds(
 
 def facts(tree: Tree) -> FolderFacts:
     """The tree as a scan of it would tell."""
-    signing = {file.name: oracle.signing_key_says(file.content) for file in tree.files}
+    keys = oracle.keys_of(tree.files)
+    signing = {file.name: oracle.signing_key_says(file.content) for file in keys}
     creds = CredsProblem.MISSING if tree.creds is None else parse_creds(tree.creds)
     kinds = sort_by_kind(file.name for file in tree.files)
     removable: set[str] = set()
@@ -44,7 +45,7 @@ def facts(tree: Tree) -> FolderFacts:
         names=kinds,
         stats={
             file.name: Stat(10, file.mtime_ns, number)
-            for number, file in enumerate(tree.files)
+            for number, file in enumerate(keys)
             if file.name in removable
         },
         creds=creds,
@@ -80,7 +81,7 @@ def removals(tree: Tree, policy: OraclePolicy) -> set[str]:
 
 
 def without(tree: Tree, names: set[str]) -> Tree:
-    return Tree([file for file in tree.files if file.name not in names], tree.creds)
+    return Tree([file for file in tree.files if oracle.key_of(file.name) not in names], tree.creds)
 
 
 @given(random_numbers, policies)
@@ -108,7 +109,9 @@ def test_every_file_has_exactly_one_verdict_and_no_protected_one_goes(
     folder = facts(tree)
     plan = plan_cleanup(folder, policy_of(policy), NOW)
     verdicts = explain(folder, plan, NOW)
-    assert Counter(verdict.name for verdict in verdicts) == Counter(file.name for file in tree.files)
+    assert Counter(verdict.name for verdict in verdicts) == Counter(
+        file.name for file in oracle.keys_of(tree.files)
+    )
     gone = [name for unit in plan.removals for name in unit]
     assert len(gone) == len(set(gone)) == plan.remove_count == sum(plan.removed_by_kind.values())
     assert set(gone) == {verdict.name for verdict in verdicts if verdict.remove}
@@ -201,7 +204,7 @@ def test_a_unit_is_never_torn(rng: Random, policy: OraclePolicy) -> None:
         return
     gone = removals(tree, policy)
     fates: dict[str, set[bool]] = {}
-    for file in tree.files:
+    for file in oracle.keys_of(tree.files):
         kind = kind_of(file.name)
         if kind is Kind.SENDER_KEY_MEMORY:
             fates.setdefault(oracle.memory_group(file.name), set()).add(file.name in gone)
