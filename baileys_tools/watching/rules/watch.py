@@ -35,7 +35,16 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired", "foreign-owner", "account-twice"),
+    *(
+        "creds-missing",
+        "creds-empty",
+        "creds-unreadable",
+        "creds-encoding",
+        "creds-too-large",
+        "creds-incomplete",
+        "pre-keys-growing",
+    ),
+    *("creds-unpaired", "foreign-owner", "account-twice", "old-folder-left"),
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *(
