@@ -53,7 +53,9 @@ def silences(written_ns: Iterable[int], seen: Sequence[Seen], now_ns: int) -> tu
     writes += [one.written_ns for one in seen if one.written_ns <= now_ns]
     if not writes:
         return ()
-    found = _observed(sorted(writes), sorted(one.at_ns for one in seen if one.at_ns <= now_ns)) if seen else []
+    found = (
+        _observed(sorted(writes), sorted(one.at_ns for one in seen if one.at_ns <= now_ns)) if seen else []
+    )
     back_ns = now_ns - BACK_SINCE_NS
     before = max((moment for moment in writes if moment <= back_ns), default=None)
     back = min((moment for moment in writes if moment > back_ns), default=now_ns)
@@ -99,7 +101,9 @@ def lived_ago(silences: Sequence[Silence], length_ns: int, now_ns: int) -> int:
 def last_write(folder: FolderFacts, seen: Sequence[Seen], now_ns: int) -> int | None:
     """Return when the bot last wrote a file that was looked at, or had at an observation; None where nothing tells."""
     moments = [stat.st_mtime_ns for stat in folder.stats.values()]
-    return max((moment for moment in (*moments, *(one.written_ns for one in seen)) if moment <= now_ns), default=None)
+    return max(
+        (moment for moment in (*moments, *(one.written_ns for one in seen)) if moment <= now_ns), default=None
+    )
 
 
 def rewritten(folder: FolderFacts) -> list[int]:
