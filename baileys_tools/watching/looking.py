@@ -39,6 +39,7 @@ def rules_of(settings: Settings) -> HealthRules:
         health.largest_folder,
         health.free_disk,
         health.free_inodes,
+        settings.cleanup.silence,
     )
 
 

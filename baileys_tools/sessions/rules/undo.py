@@ -23,6 +23,9 @@ class UndoReason(StrEnum):
     the key from every member (baileys `Socket/messages-send.js`: `relayMessage`)."""
     WITH_UNIT = "with-unit"
     """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
+    KEY_GONE = "key-gone"
+    """A memory whose own key is not there any more: beside a key that the bot then makes, it would keep that from
+    every member. Without it the bot tells everybody."""
     FOREIGN = "foreign"
     """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
@@ -51,7 +54,23 @@ def plan_undo(
             reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in live else UndoReason.UNIT_MOVED_ON
         else:
             reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in newer else UndoReason.BACK
+    back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
+    with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
+    with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
+    for name in back:
+        if kind_of(name) is not Kind.SENDER_KEY_MEMORY:
+            continue
+        if key_id_of(key_of(name), Kind.SENDER_KEY_MEMORY) not in with_key:
+            reasons[name] = UndoReason.KEY_GONE
     return reasons
+
+
+def _group_of_own(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
+    """Given a live file, return the group that the bot's own key in it is for; None for all else, and in doubt."""
+    if kind_of(name) is not Kind.SENDER_KEY or not isinstance(creds, Creds):
+        return None
+    is_own = owner_of(name, creds, owned_by_content) is Owner.BOT
+    return parse_sender_key(name).group if is_own else None
 
 
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:

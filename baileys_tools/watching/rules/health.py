@@ -5,7 +5,7 @@ What is no trouble must not become a finding above notice: whoever is woken for 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
@@ -112,7 +112,8 @@ def activity_findings(
     """Given when the bot last wrote a key, return whether the session is about to die of idleness."""
     idle = now - last_activity
     if idle < rules.inactive_warning:
-        return []
+        is_held = timedelta() < rules.cleanup_silence < idle
+        return [_held_silent(company, idle, rules)] if is_held else []
     is_critical = idle >= rules.inactive_critical
     limit = rules.inactive_critical if is_critical else rules.inactive_warning
     return [
@@ -161,6 +162,20 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
 
 
 _MANY_PRE_KEYS = 1_000
+
+
+def _held_silent(company: str, idle: timedelta, rules: HealthRules) -> Finding:
+    limit = rules.cleanup_silence
+    return Finding(
+        "cleanup-held-silent",
+        Severity.NOTICE,
+        company,
+        f"the bot has written nothing for {format_age(idle)} (limit {format_duration(limit)}): cleanups leave its "
+        "folder alone until it writes again",
+        "Nothing to do: what waits for the bot needs every key. Is it meant to be off?",
+        {"idle_seconds": int(idle.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+    )
+
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 
