@@ -89,6 +89,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
         quarantined=frozenset(by_cleanups | by_repairs),
         replaced=frozenset(by_repairs - by_cleanups),
         owned_by_content=owned,
+        was_repaired=bool(by_repairs),
     )
     return live, list(contents.values()) if with_contents else []
 
