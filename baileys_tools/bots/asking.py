@@ -12,6 +12,8 @@ from baileys_tools.bots.rules.process import process_findings, restarts_since
 from baileys_tools.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from baileys_tools.bots.bot_api import BotApi
     from baileys_tools.bots.process import Process
     from baileys_tools.bots.rules.process import ProcessFacts
@@ -168,24 +170,30 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
 
 
 class BotSigns(NamedTuple):
-    """In words what says that a bot runs, and whether its API or its process manager says that it does not."""
+    """In words what says that a bot runs, and whether its API or its process manager says that it does not.
+
+    `off_since` is when its process ended (aware), where its manager tells.
+    """
 
     running: tuple[str, ...] = ()
     is_off: bool = False
+    off_since: datetime | None = None
 
 
 def signs_of_a_bot(settings: Settings, company: str) -> BotSigns:
     """Ask the API of a company's bot and the manager of its process. Nothing configured: nothing."""
     connection = _connection_of(settings, company)
     signs = []
-    runs = _runs(settings, company)
+    process = _look_at_process(settings, company)
+    runs = process.running if process is not None else None
     if runs:
         signs.append(f"its process runs ({process_of(settings, company)})")
     # One that connects has its session in memory, and writes it once the login is done.
     if connection is not None and connection.state in (ConnectionState.CONNECTED, ConnectionState.CONNECTING):
         signs.append(f"its API says that it is {connection.state.value}")
     says_off = connection is not None and connection.state is ConnectionState.DISCONNECTED
-    return BotSigns(tuple(signs), not signs and (runs is False or says_off))
+    is_off = not signs and (runs is False or says_off)
+    return BotSigns(tuple(signs), is_off, process.stopped if process is not None and is_off else None)
 
 
 def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
@@ -211,16 +219,17 @@ def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
 
 
 def _signs_of_a_process(settings: Settings, company: str) -> list[str]:
-    return [f"its process runs ({process_of(settings, company)})"] if _runs(settings, company) else []
+    process = _look_at_process(settings, company)
+    return [f"its process runs ({process_of(settings, company)})"] if process and process.running else []
 
 
-def _runs(settings: Settings, company: str) -> bool | None:
+def _look_at_process(settings: Settings, company: str) -> ProcessFacts | None:
     process = process_of(settings, company)
     if process is None:
         return None
     from baileys_tools.bots.process import look_at
 
-    return look_at(process).running
+    return look_at(process)
 
 
 def _connection_of(settings: Settings, company: str) -> Connection | None:

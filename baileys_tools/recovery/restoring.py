@@ -412,7 +412,7 @@ def _look(folder: int, job: RestoreJob) -> Look:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
     signs = job.bot_signs()
-    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off)
+    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
@@ -574,7 +574,7 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     name = COMPANY_PREFIX + job.options.company
     path = os.path.join(root.path, name)
     signs = job.bot_signs()
-    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off)
+    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     plan = plan_restore(live, job.facts, job.choice, job.now)
     report = _report(path, job, plan)
     if job.options.dry_run:

@@ -91,6 +91,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
         replaced=frozenset(by_repairs - by_cleanups),
         owned_by_content=owned,
         parts=parts,
+        was_repaired=bool(by_repairs),
     )
     return live, list(contents.values()) if with_contents else []
 
