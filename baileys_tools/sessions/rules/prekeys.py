@@ -93,7 +93,7 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
 
     Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
     (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
-    With `guard`, ids that the server can still hand out stay too.
+    With `guard`, ids that the server can still hand out stay too. Applied to what it leaves, it finds nothing more.
     """
     if len(pool.ids) <= keep:
         return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
@@ -105,8 +105,24 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
         i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
     )
     spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = spare & _Evidence(pool).guarded() if guard else _NONE
+    guarded = _guarded(spare, pool) if guard else _NONE
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
+
+
+def _guarded(spare: frozenset[int], pool: PreKeyPool) -> frozenset[int]:
+    """Given the ids that may go, return those that the server can still hand out, as seen once the others are gone.
+
+    What goes changes the bursts and the room between them, so the rest is judged again until nothing more goes: else
+    the next cleanup would find what this one made.
+    """
+    guarded = spare & _Evidence(pool).guarded()
+    while going := spare - guarded:
+        left = pool._replace(ids=[i for i in pool.ids if i not in going])
+        still = guarded & _Evidence(left).guarded()
+        if still == guarded:
+            break
+        guarded = still
+    return guarded
 
 
 def still_offered(ids: Set[int], pool: PreKeyPool) -> Offered:
