@@ -237,9 +237,8 @@ class _Evidence:
         self._timed = frozenset[int]().union(*(burst.ids for burst in timed))
         # One id alone, with too few beside it that are gone, is a key of a retry receipt: no server ever had it.
         self._never_uploaded = frozenset(b.first for b in timed if b.span == 1 and b.room < TOP_UP)
-        # On 6 a single file is rather a retry receipt's; a cleanup that took others of them has made room around it.
-        fewest = 1 if pool.topped_up_by_fives else 2
-        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= fewest]
+        # A single file is rather a retry receipt's: answered ones make room around it, and so does a cleanup.
+        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= 2]
         self._bursts = bursts
 
     def guarded(self) -> frozenset[int]:
@@ -301,18 +300,23 @@ class _Evidence:
     def _is_drained(self, base: Burst) -> bool:
         """Whether enough ids past an upload are used up, or lie there unused, for it to have run low.
 
-        Keys of retry receipts take ids too, but they lie there until they are answered.
+        Keys of retry receipts take ids too, and those that are answered are gone. So an upload of which over half is
+        there has not run low, whatever came after it.
         """
         if not self._pool.topped_up_by_fives and base.span <= 2 * UPLOAD_BATCH:
             return True
+        if self._drops():
+            return True
         size = next((size for size in FIRST_UPLOADS if size >= base.span), base.span)
         end = max(base.last, base.first + size - 1)
-        return self._used_up_past(end) > DRAINED_AFTER or self._drops()
+        return len(base.ids) * 2 <= size and self._used_up_past(end) > DRAINED_AFTER
 
     def _drops(self) -> bool:
-        """Whether uploads of five lie on disk whole: the server has dropped them, or nobody asks for any."""
+        """Whether uploads of five that were due by the server's count lie on disk whole: it has dropped them, or nobody
+        asks for any. One whose preceding id is gone was due for that, whatever the server had."""
         whole = [burst for burst in self._bursts[1:] if burst.span == len(burst.ids) == TOP_UP]
-        return self._pool.topped_up_by_fives and len(whole) >= WHOLE_TOP_UPS
+        due = [burst for burst in whole if burst.first - 1 in self._ids]
+        return self._pool.topped_up_by_fives and len(due) >= WHOLE_TOP_UPS
 
     def _never_reached(self) -> frozenset[int]:
         """Return the lowest ids where these few are all there: a server that hands out the newest first never came to
