@@ -18,7 +18,7 @@ from baileys_tools.recovery.rules.restore_signs import (
     refusals_of,
     traffic_since,
 )
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
 from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
 from baileys_tools.sessions.rules.restore_plan import (
@@ -36,7 +36,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
+from baileys_tools.sessions.rules.snapshot import Account
 
 _COMES_BACK = frozenset(
     {
@@ -242,7 +242,7 @@ def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
     if stays:
         return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
-    if folder.live.account is CredsUnfit.UNPAIRED:
+    if folder.live.account is CredsState.UNPAIRED:
         reason = Reason.UNPAIRED
     elif isinstance(folder.live.account, Account):
         reason = Reason.IN_SNAPSHOT

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import Kind
 
 
@@ -45,7 +45,7 @@ class FolderFacts(NamedTuple):
 
     names: Mapping[Kind, Sequence[str]]
     stats: Mapping[str, FileStat]
-    creds: Creds | CredsProblem
+    creds: Creds | CredsState
     oddities: tuple[Oddity, ...] = ()
     owned_by_content: Mapping[str, bool] = {}
 

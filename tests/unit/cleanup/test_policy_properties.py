@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.policy import EMERGENCY_FLOOR, Limits, Policy, Tier, explain, plan_cleanup
-from baileys_tools.sessions.rules.creds import CredsProblem, parse_creds
+from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
 from baileys_tools.thresholds import Thresholds
@@ -35,7 +35,7 @@ policies = st.builds(
 def facts(tree: Tree) -> FolderFacts:
     """The tree as a scan of it would tell."""
     signing = {file.name: oracle.signing_key_says(file.content) for file in tree.files}
-    creds = CredsProblem.MISSING if tree.creds is None else parse_creds(tree.creds)
+    creds = CredsState.MISSING if tree.creds is None else parse_creds(tree.creds)
     kinds = sort_by_kind(file.name for file in tree.files)
     removable: set[str] = set()
     for kind in (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY, Kind.PRE_KEY):
