@@ -181,7 +181,9 @@ def ids_in_dense_windows(ids: Iterable[int], least_span: int) -> set[int]:
 
 
 def whole_number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    # JavaScript tells no 31.0 from 31.
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return int(value) if is_whole and value >= 0 else None
 
 
 def pre_keys_to_go(ids: Iterable[int], keep: int, creds: dict[str, Any]) -> set[int]:

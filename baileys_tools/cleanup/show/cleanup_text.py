@@ -200,7 +200,7 @@ def cost_text(cost: Cost) -> str:
     if cost.group_senders:
         parts.append(f"{counted(cost.group_senders, 'group member')} (per group)")
     if cost.pre_keys:
-        parts.append(f"{counted(cost.pre_keys, 'new chat')} that the server gives a removed pre-key")
+        parts.append(f"at most {counted(cost.pre_keys, 'new chat')} that the server gives a removed pre-key")
     if not parts:
         return "no message is delayed"
     return "next message delayed by one resend for " + "; ".join(parts)

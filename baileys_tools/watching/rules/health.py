@@ -10,11 +10,12 @@ from datetime import datetime
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
-from baileys_tools.sessions.rules.counting import FileCount
+from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState, show_a_login, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.prekeys import GROWN, growth_of
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
 
@@ -45,6 +46,7 @@ def cheap_findings(
         *_creds_findings(company, facts, was_linked=was_linked),
         *count_findings(company, facts, rules, strictest_leaves, count),
         *key_findings(company, facts),
+        *_growth_findings(company, facts, now),
         *_stray_findings(company, facts),
         *_clock_findings(company, facts, now),
     ]
@@ -125,6 +127,40 @@ def activity_findings(
         )
     ]
 
+
+# --- pre-keys that grow without end -------------------------------------------------------------------------
+
+
+def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
+    if not isinstance(facts.creds, Creds) or len(facts.of(Kind.PRE_KEY)) < GROWN:
+        return
+    growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
+    if growth is None:
+        return
+    rate = "" if growth.per_day is None else f", {growth.per_day:,.0f} more a day"
+    why = (
+        "the bot uploads five more at each login, as the server says that it has no more than five"
+        if growth.low_count
+        else "each is of a retry receipt that nobody answered"
+    )
+    first = (
+        "Look how often the bot connects (baileys-tools logs), as each time makes five. "
+        if growth.low_count
+        else ""
+    )
+    yield Finding(
+        "pre-keys-growing",
+        Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE,
+        company,
+        f"{growth.files:,} pre-keys lie there that no server hands out any more{rate}: {why}",
+        f"{first}They cost room alone, and a cleanup removes them where their times are alive: "
+        f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
+        {"pre_keys": growth.files}
+        | ({} if growth.per_day is None else {"per_day": round(growth.per_day, 1)}),
+    )
+
+
+_MANY_PRE_KEYS = 1_000
 
 # --- creds.json ---------------------------------------------------------------------------------------------
 

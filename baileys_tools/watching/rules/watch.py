@@ -37,6 +37,7 @@ SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damage
 
 MONITOR_CODES = SNAPSHOT_CODES | {
     *(*CREDS_LOST, "creds-too-large", "foreign-owner", "account-twice", "old-folder-left"),
+    "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *(

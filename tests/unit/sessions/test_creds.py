@@ -118,14 +118,7 @@ def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
         {"0": 0, "1": 1},
     ):
         assert parsed(signedIdentityKey={"public": public}).complete
-    nothings: tuple[object, ...] = (
-        {"type": "Buffer", "data": ""},
-        {"type": "Buffer", "data": []},
-        {},
-        None,
-        7,
-        [{}],
-    )
+    nothings: list[Any] = [{"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}, {}, None, 7, [{}]]
     for nothing in nothings:
         assert not parsed(signedIdentityKey={"public": nothing}).complete
 
