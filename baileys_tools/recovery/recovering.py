@@ -22,7 +22,7 @@ from baileys_tools.bots.asking import (
 )
 from baileys_tools.bots.bot_facts import BotSeen, creds_fact, last_looks, look_at_bot
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.bots.rules.diagnosis import Cause, Confidence, CredsFact, Diagnosis, diagnose
+from baileys_tools.bots.rules.diagnosis import Cause, Confidence, Diagnosis, diagnose
 from baileys_tools.bots.stopped import Hands, Left, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import BrokenOff
@@ -44,6 +44,7 @@ from baileys_tools.recovery.rules.recovery_report import (
 )
 from baileys_tools.sessions.locks import Locked, company_lock, process_lock
 from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import format_duration, printable
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def _with_what_is_left(
     from baileys_tools.state.stopped import forget
 
     assert job.root is not None
-    if runs if left.stopped.process else creds_fact(job.root, company) is CredsFact.WHOLE:
+    if runs if left.stopped.process else creds_fact(job.root, company) is CredsState.VALID:
         forget(job.state, company.id)
         del job.left[company.id]
         return diagnosis
@@ -309,7 +310,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         stopped=stopped,
         unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
-        has_creds=seen.facts.creds is CredsFact.WHOLE,
+        has_creds=seen.facts.creds is CredsState.VALID,
         is_connected=seen.connection is not None and seen.connection.is_connected,
         has_bak=bak is not None,
         bak_is_proven=bak is not None and bak.proof is Proof.SAME,
@@ -437,7 +438,7 @@ def _climb_on(
 def _why_not_to_start(job: RecoverJob, company: Company) -> str:
     """Why a bot that this run has stopped must not be started as its folder is, "" for no reason."""
     assert job.root is not None
-    if creds_fact(job.root, company) is CredsFact.WHOLE:
+    if creds_fact(job.root, company) is CredsState.VALID:
         return ""
     return "its creds.json is not whole, and without it the bot would make itself a new identity"
 

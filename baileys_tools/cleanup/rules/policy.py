@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from baileys_tools.cleanup.rules.cost import Cost, senders_missed, sessions_missed
 from baileys_tools.sessions.rules.clock import clock_is_implausible, in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import guarded_pre_keys, pre_key_pool
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, REMOVED_BY_AGE, UNCOUNTED, Kind, Removed
 from baileys_tools.sessions.rules.prekeys import (
@@ -208,7 +208,7 @@ def plan_cleanup(
     provided that they bring the folder below. Where they cannot, being strict would cost messages every day
     and gain nothing: most files of a busy Baileys 7 folder are of kinds that always stay.
     """
-    if isinstance(folder.creds, CredsProblem):
+    if isinstance(folder.creds, CredsState):
         return _keep_everything(folder, policy)
     plan = _plan_tier(folder, folder.creds, policy, Tier.NORMAL, now, known)
     if not plan.holds and _is_silent(folder, policy, known.seen, now):

@@ -11,7 +11,7 @@ from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.frame.show.terminal import Style, companies_named, counted, together, wrapped
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.thresholds import Level
@@ -212,7 +212,7 @@ def cost_text(cost: Cost) -> str:
 def _why_held(company: CompanyCleanup) -> Iterator[str]:
     holds = company.plan.holds if company.plan is not None else ()
     if Hold.CREDS in holds:
-        may = company.creds_problem == CredsProblem.UNREADABLE
+        may = company.creds_problem == CredsState.UNREADABLE
         first = "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop" if may else "Stop"
         yield (
             f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "

@@ -20,7 +20,7 @@ from baileys_tools.recovery.rules.restore_signs import (
     refusals_of,
     traffic_since,
 )
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import (
     ONLY_IN_7,
     REMOVABLE,
@@ -46,7 +46,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
+from baileys_tools.sessions.rules.snapshot import Account
 
 _COMES_BACK = tuple(kind for kind in Kind if kind.traits.returns is Returns.IF_LOST)
 """Kinds of which an older one is better than none, and which nothing ever removes."""
@@ -248,7 +248,7 @@ def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
     if stays:
         return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
-    if folder.live.account is CredsUnfit.UNPAIRED:
+    if folder.live.account is CredsState.UNPAIRED:
         reason = Reason.UNPAIRED
     elif isinstance(folder.live.account, Account):
         reason = Reason.IN_SNAPSHOT

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FileStat, Oddity
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit, Entry
+from baileys_tools.sessions.rules.snapshot import Account, Entry
 
 CREDS = "creds.json"
 
@@ -144,8 +144,8 @@ class LiveFolder:
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
-    creds: Creds | CredsProblem = CredsProblem.MISSING
-    account: Account | CredsUnfit = CredsUnfit.MISSING
+    creds: Creds | CredsState = CredsState.MISSING
+    account: Account | CredsState = CredsState.MISSING
     oddities: tuple[Oddity, ...] = ()
     quarantined: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, key_of, kind_of, parse_sender_key
 from baileys_tools.sessions.rules.senderkeys import Owner, owner_of
 
@@ -35,7 +35,7 @@ def plan_undo(
     quarantined: Collection[str],
     live: Collection[str],
     written_since: Collection[str],
-    creds: Creds | CredsProblem,
+    creds: Creds | CredsState,
     owned_by_content: Mapping[str, bool],
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
@@ -65,7 +65,7 @@ def plan_undo(
     return reasons
 
 
-def _group_of_own(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
+def _group_of_own(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
     """Given a live file, return the group that the bot's own key in it is for; None for all else, and in doubt."""
     if kind_of(name) is not Kind.SENDER_KEY or not isinstance(creds, Creds):
         return None
@@ -80,7 +80,7 @@ def failed_sibling(memory: str, failed: Collection[str]) -> bool:
     return any(kind_of(name) is Kind.SENDER_KEY and parse_sender_key(name).group == group for name in failed)
 
 
-def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
+def _unit_of(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
     """Return the group whose own key or memory this is, None for anything else; in doubt it is own."""
     name = key_of(name)
     kind = kind_of(name)

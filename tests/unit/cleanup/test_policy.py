@@ -21,7 +21,7 @@ from baileys_tools.cleanup.rules.policy import (
     explain,
     plan_cleanup,
 )
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
 from baileys_tools.thresholds import Level, Thresholds, level_of
@@ -47,7 +47,7 @@ class Stat(NamedTuple):
 
 def facts(
     ages: Mapping[str, timedelta],
-    creds: Creds | CredsProblem = PAIRED,
+    creds: Creds | CredsState = PAIRED,
     owned_by_content: Mapping[str, bool] | None = None,
     now: datetime = NOW,
 ) -> FolderFacts:
@@ -64,7 +64,7 @@ def facts(
 
 
 def planned(
-    ages: Mapping[str, timedelta], creds: Creds | CredsProblem = PAIRED, policy: Policy = POLICY, **more: Any
+    ages: Mapping[str, timedelta], creds: Creds | CredsState = PAIRED, policy: Policy = POLICY, **more: Any
 ) -> tuple[CleanupPlan, dict[str, Verdict]]:
     folder = facts(ages, creds, **more)
     plan = plan_cleanup(folder, policy, NOW)
@@ -346,8 +346,8 @@ def test_a_number_of_counted_files_has_its_level(counted: int, level: Level) -> 
 # --- holds --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("problem", CredsProblem)
-def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
+@pytest.mark.parametrize("problem", CredsState)
+def test_without_readable_creds_nothing_goes(problem: CredsState) -> None:
     ages = {"session-1.0.json": days(30), PEER_KEY: days(30), MEMORY: days(30)}
     ages |= many(300, "pre-key-{}.json")
     plan, verdicts = planned(ages, problem)
@@ -360,12 +360,12 @@ def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
 
 def test_a_large_upload_counts_as_little_without_readable_creds_as_with_them() -> None:
     upload = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
-    held, verdicts = planned(upload, CredsProblem.EMPTY)
+    held, verdicts = planned(upload, CredsState.EMPTY)
     whole, _ = planned(upload)
     assert held.counted_before == held.counted_after == whole.counted_before == 51
     assert (held.level_before, held.level_after) == (Level.HEALTHY, Level.HEALTHY)
     assert verdicts["pre-key-1.json"].reason is Reason.PRE_KEY_GUARDED
-    unguarded, _ = planned(upload, CredsProblem.EMPTY, Policy(pre_key_guard=False))
+    unguarded, _ = planned(upload, CredsState.EMPTY, Policy(pre_key_guard=False))
     assert unguarded.counted_before == 813
 
 

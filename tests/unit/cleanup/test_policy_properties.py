@@ -19,7 +19,7 @@ from baileys_tools.cleanup.rules.policy import (
     explain,
     plan_cleanup,
 )
-from baileys_tools.sessions.rules.creds import CredsProblem, parse_creds
+from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
 from baileys_tools.sessions.rules.silence import Seen
@@ -46,7 +46,7 @@ def facts(tree: Tree) -> FolderFacts:
     """The tree as a scan of it would tell."""
     keys = oracle.keys_of(tree.files)
     signing = {file.name: oracle.signing_key_says(file.content) for file in keys}
-    creds = CredsProblem.MISSING if tree.creds is None else parse_creds(tree.creds)
+    creds = CredsState.MISSING if tree.creds is None else parse_creds(tree.creds)
     kinds = sort_by_kind(file.name for file in tree.files)
     removable: set[str] = set()
     for kind in (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY, Kind.PRE_KEY):
