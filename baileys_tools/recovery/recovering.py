@@ -322,7 +322,7 @@ def _bak(job: RecoverJob, company: Company, seen: BotSeen) -> Bak | None:
     from baileys_tools.recovery.from_bak import Bak, bak_of
 
     assert job.root is not None
-    if seen.facts.creds in (CredsFact.WHOLE, CredsFact.UNKNOWN):
+    if seen.facts.creds in (CredsState.VALID, CredsState.UNKNOWN):
         return None
     found = bak_of(job.settings, job.state, job.root, company)
     return found if isinstance(found, Bak) and found.proof is not Proof.OTHER else None
@@ -467,7 +467,7 @@ def _finish_interrupted(job: RecoverJob, company: Company) -> str:
 
 def _take(job: RecoverJob, company: Company, step: Step, hands: Hands) -> str:
     """Take one step and return what came of it in words. Raises nothing that a step can meet."""
-    takes = {
+    takes: dict[Rung, Callable[[RecoverJob, Company, Hands], str]] = {
         Rung.WAIT: _wait,
         Rung.RECONNECT: _reconnect,
         Rung.RESTART: _restart,
