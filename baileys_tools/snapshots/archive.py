@@ -20,6 +20,7 @@ from typing import IO, Any, Protocol, cast
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.parsing import parse_json
+from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.snapshot import (
     FORMAT,
     LARGEST_FILE,
