@@ -173,10 +173,10 @@ def has_lids(files: Iterable[OracleFile]) -> bool:
 
 
 def session_is_used(name: str, files: Sequence[OracleFile]) -> bool:
-    """With LIDs a session by phone number counts only where a device list lets it be moved to the LID."""
+    """One by phone number is a leftover where that user has a LID, unless a device list lets it be moved there."""
     user = name.removeprefix("session-").rsplit(".", 2)[0]
-    movable = f"device-list-{user}.json" in [file.name for file in files]
-    return not has_lids(files) or "_" in user or movable
+    names = [file.name for file in files]
+    return not (f"lid-mapping-{user}.json" in names and f"device-list-{user}.json" not in names)
 
 
 def sender_key_is_used(name: str, files: Sequence[OracleFile]) -> bool:

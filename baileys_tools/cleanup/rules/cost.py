@@ -28,14 +28,15 @@ class Cost(NamedTuple):
 def sessions_missed(folder: FolderFacts, sessions: Sequence[str]) -> int:
     """Given sessions that are to go, return how many contacts will miss theirs.
 
-    Baileys 7 looks sessions up by LID alone (`Signal/libsignal.js`: `resolveLIDSignalAddress`). One by phone
-    number is used only where a device list makes Baileys move it to the LID (`migrateSession`).
+    Baileys 7 looks a session up by LID where it knows one (`Signal/libsignal.js`: `resolveLIDSignalAddress`). Then one
+    by phone number is used only where a device list makes Baileys move it to the LID (`migrateSession`).
     """
-    if not folder.of(Kind.LID_MAPPING):
-        return len(sessions)
+    mapped = set(folder.of(Kind.LID_MAPPING))
     device_lists = set(folder.of(Kind.DEVICE_LIST))
     return sum(
-        "_" in (user := session_user(name)) or f"device-list-{user}.json" in device_lists for name in sessions
+        f"lid-mapping-{(user := session_user(name))}.json" not in mapped
+        or f"device-list-{user}.json" in device_lists
+        for name in sessions
     )
 
 

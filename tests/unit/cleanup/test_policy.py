@@ -408,7 +408,7 @@ def test_the_cost_counts_contacts_group_senders_and_offered_pre_keys() -> None:
 
 
 def test_with_lids_what_nobody_uses_any_more_costs_nothing() -> None:
-    """Baileys 7 looks sessions up by LID, and a group that has moved to LIDs is not sent to by number."""
+    """Baileys 7 looks sessions up by a LID that it knows, and a group that has moved is not sent to by number."""
     by_lid = f"sender-key-{GROUP}--270990000000001_1--0.json"
     ages = {"session-1.0.json": days(15), "session-2.0.json": days(15), "session-3_1.0.json": days(15)}
     ages |= {PEER_KEY: days(5), by_lid: days(4), "device-list-2.json": days(15)}
@@ -416,6 +416,9 @@ def test_with_lids_what_nobody_uses_any_more_costs_nothing() -> None:
     plan, _ = planned(ages | {"lid-mapping-1.json": days(15)})
     assert plan.remove_count == 5
     assert plan.cost == Cost(contacts=2, group_senders=1)
+    # nobody else's mapping tells where session-1 is looked for
+    other = planned(ages | {"lid-mapping-4.json": days(15), "lid-mapping-2.json": days(15)})[0]
+    assert other.cost == Cost(contacts=3, group_senders=1)
 
 
 def test_leftover_pre_keys_cost_what_the_server_may_have_kept_of_them() -> None:
