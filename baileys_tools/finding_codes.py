@@ -85,6 +85,7 @@ CODES: Mapping[str, CodeInfo] = {
     "trigger-failed": CodeInfo(CRITICAL, "A full folder could not be cleaned."),
     # --- time
     "clock-implausible": CodeInfo(WARNING, "The host's clock does not fit the files."),
+    "cleanup-held-silent": CodeInfo(NOTICE, "The bot is off, so cleanups leave its folder alone."),
     "no-activity": CodeInfo(
         CRITICAL, "The bot has written nothing for weeks; a session dies after about 30 days."
     ),

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from baileys_tools.sessions.rules.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
 
 SECOND = 1_000_000_000
-DAY = 24 * 60 * 60 * SECOND
+HOUR = 60 * 60 * SECOND
+DAY = 24 * HOUR
 
 """Pre-keys that Baileys 7 uploads when it pairs."""
 
@@ -39,6 +40,7 @@ class OraclePolicy:
     max_pre_keys: int = 50
     guard: bool = True
     danger: int = 185
+    silence: int = 3 * DAY
 
 
 class OraclePlan(NamedTuple):
@@ -171,10 +173,10 @@ def has_lids(files: Iterable[OracleFile]) -> bool:
 
 
 def session_is_used(name: str, files: Sequence[OracleFile]) -> bool:
-    """With LIDs a session by phone number counts only where a device list lets it be moved to the LID."""
+    """One by phone number is a leftover where that user has a LID, unless a device list lets it be moved there."""
     user = name.removeprefix("session-").rsplit(".", 2)[0]
-    movable = f"device-list-{user}.json" in [file.name for file in files]
-    return not has_lids(files) or "_" in user or movable
+    names = [file.name for file in files]
+    return not (f"lid-mapping-{user}.json" in names and f"device-list-{user}.json" not in names)
 
 
 def sender_key_is_used(name: str, files: Sequence[OracleFile]) -> bool:
@@ -252,24 +254,82 @@ def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
     return True
 
 
-def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: int) -> OraclePlan:
+def off_times(
+    files: Iterable[OracleFile], seen: Sequence[tuple[int, int]], now_ns: int
+) -> list[tuple[int, int]]:
+    """When the bot was off: spans (from, to) of over a day without a write that somebody saw, or the last of all.
+
+    `seen` are looks at the folder: when, and what the newest write was then.
+    """
+    watched = ("session", "sender-key", "sender-key-memory", "creds")
+    writes = {file.mtime_ns for file in files if kind_of(file.name) in watched} | {
+        written for _, written in seen
+    }
+    writes = {moment for moment in writes if moment <= now_ns}
+    spans = set()
+    for moment in writes:
+        later = [other for other in writes if other > moment]
+        # Still going on, or over for less than six hours: nobody has to have seen it.
+        if (
+            not [other for other in writes if moment < other <= now_ns - 6 * HOUR]
+            and moment <= now_ns - 6 * HOUR
+        ):
+            spans.add((moment, min(later, default=now_ns)))
+        elif later:
+            looks = [at for at, _ in seen if moment < at < min(later)]
+            if looks:
+                spans.add((moment, min(later) if min(later) - max(looks) <= DAY else max(looks)))
+    return sorted((start, end) for start, end in spans if end - start > DAY)
+
+
+def lived(mtime_ns: int, off: Iterable[tuple[int, int]], now_ns: int) -> int:
+    """How old a file is: without what lies in a time when the bot was off."""
+    age = max(0, now_ns - mtime_ns)
+    for start, end in off:
+        if mtime_ns < end:
+            age -= end - max(start, mtime_ns)
+    return age
+
+
+def is_off(
+    files: Iterable[OracleFile], seen: Sequence[tuple[int, int]], policy: OraclePolicy, now_ns: int
+) -> bool:
+    known = ("session", "sender-key", "sender-key-memory", "creds")
+    writes = [file.mtime_ns for file in files if kind_of(file.name) in known] + [
+        written for _, written in seen
+    ]
+    past = [moment for moment in writes if moment <= now_ns]
+    return bool(policy.silence and past) and now_ns - max(past) > policy.silence
+
+
+def plan(
+    files: Sequence[OracleFile],
+    creds: Any,
+    policy: OraclePolicy,
+    now_ns: int,
+    seen: Sequence[tuple[int, int]] = (),
+) -> OraclePlan:
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
     files = keys_of(files)
     uncounted = sum(kind_of(file.name) in ("contacts-tc-token", "bridge") for file in files)
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         # How dense the ids lie can be seen without creds.
-        _, guarded_ids = _removed(files, {}, policy, now_ns)
+        _, guarded_ids, _ = _removed(files, {}, policy, now_ns, seen)
         guarded = {f"pre-key-{number}.json" for number in guarded_ids}
         return OraclePlan(
             everything, set(), guarded, len(files) - uncounted - len(guarded), False, False, 0, 0, 0
         )
 
-    normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
+    normal_removed, guarded_ids, following = _removed(files, creds, policy, now_ns, seen)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
     counted = len(files) - uncounted - len(guarded)
+    plausible = clock_is_plausible(files, now_ns)
+    if plausible and is_off(files, seen, policy, now_ns):
+        everything = {file.name: ("keep", kind_of(file.name)) for file in files}
+        return OraclePlan(everything, set(), guarded, counted, False, False, 0, 0, 0)
     # With a clock in doubt nothing is known of how full the folder would be.
-    emergency = counted - len(normal_removed) >= policy.danger and clock_is_plausible(files, now_ns)
+    emergency = counted - len(normal_removed) - following >= policy.danger and plausible
     removed = normal_removed
     if emergency:
         limits = replace(
@@ -278,9 +338,12 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
-        strictly, _ = _removed(files, creds, limits, now_ns)
-        # Being strict where it does not help would cost messages every day and gain nothing.
-        emergency = counted - len(strictly) < policy.danger
+        strictly, _, _ = _removed(files, creds, limits, now_ns, seen)
+        # Being strict where it does not help would cost messages every day and gain nothing. Whether it helps is
+        # asked as if the guard were on.
+        _, held_back, _ = _removed(files, creds, replace(policy, guard=True), now_ns, seen)
+        guardedly, _, following = _removed(files, creds, replace(limits, guard=True), now_ns, seen)
+        emergency = len(files) - len(held_back) - len(guardedly) - following < policy.danger
         if emergency:
             removed = strictly
 
@@ -306,13 +369,20 @@ def _pre_key_ids(files: Iterable[OracleFile]) -> list[int]:
 
 
 def _removed(
-    files: Sequence[OracleFile], creds: dict[str, Any], limits: OraclePolicy, now_ns: int
-) -> tuple[set[str], set[int]]:
-    """Return the names to remove under `limits` and the pre-key ids that the batch guard held back."""
+    files: Sequence[OracleFile],
+    creds: dict[str, Any],
+    limits: OraclePolicy,
+    now_ns: int,
+    seen: Sequence[tuple[int, int]],
+) -> tuple[set[str], set[int], int]:
+    """Return the names to remove under `limits`, the pre-key ids that the batch guard held back, and how many own keys
+    wait for their memory to go first."""
     removed: set[str] = set()
+    following = 0
+    off = off_times(files, seen, now_ns)
 
     def older(file: OracleFile, limit: int) -> bool:
-        return max(0, now_ns - file.mtime_ns) > limit
+        return lived(file.mtime_ns, off, now_ns) > limit
 
     if clock_is_plausible(files, now_ns):
         units: dict[str, list[OracleFile]] = {}
@@ -330,7 +400,9 @@ def _removed(
                     units.setdefault(sender_key_parts(file.name)[0], []).append(file)
         for members in units.values():
             if all(older(member, limits.sender_key_max_age) for member in members):
-                removed |= {member.name for member in members}
+                memories = {member.name for member in members if kind_of(member.name) == "sender-key-memory"}
+                removed |= memories or {member.name for member in members}
+                following += len(members) - len(memories) if memories else 0
 
     ids = _pre_key_ids(files)
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
@@ -339,7 +411,7 @@ def _removed(
         guarded = set(apply_pre_key_rule(pre_key_pool(files, creds), limits.max_pre_keys, guard=True).guarded)
         assert guarded <= going
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
-    return removed, guarded
+    return removed, guarded, following
 
 
 # --- folders to try it on -----------------------------------------------------------------------------------
@@ -495,7 +567,9 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
                 del files[name]
     tree = [OracleFile(name, mtime(), content) for name, content in files.items()]
     if creds is not None:
-        age = rng.choice((0,) * 9 + (20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1))
+        age = rng.choice(
+            (12 * HOUR,) * 7 + (0, 0, 20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1)
+        )
         tree.append(OracleFile("creds.json", now_ns - shift - age))
     rng.shuffle(tree)
     return Tree(tree, creds)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,6 +11,8 @@ from baileys_tools.bots.rules.process import process_findings, restarts_since
 from baileys_tools.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from baileys_tools.bots.bot_api import BotApi
     from baileys_tools.bots.process import Process
     from baileys_tools.bots.rules.process import ProcessFacts
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 REQUESTS = ("status", "reconnect", "init", "qr", "pairing_code", "send")
 
-AT_A_TIME = 8
-"""Companies that are asked side by side: most of it is waiting."""
+AT_A_TIME = 32
+"""Companies that are asked side by side: most of it is waiting, also where one process answers for all of them."""
 PROCESS_MEMORY = "process"
 """Under this the last look at a process is kept in the state."""
 FLEET_SECONDS = 30.0
@@ -81,51 +82,10 @@ def connections(
     asked = {company: api for company, api in apis if api is not None and api.offers("status")}
     if not asked:
         return {}
-    end = time.monotonic() + within
+    from baileys_tools.bots.bot_api import connections_of
 
-    def ask(company: str) -> Connection:
-        left = end - time.monotonic()
-        if left <= 0:
-            return Connection(
-                ConnectionState.UNKNOWN, detail=f"no time was left to ask it within {within:g} s"
-            )
-        return asked[company].connection(left)
-
-    if len(asked) == 1:
-        return {company: ask(company) for company in asked}
-    # Imported before there are threads: two that import the same at a time wait for each other.
-    import baileys_tools.frame.http  # noqa: F401
-
-    return _side_by_side(ask, list(asked))
-
-
-def _side_by_side(ask: Callable[[str], Connection], companies: Sequence[str]) -> dict[str, Connection]:
-    """Ask several at a time. Daemons: whoever ends the command by a signal waits for no answer any more."""
-    from queue import SimpleQueue
-    from threading import Thread
-
-    waiting: SimpleQueue[str | None] = SimpleQueue()
-    answers: SimpleQueue[tuple[str, Connection | Exception]] = SimpleQueue()
-    workers = min(AT_A_TIME, len(companies))
-    for company in (*companies, *[None] * workers):
-        waiting.put(company)
-
-    def work() -> None:
-        while (company := waiting.get()) is not None:
-            try:
-                answers.put((company, ask(company)))
-            except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the answer
-                answers.put((company, error))
-
-    for _ in range(workers):
-        Thread(target=work, daemon=True).start()
-    found: dict[str, Connection] = {}
-    for _ in companies:
-        company, answer = answers.get()
-        if isinstance(answer, Exception):
-            raise answer
-        found[company] = answer
-    return {company: found[company] for company in companies}
+    found = connections_of(list(asked.values()), within=within, at_a_time=AT_A_TIME)
+    return dict(zip(asked, found, strict=True))
 
 
 def process_of(settings: Settings, company: str) -> Process | None:
@@ -168,24 +128,30 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
 
 
 class BotSigns(NamedTuple):
-    """In words what says that a bot runs, and whether its API or its process manager says that it does not."""
+    """In words what says that a bot runs, and whether its API or its process manager says that it does not.
+
+    `off_since` is when its process ended (aware), where its manager tells.
+    """
 
     running: tuple[str, ...] = ()
     is_off: bool = False
+    off_since: datetime | None = None
 
 
 def signs_of_a_bot(settings: Settings, company: str) -> BotSigns:
     """Ask the API of a company's bot and the manager of its process. Nothing configured: nothing."""
     connection = _connection_of(settings, company)
     signs = []
-    runs = _runs(settings, company)
+    process = _look_at_process(settings, company)
+    runs = process.running if process is not None else None
     if runs:
         signs.append(f"its process runs ({process_of(settings, company)})")
     # One that connects has its session in memory, and writes it once the login is done.
     if connection is not None and connection.state in (ConnectionState.CONNECTED, ConnectionState.CONNECTING):
         signs.append(f"its API says that it is {connection.state.value}")
     says_off = connection is not None and connection.state is ConnectionState.DISCONNECTED
-    return BotSigns(tuple(signs), not signs and (runs is False or says_off))
+    is_off = not signs and (runs is False or says_off)
+    return BotSigns(tuple(signs), is_off, process.stopped if process is not None and is_off else None)
 
 
 def signs_of_a_running_bot(settings: Settings, company: str) -> list[str]:
@@ -211,16 +177,17 @@ def signs_of_a_session_in_use(settings: Settings, company: str) -> list[str]:
 
 
 def _signs_of_a_process(settings: Settings, company: str) -> list[str]:
-    return [f"its process runs ({process_of(settings, company)})"] if _runs(settings, company) else []
+    process = _look_at_process(settings, company)
+    return [f"its process runs ({process_of(settings, company)})"] if process and process.running else []
 
 
-def _runs(settings: Settings, company: str) -> bool | None:
+def _look_at_process(settings: Settings, company: str) -> ProcessFacts | None:
     process = process_of(settings, company)
     if process is None:
         return None
     from baileys_tools.bots.process import look_at
 
-    return look_at(process).running
+    return look_at(process)
 
 
 def _connection_of(settings: Settings, company: str) -> Connection | None:

@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from baileys_tools.bots.rules.process import ProcessFacts
@@ -26,7 +26,7 @@ PIDFILE_SLACK = 10.0
 
 _PM2_OFF = ("stopped", "errored")
 _UNIT_NAME = r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*"
-_PROPERTIES = "LoadState,ActiveState,SubState,NRestarts,MainPID,MemoryCurrent"
+_PROPERTIES = "LoadState,ActiveState,SubState,NRestarts,MainPID,MemoryCurrent,InactiveEnterTimestampMonotonic"
 
 
 class Process(NamedTuple):
@@ -202,7 +202,16 @@ def _look_at_unit(process: Process, seconds: float) -> ProcessFacts:
         # Without memory accounting systemd says [not set], or the largest number there is.
         memory=memory if memory is not None and memory < 1 << 60 else _memory_of(pid),
         started=_started(pid),
+        stopped=None if running else _ended(_number(said.get("InactiveEnterTimestampMonotonic"))),
     )
+
+
+def _ended(microseconds: int | None) -> datetime | None:
+    """Given a time on the clock that begins at boot, return when that was; 0 is never."""
+    if not microseconds:
+        return None
+    ago = time.monotonic() - microseconds / 1_000_000
+    return datetime.now(UTC) - timedelta(seconds=ago) if 0 <= ago <= time.monotonic() else None
 
 
 def _unit(process: Process) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -25,17 +26,30 @@ from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
+from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
-from baileys_tools.sessions.rules.undo import RESET, RESTORE, CompanyUndo, UndoReason, UndoRun, plan_undo
+from baileys_tools.sessions.rules.undo import (
+    RESET,
+    RESTORE,
+    CompanyUndo,
+    UndoReason,
+    UndoRun,
+    lid_twin,
+    plan_undo,
+)
 from baileys_tools.sessions.scan import (
     exists_in_own_folder,
     has_private_signing_key,
     read_creds,
+    read_regular_file,
     written_since,
 )
+
+LARGEST_MAPPING = 1 << 10
+"""Bytes. Baileys writes a LID in quotes."""
 
 
 def undo_command(
@@ -195,7 +209,7 @@ def _last(runs: Sequence[str], now: datetime) -> str:
 
 
 def _chosen(root: Root, settings: Settings) -> list[Company]:
-    return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
+    return companies_of_run(root, settings)
 
 
 def _all_runs(root: Root, companies: Sequence[Company], now: datetime) -> list[CompanyUndo]:
@@ -273,17 +287,37 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
             if any(found.run == run for found in _resets_of(folder)):
                 return _undo_reset(settings, root, company, folder, run, now)
 
+            lids: dict[str, str] = {}
+
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
-                return _plan(folder, run_folder, quarantined, started)
+                lids.update(_lids_of(folder, quarantined))
+                return _plan(folder, run_folder, quarantined, started, lids)
 
             reasons, errors = undo_run(folder, run, chosen)
-            return CompanyUndo(company.id, reasons=reasons, errors=errors)
+            twins = {
+                name: twin
+                for name, reason in reasons.items()
+                if reason is UndoReason.LID_TWIN and (twin := lid_twin(name, lids)) is not None
+            }
+            return CompanyUndo(company.id, reasons=reasons, errors=errors, twins=twins)
     except Locked as lock:
         return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")
 
 
+def _lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
+    """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
+    users = {session_user(name) for name in quarantined if kind_of(name) is Kind.SESSION}
+    found = {}
+    for user in users:
+        with suppress(OSError, UnreadJson):
+            lid = read_json(read_regular_file(folder, f"lid-mapping-{user}.json", LARGEST_MAPPING))
+            if isinstance(lid, str):
+                found[user] = lid
+    return found
+
+
 def _plan(
-    folder: int, run_folder: int, quarantined: Collection[str], started: datetime
+    folder: int, run_folder: int, quarantined: Collection[str], started: datetime, lids: Mapping[str, str]
 ) -> dict[str, UndoReason]:
     live = os.listdir(folder)
     since = written_since(folder, live, started)
@@ -294,7 +328,7 @@ def _plan(
             for name in untold_sender_keys(_sender_keys(names), creds):
                 owned[name] = has_private_signing_key(place, name)
     told = {name: answer for name, answer in owned.items() if answer is not None}
-    return plan_undo(quarantined, live, since, creds, told)
+    return plan_undo(quarantined, live, since, creds, told, lids)
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:

@@ -17,7 +17,7 @@ from baileys_tools import __version__
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.recovery.rules.bak import BAK, Proof, proof_of
 from baileys_tools.sessions.look import was_linked_at
-from baileys_tools.sessions.rules.creds import Creds, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import from_plain
 from baileys_tools.sessions.rules.restore_plan import CREDS
@@ -25,7 +25,6 @@ from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     Account,
     Counters,
-    CredsUnfit,
     Entry,
     Manifest,
     SnapshotInfo,
@@ -75,7 +74,7 @@ class Bak:
         return info, manifest
 
 
-def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | CredsUnfit:
+def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | CredsState:
     """Given the handle of a session folder and what is remembered of its login, return its `creds.json.bak`, or why
     that is of no use. Raises nothing.
 
@@ -84,14 +83,14 @@ def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | Cred
     try:
         seen = os.stat(BAK, dir_fd=folder, follow_symlinks=False)
         if not S_ISREG(seen.st_mode) or seen.st_nlink != 1:
-            return CredsUnfit.UNREADABLE
+            return CredsState.UNREADABLE
         content = read_regular_file(folder, BAK, LARGEST_FILE + 1)
     except FileNotFoundError:
-        return CredsUnfit.MISSING
+        return CredsState.MISSING
     except OSError:
-        return CredsUnfit.UNREADABLE
+        return CredsState.UNREADABLE
     account, creds = read_account(content), parse_creds(content)
-    if isinstance(account, CredsUnfit):
+    if isinstance(account, CredsState):
         return account
     assert isinstance(creds, Creds)  # or there were no account
     entry = Entry(
@@ -106,7 +105,7 @@ def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | Cred
     return Bak(StoredFile(entry, content), creds, *account, proof_of(creds, account[0], last_login, newest))
 
 
-def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Bak | CredsUnfit:
+def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Bak | CredsState:
     """Return the `creds.json.bak` of a company's folder with what is known of it. Raises nothing."""
     try:
         with root.open(company) as folder:
@@ -115,12 +114,12 @@ def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Ba
             newest = None if login else _newest_account(settings, root, company)
             return read_bak(folder, login, newest)
     except OSError:
-        return CredsUnfit.UNREADABLE
+        return CredsState.UNREADABLE
 
 
-def require_bak(found: Bak | CredsUnfit, company: str) -> Bak:
+def require_bak(found: Bak | CredsState, company: str) -> Bak:
     """Return a `creds.json.bak` that can come back. Raises exit code 13 for any other."""
-    if isinstance(found, CredsUnfit):
+    if isinstance(found, CredsState):
         raise BaileysToolsError(
             f"company {company}: {BAK} is {found.value}, so it is no way back",
             "baileys-tools snapshots lists the snapshots there are.",

@@ -30,7 +30,7 @@ from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, sort_by_kind
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
@@ -46,7 +46,6 @@ from baileys_tools.sessions.rules.snapshot import (
     BEFORE_TAG,
     Account,
     Counters,
-    CredsUnfit,
     Manifest,
     SnapshotInfo,
     StoredFile,
@@ -204,10 +203,10 @@ def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
     """Return what a plan needs of a snapshot. Raises exit code 13 when it holds no session."""
     creds_file = snapshot.files.get(CREDS)
-    account = CredsUnfit.MISSING if creds_file is None else read_account(creds_file.content)
+    account = CredsState.MISSING if creds_file is None else read_account(creds_file.content)
     creds = None if creds_file is None else parse_creds(creds_file.content)
-    if isinstance(account, CredsUnfit) or not isinstance(creds, Creds):
-        why = account if isinstance(account, CredsUnfit) else CredsUnfit.UNREADABLE
+    if isinstance(account, CredsState) or not isinstance(creds, Creds):
+        why = account if isinstance(account, CredsState) else CredsState.UNREADABLE
         raise BaileysToolsError(
             f"the snapshot {snapshot.info.id} holds no usable creds.json ({why})",
             "Choose another one, or unpack it with --target.",
@@ -412,7 +411,7 @@ def _look(folder: int, job: RestoreJob) -> Look:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
     signs = job.bot_signs()
-    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off)
+    live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
@@ -574,7 +573,7 @@ def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
     name = COMPANY_PREFIX + job.options.company
     path = os.path.join(root.path, name)
     signs = job.bot_signs()
-    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off)
+    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     plan = plan_restore(live, job.facts, job.choice, job.now)
     report = _report(path, job, plan)
     if job.options.dry_run:

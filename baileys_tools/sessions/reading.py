@@ -20,6 +20,7 @@ from stat import S_IMODE, S_ISREG
 
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_of, sort_by_kind
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
@@ -29,7 +30,6 @@ from baileys_tools.sessions.rules.snapshot import (
     MOST_FILES,
     Account,
     Counters,
-    CredsUnfit,
     Entry,
     StoredFile,
     may_be_stored,
@@ -56,7 +56,7 @@ _GET_LEASE: int = getattr(fcntl, "F_GETLEASE", 0)
 class UnfitFolder(Exception):
     """The folder holds no session that is worth a snapshot. `reason` says why."""
 
-    def __init__(self, reason: CredsUnfit, why: str = "") -> None:
+    def __init__(self, reason: CredsState, why: str = "") -> None:
         super().__init__(why or f"creds.json is {reason}")
         self.reason = reason
 
@@ -126,7 +126,7 @@ def read_session(folder: int) -> ReadFolder:
         if creds.entry.sha256 == before.entry.sha256:
             break
     found = read_account(creds.content)
-    if isinstance(found, CredsUnfit):
+    if isinstance(found, CredsState):
         raise UnfitFolder(found)
     files = [*reader.files.values(), creds]
     kinds = sort_by_kind(file.entry.name for file in files)
@@ -147,7 +147,7 @@ class _Reader:
 
     def creds(self) -> StoredFile:
         """Read `creds.json` until it is whole and paired. Raises UnfitFolder."""
-        reason, why = CredsUnfit.MISSING, ""
+        reason, why = CredsState.MISSING, ""
         for delay in (0.0, *_DELAYS):
             if delay:
                 time.sleep(delay)
@@ -155,20 +155,20 @@ class _Reader:
                 found = self._read(CREDS, lease=delay != _DELAYS[-1])
             except FileNotFoundError:
                 # Also for a moment while a bot replaces it by rename of another kind.
-                reason, why = CredsUnfit.MISSING, ""
+                reason, why = CredsState.MISSING, ""
                 continue
             except OSError as error:
-                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json: {error.strerror}") from error
+                raise UnfitFolder(CredsState.UNREADABLE, f"creds.json: {error.strerror}") from error
             if isinstance(found, str):
-                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json is {found}")
+                raise UnfitFolder(CredsState.UNREADABLE, f"creds.json is {found}")
             if found is None:
-                reason = CredsUnfit.UNREADABLE
+                reason = CredsState.UNREADABLE
                 continue
             facts = read_account(found.content)
-            if not isinstance(facts, CredsUnfit):
+            if not isinstance(facts, CredsState):
                 return found
             reason = facts
-            if reason not in (CredsUnfit.EMPTY, CredsUnfit.UNREADABLE):
+            if reason not in (CredsState.EMPTY, CredsState.UNREADABLE):
                 break  # no torn reading, so waiting does not mend it
         raise UnfitFolder(reason, why)
 

@@ -19,7 +19,7 @@ from stat import (
 
 from baileys_tools.owner import refuse_roots
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, companions_of, key_of, kind_of, sort_names
 from baileys_tools.sessions.rules.node_json import LARGEST
@@ -172,10 +172,10 @@ def scan_names(folder: int) -> FolderFacts:
     )
 
 
-def _creds_without_haste(folder: int) -> Creds | CredsProblem:
+def _creds_without_haste(folder: int) -> Creds | CredsState:
     """Return what `creds.json` says; wait for a better reading only if it is being written at this moment."""
     creds = read_creds(folder, ())
-    if isinstance(creds, Creds) or (creds is CredsProblem.MISSING and not _is_being_replaced(folder)):
+    if isinstance(creds, Creds) or (creds is CredsState.MISSING and not _is_being_replaced(folder)):
         return creds
     try:
         written_ns = os.stat("creds.json", dir_fd=folder, follow_symlinks=False).st_mtime_ns
@@ -334,7 +334,7 @@ def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozen
     return frozenset(found)
 
 
-def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
+def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsState:
     """Given a folder handle, return what `creds.json` says. A torn reading is repeated after each delay.
 
     Baileys truncates, then writes: an outside reader sees an empty file (measured under a tight loop of saves:
@@ -343,9 +343,9 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """
     found = _read_creds_once(folder)
     for delay in delays:
-        if isinstance(found, Creds) or found is CredsProblem.TOO_LARGE:
+        if isinstance(found, Creds) or found is CredsState.TOO_LARGE:
             break
-        if found is CredsProblem.MISSING and not _is_being_replaced(folder):
+        if found is CredsState.MISSING and not _is_being_replaced(folder):
             break
         time.sleep(delay)
         found = _read_creds_once(folder)
@@ -357,18 +357,18 @@ def _is_being_replaced(folder: int) -> bool:
     return any(exists(name, folder) for name in companions_of(CREDS))
 
 
-def _read_creds_once(folder: int) -> Creds | CredsProblem:
+def _read_creds_once(folder: int) -> Creds | CredsState:
     try:
         content = read_regular_file(folder, "creds.json", LARGEST + 1)
     except FileNotFoundError:
-        return CredsProblem.MISSING
+        return CredsState.MISSING
     except PermissionError:
         # That a third user may not read them says nothing about the bot.
         if os.geteuid() != os.fstat(folder).st_uid:
             raise
-        return CredsProblem.UNREADABLE
+        return CredsState.UNREADABLE
     except OSError:
-        return CredsProblem.UNREADABLE
+        return CredsState.UNREADABLE
     return parse_creds(content)
 
 

@@ -12,6 +12,7 @@ from itertools import filterfalse
 
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -27,8 +28,10 @@ from baileys_tools.sessions.reading import (
     read_session,
     stamp_folder,
 )
-from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG, CredsUnfit
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.creds import CredsState, show_a_login
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
+from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG
 from baileys_tools.sessions.scan import is_own
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.backup_alerts import tell_of_backup
@@ -127,14 +130,7 @@ def run_backup(
     work = plan_company if dry_run else back_up_company
     copies: list[CopyResult] | None = []
     with Root(root_path) as root, open_repository(repository_path, create=not dry_run) as repository:
-        companies = choose(
-            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
-        )
-        if not companies:
-            raise BaileysToolsError(
-                f"no session folder in {root.path}",
-                "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
-            )
+        companies = companies_of_run(root, settings)
         # More workers than CPUs, as half of a backup is waiting for the disk to sync.
         workers = _WORKERS if len(companies) > _FEW else 1
         done = for_each(
@@ -224,14 +220,14 @@ def _one(
 
 
 def _waits_for_login(root: Root, company: Company, repository: Repository | None, unfit: UnfitFolder) -> bool:
-    """Whether a folder without a session has lost none: no file but creds.json, and no snapshot."""
+    """Whether a folder without a session has lost none: no file tells of one, and no snapshot."""
     from baileys_tools.snapshots.of_session import snapshots_of_this_session
 
-    if unfit.reason not in (CredsUnfit.MISSING, CredsUnfit.UNPAIRED):
+    if unfit.reason not in (CredsState.MISSING, CredsState.UNPAIRED):
         return False
     try:
         with root.open(company) as folder:
-            if set(filterfalse(is_own, os.listdir(folder))) - {CREDS}:
+            if show_a_login(unfit.reason, sort_by_kind(filterfalse(is_own, os.listdir(folder)))):
                 return False
         return repository is None or not snapshots_of_this_session(repository, root, company)
     except OSError:

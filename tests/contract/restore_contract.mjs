@@ -2,6 +2,7 @@
  * What a restore costs, measured with the real client.
  *
  *     node restore_contract.mjs --baileys baileys7 --tool COMMAND [--traffic T]... [--damage D]... [--choice C]...
+ *                               [--strangers N]
  *
  * A bot lives a short life, and COMMAND takes a snapshot of its folder. Then there is traffic, then damage, and
  * then one of four things is done about it: repair, rollback, unpacking the snapshot over the folder, or nothing.
@@ -11,7 +12,8 @@
  * - the others first, each contact (`contact_to_bot`) and each member of each group (`member_to_group`)
  * - strangers, with pre-keys that the server offers now (`offered`) and that the bot uploads next (`minted`)
  *
- * Each on a copy of its own. A JSON document for each combination goes to stdout, one a line.
+ * Each on a copy of its own. A JSON document for each combination goes to stdout, one a line. Without options that is
+ * the table of docs/backups.md, with 5 strangers; the stories, accidents and cures beside it have to be named.
  */
 
 import { spawn } from 'node:child_process'
@@ -32,6 +34,13 @@ const TRAFFIC = {
 	incoming: [incoming],
 	outgoing: [outgoing],
 	'5 rounds both ways': [...Array.from({ length: 5 }, () => [incoming, outgoing]).flat(), newChats]
+}
+
+/** Traffic that is no column of the table. */
+const STORIES = {
+	'one contact': [world => world.botWrites(world.contacts[1])],
+	'members make new keys': [membersMakeNewKeys, incoming],
+	'one upload': [world => world.bot.uploadPreKeys(30)]
 }
 
 /**
@@ -59,6 +68,19 @@ async function outgoing(world) {
 	for (const group of world.groups) await world.botWritesToGroup(group)
 }
 
+/** As after a cleanup of theirs: the next message brings the new key along, once. */
+async function membersMakeNewKeys(world) {
+	for (const group of world.groups) {
+		for (const client of group.members) {
+			const address = client.repository.jidToSignalProtocolAddress(world.addressOf(client, group.mode))
+			await client.keys.set({
+				'sender-key': { [`${group.jid}::${address.replace('.', '::')}`]: null },
+				'sender-key-memory': { [group.jid]: null }
+			})
+		}
+	}
+}
+
 const isSession = name => name.startsWith('session-')
 const isOwnKey = (name, me) => new RegExp(`^sender-key-.*--(${me.join('|')})(_\\d+)?--17\\.json$`).test(name)
 
@@ -75,11 +97,24 @@ const DAMAGES = {
 	'everything gone': { hits: () => true }
 }
 
-async function damage(folder, { hits, tear, rot }, me, when) {
+const isPeersKey = (name, me) => /^sender-key-(?!memory-)/.test(name) && !isOwnKey(name, me)
+const isOddPreKey = name => /^pre-key-\d*[13579]\.json$/.test(name)
+
+/** Damage that is no row of the table; `since`: only to what was written since the snapshot. */
+const ACCIDENTS = {
+	'sessions since lost': { hits: isSession, since: true },
+	'creds.json and sessions since torn': { hits: name => isSession(name) || name === 'creds.json', since: true, tear: true },
+	'sender-keys of others lost': { hits: (name, _, me) => isPeersKey(name, me) },
+	'odd pre-keys since lost': { hits: isOddPreKey, since: true },
+	'odd pre-keys since torn': { hits: isOddPreKey, since: true, tear: true }
+}
+
+async function damage(folder, { hits, tear, rot, since }, me, when, snapshotAt) {
 	const keys = (await readdir(folder)).filter(name => !name.endsWith('.bak'))
 	const names = keys.sort().filter((name, n) => hits(name, n, me))
 	for (const name of names) {
 		const path = join(folder, name)
+		if (since && name !== 'creds.json' && (await stat(path)).mtimeMs <= snapshotAt) continue
 		if (tear || rot) await empty(path, tear ? when : undefined)
 		// What is lost is lost with its companion: the next version would go on with that.
 		else for (const file of [path, `${path}.bak`]) await rm(file, { force: true })
@@ -111,9 +146,9 @@ const FIRST = {
 			for (const client of group.members) await tally.member_to_group.one(() => world.memberWritesToGroup(client, group))
 		}
 	},
-	async strangers(world, tally) {
+	async strangers(world, tally, strangers) {
 		const account = world.server.account(world.bot.jid)
-		await newChatsWith(account.offered.slice(-5), world, tally.offered)
+		await newChatsWith(account.offered.slice(-strangers), world, tally.offered)
 		await world.bot.uploadPreKeys()
 		await newChatsWith(account.offered.slice(-5), world, tally.minted)
 	}
@@ -160,7 +195,7 @@ class Tally {
 }
 
 /** What everybody's first tries on a folder come to; null where Baileys would show a QR code. */
-async function measure(world, folder, scratch) {
+async function measure(world, folder, scratch, strangers) {
 	const tally = Object.fromEntries(DIRECTIONS.map(direction => [direction, new Tally()]))
 	for (const writeFirst of Object.values(FIRST)) {
 		const copy = join(scratch, 'measured')
@@ -168,7 +203,7 @@ async function measure(world, folder, scratch) {
 		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
 		const { state } = await world.baileys.useMultiFileAuthState(copy)
 		if (!state.creds.me?.id) return null
-		await writeFirst(world.fork(state), tally)
+		await writeFirst(world.fork(state), tally, strangers)
 	}
 	return tally
 }
@@ -183,12 +218,13 @@ async function run(words, env) {
 	return { exit_code: exitCode, output: Buffer.concat(output).toString(), errors: Buffer.concat(errors).toString() }
 }
 
-const wanted = (names, name) => !names || names.includes(name)
+/** Of what the table has and what is beside it, what was asked for. */
+const chosen = (table, beside, names) => Object.entries({ ...table, ...(names && beside) }).filter(([name]) => !names || names.includes(name))
 
 async function main() {
 	const text = { type: 'string' }
 	const texts = { type: 'string', multiple: true }
-	const options = { baileys: text, tool: text, traffic: texts, damage: texts, choice: texts }
+	const options = { baileys: text, tool: text, traffic: texts, damage: texts, choice: texts, strangers: { ...text, default: '5' } }
 	const { values } = parseArgs({ options })
 	const now = Date.now()
 	const baileys = await loadBaileys(values.baileys)
@@ -196,7 +232,11 @@ async function main() {
 	const me = [world.bot.creds.me.id, world.bot.creds.me.lid].map(jid => baileys.jidDecode(jid).user)
 
 	const scratch = await mkdtemp(join(tmpdir(), 'restore-contract-'))
-	const env = { BAILEYS_SESSIONS_PATH: join(scratch, 'sessions'), BAILEYS_TOOLS_BACKUP_PATH: join(scratch, 'backups') }
+	const env = {
+		BAILEYS_SESSIONS_PATH: join(scratch, 'sessions'),
+		BAILEYS_TOOLS_BACKUP_PATH: join(scratch, 'backups'),
+		BAILEYS_TOOLS_RECOVER__WAIT: '1s'
+	}
 	const restore = [values.tool, 'restore', '--company', '1', '1', '--json', '--yes']
 	const choices = {
 		repair: folder => run(restore, env),
@@ -204,13 +244,16 @@ async function main() {
 		'unpack over it': folder => cp(join(scratch, 'unpacked'), folder, { recursive: true, preserveTimestamps: true }),
 		'leave it': () => undefined
 	}
+	const cures = {
+		'repair with sessions': () => run([...restore, '--keep-sessions'], env),
+		recover: () => run([values.tool, 'recover', '--company', '1', '--yes', '--json'], env)
+	}
 	try {
 		const folder = join(env.BAILEYS_SESSIONS_PATH, COMPANY)
 		await world.writeFolder(folder)
 		await run([values.tool, 'backup', '--quiet'], env)
 		await run([...restore, '--target', join(scratch, 'unpacked')], env)
-		for (const [traffic, steps] of Object.entries(TRAFFIC)) {
-			if (!wanted(values.traffic, traffic)) continue
+		for (const [traffic, steps] of chosen(TRAFFIC, STORIES, values.traffic)) {
 			const after = world.fork()
 			after.bot.credsWrittenAt = world.bot.credsWrittenAt
 			stopClock(now - 2 * HOUR_MS, 0)
@@ -218,16 +261,14 @@ async function main() {
 			const undamaged = join(scratch, 'undamaged')
 			await rm(undamaged, { recursive: true, force: true })
 			await after.writeFolder(undamaged)
-			for (const [what, how] of Object.entries(DAMAGES)) {
-				if (!wanted(values.damage, what)) continue
-				for (const [choice, act] of Object.entries(choices)) {
-					if (!wanted(values.choice, choice)) continue
+			for (const [what, how] of chosen(DAMAGES, ACCIDENTS, values.damage)) {
+				for (const [choice, act] of chosen(choices, cures, values.choice)) {
 					await rm(folder, { recursive: true, force: true })
 					await cp(undamaged, folder, { recursive: true, preserveTimestamps: true })
-					const hit = await damage(folder, how, me, now - HOUR_MS)
+					const hit = await damage(folder, how, me, now - HOUR_MS, now - 2.5 * HOUR_MS)
 					if (!hit) continue
 					const ran = (await act(folder)) ?? {}
-					const results = await measure(after, folder, scratch)
+					const results = await measure(after, folder, scratch, Number(values.strangers))
 					process.stdout.write(JSON.stringify({ baileys: values.baileys, traffic, damage: what, choice, ...ran, results }) + '\n')
 				}
 			}

@@ -12,7 +12,7 @@ class ProcessFacts(NamedTuple):
 
     `what` names it (`pm2 shop`). `running` is None where nobody could say, and `detail` says why. `restarts` is
     the manager's own count since it knows the process; `memory` is in bytes; `instances` are processes of that
-    name.
+    name; `stopped` is when it last ended, of one that does not run (aware; only systemd tells).
     """
 
     what: str
@@ -23,6 +23,7 @@ class ProcessFacts(NamedTuple):
     memory: int | None = None
     started: datetime | None = None
     instances: int = 1
+    stopped: datetime | None = None
 
     def to_remember(self) -> dict[str, Any]:
         """Return what the next look compares with, as JSON."""

@@ -16,24 +16,27 @@ class Cost(NamedTuple):
     `contacts`: session addresses whose next message needs a resend if the contact writes first (nothing is
     lost if the bot does). `group_senders`: (group, sender) pairs whose next group message does.
     `pre_keys`: removed pre-keys that the server may still hand out, at most; a new chat that gets one starts late.
+    `key_messages` delay nothing: devices that the bot sends its own key again, with its next message to their group.
     """
 
     contacts: int = 0
     group_senders: int = 0
     pre_keys: int = 0
+    key_messages: int = 0
 
 
 def sessions_missed(folder: FolderFacts, sessions: Sequence[str]) -> int:
     """Given sessions that are to go, return how many contacts will miss theirs.
 
-    Baileys 7 looks sessions up by LID alone (`Signal/libsignal.js`: `resolveLIDSignalAddress`). One by phone
-    number is used only where a device list makes Baileys move it to the LID (`migrateSession`).
+    Baileys 7 looks a session up by LID where it knows one (`Signal/libsignal.js`: `resolveLIDSignalAddress`). Then one
+    by phone number is used only where a device list makes Baileys move it to the LID (`migrateSession`).
     """
-    if not folder.of(Kind.LID_MAPPING):
-        return len(sessions)
+    mapped = set(folder.of(Kind.LID_MAPPING))
     device_lists = set(folder.of(Kind.DEVICE_LIST))
     return sum(
-        "_" in (user := session_user(name)) or f"device-list-{user}.json" in device_lists for name in sessions
+        f"lid-mapping-{(user := session_user(name))}.json" not in mapped
+        or f"device-list-{user}.json" in device_lists
+        for name in sessions
     )
 
 

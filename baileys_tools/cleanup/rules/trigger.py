@@ -41,6 +41,8 @@ class Why(StrEnum):
     """Nothing tells when it was cleaned last, and nothing would tell the next run of this cleanup."""
     HELD = "held"
     """The policy removes nothing while creds.json is broken or the clock is in doubt."""
+    SILENT = "silent"
+    """The bot is off, and what waits for it needs every key."""
     NOTHING_TO_REMOVE = "nothing-to-remove"
     CONNECTED = "connected"
     """Its bot is connected, and `cleanup.when_connected` says skip."""
@@ -96,7 +98,7 @@ def decide(plan: CleanupPlan, rules: Rules, past: Past, now: datetime) -> Decisi
     if not is_emergency and (rules.clean_from is None or counted < rules.clean_from):
         return Decision(Action.LEAVE, Why.BELOW)
     if plan.holds:
-        return Decision(Action.LEAVE, Why.HELD)
+        return Decision(Action.LEAVE, Why.HELD if plan.is_in_doubt else Why.SILENT)
     if not plan.remove_count:
         return Decision(Action.LEAVE, Why.NOTHING_TO_REMOVE)
     last, doubt = last_cleanup(past, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from baileys_tools.errors import ExitCode
@@ -16,7 +17,9 @@ from baileys_tools.units import format_size, printable
 _KEPT = {
     UndoReason.NEWER_STANDS: "stayed in quarantine: the bot has written a newer one",
     UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
+    UndoReason.LID_TWIN: "stayed in quarantine: the bot would write them over the contact's session by LID",
     UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
+    UndoReason.KEY_GONE: "stayed in quarantine: the own key that it speaks of is gone",
     UndoReason.FOREIGN: "stayed: no plain file, so nothing that a cleanup puts there",
     UndoReason.FAILED: "could not be put back",
 }
@@ -77,13 +80,16 @@ def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[s
     for reason, what in _KEPT.items():
         if number := company.count(reason):
             yield f"    {number:,} {what}"
+    for name, twin in islice(company.twins.items(), 1):
+        yield f"    to have {printable(name)} instead: stop the bot, move {printable(twin)} away, undo again by --run"
     if not company.count(UndoReason.BACK):
         yield "    an earlier cleanup is undone by --run (see undo --list)"
     for name, error in company.errors.items():
         yield f"    failed {printable(name)}: {error}"
     if verbose:
         for name, reason in sorted((company.reasons or {}).items()):
-            yield f"    {'back' if reason is UndoReason.BACK else 'kept'}  {printable(name)}"
+            beside = f"  (beside {printable(company.twins[name])})" if name in company.twins else ""
+            yield f"    {'back' if reason is UndoReason.BACK else 'kept'}  {printable(name)}{beside}"
 
 
 def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
@@ -129,7 +135,11 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
     if company.reasons is not None:
         document["put_back"] = company.count(UndoReason.BACK)
         document["files"] = [
-            {"file": name_text(name), "outcome": reason.value}
+            {
+                "file": name_text(name),
+                "outcome": reason.value,
+                "beside": name_text(company.twins.get(name, "")),
+            }
             for name, reason in sorted(company.reasons.items())
         ]
     return document

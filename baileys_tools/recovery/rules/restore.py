@@ -3,7 +3,9 @@
 Pure: the facts of a folder and of a snapshot in, a plan out, with a verdict and a reason for every file. An
 older key file is not always better than none: a session that is put back to an earlier state uses message
 keys a second time, and the other side refuses or drops what it cannot read (measured with the real client:
-after messages both ways every contact fails once). So what comes back is decided kind by kind.
+after messages both ways every contact fails once). So what comes back is decided kind by kind. A peer's sender-key
+only moves forward: an older one reads what its sender sends later, unless that one has made a new key since, and
+then a missing one would have cost the same resend.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from baileys_tools.recovery.rules.restore_signs import (
     refusals_of,
     traffic_since,
 )
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import (
     ONLY_IN_7,
     REMOVABLE,
@@ -44,7 +46,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
+from baileys_tools.sessions.rules.snapshot import Account
 
 _COMES_BACK = tuple(kind for kind in Kind if kind.traits.returns is Returns.IF_LOST)
 """Kinds of which an older one is better than none, and which nothing ever removes."""
@@ -97,8 +99,9 @@ class _Folder:
         self.blocked = {oddity.name for oddity in live.oddities}
         self.names = sort_by_kind({*live.files, *snapshot.entries})
         self.same_account = is_same_account(live, snapshot)
+        self.shows_traffic = traffic is Traffic.SINCE
         self.sessions_may_return = traffic is Traffic.NONE or choice.keep_sessions
-        self.no_session_because = Reason.TRAFFIC_UNTOLD if traffic is Traffic.UNTOLD else Reason.TRAFFIC_SINCE
+        self.no_session_because = Reason.TRAFFIC_SINCE if self.shows_traffic else Reason.TRAFFIC_UNTOLD
         self.owners: SenderKeys = sort_by_owner(
             self.of(Kind.SENDER_KEY),
             self.of(Kind.SENDER_KEY_MEMORY),
@@ -128,6 +131,10 @@ class _Folder:
     def is_whole(self, name: str) -> bool:
         file = self.live.files.get(name)
         return file is not None and file.whole
+
+    def is_as_in_snapshot(self, name: str) -> bool:
+        entry = self.snapshot.entries.get(name)
+        return entry is not None and self.is_whole(name) and self.live.files[name].sha256 == entry.sha256
 
     def lack(self, name: str) -> Reason:
         return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
@@ -241,7 +248,7 @@ def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
     if stays:
         return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
-    if folder.live.account is CredsUnfit.UNPAIRED:
+    if folder.live.account is CredsState.UNPAIRED:
         reason = Reason.UNPAIRED
     elif isinstance(folder.live.account, Account):
         reason = Reason.IN_SNAPSHOT
@@ -254,14 +261,17 @@ def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
         for name in unit:
             yield Verdict(name, kind_of(name), Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
     for name in folder.of(Kind.SESSION):
-        yield _rolled_back_session(folder, name)
+        yield _rolled_back_session(folder, name, foreign=foreign)
     for name in folder.of(Kind.PRE_KEY):
         if folder.is_whole(name) and not foreign:
             yield Verdict(name, Kind.PRE_KEY, Action.KEEP, Reason.PRE_KEY_ON_DISK)
         else:
             yield _rolled_back(folder, name, Kind.PRE_KEY, carried_over=False)
     for name in folder.owners.peers:
-        yield _rolled_back(folder, name, Kind.SENDER_KEY, carried_over=folder.is_whole(name) and not foreign)
+        if folder.is_whole(name) and not foreign:
+            yield Verdict(name, Kind.SENDER_KEY, Action.KEEP, Reason.PEER_KEY_ON_DISK)
+        else:
+            yield _rolled_back(folder, name, Kind.SENDER_KEY, carried_over=False)
     for kind in _COMES_BACK:
         for name in folder.of(kind):
             yield _rolled_back(folder, name, kind, carried_over=folder.is_whole(name) and not foreign)
@@ -279,8 +289,9 @@ def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) 
     return Verdict(name, kind, Action.LEAVE_OUT, Reason.NOT_IN_SNAPSHOT)
 
 
-def _rolled_back_session(folder: _Folder, name: str) -> Verdict:
-    if not folder.sessions_may_return:
+def _rolled_back_session(folder: _Folder, name: str, *, foreign: bool) -> Verdict:
+    stands = folder.is_as_in_snapshot(name) and not (foreign or folder.shows_traffic)
+    if name in folder.snapshot.entries and not (folder.sessions_may_return or stands):
         return Verdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
     return _rolled_back(folder, name, Kind.SESSION, carried_over=False)
 
@@ -311,26 +322,43 @@ def fitted_counter(folder: _Folder, ids_after: Iterable[int]) -> int | None:
 
 
 def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
-    contacts = group_senders = 0
+    verdicts = list(verdicts)
     there = {
         verdict.name
         for verdict in verdicts
         if verdict.action is Action.BRING_BACK
         or (verdict.action is Action.KEEP and folder.is_whole(verdict.name))
     }
-    contacts = sum(name not in there for name in folder.of(Kind.SESSION))
-    group_senders = sum(name not in there for name in folder.owners.peers)
+    # What was queued for a bot that has been off is read with what it had when it went.
+    may_be_older = folder.shows_traffic or not folder.sessions_may_return
+    older = [
+        verdict.kind
+        for verdict in verdicts
+        if verdict.action is Action.BRING_BACK and not folder.is_as_in_snapshot(verdict.name)
+    ]
     knows_counters = folder.same_account and isinstance(folder.live.creds, Creds)
-    untold = not knows_counters and folder.ids_may_have_come_and_gone
-    return Cost(contacts, group_senders, _lost_pre_keys(folder, there), untold)
+    return Cost(
+        contacts=sum(name not in there for name in folder.of(Kind.SESSION)),
+        older_sessions=older.count(Kind.SESSION) if folder.shows_traffic else 0,
+        group_senders=sum(name not in there for name in folder.owners.peers),
+        older_keys=older.count(Kind.SENDER_KEY) if may_be_older else 0,
+        pre_keys=_lost_pre_keys(folder, there),
+        pre_keys_untold=not knows_counters and folder.ids_may_have_come_and_gone,
+    )
 
 
 def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:
-    """Return how many ids that creds have given out since the snapshot lie beyond all that are left."""
+    """Return how many pre-keys may be lost that the server offers: unreadable ones, and what was made since the
+    snapshot and is not there.
+
+    Never too low. One that was used is gone as well, and which were, nothing tells: the order in which the server
+    hands them out is not known.
+    """
     creds, then = folder.live.creds, folder.snapshot.creds.next_pre_key_id
-    if not folder.same_account or not isinstance(creds, Creds):
-        return 0
-    if then is None or creds.next_pre_key_id is None:
-        return 0
-    beyond = max([then - 1, *pre_key_ids_among(there)])
-    return max(0, creds.next_pre_key_id - 1 - beyond)
+    left = set(pre_key_ids_among(there))
+    unreadable = set(pre_key_ids_among(folder.live.files)) - left
+    if then is None:
+        return len(unreadable)
+    counted = creds.next_pre_key_id if folder.same_account and isinstance(creds, Creds) else None
+    made = range(then, max([then, counted or 0, *(seen + 1 for seen in folder.ids_seen)]))
+    return len(made) - sum(one in made for one in left) + sum(one not in made for one in unreadable)

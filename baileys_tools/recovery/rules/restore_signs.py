@@ -23,14 +23,13 @@ from baileys_tools.units import printable
 
 
 def traffic_since(live: LiveFolder, snapshot: SnapshotFiles) -> tuple[Traffic, str]:
-    """Return whether the folder shows messages since the snapshot, and by what.
+    """Return whether there were messages since the snapshot, and by what the folder shows it.
 
     Sessions, sender-keys and memories are written with each message. A newer or a different one is a sign; so
-    are pre-keys beyond the snapshot's counter. That there was none only a session tells that stands as it
-    stood: where all are gone, nobody can say.
+    are pre-keys beyond the snapshot's counter. That nothing shows any tells little: a message to one contact is
+    written into that contact's session alone, and that may be the very file that is lost.
     """
     taken_ns = _nanoseconds(snapshot.taken_at)
-    witnesses = 0
     for name, file in sorted(live.files.items()):
         kind = kind_of(name)
         if kind not in MOVED_BY_MESSAGES:
@@ -40,10 +39,21 @@ def traffic_since(live: LiveFolder, snapshot: SnapshotFiles) -> tuple[Traffic, s
         changed = entry is not None and file.whole and file.sha256 != entry.sha256
         if file.stat.st_mtime_ns > since or changed:
             return Traffic.SINCE, name
-        witnesses += entry is not None and kind is Kind.SESSION
     if sign := _counters_moved(live, snapshot):
         return Traffic.SINCE, sign
-    return (Traffic.NONE if witnesses else Traffic.UNTOLD), ""
+    return (Traffic.NONE if _was_off(live, snapshot) else Traffic.UNTOLD), ""
+
+
+def _was_off(live: LiveFolder, snapshot: SnapshotFiles) -> bool:
+    """Whether the bot has been off since before the snapshot, and nothing speaks against that.
+
+    That it is off now proves nothing, nor does a folder in which all that is left stands as it stood: what was written
+    since may be what is lost, or what an earlier repair has set aside.
+    """
+    if live.off_since is None or live.off_since > snapshot.taken_at or live.was_repaired:
+        return False
+    taken_ns = _nanoseconds(snapshot.taken_at)
+    return all(file.stat.st_mtime_ns <= taken_ns for file in live.files.values())
 
 
 def _counters_moved(live: LiveFolder, snapshot: SnapshotFiles) -> str:

@@ -47,7 +47,9 @@ def _plan(plan: RestorePlan) -> dict[str, Any]:
         "next_pre_key_id": plan.next_pre_key_id,
         "cost": {
             "contacts": plan.cost.contacts,
+            "older_sessions": plan.cost.older_sessions,
             "group_senders": plan.cost.group_senders,
+            "older_keys": plan.cost.older_keys,
             "pre_keys": plan.cost.pre_keys,
             "pre_keys_untold": plan.cost.pre_keys_untold,
         },

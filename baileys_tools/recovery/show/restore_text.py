@@ -43,6 +43,7 @@ _REASONS = {
     Reason.OWN_SENDER_KEY: "the bot makes a new own key and tells the group",
     Reason.UNIT_BROKEN: "own key of the group lost: the bot makes a new one",
     Reason.PRE_KEY_ON_DISK: "still offered by the server, perhaps",
+    Reason.PEER_KEY_ON_DISK: "whole on disk, and the sender may have made a new one since",
     Reason.REMOVED_BY_POLICY: "removed by the cleanup policy",
     Reason.UNKNOWN: "not written by Baileys",
     Reason.IN_THE_WAY: "something that is no plain file has the name",
@@ -94,8 +95,7 @@ def _plan(plan: RestorePlan, style: Style, *, verbose: bool) -> Iterator[str]:
     if plan.traffic is Traffic.SINCE:
         yield _item("traffic", f"messages since the snapshot ({printable(plan.traffic_sign)})")
     elif plan.traffic is Traffic.UNTOLD:
-        hint = "; if the bot has been off since, --keep-sessions brings sessions back"
-        yield _item("traffic", f"nothing on disk tells whether there were messages since{hint}")
+        yield _item("traffic", f"nothing on disk tells whether there were messages since{_KEEP_HINT}")
     for action, (word, colour) in _ACTIONS.items():
         groups = Counter(
             (verdict.kind, verdict.reason) for verdict in plan.verdicts if verdict.action is action
@@ -119,6 +119,7 @@ def _plan(plan: RestorePlan, style: Style, *, verbose: bool) -> Iterator[str]:
         yield _item(style.paint("refused", "red"), printable(refusal.text), "refused")
 
 
+_KEEP_HINT = "; if the bot has been off since, --keep-sessions brings sessions back"
 _MODES = {
     Mode.REPAIR: "repair: what is missing or unreadable, nothing whole is touched",
     Mode.ROLLBACK: "rollback: the folder becomes the snapshot, as far as the protocol allows",
@@ -132,10 +133,22 @@ def _cost(cost: Cost) -> str:
             f"{counted(cost.contacts, 'contact address', 'contact addresses')} without a session: one resend "
             "each if the contact writes first, none if the bot does"
         )
+    if cost.older_sessions:
+        parts.append(
+            f"at most {counted(cost.older_sessions, 'contact address', 'contact addresses')} with a session older than "
+            "messages since: one resend each, whoever writes"
+        )
     if cost.group_senders:
         parts.append(f"{counted(cost.group_senders, 'group sender')} without a key: one resend each")
+    if cost.older_keys:
+        parts.append(
+            f"at most {counted(cost.older_keys, 'group sender')} who made a new key since the snapshot: one resend each"
+        )
     if cost.pre_keys:
-        parts.append(f"at most {counted(cost.pre_keys, 'new chat')} that start one resend late")
+        parts.append(
+            f"at most {counted(cost.pre_keys, 'new chat')} that start one resend late: pre-keys that are unreadable, "
+            "or were made since the snapshot and are gone, used or lost"
+        )
     if cost.pre_keys_untold:
         parts.append(
             "if the bot has uploaded pre-keys since the snapshot (nothing on disk tells), a new chat that gets one "

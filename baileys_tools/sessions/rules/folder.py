@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import UNCOUNTED, Kind
 
 
@@ -54,7 +54,7 @@ class FolderFacts(NamedTuple):
 
     names: Mapping[Kind, Sequence[str]]
     stats: Mapping[str, FileStat]
-    creds: Creds | CredsProblem
+    creds: Creds | CredsState
     oddities: tuple[Oddity, ...] = ()
     owned_by_content: Mapping[str, bool] = {}
     parts: Mapping[str, Mapping[str, FileStat]] = {}

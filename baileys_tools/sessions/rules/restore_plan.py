@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FileStat, Oddity
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit, Entry
+from baileys_tools.sessions.rules.snapshot import Account, Entry
 
 CREDS = "creds.json"
 
@@ -57,6 +57,8 @@ class Reason(StrEnum):
     UNIT_BROKEN = "unit-broken"
     """The bot's own key of the group is lost or unreadable, and its memory would keep the next from members."""
     PRE_KEY_ON_DISK = "pre-key-on-disk"
+    PEER_KEY_ON_DISK = "peer-key-on-disk"
+    """Its sender may have made a new one since the snapshot, and told the bot only once."""
     REMOVED_BY_POLICY = "removed-by-policy"
     UNKNOWN = "unknown"
     IN_THE_WAY = "in-the-way"
@@ -64,12 +66,14 @@ class Reason(StrEnum):
 
 
 class Traffic(StrEnum):
-    """Whether the bot has sent or received since the snapshot, as far as the folder shows."""
+    """Whether the bot has sent or received since the snapshot."""
 
     NONE = "none"
+    """It has been off since before the snapshot, by the word of what manages its process."""
     SINCE = "since"
+    """The folder shows messages."""
     UNTOLD = "untold"
-    """No session file of the snapshot is left that would show it. Treated as traffic."""
+    """Nothing shows any. Treated as traffic: what is lost would have shown its own."""
 
 
 class Objection(StrEnum):
@@ -103,13 +107,17 @@ class Cost:
     """What the folder costs after the restore, in messages that are late by one resend.
 
     `contacts`: addresses whose session will be missing; nothing is lost where the bot writes first.
-    `group_senders`: (group, sender) pairs whose key will be missing. `pre_keys`: at most so many pre-keys
-    that were uploaded since the snapshot are lost; a new chat that gets one starts late. `pre_keys_untold`:
-    nothing tells how many were, as the counters and the newest pre-keys are lost.
+    `older_sessions`: those that come back although the folder shows messages since; at most so many are late besides,
+    whoever writes. `group_senders`: (group, sender) pairs whose key will be missing. `older_keys`: those whose key
+    comes back; at most so many are late besides, as a sender who has made a new one since does not send it again
+    unasked. `pre_keys`: at most so many pre-keys are lost that the server offers; a new chat that gets one starts late.
+    `pre_keys_untold`: nothing tells how many were, as the counters and the newest pre-keys are lost.
     """
 
     contacts: int = 0
+    older_sessions: int = 0
     group_senders: int = 0
+    older_keys: int = 0
     pre_keys: int = 0
     pre_keys_untold: bool = False
 
@@ -131,18 +139,21 @@ class LiveFolder:
     each key that has companions, in the order of removal. `account` is None for a folder that is not there.
     `quarantined` are the keys in its quarantine, `replaced` those of them that no cleanup but an earlier repair has put
     there. `bot_signs` say in words what besides the files shows that the bot runs: its API, its process; `bot_is_off`
-    that one of them says that it does not.
+    that one of them says that it does not, `off_since` since when (aware), as far as its process manager tells.
+    `was_repaired`: what a repair has set aside is in quarantine, and with it perhaps what showed messages.
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
-    creds: Creds | CredsProblem = CredsProblem.MISSING
-    account: Account | CredsUnfit = CredsUnfit.MISSING
+    creds: Creds | CredsState = CredsState.MISSING
+    account: Account | CredsState = CredsState.MISSING
     oddities: tuple[Oddity, ...] = ()
     quarantined: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
     owned_by_content: Mapping[str, bool] = field(default_factory=dict)
     bot_signs: tuple[str, ...] = ()
     bot_is_off: bool = False
+    off_since: datetime | None = None
+    was_repaired: bool = False
     parts: Mapping[str, Mapping[str, FileStat]] = field(default_factory=dict)
 
     def files_of(self, keys: Iterable[str]) -> dict[str, FileStat]:

@@ -80,6 +80,24 @@ def untold_sender_keys(names: Sequence[str], creds: Creds) -> list[str]:
     return [name for name in names if owner_of(name, creds, {}) is Owner.UNTOLD]
 
 
+STATUS_BROADCAST = "status@broadcast"
+"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
+
+
+def devices_told(content: bytes) -> int:
+    """Given a memory file, return how many devices it says have the bot's key; 0 where it cannot be read."""
+    with suppress(ValueError):
+        memory = read_json(content)
+        if isinstance(memory, dict):
+            return sum(map(bool, memory.values()))
+    return 0
+
+
+def is_memory(name: str) -> bool:
+    """Whether a file of a unit is its memory."""
+    return name.startswith("sender-key-memory-")
+
+
 class SenderKeys(NamedTuple):
     """The sender-keys of a folder: those of peers, and what the bot keeps itself, as one unit a group.
 

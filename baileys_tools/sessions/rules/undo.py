@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, key_of, kind_of, parse_sender_key
+from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.keyfiles import (
+    Kind,
+    key_id_of,
+    key_of,
+    kind_of,
+    parse_sender_key,
+    session_user,
+)
 from baileys_tools.sessions.rules.senderkeys import Owner, owner_of
 
 
@@ -21,8 +28,14 @@ class UndoReason(StrEnum):
     UNIT_MOVED_ON = "unit-moved-on"
     """The bot has a newer own sender-key or memory for this group. An old memory beside a new key would keep
     the key from every member (baileys `Socket/messages-send.js`: `relayMessage`)."""
+    LID_TWIN = "lid-twin"
+    """A session by phone number whose contact has one by LID. Baileys 7 would move the older one over that, without
+    looking, at the next message of the contact (`Signal/libsignal.js`: `migrateSession`; measured: it fails)."""
     WITH_UNIT = "with-unit"
     """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
+    KEY_GONE = "key-gone"
+    """A memory whose own key is not there any more: beside a key that the bot then makes, it would keep that from
+    every member. Without it the bot tells everybody."""
     FOREIGN = "foreign"
     """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
@@ -32,14 +45,16 @@ def plan_undo(
     quarantined: Collection[str],
     live: Collection[str],
     written_since: Collection[str],
-    creds: Creds | CredsProblem,
+    creds: Creds | CredsState,
     owned_by_content: Mapping[str, bool],
+    lids: Mapping[str, str],
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
-    an undo that was interrupted. The order is the order to work in: a memory comes after the own keys, and a companion
-    after its key, with which it comes or stays.
+    an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell. The order
+    is the order to work in: a memory comes after the own keys, and a companion after its key, with which it comes or
+    stays.
     """
     live = {key_of(name) for name in live}
     newer = {key_of(name) for name in written_since}
@@ -51,7 +66,36 @@ def plan_undo(
             reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in live else UndoReason.UNIT_MOVED_ON
         else:
             reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in newer else UndoReason.BACK
+            if reasons[name] is UndoReason.BACK and lid_twin(name, lids) in live:
+                reasons[name] = UndoReason.LID_TWIN
+    back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
+    with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
+    with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
+    for name in back:
+        if kind_of(name) is not Kind.SENDER_KEY_MEMORY:
+            continue
+        if key_id_of(key_of(name), Kind.SENDER_KEY_MEMORY) not in with_key:
+            reasons[name] = UndoReason.KEY_GONE
     return reasons
+
+
+def _group_of_own(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
+    """Given a live file, return the group that the bot's own key in it is for; None for all else, and in doubt."""
+    if kind_of(name) is not Kind.SENDER_KEY or not isinstance(creds, Creds):
+        return None
+    is_own = owner_of(name, creds, owned_by_content) is Owner.BOT
+    return parse_sender_key(name).group if is_own else None
+
+
+def lid_twin(name: str, lids: Mapping[str, str]) -> str | None:
+    """Given a file, return the session by LID over which Baileys 7 would move it; None for any other than a session by
+    phone number of a user with a LID.
+    """
+    name = key_of(name)
+    if kind_of(name) is not Kind.SESSION or (lid := lids.get(session_user(name))) is None:
+        return None
+    device = name[:-5].rpartition(".")[2]
+    return f"session-{lid}_1.{device}.json"
 
 
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:
@@ -61,7 +105,7 @@ def failed_sibling(memory: str, failed: Collection[str]) -> bool:
     return any(kind_of(name) is Kind.SENDER_KEY and parse_sender_key(name).group == group for name in failed)
 
 
-def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
+def _unit_of(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
     """Return the group whose own key or memory this is, None for anything else; in doubt it is own."""
     name = key_of(name)
     kind = kind_of(name)
@@ -99,13 +143,15 @@ class UndoRun:
 
 @dataclass(frozen=True, slots=True)
 class CompanyUndo:
-    """What undo did, or can do, in one company. `reasons` and `errors` are by file name; `trouble` says
-    why nothing could be done, `refused` that its bot seems to live."""
+    """What undo did, or can do, in one company. `reasons` and `errors` are by file name, `twins` names the session by
+    LID that keeps one by phone number away; `trouble` says why nothing could be done, `refused` that its bot seems to
+    live."""
 
     id: str
     runs: tuple[UndoRun, ...] = ()
     reasons: Mapping[str, UndoReason] | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+    twins: Mapping[str, str] = field(default_factory=dict)
     locked: bool = False
     refused: bool = False
     trouble: str = ""

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp
 from baileys_tools.thresholds import Level, Thresholds, level_of
 from baileys_tools.units import some_of
+from baileys_tools.watching.rules.health import CREDS_LOST
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -35,16 +36,8 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *(
-        "creds-missing",
-        "creds-empty",
-        "creds-unreadable",
-        "creds-encoding",
-        "creds-too-large",
-        "creds-incomplete",
-        "pre-keys-growing",
-    ),
-    *("creds-unpaired", "foreign-owner", "account-twice", "old-folder-left"),
+    *(*CREDS_LOST, "creds-too-large", "foreign-owner", "account-twice", "old-folder-left"),
+    "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *(
@@ -66,13 +59,15 @@ MONITOR_CODES = SNAPSHOT_CODES | {
 def unreadable(trouble: str, known: Look | None) -> Look:
     """Given why a folder cannot be read and the look before, return the look that says so."""
     if known is None:
-        return Look(Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
-    return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
+        return Look(
+            Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, CredsState.UNKNOWN, False, 0, 0, 0, 0, (), trouble
+        )
+    return known._replace(settled=False, creds=CredsState.UNKNOWN, findings=(), trouble=trouble)
 
 
 def without_files(look: Look) -> Look:
     """Given the last look at a folder that has vanished, return what is left of it: no file, and so no creds."""
-    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsProblem.MISSING.value, full_at=0, size=0)
+    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsState.MISSING, full_at=0, size=0)
 
 
 def full_look_is_due(company: str, look: Look, now: int) -> bool:
@@ -162,7 +157,7 @@ class CompanyWatch(NamedTuple):
     files: int
     guarded: int
     by_kind: Mapping[str, int]
-    creds: str
+    creds: CredsState
     size: int | None
     last_activity: datetime | None
     connection: str

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import stat
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,17 +86,60 @@ def test_a_repair_brings_back_what_was_lost_as_it_was(folder: Path) -> None:
     tear(folder / SESSIONS[0])
     for name in (SESSIONS[1], PEER_KEY, MAPPING, "pre-key-29.json"):
         (folder / name).unlink()
-    document = restored(folder)
+    document = restored(folder, "--keep-sessions")
     assert snapshot_tree(folder) == before, "content, mode and age of every file"
     assert document["status"] == "restored"
     assert document["result"]["brought_back"][-1] == "creds.json"
     assert document["plan"]["cost"] == {
         "contacts": 0,
+        "older_sessions": 0,
         "group_senders": 0,
+        "older_keys": 0,
         "pre_keys": 0,
         "pre_keys_untold": False,
     }
     assert restored(folder)["status"] == "nothing-to-do"
+
+
+def test_sessions_come_back_by_the_word_of_the_operator_alone(folder: Path) -> None:
+    tear(folder / SESSIONS[0])
+    for name in (SESSIONS[1], PEER_KEY):
+        (folder / name).unlink()
+    shown = " ".join(restore(folder, "--dry-run").stdout.split())
+    assert "nothing on disk tells whether there were messages since; if the bot has been off since" in shown
+    assert "2 contact addresses without a session" in shown
+    assert "at most 1 group sender who made a new key since the snapshot" in shown
+    document = restored(folder)
+    assert document["plan"]["traffic"] == "untold"
+    assert document["result"]["brought_back"] == [PEER_KEY]
+    assert document["result"]["set_aside"] == [SESSIONS[0]]
+    assert (document["plan"]["cost"]["contacts"], document["plan"]["cost"]["older_keys"]) == (2, 1)
+    assert restored(folder)["status"] == "nothing-to-do"
+    assert restored(folder, "--keep-sessions")["result"]["brought_back"] == SESSIONS[:2]
+
+
+def test_sessions_come_back_where_systemd_says_that_the_bot_ended_before_the_snapshot(
+    folder: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    systemctl = tools / "systemctl"
+    env = {"PATH": f"{tools}:{os.environ['PATH']}", "BAILEYS_TOOLS_PROCESS__SYSTEMD": "bot"}
+
+    def ended(seconds_ago: float) -> None:
+        systemctl.write_text(
+            "#!/bin/sh\nprintf 'LoadState=loaded\\nActiveState=inactive\\nSubState=dead\\nMainPID=0\\n"
+            f"InactiveEnterTimestampMonotonic={max(1, int((time.monotonic() - seconds_ago) * 1e6))}\\n'\n"
+        )
+        systemctl.chmod(0o755)
+
+    (folder / SESSIONS[1]).unlink()
+    ended(0)
+    assert f"{SESSIONS[1]}  (nothing tells" in restore(folder, "--dry-run", "--verbose", env=env).stdout
+    ended(3600)
+    shown = restore(folder, "--yes", "--verbose", env=env)
+    assert f"bring back  {SESSIONS[1]}" in shown.stdout
+    assert (folder / SESSIONS[1]).exists()
 
 
 def test_a_memory_without_its_key_goes_aside_and_undo_brings_it_back(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 
 from baileys_tools.cleanup.cleaning import run_cleanup
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport
+from baileys_tools.cleanup.show.undo_text import undo_json, undo_text
 from baileys_tools.cleanup.undoing import UndoReport, list_undo, run_undo
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.quarantine import due_for_purge, purge
 from baileys_tools.sessions.resets import purge_resets, resets_due
 from baileys_tools.sessions.rules.undo import UndoReason
@@ -49,6 +52,43 @@ def clean(settings: Settings, root: Path, now: datetime = NOW) -> CleanupReport:
 
 def undo(settings: Settings, root: Path, run: str | None = None) -> UndoReport:
     return run_undo(settings, str(root), NOW, run=run)
+
+
+MAPPING, BY_LID = "lid-mapping-4917000000001.json", "session-100000000000001_1.0.json"
+
+
+def test_a_session_by_number_waits_while_its_contact_has_one_by_lid(settings: Settings, root: Path) -> None:
+    folder = root / "company_1001"
+    run = clean(settings, root).run
+    assert run is not None
+    write_key(folder, MAPPING, OLD, '"100000000000001"')
+    write_key(folder, BY_LID, timedelta(), "{}")
+    (company,) = undo(settings, root).companies
+    assert company.reasons is not None
+    assert company.reasons[SESSION] is UndoReason.LID_TWIN
+    assert company.twins == {SESSION: BY_LID}
+    assert company.count(UndoReason.BACK) == 2
+    assert not (folder / SESSION).exists()
+    text = undo_text(run, [company], Style(), verbose=True)
+    assert f"kept  {SESSION}  (beside {BY_LID})" in text
+    document = json.loads(undo_json(str(root), NOW, ExitCode.DONE, run, [company]))
+    assert {"file": SESSION, "outcome": "lid-twin", "beside": BY_LID} in document["companies"][0]["files"]
+    # what the text says: the way for whoever wants the older one
+    (folder / BY_LID).rename(root.parent / BY_LID)
+    (company,) = undo(settings, root, run).companies
+    assert company.reasons == {SESSION: UndoReason.BACK}
+    assert (folder / SESSION).exists()
+
+
+@pytest.mark.parametrize("mapping", ['"half', "null", "[1]", '"' + "1" * 5000 + '"', ""])
+def test_a_mapping_that_tells_nothing_keeps_nothing_away(
+    settings: Settings, root: Path, mapping: str
+) -> None:
+    clean(settings, root)
+    write_key(root / "company_1001", MAPPING, OLD, mapping)
+    write_key(root / "company_1001", BY_LID, timedelta(), "{}")
+    (company,) = undo(settings, root).companies
+    assert company.count(UndoReason.BACK) == 3
 
 
 @pytest.mark.parametrize("seed", range(25))

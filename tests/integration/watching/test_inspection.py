@@ -25,7 +25,7 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.inspect_folder import DELAYS as PATIENT
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.inspected import Broken, Elsewhere
 from baileys_tools.sessions.rules.removals import Cleaned
@@ -383,7 +383,7 @@ def test_creds_that_may_not_be_read_are_lost_only_to_the_user_that_the_folder_be
     os.seteuid(1234)
     try:
         with nullcontext() if owner == 1234 else pytest.raises(PermissionError):
-            assert scan_folder(fd).creds is CredsProblem.UNREADABLE
+            assert scan_folder(fd).creds is CredsState.UNREADABLE
     finally:
         os.seteuid(0)
         os.close(fd)

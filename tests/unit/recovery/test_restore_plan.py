@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.recovery.rules.restore import plan_restore
-from baileys_tools.sessions.rules.creds import Creds, fitted_creds, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, fitted_creds, parse_creds
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.sessions.rules.restore_plan import (
@@ -29,7 +29,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     SnapshotFiles,
     Traffic,
 )
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit, Entry, read_account
+from baileys_tools.sessions.rules.snapshot import Account, Entry, read_account
 from baileys_tools.sessions.staging import SeenFile
 from tests.support import creds as creds_document
 
@@ -74,7 +74,7 @@ def account(**changes: Any) -> tuple[Creds, Account]:
     content = json.dumps(creds_document(**changes)).encode()
     facts, known = parse_creds(content), read_account(content)
     assert isinstance(facts, Creds)
-    assert not isinstance(known, CredsUnfit)
+    assert not isinstance(known, CredsState)
     return facts, known[0]
 
 
@@ -132,10 +132,10 @@ def test_they_come_back_after_traffic_as_well(name: str) -> None:
 @pytest.mark.parametrize(
     ("beside", "lost", "expected"),
     [
-        # nothing since: the snapshot's ratchet is the last one
-        ({OTHER_SESSION: file()}, None, (Action.BRING_BACK, Reason.MISSING)),
-        ({OTHER_SESSION: file()}, TORN, (Action.BRING_BACK, Reason.UNREADABLE)),
-        ({}, TORN, (Action.BRING_BACK, Reason.UNREADABLE)),
+        # nothing shows any, but one session tells nothing of another
+        ({OTHER_SESSION: file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_UNTOLD)),
+        ({}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_UNTOLD)),
         # a sign of messages anywhere
         ({OTHER_SESSION: file(SINCE)}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
         ({OTHER_SESSION: file(SINCE)}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_SINCE)),
@@ -150,19 +150,55 @@ def test_they_come_back_after_traffic_as_well(name: str) -> None:
         ),
         ({OTHER_SESSION: file(), "pre-key-31.json": file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
         # an old file that the snapshot lacks came by an undo
-        ({OTHER_SESSION: file(), "session-9.0.json": file()}, None, (Action.BRING_BACK, Reason.MISSING)),
-        # nobody is left to tell
+        (
+            {OTHER_SESSION: file(), "session-9.0.json": file()},
+            None,
+            (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD),
+        ),
+        # nothing is left to tell
         ({}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
         ({PEER_KEY: file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
     ],
 )
-def test_a_session_comes_back_only_where_the_folder_shows_no_traffic(
+def test_a_folder_alone_never_brings_a_session_back(
     beside: Mapping[str, LiveFile], lost: LiveFile | None, expected: tuple[Action, Reason]
 ) -> None:
     snap = snapshot(SESSION, OTHER_SESSION, PEER_KEY, MEMORY, OWN_KEY)
     files = {OWN_KEY: file(), **beside} if MEMORY in beside else dict(beside)
     live = folder(files | ({SESSION: lost} if lost else {}))
     assert verdict(plan(live, snap), SESSION) == expected
+    assert verdict(plan(live, snap, keep_sessions=True), SESSION)[0] is Action.BRING_BACK
+
+
+BEFORE = TAKEN - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("files", "off_since", "was_repaired", "expected"),
+    [
+        ({OTHER_SESSION: file()}, BEFORE, False, (Action.BRING_BACK, Reason.MISSING)),
+        ({OTHER_SESSION: file(), SESSION: TORN}, BEFORE, False, (Action.BRING_BACK, Reason.UNREADABLE)),
+        ({}, BEFORE, False, (Action.BRING_BACK, Reason.MISSING)),
+        # it went after the snapshot, as any bot that is stopped for the restore
+        ({OTHER_SESSION: file()}, SINCE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, None, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        # something has written all the same: another process, by hand
+        ({OTHER_SESSION: file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
+        ({"notes.txt": file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        # what showed it may be what the repair has set aside
+        ({OTHER_SESSION: file()}, BEFORE, True, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+    ],
+)
+def test_a_session_comes_back_where_the_bot_has_been_off_since_before_the_snapshot(
+    files: Mapping[str, LiveFile],
+    off_since: datetime | None,
+    was_repaired: bool,
+    expected: tuple[Action, Reason],
+) -> None:
+    live = replace(folder(files), bot_is_off=True, off_since=off_since, was_repaired=was_repaired)
+    made = plan(live, snapshot(SESSION, OTHER_SESSION))
+    assert verdict(made, SESSION) == expected
+    assert (made.traffic is Traffic.NONE) == (expected[0] is Action.BRING_BACK)
 
 
 def test_a_counter_that_has_moved_is_traffic() -> None:
@@ -177,7 +213,15 @@ def test_a_counter_that_has_moved_is_traffic() -> None:
 def test_the_operator_can_know_better() -> None:
     made = plan(folder(), snapshot(SESSION), keep_sessions=True)
     assert verdict(made, SESSION) == (Action.BRING_BACK, Reason.MISSING)
-    assert made.cost.contacts == 0
+    assert (made.cost.contacts, made.cost.older_sessions) == (0, 0)
+
+
+def test_the_operator_who_is_wrong_is_told_what_it_costs() -> None:
+    for mode in Mode:
+        live = folder({OTHER_SESSION: file(SINCE, "[1]"), PEER_KEY: TORN})
+        made = plan(live, snapshot(SESSION, OTHER_SESSION, PEER_KEY), mode, keep_sessions=True)
+        assert made.cost.older_sessions == made.count(Action.BRING_BACK) - 1
+        assert made.cost.older_keys == 1
 
 
 def test_an_unreadable_session_without_a_copy_goes_aside() -> None:
@@ -220,6 +264,35 @@ def test_one_of_two_own_keys_of_a_group_is_lost() -> None:
 def test_the_keys_of_the_own_phone_are_those_of_a_peer() -> None:
     phone = f"sender-key-{GROUP}--919585510685--0.json"
     assert verdict(plan(folder(), snapshot(phone)), phone) == (Action.BRING_BACK, Reason.MISSING)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    "on_disk",
+    [None, TORN, TORN_LATELY, file(), file(SINCE), file(SINCE, "[2]"), file(THEN, "[2]")],
+)
+def test_a_whole_key_of_a_peer_stays_and_one_that_comes_back_may_be_older(
+    mode: Mode, on_disk: LiveFile | None
+) -> None:
+    live = folder({PEER_KEY: on_disk} if on_disk else {})
+    made = plan(live, snapshot(PEER_KEY), mode)
+    if on_disk is not None and on_disk.whole:
+        reason = Reason.WHOLE if mode is Mode.REPAIR else Reason.PEER_KEY_ON_DISK
+        assert verdict(made, PEER_KEY) == (Action.KEEP, reason)
+        assert (made.cost.group_senders, made.cost.older_keys) == (0, 0)
+    else:
+        assert verdict(made, PEER_KEY)[0] is Action.BRING_BACK
+        assert (made.cost.group_senders, made.cost.older_keys) == (0, 1)
+
+
+def test_what_was_queued_for_a_bot_that_was_off_is_read_with_what_comes_back() -> None:
+    live = replace(folder(), bot_is_off=True, off_since=BEFORE)
+    for made in (
+        plan(live, snapshot(PEER_KEY)),
+        plan(folder({OTHER_SESSION: file()}), snapshot(PEER_KEY, OTHER_SESSION), keep_sessions=True),
+    ):
+        assert verdict(made, PEER_KEY)[0] is Action.BRING_BACK
+        assert made.cost.older_keys == 0
 
 
 # --- pre-keys and counters ----------------------------------------------------------------------------------
@@ -265,6 +338,42 @@ def test_returning_creds_are_moved_past_every_pre_key(
     assert made.cost.pre_keys_untold == (expected == 31 + 812)
 
 
+@pytest.mark.parametrize(
+    ("on_disk", "next_id", "lost"),
+    [
+        (range(1, 61), 61, 0),
+        (range(1, 31), 61, 30),
+        # the newest is there, and tells nothing of those before it
+        ([*range(1, 31), 60], 61, 29),
+        (range(1, 61, 2), 61, 15),
+        # a key of a retry receipt, made after the loss
+        ([*range(1, 31), 61], 62, 30),
+        # what the snapshot has comes back
+        ([], 31, 0),
+        ([], 61, 30),
+        # whoever owns the folder counts as far as he likes
+        ([*range(1, 31)], 10**12, 10**12 - 31),
+    ],
+)
+def test_every_pre_key_that_was_made_since_and_is_gone_may_be_lost(
+    on_disk: Sequence[int], next_id: int, lost: int
+) -> None:
+    snap = snapshot(*(f"pre-key-{n}.json" for n in range(1, 31)))
+    for mode in Mode:
+        live = folder({f"pre-key-{n}.json": file() for n in on_disk}, nextPreKeyId=next_id)
+        assert plan(live, snap, mode).cost.pre_keys == lost
+
+
+def test_a_pre_key_that_is_unreadable_is_lost_unless_the_snapshot_has_it() -> None:
+    files = {f"pre-key-{n}.json": TORN if n % 2 else file() for n in range(1, 61)}
+    snap = snapshot(*(f"pre-key-{n}.json" for n in range(5, 31)))
+    for mode in Mode:
+        assert plan(folder(files, nextPreKeyId=61), snap, mode, pre_keys_keep=60).cost.pre_keys == 15 + 2
+    # without creds the newest file is all that tells how far they went
+    made = plan(without_creds(folder(files)), snap, pre_keys_keep=60)
+    assert (made.cost.pre_keys, made.cost.pre_keys_untold) == (15 + 2, False)
+
+
 def test_creds_of_the_same_account_stay_whatever_they_count() -> None:
     for counter in (5, 31, 900):
         made = plan(folder(nextPreKeyId=counter), snapshot())
@@ -273,7 +382,7 @@ def test_creds_of_the_same_account_stay_whatever_they_count() -> None:
 
 
 def test_creds_of_a_bot_that_started_anew_are_replaced() -> None:
-    live = replace(folder(), account=CredsUnfit.UNPAIRED)
+    live = replace(folder(), account=CredsState.UNPAIRED)
     assert verdict(plan(live, snapshot()), "creds.json") == (Action.BRING_BACK, Reason.UNPAIRED)
 
 
@@ -352,6 +461,7 @@ def test_a_rollback_after_traffic_leaves_sessions_and_own_keys_out() -> None:
     )
     made = plan(live, snapshot(SESSION, OWN_KEY, MEMORY, PEER_KEY, MAPPING), Mode.ROLLBACK)
     assert made.named(Action.LEAVE_OUT) == sorted([SESSION, OWN_KEY, MEMORY])
+    assert made.cost.older_keys == 1
     assert made.named(Action.BRING_BACK) == sorted([PEER_KEY, MAPPING])
     assert made.named(Action.KEEP) == ["pre-key-40.json", "creds.json"]
     assert made.cost.contacts == 1
@@ -385,17 +495,20 @@ states = st.sampled_from(
     [None, file(), file(SINCE), file(THEN, "[]"), TORN, TORN_LATELY, file(NOW, "", whole=False)]
 )
 folders = st.builds(
-    lambda files, creds, quarantined, replaced: replace(
+    lambda files, creds, quarantined, replaced, off_since: replace(
         creds(folder({name: found for name, found in files.items() if found})),
         quarantined=frozenset(quarantined | replaced),
         replaced=frozenset(replaced - quarantined),
+        was_repaired=bool(replaced),
+        off_since=off_since,
     ),
     st.fixed_dictionaries(dict.fromkeys(NAMES, states)),
     st.sampled_from(
-        [lambda live: live, without_creds, lambda live: replace(live, account=CredsUnfit.UNPAIRED)]
+        [lambda live: live, without_creds, lambda live: replace(live, account=CredsState.UNPAIRED)]
     ),
     st.sets(st.sampled_from(NAMES), max_size=2),
     st.sets(st.sampled_from(NAMES), max_size=2),
+    st.sampled_from([None, BEFORE, SINCE]),
 )
 snapshots = st.builds(lambda names: snapshot(*names), st.sets(st.sampled_from(NAMES)))
 
@@ -440,6 +553,25 @@ def test_no_memory_is_left_without_its_key(live: LiveFolder, snap: SnapshotFiles
 
 
 @given(folders, snapshots, st.sampled_from(Mode))
+def test_no_session_comes_back_on_the_word_of_others(
+    live: LiveFolder, snap: SnapshotFiles, mode: Mode
+) -> None:
+    live = replace(live, off_since=None)
+    for name in plan(live, snap, mode).named(Action.BRING_BACK):
+        as_it_stood = name in live.files and live.files[name].sha256 == snap.entries[name].sha256
+        assert kind_of(name) is not Kind.SESSION or as_it_stood
+
+
+@given(folders, snapshots, st.sampled_from(Mode))
+def test_a_whole_sender_key_of_a_peer_is_never_replaced(
+    live: LiveFolder, snap: SnapshotFiles, mode: Mode
+) -> None:
+    made = plan(live, snap, mode)
+    if live.files.get(PEER_KEY, TORN).whole:
+        assert verdict(made, PEER_KEY)[0] is Action.KEEP
+
+
+@given(folders, snapshots, st.sampled_from(Mode))
 def test_no_older_session_comes_back_after_traffic(live: LiveFolder, snap: SnapshotFiles, mode: Mode) -> None:
     made = plan(live, snap, mode)
     sessions = [name for name in made.named(Action.BRING_BACK) if kind_of(name) is Kind.SESSION]
@@ -464,9 +596,31 @@ def test_returning_creds_never_hand_out_an_id_twice(
         assert counter > max(ids, default=0)
 
 
+@pytest.mark.parametrize("memory", [file(SINCE), file(THEN, "[1]")])
+@pytest.mark.parametrize("quarantined", [frozenset(), frozenset({MEMORY})])
+@pytest.mark.parametrize("off_since", [None, BEFORE])
+def test_a_repair_that_takes_the_sign_of_messages_away_is_not_fooled_by_that(
+    memory: LiveFile, quarantined: frozenset[str], off_since: datetime | None
+) -> None:
+    live = folder({MEMORY: memory, OTHER_SESSION: file()})
+    live = replace(live, quarantined=quarantined, off_since=off_since)
+    snap = snapshot(OWN_KEY, OWN_KEY_BY_LID, MEMORY, SESSION, OTHER_SESSION)
+    made = plan(live, snap)
+    assert made.set_aside == [(MEMORY,)]
+    assert made.traffic is Traffic.SINCE
+    again = repaired(live, snap, made)
+    assert plan(again, snap).traffic is Traffic.UNTOLD
+    assert verdict(plan(again, snap), SESSION)[0] is Action.LEAVE_OUT
+
+
 @given(folders, snapshots)
 def test_a_second_repair_has_nothing_to_do(live: LiveFolder, snap: SnapshotFiles) -> None:
-    made = plan(live, snap)
+    again = repaired(live, snap, plan(live, snap))
+    assert plan(again, snap).changes_nothing
+
+
+def repaired(live: LiveFolder, snap: SnapshotFiles, made: RestorePlan) -> LiveFolder:
+    """The folder as that repair leaves it."""
     left = {one.name for one in made.verdicts if one.action is Action.KEEP}
     files = {name: live.files[name] for name in left}
     for name in made.named(Action.BRING_BACK):
@@ -474,7 +628,13 @@ def test_a_second_repair_has_nothing_to_do(live: LiveFolder, snap: SnapshotFiles
         files[name] = LiveFile(SeenFile(entry.size, entry.mtime_ns, 1), entry.sha256, whole=True)
     aside = frozenset(name for unit in made.set_aside for name in unit)
     replaced = aside - (live.quarantined - live.replaced)
-    again = LiveFolder(
-        files, snap.creds, snap.account, (), live.quarantined | aside, live.replaced | replaced
+    return LiveFolder(
+        files,
+        snap.creds,
+        snap.account,
+        (),
+        live.quarantined | aside,
+        live.replaced | replaced,
+        off_since=live.off_since,
+        was_repaired=live.was_repaired or bool(aside),
     )
-    assert plan(again, snap).changes_nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.undo import UndoReason, plan_undo
 
 PAIRED = Creds(Address("919585510685", 17), Address("270996591579169", 17), None, None, True)
@@ -15,6 +15,7 @@ OWN_LID = f"sender-key-{GROUP}--270996591579169_1--17.json"
 PEER = f"sender-key-{GROUP}--4917000000001--0.json"
 SESSION = "session-4917000000001.0.json"
 BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNIT_MOVED_ON
+KEY_GONE = UndoReason.KEY_GONE
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNI
         ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
         ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
         ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
-        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
-        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: KEY_GONE}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: KEY_GONE}),
         (set(), {SESSION}, {}),
     ],
 )
@@ -39,25 +40,56 @@ def test_what_comes_back(
     quarantined: set[str], written_since: set[str], expected: dict[str, UndoReason]
 ) -> None:
     live = {"creds.json", "session-4917000000009.0.json"} | written_since
-    assert plan_undo(quarantined, live, written_since | {"creds.json"}, PAIRED, {}) == expected
+    assert plan_undo(quarantined, live, written_since | {"creds.json"}, PAIRED, {}, {}) == expected
 
 
 @pytest.mark.parametrize("live", [{OWN}, {OWN_LID}, {OWN, OWN_LID}])
 def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
     rest = {MEMORY, OWN, OWN_LID} - live
-    assert plan_undo(rest, live, set(), PAIRED, {}) == dict.fromkeys(rest, BACK)
+    assert plan_undo(rest, live, set(), PAIRED, {}, {}) == dict.fromkeys(rest, BACK)
+
+
+def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() -> None:
+    """A cleanup removes it a run before the key: undo of the first run alone must not undo half of both."""
+    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}) == {MEMORY: KEY_GONE}
 
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
-    assert list(plan_undo({MEMORY, OWN, OWN_LID, SESSION}, set(), set(), PAIRED, {}))[-1] == MEMORY
+    assert list(plan_undo({MEMORY, OWN, OWN_LID, SESSION}, set(), set(), PAIRED, {}, {}))[-1] == MEMORY
 
 
-@pytest.mark.parametrize("creds", [CredsProblem.EMPTY, Creds(None, None, None, None, False)])
-def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds | CredsProblem) -> None:
-    assert plan_undo({MEMORY}, {PEER}, {PEER}, creds, {}) == {MEMORY: MOVED_ON}
+BY_LID, LIDS = "session-100000000000001_1.0.json", {"4917000000001": "100000000000001"}
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "live", "lids", "expected"),
+    [
+        ({SESSION}, {BY_LID}, LIDS, {SESSION: UndoReason.LID_TWIN}),
+        ({SESSION}, {BY_LID}, {}, {SESSION: BACK}),  # no mapping: it is looked for by number
+        ({SESSION}, set(), LIDS, {SESSION: BACK}),  # it is moved to where none stands
+        ({SESSION}, {"session-100000000000001_1.12.json"}, LIDS, {SESSION: BACK}),  # another device
+        ({SESSION}, {"session-100000000000002_1.0.json"}, LIDS, {SESSION: BACK}),  # another contact
+        # both went in one run: as it was
+        ({SESSION, BY_LID}, set(), LIDS, {SESSION: BACK, BY_LID: BACK}),
+        ({BY_LID, "pre-key-1.json"}, {SESSION}, LIDS, {BY_LID: BACK, "pre-key-1.json": BACK}),
+    ],
+)
+def test_a_session_by_number_stays_while_its_contact_has_one_by_lid(
+    quarantined: set[str], live: set[str], lids: dict[str, str], expected: dict[str, UndoReason]
+) -> None:
+    for since in (set(), live):
+        assert plan_undo(quarantined, live, since, PAIRED, {}, lids) == expected
+
+
+@pytest.mark.parametrize("creds", [CredsState.EMPTY, Creds(None, None, None, None, False)])
+def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds | CredsState) -> None:
+    assert plan_undo({MEMORY}, {PEER}, {PEER}, creds, {}, {}) == {MEMORY: MOVED_ON}
 
 
 def test_the_content_settles_the_doubt() -> None:
     nobody = Creds(None, None, None, None, False)
-    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: False}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: True}) == {MEMORY: MOVED_ON}
+    assert plan_undo({MEMORY, OWN}, {PEER}, {PEER}, nobody, {PEER: False}, {}) == {MEMORY: BACK, OWN: BACK}
+    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: True}, {}) == {MEMORY: MOVED_ON}
