@@ -35,7 +35,7 @@ from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
+from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
@@ -311,8 +311,11 @@ def _key_messages(folder: int, plan: CleanupPlan) -> int:
     told = 0
     for memory in (unit[0] for unit in plan.removals if is_memory(unit[0])):
         if key_id_of(memory, Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
-            with suppress(OSError):
-                told += devices_told(read_regular_file(folder, memory, LARGEST + 1))
+            # Where its .bak stands alone the bot reads that.
+            for name in (memory, *companions_of(memory)):
+                with suppress(OSError):
+                    told += devices_told(read_regular_file(folder, name, LARGEST + 1))
+                    break
     return told
 
 

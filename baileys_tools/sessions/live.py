@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from stat import S_IMODE, S_ISREG
 
+from baileys_tools.sessions.entries import entry_oddity
 from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
 from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds, state_of
@@ -26,7 +27,7 @@ from baileys_tools.sessions.rules.snapshot import (
     StoredFile,
     read_account,
 )
-from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
+from baileys_tools.sessions.scan import is_own, read_regular_file
 from baileys_tools.sessions.staging import SeenFile, seen_file
 
 _TOO_LARGE = "too large to judge"

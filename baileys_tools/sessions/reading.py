@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
+from baileys_tools.sessions.entries import entry_oddity
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
 from baileys_tools.sessions.rules.creds import CredsState
@@ -35,7 +36,7 @@ from baileys_tools.sessions.rules.snapshot import (
     may_be_stored,
     read_account,
 )
-from baileys_tools.sessions.scan import entry_oddity, is_own, read_all
+from baileys_tools.sessions.scan import is_own, read_all
 
 CREDS = "creds.json"
 

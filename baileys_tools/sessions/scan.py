@@ -7,17 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from stat import (
-    S_ISBLK,
-    S_ISCHR,
-    S_ISDIR,
-    S_ISFIFO,
-    S_ISLNK,
-    S_ISREG,
-    S_ISSOCK,
-)
+from stat import S_ISREG
 
 from baileys_tools.owner import refuse_roots
+from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
@@ -124,7 +117,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
             wanted = wanted if len(wanted) > pre_keys_kept else None
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
-        if wanted and (odd := _look_at(folder, device, wanted, into)):
+        if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     beside: dict[str, Mapping[str, FileStat]] = {}
     if parts:
@@ -161,7 +154,7 @@ def scan_names(folder: int) -> FolderFacts:
         wanted = _standing(names.get(kind), parts)
         if wanted and kind is Kind.PRE_KEY and len(wanted) <= _FEW_PRE_KEYS:
             continue
-        if wanted and (odd := _look_at(folder, device, wanted, into)):
+        if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},
@@ -233,7 +226,7 @@ def _look_beside(
     alone = {key for key, files in parts.items() if files[-1] != key and kind_of(key) in REMOVABLE}
     looked_at = [key for key in parts if (key in stats and key != CREDS) or key in alone]
     seen: dict[str, FileStat] = {}
-    odd = _look_at(folder, device, [name for key in looked_at for name in parts[key] if name != key], seen)
+    odd = look_at(folder, device, [name for key in looked_at for name in parts[key] if name != key], seen)
     for key in looked_at:
         files = {name: seen[name] for name in parts[key] if name in seen}
         if key not in alone:
@@ -245,82 +238,25 @@ def _look_beside(
             )
         else:
             names[kind_of(key)].remove(key)
-    left = [name for name, what in odd.items() if key_of(name) in alone and what is not _GONE]
+    left = [name for name, what in odd.items() if key_of(name) in alone and what is not GONE]
     if left:
         names[Kind.UNKNOWN] = sorted([*names.get(Kind.UNKNOWN, []), *left])
     return (
-        Oddity(name, what, failed=what.startswith(_FAILED)) for name, what in odd.items() if what is not _GONE
+        Oddity(name, what, failed=what.startswith(FAILED)) for name, what in odd.items() if what is not GONE
     )
-
-
-def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileStat]) -> dict[str, str]:
-    """Stat files into `stats`; return those that are no plain file of one name, with what they are.
-
-    The bot may remove a file at any time, so the quick way, all in one go, can fail.
-    """
-    look = os.stat
-    try:
-        seen = [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
-    except OSError:
-        troubles = _find_troubles(folder, names)
-        return troubles | _look_at(folder, device, [name for name in names if name not in troubles], stats)
-    stats.update(zip(names, seen, strict=True))
-    # Mode, device and links by index: attributes of a stat result cost twice as much, times 100,000.
-    odd = {
-        name: entry_oddity(one, device)
-        for name, one in zip(names, seen, strict=True)
-        if one[3] != 1 or one[2] != device or not S_ISREG(one[0])
-    }
-    for name in odd:
-        del stats[name]
-    return odd
-
-
-def _find_troubles(folder: int, names: list[str]) -> dict[str, str]:
-    troubles = {}
-    for name in names:
-        try:
-            os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            troubles[name] = _GONE
-        except OSError as error:
-            troubles[name] = f"{_FAILED}{error.strerror}"
-    return troubles
-
-
-_GONE = "gone"
-_FAILED = "cannot be looked at: "
-_LINKED = "a file with other hard links"
-_ELSEWHERE = "a file on another file system"
 
 
 def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str]) -> Iterator[Oddity]:
     """Take odd entries out of their kind: what is still a file is counted as unknown, and so never removed."""
     names[kind] = [name for name in names[kind] if name not in odd]
-    files = [name for name, what in odd.items() if what in (_LINKED, _ELSEWHERE) or what.startswith(_FAILED)]
+    files = [name for name, what in odd.items() if what in (LINKED, ELSEWHERE) or what.startswith(FAILED)]
     if kind is Kind.CREDS:
         names[kind] = [*names[kind], *files]
     elif files:
         names[Kind.UNKNOWN] = sorted(names.get(Kind.UNKNOWN, []) + files)
     return (
-        Oddity(name, what, failed=what.startswith(_FAILED)) for name, what in odd.items() if what is not _GONE
+        Oddity(name, what, failed=what.startswith(FAILED)) for name, what in odd.items() if what is not GONE
     )
-
-
-def entry_oddity(seen: os.stat_result, device: int) -> str:
-    """Given the stat of an entry that is no plain file of one name on `device`, return what it is."""
-    kinds = (
-        (S_ISLNK, "a symbolic link"),
-        (S_ISDIR, "a folder"),
-        (S_ISFIFO, "a FIFO"),
-        (S_ISSOCK, "a socket"),
-        (S_ISBLK, "a block device"),
-        (S_ISCHR, "a character device"),
-    )
-    for test, what in kinds:
-        if test(seen.st_mode):
-            return what
-    return _LINKED if seen.st_dev == device else _ELSEWHERE
 
 
 def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozenset[str]:
