@@ -109,7 +109,7 @@ def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Ba
     """Return the `creds.json.bak` of a company's folder with what is known of it. Raises nothing."""
     try:
         with root.open(company) as folder:
-            login = _last_login(state, company, folder)
+            login = _last_login(state, root.path, company, folder)
             # A snapshot is only asked where the monitor tells nothing: its key may be needed.
             newest = None if login else _newest_account(settings, root, company)
             return read_bak(folder, login, newest)
@@ -134,10 +134,10 @@ def require_bak(found: Bak | CredsState, company: str) -> Bak:
     return found
 
 
-def _last_login(state: State, company: Company, folder: int) -> str:
-    from baileys_tools.bots.bot_facts import last_looks
+def _last_login(state: State, root_path: str, company: Company, folder: int) -> str:
+    from baileys_tools.frame.companies import kept_looks
 
-    plain = last_looks(state).get(company.id)
+    plain = kept_looks(state, root_path).looks.get(company.id)
     look = from_plain(company.id, plain) if plain is not None else None
     return look.login if look is not None and was_linked_at(look, folder) else ""
 
