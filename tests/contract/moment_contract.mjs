@@ -127,28 +127,33 @@ async function whileSending(world, values, now, commands, scratch, original) {
 }
 
 /**
- * The command runs twice during each send, and once where the memory has gone before; and then once before each: its
- * cost is stated and measured there.
+ * The command runs once before each send: its cost is stated and measured there. Then, for those groups of which it took
+ * the memory, twice during a send, and once during one where the memory had gone before.
  */
 async function runWhileSending(world, command, groups, original, scratch) {
+	const ran = await afterCommand(command, original, scratch, async folder => {
+		const after = []
+		for (const n of groups) after.push(await onCopy(world, folder, copied => send(copied, copied.groups[n])))
+		return { after }
+	})
 	const during = []
 	const without_memory = []
-	for (const n of groups) {
+	for (const n of groups.filter(n => ran.removed.includes(memoryFile(world.groups[n])))) {
 		during.push(await interrupted(world, n, [command, command], original, scratch))
 		without_memory.push(await interrupted(world, n, [command], original, scratch, true))
 	}
-	return afterCommand(command, original, scratch, async folder => {
-		const after = []
-		for (const n of groups) after.push(await onCopy(world, folder, copied => send(copied, copied.groups[n])))
-		return { during, without_memory, after }
-	})
+	return { ...ran, during, without_memory }
+}
+
+function memoryFile(group) {
+	return `sender-key-memory-${group.jid}.json`
 }
 
 async function interrupted(world, n, commands, original, scratch, isForgotten = false) {
 	const root = join(scratch, 'sending')
 	const folder = join(root, COMPANY)
 	await cp(original, root, { recursive: true, preserveTimestamps: true })
-	if (isForgotten) await rm(join(folder, `sender-key-memory-${world.groups[n].jid}.json`), { force: true })
+	if (isForgotten) await rm(join(folder, memoryFile(world.groups[n])), { force: true })
 	const before = await readdir(folder)
 	const { state } = await world.baileys.useMultiFileAuthState(folder)
 	const copied = world.fork(state)
