@@ -38,6 +38,7 @@ CODES: Mapping[str, CodeInfo] = {
         NOTICE, "The newest pre-key, which Baileys 7 looks for at login, is gone."
     ),
     "pre-keys-gone": CodeInfo(WARNING, "No pre-key is left, though the server hands some out."),
+    "pre-keys-growing": CodeInfo(WARNING, "Pre-keys pile up that no server hands out any more."),
     "memory-without-own-key": CodeInfo(
         WARNING, "A group's sender-key-memory stands without the bot's own sender-key."
     ),
@@ -84,6 +85,7 @@ CODES: Mapping[str, CodeInfo] = {
     "trigger-failed": CodeInfo(CRITICAL, "A full folder could not be cleaned."),
     # --- time
     "clock-implausible": CodeInfo(WARNING, "The host's clock does not fit the files."),
+    "cleanup-held-silent": CodeInfo(NOTICE, "The bot is off, so cleanups leave its folder alone."),
     "no-activity": CodeInfo(
         CRITICAL, "The bot has written nothing for weeks; a session dies after about 30 days."
     ),

@@ -15,7 +15,7 @@ from tests.support import missing, require_root, require_tool, scrubbed_environm
 SPOOL = "/var/spool/cron/crontabs"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-MOUNTED = (SPOOL, "/etc/cron.d", "/etc/crontab", "/usr/sbin")
+MOUNTED = (SPOOL, "/etc/cron.d", "/etc/crontab", "/usr/sbin", "/var/lib")
 _MOUNT = """\
 set -e
 mount --bind "$1/spool" /var/spool/cron/crontabs

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from baileys_tools.sessions.rules.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
 
 SECOND = 1_000_000_000
-DAY = 24 * 60 * 60 * SECOND
+HOUR = 60 * 60 * SECOND
+DAY = 24 * HOUR
 
 """Pre-keys that Baileys 7 uploads when it pairs."""
 
@@ -39,6 +40,7 @@ class OraclePolicy:
     max_pre_keys: int = 50
     guard: bool = True
     danger: int = 185
+    silence: int = 3 * DAY
 
 
 class OraclePlan(NamedTuple):
@@ -56,9 +58,27 @@ class OraclePlan(NamedTuple):
 # --- names --------------------------------------------------------------------------------------------------
 
 
+def key_of(name: str) -> str:
+    """Return the key that a file belongs to: `X.json.bak` and `X.json.tmp` are one with `X.json`."""
+    match = re.fullmatch(r"(.*\.json)\.(bak|tmp)", name, flags=re.DOTALL)
+    return match[1] if match and kind_of(match[1]) != "unknown" else name
+
+
+def keys_of(files: Iterable[OracleFile]) -> list[OracleFile]:
+    """Return each key once, as old as the youngest of its files, with what its own file holds."""
+    keys: dict[str, OracleFile] = {}
+    for file in files:
+        name = key_of(file.name)
+        content = file.content if file.name == name else None
+        before = keys.get(name, OracleFile(name, file.mtime_ns))
+        keys[name] = OracleFile(name, max(before.mtime_ns, file.mtime_ns), before.content or content)
+    return list(keys.values())
+
+
 @cache
 def kind_of(name: str) -> str:
     """Return the kind that the file name says, "unknown" when it fits no grammar exactly."""
+    name = key_of(name)
     if name == "creds.json":
         return "creds"
     for kind, grammar in (
@@ -68,6 +88,8 @@ def kind_of(name: str) -> str:
         ("device-list", r"device-list-.*\.json"),
         ("identity-key", r"identity-key-.*\.json"),
         ("tctoken", r"tctoken-.*\.json"),
+        ("contacts-tc-token", r"contacts-tc-token-.*\.json"),
+        ("bridge", r"bridge-.*\.json"),
         ("sender-key-memory", r"sender-key-memory-[0-9A-Za-z@._+=-]+\.json"),
         ("sender-key", r"sender-key-(?!memory-)[0-9A-Za-z@._+=-]+--[0-9A-Za-z._-]+--[0-9]+\.json"),
         ("session", r"session-[0-9A-Za-z_-]+\.[0-9]+\.json"),
@@ -131,6 +153,10 @@ def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
         own_user, own_device = address
         if user in [own_user + suffix for suffix in suffixes] and own_device in (None, device):
             return "own"
+        # As whaileys and Baileys up to 6.4 name it.
+        doubled = [f"{own_user}{suffix}-{own_device}" for suffix in suffixes]
+        if own_device is not None and user in doubled and device == 0:
+            return "own"
     if own_id is not None and own_lid is not None:
         return "peer"
     can_sign = signing_key_says(content)
@@ -181,7 +207,9 @@ def ids_in_dense_windows(ids: Iterable[int], least_span: int) -> set[int]:
 
 
 def whole_number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    # JavaScript tells no 31.0 from 31.
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return int(value) if is_whole and value >= 0 else None
 
 
 def pre_keys_to_go(ids: Iterable[int], keep: int, creds: dict[str, Any]) -> set[int]:
@@ -226,20 +254,82 @@ def clock_is_plausible(files: Iterable[OracleFile], now_ns: int) -> bool:
     return True
 
 
-def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: int) -> OraclePlan:
+def off_times(
+    files: Iterable[OracleFile], seen: Sequence[tuple[int, int]], now_ns: int
+) -> list[tuple[int, int]]:
+    """When the bot was off: spans (from, to) of over a day without a write that somebody saw, or the last of all.
+
+    `seen` are looks at the folder: when, and what the newest write was then.
+    """
+    watched = ("session", "sender-key", "sender-key-memory", "creds")
+    writes = {file.mtime_ns for file in files if kind_of(file.name) in watched} | {
+        written for _, written in seen
+    }
+    writes = {moment for moment in writes if moment <= now_ns}
+    spans = set()
+    for moment in writes:
+        later = [other for other in writes if other > moment]
+        # Still going on, or over for less than six hours: nobody has to have seen it.
+        if (
+            not [other for other in writes if moment < other <= now_ns - 6 * HOUR]
+            and moment <= now_ns - 6 * HOUR
+        ):
+            spans.add((moment, min(later, default=now_ns)))
+        elif later:
+            looks = [at for at, _ in seen if moment < at < min(later)]
+            if looks:
+                spans.add((moment, min(later) if min(later) - max(looks) <= DAY else max(looks)))
+    return sorted((start, end) for start, end in spans if end - start > DAY)
+
+
+def lived(mtime_ns: int, off: Iterable[tuple[int, int]], now_ns: int) -> int:
+    """How old a file is: without what lies in a time when the bot was off."""
+    age = max(0, now_ns - mtime_ns)
+    for start, end in off:
+        if mtime_ns < end:
+            age -= end - max(start, mtime_ns)
+    return age
+
+
+def is_off(
+    files: Iterable[OracleFile], seen: Sequence[tuple[int, int]], policy: OraclePolicy, now_ns: int
+) -> bool:
+    known = ("session", "sender-key", "sender-key-memory", "creds", "pre-key")
+    writes = [file.mtime_ns for file in files if kind_of(file.name) in known] + [
+        written for _, written in seen
+    ]
+    past = [moment for moment in writes if moment <= now_ns]
+    return bool(policy.silence and past) and now_ns - max(past) > policy.silence
+
+
+def plan(
+    files: Sequence[OracleFile],
+    creds: Any,
+    policy: OraclePolicy,
+    now_ns: int,
+    seen: Sequence[tuple[int, int]] = (),
+) -> OraclePlan:
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
+    files = keys_of(files)
+    uncounted = sum(kind_of(file.name) in ("contacts-tc-token", "bridge") for file in files)
     if not isinstance(creds, dict):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         # How dense the ids lie can be seen without creds.
-        _, guarded_ids = _removed(files, {}, policy, now_ns)
+        _, guarded_ids, _ = _removed(files, {}, policy, now_ns, seen)
         guarded = {f"pre-key-{number}.json" for number in guarded_ids}
-        return OraclePlan(everything, set(), guarded, len(files) - len(guarded), False, False, 0, 0, 0)
+        return OraclePlan(
+            everything, set(), guarded, len(files) - uncounted - len(guarded), False, False, 0, 0, 0
+        )
 
-    normal_removed, guarded_ids = _removed(files, creds, policy, now_ns)
+    normal_removed, guarded_ids, following = _removed(files, creds, policy, now_ns, seen)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
-    counted = len(files) - len(guarded)
+    counted = len(files) - uncounted - len(guarded)
+    plausible = clock_is_plausible(files, now_ns)
+    if plausible and is_off(files, seen, policy, now_ns):
+        everything = {file.name: ("keep", kind_of(file.name)) for file in files}
+        return OraclePlan(everything, set(), guarded, counted, False, False, 0, 0, 0)
     # With a clock in doubt nothing is known of how full the folder would be.
-    emergency = counted - len(normal_removed) >= policy.danger and clock_is_plausible(files, now_ns)
+    emergency = counted - len(normal_removed) - following >= policy.danger and plausible
     removed = normal_removed
     if emergency:
         limits = replace(
@@ -248,9 +338,12 @@ def plan(files: Sequence[OracleFile], creds: Any, policy: OraclePolicy, now_ns: 
             sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
             max_pre_keys=min(policy.max_pre_keys, 30),
         )
-        strictly, _ = _removed(files, creds, limits, now_ns)
-        # Being strict where it does not help would cost messages every day and gain nothing.
-        emergency = counted - len(strictly) < policy.danger
+        strictly, _, _ = _removed(files, creds, limits, now_ns, seen)
+        # Being strict where it does not help would cost messages every day and gain nothing. Whether it helps is
+        # asked as if the guard were on.
+        _, held_back, _ = _removed(files, creds, replace(policy, guard=True), now_ns, seen)
+        guardedly, _, following = _removed(files, creds, replace(limits, guard=True), now_ns, seen)
+        emergency = len(files) - len(held_back) - len(guardedly) - following < policy.danger
         if emergency:
             removed = strictly
 
@@ -276,13 +369,20 @@ def _pre_key_ids(files: Iterable[OracleFile]) -> list[int]:
 
 
 def _removed(
-    files: Sequence[OracleFile], creds: dict[str, Any], limits: OraclePolicy, now_ns: int
-) -> tuple[set[str], set[int]]:
-    """Return the names to remove under `limits` and the pre-key ids that the batch guard held back."""
+    files: Sequence[OracleFile],
+    creds: dict[str, Any],
+    limits: OraclePolicy,
+    now_ns: int,
+    seen: Sequence[tuple[int, int]],
+) -> tuple[set[str], set[int], int]:
+    """Return the names to remove under `limits`, the pre-key ids that the batch guard held back, and how many own keys
+    wait for their memory to go first."""
     removed: set[str] = set()
+    following = 0
+    off = off_times(files, seen, now_ns)
 
     def older(file: OracleFile, limit: int) -> bool:
-        return max(0, now_ns - file.mtime_ns) > limit
+        return lived(file.mtime_ns, off, now_ns) > limit
 
     if clock_is_plausible(files, now_ns):
         units: dict[str, list[OracleFile]] = {}
@@ -300,7 +400,9 @@ def _removed(
                     units.setdefault(sender_key_parts(file.name)[0], []).append(file)
         for members in units.values():
             if all(older(member, limits.sender_key_max_age) for member in members):
-                removed |= {member.name for member in members}
+                memories = {member.name for member in members if kind_of(member.name) == "sender-key-memory"}
+                removed |= memories or {member.name for member in members}
+                following += len(members) - len(memories) if memories else 0
 
     ids = _pre_key_ids(files)
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
@@ -309,7 +411,7 @@ def _removed(
         guarded = set(apply_pre_key_rule(pre_key_pool(files, creds), limits.max_pre_keys, guard=True).guarded)
         assert guarded <= going
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
-    return removed, guarded
+    return removed, guarded, following
 
 
 # --- folders to try it on -----------------------------------------------------------------------------------
@@ -327,11 +429,17 @@ KEPT_NAMES = (
     "identity-key-4917000000001_1.0.json",
     "tctoken-270996591579169@lid.json",
     "tctoken-__index.json",
+    "contacts-tc-token-491@s.whatsapp.net.json",
+    "bridge-session-1.0.json",
     "lid-mapping-.json",
 )
 
 UNKNOWN_NAMES = (
-    "session-1.0.json.tmp",
+    "session-1.0.json.temp",
+    "session-1.0.json.bak.bak",
+    "session-1.0.bak",
+    "session-1.json.bak",
+    "notes.json.tmp",
     "session-1.0.JSON",
     "Session-1.0.json",
     " session-1.0.json",
@@ -364,7 +472,7 @@ UNKNOWN_NAMES = (
     "sender-key-memory-.json",
     "sender-key-memory-1@g.us\n.json",
     "app-state-sync-foo.json",
-    "creds.json.bak",
+    "creds.json.old",
     "creds.JSON",
     "xcreds.json",
     ".json",
@@ -444,7 +552,7 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
             files[f"sender-key-memory-{group}.json"] = None
         for _ in range(rng.choice((0, 1, 2, 4))):
             user = rng.choice((ME, LID, LID, "4917000000001", ME + "7", ME[:-1]))
-            user += rng.choice(("", "", "_1", "_128", "_129"))
+            user += rng.choice(("", "", "_1", "_128", "_129", f"-{ME_DEVICE}"))
             device = rng.choice((ME_DEVICE, ME_DEVICE, 0, 3))
             files[f"sender-key-{group}--{user}--{device}.json"] = rng.choice(SENDER_KEY_CONTENTS)
     ids = _random_pre_key_ids(rng)
@@ -452,6 +560,11 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
         files[f"pre-key-{number}.json"] = None
 
     creds = _random_creds(rng, ids)
+    if rng.random() < 0.3:  # written by the next Baileys
+        for name in [name for name in files if kind_of(name) != "unknown" and rng.random() < 0.3]:
+            files |= {f"{name}.{ending}": b"" for ending in rng.choice((["bak"], ["tmp"], ["bak", "tmp"]))}
+            if rng.random() < 0.2:
+                del files[name]
     tree = [OracleFile(name, mtime(), content) for name, content in files.items()]
     if creds is not None:
         age = rng.choice((0,) * 9 + (20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1))

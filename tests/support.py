@@ -29,6 +29,9 @@ OWN_FILES = (b".baileys-tools", b".cleanup.lock")
 
 FRESH = timedelta(0)
 
+THIS_MORNING = timedelta(hours=12)
+"""When the bot of a folder by hand wrote creds.json: it lives, and has not come back just now from being off."""
+
 
 # --- what a test needs from the machine ---------------------------------------------------------------------
 
@@ -163,7 +166,7 @@ def company_folder(
         number = int(company_id) if company_id.isdecimal() else zlib.crc32(os.fsencode(company_id))
         own = number % 16_380 + 1
         creds_changes = {"registrationId": own} | creds_changes
-    write_key(folder, "creds.json", content=json.dumps(creds(**creds_changes)), now=now)
+    write_key(folder, "creds.json", THIS_MORNING, json.dumps(creds(**creds_changes)), now)
     for name, age in (keys or {}).items():
         write_key(folder, name, age, now=now)
     return folder

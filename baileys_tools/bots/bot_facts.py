@@ -5,34 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.bots.asking import bot_api_for, processes
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.bots.rules.diagnosis import BotFacts, CredsFact
+from baileys_tools.bots.rules.diagnosis import BotFacts
 from baileys_tools.bots.rules.log_events import LogFacts
 from baileys_tools.bots.rules.process import ProcessFacts, restarts_since
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
-from baileys_tools.sessions.rules.keyfiles import AFTER_LOGIN, kind_of
-from baileys_tools.sessions.scan import read_creds
+from baileys_tools.sessions.rules.creds import CredsState, show_a_login, state_of
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
+from baileys_tools.sessions.scan import is_own, read_creds
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
     from baileys_tools.state.database import State
-
-_CREDS = {
-    CredsProblem.MISSING: CredsFact.ABSENT,
-    CredsProblem.EMPTY: CredsFact.EMPTY,
-    CredsProblem.UNREADABLE: CredsFact.TORN,
-    CredsProblem.ENCODING: CredsFact.TORN,
-    CredsProblem.TOO_LARGE: CredsFact.UNKNOWN,
-}
-_READABLE = {
-    "valid": CredsFact.WHOLE,
-    "unpaired": CredsFact.UNPAIRED,
-    "incomplete": CredsFact.INCOMPLETE,
-}
 
 
 class BotSeen(NamedTuple):
@@ -87,18 +75,15 @@ def look_at_bot(
     return BotSeen(facts, connection, process)
 
 
-def creds_fact(root: Root, company: Company) -> CredsFact:
+def creds_fact(root: Root, company: Company) -> CredsState:
     """Return what stands in a company's folder under `creds.json`."""
     try:
         with root.open(company) as folder:
-            creds = read_creds(folder)
+            return state_of(read_creds(folder))
     except FileNotFoundError:
-        return CredsFact.ABSENT
+        return CredsState.MISSING
     except OSError:
-        return CredsFact.UNKNOWN
-    if isinstance(creds, Creds):
-        return _READABLE[creds.condition]
-    return _CREDS[creds]
+        return CredsState.UNKNOWN
 
 
 def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
@@ -134,13 +119,13 @@ def _was_linked(looks: Mapping[str, Any], root: Root, company: Company) -> bool:
         return look.was_linked
 
 
-def _holds_keys(root: Root, company: Company, creds: CredsFact) -> bool:
-    """Whether creds that are of no linked device stand beside keys that only a login brings."""
-    if creds not in (CredsFact.ABSENT, CredsFact.UNPAIRED):
+def _holds_keys(root: Root, company: Company, creds: CredsState) -> bool:
+    """Whether creds that are of no linked device stand beside what tells of one."""
+    if creds not in (CredsState.MISSING, CredsState.UNPAIRED):
         return False
     try:
         with root.open(company) as folder:
-            return any(kind_of(name) in AFTER_LOGIN for name in os.listdir(folder))
+            return show_a_login(creds, sort_by_kind(filterfalse(is_own, os.listdir(folder))))
     except OSError:
         return False
 

@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
+from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Limits, Policy, Tier, explain, plan_cleanup
+from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, explain, plan_cleanup
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.fleet import for_each
@@ -25,15 +26,20 @@ from baileys_tools.sessions.quarantine import (
     due_for_purge,
     mend,
     new_run_id,
+    newest_run,
     purge,
     remove_empty_folders,
 )
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
+from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
-from baileys_tools.sessions.scan import exists_in_own_folder, scan_folder
+from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
+from baileys_tools.sessions.rules.silence import Seen
+from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
 from baileys_tools.thresholds import Thresholds
 from baileys_tools.units import parse_time
 
@@ -128,7 +134,8 @@ Snapshot = Callable[[int, Company], str]
 class CleanupJob(NamedTuple):
     """What one run is to do. `run` names its quarantine; None removes for good.
 
-    `snapshot` is called before the first removal in a folder and returns what went wrong, or "".
+    `snapshot` is called before the first removal in a folder and returns what went wrong, or "". `observed` tells what
+    observations say of a company's bot; it is asked only where the age of a file decides something.
     """
 
     policy: Policy
@@ -138,6 +145,7 @@ class CleanupJob(NamedTuple):
     verdicts: Verdicts
     snapshot: Snapshot | None = None
     resets_kept_for: timedelta = timedelta(days=30)
+    observed: Callable[[str], Sequence[Seen]] = lambda company: ()
 
 
 def run_cleanup(
@@ -187,7 +195,10 @@ def clean_companies(
         )
     run = new_run_id(now) if undo_window and not dry_run else None
     with _snapshots(settings, now) as snapshot:
-        job = CleanupJob(policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep)
+        observed = Observed(settings.state.dir, now)
+        job = CleanupJob(
+            policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
+        )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
 
@@ -208,7 +219,7 @@ def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup])
         return done
     from baileys_tools.frame.held_locks import told_of_held
 
-    free = (one.id for one in done if one.status in (Status.CLEANED, Status.HELD))
+    free = (one.id for one in done if one.status in (Status.CLEANED, Status.HELD, Status.SILENT))
     found = told_of_held(settings, locked, free, now)
     return [
         one._replace(held_too_long=True, trouble=f"{found[one.id].message}. {found[one.id].action}")
@@ -253,6 +264,7 @@ def policy_of(settings: Settings) -> Policy:
         emergency,
         settings.pre_keys.guard,
         Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger),
+        settings.cleanup.silence,
     )
 
 
@@ -275,26 +287,40 @@ def _failed(company: Company, why: str) -> CompanyCleanup:
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
-    facts, plan = look_and_plan(folder, job)
-    due = Purge() if plan.holds else due_for_purge(folder, job.now, job.undo_window)
-    if not plan.holds and exists_in_own_folder(RESETS, folder):
+    facts, plan = look_and_plan(folder, company.id, job)
+    due = Purge() if plan.is_in_doubt else due_for_purge(folder, job.now, job.undo_window)
+    if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):
         from baileys_tools.sessions.resets import resets_due
 
         due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
     return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
 
 
-def look_and_plan(folder: int, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
+def look_and_plan(folder: int, company: str, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
     """Given an open session folder, return what is there and what a cleanup would do about it."""
     facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
-    plan = plan_cleanup(facts, job.policy, job.now)
+    known = Known(cleaned=newest_run(folder))
+    plan = plan_cleanup(facts, job.policy, job.now, known)
+    if plan.goes_by_age and (seen := job.observed(company)):
+        known = known._replace(seen=seen)
+        plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
         # Rare, so only now the pre-keys are looked at that the normal limits keep anyway. Such a folder can be
         # huge: not two of its kind in memory.
         del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
-        plan = plan_cleanup(facts, job.policy, job.now)
-    return facts, plan
+        plan = plan_cleanup(facts, job.policy, job.now, known)
+    return facts, plan._replace(cost=plan.cost._replace(key_messages=_key_messages(folder, plan)))
+
+
+def _key_messages(folder: int, plan: CleanupPlan) -> int:
+    """Return how many devices the bot has told its key by the memories that go. Only those files are read."""
+    told = 0
+    for memory in (unit[0] for unit in plan.removals if is_memory(unit[0])):
+        if key_id_of(memory, Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
+            with suppress(OSError):
+                told += devices_told(read_regular_file(folder, memory, LARGEST + 1))
+    return told
 
 
 def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:
@@ -302,10 +328,10 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
     with company_lock(folder, job.now):
         earlier_restore = finish_restore(root, company, folder)
         mended = mend(folder)
-        facts, plan = look_and_plan(folder, job)
+        facts, plan = look_and_plan(folder, company.id, job)
         # A clock that cannot be trusted must not end anybody's chance to undo.
-        purged = Purge() if plan.holds else purge(folder, job.now, job.undo_window)
-        if not plan.holds and exists_in_own_folder(RESETS, folder):
+        purged = Purge() if plan.is_in_doubt else purge(folder, job.now, job.undo_window)
+        if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):
             from baileys_tools.sessions.resets import purge_resets
 
             purged.add(purge_resets(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
@@ -333,7 +359,7 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
         return Removals()
     with FolderRemover(folder, run) as remover:
         for unit in plan.removals:
-            remover.remove_unit(unit, facts.stats)
+            remover.remove_unit(facts.files_of(unit))
         if run is not None and not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals
@@ -348,7 +374,7 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
         if job.verdicts is not Verdicts.NONE
         else (),
-        creds_problem=facts.creds.value if isinstance(facts.creds, CredsProblem) else "",
+        creds_problem=facts.creds.value if isinstance(facts.creds, CredsState) else "",
         oddities=facts.oddities,
     )
 

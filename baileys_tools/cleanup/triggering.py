@@ -19,6 +19,7 @@ from baileys_tools.cleanup.cleaning import (
     policy_of,
     where_they_may_be,
 )
+from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.policy import CleanupPlan
 from baileys_tools.cleanup.rules.trigger import Action, Past, Rules, Why, advice, decide
@@ -292,12 +293,13 @@ def _look_at(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_Look]:
-    job = CleanupJob(policy_of(settings), now, None, timedelta(), Verdicts.NONE)
+    observed = Observed(settings.state.dir, now)
+    job = CleanupJob(policy_of(settings), now, None, timedelta(), Verdicts.NONE, observed=observed)
     rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 
     def look(company: Company) -> _Look:
         with root.open(company) as folder:
-            facts, plan = look_and_plan(folder, job)
+            facts, plan = look_and_plan(folder, company.id, job)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)
             return _Look(plan.in_numbers(), newest_run(folder), finding)

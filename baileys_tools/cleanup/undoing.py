@@ -27,7 +27,7 @@ from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, session_user
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
 from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import (
@@ -305,7 +305,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
 def _lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
     """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
-    users = {session_user(name) for name in quarantined if kind_of(name) is Kind.SESSION}
+    users = {session_user(key_of(name)) for name in quarantined if kind_of(name) is Kind.SESSION}
     found = {}
     for user in users:
         with suppress(OSError, UnreadJson):
@@ -331,4 +331,4 @@ def _plan(
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:
-    return [name for name in names if kind_of(name) is Kind.SENDER_KEY]
+    return [name for name in names if kind_of(name) is Kind.SENDER_KEY and key_of(name) == name]

@@ -160,6 +160,9 @@ def restore(
     keep_sessions: Annotated[
         bool, typer.Option("--keep-sessions", help="The bot has been off since the snapshot: sessions fit.")
     ] = False,
+    from_bak: Annotated[
+        bool, typer.Option("--from-bak", help="Bring creds.json back from the creds.json.bak beside it.")
+    ] = False,
     identity: IdentityOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Go on against objections; each is named.")] = False,
@@ -173,7 +176,8 @@ def restore(
 
     repair (default) brings back what is missing or unreadable and fits, and touches nothing whole. rollback
     makes the folder the snapshot, as far as the protocol allows, in one step, and keeps the folder as it was
-    as a snapshot. Both say first what they cost in messages.
+    as a snapshot. Both say first what they cost in messages. --from-bak needs no snapshot: it mends a lost
+    creds.json from the creds.json.bak that the bot keeps beside it, if that is whole and of the same login.
 
     \b
     Examples:
@@ -181,9 +185,10 @@ def restore(
       baileys-tools restore --company 1001 --yes
       baileys-tools restore --company 1001 41 --mode rollback
       baileys-tools restore --company 1001 --target /tmp/company_1001
+      baileys-tools restore --company 1001 --from-bak --dry-run
     """
     from baileys_tools.recovery.restoring import RestoreOptions, restore_command
 
     flags = {"sessions.path": sessions, "backup.identity_file": identity}
-    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes)
+    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)
     finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))

@@ -99,6 +99,12 @@ class Cleanup(Section, name="cleanup"):
         about="What a cleanup does with a company whose bot is connected: `allow` cleans it, which is safe, `skip` "
         "leaves it for another time. `skip` needs `bot_api`.",
     )
+    silence: timedelta = setting(
+        default=timedelta(days=3),
+        kind=DURATION,
+        about="A folder in which nothing was written for longer than this is held: its bot is off, and what waits for "
+        "it needs every key. 0 holds none.",
+    )
     undo_window: timedelta = setting(
         default=timedelta(hours=24),
         kind=DURATION,

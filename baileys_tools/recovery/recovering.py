@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.bots.asking import (
@@ -21,7 +22,7 @@ from baileys_tools.bots.asking import (
 )
 from baileys_tools.bots.bot_facts import BotSeen, creds_fact, last_looks, look_at_bot
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.bots.rules.diagnosis import Cause, Confidence, CredsFact, Diagnosis, diagnose
+from baileys_tools.bots.rules.diagnosis import Cause, Confidence, Diagnosis, diagnose
 from baileys_tools.bots.stopped import Hands, Left, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import BrokenOff
@@ -30,6 +31,7 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
+from baileys_tools.recovery.rules.bak import Proof
 from baileys_tools.recovery.rules.recovery import Limits, Means, Rung, Step, checklist, ladder
 from baileys_tools.recovery.rules.recovery_report import (
     CODES,
@@ -42,11 +44,13 @@ from baileys_tools.recovery.rules.recovery_report import (
 )
 from baileys_tools.sessions.locks import Locked, company_lock, process_lock
 from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import format_duration, printable
 
 if TYPE_CHECKING:
     from baileys_tools.bots.process import Process
     from baileys_tools.bots.rules.process import ProcessFacts
+    from baileys_tools.recovery.from_bak import Bak
     from baileys_tools.state.database import State
 
 LOCK = "recover.lock"
@@ -280,7 +284,7 @@ def _with_what_is_left(
     from baileys_tools.state.stopped import forget
 
     assert job.root is not None
-    if runs if left.stopped.process else creds_fact(job.root, company) is CredsFact.WHOLE:
+    if runs if left.stopped.process else creds_fact(job.root, company) is CredsState.VALID:
         forget(job.state, company.id)
         del job.left[company.id]
         return diagnosis
@@ -291,6 +295,7 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
     settings = job.settings
     api = bot_api_for(settings, company.id)
     process = process_of(settings, company.id)
+    bak = _bak(job, company, seen)
     shared = job.living_in[process] - 1 if process is not None else 0
     allowed = process is not None and process.can_restart and settings.for_company(company.id).process.restart
     # What answers, or runs by its manager's word, would write over what comes back.
@@ -305,9 +310,22 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         stopped=stopped,
         unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
-        has_creds=seen.facts.creds is CredsFact.WHOLE,
+        has_creds=seen.facts.creds is CredsState.VALID,
         is_connected=seen.connection is not None and seen.connection.is_connected,
+        has_bak=bak is not None,
+        bak_is_proven=bak is not None and bak.proof is Proof.SAME,
     )
+
+
+def _bak(job: RecoverJob, company: Company, seen: BotSeen) -> Bak | None:
+    """Return the `creds.json.bak` that can come back, None where creds are whole or there is none."""
+    from baileys_tools.recovery.from_bak import Bak, bak_of
+
+    assert job.root is not None
+    if seen.facts.creds in (CredsFact.WHOLE, CredsFact.UNKNOWN):
+        return None
+    found = bak_of(job.settings, job.state, job.root, company)
+    return found if isinstance(found, Bak) and found.proof is not Proof.OTHER else None
 
 
 def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
@@ -420,7 +438,7 @@ def _climb_on(
 def _why_not_to_start(job: RecoverJob, company: Company) -> str:
     """Why a bot that this run has stopped must not be started as its folder is, "" for no reason."""
     assert job.root is not None
-    if creds_fact(job.root, company) is CredsFact.WHOLE:
+    if creds_fact(job.root, company) is CredsState.VALID:
         return ""
     return "its creds.json is not whole, and without it the bot would make itself a new identity"
 
@@ -449,7 +467,13 @@ def _finish_interrupted(job: RecoverJob, company: Company) -> str:
 
 def _take(job: RecoverJob, company: Company, step: Step, hands: Hands) -> str:
     """Take one step and return what came of it in words. Raises nothing that a step can meet."""
-    takes = {Rung.WAIT: _wait, Rung.RECONNECT: _reconnect, Rung.RESTART: _restart, Rung.RESTORE: _restore}
+    takes = {
+        Rung.WAIT: _wait,
+        Rung.RECONNECT: _reconnect,
+        Rung.RESTART: _restart,
+        Rung.FROM_BAK: partial(_restore, from_bak=True),
+        Rung.RESTORE: _restore,
+    }
     from baileys_tools.bots.process import ToolError
 
     try:
@@ -511,19 +535,22 @@ def _runs_unseen(seen: BotSeen, diagnosis: Diagnosis, means: Means) -> bool:
     return is_quiet and seen.facts.running is True and not means.can_see
 
 
-def _restore(job: RecoverJob, company: Company, hands: Hands) -> str:
-    """Repair the folder from the newest good snapshot, with the bot stopped: by us, if it runs."""
+def _restore(job: RecoverJob, company: Company, hands: Hands, *, from_bak: bool = False) -> str:
+    """Repair the folder from the newest good snapshot, or creds.json from its .bak, with the bot stopped: by us, if it
+    runs."""
     from baileys_tools.bots.process import ToolError, look_at, stop
-    from baileys_tools.recovery.restoring import RestoreOptions, run_restore
+    from baileys_tools.recovery.restoring import RestoreOptions, run_from_bak, run_restore
     from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
     from baileys_tools.sessions.rules.restore_plan import Objection
 
     assert job.root is not None
-    assert job.settings.backup.path is not None
     root_path, backup_path = job.root.path, job.settings.backup.path
 
     def restore(*, dry_run: bool = False, force: bool = False) -> RestoreReport:
-        options = RestoreOptions(company.id, dry_run=dry_run, force=force, yes=True)
+        options = RestoreOptions(company.id, dry_run=dry_run, force=force, yes=True, from_bak=from_bak)
+        if from_bak:
+            return run_from_bak(job.settings, options, root_path, job.clock(), lambda _: True)
+        assert backup_path is not None
         return run_restore(job.settings, options, root_path, backup_path, job.clock(), lambda _: True)
 
     # A bot that runs may have its creds in memory yet: it is not stopped for a snapshot that is of no use.
@@ -552,7 +579,8 @@ def _restore(job: RecoverJob, company: Company, hands: Hands) -> str:
         return f"it failed: {error.message}{still}"
     if report.status is RestoreStatus.NOTHING_TO_DO:
         return f"the folder has nothing that the snapshot could mend{still}"
-    mended = f"{len(report.brought_back)} file(s) came back from the snapshot {report.snapshot.id}"
+    source = "creds.json.bak" if from_bak else f"the snapshot {report.snapshot.id}"
+    mended = f"{len(report.brought_back)} file(s) came back from {source}"
     undo = (
         f"; {command('baileys-tools undo --run {}', report.run)} undoes what was set aside"
         if report.run

@@ -303,7 +303,9 @@ def _final_snapshot(
         return None, f"no last snapshot: {error.strerror}"
     if stored is None:
         return None, "no last snapshot: there is nothing in the files"
-    left_out = len(live.files) + len(live.oddities) - sum(may_be_stored(file.entry.name) for file in contents)
+    left_out = (
+        len(live.every_file) + len(live.oddities) - sum(may_be_stored(file.entry.name) for file in contents)
+    )
     entries = "1 entry of the folder is" if left_out == 1 else f"{left_out:,} entries of the folder are"
     return stored, f"{entries} not in it" if left_out else ""
 

@@ -30,8 +30,8 @@ from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import fit, repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds, parse_creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, sort_by_kind
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
@@ -46,10 +46,10 @@ from baileys_tools.sessions.rules.snapshot import (
     BEFORE_TAG,
     Account,
     Counters,
-    CredsUnfit,
     Manifest,
     SnapshotInfo,
     StoredFile,
+    as_keys,
     may_be_stored,
     read_account,
 )
@@ -71,6 +71,7 @@ class RestoreOptions:
     dry_run: bool = False
     force: bool = False
     yes: bool = False
+    from_bak: bool = False
 
 
 def restore_command(
@@ -88,6 +89,7 @@ def restore_command(
 
     if options.mode not in set(Mode):
         raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
+    _require_bak_alone(options)
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
 
@@ -100,12 +102,16 @@ def restore_command(
         return _ask(shown[-1])
 
     with recorded("restore", loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
-        repository_path = require_backup_path(loaded)
-        if options.target is not None:
+        if options.from_bak:
+            root_path = require_sessions_path(loaded)
+            report = run_from_bak(loaded.settings, options, root_path, now, agrees)
+        elif options.target is not None:
+            repository_path = require_backup_path(loaded)
             report = run_target(
                 options, options.target, repository_path, loaded.settings.backup.identity_file, now
             )
         else:
+            repository_path = require_backup_path(loaded)
             root_path = require_sessions_path(loaded)
             report = run_restore(loaded.settings, options, root_path, repository_path, now, agrees)
         changed = {report.company: len(report.brought_back) + len(report.set_aside)}
@@ -123,6 +129,16 @@ def restore_command(
         plan = not (shown and sys.stdout.isatty())
         print(restore_text(report, Style(), verbose=verbose, plan=plan))
     return report.exit_code
+
+
+def _require_bak_alone(options: RestoreOptions) -> None:
+    """`creds.json.bak` is one file: there is no other to name, and nothing to become."""
+    elsewhere = options.target is not None or options.wanted != "latest" or options.keep_sessions
+    if options.from_bak and (elsewhere or options.mode != Mode.REPAIR):
+        raise UsageError(
+            "--from-bak brings creds.json back from creds.json.bak: it goes with no snapshot, no --target, "
+            "no --keep-sessions and no --mode rollback"
+        )
 
 
 def _ask(plan: str) -> bool:
@@ -187,10 +203,10 @@ def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
 def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
     """Return what a plan needs of a snapshot. Raises exit code 13 when it holds no session."""
     creds_file = snapshot.files.get(CREDS)
-    account = CredsUnfit.MISSING if creds_file is None else read_account(creds_file.content)
+    account = CredsState.MISSING if creds_file is None else read_account(creds_file.content)
     creds = None if creds_file is None else parse_creds(creds_file.content)
-    if isinstance(account, CredsUnfit) or not isinstance(creds, Creds):
-        why = account if isinstance(account, CredsUnfit) else CredsUnfit.UNREADABLE
+    if isinstance(account, CredsState) or not isinstance(creds, Creds):
+        why = account if isinstance(account, CredsState) else CredsState.UNREADABLE
         raise BaileysToolsError(
             f"the snapshot {snapshot.info.id} holds no usable creds.json ({why})",
             "Choose another one, or unpack it with --target.",
@@ -281,7 +297,7 @@ class RestoreJob:
     choice: Choice
     snapshot: WholeSnapshot
     facts: SnapshotFiles
-    repository: Repository
+    repository: Repository | None
     recipients: Recipients | None
     now: datetime
     agrees: Callable[[RestoreReport], bool]
@@ -304,6 +320,7 @@ def run_restore(
     opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
     with opened as root, Repository(repository_path) as repository:
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+        snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
@@ -319,6 +336,46 @@ def run_restore(
                     return _report(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)
         except (Locked, RepositoryLocked) as lock:
+            raise BaileysToolsError(
+                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
+            ) from lock
+        except OSError as error:
+            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
+
+
+def run_from_bak(
+    settings: Settings,
+    options: RestoreOptions,
+    root_path: str,
+    now: datetime,
+    agrees: Callable[[RestoreReport], bool],
+) -> RestoreReport:
+    """As `run_restore`, from the `creds.json.bak` in the folder itself. Raises exit code 13 where it is no way back."""
+    from baileys_tools.recovery.from_bak import bak_of, require_bak
+    from baileys_tools.state.database import open_state
+
+    opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
+    with opened as root, open_state(settings.state.dir, now) as state:
+        company = _company(root, settings.sessions.multitenancy, options.company)
+        if company is None:
+            raise BaileysToolsError(
+                f"no company {options.company} in {root.path}",
+                "Its folder is gone, and creds.json.bak with it: restore without --from-bak.",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        bak = require_bak(bak_of(settings, state, root, company), company.id)
+        info, manifest = bak.as_snapshot(company.id)
+        snapshot = WholeSnapshot(info, manifest, {CREDS: bak.file})
+        pre_keys = settings.pre_keys
+        choice = Choice(Mode.REPAIR, pre_keys_keep=pre_keys.keep, pre_key_guard=pre_keys.guard)
+        signs = partial(signs_of_a_bot, settings, options.company)
+        job = RestoreJob(options, choice, snapshot, _facts(snapshot, None), None, None, now, agrees, signs)
+        try:
+            with root.open(company) as folder:
+                if options.dry_run:
+                    return _report(company.path, job, _look(folder, job).plan)
+                return _restore(root, company, folder, job)
+        except Locked as lock:
             raise BaileysToolsError(
                 f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
             ) from lock
@@ -454,7 +511,7 @@ def _roll_back(
 ) -> RestoreReport:
     with place_of(root, company, folder) as place:
         before = keep_what_was(look, job)
-        contents = {file.entry.name: file for file in look.contents}
+        contents = as_keys(look.contents)
         done = roll_back(place, folder, look.plan, look.live, contents, job.snapshot.files, job.now)
     return replace(
         report,
@@ -474,6 +531,7 @@ def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
     live = look.live
     account = live.account if isinstance(live.account, Account) else job.facts.account
     company = job.options.company
+    assert job.repository is not None  # a rollback has one
     return store_as_it_is(job.repository, job.recipients, company, live, look.contents, account, job.now)
 
 
@@ -490,10 +548,7 @@ def store_as_it_is(
     files = [file for file in contents if may_be_stored(file.entry.name)]
     if not sum(file.entry.size for file in files):
         return None
-    counts: dict[Kind, int] = {}
-    for file in files:
-        kind = kind_of(file.entry.name)
-        counts[kind] = counts.get(kind, 0) + 1
+    kinds = sort_by_kind(file.entry.name for file in files)
     creds = live.creds if isinstance(live.creds, Creds) else None
     manifest = Manifest(
         tool=f"baileys-tools {__version__}",
@@ -503,7 +558,7 @@ def store_as_it_is(
         taken_at=now,
         sequence=0,
         tag=BEFORE_TAG,
-        counts=counts,
+        counts={kind: len(names) for kind, names in kinds.items()},
         counters=Counters(creds.next_pre_key_id, creds.first_unuploaded_pre_key_id) if creds else Counters(),
         files=0,
         bytes=0,

@@ -12,7 +12,7 @@ from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.names import OWN_FOLDER
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.inspected import Broken, Inspected
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, sort_names
 from baileys_tools.sessions.rules.node_json import LARGEST, Refusal, UnreadJson, read_json
 from baileys_tools.sessions.rules.surroundings import Space
 from baileys_tools.sessions.scan import read_regular_file, scan_folder
@@ -26,8 +26,9 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
     """Given the handle of a session folder, return all that can be seen of it. Raises OSError."""
     facts = scan_folder(folder)
     stats = _stat_all(folder, facts)
-    # creds.json has rules of its own, and what Baileys did not write need not be JSON.
-    others = {"creds.json", *facts.of(Kind.UNKNOWN)}
+    # creds.json has rules of its own, what Baileys did not write need not be JSON, and a companion is read only where
+    # its key is missing.
+    others = {"creds.json", *facts.of(Kind.UNKNOWN), *filter(is_companion, stats)}
     broken, mappings = _read_keys(folder, [name for name in stats if name not in others], delays)
     return Inspected(
         folder=facts,
@@ -66,7 +67,8 @@ def _is_open_to_all(folder: int) -> bool:
 def _stat_all(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
     odd = {oddity.name for oddity in facts.oddities}
     stats = {}
-    for names in facts.names.values():
+    companions = [name for files in sort_names(os.listdir(folder)).parts.values() for name in files]
+    for names in (*facts.names.values(), companions):
         for name in names:
             if name in odd:
                 continue

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from stat import S_IMODE, S_ISREG
 
 from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
 from baileys_tools.sessions.reading import TooLarge
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds, state_of
 from baileys_tools.sessions.rules.folder import Oddity
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, sort_names
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.sessions.rules.restore_plan import CREDS, LiveFile, LiveFolder
 from baileys_tools.sessions.rules.senderkeys import holds_private_key
@@ -22,14 +22,14 @@ from baileys_tools.sessions.rules.snapshot import (
     MOST_BYTES,
     MOST_FILES,
     Account,
-    CredsUnfit,
     Entry,
     StoredFile,
     read_account,
 )
 from baileys_tools.sessions.scan import entry_oddity, is_own, read_regular_file
-from baileys_tools.sessions.staging import seen_file
+from baileys_tools.sessions.staging import SeenFile, seen_file
 
+_TOO_LARGE = "too large to judge"
 BROKEN_DISK = {errno.EIO, errno.EUCLEAN}
 """A file that cannot be read for such a reason is lost; for any other, somebody has to look first."""
 
@@ -65,7 +65,7 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             whole = stored is not None and (not is_key or is_whole(stored.content))
             if is_key and (too_large or whole is None):
                 # The bot may well read it, so nothing may take its place.
-                oddities.append(Oddity(name, "too large to judge"))
+                oddities.append(Oddity(name, _TOO_LARGE))
                 continue
             if stored is None and not is_key:
                 oddities.append(Oddity(name, "too large or not readable, and not written by Baileys"))
@@ -79,19 +79,39 @@ def read_live_folder(folder: int, *, with_contents: bool = True) -> tuple[LiveFo
             files[name] = LiveFile(
                 seen_file(seen), stored.entry.sha256 if stored is not None else "", bool(whole)
             )
-    creds = contents.get(CREDS)
+    facts = _creds(contents.get(CREDS), files, oddities)
+    parts = _parted(files, owned)
     by_cleanups, by_repairs = _quarantined(folder)
     live = LiveFolder(
         files=files,
-        creds=_creds(files, creds),
-        account=_account(creds),
+        creds=facts,
+        account=_account(contents.get(CREDS), facts),
         oddities=tuple(oddities),
         quarantined=frozenset(by_cleanups | by_repairs),
         replaced=frozenset(by_repairs - by_cleanups),
         owned_by_content=owned,
+        parts=parts,
         was_repaired=bool(by_repairs),
     )
     return live, list(contents.values()) if with_contents else []
+
+
+def _parted(files: dict[str, LiveFile], owned: dict[str, bool]) -> dict[str, dict[str, SeenFile]]:
+    """Take the companions out of `files` and return the files of each key that has some.
+
+    Where a key has only its `.bak`, that stands for it: the next Baileys reads it. Not for `creds.json`, of which it
+    has to be proven whose it is.
+    """
+    parts = {}
+    for key, names in sort_names(files).parts.items():
+        parts[key] = {name: seen_file(files[name].stat) for name in names}
+        beside = {name: files.pop(name) for name in names if name != key}
+        bak = f"{key}.bak"
+        if key not in files and bak in beside and key != CREDS:
+            files[key] = beside[bak]
+            if bak in owned:
+                owned[key] = owned[bak]
+    return parts
 
 
 def _require_room(size: int, count: int) -> None:
@@ -130,17 +150,20 @@ def is_whole(content: bytes) -> bool | None:
         return None if unread.refusal is Refusal.TOO_LARGE else False
 
 
-def _creds(files: Mapping[str, LiveFile], creds: StoredFile | None) -> Creds | CredsProblem:
+def _creds(
+    creds: StoredFile | None, files: Mapping[str, LiveFile], oddities: Sequence[Oddity]
+) -> Creds | CredsState:
     if creds is not None:
         return parse_creds(creds.content)
-    return CredsProblem.UNREADABLE if CREDS in files else CredsProblem.MISSING
+    if any(odd == Oddity(CREDS, _TOO_LARGE) for odd in oddities):
+        return CredsState.TOO_LARGE
+    is_there = CREDS in files or any(odd.name == CREDS for odd in oddities)
+    return CredsState.UNREADABLE if is_there else CredsState.MISSING
 
 
-def _account(creds: StoredFile | None) -> Account | CredsUnfit:
-    if creds is None:
-        return CredsUnfit.MISSING
-    found = read_account(creds.content)
-    return found if isinstance(found, CredsUnfit) else found[0]
+def _account(creds: StoredFile | None, facts: Creds | CredsState) -> Account | CredsState:
+    found = read_account(creds.content) if creds is not None else state_of(facts)
+    return found if isinstance(found, CredsState) else found[0]
 
 
 def _quarantined(folder: int) -> tuple[set[str], set[str]]:
@@ -151,7 +174,8 @@ def _quarantined(folder: int) -> tuple[set[str], set[str]]:
         if quarantine is not None:
             for run, _ in list_runs(quarantine):
                 with open_run(quarantine, run) as fd:
-                    (by_repairs if is_of_a_repair(run) else by_cleanups).update(os.listdir(fd))
+                    keys = map(key_of, os.listdir(fd))
+                    (by_repairs if is_of_a_repair(run) else by_cleanups).update(keys)
     return by_cleanups, by_repairs
 
 

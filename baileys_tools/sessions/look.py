@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -98,13 +99,18 @@ def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:
 LOOKS = "looks"
 
 
-def was_linked_at(look: Look, folder: int) -> bool:
-    """Given an earlier look and the handle of the folder now, return whether that has held a linked session.
+def was_linked_at(look: Look | None, folder: int, newest: datetime | None = None) -> bool:
+    """Given the handle of a folder, return whether that has held a linked session before.
 
-    The empty folder that a reset puts in the place of one has not. Raises OSError.
+    An earlier look tells, and a snapshot of it: `newest` is when the newest good one was taken. The empty folder that
+    a reset puts in the place of one has held none. Raises OSError.
     """
-    if not look.was_linked or os.fstat(folder).st_ino == look.stamp.folder_inode:
-        return look.was_linked
+    was_seen = look is not None and look.was_linked
+    if look is not None and was_seen and os.fstat(folder).st_ino == look.stamp.folder_inode:
+        return True
+    if not was_seen and newest is None:
+        return False
     from baileys_tools.sessions.resets import last_reset
 
-    return last_reset(folder) is None
+    since = last_reset(folder)
+    return since is None or (newest is not None and newest > since)

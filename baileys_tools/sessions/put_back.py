@@ -13,7 +13,7 @@ from baileys_tools.sessions.quarantine import (
     put_back,
     remove_empty_folders,
 )
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of
 from baileys_tools.sessions.rules.undo import UndoReason, UndoRun, failed_sibling
 
 
@@ -25,9 +25,10 @@ def describe_runs(folder: int) -> list[UndoRun]:
             return []
         for run, started in list_runs(quarantine):
             with open_run(quarantine, run) as fd, os.scandir(fd) as entries:
-                sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
+                sizes = {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
             if sizes:
-                found.append(UndoRun(run, started, len(sizes), sum(sizes)))
+                keys = {key_of(name) for name in sizes}
+                found.append(UndoRun(run, started, len(keys), sum(sizes.values())))
     return found
 
 
@@ -46,12 +47,16 @@ def undo_run(
             return reasons, errors
         with open_run(quarantine, run) as fd:
             reasons = dict(choose(os.listdir(fd), fd))
-            # In the plan's order: a memory comes after the bot's own keys, and not at all if one of them fails.
+            # In the plan's order: a memory comes after the bot's own keys, and not at all if one of them fails; so does
+            # a companion, which would be read in the place of its key.
             for name, reason in reasons.items():
                 if reason is not UndoReason.BACK:
                     continue
                 if kind_of(name) is Kind.SENDER_KEY_MEMORY and failed_sibling(name, errors):
                     reasons[name] = UndoReason.WITH_UNIT
+                    continue
+                if reasons.get(key_of(name), UndoReason.BACK) is not UndoReason.BACK:
+                    reasons[name] = reasons[key_of(name)]
                     continue
                 try:
                     if not stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):

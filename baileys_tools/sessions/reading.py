@@ -14,13 +14,15 @@ import os
 import time
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.folder import Oddity
-from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_of, sort_by_kind
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, read_json
 from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
@@ -28,7 +30,6 @@ from baileys_tools.sessions.rules.snapshot import (
     MOST_FILES,
     Account,
     Counters,
-    CredsUnfit,
     Entry,
     StoredFile,
     may_be_stored,
@@ -55,7 +56,7 @@ _GET_LEASE: int = getattr(fcntl, "F_GETLEASE", 0)
 class UnfitFolder(Exception):
     """The folder holds no session that is worth a snapshot. `reason` says why."""
 
-    def __init__(self, reason: CredsUnfit, why: str = "") -> None:
+    def __init__(self, reason: CredsState, why: str = "") -> None:
         super().__init__(why or f"creds.json is {reason}")
         self.reason = reason
 
@@ -125,7 +126,7 @@ def read_session(folder: int) -> ReadFolder:
         if creds.entry.sha256 == before.entry.sha256:
             break
     found = read_account(creds.content)
-    if isinstance(found, CredsUnfit):
+    if isinstance(found, CredsState):
         raise UnfitFolder(found)
     files = [*reader.files.values(), creds]
     kinds = sort_by_kind(file.entry.name for file in files)
@@ -146,7 +147,7 @@ class _Reader:
 
     def creds(self) -> StoredFile:
         """Read `creds.json` until it is whole and paired. Raises UnfitFolder."""
-        reason, why = CredsUnfit.MISSING, ""
+        reason, why = CredsState.MISSING, ""
         for delay in (0.0, *_DELAYS):
             if delay:
                 time.sleep(delay)
@@ -154,20 +155,20 @@ class _Reader:
                 found = self._read(CREDS, lease=delay != _DELAYS[-1])
             except FileNotFoundError:
                 # Also for a moment while a bot replaces it by rename of another kind.
-                reason, why = CredsUnfit.MISSING, ""
+                reason, why = CredsState.MISSING, ""
                 continue
             except OSError as error:
-                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json: {error.strerror}") from error
+                raise UnfitFolder(CredsState.UNREADABLE, f"creds.json: {error.strerror}") from error
             if isinstance(found, str):
-                raise UnfitFolder(CredsUnfit.UNREADABLE, f"creds.json is {found}")
+                raise UnfitFolder(CredsState.UNREADABLE, f"creds.json is {found}")
             if found is None:
-                reason = CredsUnfit.UNREADABLE
+                reason = CredsState.UNREADABLE
                 continue
             facts = read_account(found.content)
-            if not isinstance(facts, CredsUnfit):
+            if not isinstance(facts, CredsState):
                 return found
             reason = facts
-            if reason not in (CredsUnfit.EMPTY, CredsUnfit.UNREADABLE):
+            if reason not in (CredsState.EMPTY, CredsState.UNREADABLE):
                 break  # no torn reading, so waiting does not mend it
         raise UnfitFolder(reason, why)
 
@@ -176,7 +177,9 @@ class _Reader:
 
         `total` is the size of `creds.json`, which counts too. Raises TooLarge.
         """
-        names = sorted(name for name in os.listdir(self._folder) if name != CREDS and not is_own(name))
+        listed = {name for name in os.listdir(self._folder) if not is_own(name)}
+        # The next Baileys may be replacing a key of which only companions stand.
+        names = sorted((listed | {key_of(name) for name in listed}) - {CREDS})
         if 1 + len(names) > MOST_FILES:
             raise TooLarge(errno.EFBIG, f"more than {MOST_FILES:,} files: no session folder is that large")
         self.left_out = {}
@@ -213,7 +216,9 @@ class _Reader:
             try:
                 found = self._read(name, lease=delay is not None)
             except FileNotFoundError:
-                return None
+                if delay is None or not self._is_being_replaced(name):
+                    return None
+                found = None
             except OSError as error:
                 if error.errno != errno.EWOULDBLOCK or delay is None:
                     return Oddity(name, f"not readable ({error.strerror})", failed=True)
@@ -227,6 +232,15 @@ class _Reader:
                 break
             time.sleep(delay)
         return Oddity(name, why, failed=why != _TORN)
+
+    def _is_being_replaced(self, name: str) -> bool:
+        """Whether the next Baileys has rotated a key away a moment ago, and will bring the new one by rename."""
+        for beside in companions_of(name):
+            with suppress(OSError):
+                seen = os.stat(beside, dir_fd=self._folder, follow_symlinks=False)
+                if not _stands_still(seen.st_ctime_ns):
+                    return True
+        return False
 
     def _read(self, name: str, *, lease: bool) -> StoredFile | str | None:
         """Read a file once. Return it, None when it was being written, or what it is if it is no plain file.

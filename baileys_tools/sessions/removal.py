@@ -13,13 +13,14 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from baileys_tools.sessions.names import OWN_FOLDER, READ_FLAGS
 from baileys_tools.sessions.quarantine import LEASE_PROBE, REMOVING_PREFIX, make_run_folder, put_back
 from baileys_tools.sessions.rules.folder import FileStat
-from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, companions_of, key_of, kind_of
 from baileys_tools.sessions.rules.removals import Outcome, Removals
+from baileys_tools.sessions.scan import exists
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 NO_LEASES = {
@@ -33,10 +34,6 @@ NO_LEASES = {
 }
 _SET_LEASE: int | None = getattr(fcntl, "F_SETLEASE", None)
 _GET_LEASE: int | None = getattr(fcntl, "F_GETLEASE", None)
-
-
-_NEVER = PROTECTED | {Kind.IDENTITY_KEY, Kind.DEVICE_LIST, Kind.TCTOKEN, Kind.UNKNOWN}
-"""Asserted again at the moment of effect, whatever a plan says."""
 
 
 def ignore_lease_breaks() -> None:
@@ -67,6 +64,7 @@ class FolderRemover:
         self._quarantine: int | None = None
         self._device = os.fstat(folder).st_dev
         self._leases: bool | None = None
+        self._for_good: set[str] = set()
         self.removals = Removals()
         ignore_lease_breaks()
 
@@ -77,20 +75,34 @@ class FolderRemover:
         if self._quarantine is not None:
             os.close(self._quarantine)
 
-    def remove_unit(self, unit: Sequence[str], stats: Mapping[str, FileStat]) -> None:
-        """Remove the files of a unit in order; when one has to stay, so do those after it."""
+    def remove_unit(self, unit: Mapping[str, FileStat]) -> None:
+        """Remove the files of a unit in order; when one has to stay, so do those after it.
+
+        What became of a key is said once, whatever files it consists of.
+        """
         stays = False
-        for name in unit:
-            if stays:
-                self.removals.outcomes[name] = Outcome.WITH_UNIT
-                continue
-            outcome = self._remove(name, stats[name])
-            self.removals.outcomes[name] = outcome
+        outcomes = self.removals.outcomes
+        for name, planned in unit.items():
+            outcome = Outcome.WITH_UNIT if stays else self._remove(name, planned)
             stays = outcome not in (Outcome.REMOVED, Outcome.ALREADY_GONE)
+            key = key_of(name)
+            before = outcomes.get(key, Outcome.ALREADY_GONE)
+            # What of it stays outweighs what went before, and that what was gone already.
+            if before is Outcome.ALREADY_GONE or (
+                before is Outcome.REMOVED and outcome is not Outcome.ALREADY_GONE
+            ):
+                outcomes[key] = outcome
+        if self._for_good:
+            gone = [key for key in self._for_good if outcomes.get(key) is Outcome.REMOVED]
+            self.removals.without_undo += len(gone) if self._run is not None else 0
+            self._for_good.clear()
 
     def _remove(self, name: str, planned: FileStat) -> Outcome:
-        if kind_of(name) in _NEVER:
+        # Whatever a plan says.
+        if kind_of(name) not in REMOVABLE:
             raise AssertionError(f"{name} must never be removed and was planned for removal")
+        if self._has_companion(name):
+            return Outcome.CHANGED
         try:
             outcome = self._move_out(name, planned)
         except NoQuarantine:
@@ -156,7 +168,11 @@ class FolderRemover:
             put_back(new_name, place, name, self._folder)
             raise
         outcome = Outcome.REMOVED
-        if moved.st_ino != planned.st_ino or not self._is_as_planned(fd, planned):
+        if (
+            moved.st_ino != planned.st_ino
+            or not self._is_as_planned(fd, planned)
+            or self._has_companion(name)
+        ):
             outcome = Outcome.CHANGED
         elif leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_WRLCK:  # type: ignore[arg-type]
             outcome = Outcome.IN_USE
@@ -164,9 +180,14 @@ class FolderRemover:
             put_back(new_name, place, name, self._folder)
         elif place == self._folder:
             os.unlink(new_name, dir_fd=place)
-            if self._run is not None:
-                self.removals.without_undo += 1
+            self._for_good.add(key_of(name))
         return outcome
+
+    def _has_companion(self, name: str) -> bool:
+        """Whether a companion that the plan did not know stands beside a key: a bot that finds the key gone goes on
+        with what the companion holds, an older state of it (measured: every message to and from such a contact fails).
+        """
+        return key_of(name) == name and any(exists(one, self._folder) for one in companions_of(name))
 
     def _destination(self, name: str) -> tuple[int, str]:
         """Return the folder and the name that a file is moved to: quarantine, or a name to be unlinked."""

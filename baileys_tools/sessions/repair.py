@@ -21,7 +21,7 @@ from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
 from baileys_tools.sessions.rules.creds import fitted_creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE, kind_of
 from baileys_tools.sessions.rules.removals import Outcome
 from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
@@ -76,7 +76,8 @@ def _stage(
         "run": run,
         "snapshot": snapshot,
         "set_aside": [
-            [[name, *seen_file(live.files[name].stat)] for name in unit] for unit in plan.set_aside
+            [[name, *seen_file(stat)] for name, stat in live.files_of(unit).items()]
+            for unit in plan.set_aside
         ],
         "bring_back": [
             [name, *(seen_file(live.files[name].stat) if name in live.files else ())] for name in names
@@ -127,7 +128,7 @@ def finish_repair(folder: int) -> Repaired:
         return done
     with FolderRemover(folder, run, always_undoable=True) as remover:
         for unit in units:
-            remover.remove_unit(list(unit), unit)
+            remover.remove_unit(unit)
         for name, outcome in remover.removals.outcomes.items():
             if outcome is Outcome.REMOVED:
                 done.set_aside.append(name)
@@ -242,7 +243,7 @@ def _orders(
 
 
 def _removable(names: Sequence[str]) -> bool:
-    return {kind_of(name) for name in names} <= {Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY}
+    return {kind_of(name) for name in names} <= REMOVED_BY_AGE
 
 
 @contextmanager

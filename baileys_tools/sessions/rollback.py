@@ -150,7 +150,7 @@ def _journal(folder: int, live: LiveFolder, run: str) -> dict[str, Any]:
         "mode": "rollback",
         "run": run,
         "old": os.fstat(folder).st_ino,
-        "files": {name: seen_file(file.stat) for name, file in live.files.items()},
+        "files": {name: seen_file(stat) for name, stat in live.every_file.items()},
     }
 
 

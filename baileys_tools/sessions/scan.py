@@ -19,9 +19,9 @@ from stat import (
 
 from baileys_tools.owner import refuse_roots
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds
-from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity
-from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, companions_of, key_of, kind_of, sort_names
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_sender_keys
 
@@ -29,6 +29,8 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
 
 
+CREDS = "creds.json"
+_BAK = f"{CREDS}.bak"
 _WRITTEN_NOW_NS = 2_000_000_000
 _FEW_PRE_KEYS = 50
 
@@ -110,20 +112,23 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     decided by name and by what the listing says that it is. Up to `pre_keys_kept` pre-keys no rule will remove any.
     """
     files, others = _list(folder)
-    names = sort_by_kind(files)
+    names, parts = sort_names(files)
     if unknown := names.get(Kind.UNKNOWN):
         names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
     oddities = list(_what_they_are(folder, device, others))
     for kind in _LOOKED_AT:
-        wanted = names.get(kind)
+        wanted = _standing(names.get(kind), parts)
         if wanted and kind is Kind.PRE_KEY:
             wanted = wanted if len(wanted) > pre_keys_kept else None
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
         if wanted and (odd := _look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
+    beside: dict[str, Mapping[str, FileStat]] = {}
+    if parts:
+        oddities += _look_beside(folder, device, names, parts, stats, beside)
     creds = read_creds(folder)
     owned = {}
     if isinstance(creds, Creds):
@@ -135,6 +140,8 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         creds=creds,
         oddities=tuple(sorted(oddities)),
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
+        parts=beside,
+        has_creds_bak=_BAK in parts.get(CREDS, ()),
     )
 
 
@@ -144,14 +151,14 @@ def scan_names(folder: int) -> FolderFacts:
     Only `creds.json` is stat'ed, what Baileys did not name, and pre-keys where so many are there that their times
     decide which of them count. Any other entry that is called like a key is taken for one.
     """
-    names = sort_by_kind(os.listdir(folder))
+    names, parts = sort_names(os.listdir(folder))
     if unknown := names.get(Kind.UNKNOWN):
         names[Kind.UNKNOWN] = [name for name in unknown if not is_own(name)]
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
     oddities: list[Oddity] = []
     for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
-        wanted = names.get(kind)
+        wanted = _standing(names.get(kind), parts)
         if wanted and kind is Kind.PRE_KEY and len(wanted) <= _FEW_PRE_KEYS:
             continue
         if wanted and (odd := _look_at(folder, device, wanted, into)):
@@ -161,13 +168,14 @@ def scan_names(folder: int) -> FolderFacts:
         stats=stats,
         creds=_creds_without_haste(folder),
         oddities=tuple(sorted(oddities)),
+        has_creds_bak=_BAK in parts.get(CREDS, ()),
     )
 
 
-def _creds_without_haste(folder: int) -> Creds | CredsProblem:
+def _creds_without_haste(folder: int) -> Creds | CredsState:
     """Return what `creds.json` says; wait for a better reading only if it is being written at this moment."""
     creds = read_creds(folder, ())
-    if isinstance(creds, Creds) or creds is CredsProblem.MISSING:
+    if isinstance(creds, Creds) or (creds is CredsState.MISSING and not _is_being_replaced(folder)):
         return creds
     try:
         written_ns = os.stat("creds.json", dir_fd=folder, follow_symlinks=False).st_mtime_ns
@@ -200,11 +208,49 @@ def _what_they_are(folder: int, device: int, names: Iterable[str]) -> Iterator[O
 _LOOKED_AT = (
     Kind.UNKNOWN,  # first, as files that are set aside below become unknown
     Kind.CREDS,
-    Kind.SESSION,
-    Kind.SENDER_KEY,
-    Kind.SENDER_KEY_MEMORY,
-    Kind.PRE_KEY,
+    *(kind for kind in Kind if kind in REMOVABLE),
 )
+
+
+def _standing(keys: list[str] | None, parts: Mapping[str, tuple[str, ...]]) -> list[str] | None:
+    """Return the keys of which their own file stands."""
+    if not keys or not parts:
+        return keys
+    return [key for key in keys if key not in parts or parts[key][-1] == key]
+
+
+def _look_beside(
+    folder: int,
+    device: int,
+    names: dict[Kind, list[str]],
+    parts: Mapping[str, tuple[str, ...]],
+    stats: dict[str, FileStat],
+    found: dict[str, Mapping[str, FileStat]],
+) -> Iterator[Oddity]:
+    """Stat the companions of keys that were looked at; put the files of each into `found`, and what they are together
+    into `stats`. A key of which no plain file stands any more goes out of `names`.
+    """
+    alone = {key for key, files in parts.items() if files[-1] != key and kind_of(key) in REMOVABLE}
+    looked_at = [key for key in parts if (key in stats and key != CREDS) or key in alone]
+    seen: dict[str, FileStat] = {}
+    odd = _look_at(folder, device, [name for key in looked_at for name in parts[key] if name != key], seen)
+    for key in looked_at:
+        files = {name: seen[name] for name in parts[key] if name in seen}
+        if key not in alone:
+            files[key] = stats[key]
+        if files:
+            found[key] = files
+            stats[key] = WholeKey(
+                sum(one.st_size for one in files.values()), max(one.st_mtime_ns for one in files.values())
+            )
+        else:
+            names[kind_of(key)].remove(key)
+    left = [name for name, what in odd.items() if key_of(name) in alone and what is not _GONE]
+    if left:
+        names[Kind.UNKNOWN] = sorted([*names.get(Kind.UNKNOWN, []), *left])
+    return (
+        Oddity(name, what, failed=what.startswith(_FAILED)) for name, what in odd.items() if what is not _GONE
+    )
 
 
 def _look_at(folder: int, device: int, names: list[str], stats: dict[str, FileStat]) -> dict[str, str]:
@@ -288,7 +334,7 @@ def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozen
     return frozenset(found)
 
 
-def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsProblem:
+def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | CredsState:
     """Given a folder handle, return what `creds.json` says. A torn reading is repeated after each delay.
 
     Baileys truncates, then writes: an outside reader sees an empty file (measured under a tight loop of saves:
@@ -297,25 +343,32 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """
     found = _read_creds_once(folder)
     for delay in delays:
-        if isinstance(found, Creds) or found in (CredsProblem.MISSING, CredsProblem.TOO_LARGE):
+        if isinstance(found, Creds) or found is CredsState.TOO_LARGE:
+            break
+        if found is CredsState.MISSING and not _is_being_replaced(folder):
             break
         time.sleep(delay)
         found = _read_creds_once(folder)
     return found
 
 
-def _read_creds_once(folder: int) -> Creds | CredsProblem:
+def _is_being_replaced(folder: int) -> bool:
+    """Whether the next Baileys may be writing `creds.json` anew: it rotates the old one away first."""
+    return any(exists(name, folder) for name in companions_of(CREDS))
+
+
+def _read_creds_once(folder: int) -> Creds | CredsState:
     try:
         content = read_regular_file(folder, "creds.json", LARGEST + 1)
     except FileNotFoundError:
-        return CredsProblem.MISSING
+        return CredsState.MISSING
     except PermissionError:
         # That a third user may not read them says nothing about the bot.
         if os.geteuid() != os.fstat(folder).st_uid:
             raise
-        return CredsProblem.UNREADABLE
+        return CredsState.UNREADABLE
     except OSError:
-        return CredsProblem.UNREADABLE
+        return CredsState.UNREADABLE
     return parse_creds(content)
 
 

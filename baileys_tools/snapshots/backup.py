@@ -28,7 +28,9 @@ from baileys_tools.sessions.reading import (
     stamp_folder,
 )
 from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG, CredsUnfit
+from baileys_tools.sessions.rules.creds import CredsState, show_a_login
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
+from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG
 from baileys_tools.sessions.scan import is_own
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.backup_alerts import tell_of_backup
@@ -224,14 +226,14 @@ def _one(
 
 
 def _waits_for_login(root: Root, company: Company, repository: Repository | None, unfit: UnfitFolder) -> bool:
-    """Whether a folder without a session has lost none: no file but creds.json, and no snapshot."""
+    """Whether a folder without a session has lost none: no file tells of one, and no snapshot."""
     from baileys_tools.snapshots.of_session import snapshots_of_this_session
 
-    if unfit.reason not in (CredsUnfit.MISSING, CredsUnfit.UNPAIRED):
+    if unfit.reason not in (CredsState.MISSING, CredsState.UNPAIRED):
         return False
     try:
         with root.open(company) as folder:
-            if set(filterfalse(is_own, os.listdir(folder))) - {CREDS}:
+            if show_a_login(unfit.reason, sort_by_kind(filterfalse(is_own, os.listdir(folder)))):
                 return False
         return repository is None or not snapshots_of_this_session(repository, root, company)
     except OSError:

@@ -101,6 +101,19 @@ def curve_since(state: State, company: str, since: datetime) -> list[tuple[int, 
     return found
 
 
+def activity_since(state: State, company: str, since: datetime) -> list[tuple[int, int]]:
+    """Return when a company was looked at from `since` on, and when its bot had last written then, oldest first.
+
+    Both in seconds since 1970, the last look of each hour alone.
+    """
+    found: list[tuple[int, int]] = state.rows(
+        "SELECT max(at), max(last_activity) FROM observations "
+        "WHERE company = ? AND at >= ? AND last_activity IS NOT NULL GROUP BY at / 3600 ORDER BY at",
+        (company, to_seconds(since)),
+    )
+    return found
+
+
 def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
     """Return a company's files by kind at its first observation from `since` on; nothing when there is none."""
     rows = state.rows(

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from baileys_tools.place import in_place_of
+
 NAME = "passes.lock"
 _STEP = 0.1
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -20,7 +22,8 @@ def taking_turns(folder: str, about: str, patience: float) -> Iterator[bool]:
     (a state that cannot be written, say), every pass may begin. The kernel frees the lock of a process that dies.
     """
     try:
-        fd = os.open(os.path.join(folder, NAME), _FLAGS, 0o600)
+        with in_place_of(folder):
+            fd = os.open(os.path.join(folder, NAME), _FLAGS, 0o600)
     except OSError:
         yield True
         return

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import BotFacts, CredsFact, diagnose
+from baileys_tools.bots.rules.diagnosis import BotFacts, diagnose
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.state.database import State
 from baileys_tools.watching import kept_incidents
 from baileys_tools.watching import kept_links as links
@@ -26,24 +27,16 @@ from baileys_tools.watching.rules.incidents import (
 )
 from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
 
-_CREDS = {
-    "missing": CredsFact.ABSENT,
-    "empty": CredsFact.EMPTY,
-    "unreadable": CredsFact.TORN,
-    "wrongly-encoded": CredsFact.TORN,
-    "incomplete": CredsFact.INCOMPLETE,
-}
-
 
 class Look(NamedTuple):
-    """How one bot was at one moment: what the API said ("" when not asked), and creds as an observation has them.
+    """How one bot was at one moment: what the API said ("" when not asked), and how creds are.
 
     `running` is whether its process runs, `waits` that it has not been linked yet, or not since a reset.
     """
 
     company: str
     connection: str
-    creds: str
+    creds: CredsState
     running: bool | None = None
     waits: bool = False
 
@@ -69,7 +62,7 @@ def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None
     facts = BotFacts(
         connection=look.connection or "unknown",
         unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
-        creds=_CREDS.get(look.creds, CredsFact.WHOLE if look.creds == "valid" else CredsFact.UNKNOWN),
+        creds=look.creds,
         was_linked=True,
         running=look.running,
         log=log,

@@ -12,6 +12,7 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.inspect_folder import inspect_folder
+from baileys_tools.sessions.look import was_linked_at
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.fullness import worst_first
@@ -107,11 +108,12 @@ def _ask_elsewhere(
     login = seen.folder.creds.login if isinstance(seen.folder.creds, Creds) else ""
     here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company.id}
     path = settings.backup.path
+    snapshots = None if path is None else look_up_snapshots(path, company.id, folder)
     return Elsewhere(
-        snapshots=None if path is None else look_up_snapshots(path, company.id, folder),
+        snapshots=snapshots,
         last_cleanup=last_cleanups(state).get(company.id),
         strictest_leaves=0 if look is None else look.strictest_leaves,
-        was_linked=look is not None and look.was_linked,
+        was_linked=was_linked_at(look, folder, snapshots.newest_at if snapshots is not None else None),
         same_login=[one for one in known if login and one in here and known[one].login == login],
         told_by_log=_told_by_log(settings, state, company.id, folder, now),
         old_folders=_old_folders(root, company, folder, now),

@@ -12,9 +12,10 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, state_of
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
+from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.thresholds import LEVELS, Thresholds, level_of
@@ -39,6 +40,7 @@ def rules_of(settings: Settings) -> HealthRules:
         health.largest_folder,
         health.free_disk,
         health.free_inodes,
+        settings.cleanup.silence,
     )
 
 
@@ -88,14 +90,21 @@ class _Task(NamedTuple):
     stamp: Stamp | None
     known: Look | None
     full: bool
+    newest: datetime | None
 
 
 def look_at_all(
-    root: Root, companies: Sequence[Company], known: Mapping[str, Look], settings: Settings, now: datetime
+    root: Root,
+    companies: Sequence[Company],
+    known: Mapping[str, Look],
+    snapshots: Mapping[str, Snapshots],
+    settings: Settings,
+    now: datetime,
 ) -> tuple[dict[str, Look], frozenset[str]]:
     """Return the look at each company, and the ids of those whose folders were listed for it.
 
-    Raises BaileysToolsError when nothing can be looked at at all.
+    What the repository has tells, beside what is `known`, whether a folder has held a session. Raises
+    BaileysToolsError when nothing can be looked at at all.
     """
     seconds = int(now.timestamp())
     found: dict[str, Look] = {}
@@ -104,10 +113,12 @@ def look_at_all(
         before = known.get(company.id)
         full = before is None or full_look_is_due(company.id, before, seconds)
         stamp = _stamp(root, company)
-        if before is not None and not full and before.settled and stamp == before.stamp:
+        newest = snapshots[company.id].newest_at if company.id in snapshots else None
+        is_told = before is not None and (before.was_linked or newest is None)
+        if before is not None and is_told and not full and before.settled and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, stamp, before, full))
+            tasks.append(_Task(company, stamp, before, full, newest))
     rules = rules_of(settings)
     work = partial(_look, root, rules, settings, now)
     done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
@@ -133,7 +144,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     facts, settled = list_folder(folder, stamp)
     count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
-    was_linked = paired or (before is not None and was_linked_at(before, folder))
+    was_linked = paired or was_linked_at(before, folder, task.newest)
     full_at, size, written_at, strictest = (
         (before.full_at, before.size, before.written_at, before.strictest_leaves) if before else (0, 0, 0, 0)
     )
@@ -160,7 +171,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},
-        creds=facts.creds.condition if isinstance(facts.creds, Creds) else facts.creds.value,
+        creds=state_of(facts.creds),
         was_linked=was_linked,
         full_at=full_at,
         size=size,
@@ -170,8 +181,14 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_at=before.observed_at if before else 0,
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
-        login=facts.creds.login if isinstance(facts.creds, Creds) else "",
+        login=_login(facts.creds, before if was_linked else None),
     )
+
+
+def _login(creds: Creds | CredsState, before: Look | None) -> str:
+    """Return the login of creds, or where they are lost the one that they had: a way back is measured by it."""
+    login = creds.login if isinstance(creds, Creds) else ""
+    return login or (before.login if before is not None else "")
 
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:

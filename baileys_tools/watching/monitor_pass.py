@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import Snapshots, Space
@@ -77,11 +78,11 @@ def look_once(
     known = remembered(state, root.path, rules)
     everyone = root.companies(settings.sessions.multitenancy)
     companies, gone = chosen(settings, everyone, known, root, now)
-    looks, listed = look_at_all(root, companies, known, settings, now)
+    snapshots, repository = snapshots_of(settings, state, companies, now)
+    looks, listed = look_at_all(root, companies, known, snapshots, settings, now)
     asked = _ask(settings, state, companies) if asked is None else asked
     stopped = _left_stopped(state, asked, looks)
     held = _held_locks(settings, root, state, companies, now)
-    snapshots, repository = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
     watched = []
     for company in companies:
@@ -146,7 +147,7 @@ def _left_stopped(state: State, asked: Asked, looks: Mapping[str, Look]) -> list
     def has_begun(company: str) -> bool:
         connection = asked.connections.get(company)
         is_up = connection is not None and (connection.state in up or bool(connection.has_qr))
-        return is_up or (company in looks and looks[company].creds == "valid")
+        return is_up or (company in looks and looks[company].creds is CredsState.VALID)
 
     return list(left_findings(state, asked.running, has_begun))
 
@@ -165,7 +166,7 @@ def _held_locks(
 
 def _waits_for_a_code(look: Look) -> bool:
     """Whether no session was ever linked in a folder, or none since a reset: such a bot is not away."""
-    return not look.was_linked and look.creds in ("missing", "unpaired")
+    return not look.was_linked and look.creds in (CredsState.MISSING, CredsState.UNPAIRED)
 
 
 def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
@@ -194,10 +195,10 @@ def _unanswered(
             yield company
         if _waits_for_a_code(look):
             yield company, "connection-lost"
-        if look.creds != "valid":
+        if look.creds is not CredsState.VALID:
             # Who has lost the session is not asked how old it is.
             yield company, "no-activity"
-        if is_backed_up and (company not in snapshots or look.creds != "valid"):
+        if is_backed_up and (company not in snapshots or look.creds is not CredsState.VALID):
             yield from ((company, code) for code in SNAPSHOT_CODES)
 
 
@@ -306,7 +307,7 @@ def timely_findings(
         return [unreadable_folder(company.id, look.trouble)]
     activity = last_activity(look)
     found: list[Finding] = []
-    if activity is not None and look.creds == "valid":
+    if activity is not None and look.creds is CredsState.VALID:
         found += activity_findings(company.id, activity, rules, now)
     if snapshots is not None and look.was_linked:
         creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
@@ -344,7 +345,6 @@ def _watch(
     rules: HealthRules,
     listed: bool,
 ) -> CompanyWatch:
-    newest = snapshots.newest if snapshots is not None else None
     return CompanyWatch(
         id=company.id,
         path=company.path,
@@ -356,7 +356,7 @@ def _watch(
         size=look.size if look.full_at else None,
         last_activity=last_activity(look),
         connection=look.connection,
-        last_snapshot=newest.taken_at if newest is not None else None,
+        last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_first(findings),
         listed=listed,
     )

@@ -78,11 +78,11 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
             raise BaileysToolsError(
                 f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
             )
-        looks, _ = look_at_all(root, companies, known, settings, now)
+        snapshots, _ = snapshots_of(settings, state, companies, now)
+        looks, _ = look_at_all(root, companies, known, snapshots, settings, now)
         vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]
         left = {company.id: left_beside(root, company, now) for company in companies}
     cleaned = last_cleanups(state)
-    snapshots, _ = snapshots_of(settings, state, companies, now)
     logins = logins_of(looks, known, everyone)
 
     def one_of(company: Company) -> CompanyStatus:
@@ -121,7 +121,6 @@ def _service(settings: Settings, state: State, company: Company, look: Look, now
 def _status_of(
     company: Company, look: Look, snapshots: Snapshots | None, rules: HealthRules, now: datetime
 ) -> CompanyStatus:
-    newest = snapshots.newest if snapshots is not None else None
     findings = [*look.findings, *timely_findings(company, look, snapshots, rules, now)]
     return CompanyStatus(
         company.id,
@@ -133,7 +132,7 @@ def _status_of(
         look.creds,
         look.connection,
         last_activity(look),
-        last_snapshot=newest.taken_at if newest is not None else None,
+        last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_finding_first(findings),
         trouble=look.trouble,
     )

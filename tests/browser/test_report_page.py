@@ -17,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.forecast import Forecast
 from baileys_tools.thresholds import Level, Thresholds
 from baileys_tools.watching.rules.report import (
@@ -287,7 +288,8 @@ def large(companies: int) -> FleetReport:
     for number in range(companies):
         curve = [Point(base + hour * 3_600, 100 + (hour * 7 + number) % 80) for hour in range(30 * 24)]
         status = CompanyStatus(
-            str(1_000 + number), f"/srv/sessions/company_{1_000 + number}", Level.CRITICAL, 172, 0, kinds, "valid",
+            str(1_000 + number), f"/srv/sessions/company_{1_000 + number}", Level.CRITICAL, 172, 0, kinds,
+            CredsState.VALID,
             "connected", now, None, now, 7.0, None,
             [Finding("file-count", Severity.CRITICAL, "", "172 counted files, level critical (limit 170)", "x" * 80)],
         )  # fmt: skip

@@ -18,23 +18,20 @@
  * file of the bot that the message depends on. One JSON document goes to stdout.
  */
 
-import { spawn } from 'node:child_process'
-import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
+import { agesInDays, COMPANY, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
 
 const LIVES = {
 	fresh: { paired: 60, contacts: 20, perGroup: 5, waiting: 5 },
 	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 1500, waiting: 2 },
 	updated: { paired: 120, contacts: 16, perGroup: 5, legacy: 10, movedGroup: true, waiting: 2 }
 }
-const COMPANY = 'company_1'
 const RECEIPTS = 2
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
  * Direction -> function(world, tally). Each tries every pair once and tells tally(file, error, sender, resend):
@@ -88,15 +85,6 @@ const DIRECTIONS = {
 	}
 }
 
-function sessionFile({ bot }, client) {
-	return `session-${bot.repository.jidToSignalProtocolAddress(client.jid)}.json`
-}
-
-function senderKeyFile(world, group, client) {
-	const address = world.bot.repository.jidToSignalProtocolAddress(world.addressOf(client, group.mode))
-	return `sender-key-${group.jid}--${address.replace('.', '--')}.json`
-}
-
 /** Measure all directions on `folder`, each on a copy of its own. */
 async function measure(world, folder, scratch) {
 	const results = {}
@@ -137,22 +125,6 @@ async function resendUntilRead(world, sender, resend) {
 	return 'never'
 }
 
-async function runCommand([program, ...words], root) {
-	const child = spawn(program, words, {
-		env: { ...process.env, BAILEYS_SESSIONS_PATH: root },
-		stdio: ['ignore', 'pipe', 'pipe']
-	})
-	const exited = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
-	const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
-	return { exit_code: await exited, output, errors }
-}
-
-async function agesInDays(folder, now) {
-	const ages = {}
-	for (const name of await readdir(folder)) ages[name] = (now - (await stat(join(folder, name))).mtimeMs) / DAY_MS
-	return ages
-}
-
 async function main() {
 	const options = { baileys: { type: 'string' }, life: { type: 'string' }, order: { type: 'string', default: 'fifo' } }
 	const { values, positionals } = parseArgs({ options, allowPositionals: true })
@@ -187,12 +159,6 @@ async function runOnCopy(world, command, original, scratch) {
 	const cleaned = await measure(world, folder, scratch)
 	await rm(root, { recursive: true })
 	return { command, ...ran, removed, cleaned }
-}
-
-function splitAt(separator, words) {
-	const parts = [[]]
-	for (const word of words) word === separator ? parts.push([]) : parts.at(-1).push(word)
-	return parts
 }
 
 const report = JSON.stringify(await main())

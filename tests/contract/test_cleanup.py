@@ -76,6 +76,11 @@ class Measured:
     without_guard: Run
 
 
+def _without_old_pre_keys(cost: dict[str, int]) -> dict[str, int]:
+    """Up to five of all earlier uploads may be left when one is due; whether they are depends on the server."""
+    return cost | {"pre_keys": cost["pre_keys"] if cost["pre_keys"] > 5 else 0}
+
+
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node, with both versions of Baileys installed beside the fixtures."""
@@ -179,7 +184,7 @@ def test_one_resend_heals_each_contact_and_member(measure: Measure, life: str) -
 @lives("v6-long", "v7-fresh", "v7-long")
 def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> None:
     ours = measure(life).ours
-    assert ours.plan["cost"] == ours.measured_cost
+    assert _without_old_pre_keys(ours.plan["cost"]) == _without_old_pre_keys(ours.measured_cost)
     assert ours.measured_cost["contacts"] > 3
     assert ours.measured_cost["group_senders"] > 3
 

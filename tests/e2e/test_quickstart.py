@@ -92,7 +92,7 @@ def test_nine_lines_lead_from_nothing_to_a_folder_that_is_kept(tmp_path: Path) -
         hook = f"http://127.0.0.1:{server.server_address[1]}/T0/B0"
         script = "\n".join(f"echo '{MARK}'\n{line}" for line, _ in typed)
         script = script.replace("https://hooks.example.org/T0/B0", hook)
-        own = guard.but(*MOUNTED, "/home", "/srv", "/var/lib")
+        own = guard.but(*MOUNTED, "/home", "/srv")
         environment = scrubbed_environment({"PATH": f"{bin_folder}:{SYSTEM_PATH}", **own})
         del environment["BAILEYS_TOOLS_STATE_DIR"]
         # The page's own places, and root's state folder, inside the namespace alone.

@@ -37,7 +37,7 @@ PATHS = {
 LISTINGS = ("os.listdir", "os.scandir", "os.chdir")
 ADDRESSES = ("socket.connect", "socket.sendto", "socket.sendmsg")
 NAMES = ("socket.getaddrinfo", "socket.gethostbyname")
-HOMELESS = ("/sbin/ldconfig",)  # what ctypes.util.find_library runs without an environment
+HOMELESS = ("/sbin/ldconfig", "setpriv")  # what ctypes.util.find_library runs, and a user of a container
 NO_HOME = "/nonexistent"  # what Debian gives a user who has none
 ENVIRONMENTS = {"subprocess.Popen": 3, "os.exec": 2, "os.posix_spawn": 2, "os.system": None}
 
@@ -83,7 +83,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
         environment = os.environ if given is None else given
         homes = [value for name, value in environment.items() if name in ("HOME", b"HOME")]
         home = (full(homes[0], -1) if homes else "") or ""
-        homeless = home == NO_HOME or (home == "" and arguments[0] in HOMELESS)
+        homeless = home == NO_HOME or (home in ("", "/") and arguments[0] in HOMELESS)
         if not homeless and not within(home, WRITABLE):
             refuse(event, f"{arguments[0]} with the home {home!r}")
 

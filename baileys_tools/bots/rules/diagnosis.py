@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 
 
@@ -47,18 +48,6 @@ class Confidence(StrEnum):
     POSSIBLE = "possible"
 
 
-class CredsFact(StrEnum):
-    """What stands in the session folder. UNPAIRED is readable, but belongs to no linked device."""
-
-    WHOLE = "whole"
-    ABSENT = "missing"
-    EMPTY = "empty"
-    TORN = "torn"
-    INCOMPLETE = "incomplete"
-    UNPAIRED = "unpaired"
-    UNKNOWN = "unknown"
-
-
 class BotFacts(NamedTuple):
     """Everything that a diagnosis looks at; the defaults say "not known".
 
@@ -70,7 +59,7 @@ class BotFacts(NamedTuple):
 
     connection: str = "unknown"
     has_qr: bool | None = None
-    creds: CredsFact = CredsFact.UNKNOWN
+    creds: CredsState = CredsState.UNKNOWN
     was_linked: bool = False
     running: bool | None = None
     started: datetime | None = None
@@ -120,13 +109,6 @@ _NETWORK = {
 }
 _REFUSALS = (LogEvent.UNAUTHORIZED, LogEvent.FAILURE)
 _DECISIVE = (*_NETWORK, *_REFUSALS, LogEvent.REPLACED, LogEvent.RESTART_REQUIRED, LogEvent.QR_ENDED)
-_DAMAGED = {
-    CredsFact.ABSENT: "creds.json is missing",
-    CredsFact.EMPTY: "creds.json is empty",
-    CredsFact.TORN: "creds.json is no whole JSON object",
-    CredsFact.INCOMPLETE: "creds.json lacks a key of its identity",
-    CredsFact.UNPAIRED: "creds.json belongs to no linked device",
-}
 
 
 def diagnose(facts: BotFacts, now: datetime) -> Diagnosis:
@@ -179,14 +161,13 @@ def _logged_out(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 
 def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    damage = _DAMAGED.get(facts.creds, "")
-    if damage and facts.was_linked:
-        evidence = [f"{damage}, and the account was linked"]
+    if facts.creds.is_lost(was_linked=True) and facts.was_linked:
+        evidence = [f"{facts.creds.said}, and the account was linked"]
         if facts.connection == "connected":
             evidence.append("the bot is connected: it has its credentials in memory until it stops")
         return Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, tuple(evidence))
-    if facts.creds in (CredsFact.EMPTY, CredsFact.TORN, CredsFact.INCOMPLETE):
-        return Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, (damage,))
+    if facts.creds.is_lost(was_linked=False):
+        return Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, (facts.creds.said,))
     at = _since_opened(facts, LogEvent.REGISTERING)
     if at is None or facts.connection == "connected" or not facts.was_linked:
         return None
@@ -195,7 +176,7 @@ def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
     evidence = [
         f"a linked account's bot asked for a new registration {_ago(at, now)}: it could not read its credentials"
     ]
-    if facts.creds is CredsFact.WHOLE:
+    if facts.creds is CredsState.VALID:
         evidence.append("creds.json is whole by now, and the log shows no opening with it")
     return Diagnosis(Cause.CREDS_LOST, Confidence.LIKELY, tuple(evidence))
 
@@ -251,12 +232,12 @@ def _connected(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 def _not_linked(facts: BotFacts, now: datetime) -> Diagnosis | None:
     """Whoever asks such a bot to reconnect makes a new QR code under the one that is being scanned."""
-    if facts.was_linked or facts.creds not in (CredsFact.ABSENT, CredsFact.UNPAIRED):
+    if facts.was_linked or facts.creds not in (CredsState.MISSING, CredsState.UNPAIRED):
         return None
     return Diagnosis(
         Cause.NOT_LINKED,
         Confidence.CERTAIN if facts.has_qr else Confidence.LIKELY,
-        (f"{_DAMAGED[facts.creds]}, and nothing shows that one ever was",),
+        (f"{facts.creds.said}, and nothing shows that one ever was",),
     )
 
 
@@ -299,9 +280,9 @@ def _refusal(facts: BotFacts, newest: LogEvent, at: datetime, now: datetime) -> 
         else f"the server refused the login {_ago(at, now)}; the log does not have the code"
     )
     evidence = [said]
-    if facts.creds is CredsFact.WHOLE:
+    if facts.creds is CredsState.VALID:
         evidence.append("creds.json is whole and belongs to a linked device")
-    known = newest is LogEvent.UNAUTHORIZED and facts.creds is CredsFact.WHOLE
+    known = newest is LogEvent.UNAUTHORIZED and facts.creds is CredsState.VALID
     confidence = Confidence.LIKELY if known else Confidence.POSSIBLE
     return Diagnosis(Cause.TEMPORARY_AUTH, confidence, tuple(evidence))
 

@@ -20,6 +20,8 @@ class Status(StrEnum):
     CLEANED = "cleaned"
     HELD = "held"
     """The folder is in a state in which removing could do harm; see the plan's holds."""
+    SILENT = "silent"
+    """Left alone: its bot is off, and what waits for it needs every key."""
     CONNECTED = "connected"
     """Left alone: its bot is connected, and `cleanup.when_connected` says skip."""
     LOCKED = "locked"
@@ -105,4 +107,6 @@ class CleanupReport(NamedTuple):
 
 def held_or_cleaned(plan: CleanupPlan) -> Status:
     """Given a plan that was carried out, return the status: held when rules could not be applied."""
-    return Status.HELD if Hold.CREDS in plan.holds or Hold.CLOCK in plan.holds else Status.CLEANED
+    if plan.is_in_doubt:
+        return Status.HELD
+    return Status.SILENT if Hold.SILENT in plan.holds else Status.CLEANED

@@ -16,11 +16,13 @@ class Cost(NamedTuple):
     `contacts`: session addresses whose next message needs a resend if the contact writes first (nothing is
     lost if the bot does). `group_senders`: (group, sender) pairs whose next group message does.
     `pre_keys`: removed pre-keys that the server may still hand out, at most; a new chat that gets one starts late.
+    `key_messages` delay nothing: devices that the bot sends its own key again, with its next message to their group.
     """
 
     contacts: int = 0
     group_senders: int = 0
     pre_keys: int = 0
+    key_messages: int = 0
 
 
 def sessions_missed(folder: FolderFacts, sessions: Sequence[str]) -> int:

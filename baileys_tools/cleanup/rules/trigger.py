@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.policy import CleanupPlan
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, UNCOUNTED, Kind
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -41,6 +41,8 @@ class Why(StrEnum):
     """Nothing tells when it was cleaned last, and nothing would tell the next run of this cleanup."""
     HELD = "held"
     """The policy removes nothing while creds.json is broken or the clock is in doubt."""
+    SILENT = "silent"
+    """The bot is off, and what waits for it needs every key."""
     NOTHING_TO_REMOVE = "nothing-to-remove"
     CONNECTED = "connected"
     """Its bot is connected, and `cleanup.when_connected` says skip."""
@@ -96,7 +98,7 @@ def decide(plan: CleanupPlan, rules: Rules, past: Past, now: datetime) -> Decisi
     if not is_emergency and (rules.clean_from is None or counted < rules.clean_from):
         return Decision(Action.LEAVE, Why.BELOW)
     if plan.holds:
-        return Decision(Action.LEAVE, Why.HELD)
+        return Decision(Action.LEAVE, Why.HELD if plan.is_in_doubt else Why.SILENT)
     if not plan.remove_count:
         return Decision(Action.LEAVE, Why.NOTHING_TO_REMOVE)
     last, doubt = last_cleanup(past, now)
@@ -155,7 +157,9 @@ class Remainder(NamedTuple):
 
 def remainder(plan: CleanupPlan) -> Remainder:
     """Given the plan of a folder, return what it leaves and why."""
-    staying = {kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE and count}
+    staying = {
+        kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE | UNCOUNTED and count
+    }
     left = sum(count for kind, count in plan.by_kind.items() if kind in REMOVABLE)
     young = left - plan.guarded_pre_keys - plan.remove_count
     return Remainder(

@@ -71,6 +71,7 @@ _ENDINGS = {
     Status.HELD: Ending.HELD,
     Status.LOCKED: Ending.LOCKED,
     Status.CONNECTED: Ending.WAITS,
+    Status.SILENT: Ending.WAITS,
     Status.FAILED: Ending.FAILED,
 }
 _LEFT = {
@@ -79,6 +80,7 @@ _LEFT = {
     Why.NOT_REMEMBERED: Ending.WAITS,
     Why.HELD: Ending.HELD,
     Why.CONNECTED: Ending.WAITS,
+    Why.SILENT: Ending.WAITS,
     Why.NOTHING_TO_REMOVE: Ending.CANNOT_HELP,
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup
 from baileys_tools.cleanup.rules.policy import CleanupPlan, Verdict
-from baileys_tools.frame.show.json_text import envelope, name_text
+from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.sessions.rules.removals import Outcome, Removals
+from baileys_tools.units import moment_of
 
 
 def cleanup_json(report: CleanupReport, *, kept_files: bool) -> str:
@@ -79,12 +80,17 @@ def _plan(plan: CleanupPlan, verdicts: Sequence[Verdict], *, kept_files: bool) -
         "tier": plan.tier.value,
         "emergency_would_leave": plan.emergency_would_leave,
         "holds": [hold.value for hold in plan.holds],
+        "silences": [
+            {"from": _stamp(silence.start_ns), "to": _stamp(silence.end_ns)} for silence in plan.silences
+        ],
         "bytes_to_free": plan.bytes_to_free,
         "cost": {
             "contacts": plan.cost.contacts,
             "group_senders": plan.cost.group_senders,
             "pre_keys": plan.cost.pre_keys,
+            "key_messages": plan.cost.key_messages,
         },
+        "pre_keys_if_replaced": plan.pre_keys_if_replaced,
         "remove": [_verdict(verdict) for verdict in by_name if verdict.remove],
     }
     if kept_files:
@@ -100,7 +106,13 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
     if verdict.age_ns is not None:
         document["age_seconds"] = verdict.age_ns // 1_000_000_000
+    if verdict.silent_ns:
+        document["silent_seconds"] = verdict.silent_ns // 1_000_000_000
     return document
+
+
+def _stamp(moment_ns: int) -> str:
+    return timestamp(moment_of(moment_ns))
 
 
 def _result(removals: Removals) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
 from baileys_tools.frame.show.terminal import Style, companies_named, counted, together, wrapped
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.thresholds import Level
@@ -184,7 +184,7 @@ def _by_kind(counts: Mapping[Kind, int]) -> str:
 
 
 def _why_still_full(plan: CleanupPlan) -> str:
-    stay = sum(plan.by_kind.values()) - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
+    stay = plan.files - sum(plan.by_kind.get(kind, 0) for kind in REMOVABLE)
     return (
         f"the folder stays full: even the emergency limits would leave {plan.emergency_would_leave:,} counted "
         f"files, so they are not applied; {stay:,} files are of kinds that always stay. Cleaning cannot bring "
@@ -200,16 +200,19 @@ def cost_text(cost: Cost) -> str:
     if cost.group_senders:
         parts.append(f"{counted(cost.group_senders, 'group member')} (per group)")
     if cost.pre_keys:
-        parts.append(f"{counted(cost.pre_keys, 'new chat')} that the server gives a removed pre-key")
-    if not parts:
-        return "no message is delayed"
-    return "next message delayed by one resend for " + "; ".join(parts)
+        parts.append(f"at most {counted(cost.pre_keys, 'new chat')} that the server gives a removed pre-key")
+    delayed = (
+        "next message delayed by one resend for " + "; ".join(parts) if parts else "no message is delayed"
+    )
+    if not cost.key_messages:
+        return delayed
+    return f"{delayed}; {counted(cost.key_messages, 'device')} in groups sent the bot's key once more"
 
 
 def _why_held(company: CompanyCleanup) -> Iterator[str]:
     holds = company.plan.holds if company.plan is not None else ()
     if Hold.CREDS in holds:
-        may = company.creds_problem == CredsProblem.UNREADABLE
+        may = company.creds_problem == CredsState.UNREADABLE
         first = "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop" if may else "Stop"
         yield (
             f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "
@@ -220,6 +223,11 @@ def _why_held(company: CompanyCleanup) -> Iterator[str]:
             "the clock does not fit the files (the newest is over a day in the future or over a year old, or "
             "most were written over a year before the rest): nothing is removed by age. Check the date of "
             "this host."
+        )
+    if Hold.SILENT in holds:
+        yield (
+            "the bot is off: nothing was written for longer than cleanup.silence, and what waits for it needs every "
+            "key. Nothing is removed until it writes again."
         )
 
 
@@ -244,22 +252,31 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
     is_session = verdict.kind.value == "session"
     limit = format_duration(limits.session_max_age if is_session else limits.sender_key_max_age)
     age = _age(verdict.age_ns) if verdict.age_ns is not None else ""
+    used = f"last used {age} ago{_off(verdict)}"
     emergency = " (emergency limit)" if tier is Tier.EMERGENCY else ""
     texts = {
         Reason.PROTECTED: f"{verdict.kind} is protected: never removed",
         Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
         Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
-        Reason.YOUNG: f"last used {age} ago, limit {limit}{emergency}",
-        Reason.UNIT_YOUNG: f"last used {age} ago, but one unit with a younger key or memory",
+        Reason.YOUNG: f"{used}, limit {limit}{emergency}",
+        Reason.UNIT_YOUNG: f"{used}, but one unit with a younger key or memory",
+        Reason.MEMORY_FIRST: f"{used}: its memory goes first, the key in a later run",
+        Reason.CLEANED_JUST_NOW: "goes in a later run: a message may be on its way since the last",
         Reason.PRE_KEY_NEWEST: f"one of the {limits.pre_keys_keep} highest ids",
         Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
         Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
         Reason.PRE_KEY_GUARDED: "part of a large upload that the server still hands out",
         Reason.HELD: "kept while the folder is held: rules cannot be applied to it",
-        Reason.OLD: f"last used {age} ago, limit {limit}{emergency}",
+        Reason.OLD: f"{used}, limit {limit}{emergency}",
         Reason.PRE_KEY_OVER_LIMIT: f"not one of the {limits.pre_keys_keep} highest ids{emergency}",
     }
     return texts[verdict.reason]
+
+
+def _off(verdict: Verdict) -> str:
+    if not verdict.silent_ns or verdict.age_ns is None:
+        return ""
+    return f", of which the bot was off {_age(verdict.silent_ns)}: {_age(verdict.age_ns - verdict.silent_ns)}"
 
 
 def _age(nanoseconds: int) -> str:
@@ -331,7 +348,7 @@ def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window
             # Not wrapped: it is there to be copied.
             yield f"  undo       baileys-tools undo{undo_options}{command(' --run {}', report.run)}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
-    for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.CONNECTED):
+    for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.SILENT, Status.CONNECTED):
         if number := sum(company.status is status for company in troubled):
             yield _item(status.value, counted(number, "company", "companies"))
 

@@ -130,6 +130,8 @@ def _why_not(company: CompanyTrigger) -> str:
             "creds.json is not whole or the clock is in doubt, so the policy removes nothing: see "
             "baileys-tools cleanup --dry-run"
         ),
+        Why.SILENT: "its bot is off (nothing written for longer than cleanup.silence), and what waits for it needs "
+        "every key",
         Why.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
         Why.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
     }

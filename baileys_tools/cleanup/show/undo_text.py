@@ -19,6 +19,7 @@ _KEPT = {
     UndoReason.UNIT_MOVED_ON: "stayed in quarantine: the bot has a newer own key or memory for the group",
     UndoReason.LID_TWIN: "stayed in quarantine: the bot would write them over the contact's session by LID",
     UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
+    UndoReason.KEY_GONE: "stayed in quarantine: the own key that it speaks of is gone",
     UndoReason.FOREIGN: "stayed: no plain file, so nothing that a cleanup puts there",
     UndoReason.FAILED: "could not be put back",
 }

@@ -18,6 +18,7 @@ class Rung(StrEnum):
     WAIT = "wait"
     RECONNECT = "reconnect"
     RESTART = "restart"
+    FROM_BAK = "restore-from-bak"
     RESTORE = "restore"
     PERSON = "person"
     """Nothing that a program may do can help any more."""
@@ -30,7 +31,7 @@ LADDERS: dict[Cause, tuple[Rung, ...]] = {
     Cause.TEMPORARY_AUTH: (Rung.RECONNECT, Rung.RESTART),
     Cause.HUNG: (Rung.RECONNECT, Rung.RESTART),
     Cause.STOPPED: (Rung.RESTART,),
-    Cause.CREDS_LOST: (Rung.RESTORE, Rung.RESTART, Rung.RECONNECT),
+    Cause.CREDS_LOST: (Rung.FROM_BAK, Rung.RESTORE, Rung.RESTART, Rung.RECONNECT),
     Cause.UNKNOWN: (Rung.WAIT, Rung.RECONNECT),
     Cause.NOT_LINKED: (),
     # Each reconnect would push the other process out, which comes back and does the same.
@@ -47,6 +48,8 @@ class Means(NamedTuple):
 
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
     process. `shared_with`: how many other companies' bots live in that process. `has_snapshot`: a whole one is there.
+    `has_bak`: a whole `creds.json.bak` stands in the folder, and nothing says that it is of another login;
+    `bak_is_proven`: something says that it is of the same.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
     `can_stop`: its process can be stopped and is nobody else's.
     `has_creds`: whole creds of a linked device stand in its folder. `is_connected`: its API says so.
@@ -62,6 +65,8 @@ class Means(NamedTuple):
     can_stop: bool = False
     has_creds: bool = False
     is_connected: bool = False
+    has_bak: bool = False
+    bak_is_proven: bool = False
 
 
 class Step(NamedTuple):
@@ -102,13 +107,16 @@ def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]
     if means.is_connected and cause is not Cause.HUNG and rung in (Rung.RECONNECT, Rung.RESTART):
         return False
     # With no creds a bot that connects makes itself a new identity: that a repair was tried is not enough.
-    is_repaired = cause is not Cause.CREDS_LOST or (Rung.RESTORE in tried and means.has_creds)
+    is_repaired = cause is not Cause.CREDS_LOST or (not _REPAIRS.isdisjoint(tried) and means.has_creds)
     if rung is Rung.RECONNECT:
         return means.can_reconnect and is_repaired
     if rung is Rung.RESTART:
         return means.can_restart and is_repaired
+    if rung is Rung.FROM_BAK:
+        return means.has_bak and (means.stopped or means.can_stop)
     if rung is Rung.RESTORE:
-        return means.has_snapshot and (means.stopped or means.can_stop)
+        is_back = Rung.FROM_BAK in tried and means.has_creds
+        return means.has_snapshot and not is_back and (means.stopped or means.can_stop)
     return True
 
 
@@ -116,15 +124,22 @@ def _explained(rung: Rung, cause: Cause, means: Means, limits: Limits) -> str:
     shared = f", which {means.shared_with} other company(ies) share" if means.shared_with else ""
     stop = "" if means.stopped else "stop the bot's process, "
     start = "" if means.stopped else ", and start it again"
+    proven = "which is whole and " + (
+        "of the same login" if means.bak_is_proven else "of a login that nothing remembers, so it is unproven"
+    )
     unseen = "; nothing tells whether the bot runs: stop it first" if means.unseen else ""
     return {
         Rung.WAIT: f"wait up to {limits.wait}: {_WHY_WAIT.get(cause, 'it may come back by itself')}",
         Rung.RECONNECT: f"ask its API to reconnect, up to {limits.tries} times, each time with twice the patience",
         Rung.RESTART: f"restart its process{shared}, and give it {limits.wait}",
+        Rung.FROM_BAK: f"{stop}bring creds.json back from creds.json.bak, {proven}{start}{unseen}",
         Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}{unseen}",
         Rung.PERSON: "",
     }[rung]
 
+
+_REPAIRS = frozenset({Rung.FROM_BAK, Rung.RESTORE})
+"""Steps that bring creds.json back."""
 
 _WHY_WAIT = {
     Cause.RESTARTING: "it is restarting",
@@ -182,6 +197,10 @@ _REPAIRED = (
 )
 
 
+_FROM_BAK = (
+    "creds.json.bak is whole: `baileys-tools restore --company {company} --from-bak --dry-run`, then without "
+    "--dry-run; then start the bot"
+)
 _WHOLE_AGAIN = (
     "creds.json is whole again, and the bot has not come back with it as far as can be seen",
     "stop the bot if it runs, so that it does not write a new identity over it, and start it",
@@ -194,10 +213,12 @@ def checklist(
 ) -> tuple[str, ...]:
     """Given what is wrong and what was tried, return what a person should do, in order; the first says why."""
     lines = _CHECKLISTS.get(diagnosis.cause, _COMMON)
-    if Rung.RESTORE in tried and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
+    if not _REPAIRS.isdisjoint(tried) and diagnosis.cause in (Cause.UNKNOWN, Cause.STOPPED):
         lines = _REPAIRED
     if diagnosis.cause is Cause.CREDS_LOST and means.has_creds:
         lines = _WHOLE_AGAIN
+    elif diagnosis.cause is Cause.CREDS_LOST and means.has_bak:
+        lines = (*lines[:2], _FROM_BAK, *lines[2:])
     if lines is _COMMON and not tried and not means.can_see:
         lines = (
             "bot_api or logs in the settings would tell whether it is, the log at level info (docs/recovery.md)",

@@ -20,8 +20,16 @@ from baileys_tools.recovery.rules.restore_signs import (
     refusals_of,
     traffic_since,
 )
-from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, kind_of, pre_key_ids, sort_by_kind
+from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.keyfiles import (
+    ONLY_IN_7,
+    REMOVABLE,
+    Kind,
+    Returns,
+    kind_of,
+    pre_key_ids,
+    sort_by_kind,
+)
 from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
@@ -38,19 +46,12 @@ from baileys_tools.sessions.rules.restore_plan import (
     Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
+from baileys_tools.sessions.rules.snapshot import Account
 
-_COMES_BACK = frozenset(
-    {
-        Kind.APP_STATE_SYNC_KEY,
-        Kind.APP_STATE_SYNC_VERSION,
-        Kind.LID_MAPPING,
-        Kind.IDENTITY_KEY,
-        Kind.DEVICE_LIST,
-        Kind.TCTOKEN,
-    }
-)
+_COMES_BACK = tuple(kind for kind in Kind if kind.traits.returns is Returns.IF_LOST)
 """Kinds of which an older one is better than none, and which nothing ever removes."""
+_AS_FOUND = tuple(kind for kind in Kind if kind.traits.returns is Returns.AS_FOUND)
+"""Kinds that a repair leaves alone."""
 
 
 def plan_restore(live: LiveFolder, snapshot: SnapshotFiles, choice: Choice, now: datetime) -> RestorePlan:
@@ -158,9 +159,10 @@ def _repair(folder: _Folder) -> Iterator[Verdict]:
     for name in folder.of(Kind.SESSION):
         yield _repair_session(folder, name)
     yield _creds_verdict(folder, stays=folder.same_account)
-    for name in folder.of(Kind.UNKNOWN):
-        action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
-        yield Verdict(name, Kind.UNKNOWN, action, Reason.UNKNOWN)
+    for kind in _AS_FOUND:
+        for name in folder.of(kind):
+            action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
+            yield Verdict(name, kind, action, Reason.UNKNOWN)
 
 
 def _mended(folder: _Folder, name: str, kind: Kind) -> Verdict:
@@ -234,13 +236,10 @@ def _pre_keys_beyond_policy(folder: _Folder) -> set[str]:
         ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
-        topped_up_by_fives=not folder.names.keys().isdisjoint(_WRITTEN_BY_7),
+        topped_up_by_fives=not folder.names.keys().isdisjoint(ONLY_IN_7),
     )
     rule = apply_pre_key_rule(pool, folder.choice.pre_keys_keep, guard=folder.choice.pre_key_guard)
     return {f"pre-key-{pre_key_id}.json" for pre_key_id in rule.removed}
-
-
-_WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
 
 
 def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
@@ -249,7 +248,7 @@ def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
     if stays:
         return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
-    if folder.live.account is CredsUnfit.UNPAIRED:
+    if folder.live.account is CredsState.UNPAIRED:
         reason = Reason.UNPAIRED
     elif isinstance(folder.live.account, Account):
         reason = Reason.IN_SNAPSHOT
@@ -276,8 +275,9 @@ def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
     for kind in _COMES_BACK:
         for name in folder.of(kind):
             yield _rolled_back(folder, name, kind, carried_over=folder.is_whole(name) and not foreign)
-    for name in folder.of(Kind.UNKNOWN):
-        yield _rolled_back(folder, name, Kind.UNKNOWN, carried_over=True)
+    for kind in _AS_FOUND:
+        for name in folder.of(kind):
+            yield _rolled_back(folder, name, kind, carried_over=True)
     yield _creds_verdict(folder, stays=folder.same_account and _live_creds_are_newer(folder))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, pre_key_ids
+from baileys_tools.sessions.rules.keyfiles import MOVED_BY_MESSAGES, Kind, kind_of, pre_key_ids
 from baileys_tools.sessions.rules.restore_plan import (
     QUIET_FOR,
     LiveFolder,
@@ -18,10 +18,6 @@ from baileys_tools.sessions.rules.restore_plan import (
 )
 from baileys_tools.sessions.rules.snapshot import Account
 from baileys_tools.units import printable
-
-_TALK = (Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
-"""Kinds that messages move."""
-
 
 # --- traffic ------------------------------------------------------------------------------------------------
 
@@ -36,7 +32,7 @@ def traffic_since(live: LiveFolder, snapshot: SnapshotFiles) -> tuple[Traffic, s
     taken_ns = _nanoseconds(snapshot.taken_at)
     for name, file in sorted(live.files.items()):
         kind = kind_of(name)
-        if kind not in _TALK:
+        if kind not in MOVED_BY_MESSAGES:
             continue
         entry = snapshot.entries.get(name)
         since = entry.mtime_ns if entry is not None else taken_ns

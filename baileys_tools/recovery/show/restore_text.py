@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from baileys_tools.frame.show.terminal import Style, counted, wrapped
 from baileys_tools.pasted import command
+from baileys_tools.recovery.rules.bak import BAK, Proof
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.sessions.rules.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
 from baileys_tools.units import format_age, printable
@@ -19,6 +20,13 @@ _ACTIONS = {
     Action.SET_ASIDE: ("set aside", "yellow"),
     Action.LEAVE_OUT: ("leave out", "yellow"),
     Action.KEEP: ("keep", "dim"),
+}
+
+_PROOFS = {
+    Proof.SAME: "of the login that this folder had last",
+    Proof.UNPROVEN: "nothing remembers which login this folder had (no look of monitor-once, no snapshot), so it is "
+    "unproven that this is the newest",
+    Proof.OTHER: "of another login",
 }
 
 _REASONS = {
@@ -68,7 +76,11 @@ def _lines(report: RestoreReport, style: Style, *, verbose: bool) -> Iterator[st
     yield style.paint(f"company {printable(report.company)}", "bold") + f"  {printable(where)}"
     age = format_age(report.now - info.taken_at)
     tag = f", {info.tag}" if info.tag else ""
-    yield _item("snapshot", f"{info.id} of {info.taken_at:%Y-%m-%d %H:%M} UTC ({age} old{tag}), verified")
+    if info.file == BAK:
+        when = f"{info.taken_at:%Y-%m-%d %H:%M} UTC ({age} old)"
+        yield _item("from", f"{BAK} of {when}: {_PROOFS[Proof(info.tag)]}")
+    else:
+        yield _item("snapshot", f"{info.id} of {info.taken_at:%Y-%m-%d %H:%M} UTC ({age} old{tag}), verified")
     if report.earlier:
         yield _item("before", printable(report.earlier))
     if report.plan is None:

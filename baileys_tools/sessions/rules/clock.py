@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.silence import rewritten
 from baileys_tools.units import EPOCH
 
 FUTURE_LIMIT = timedelta(days=1)
@@ -18,8 +18,6 @@ either the clock is ahead, or there is nothing left to keep tidy."""
 FEWEST_FOR_A_GAP = 10
 """Files that it takes to speak of most of them."""
 
-_REWRITTEN = (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
-
 
 def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
     """Given a folder and the time, return whether they cannot belong together.
@@ -27,8 +25,7 @@ def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
     True when the newest of the files that the bot writes again and again is over a day in the future or over a
     year old, or when most of them lie beyond a gap of over a year in which it wrote nothing.
     """
-    stats = folder.stats
-    written = [stats[name].st_mtime_ns for kind in _REWRITTEN for name in folder.of(kind) if name in stats]
+    written = rewritten(folder)
     if not written:
         return False
     long_ago = in_nanoseconds(PAST_LIMIT)

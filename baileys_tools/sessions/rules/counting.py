@@ -4,11 +4,8 @@ from typing import NamedTuple
 
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, pre_key_ids
+from baileys_tools.sessions.rules.keyfiles import ONLY_IN_7, REMOVABLE, UNCOUNTED, Kind, pre_key_ids
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule
-
-WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
-"""Kinds that only Baileys 7 writes."""
 
 
 class FileCount(NamedTuple):
@@ -31,7 +28,7 @@ def count_files(folder: FolderFacts, pre_keys_kept: int, *, guard: bool) -> File
     """Given the names in a folder, return its count as the cleanup policy has it."""
     pre_keys = len(folder.of(Kind.PRE_KEY))
     guarded = len(guarded_pre_keys(folder, pre_keys_kept, guard=guard))
-    stays = sum([len(names) for kind, names in folder.names.items() if kind not in REMOVABLE])
+    stays = sum([len(names) for kind, names in folder.names.items() if kind not in REMOVABLE | UNCOUNTED])
     return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded))
 
 
@@ -63,7 +60,7 @@ def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
 
 def is_version_7(folder: FolderFacts) -> bool:
     """Whether Baileys 7 wrote into a folder: 6 knows none of these kinds."""
-    return not folder.names.keys().isdisjoint(WRITTEN_BY_7)
+    return not folder.names.keys().isdisjoint(ONLY_IN_7)
 
 
 _NO_CREDS = Creds(None, None, None, None, paired=False)

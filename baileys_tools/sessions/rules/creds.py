@@ -2,15 +2,23 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from baileys_tools.sessions.rules.keyfiles import AFTER_LOGIN, Kind
 from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, buffer, read_json, whole_number
 
 
-class CredsProblem(StrEnum):
-    """Why `creds.json` cannot be relied on."""
+class CredsState(StrEnum):
+    """How `creds.json` is, as the bot would find it. Every command says it in these words, and the state keeps them."""
 
+    VALID = "valid"
+    """It belongs to a linked device, and nothing that a bot needs is missing."""
+    UNPAIRED = "unpaired"
+    """No device of an account: never linked, or replaced by the new identity of a bot that found no creds."""
+    INCOMPLETE = "incomplete"
+    """Of a linked device, without all keys of its identity: a bot stops with it."""
     MISSING = "missing"
     EMPTY = "empty"
     """0 bytes: Baileys truncates the file before it writes (`Utils/use-multi-file-auth-state.js`)."""
@@ -20,6 +28,30 @@ class CredsProblem(StrEnum):
     """A byte order mark or UTF-16: an editor saved it so, and the bot cannot read it."""
     TOO_LARGE = "too-large"
     """Larger than this tool judges. The bot may well read it."""
+    UNKNOWN = "unknown"
+    """The folder cannot be looked into."""
+
+    def is_lost(self, *, was_linked: bool) -> bool:
+        """Whether a bot could not go on with it. Where none `was_linked`, missing and unpaired ones are no loss."""
+        if self in (CredsState.MISSING, CredsState.UNPAIRED):
+            return was_linked
+        return self in _BROKEN
+
+    @property
+    def said(self) -> str:
+        """What is wrong with it, in words; "" where nothing is, or where nobody knows."""
+        return _SAID.get(self, "")
+
+
+_BROKEN = (CredsState.INCOMPLETE, CredsState.EMPTY, CredsState.UNREADABLE, CredsState.ENCODING)
+_SAID = {
+    CredsState.UNPAIRED: "creds.json belongs to no linked device",
+    CredsState.INCOMPLETE: "creds.json lacks a key of its identity",
+    CredsState.MISSING: "creds.json is missing",
+    CredsState.EMPTY: "creds.json is empty",
+    CredsState.UNREADABLE: "creds.json cannot be read",
+    CredsState.ENCODING: "creds.json begins with a byte order mark or is UTF-16",
+}
 
 
 class Address(NamedTuple):
@@ -47,11 +79,11 @@ class Creds(NamedTuple):
     complete: bool = True
 
     @property
-    def condition(self) -> str:
-        """What creds that can be read are, in one word."""
+    def state(self) -> CredsState:
+        """How they are, in one word."""
         if not self.paired:
-            return "unpaired"
-        return "valid" if self.complete else "incomplete"
+            return CredsState.UNPAIRED
+        return CredsState.VALID if self.complete else CredsState.INCOMPLETE
 
     @property
     def login(self) -> str:
@@ -65,14 +97,29 @@ class Creds(NamedTuple):
         return f"{self.me.user}:{self.me.device}:{self.registration_id}"
 
 
-def parse_creds(content: bytes) -> Creds | CredsProblem:
+def state_of(creds: Creds | CredsState) -> CredsState:
+    """Given the facts of `creds.json`, or why there are none, return how it is."""
+    return creds.state if isinstance(creds, Creds) else creds
+
+
+def show_a_login(state: CredsState, files: Mapping[Kind, Sequence[str]]) -> bool:
+    """Given how creds are that are of no linked device, and the files by kind, return whether those tell of one.
+
+    Only a login brings some kinds. Where creds.json is missing, any other file tells that it was there: it comes first.
+    """
+    if state is CredsState.UNPAIRED:
+        return any(files.get(kind) for kind in AFTER_LOGIN)
+    return state is CredsState.MISSING and any(files.values())
+
+
+def parse_creds(content: bytes) -> Creds | CredsState:
     """Given the bytes of `creds.json`, return its facts, or why there are none."""
     try:
         creds = read_json(content)
     except UnreadJson as unread:
-        return _PROBLEMS.get(unread.refusal, CredsProblem.UNREADABLE)
+        return _PROBLEMS.get(unread.refusal, CredsState.UNREADABLE)
     if not isinstance(creds, dict):
-        return CredsProblem.UNREADABLE
+        return CredsState.UNREADABLE
     contact = creds.get("me")
     me = _address(contact, "id")
     return Creds(
@@ -87,9 +134,9 @@ def parse_creds(content: bytes) -> Creds | CredsProblem:
 
 
 _PROBLEMS = {
-    Refusal.EMPTY: CredsProblem.EMPTY,
-    Refusal.ENCODING: CredsProblem.ENCODING,
-    Refusal.TOO_LARGE: CredsProblem.TOO_LARGE,
+    Refusal.EMPTY: CredsState.EMPTY,
+    Refusal.ENCODING: CredsState.ENCODING,
+    Refusal.TOO_LARGE: CredsState.TOO_LARGE,
 }
 _IDENTITY_KEYS = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
 

@@ -1,10 +1,10 @@
 """The facts of one session folder that decisions rest on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.keyfiles import UNCOUNTED, Kind
 
 
 class FileStat(Protocol):
@@ -23,6 +23,14 @@ class FileStat(Protocol):
     def st_ino(self) -> int: ...
 
 
+class WholeKey(NamedTuple):
+    """A key of several files as one: as large as all of them, and as old as the youngest."""
+
+    st_size: int
+    st_mtime_ns: int
+    st_ino: int = 0
+
+
 class Oddity(NamedTuple):
     """An entry that is no plain file of one name. It is reported, never opened and never removed.
 
@@ -37,17 +45,20 @@ class Oddity(NamedTuple):
 class FolderFacts(NamedTuple):
     """What was seen in a folder, this tool's own files left out.
 
-    `names` are the files by kind, sorted. `stats` has an entry for each file that a rule may remove: all
-    sessions, sender-keys and memories, and the pre-keys where there are more than stay in any case; and for
-    `creds.json`. `owned_by_content` says for sender-keys whose owner the name cannot tell whether the record
-    holds a private signing key.
+    `names` are the keys by kind, sorted. `stats` has an entry for each key that a rule may remove: all sessions,
+    sender-keys and memories, and the pre-keys where there are more than stay in any case; and for `creds.json`. `parts`
+    has the files of those keys that have companions, in the order of removal. `owned_by_content` says for sender-keys
+    whose owner the name cannot tell whether the record holds a private signing key. `has_creds_bak`: there is a
+    `creds.json.bak`.
     """
 
     names: Mapping[Kind, Sequence[str]]
     stats: Mapping[str, FileStat]
-    creds: Creds | CredsProblem
+    creds: Creds | CredsState
     oddities: tuple[Oddity, ...] = ()
     owned_by_content: Mapping[str, bool] = {}
+    parts: Mapping[str, Mapping[str, FileStat]] = {}
+    has_creds_bak: bool = False
 
     def of(self, kind: Kind) -> Sequence[str]:
         """The names of one kind."""
@@ -55,5 +66,12 @@ class FolderFacts(NamedTuple):
 
     @property
     def file_count(self) -> int:
-        """All files of the folder."""
-        return sum(map(len, self.names.values()))
+        """All keys and other files of the folder, but for kinds that do not count."""
+        return sum([len(names) for kind, names in self.names.items() if kind not in UNCOUNTED])
+
+    def files_of(self, keys: Iterable[str]) -> dict[str, FileStat]:
+        """Given keys that a rule may remove, return the files that they consist of, in the order of removal."""
+        files: dict[str, FileStat] = {}
+        for key in keys:
+            files |= self.parts.get(key) or {key: self.stats[key]}
+        return files

@@ -28,6 +28,7 @@ class HealthRules(NamedTuple):
     largest_folder: int = 150_000_000
     free_disk: int = 500_000_000
     free_inodes: int = 10_000
+    cleanup_silence: timedelta = timedelta(days=3)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

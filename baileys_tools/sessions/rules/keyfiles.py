@@ -2,44 +2,166 @@
 
 Baileys writes one file per key: `<type>-<id>.json`, where `/` in the id became `__` and `:` became `-`
 (baileys `Utils/use-multi-file-auth-state.js`: `fixFileName`). A name that does not fit the grammar of its
-type is `unknown`, and unknown files are never removed.
+type is `unknown`, and unknown files are never removed. `Kind` is the table of all that is known of a kind.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+
+class Removed(StrEnum):
+    """By which rule a cleanup removes a file."""
+
+    NEVER = "never"
+    """Protected: no flag, no setting and no bug may remove it."""
+    KEPT = "kept"
+    """No rule removes it."""
+    BY_AGE = "by-age"
+    BY_NUMBER = "by-number"
+    """All but the newest; what the server still offers and what the bot has not uploaded is left out."""
+
+
+class Returns(StrEnum):
+    """How a file comes back from a snapshot."""
+
+    IF_LOST = "if-lost"
+    """An older one is better than none."""
+    WITHOUT_MESSAGES = "without-messages-since"
+    BY_OWNER = "by-owner"
+    """A peer's as IF_LOST, the bot's own never: the bot makes a new one and tells the group."""
+    NEVER = "never"
+    WITHIN_POLICY = "within-policy"
+    """As IF_LOST, unless the next cleanup would remove it again."""
+    WITH_THE_LOGIN = "with-the-login"
+    """Where the folder has no login of its own, or none that is as new."""
+    AS_FOUND = "as-found"
+    """By a rollback alone."""
+
+
+class Written(StrEnum):
+    """When the bot writes a file again."""
+
+    SELDOM = "seldom"
+    OFTEN = "often"
+    WITH_MESSAGES = "with-messages"
+
+
+class Traits(NamedTuple):
+    """What holds for all files of a kind: a row of the table.
+
+    `grammar` is how a whole name looks, where any id will not do. `counted`: it counts for the thresholds.
+    `after_login`: the bot writes it only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`).
+    `only_in_7`: Baileys 6 knows no such kind.
+    """
+
+    removed: Removed
+    returns: Returns
+    written: Written = Written.SELDOM
+    grammar: str = ""
+    counted: bool = True
+    after_login: bool = False
+    only_in_7: bool = False
+
+
+_WORD = r"[0-9A-Za-z@._+=-]"
+_USER = r"[0-9A-Za-z_.-]{1,64}"
+_DEVICE = r"[0-9]{1,9}+"
 
 
 class Kind(StrEnum):
-    """The kinds of files in a session folder (baileys `Types/Auth.d.ts`: `SignalDataTypeMap`, and creds)."""
+    """The kinds of files in a session folder (baileys `Types/Auth.d.ts`: `SignalDataTypeMap`, and creds), each with
+    all that the tool knows of it. What rules, scans and texts need is derived from here.
 
-    CREDS = "creds"
-    PRE_KEY = "pre-key"
-    SESSION = "session"
-    SENDER_KEY = "sender-key"
-    SENDER_KEY_MEMORY = "sender-key-memory"
-    APP_STATE_SYNC_KEY = "app-state-sync-key"
-    APP_STATE_SYNC_VERSION = "app-state-sync-version"
-    LID_MAPPING = "lid-mapping"
-    DEVICE_LIST = "device-list"
-    TCTOKEN = "tctoken"
-    IDENTITY_KEY = "identity-key"
-    UNKNOWN = "unknown"
+    Names of removable kinds have a grammar, which also says how long they can be: a longer one is none of Baileys',
+    and a name has to leave room for what is put before it on its way out. For the others any id will do.
+    """
+
+    traits: Traits
+
+    def __new__(cls, name: str, traits: Traits) -> Self:
+        """Given a row, return its kind."""
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.traits = traits
+        return kind
+
+    CREDS = "creds", Traits(Removed.NEVER, Returns.WITH_THE_LOGIN, Written.OFTEN, r"creds\.json")
+    PRE_KEY = (
+        "pre-key",
+        Traits(
+            Removed.BY_NUMBER,
+            Returns.WITHIN_POLICY,
+            grammar=r"pre-key-[1-9][0-9]{0,9}+\.json",
+            after_login=True,
+        ),
+    )
+    SESSION = (
+        "session",
+        Traits(
+            Removed.BY_AGE,
+            Returns.WITHOUT_MESSAGES,
+            Written.WITH_MESSAGES,
+            rf"session-[0-9A-Za-z_-]{{1,64}}+\.{_DEVICE}\.json",
+            after_login=True,
+        ),
+    )
+    SENDER_KEY = (
+        "sender-key",
+        Traits(
+            Removed.BY_AGE,
+            Returns.BY_OWNER,
+            Written.WITH_MESSAGES,
+            rf"sender-key-(?:[0-9A-Za-z@._+=]{{1,100}}+|{_WORD}{{1,100}})--{_USER}--{_DEVICE}\.json",
+            after_login=True,
+        ),
+    )
+    SENDER_KEY_MEMORY = (
+        "sender-key-memory",
+        Traits(
+            Removed.BY_AGE,
+            Returns.NEVER,
+            Written.WITH_MESSAGES,
+            rf"sender-key-memory-{_WORD}{{1,100}}\.json",
+        ),
+    )
+    APP_STATE_SYNC_KEY = "app-state-sync-key", Traits(Removed.NEVER, Returns.IF_LOST, after_login=True)
+    APP_STATE_SYNC_VERSION = "app-state-sync-version", Traits(Removed.NEVER, Returns.IF_LOST)
+    LID_MAPPING = "lid-mapping", Traits(Removed.NEVER, Returns.IF_LOST, only_in_7=True)
+    DEVICE_LIST = "device-list", Traits(Removed.KEPT, Returns.IF_LOST, only_in_7=True)
+    TCTOKEN = "tctoken", Traits(Removed.KEPT, Returns.IF_LOST)
+    IDENTITY_KEY = "identity-key", Traits(Removed.KEPT, Returns.IF_LOST, only_in_7=True)
+    # Of whaileys, a fork: a tctoken under another name.
+    CONTACTS_TC_TOKEN = "contacts-tc-token", Traits(Removed.KEPT, Returns.IF_LOST, counted=False)
+    # Of a client in Rust that keeps its own store, and mirrors it beside the files of Baileys.
+    BRIDGE = "bridge", Traits(Removed.KEPT, Returns.AS_FOUND, counted=False)
+    UNKNOWN = "unknown", Traits(Removed.KEPT, Returns.AS_FOUND)
 
     # Enum's own is a Python function, and a large run looks kinds up a hundred thousand times.
     __hash__ = str.__hash__
 
 
-PROTECTED = frozenset(
-    {Kind.CREDS, Kind.APP_STATE_SYNC_KEY, Kind.APP_STATE_SYNC_VERSION, Kind.LID_MAPPING},
-)
+def _kinds(*removed: Removed) -> frozenset[Kind]:
+    return frozenset(kind for kind in Kind if kind.traits.removed in removed)
+
+
+PROTECTED = _kinds(Removed.NEVER)
 """Kinds that no flag, no setting and no bug may remove."""
-
-
-REMOVABLE = frozenset({Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY})
-"""Kinds that a rule can remove."""
+REMOVED_BY_AGE = _kinds(Removed.BY_AGE)
+REMOVABLE = _kinds(Removed.BY_AGE, Removed.BY_NUMBER)
+"""Kinds that a rule can remove. All others are never removed, and that is asserted again where files go."""
+UNCOUNTED = frozenset(kind for kind in Kind if not kind.traits.counted)
+"""Kinds that do not count for the thresholds."""
+AFTER_LOGIN = frozenset(kind for kind in Kind if kind.traits.after_login)
+"""Kinds that are there only once the bot was logged in."""
+ONLY_IN_7 = frozenset(kind for kind in Kind if kind.traits.only_in_7)
+"""Kinds that only Baileys 7 writes."""
+MOVED_BY_MESSAGES = frozenset(kind for kind in Kind if kind.traits.written is Written.WITH_MESSAGES)
+"""Kinds that are written with each message."""
+WRITTEN_AGAIN = frozenset(kind for kind in Kind if kind.traits.written is not Written.SELDOM)
+"""Kinds that a living bot writes again and again."""
 
 
 class SenderKeyName(NamedTuple):
@@ -53,39 +175,51 @@ class SenderKeyName(NamedTuple):
     device: int
 
 
-_WORD = r"[0-9A-Za-z@._+=-]"
-_USER = r"[0-9A-Za-z_.-]{1,64}"
-_DEVICE = r"[0-9]{1,9}+"
-
-_GRAMMAR = {
-    Kind.SENDER_KEY_MEMORY: rf"sender-key-memory-{_WORD}{{1,100}}\.json",
-    Kind.SENDER_KEY: rf"sender-key-(?:[0-9A-Za-z@._+=]{{1,100}}+|{_WORD}{{1,100}})--{_USER}--{_DEVICE}\.json",
-    Kind.SESSION: rf"session-[0-9A-Za-z_-]{{1,64}}+\.{_DEVICE}\.json",
-    Kind.PRE_KEY: r"pre-key-[1-9][0-9]{0,9}+\.json",
-}
-"""How the names of removable kinds look, and how long they can be: a longer one is none of Baileys', and a
-name has to leave room for what is put before it on its way out. Other kinds are never removed, so for them any
-id will do."""
-
+_GRAMMAR = {kind: kind.traits.grammar for kind in Kind if kind.traits.grammar}
 _ALL_FIT = {kind: rf"(?:{name}\0)*+" for kind, name in _GRAMMAR.items()}
-
-_LONGEST_FIRST = sorted(
-    ((f"{kind}-", kind) for kind in Kind if kind not in (Kind.CREDS, Kind.UNKNOWN)),
-    key=lambda line: len(line[0]),
-    reverse=True,
-)
-"""The order matters: `sender-key-` also begins `sender-key-memory-`."""
-
-
+_PREFIXES: list[tuple[str, str, Kind]] = [
+    *sorted(
+        ((f"{kind}-", f"{kind}.", kind) for kind in Kind if kind not in (Kind.CREDS, Kind.UNKNOWN)),
+        key=lambda line: len(line[0]),
+        reverse=True,
+    ),
+    ("creds.json", "creds.json/", Kind.CREDS),
+]
+"""How the names of a kind begin, and what comes after all names that begin so ("." follows "-", and "/" follows ".").
+The order matters: `sender-key-` also begins `sender-key-memory-`."""
 _IN_ORDER = tuple(Kind)
+_BESIDE = (".json.bak", ".json.tmp")
+
+
+def key_of(name: str) -> str:
+    """Given a file name, return the name of the key that it belongs to: its own, but for a companion.
+
+    The next Baileys rotates `X.json` to `X.json.bak` and writes `X.json.tmp` before it renames that; a missing `X.json`
+    is read from `X.json.bak`. So the three are one key.
+    """
+    return name[:-4] if name.endswith(_BESIDE) else name
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file stands beside a key, or in its place."""
+    return name.endswith(_BESIDE) and kind_of(name) is not Kind.UNKNOWN
+
+
+def companions_of(key: str) -> tuple[str, ...]:
+    """Given the name of a key, return what its companions are called."""
+    return f"{key}.bak", f"{key}.tmp"
 
 
 def kind_of(name: str) -> Kind:
-    """Given a file name, return what the file is. Every name has an answer: at worst `Kind.UNKNOWN`."""
-    for prefix, kind in _LONGEST_FIRST:
-        if name.startswith(prefix):
-            return kind if _fits(name, kind) else Kind.UNKNOWN
-    return Kind.CREDS if name == "creds.json" else Kind.UNKNOWN
+    """Given a file name, return what the file is. Every name has an answer: at worst `Kind.UNKNOWN`.
+
+    A companion is what its key is.
+    """
+    key = key_of(name)
+    for prefix, _, kind in _PREFIXES:
+        if key.startswith(prefix):
+            return kind if _fits(key, kind) else Kind.UNKNOWN
+    return Kind.UNKNOWN
 
 
 def _fits(name: str, kind: Kind) -> bool:
@@ -102,34 +236,74 @@ def _all_fit(block: list[str], kind: Kind) -> bool:
     return joined.count(".json\0") == len(block)
 
 
+def _fitting(block: list[str], kind: Kind) -> list[str]:
+    return block if not block or _all_fit(block, kind) else [name for name in block if _fits(name, kind)]
+
+
+class SortedNames(NamedTuple):
+    """The names in a folder, by kind. A key is named once, whatever files it consists of.
+
+    `parts` has those that are more than their own file, or less: by key the files that stand, the key's own last.
+    That is the order of removal: a companion alone would be read in the place of its key.
+    """
+
+    kinds: dict[Kind, list[str]]
+    parts: dict[str, tuple[str, ...]]
+
+
 def sort_by_kind(names: Iterable[str]) -> dict[Kind, list[str]]:
-    """Given the names in a folder, return them by kind, sorted, as `kind_of` would tell one by one.
+    """Given the names in a folder, return its keys by kind, as `sort_names` does."""
+    return sort_names(names).kinds
+
+
+def sort_names(names: Iterable[str]) -> SortedNames:
+    """Given the names in a folder, return its keys by kind, sorted, as `kind_of` would tell one by one.
 
     Names of one prefix stand together once they are sorted, and a whole block is checked by one match: this
     is where the time of a large run goes.
     """
     rest = sorted(names)
     kinds: dict[Kind, list[str]] = {}
+    parts: dict[str, tuple[str, ...]] = {}
     unknown: list[str] = []
-    for prefix, kind in _LONGEST_FIRST:
+    for prefix, end, kind in _PREFIXES:
         first = bisect_left(rest, prefix)
-        last = bisect_left(rest, prefix[:-1] + ".", first)  # "." is what follows "-"
+        last = bisect_left(rest, end, first)
         if first == last:
             continue
         block = rest[first:last]
         del rest[first:last]
         if not _all_fit(block, kind):
-            unknown += [name for name in block if not _fits(name, kind)]
-            block = [name for name in block if _fits(name, kind)]
+            block, strangers = _with_companions(block, kind, parts)
+            unknown += strangers
         if block:
             kinds[kind] = block
-    if "creds.json" in rest:
-        rest.remove("creds.json")
-        kinds[Kind.CREDS] = ["creds.json"]
     unknown += rest
     if unknown:
         kinds[Kind.UNKNOWN] = sorted(unknown)
-    return {kind: kinds[kind] for kind in _IN_ORDER if kind in kinds}
+    return SortedNames({kind: kinds[kind] for kind in _IN_ORDER if kind in kinds}, parts)
+
+
+def _with_companions(
+    block: list[str], kind: Kind, parts: dict[str, tuple[str, ...]]
+) -> tuple[list[str], list[str]]:
+    """Given sorted names of one prefix, return the keys of the kind and what is none of them; put keys of more
+    than one file, or without their own, into `parts`."""
+    own = _fitting([name for name in block if name.endswith(".json")], kind)
+    beside = [name for name in block if name.endswith(_BESIDE)]
+    keys = set(_fitting([name[:-4] for name in beside], kind))
+    beside = [name for name in beside if name[:-4] in keys]
+    known = {*own, *beside}
+    strangers = [name for name in block if name not in known]
+    for name in beside:
+        key = name[:-4]
+        parts[key] = (*parts.get(key, ()), name)
+    standing = keys.intersection(own)
+    for key in standing:
+        parts[key] = (*parts[key], key)
+    if len(standing) < len(keys):
+        own = sorted({*own, *keys})
+    return own, strangers
 
 
 def key_id_of(name: str, kind: Kind) -> str:
@@ -154,7 +328,3 @@ def parse_sender_key(name: str) -> SenderKeyName:
     """
     group, user, device = name[11:-5].rsplit("--", 2)
     return SenderKeyName(group, user, int(device))
-
-
-AFTER_LOGIN = (Kind.SESSION, Kind.SENDER_KEY, Kind.APP_STATE_SYNC_KEY, Kind.PRE_KEY)
-"""Baileys writes these only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`)."""

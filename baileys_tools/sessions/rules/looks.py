@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.sessions.rules.creds import CredsState
 
 
 class Stamp(NamedTuple):
@@ -25,9 +26,9 @@ class Look(NamedTuple):
     """One look at a folder, as it is remembered. Times are seconds since 1970.
 
     `settled` is false when the folder changed so shortly before that the same stamp could hide another change.
-    `guarded` pre-keys do not count for the thresholds. `creds` is "valid", "unpaired" or the problem; `was_linked`
-    says that it was once valid. `full_at` is when all files were last looked at, with their `size` (bytes), when the
-    newest was written, and how many counted files even the emergency limits would leave (0: not too many).
+    `guarded` pre-keys do not count for the thresholds. `was_linked` says that `creds` were once valid. `full_at` is
+    when all files were last looked at, with their `size` (bytes), when the newest was written, and how many counted
+    files even the emergency limits would leave (0: not too many).
     `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
     time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished. `login`
     tells the linked device that creds.json was last seen to belong to (`Creds.login`).
@@ -38,7 +39,7 @@ class Look(NamedTuple):
     files: int
     guarded: int
     by_kind: Mapping[str, int]
-    creds: str
+    creds: CredsState
     was_linked: bool
     full_at: int
     size: int
@@ -75,6 +76,6 @@ def from_plain(company: str, plain: Any) -> Look | None:
             Finding(code, Severity(severity), company, message, action, facts)
             for code, severity, message, action, facts in found
         )
-        return look._replace(stamp=Stamp._make(look.stamp), findings=findings)
+        return look._replace(stamp=Stamp._make(look.stamp), creds=CredsState(look.creds), findings=findings)
     except (TypeError, ValueError):
         return None

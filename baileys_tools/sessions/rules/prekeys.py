@@ -93,7 +93,7 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
 
     Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
     (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
-    With `guard`, ids that the server can still hand out stay too.
+    With `guard`, ids that the server can still hand out stay too. Applied to what it leaves, it finds nothing more.
     """
     if len(pool.ids) <= keep:
         return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
@@ -105,8 +105,24 @@ def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRul
         i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
     )
     spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = spare & _Evidence(pool).guarded() if guard else _NONE
+    guarded = _guarded(spare, pool) if guard else _NONE
     return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
+
+
+def _guarded(spare: frozenset[int], pool: PreKeyPool) -> frozenset[int]:
+    """Given the ids that may go, return those that the server can still hand out, as seen once the others are gone.
+
+    What goes changes the bursts and the room between them, so the rest is judged again until nothing more goes: else
+    the next cleanup would find what this one made.
+    """
+    guarded = spare & _Evidence(pool).guarded()
+    while going := spare - guarded:
+        left = pool._replace(ids=[i for i in pool.ids if i not in going])
+        still = guarded & _Evidence(left).guarded()
+        if still == guarded:
+            break
+        guarded = still
+    return guarded
 
 
 def still_offered(ids: Set[int], pool: PreKeyPool) -> Offered:
@@ -165,6 +181,46 @@ def _next_id(pool: PreKeyPool) -> int:
     return max(pool.next_id or 0, max(pool.ids, default=0) + 1)
 
 
+class Growth(NamedTuple):
+    """Pre-keys that grow without end. `per_day` is None where copied files lost their times.
+
+    `low_count`: uploads lie on disk whole, as the server says at every login that it has five or fewer. Otherwise keys
+    of retry receipts that nobody answers.
+    """
+
+    files: int
+    per_day: float | None
+    low_count: bool
+
+
+GROWN = 100
+"""Pre-keys of one kind of growth from which on it is worth a word."""
+
+
+def growth_of(pool: PreKeyPool, now_ns: int) -> Growth | None:
+    """Given the ids on disk, return how they grow without end, None where they do not.
+
+    The rate is that of the last seven days.
+    """
+    bursts = bursts_of(pool)
+    if not bursts:
+        ids = dense_runs(frozenset(pool.ids), 2 * PAIRING_BATCH)
+        return Growth(len(ids), None, low_count=True) if ids else None
+    top_ups = [burst for burst in bursts[1:] if burst.span == len(burst.ids) == TOP_UP]
+    asked_again = [burst for burst in bursts if burst.span == 1 and burst.room < TOP_UP]
+    low_count = pool.topped_up_by_fives and len(top_ups) * TOP_UP >= len(asked_again)
+    ids = frozenset[int]().union(*(burst.ids for burst in (top_ups if low_count else asked_again)))
+    lately = [i for i in ids if now_ns - pool.written[i] < _WEEK_NS]
+    if len(ids) < GROWN or not lately:
+        return None
+    days = max(1.0, (now_ns - min(pool.written[i] for i in lately)) / _DAY_NS)
+    return Growth(len(ids), len(lately) / days, low_count)
+
+
+_DAY_NS = 86_400_000_000_000
+_WEEK_NS = 7 * _DAY_NS
+
+
 class _Evidence:
     """What the files tell of the server's pool. Every question is answered for the whole pool, whatever the limit in
     force: else an emergency would shorten a run until the next cleanup no longer sees it."""
@@ -181,9 +237,8 @@ class _Evidence:
         self._timed = frozenset[int]().union(*(burst.ids for burst in timed))
         # One id alone, with too few beside it that are gone, is a key of a retry receipt: no server ever had it.
         self._never_uploaded = frozenset(b.first for b in timed if b.span == 1 and b.room < TOP_UP)
-        # On 6 a single file is rather a retry receipt's; a cleanup that took others of them has made room around it.
-        fewest = 1 if pool.topped_up_by_fives else 2
-        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= fewest]
+        # A single file is rather a retry receipt's: answered ones make room around it, and so does a cleanup.
+        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= 2]
         self._bursts = bursts
 
     def guarded(self) -> frozenset[int]:
@@ -245,18 +300,23 @@ class _Evidence:
     def _is_drained(self, base: Burst) -> bool:
         """Whether enough ids past an upload are used up, or lie there unused, for it to have run low.
 
-        Keys of retry receipts take ids too, but they lie there until they are answered.
+        Keys of retry receipts take ids too, and those that are answered are gone. So an upload of which over half is
+        there has not run low, whatever came after it.
         """
         if not self._pool.topped_up_by_fives and base.span <= 2 * UPLOAD_BATCH:
             return True
+        if self._drops():
+            return True
         size = next((size for size in FIRST_UPLOADS if size >= base.span), base.span)
         end = max(base.last, base.first + size - 1)
-        return self._used_up_past(end) > DRAINED_AFTER or self._drops()
+        return len(base.ids) * 2 <= size and self._used_up_past(end) > DRAINED_AFTER
 
     def _drops(self) -> bool:
-        """Whether uploads of five lie on disk whole: the server has dropped them, or nobody asks for any."""
+        """Whether uploads of five that were due by the server's count lie on disk whole: it has dropped them, or nobody
+        asks for any. One whose preceding id is gone was due for that, whatever the server had."""
         whole = [burst for burst in self._bursts[1:] if burst.span == len(burst.ids) == TOP_UP]
-        return self._pool.topped_up_by_fives and len(whole) >= WHOLE_TOP_UPS
+        due = [burst for burst in whole if burst.first - 1 in self._ids]
+        return self._pool.topped_up_by_fives and len(due) >= WHOLE_TOP_UPS
 
     def _never_reached(self) -> frozenset[int]:
         """Return the lowest ids where these few are all there: a server that hands out the newest first never came to

@@ -1,7 +1,5 @@
 """What became of planned removals, as values that can be shown and recorded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum

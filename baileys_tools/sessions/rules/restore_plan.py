@@ -1,15 +1,15 @@
 """What a restore is decided on, and what comes out of the decision: the words of `restore`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FileStat, Oddity
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit, Entry
+from baileys_tools.sessions.rules.snapshot import Account, Entry
 
 CREDS = "creds.json"
 
@@ -135,16 +135,17 @@ class LiveFile:
 class LiveFolder:
     """What is in the folder now, this tool's own files left out.
 
-    `account` is None for a folder that is not there. `quarantined` are the names in its quarantine, `replaced` those
-    of them that no cleanup but an earlier repair has put there. `bot_signs` say in words what besides the files shows
-    that the bot runs: its API, its process; `bot_is_off` that one of them says that it does not, `off_since` since
-    when (aware), as far as its process manager tells. `was_repaired`: what a repair has set aside is in quarantine, and
-    with it perhaps what showed messages.
+    `files` are by key: what the bot reads, and so the `.bak` of a key where that stands alone. `parts` has the files of
+    each key that has companions, in the order of removal. `account` is None for a folder that is not there.
+    `quarantined` are the keys in its quarantine, `replaced` those of them that no cleanup but an earlier repair has put
+    there. `bot_signs` say in words what besides the files shows that the bot runs: its API, its process; `bot_is_off`
+    that one of them says that it does not, `off_since` since when (aware), as far as its process manager tells.
+    `was_repaired`: what a repair has set aside is in quarantine, and with it perhaps what showed messages.
     """
 
     files: Mapping[str, LiveFile] = field(default_factory=dict)
-    creds: Creds | CredsProblem = CredsProblem.MISSING
-    account: Account | CredsUnfit = CredsUnfit.MISSING
+    creds: Creds | CredsState = CredsState.MISSING
+    account: Account | CredsState = CredsState.MISSING
     oddities: tuple[Oddity, ...] = ()
     quarantined: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
@@ -153,6 +154,19 @@ class LiveFolder:
     bot_is_off: bool = False
     off_since: datetime | None = None
     was_repaired: bool = False
+    parts: Mapping[str, Mapping[str, FileStat]] = field(default_factory=dict)
+
+    def files_of(self, keys: Iterable[str]) -> dict[str, FileStat]:
+        """Given keys, return the files that they consist of, in the order of removal."""
+        found: dict[str, FileStat] = {}
+        for key in keys:
+            found |= self.parts.get(key) or {key: self.files[key].stat}
+        return found
+
+    @property
+    def every_file(self) -> dict[str, FileStat]:
+        """All plain files, companions too."""
+        return self.files_of({**self.files, **self.parts})
 
 
 @dataclass(frozen=True, slots=True)

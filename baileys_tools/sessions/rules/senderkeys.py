@@ -47,9 +47,14 @@ def owner_of(name: str, creds: Creds, owned_by_content: Mapping[str, bool]) -> O
 
 
 def _is(sender: SenderKeyName, address: Address | None, domains: Sequence[str]) -> bool:
-    if address is None or sender.user not in [address.user + domain for domain in domains]:
+    if address is None:
         return False
-    return address.device is None or sender.device == address.device
+    users = [address.user + domain for domain in domains]
+    if sender.user in users:
+        return address.device is None or sender.device == address.device
+    # Baileys up to 6.4 and whaileys name the bot's own with the device twice: `<user>-<device>--0`.
+    user, _, device = sender.user.rpartition("-")
+    return user in users and sender.device == 0 and (address.device is None or device == str(address.device))
 
 
 def holds_private_key(content: bytes) -> bool | None:
@@ -73,6 +78,24 @@ def untold_sender_keys(names: Sequence[str], creds: Creds) -> list[str]:
     if creds.me is not None and creds.lid is not None:
         return []
     return [name for name in names if owner_of(name, creds, {}) is Owner.UNTOLD]
+
+
+STATUS_BROADCAST = "status@broadcast"
+"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
+
+
+def devices_told(content: bytes) -> int:
+    """Given a memory file, return how many devices it says have the bot's key; 0 where it cannot be read."""
+    with suppress(ValueError):
+        memory = read_json(content)
+        if isinstance(memory, dict):
+            return sum(map(bool, memory.values()))
+    return 0
+
+
+def is_memory(name: str) -> bool:
+    """Whether a file of a unit is its memory."""
+    return name.startswith("sender-key-memory-")
 
 
 class SenderKeys(NamedTuple):
@@ -114,5 +137,9 @@ def _own_endings(creds: Creds) -> tuple[str, ...]:
     """Return how names of own keys end, where creds say enough to tell by that alone; else nothing."""
     if creds.me is None or creds.lid is None or creds.me.device is None or creds.lid.device is None:
         return ()
-    mine = [f"--{creds.me.user}{domain}--{creds.me.device}.json" for domain in _PHONE_DOMAINS]
-    return (*mine, *(f"--{creds.lid.user}{domain}--{creds.lid.device}.json" for domain in _LID_DOMAINS))
+    return tuple(
+        f"--{address.user}{domain}-{ending}.json"
+        for address, domains in ((creds.me, _PHONE_DOMAINS), (creds.lid, _LID_DOMAINS))
+        for domain in domains
+        for ending in (f"-{address.device}", f"{address.device}--0")
+    )

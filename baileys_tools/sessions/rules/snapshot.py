@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem, parse_creds, public_key
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds, public_key, state_of
+from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, key_of
 from baileys_tools.sessions.rules.node_json import LARGEST, read_json, whole_number
 from baileys_tools.units import printable
 
@@ -54,20 +53,20 @@ class StoredFile:
     content: bytes
 
 
-class CredsUnfit(StrEnum):
-    """Why a folder's `creds.json` is not worth a snapshot: without it the rest is of no use."""
+def as_keys(files: Iterable[StoredFile]) -> dict[str, StoredFile]:
+    """Given the files of a folder, return its keys as the bot reads them, and all that is none, by name.
 
-    MISSING = "missing"
-    EMPTY = "empty"
-    UNREADABLE = "unreadable"
-    ENCODING = "wrongly-encoded"
-    """A byte order mark or UTF-16."""
-    TOO_LARGE = "too-large"
-    """Larger than this tool judges."""
-    INCOMPLETE = "incomplete"
-    """A JSON object without all keys of an identity."""
-    UNPAIRED = "unpaired"
-    """No device of an account: never linked, or replaced by the new identity of a bot that found no creds."""
+    A companion that comes back brings an older state of its key back as soon as the key goes (measured: every message
+    fails that meets it), so companions stay out. The next Baileys reads the `.bak` of a key that is missing: then that
+    is the key. Not of `creds.json`, of which it has to be proven whose it is.
+    """
+    beside = {file.entry.name: file for file in files}
+    keys = {name: file for name, file in beside.items() if not is_companion(name)}
+    for name in beside.keys() - keys.keys():
+        key = key_of(name)
+        if key not in keys and name.endswith(".bak") and key != "creds.json":
+            keys[key] = replace(beside[name], entry=replace(beside[name].entry, name=key))
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,23 +186,18 @@ def may_be_stored(name: str) -> bool:
         return False
 
 
-def read_account(content: bytes) -> tuple[Account, Counters] | CredsUnfit:
+def read_account(content: bytes) -> tuple[Account, Counters] | CredsState:
     """Given the bytes of `creds.json`, return whose session it is, or why it is not worth a snapshot.
 
     All keys of an identity have to be there (baileys `Utils/auth-utils.js`: `initAuthCreds` makes them at
     once) and `me.id` with its device and `account`, which pairing adds.
     """
     facts = parse_creds(content)
-    if isinstance(facts, CredsProblem):
-        return CredsUnfit(facts.value)
+    if (state := state_of(facts)) is not CredsState.VALID:
+        return state
     creds = read_json(content)
-    assert isinstance(creds, dict)  # or there were no facts
-    public = public_key(creds.get("signedIdentityKey"))
-    if not facts.complete or public is None:
-        return CredsUnfit.INCOMPLETE
-    if not facts.paired or facts.me is None:
-        return CredsUnfit.UNPAIRED
-    jid = creds["me"]["id"]
+    assert isinstance(facts, Creds) and facts.me is not None and isinstance(creds, dict)  # they are valid
+    jid, public = creds["me"]["id"], public_key(creds["signedIdentityKey"])
     account = Account(
         masked=mask_account(facts),
         fingerprint=hashlib.sha256(facts.me.user.encode(errors="replace")).hexdigest(),

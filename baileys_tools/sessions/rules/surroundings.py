@@ -34,6 +34,11 @@ class Snapshots(NamedTuple):
     failure: str = ""
     trouble: str = ""
 
+    @property
+    def newest_at(self) -> datetime | None:
+        """When the newest was taken; None where there is none."""
+        return self.newest.taken_at if self.newest is not None else None
+
 
 class OldFolder(NamedTuple):
     """A folder that a rollback has left behind, as something was written into it or the rollback died.

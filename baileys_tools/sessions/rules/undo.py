@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of, parse_sender_key, session_user
+from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.keyfiles import (
+    Kind,
+    key_id_of,
+    key_of,
+    kind_of,
+    parse_sender_key,
+    session_user,
+)
 from baileys_tools.sessions.rules.senderkeys import Owner, owner_of
 
 
@@ -25,7 +32,10 @@ class UndoReason(StrEnum):
     """A session by phone number whose contact has one by LID. Baileys 7 would move the older one over that, without
     looking, at the next message of the contact (`Signal/libsignal.js`: `migrateSession`; measured: it fails)."""
     WITH_UNIT = "with-unit"
-    """A memory that stays because an own key of its group could not be put back."""
+    """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
+    KEY_GONE = "key-gone"
+    """A memory whose own key is not there any more: beside a key that the bot then makes, it would keep that from
+    every member. Without it the bot tells everybody."""
     FOREIGN = "foreign"
     """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
@@ -35,7 +45,7 @@ def plan_undo(
     quarantined: Collection[str],
     live: Collection[str],
     written_since: Collection[str],
-    creds: Creds | CredsProblem,
+    creds: Creds | CredsState,
     owned_by_content: Mapping[str, bool],
     lids: Mapping[str, str],
 ) -> dict[str, UndoReason]:
@@ -43,18 +53,29 @@ def plan_undo(
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
     an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell. The order
-    is the order to work in: a memory comes after the own keys.
+    is the order to work in: a memory comes after the own keys, and a companion after its key, with which it comes or
+    stays.
     """
-    groups = {_unit_of(name, creds, owned_by_content) for name in written_since}
+    live = {key_of(name) for name in live}
+    newer = {key_of(name) for name in written_since}
+    groups = {_unit_of(name, creds, owned_by_content) for name in newer}
     moved_on = groups - {None}
     reasons = {}
     for name in sorted(quarantined, key=lambda name: (kind_of(name) is Kind.SENDER_KEY_MEMORY, name)):
         if _unit_of(name, creds, owned_by_content) in moved_on:
-            reasons[name] = UndoReason.NEWER_STANDS if name in live else UndoReason.UNIT_MOVED_ON
+            reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in live else UndoReason.UNIT_MOVED_ON
         else:
-            reasons[name] = UndoReason.NEWER_STANDS if name in written_since else UndoReason.BACK
+            reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in newer else UndoReason.BACK
             if reasons[name] is UndoReason.BACK and lid_twin(name, lids) in live:
                 reasons[name] = UndoReason.LID_TWIN
+    back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
+    with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
+    with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
+    for name in back:
+        if kind_of(name) is not Kind.SENDER_KEY_MEMORY:
+            continue
+        if key_id_of(key_of(name), Kind.SENDER_KEY_MEMORY) not in with_key:
+            reasons[name] = UndoReason.KEY_GONE
     return reasons
 
 
@@ -62,20 +83,30 @@ def lid_twin(name: str, lids: Mapping[str, str]) -> str | None:
     """Given a file, return the session by LID over which Baileys 7 would move it; None for any other than a session by
     phone number of a user with a LID.
     """
-    if kind_of(name) is not Kind.SESSION or (lid := lids.get(session_user(name))) is None:
+    if kind_of(name) is not Kind.SESSION or (lid := lids.get(session_user(key_of(name)))) is None:
         return None
-    device = name[:-5].rpartition(".")[2]
+    device = key_of(name)[:-5].rpartition(".")[2]
     return f"session-{lid}_1.{device}.json"
+
+
+def _group_of_own(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
+    """Given a live file, return the group that the bot's own key in it is for; None for all else, and in doubt."""
+    if kind_of(name) is not Kind.SENDER_KEY or not isinstance(creds, Creds):
+        return None
+    is_own = owner_of(name, creds, owned_by_content) is Owner.BOT
+    return parse_sender_key(name).group if is_own else None
 
 
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:
     """Given a memory and the files that could not be put back, return whether a key of its group is among them."""
+    memory, failed = key_of(memory), {key_of(name) for name in failed}
     group = key_id_of(memory, Kind.SENDER_KEY_MEMORY)
     return any(kind_of(name) is Kind.SENDER_KEY and parse_sender_key(name).group == group for name in failed)
 
 
-def _unit_of(name: str, creds: Creds | CredsProblem, owned_by_content: Mapping[str, bool]) -> str | None:
+def _unit_of(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
     """Return the group whose own key or memory this is, None for anything else; in doubt it is own."""
+    name = key_of(name)
     kind = kind_of(name)
     if kind is Kind.SENDER_KEY_MEMORY:
         return key_id_of(name, kind)
@@ -125,5 +156,5 @@ class CompanyUndo:
     trouble: str = ""
 
     def count(self, reason: UndoReason) -> int:
-        """How many files came to this."""
-        return sum(found is reason for found in (self.reasons or {}).values())
+        """How many keys came to this."""
+        return len({key_of(name) for name, found in (self.reasons or {}).items() if found is reason})

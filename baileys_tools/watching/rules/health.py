@@ -5,16 +5,17 @@ What is no trouble must not become a finding above notice: whoever is woken for 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
-from baileys_tools.sessions.rules.counting import FileCount
-from baileys_tools.sessions.rules.creds import Creds, CredsProblem
+from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
+from baileys_tools.sessions.rules.creds import Creds, CredsState, show_a_login, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
-from baileys_tools.sessions.rules.keyfiles import AFTER_LOGIN, Kind
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.prekeys import GROWN, growth_of
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
 
@@ -45,6 +46,7 @@ def cheap_findings(
         *_creds_findings(company, facts, was_linked=was_linked),
         *count_findings(company, facts, rules, strictest_leaves, count),
         *key_findings(company, facts),
+        *_growth_findings(company, facts, now),
         *_stray_findings(company, facts),
         *_clock_findings(company, facts, now),
     ]
@@ -110,7 +112,8 @@ def activity_findings(
     """Given when the bot last wrote a key, return whether the session is about to die of idleness."""
     idle = now - last_activity
     if idle < rules.inactive_warning:
-        return []
+        is_held = timedelta() < rules.cleanup_silence < idle
+        return [_held_silent(company, idle, rules)] if is_held else []
     is_critical = idle >= rules.inactive_critical
     limit = rules.inactive_critical if is_critical else rules.inactive_warning
     return [
@@ -126,26 +129,66 @@ def activity_findings(
     ]
 
 
+# --- pre-keys that grow without end -------------------------------------------------------------------------
+
+
+def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
+    if not isinstance(facts.creds, Creds) or len(facts.of(Kind.PRE_KEY)) < GROWN:
+        return
+    growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
+    if growth is None:
+        return
+    rate = "" if growth.per_day is None else f", {growth.per_day:,.0f} more a day"
+    why = (
+        "the bot uploads five more at each login, as the server says that it has no more than five"
+        if growth.low_count
+        else "each is of a retry receipt that nobody answered"
+    )
+    first = (
+        "Look how often the bot connects (baileys-tools logs), as each time makes five. "
+        if growth.low_count
+        else ""
+    )
+    yield Finding(
+        "pre-keys-growing",
+        Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE,
+        company,
+        f"{growth.files:,} pre-keys lie there that no server hands out any more{rate}: {why}",
+        f"{first}They cost room alone, and a cleanup removes them where their times are alive: "
+        f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
+        {"pre_keys": growth.files}
+        | ({} if growth.per_day is None else {"per_day": round(growth.per_day, 1)}),
+    )
+
+
+_MANY_PRE_KEYS = 1_000
+
+
+def _held_silent(company: str, idle: timedelta, rules: HealthRules) -> Finding:
+    limit = rules.cleanup_silence
+    return Finding(
+        "cleanup-held-silent",
+        Severity.NOTICE,
+        company,
+        f"the bot has written nothing for {format_age(idle)} (limit {format_duration(limit)}): cleanups leave its "
+        "folder alone until it writes again",
+        "Nothing to do: what waits for the bot needs every key. Is it meant to be off?",
+        {"idle_seconds": int(idle.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+    )
+
+
 # --- creds.json ---------------------------------------------------------------------------------------------
 
-CREDS_LOST = frozenset(
-    {
-        "creds-missing",
-        "creds-empty",
-        "creds-unreadable",
-        "creds-encoding",
-        "creds-incomplete",
-        "creds-unpaired",
-    }
-)
-"""The codes of a folder that had a session and has none that a bot could go on with."""
-
 _LOST = {
-    CredsProblem.MISSING: ("creds-missing", "creds.json is missing"),
-    CredsProblem.EMPTY: ("creds-empty", "creds.json is empty"),
-    CredsProblem.UNREADABLE: ("creds-unreadable", "creds.json cannot be read"),
-    CredsProblem.ENCODING: ("creds-encoding", "creds.json begins with a byte order mark or is UTF-16"),
+    CredsState.MISSING: "creds-missing",
+    CredsState.EMPTY: "creds-empty",
+    CredsState.UNREADABLE: "creds-unreadable",
+    CredsState.ENCODING: "creds-encoding",
+    CredsState.INCOMPLETE: "creds-incomplete",
+    CredsState.UNPAIRED: "creds-unpaired",
 }
+CREDS_LOST = frozenset(_LOST.values())
+"""The codes of a folder that had a session and has none that a bot could go on with."""
 
 
 def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> Iterator[Finding]:
@@ -154,52 +197,52 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
     (`Utils/use-multi-file-auth-state.js`: `readData` answers null to any error, and then comes
     `initAuthCreds`.) Before the first login there is nothing to lose: no file at all, or creds alone.
     """
-    creds = facts.creds
-    if isinstance(creds, CredsProblem):
-        if creds is CredsProblem.MISSING and not facts.file_count and not was_linked:
+    state = state_of(facts.creds)
+    code, restore = _LOST.get(state, ""), command("baileys-tools restore --company {} --dry-run", company)
+    if state is CredsState.TOO_LARGE:
+        yield _too_large(company)
+    elif not state.is_lost(was_linked=was_linked or show_a_login(state, facts.names)):
+        if state is CredsState.MISSING:
             yield _not_linked_yet(company, "the folder is empty")
-            return
-        if creds is CredsProblem.TOO_LARGE:
-            yield _too_large(company)
-            return
-        code, message = _LOST[creds]
-        may = ""
-        if creds is CredsProblem.ENCODING:
-            may = "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
-        if creds is CredsProblem.UNREADABLE:
-            may = "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
+        elif state is CredsState.UNPAIRED:
+            yield _not_linked_yet(company, "creds.json is not linked to an account")
+    elif state is CredsState.INCOMPLETE:
+        message = f"{state.said}: the bot cannot log in with it"
+        yield Finding(code, Severity.EMERGENCY, company, message, f"Stop the bot, then: {restore}")
+    elif state is CredsState.UNPAIRED:
+        yield Finding(
+            code,
+            Severity.EMERGENCY,
+            company,
+            f"{state.said}, though this folder has been logged in before: the session was replaced or logged out",
+            f"Stop the bot. If the account still lists the device: {restore}. Else link it anew by QR code.",
+        )
+    else:
         others = facts.file_count - len(facts.of(Kind.CREDS))
         beside = f", beside {counted(others, 'other file')}" if others else ", and no other file is there"
         yield Finding(
             code,
             Severity.EMERGENCY,
             company,
-            f"{message}{beside}: the bot will take this for a new installation and ask for a QR code",
-            f"{may}Stop the bot before it writes a new identity, then: "
-            f"{command('baileys-tools restore --company {} --dry-run', company)}",
+            f"{state.said}{beside}: the bot will take this for a new installation and ask for a QR code",
+            f"{_MAY_HELP.get(state, '')}Stop the bot before it writes a new identity, then: {_way_back(company, facts)}",
             {"other_files": others},
         )
-    elif creds.paired and not creds.complete:
-        yield Finding(
-            "creds-incomplete",
-            Severity.EMERGENCY,
-            company,
-            "creds.json lacks a key of its identity: the bot cannot log in with it",
-            f"Stop the bot, then: {command('baileys-tools restore --company {} --dry-run', company)}",
-        )
-    elif not creds.paired:
-        if was_linked or _has_been_logged_in(facts):
-            yield Finding(
-                "creds-unpaired",
-                Severity.EMERGENCY,
-                company,
-                "creds.json belongs to no linked device, though this folder has been logged in before: the "
-                "session was replaced or logged out",
-                "Stop the bot. If the account still lists the device: "
-                f"{command('baileys-tools restore --company {} --dry-run', company)}. Else link it anew by QR code.",
-            )
-        else:
-            yield _not_linked_yet(company, "creds.json is not linked to an account")
+
+
+_MAY_HELP = {
+    CredsState.ENCODING: "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: ",
+    CredsState.UNREADABLE: "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. "
+    "If so: ",
+}
+
+
+def _way_back(company: str, facts: FolderFacts) -> str:
+    restore = command("baileys-tools restore --company {} --dry-run", company)
+    if not facts.has_creds_bak:
+        return restore
+    from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
+    return f"{from_bak} (creds.json.bak is there). If that is no way back: {restore}"
 
 
 def _too_large(company: str) -> Finding:
@@ -210,10 +253,6 @@ def _too_large(company: str) -> Finding:
         "creds.json is too large to judge, so nobody here knows whether the bot can log in with it",
         "Look what fills it (ls -l creds.json), with the bot stopped: a whole one seldom has over 1 MiB.",
     )
-
-
-def _has_been_logged_in(facts: FolderFacts) -> bool:
-    return any(facts.of(kind) for kind in AFTER_LOGIN)
 
 
 def _not_linked_yet(company: str, why: str) -> Finding:

@@ -8,11 +8,8 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
-from baileys_tools.sessions.rules.senderkeys import sort_by_owner
+from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, is_memory, sort_by_owner
 from baileys_tools.units import counted
-
-STATUS_BROADCAST = "status@broadcast"
-"""Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
 
 
 def key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
@@ -76,7 +73,7 @@ def lone_keys(facts: FolderFacts) -> LoneKeys:
     memories: list[str] = []
     own_keys: list[str] = []
     for unit in found.units:
-        if not unit[0].startswith("sender-key-memory-"):
+        if not is_memory(unit[0]):
             own_keys += [name for name in unit if name not in found.untold]
         elif len(unit) == 1 and key_id_of(unit[0], Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
             memories += unit
@@ -105,7 +102,8 @@ def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             Severity.NOTICE,
             company,
             f"{counted(len(lone.own_keys), 'sender-key')} of the bot itself without a memory",
-            "Nothing to do: the bot sends its key to everybody again with its next message.",
+            "Nothing to do: the bot sends its key to everybody again with its next message. A cleanup that took an "
+            "old memory takes its key at a later run.",
             {"keys": len(lone.own_keys)},
         )
 

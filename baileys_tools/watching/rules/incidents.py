@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.bots.rules.log_events import CLOSE_REASONS, LogFacts
+from baileys_tools.sessions.rules.creds import CredsState
 
 LONGEST_STEP = timedelta(minutes=15)
 """How long a look is believed: cron looks every minute to every ten."""
@@ -20,8 +21,6 @@ RECONNECTS_GOAL = 10
 """Reconnects a day, at most."""
 
 LONG = timedelta(days=30)
-
-DAMAGED_CREDS = ("missing", "empty", "unreadable", "wrongly-encoded", "incomplete")
 
 
 class Link(StrEnum):
@@ -126,13 +125,15 @@ def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spel
         start = until
 
 
-def in_trouble(link: Link, creds: str, running: bool | None = None, *, alone: bool = False) -> bool | None:
-    """Whether this is an incident: None where that is not known, so that one that is open stays open.
+def in_trouble(
+    link: Link, creds: CredsState, running: bool | None = None, *, alone: bool = False
+) -> bool | None:
+    """Whether a bot that was linked is in trouble: None where that is not known, so that an incident stays open.
 
     `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
     a bot is well as long as that runs.
     """
-    if creds in DAMAGED_CREDS or link is Link.DOWN:
+    if creds.is_lost(was_linked=True) or link is Link.DOWN:
         return True
     if link is Link.UP:
         return False

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, worst
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.forecast import Forecast, Sample, growth_per_day, next_threshold
 from baileys_tools.sessions.rules.removals import Cleaned
 from baileys_tools.thresholds import LEVELS, Level, Thresholds
@@ -42,7 +43,7 @@ _OF_SEVERITY = {
 class CompanyStatus(NamedTuple):
     """One company at one moment.
 
-    `guarded` pre-keys do not count for the thresholds. `creds` is "valid", "unpaired" or the problem. `connection`
+    `guarded` pre-keys do not count for the thresholds. `connection`
     is what the bot's API said last, "" when nobody asked. `last_activity`, `cleaned` and `last_snapshot` are None
     where nothing is known of one. `growth` is in counted files per day, None when history is too thin; `forecast`
     says when the next level begins. `trouble` says why the folder cannot be read: then the numbers are those of an
@@ -55,7 +56,7 @@ class CompanyStatus(NamedTuple):
     files: int
     guarded: int
     by_kind: Mapping[str, int]
-    creds: str
+    creds: CredsState
     connection: str = ""
     last_activity: datetime | None = None
     cleaned: Cleaned | None = None
@@ -136,7 +137,7 @@ def worst_first(companies: Iterable[CompanyStatus]) -> list[CompanyStatus]:
         companies,
         key=lambda one: (
             -one.worst.rank,
-            not one.trouble and one.creds == "valid",
+            not one.trouble and one.creds is CredsState.VALID,
             -LEVELS.index(one.level),
             -one.counted,
         ),

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp
 from baileys_tools.thresholds import Level, Thresholds, level_of
 from baileys_tools.units import some_of
+from baileys_tools.watching.rules.health import CREDS_LOST
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -35,7 +36,8 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *("creds-missing", "creds-empty", "creds-unreadable", "creds-unpaired", "foreign-owner", "account-twice"),
+    *(*CREDS_LOST, "creds-too-large", "foreign-owner", "account-twice", "old-folder-left"),
+    "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *(
@@ -57,13 +59,15 @@ MONITOR_CODES = SNAPSHOT_CODES | {
 def unreadable(trouble: str, known: Look | None) -> Look:
     """Given why a folder cannot be read and the look before, return the look that says so."""
     if known is None:
-        return Look(Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, "unknown", False, 0, 0, 0, 0, (), trouble)
-    return known._replace(settled=False, creds="unknown", findings=(), trouble=trouble)
+        return Look(
+            Stamp(0, 0, 0, 0, 0, 0), False, 0, 0, {}, CredsState.UNKNOWN, False, 0, 0, 0, 0, (), trouble
+        )
+    return known._replace(settled=False, creds=CredsState.UNKNOWN, findings=(), trouble=trouble)
 
 
 def without_files(look: Look) -> Look:
     """Given the last look at a folder that has vanished, return what is left of it: no file, and so no creds."""
-    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsProblem.MISSING.value, full_at=0, size=0)
+    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsState.MISSING, full_at=0, size=0)
 
 
 def full_look_is_due(company: str, look: Look, now: int) -> bool:
@@ -101,15 +105,21 @@ def gone_finding(company: str, path: str, linked: bool) -> Finding:
     )
 
 
+_WITH_LOGIN = ("valid", "incomplete")
+"""Conditions of creds that still are of a login (`Creds.condition`); a look remembers the login of lost ones, too."""
+
+
 def same_logins(looks: Mapping[str, Look]) -> dict[str, list[str]]:
     """Given a look at each company, return by company the others whose creds.json belongs to the same device."""
-    logins = [look.login for look in looks.values() if look.login]
+    held = {
+        company: look.login for company, look in looks.items() if look.login and look.creds in _WITH_LOGIN
+    }
+    logins = list(held.values())
     if len(set(logins)) == len(logins):
         return {}  # as at nearly every minute
     companies: dict[str, list[str]] = {}
-    for company, look in looks.items():
-        if look.login:
-            companies.setdefault(look.login, []).append(company)
+    for company, login in held.items():
+        companies.setdefault(login, []).append(company)
     return {
         company: [other for other in those if other != company]
         for those in companies.values()
@@ -147,7 +157,7 @@ class CompanyWatch(NamedTuple):
     files: int
     guarded: int
     by_kind: Mapping[str, int]
-    creds: str
+    creds: CredsState
     size: int | None
     last_activity: datetime | None
     connection: str

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from baileys_tools.frame.show.json_text import envelope, finding_json, name_text, timestamp
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, state_of
 from baileys_tools.sessions.rules.inspected import Inspected
 from baileys_tools.sessions.rules.snapshot import mask_account
 from baileys_tools.sessions.rules.surroundings import Snapshots
@@ -52,7 +52,7 @@ def _folder(inspection: Inspection, seen: Inspected) -> dict[str, Any]:
         "guarded_pre_keys": count.guarded,
         "bytes": seen.size,
         "kept_bytes": seen.kept_bytes,
-        "creds": ("valid" if creds.complete else "incomplete") if isinstance(creds, Creds) else str(creds),
+        "creds": state_of(creds).value,
         "account": mask_account(creds) if isinstance(creds, Creds) else "",
         "linked": isinstance(creds, Creds) and creds.paired,
         "baileys": baileys_version(seen),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from baileys_tools.findings import Severity
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.thresholds import LEVELS, Level
 from baileys_tools.units import printable
 from baileys_tools.watching.rules.incidents import Service
@@ -119,7 +120,7 @@ def _of_companies(companies: Iterable[CompanyWatch]) -> Iterator[_Metric]:
     yield each(
         "creds_valid",
         "1 where creds.json can be read and is linked to an account.",
-        ((one, int(one.creds == "valid")) for one in watched),
+        ((one, int(one.creds is CredsState.VALID)) for one in watched),
     )
     yield each(
         "connected",

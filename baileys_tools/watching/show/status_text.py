@@ -10,6 +10,7 @@ from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style, wrapped
 from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.forecast import Forecast
 from baileys_tools.units import counted, format_age, printable
 from baileys_tools.watching.rules.status import CompanyStatus, Condition, FleetStatus
@@ -104,7 +105,7 @@ def _kinds(company: CompanyStatus) -> str:
 
 
 def _creds(company: CompanyStatus) -> str:
-    return "ok" if company.creds == "valid" else company.creds.upper()
+    return "ok" if company.creds is CredsState.VALID else company.creds.upper()
 
 
 def _name(company: CompanyStatus) -> str:
@@ -215,7 +216,9 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     yield _item("files", f"{company.files:,}, of which {company.counted:,} count{guarded}")
     for line_number, line in enumerate(_kind_lines(company)):
         yield _item("kinds" if line_number == 0 else "", line)
-    yield _item("creds", "valid" if company.creds == "valid" else style.paint(company.creds, "red"))
+    yield _item(
+        "creds", company.creds if company.creds is CredsState.VALID else style.paint(company.creds, "red")
+    )
     if company.connection:
         yield _item("connection", company.connection)
     if company.service is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from baileys_tools.ending import BrokenOff, listen
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.fleet import for_each
 from tests.support import COMMAND, require_root, require_tool, run_cli, scrubbed_environment
@@ -154,9 +155,18 @@ def test_an_interrupt_ends_the_work_on_all(many: int) -> None:
             time.sleep(20)
         return "done"
 
-    with pytest.raises(KeyboardInterrupt):
-        for_each(range(100), work, lambda item, why: why, workers=many)
-    assert children_of(os.getpid()) == []
+    command = os.fork()
+    if not command:
+        # As a command has it: what a signal does is for the whole process.
+        listen()
+        left: list[int] | None = None
+        try:
+            for_each(range(100), work, lambda item, why: why, workers=many)
+        except BrokenOff:
+            left = children_of(os.getpid())
+        finally:
+            os._exit(0 if left == [] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]) == 0
 
 
 def test_a_bug_in_a_worker_tells_where_it_is_and_the_same_bug_is_written_once() -> None:

@@ -25,7 +25,7 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.inspect_folder import DELAYS as PATIENT
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.locks import company_lock
-from baileys_tools.sessions.rules.creds import CredsProblem
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.inspected import Broken, Elsewhere
 from baileys_tools.sessions.rules.removals import Cleaned
@@ -188,6 +188,21 @@ def hold_lock(world: World) -> None:
     world.write(".cleanup.lock", json.dumps({"timestamp": stamp, "pid": 7, "hostname": "other"}), timedelta())
 
 
+def top_up(world: World, times: int) -> None:
+    """A bot of Baileys 7 that uploaded five more every other minute."""
+    for number in range(5 * times):
+        age = timedelta(minutes=2 * (times - number // 5))
+        world.write(f"pre-key-{20_000 + number}.json", "{}", age)
+    world.change_creds(nextPreKeyId=20_000 + 5 * times, firstUnuploadedPreKeyId=20_000 + 5 * times)
+
+
+def ask_again(world: World, times: int) -> None:
+    """A bot whose retry receipts nobody answers."""
+    for number in range(times):
+        world.write(f"pre-key-{20_000 + number}.json", "{}", timedelta(minutes=times - number))
+    world.change_creds(nextPreKeyId=20_000 + times, firstUnuploadedPreKeyId=20_000 + times)
+
+
 def recode(path: Path, encoding: str) -> None:
     path.write_bytes(path.read_text().encode(encoding))
 
@@ -196,6 +211,9 @@ W, C, E, N = Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY, Severity.N
 
 CASES = [
     Case("creds-missing", E, lambda w: w.remove("creds.json")),
+    Case("pre-keys-growing", N, lambda w: top_up(w, 25), "long-lived-v7", name="top-ups"),
+    Case("pre-keys-growing", W, lambda w: top_up(w, 220), "long-lived-v7", name="many top-ups"),
+    Case("pre-keys-growing", N, lambda w: ask_again(w, 120), name="retry receipts"),
     Case("creds-missing", E, steps(empty_folder, lambda w: w.surround(was_linked=True)), name="all gone"),
     Case("creds-empty", E, lambda w: (w.folder / "creds.json").write_text("")),
     Case("creds-unreadable", E, lambda w: (w.folder / "creds.json").write_text('{"me":')),
@@ -365,7 +383,7 @@ def test_creds_that_may_not_be_read_are_lost_only_to_the_user_that_the_folder_be
     os.seteuid(1234)
     try:
         with nullcontext() if owner == 1234 else pytest.raises(PermissionError):
-            assert scan_folder(fd).creds is CredsProblem.UNREADABLE
+            assert scan_folder(fd).creds is CredsState.UNREADABLE
     finally:
         os.seteuid(0)
         os.close(fd)

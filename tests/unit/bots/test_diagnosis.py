@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Confidence, CredsFact, diagnose
+from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Confidence, CredsState, diagnose
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 WHOLE, EMPTY, TORN, ABSENT, UNPAIRED = (
-    CredsFact.WHOLE,
-    CredsFact.EMPTY,
-    CredsFact.TORN,
-    CredsFact.ABSENT,
-    CredsFact.UNPAIRED,
+    CredsState.VALID,
+    CredsState.EMPTY,
+    CredsState.UNREADABLE,
+    CredsState.MISSING,
+    CredsState.UNPAIRED,
 )
 
 
@@ -205,7 +205,7 @@ facts_of_any_kind = st.builds(
     BotFacts,
     st.sampled_from(["connected", "connecting", "disconnected", "unknown"]),
     st.none() | st.booleans(),
-    st.sampled_from(CredsFact),
+    st.sampled_from(CredsState),
     st.booleans(),
     st.none() | st.booleans(),
     st.none() | moments,
@@ -247,5 +247,5 @@ def test_creds_are_called_lost_only_with_a_sign_of_it(facts: BotFacts) -> None:
 
 @given(facts_of_any_kind)
 def test_without_any_word_nothing_is_certain(facts: BotFacts) -> None:
-    silent = facts._replace(connection="unknown", creds=CredsFact.UNKNOWN, running=None, log=LogFacts())
+    silent = facts._replace(connection="unknown", creds=CredsState.UNKNOWN, running=None, log=LogFacts())
     assert diagnose(silent, NOW).confidence is not Confidence.CERTAIN

@@ -12,6 +12,7 @@ from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.policy import (
     CleanupPlan,
     Hold,
+    Known,
     Limits,
     Policy,
     Reason,
@@ -20,7 +21,7 @@ from baileys_tools.cleanup.rules.policy import (
     explain,
     plan_cleanup,
 )
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
 from baileys_tools.thresholds import Level, Thresholds, level_of
@@ -46,12 +47,12 @@ class Stat(NamedTuple):
 
 def facts(
     ages: Mapping[str, timedelta],
-    creds: Creds | CredsProblem = PAIRED,
+    creds: Creds | CredsState = PAIRED,
     owned_by_content: Mapping[str, bool] | None = None,
     now: datetime = NOW,
 ) -> FolderFacts:
-    """A folder of a live bot: files by age, and a `creds.json` of now unless its age is given."""
-    ages = {"creds.json": timedelta(0)} | dict(ages)
+    """A folder of a live bot: files by age, and a `creds.json` of this morning unless its age is given."""
+    ages = {"creds.json": timedelta(hours=12)} | dict(ages)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     stats = {
         name: Stat(100, (now - age - epoch) // MICROSECOND * 1_000, number)
@@ -63,7 +64,7 @@ def facts(
 
 
 def planned(
-    ages: Mapping[str, timedelta], creds: Creds | CredsProblem = PAIRED, policy: Policy = POLICY, **more: Any
+    ages: Mapping[str, timedelta], creds: Creds | CredsState = PAIRED, policy: Policy = POLICY, **more: Any
 ) -> tuple[CleanupPlan, dict[str, Verdict]]:
     folder = facts(ages, creds, **more)
     plan = plan_cleanup(folder, policy, NOW)
@@ -124,7 +125,9 @@ KEPT_AT_ANY_AGE = {
     "device-list-4917000000001.json": Reason.KIND_KEPT,
     "tctoken-270996591579169@lid.json": Reason.KIND_KEPT,
     "tctoken-__index.json": Reason.KIND_KEPT,
-    "session-4917000000001.0.json.bak": Reason.UNKNOWN,
+    "contacts-tc-token-491@s.whatsapp.net.json": Reason.KIND_KEPT,
+    "bridge-session-491.0.json": Reason.KIND_KEPT,
+    "session-4917000000001.0.json.old": Reason.UNKNOWN,
     "sender-key-nobody.json": Reason.UNKNOWN,
 }
 
@@ -155,8 +158,8 @@ def test_eighty_pre_keys_leave_the_fifty_highest() -> None:
 @pytest.mark.parametrize(
     ("memory", "key", "lid_key", "gone"),
     [
-        (4, 4, 4, {MEMORY, OWN_KEY, OWN_LID_KEY}),
-        (4, 4, None, {MEMORY, OWN_KEY}),
+        (4, 4, 4, {MEMORY}),
+        (4, 4, None, {MEMORY}),
         (4, None, None, {MEMORY}),
         (None, 4, None, {OWN_KEY}),
         (None, 4, 4, {OWN_KEY, OWN_LID_KEY}),
@@ -168,7 +171,7 @@ def test_eighty_pre_keys_leave_the_fifty_highest() -> None:
         (None, 4, 1, set()),
     ],
 )
-def test_the_bots_own_keys_and_memory_of_a_group_go_together_or_stay(
+def test_the_memory_of_a_group_goes_first_and_keys_only_without_one(
     memory: int | None, key: int | None, lid_key: int | None, gone: set[str]
 ) -> None:
     ages = {
@@ -178,15 +181,34 @@ def test_the_bots_own_keys_and_memory_of_a_group_go_together_or_stay(
     }
     plan, verdicts = planned(ages)
     assert {name for unit in plan.removals for name in unit} == gone
+    if gone == {MEMORY} and key:
+        assert {verdicts[name].reason for name in ages if name != MEMORY} == {Reason.MEMORY_FIRST}
+        assert plan.own_keys_to_follow == len(ages) - 1
     if gone:
         assert len(plan.removals) == 1, "a unit is removed as one"
     else:
         assert {verdicts[name].reason for name, age in ages.items() if age == days(4)} == {Reason.UNIT_YOUNG}
 
 
-def test_the_memory_leaves_before_the_key() -> None:
-    plan, _ = planned({OWN_KEY: days(4), MEMORY: days(5), OWN_LID_KEY: days(6)})
-    assert plan.removals[0][0] == MEMORY
+@pytest.mark.parametrize(("minutes", "goes"), [(0, False), (9, False), (-9, False), (10, True), (None, True)])
+def test_no_own_key_goes_minutes_after_its_memory_may_have_gone(minutes: int | None, goes: bool) -> None:
+    """A send reads the memory, waits for the server, and then reads the key."""
+    folder = facts({OWN_KEY: days(4)})
+    cleaned = None if minutes is None else NOW - timedelta(minutes=minutes)
+    plan = plan_cleanup(folder, POLICY, NOW, Known(cleaned=cleaned))
+    (verdict,) = [verdict for verdict in explain(folder, plan, NOW) if verdict.name == OWN_KEY]
+    assert (verdict.remove, verdict.reason) == (goes, Reason.OLD if goes else Reason.CLEANED_JUST_NOW)
+
+
+def test_keys_that_follow_their_memory_later_count_for_what_the_emergency_can_reach() -> None:
+    groups = [f"12036304123456{number:04}@g.us" for number in range(20)]
+    ages = many(160) | {f"sender-key-memory-{group}.json": days(2) for group in groups}
+    ages |= {f"sender-key-{group}--919585510685--17.json": days(2) for group in groups}
+    plan, _ = planned(ages)
+    assert (plan.tier, plan.counted_before, plan.counted_after) == (Tier.EMERGENCY, 201, 181)
+    ages |= many(20, "tctoken-{}@lid.json")
+    plan, _ = planned(ages)
+    assert (plan.tier, plan.counted_after, plan.counted_at_last) == (Tier.EMERGENCY, 201, 181)
 
 
 def test_units_of_other_groups_and_peers_in_the_same_group_are_judged_alone() -> None:
@@ -259,7 +281,7 @@ def test_a_leap_that_most_files_lie_behind_puts_the_clock_in_doubt(
 ) -> None:
     ages = {f"session-{number}.0.json": days(gap + 20 + number / 10) for number in range(before_the_gap)}
     ages |= {f"session-9{number}.0.json": days(20) for number in range(after_it - 1)} | {
-        "creds.json": days(0)
+        "creds.json": days(0.5)
     }
     plan, _ = planned(ages)
     assert (plan.holds == (Hold.CLOCK,)) == held
@@ -324,8 +346,8 @@ def test_a_number_of_counted_files_has_its_level(counted: int, level: Level) -> 
 # --- holds --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("problem", CredsProblem)
-def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
+@pytest.mark.parametrize("problem", CredsState)
+def test_without_readable_creds_nothing_goes(problem: CredsState) -> None:
     ages = {"session-1.0.json": days(30), PEER_KEY: days(30), MEMORY: days(30)}
     ages |= many(300, "pre-key-{}.json")
     plan, verdicts = planned(ages, problem)
@@ -338,12 +360,12 @@ def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
 
 def test_a_large_upload_counts_as_little_without_readable_creds_as_with_them() -> None:
     upload = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
-    held, verdicts = planned(upload, CredsProblem.EMPTY)
+    held, verdicts = planned(upload, CredsState.EMPTY)
     whole, _ = planned(upload)
     assert held.counted_before == held.counted_after == whole.counted_before == 51
     assert (held.level_before, held.level_after) == (Level.HEALTHY, Level.HEALTHY)
     assert verdicts["pre-key-1.json"].reason is Reason.PRE_KEY_GUARDED
-    unguarded, _ = planned(upload, CredsProblem.EMPTY, Policy(pre_key_guard=False))
+    unguarded, _ = planned(upload, CredsState.EMPTY, Policy(pre_key_guard=False))
     assert unguarded.counted_before == 813
 
 
@@ -360,6 +382,8 @@ def test_a_large_upload_counts_as_little_without_readable_creds_as_with_them() -
 def test_a_clock_that_cannot_be_right_stops_removal_by_age_alone(newest: timedelta, held: bool) -> None:
     ages = {f"pre-key-{number}.json": newest for number in range(1, 52)}
     ages |= {"creds.json": newest, "session-1.0.json": days(500), MEMORY: days(500)}
+    # That the bot was off is no question of the clock.
+    ages["session-2.0.json"] = newest if held else days(0.5)
     plan, verdicts = planned(ages)
     assert (plan.holds == (Hold.CLOCK,)) == held
     assert verdicts["pre-key-1.json"].remove

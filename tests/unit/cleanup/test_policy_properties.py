@@ -10,13 +10,22 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.cleanup.rules.policy import EMERGENCY_FLOOR, Limits, Policy, Tier, explain, plan_cleanup
-from baileys_tools.sessions.rules.creds import CredsProblem, parse_creds
+from baileys_tools.cleanup.rules.policy import (
+    EMERGENCY_FLOOR,
+    Known,
+    Limits,
+    Policy,
+    Tier,
+    explain,
+    plan_cleanup,
+)
+from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
+from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.thresholds import Thresholds
 from tests import oracle
-from tests.oracle import DAY, OraclePolicy, Tree
+from tests.oracle import DAY, HOUR, OraclePolicy, Tree
 from tests.unit.cleanup.test_policy import NOW, Stat
 
 NOW_NS = int(NOW.timestamp()) * 1_000_000_000
@@ -29,13 +38,15 @@ policies = st.builds(
     max_pre_keys=st.sampled_from([30, 33, 50]),
     guard=st.booleans(),
     danger=st.sampled_from([6, 40, 185]),
+    silence=st.sampled_from([0, 3 * DAY, 1_000 * DAY]),
 )
 
 
 def facts(tree: Tree) -> FolderFacts:
     """The tree as a scan of it would tell."""
-    signing = {file.name: oracle.signing_key_says(file.content) for file in tree.files}
-    creds = CredsProblem.MISSING if tree.creds is None else parse_creds(tree.creds)
+    keys = oracle.keys_of(tree.files)
+    signing = {file.name: oracle.signing_key_says(file.content) for file in keys}
+    creds = CredsState.MISSING if tree.creds is None else parse_creds(tree.creds)
     kinds = sort_by_kind(file.name for file in tree.files)
     removable: set[str] = set()
     for kind in (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY, Kind.PRE_KEY):
@@ -44,7 +55,7 @@ def facts(tree: Tree) -> FolderFacts:
         names=kinds,
         stats={
             file.name: Stat(10, file.mtime_ns, number)
-            for number, file in enumerate(tree.files)
+            for number, file in enumerate(keys)
             if file.name in removable
         },
         creds=creds,
@@ -72,6 +83,7 @@ def policy_of(policy: OraclePolicy) -> Policy:
         ),
         policy.guard,
         Thresholds(policy.danger - 4, policy.danger - 3, policy.danger - 2, policy.danger - 1, policy.danger),
+        timedelta(microseconds=policy.silence // 1_000),
     )
 
 
@@ -80,16 +92,33 @@ def removals(tree: Tree, policy: OraclePolicy) -> set[str]:
 
 
 def without(tree: Tree, names: set[str]) -> Tree:
-    return Tree([file for file in tree.files if file.name not in names], tree.creds)
+    return Tree([file for file in tree.files if oracle.key_of(file.name) not in names], tree.creds)
+
+
+def looks(rng: Random) -> list[Seen]:
+    """Observations over some time, at some distance, of a bot that wrote now and then."""
+    if rng.random() < 0.3:
+        return []
+    at, step = NOW_NS - rng.randrange(1, 40 * 24) * HOUR, rng.choice((1, 1, 5, 24, 60)) * HOUR
+    written, found = at - rng.randrange(0, 100) * HOUR, []
+    while at < NOW_NS + 2 * HOUR:
+        if rng.random() < rng.choice((0.02, 0.3)):
+            written = at - rng.randrange(0, HOUR)
+        found.append(Seen(at, written))
+        at += step
+    return found
 
 
 @given(random_numbers, policies)
 def test_the_plan_is_what_the_second_opinion_says(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
+    seen = looks(rng)
     folder = facts(tree)
-    plan = plan_cleanup(folder, policy_of(policy), NOW)
+    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen))
     verdicts = explain(folder, plan, NOW)
-    expected = oracle.plan(tree.files, tree.parsed_creds, policy, NOW_NS)
+    expected = oracle.plan(
+        tree.files, tree.parsed_creds, policy, NOW_NS, [(at, written) for at, written in seen]
+    )
     said = {
         verdict.name: ("remove" if verdict.remove else "keep", verdict.kind.value) for verdict in verdicts
     }
@@ -108,7 +137,9 @@ def test_every_file_has_exactly_one_verdict_and_no_protected_one_goes(
     folder = facts(tree)
     plan = plan_cleanup(folder, policy_of(policy), NOW)
     verdicts = explain(folder, plan, NOW)
-    assert Counter(verdict.name for verdict in verdicts) == Counter(file.name for file in tree.files)
+    assert Counter(verdict.name for verdict in verdicts) == Counter(
+        file.name for file in oracle.keys_of(tree.files)
+    )
     gone = [name for unit in plan.removals for name in unit]
     assert len(gone) == len(set(gone)) == plan.remove_count == sum(plan.removed_by_kind.values())
     assert set(gone) == {verdict.name for verdict in verdicts if verdict.remove}
@@ -122,12 +153,16 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
     plan = plan_cleanup(facts(tree), policy_of(policy), NOW)
     rest = without(tree, removals(tree, policy))
     again = plan_cleanup(facts(rest), policy_of(policy), NOW)
+    if plan.own_keys_to_follow:
+        # Their memories went, so now they do.
+        rest = without(rest, removals(rest, policy))
+        again = plan_cleanup(facts(rest), policy_of(policy), NOW)
     # The file from the future may be among those removed; then the clock can be believed again.
     if plan.holds == again.holds:
         assert again.remove_count == 0
         # An emergency thins the highest ids, so guarded ones move up among them and count from then on.
         if plan.tier is Tier.NORMAL:
-            assert again.counted_before == plan.counted_after
+            assert again.counted_before == plan.counted_at_last
 
 
 @given(random_numbers, policies, policies)
@@ -194,20 +229,30 @@ def test_a_file_less_never_condemns_a_file_of_another_kind(
 
 
 @given(random_numbers, policies)
-def test_a_unit_is_never_torn(rng: Random, policy: OraclePolicy) -> None:
+def test_no_own_key_goes_while_a_memory_stands(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
     creds = tree.parsed_creds
     if not isinstance(creds, dict):
         return
     gone = removals(tree, policy)
-    fates: dict[str, set[bool]] = {}
-    for file in tree.files:
+    memories, own_keys = set(), set()
+    for file in oracle.keys_of(tree.files):
         kind = kind_of(file.name)
         if kind is Kind.SENDER_KEY_MEMORY:
-            fates.setdefault(oracle.memory_group(file.name), set()).add(file.name in gone)
+            memories.add(oracle.memory_group(file.name))
         elif kind is Kind.SENDER_KEY and oracle.owner_of(file.name, file.content, creds) != "peer":
-            fates.setdefault(oracle.sender_key_parts(file.name)[0], set()).add(file.name in gone)
-    assert all(len(fate) == 1 for fate in fates.values())
+            own_keys.add((oracle.sender_key_parts(file.name)[0], file.name in gone))
+    assert not {group for group, goes in own_keys if goes} & memories
+    assert not {group for group, goes in own_keys if goes} & {group for group, goes in own_keys if not goes}
+
+
+@given(random_numbers, policies)
+def test_a_guard_that_is_off_makes_no_emergency(rng: Random, policy: OraclePolicy) -> None:
+    tree = oracle.random_tree(rng, policy, NOW_NS)
+    plans = [
+        plan_cleanup(facts(tree), policy_of(replace(policy, guard=guard)), NOW) for guard in (True, False)
+    ]
+    assert plans[0].tier is plans[1].tier
 
 
 @given(random_numbers, policies)

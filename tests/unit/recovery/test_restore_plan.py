@@ -29,7 +29,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     SnapshotFiles,
     Traffic,
 )
-from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit, Entry, read_account
+from baileys_tools.sessions.rules.snapshot import Account, CredsState, Entry, read_account
 from baileys_tools.sessions.staging import SeenFile
 from tests.support import creds as creds_document
 
@@ -74,7 +74,7 @@ def account(**changes: Any) -> tuple[Creds, Account]:
     content = json.dumps(creds_document(**changes)).encode()
     facts, known = parse_creds(content), read_account(content)
     assert isinstance(facts, Creds)
-    assert not isinstance(known, CredsUnfit)
+    assert not isinstance(known, CredsState)
     return facts, known[0]
 
 
@@ -382,7 +382,7 @@ def test_creds_of_the_same_account_stay_whatever_they_count() -> None:
 
 
 def test_creds_of_a_bot_that_started_anew_are_replaced() -> None:
-    live = replace(folder(), account=CredsUnfit.UNPAIRED)
+    live = replace(folder(), account=CredsState.UNPAIRED)
     assert verdict(plan(live, snapshot()), "creds.json") == (Action.BRING_BACK, Reason.UNPAIRED)
 
 
@@ -504,7 +504,7 @@ folders = st.builds(
     ),
     st.fixed_dictionaries(dict.fromkeys(NAMES, states)),
     st.sampled_from(
-        [lambda live: live, without_creds, lambda live: replace(live, account=CredsUnfit.UNPAIRED)]
+        [lambda live: live, without_creds, lambda live: replace(live, account=CredsState.UNPAIRED)]
     ),
     st.sets(st.sampled_from(NAMES), max_size=2),
     st.sets(st.sampled_from(NAMES), max_size=2),

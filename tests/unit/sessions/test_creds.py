@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem, parse_creds
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState, parse_creds
 from tests.canaries import PRIVATE_KEY
 from tests.support import creds
 
@@ -106,9 +106,9 @@ def test_a_counter_is_read_as_javascript_reads_it(spelling: str) -> None:
 )
 @pytest.mark.parametrize("value", [None, "", {}])
 def test_creds_that_lack_a_key_of_the_identity_are_incomplete(key: str, value: Any) -> None:
-    assert parsed().condition == "valid"
-    assert parsed(**{key: value}).condition == "incomplete"
-    assert parsed(**{key: value}, account=None).condition == "unpaired"
+    assert parsed().state == "valid"
+    assert parsed(**{key: value}).state == "incomplete"
+    assert parsed(**{key: value}, account=None).state == "unpaired"
 
 
 def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
@@ -118,21 +118,14 @@ def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
         {"0": 0, "1": 1},
     ):
         assert parsed(signedIdentityKey={"public": public}).complete
-    nothings: tuple[object, ...] = (
-        {"type": "Buffer", "data": ""},
-        {"type": "Buffer", "data": []},
-        {},
-        None,
-        7,
-        [{}],
-    )
+    nothings: list[Any] = [{"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}, {}, None, 7, [{}]]
     for nothing in nothings:
         assert not parsed(signedIdentityKey={"public": nothing}).complete
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t", b"\0" * 4096])
 def test_a_file_with_nothing_in_it_is_empty(content: bytes) -> None:
-    assert parse_creds(content) is CredsProblem.EMPTY
+    assert parse_creds(content) is CredsState.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -152,21 +145,21 @@ def test_a_file_with_nothing_in_it_is_empty(content: bytes) -> None:
     ids=lambda content: content[:12].decode("latin-1"),
 )
 def test_what_is_no_json_object_is_unreadable(content: bytes) -> None:
-    assert parse_creds(content) is CredsProblem.UNREADABLE
+    assert parse_creds(content) is CredsState.UNREADABLE
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"\xef\xbb\xbf{}", CredsProblem.ENCODING),
-        ("{}".encode("utf-16"), CredsProblem.ENCODING),
-        (b"\xff\xfe\xfd", CredsProblem.ENCODING),
-        (b'"' + b"a" * (16 << 20) + b'"', CredsProblem.TOO_LARGE),
-        (b"[" + b"0," * 1_100_000 + b"0]", CredsProblem.TOO_LARGE),
+        (b"\xef\xbb\xbf{}", CredsState.ENCODING),
+        ("{}".encode("utf-16"), CredsState.ENCODING),
+        (b"\xff\xfe\xfd", CredsState.ENCODING),
+        (b'"' + b"a" * (16 << 20) + b'"', CredsState.TOO_LARGE),
+        (b"[" + b"0," * 1_100_000 + b"0]", CredsState.TOO_LARGE),
     ],
     ids=["mark", "utf-16", "half a mark", "bytes", "values"],
 )
-def test_why_creds_cannot_be_read_is_told(content: bytes, problem: CredsProblem) -> None:
+def test_why_creds_cannot_be_read_is_told(content: bytes, problem: CredsState) -> None:
     assert parse_creds(content) is problem
 
 
@@ -175,7 +168,7 @@ def test_bytes_that_are_no_utf_8_and_long_numbers_do_no_harm() -> None:
     longest = content[:-1] + b',"accountSyncCounter":' + b"9" * 10_000 + b"}"
     for whole in (content, longest):
         found = parse_creds(whole)
-        assert isinstance(found, Creds) and found.condition == "valid"
+        assert isinstance(found, Creds) and found.state == "valid"
 
 
 def test_a_device_number_without_end_does_not_bring_the_tool_down() -> None:
@@ -194,4 +187,4 @@ JSON = st.recursive(
     st.binary() | st.dictionaries(st.sampled_from(list(creds())), JSON).map(lambda d: json.dumps(d).encode())
 )
 def test_no_content_raises(content: bytes) -> None:
-    assert isinstance(parse_creds(content), Creds | CredsProblem)
+    assert isinstance(parse_creds(content), Creds | CredsState)

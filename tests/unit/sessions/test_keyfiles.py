@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from baileys_tools.sessions.rules.keyfiles import (
     PROTECTED,
     Kind,
+    is_companion,
     key_id_of,
+    key_of,
     kind_of,
     parse_sender_key,
     sort_by_kind,
+    sort_names,
 )
 from tests import oracle
 
@@ -40,6 +43,9 @@ KNOWN = [
     ("tctoken-270996591579169@lid.json", Kind.TCTOKEN, "270996591579169@lid"),
     ("tctoken-491@s.whatsapp.net.json", Kind.TCTOKEN, "491@s.whatsapp.net"),
     ("tctoken-__index.json", Kind.TCTOKEN, "__index"),
+    ("contacts-tc-token-491@s.whatsapp.net.json", Kind.CONTACTS_TC_TOKEN, "491@s.whatsapp.net"),
+    ("bridge-session-491.0.json", Kind.BRIDGE, "session-491.0"),
+    ("sender-key-1203630@g.us--491-17--0.json", Kind.SENDER_KEY, "1203630@g.us--491-17--0"),
 ]
 
 
@@ -55,7 +61,16 @@ def test_a_name_that_baileys_does_not_write_is_unknown(name: str) -> None:
     assert kind_of(name) is Kind.UNKNOWN
 
 
-@pytest.mark.parametrize("name", ["app-state-sync-key-\x1b[2J\n.json", "lid-mapping-../../etc.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app-state-sync-key-\x1b[2J\n.json",
+        "lid-mapping-../../etc.json",
+        "creds.json.bak",
+        "creds.json.tmp",
+        "lid-mapping-1.json.bak",
+    ],
+)
 def test_a_protected_kind_is_protected_whatever_its_id(name: str) -> None:
     assert kind_of(name) in PROTECTED
 
@@ -86,12 +101,13 @@ def test_a_sender_key_is_split_from_the_right(name: str, group: str, user: str, 
 PREFIXES = [
     *("pre-key-", "session-", "sender-key-", "sender-key-memory-", "app-state-sync-key-", "lid-mapping-"),
     *("device-list-", "tctoken-", "identity-key-", "app-state-sync-version-", "creds", ""),
+    *("bridge-", "contacts-tc-token-"),
 ]
 NAMES = st.builds(
     "{}{}{}".format,
     st.sampled_from(PREFIXES),
     st.text(alphabet="019aZ@._+=-\u0663\x1b\n ", max_size=12) | st.from_regex(r"[0-9]{1,3}--[0-9]--[0-9]"),
-    st.sampled_from([".json", "", ".JSON", ".json.tmp"]),
+    st.sampled_from([".json", "", ".JSON", ".json.tmp", ".json.bak", ".json.bak.bak"]),
 ).filter(lambda name: "\0" not in name)
 
 
@@ -105,8 +121,23 @@ def test_every_name_is_read_as_the_second_opinion_reads_it(name: str) -> None:
 @given(st.lists(NAMES, unique=True, max_size=30))
 def test_sorting_a_folder_tells_each_name_as_it_is_told_alone(names: list[str]) -> None:
     by_kind = sort_by_kind(names)
-    assert sorted(name for found in by_kind.values() for name in found) == sorted(names)
+    keys = {key_of(name) if is_companion(name) else name for name in names}
+    assert sorted(name for found in by_kind.values() for name in found) == sorted(keys)
     for kind, found in by_kind.items():
         assert found
         assert list(found) == sorted(found)
         assert {kind_of(name) for name in found} == {kind}
+
+
+@given(st.lists(NAMES, unique=True, max_size=30))
+@example(["session-1.0.json.bak", "session-1.0.json", "session-1.0.json.tmp", "session-2.0.json.bak"])
+def test_every_companion_is_a_part_of_its_key_and_goes_before_it(names: list[str]) -> None:
+    parts = sort_names(names).parts
+    companions = [name for name in names if is_companion(name)]
+    assert sorted(name for files in parts.values() for name in files if name in companions) == sorted(
+        companions
+    )
+    for key, files in parts.items():
+        assert {key_of(name) for name in files} == {key}
+        assert (key in files) is (key in names)
+        assert key not in files[:-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.undo import UndoReason, plan_undo
 
 PAIRED = Creds(Address("919585510685", 17), Address("270996591579169", 17), None, None, True)
@@ -75,8 +75,8 @@ def test_a_session_by_number_stays_while_its_contact_has_one_by_lid(
         assert plan_undo(quarantined, live, since, PAIRED, {}, lids) == expected
 
 
-@pytest.mark.parametrize("creds", [CredsProblem.EMPTY, Creds(None, None, None, None, False)])
-def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds | CredsProblem) -> None:
+@pytest.mark.parametrize("creds", [CredsState.EMPTY, Creds(None, None, None, None, False)])
+def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds | CredsState) -> None:
     assert plan_undo({MEMORY}, {PEER}, {PEER}, creds, {}, {}) == {MEMORY: MOVED_ON}
 
 

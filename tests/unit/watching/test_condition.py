@@ -8,6 +8,7 @@ import pytest
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.thresholds import Level, Thresholds
 from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
 from baileys_tools.watching.show.status_text import status_text
@@ -20,7 +21,7 @@ def company(
 ) -> CompanyStatus:
     findings = [Finding("creds-empty", one, name, "message", "action") for one in severities]
     return CompanyStatus(
-        name, "/s", level, 3, 0, {}, "valid", findings=findings, trouble=trouble, is_gone=is_gone
+        name, "/s", level, 3, 0, {}, CredsState.VALID, findings=findings, trouble=trouble, is_gone=is_gone
     )
 
 

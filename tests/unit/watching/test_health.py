@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.rules.counting import count_files
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsProblem
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.inspected import Elsewhere, Inspected
@@ -44,7 +44,7 @@ class Stat:
         self.st_mode, self.st_uid, self.st_size, self.st_ino = mode, uid, size, 1
 
 
-def listing(names: Iterable[str], creds: Creds | CredsProblem = CREDS) -> FolderFacts:
+def listing(names: Iterable[str], creds: Creds | CredsState = CREDS) -> FolderFacts:
     return FolderFacts(sort_by_kind(names), {}, creds)
 
 
@@ -148,11 +148,11 @@ UNPAIRED = CREDS._replace(paired=False)
 @pytest.mark.parametrize(
     ("names", "creds", "was_linked", "code"),
     [
-        ([], CredsProblem.MISSING, False, "not-linked-yet"),
-        ([], CredsProblem.MISSING, True, "creds-missing"),
-        (["notes.txt"], CredsProblem.MISSING, False, "creds-missing"),
-        (["creds.json"], CredsProblem.EMPTY, False, "creds-empty"),
-        (["creds.json"], CredsProblem.UNREADABLE, False, "creds-unreadable"),
+        ([], CredsState.MISSING, False, "not-linked-yet"),
+        ([], CredsState.MISSING, True, "creds-missing"),
+        (["notes.txt"], CredsState.MISSING, False, "creds-missing"),
+        (["creds.json"], CredsState.EMPTY, False, "creds-empty"),
+        (["creds.json"], CredsState.UNREADABLE, False, "creds-unreadable"),
         (["creds.json"], UNPAIRED, False, "not-linked-yet"),
         (["creds.json"], UNPAIRED, True, "creds-unpaired"),
         (["creds.json", "session-1.0.json"], UNPAIRED, False, "creds-unpaired"),
@@ -280,7 +280,7 @@ KINDS_OF_NAMES = st.one_of(
     st.sampled_from(["creds.json", "device-list-4.json", "app-state-sync-version-regular.json", "a.bak"]),
 )
 ANY_CREDS = st.one_of(
-    st.sampled_from(CredsProblem),
+    st.sampled_from(CredsState),
     st.builds(
         Creds,
         me=st.sampled_from([None, Address("4917000000001", 17), Address("4917000000001", None)]),
@@ -360,7 +360,7 @@ def test_the_age_table_counts_each_file_once_and_a_future_file_as_new():
     [([], "missing, and no other file is there:"), (["session-1.0.json"], "missing, beside 1 other file:")],
 )
 def test_what_else_is_left_of_a_session_is_said(names, said):
-    facts = listing(names, CredsProblem.MISSING)
+    facts = listing(names, CredsState.MISSING)
     (found,) = [
         one for one in cheap_findings("1", facts, HealthRules(), NOW, was_linked=True) if "creds" in one.code
     ]

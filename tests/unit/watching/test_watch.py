@@ -21,6 +21,7 @@ from baileys_tools.cli.watching import monitor_once
 from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.thresholds import Level, Thresholds
 from baileys_tools.watching.rules.watch import (
@@ -42,7 +43,9 @@ AT = datetime.fromtimestamp(NOW, UTC)
 HOUR = 3_600
 PACKAGE = Path(__file__).parents[3] / "baileys_tools"
 
-LOOK = Look(Stamp(1, 2, 3, 4, 5, 6), True, 100, 0, {"session": 100}, "valid", True, NOW, 9, NOW, 0, ())
+LOOK = Look(
+    Stamp(1, 2, 3, 4, 5, 6), True, 100, 0, {"session": 100}, CredsState.VALID, True, NOW, 9, NOW, 0, ()
+)
 
 
 def finding(code: str, severity: Severity, company: str = "1") -> Finding:
@@ -68,7 +71,7 @@ looks = st.builds(
     files=numbers,
     guarded=numbers,
     by_kind=st.dictionaries(st.text(), numbers),
-    creds=st.text(),
+    creds=st.sampled_from(CredsState),
     was_linked=st.booleans(),
     full_at=numbers,
     size=numbers,
@@ -237,7 +240,7 @@ def a_report(*severities: Severity, count: int = 0) -> MonitorReport:
             160,
             0,
             {"session": 160},
-            "valid",
+            CredsState.VALID,
             5000,
             AT,
             "",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.thresholds import Level, Thresholds
 from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
@@ -22,7 +23,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def company(number: int, severities: list[Severity]) -> CompanyStatus:
     findings = [Finding(f"code-{i}", one, str(number), "m" * 90, "do") for i, one in enumerate(severities)]
     return CompanyStatus(
-        str(number), "/s", Level.HEALTHY, 3, 0, {Kind.SESSION: 3}, "valid", findings=findings
+        str(number), "/s", Level.HEALTHY, 3, 0, {Kind.SESSION: 3}, CredsState.VALID, findings=findings
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from baileys_tools import __version__
 from baileys_tools.frame.show.json_text import name_text
+from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned, without_numbers
 from baileys_tools.watching.rules.status import CONDITIONS, CompanyStatus
@@ -147,7 +148,7 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     one, now = company.status, report.status.now
     state = one.condition.value
     rank = CONDITIONS.index(one.condition)
-    creds = "ok" if one.creds == "valid" else one.creds
+    creds = "ok" if one.creds is CredsState.VALID else one.creds
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',

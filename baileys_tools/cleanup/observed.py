@@ -1,0 +1,38 @@
+"""What the state's observations say of a bot: when it wrote, and when it was seen to be silent."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from baileys_tools.sessions.rules.silence import Seen
+
+if TYPE_CHECKING:
+    from baileys_tools.state.database import State
+
+BACK_TO = timedelta(days=90)
+"""How far back is asked. Before that the state has one observation a day at most."""
+
+
+class Observed:
+    """Asks the state in a folder. Each process has its own connection, as SQLite's must not be shared by a fork."""
+
+    def __init__(self, folder: str, now: datetime) -> None:
+        self._folder = folder
+        self._now = now
+        self._opened_by = 0
+        self._state: State | None = None
+
+    def __call__(self, company: str) -> Sequence[Seen]:
+        """Given a company, return what was seen of its bot, oldest first; nothing where there is no state."""
+        from baileys_tools.state.database import FILE, open_state
+
+        if self._state is None or self._opened_by != os.getpid():
+            if not os.path.exists(os.path.join(self._folder, FILE)):
+                return ()
+            self._state, self._opened_by = open_state(self._folder, self._now), os.getpid()
+        from baileys_tools.state.observations import activity_since
+
+        seconds = 1_000_000_000
+        found = activity_since(self._state, company, self._now - BACK_TO)
+        return [Seen(at * seconds, written * seconds) for at, written in found]

@@ -1,0 +1,162 @@
+"""`creds.json.bak` as a way back: where `creds.json` is lost, and the copy beside it is whole and of the same login.
+
+The next Baileys rotates `creds.json` there before each save, and some programs keep the last creds that parsed under
+that name. It is newer than any snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from stat import S_IMODE, S_ISREG
+from typing import TYPE_CHECKING
+
+from baileys_tools import __version__
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.recovery.rules.bak import BAK, Proof, proof_of
+from baileys_tools.sessions.look import was_linked_at
+from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.looks import from_plain
+from baileys_tools.sessions.rules.restore_plan import CREDS
+from baileys_tools.sessions.rules.snapshot import (
+    LARGEST_FILE,
+    Account,
+    Counters,
+    Entry,
+    Manifest,
+    SnapshotInfo,
+    StoredFile,
+    read_account,
+)
+from baileys_tools.sessions.scan import read_regular_file
+from baileys_tools.units import moment_of
+
+if TYPE_CHECKING:
+    from baileys_tools.config import Settings
+    from baileys_tools.sessions.roots import Company, Root
+    from baileys_tools.state.database import State
+
+
+@dataclass(frozen=True, slots=True)
+class Bak:
+    """A whole `creds.json.bak`, as the file that it would come back as."""
+
+    file: StoredFile
+    creds: Creds
+    account: Account
+    counters: Counters
+    proof: Proof
+
+    def as_snapshot(self, company: str) -> tuple[SnapshotInfo, Manifest]:
+        """Return it as a restore knows what it brings back from."""
+        entry = self.file.entry
+        taken_at = moment_of(entry.mtime_ns)
+        info = SnapshotInfo(
+            company, BAK, 0, taken_at, self.proof.value, entry.sha256[:16], entry.size, encrypted=False
+        )
+        manifest = Manifest(
+            tool=f"baileys-tools {__version__}",
+            host=socket.gethostname(),
+            company=company,
+            account=self.account,
+            taken_at=taken_at,
+            sequence=0,
+            tag=self.proof.value,
+            counts={Kind.CREDS: 1},
+            counters=self.counters,
+            files=1,
+            bytes=entry.size,
+            files_sha256="",
+        )
+        return info, manifest
+
+
+def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | CredsState:
+    """Given the handle of a session folder and what is remembered of its login, return its `creds.json.bak`, or why
+    that is of no use. Raises nothing.
+
+    `last_login` is what the monitor saw last ("": nothing), `newest` whose session the newest snapshot holds.
+    """
+    try:
+        seen = os.stat(BAK, dir_fd=folder, follow_symlinks=False)
+        if not S_ISREG(seen.st_mode) or seen.st_nlink != 1:
+            return CredsState.UNREADABLE
+        content = read_regular_file(folder, BAK, LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return CredsState.MISSING
+    except OSError:
+        return CredsState.UNREADABLE
+    account, creds = read_account(content), parse_creds(content)
+    if isinstance(account, CredsState):
+        return account
+    assert isinstance(creds, Creds)  # or there were no account
+    entry = Entry(
+        CREDS,
+        len(content),
+        S_IMODE(seen.st_mode) & 0o777,
+        max(0, seen.st_mtime_ns),
+        seen.st_uid,
+        seen.st_gid,
+        hashlib.sha256(content).hexdigest(),
+    )
+    return Bak(StoredFile(entry, content), creds, *account, proof_of(creds, account[0], last_login, newest))
+
+
+def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Bak | CredsState:
+    """Return the `creds.json.bak` of a company's folder with what is known of it. Raises nothing."""
+    try:
+        with root.open(company) as folder:
+            login = _last_login(state, company, folder)
+            # A snapshot is only asked where the monitor tells nothing: its key may be needed.
+            newest = None if login else _newest_account(settings, root, company)
+            return read_bak(folder, login, newest)
+    except OSError:
+        return CredsState.UNREADABLE
+
+
+def require_bak(found: Bak | CredsState, company: str) -> Bak:
+    """Return a `creds.json.bak` that can come back. Raises exit code 13 for any other."""
+    if isinstance(found, CredsState):
+        raise BaileysToolsError(
+            f"company {company}: {BAK} is {found.value}, so it is no way back",
+            "baileys-tools snapshots lists the snapshots there are.",
+            exit_code=ExitCode.REFUSED,
+        )
+    if found.proof is Proof.OTHER:
+        raise BaileysToolsError(
+            f"company {company}: {BAK} belongs to another login ({found.account.masked}) than this folder had last",
+            "WhatsApp accepts only the newest pairing of a device. Nothing was changed.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return found
+
+
+def _last_login(state: State, company: Company, folder: int) -> str:
+    from baileys_tools.bots.bot_facts import last_looks
+
+    plain = last_looks(state).get(company.id)
+    look = from_plain(company.id, plain) if plain is not None else None
+    return look.login if look is not None and was_linked_at(look, folder) else ""
+
+
+def _newest_account(settings: Settings, root: Root, company: Company) -> Account | None:
+    if settings.backup.path is None or not os.path.isdir(settings.backup.path):
+        return None
+    from baileys_tools.snapshots.encryption import Identities
+    from baileys_tools.snapshots.of_session import snapshots_of_this_session
+    from baileys_tools.snapshots.repository import Repository
+
+    identity = settings.backup.identity_file
+    try:
+        with Repository(settings.backup.path) as repository:
+            newest = snapshots_of_this_session(repository, root, company)[-1:]
+            identities = Identities(identity) if identity is not None else None
+            for info in newest:
+                with repository.reading(info, identities) as reader:
+                    return reader.manifest.account
+    except (BaileysToolsError, OSError):
+        return None
+    return None

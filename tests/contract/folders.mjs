@@ -1,0 +1,40 @@
+/** What the contracts share: names of the bot's files, and commands run on its folder. */
+
+import { spawn } from 'node:child_process'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+
+export const COMPANY = 'company_1'
+export const DAY_MS = 24 * 60 * 60 * 1000
+
+export function sessionFile({ bot }, client) {
+	return `session-${bot.repository.jidToSignalProtocolAddress(client.jid)}.json`
+}
+
+export function senderKeyFile(world, group, client) {
+	const address = world.bot.repository.jidToSignalProtocolAddress(world.addressOf(client, group.mode))
+	return `sender-key-${group.jid}--${address.replace('.', '--')}.json`
+}
+
+export async function runCommand([program, ...words], root) {
+	const child = spawn(program, words, {
+		env: { ...process.env, BAILEYS_SESSIONS_PATH: root },
+		stdio: ['ignore', 'pipe', 'pipe']
+	})
+	const exited = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
+	const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
+	return { exit_code: await exited, output, errors }
+}
+
+export async function agesInDays(folder, now) {
+	const ages = {}
+	for (const name of await readdir(folder)) ages[name] = (now - (await stat(join(folder, name))).mtimeMs) / DAY_MS
+	return ages
+}
+
+export function splitAt(separator, words) {
+	const parts = [[]]
+	for (const word of words) word === separator ? parts.push([]) : parts.at(-1).push(word)
+	return parts
+}

@@ -1,0 +1,174 @@
+/**
+ * What a cleanup costs that comes at a bad moment, measured with the real client.
+ *
+ *     node moment_contract.mjs --baileys baileys7 --off 3.5 [--login] -- COMMAND [ARGUMENT...] [-- COMMAND...]
+ *     node moment_contract.mjs --baileys baileys7 --sending -- COMMAND [ARGUMENT...] [-- COMMAND...]
+ *
+ * `--off`: the bot was off for so many days, and everybody wrote to it meanwhile. Each command runs on a copy of the
+ * folder; then the bot reads what has waited. With `--login` it has logged in just before the command.
+ *
+ * `--sending`: a send to each group stands between its reading of the memory and of the bot's own key (it waits for the
+ * server there) while the command runs. `key_messages` are the devices that get the key again with the next message,
+ * `bundles` what is fetched for them.
+ *
+ * Failures are named by the file of the bot that the message depends on. One JSON document goes to stdout.
+ */
+
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loadBaileys } from '../../fixtures/generate/client.mjs'
+import { stopClock } from '../../fixtures/generate/clock.mjs'
+import { live } from '../../fixtures/generate/life.mjs'
+import { agesInDays, COMPANY, DAY_MS, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+
+const LIFE = { paired: 60, contacts: 20, perGroup: 5, order: 'fifo' }
+
+/** What everybody writes while the bot is off: [direction, file, stanza], each made at its own moment. */
+async function queueUp(world, { end, off }) {
+	const queue = []
+	const writers = [
+		...world.contacts.flatMap(contact => contact.clients.map(client => [client])),
+		...world.groups.flatMap(group => group.members.map(client => [client, group]))
+	]
+	for (const [n, [client, group]] of writers.entries()) {
+		stopClock(end, -off * ((n + 1) / (writers.length + 1)))
+		if (group) queue.push(['group', senderKeyFile(world, group, client), await world.groupMessageFrom(client, group)])
+		else queue.push(['contact', sessionFile(world, client), await world.chatFrom(client)])
+	}
+	return queue
+}
+
+/** Load a copy of the folder as the bot, do something with it, and forget it. */
+async function onCopy(world, folder, work) {
+	const copy = await mkdtemp(join(tmpdir(), 'moment-copy-'))
+	try {
+		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		const { state } = await world.baileys.useMultiFileAuthState(copy)
+		return await work(world.fork(state), copy)
+	} finally {
+		await rm(copy, { recursive: true, force: true })
+	}
+}
+
+async function readQueue(world, folder, queue) {
+	return onCopy(world, folder, async ({ bot }) => {
+		const failed = { contact: {}, group: {} }
+		for (const [direction, file, stanza] of queue) {
+			const error = await bot.receive(stanza)
+			if (error) failed[direction][file] = error
+		}
+		return { attempts: queue.length, failed }
+	})
+}
+
+/** Run a command on a copy of the root; return what it said and removed, and what `work(folder)` finds then. */
+async function afterCommand(command, original, scratch, work) {
+	const root = join(scratch, 'sessions')
+	const folder = join(root, COMPANY)
+	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	const ran = await runCommand(command, root)
+	const left = new Set(await readdir(folder))
+	const removed = (await readdir(join(original, COMPANY))).filter(name => !left.has(name))
+	const found = await work(folder)
+	await rm(root, { recursive: true })
+	return { command, ...ran, removed, ...found }
+}
+
+async function whileOff(world, values, now, commands, scratch, original) {
+	const off = Number(values.off)
+	const queue = await queueUp(world, { end: now - off * DAY_MS, off })
+	stopClock(now, 0)
+	if (values.login) await world.logIn()
+	await world.writeFolder(join(original, COMPANY))
+	const report = {
+		age_days: await agesInDays(join(original, COMPANY), now),
+		untouched: await readQueue(world, join(original, COMPANY), queue),
+		runs: []
+	}
+	for (const command of commands) {
+		report.runs.push(await afterCommand(command, original, scratch, folder => readQueue(world, folder, queue)))
+	}
+	return report
+}
+
+/** One send to a group, with `meanwhile` between the reading of the memory and that of the key. */
+async function send(world, group, meanwhile = async () => {}) {
+	const { bot, server } = world
+	const readMemory = bot.senderKeyMemory
+	const makeNode = bot.encryptedNode
+	const giveBundle = server.preKeyBundle
+	const counts = { key_messages: 0, bundles: 0 }
+	bot.senderKeyMemory = async jid => {
+		const memory = await readMemory.call(bot, jid)
+		await meanwhile()
+		return memory
+	}
+	bot.encryptedNode = (...words) => (counts.key_messages++, makeNode.apply(bot, words))
+	server.preKeyBundle = (...words) => (counts.bundles++, giveBundle.apply(server, words))
+	const failed = {}
+	for (const [client, error] of await world.botWritesToGroup(group)) {
+		if (error) failed[senderKeyFile(world, group, client)] = error
+	}
+	return { group: group.jid, ...counts, failed }
+}
+
+async function whileSending(world, values, now, commands, scratch, original) {
+	stopClock(now, 0)
+	await world.writeFolder(join(original, COMPANY))
+	const report = { age_days: await agesInDays(join(original, COMPANY), now), untouched: [], runs: [] }
+	const groups = world.groups.map((_, n) => n)
+	for (const n of groups) {
+		report.untouched.push(await onCopy(world, join(original, COMPANY), copied => send(copied, copied.groups[n])))
+	}
+	for (const command of commands) report.runs.push(await runWhileSending(world, command, groups, original, scratch))
+	return report
+}
+
+/** The command runs during each send, and then once before each: its cost is stated and measured there. */
+async function runWhileSending(world, command, groups, original, scratch) {
+	const during = []
+	for (const n of groups) {
+		const root = join(scratch, 'sending')
+		await cp(original, root, { recursive: true, preserveTimestamps: true })
+		const { state } = await world.baileys.useMultiFileAuthState(join(root, COMPANY))
+		const copied = world.fork(state)
+		let ran
+		const sent = await send(copied, copied.groups[n], async () => (ran = await runCommand(command, root)))
+		// The message after it shows what the bot was left with.
+		const next = await send(copied, copied.groups[n])
+		during.push({ ...sent, next_failed: next.failed, exit_code: ran?.exit_code ?? 0 })
+		await rm(root, { recursive: true })
+	}
+	return afterCommand(command, original, scratch, async folder => {
+		const after = []
+		for (const n of groups) after.push(await onCopy(world, folder, copied => send(copied, copied.groups[n])))
+		return { during, after }
+	})
+}
+
+async function main() {
+	const options = {
+		baileys: { type: 'string' },
+		off: { type: 'string' },
+		login: { type: 'boolean', default: false },
+		sending: { type: 'boolean', default: false }
+	}
+	const { values, positionals } = parseArgs({ options, allowPositionals: true })
+	const commands = splitAt('--', positionals).filter(words => words.length)
+	const now = Date.now()
+	const end = now - Number(values.off ?? 0) * DAY_MS
+	const world = await live(await loadBaileys(values.baileys), { end, ...LIFE })
+	const scratch = await mkdtemp(join(tmpdir(), 'moment-contract-'))
+	try {
+		const measure = values.sending ? whileSending : whileOff
+		return { ...values, ...(await measure(world, values, now, commands, scratch, join(scratch, 'original'))) }
+	} finally {
+		await rm(scratch, { recursive: true, force: true })
+	}
+}
+
+const report = JSON.stringify(await main())
+// Baileys' caches keep timers for days, so the process must be ended, once all is written.
+process.stdout.write(report + '\n', () => process.exit(0))
