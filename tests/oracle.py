@@ -294,7 +294,7 @@ def lived(mtime_ns: int, off: Iterable[tuple[int, int]], now_ns: int) -> int:
 def is_off(
     files: Iterable[OracleFile], seen: Sequence[tuple[int, int]], policy: OraclePolicy, now_ns: int
 ) -> bool:
-    known = ("session", "sender-key", "sender-key-memory", "creds", "pre-key")
+    known = ("session", "sender-key", "sender-key-memory", "creds")
     writes = [file.mtime_ns for file in files if kind_of(file.name) in known] + [
         written for _, written in seen
     ]
@@ -567,7 +567,9 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
                 del files[name]
     tree = [OracleFile(name, mtime(), content) for name, content in files.items()]
     if creds is not None:
-        age = rng.choice((0,) * 9 + (20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1))
+        age = rng.choice(
+            (12 * HOUR,) * 7 + (0, 0, 20 * DAY, 365 * DAY, 365 * DAY + 1, 400 * DAY, -DAY, -DAY - 1)
+        )
         tree.append(OracleFile("creds.json", now_ns - shift - age))
     rng.shuffle(tree)
     return Tree(tree, creds)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 REQUESTS = ("status", "reconnect", "init", "qr", "pairing_code", "send")
 
-AT_A_TIME = 8
-"""Companies that are asked side by side: most of it is waiting."""
+AT_A_TIME = 32
+"""Companies that are asked side by side: most of it is waiting, also where one process answers for all of them."""
 PROCESS_MEMORY = "process"
 """Under this the last look at a process is kept in the state."""
 FLEET_SECONDS = 30.0
@@ -83,51 +82,10 @@ def connections(
     asked = {company: api for company, api in apis if api is not None and api.offers("status")}
     if not asked:
         return {}
-    end = time.monotonic() + within
+    from baileys_tools.bots.bot_api import connections_of
 
-    def ask(company: str) -> Connection:
-        left = end - time.monotonic()
-        if left <= 0:
-            return Connection(
-                ConnectionState.UNKNOWN, detail=f"no time was left to ask it within {within:g} s"
-            )
-        return asked[company].connection(left)
-
-    if len(asked) == 1:
-        return {company: ask(company) for company in asked}
-    # Imported before there are threads: two that import the same at a time wait for each other.
-    import baileys_tools.frame.http  # noqa: F401
-
-    return _side_by_side(ask, list(asked))
-
-
-def _side_by_side(ask: Callable[[str], Connection], companies: Sequence[str]) -> dict[str, Connection]:
-    """Ask several at a time. Daemons: whoever ends the command by a signal waits for no answer any more."""
-    from queue import SimpleQueue
-    from threading import Thread
-
-    waiting: SimpleQueue[str | None] = SimpleQueue()
-    answers: SimpleQueue[tuple[str, Connection | Exception]] = SimpleQueue()
-    workers = min(AT_A_TIME, len(companies))
-    for company in (*companies, *[None] * workers):
-        waiting.put(company)
-
-    def work() -> None:
-        while (company := waiting.get()) is not None:
-            try:
-                answers.put((company, ask(company)))
-            except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the answer
-                answers.put((company, error))
-
-    for _ in range(workers):
-        Thread(target=work, daemon=True).start()
-    found: dict[str, Connection] = {}
-    for _ in companies:
-        company, answer = answers.get()
-        if isinstance(answer, Exception):
-            raise answer
-        found[company] = answer
-    return {company: found[company] for company in companies}
+    found = connections_of(list(asked.values()), within=within, at_a_time=AT_A_TIME)
+    return dict(zip(asked, found, strict=True))
 
 
 def process_of(settings: Settings, company: str) -> Process | None:

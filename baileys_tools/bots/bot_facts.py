@@ -13,6 +13,7 @@ from baileys_tools.bots.rules.connection import Connection, ConnectionState
 from baileys_tools.bots.rules.diagnosis import BotFacts
 from baileys_tools.bots.rules.log_events import LogFacts
 from baileys_tools.bots.rules.process import ProcessFacts, restarts_since
+from baileys_tools.frame.companies import kept_looks
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState, show_a_login, state_of
 from baileys_tools.sessions.rules.keyfiles import sort_by_kind
@@ -41,12 +42,12 @@ def look_at_bot(
     had_snapshot: bool = False,
     connection: Connection | None = None,
     process: ProcessFacts | None = None,
-    kept_looks: Mapping[str, Any] | None = None,
+    looks: Mapping[str, Any] | None = None,
 ) -> BotSeen:
     """Look at one bot from all sides. `had_snapshot`: the backup repository has the session of this folder.
 
     What somebody who looks at many knows already need not be asked again: `connection` is what its API said a moment
-    ago, `process` how its process was then, and `kept_looks` what `last_looks` returned.
+    ago, `process` how its process was then, and `looks` what `kept_looks` returned.
 
     What cannot be looked at is "not known", and raises nothing.
     """
@@ -56,16 +57,14 @@ def look_at_bot(
     is_unknown = connection is not None and connection.state is ConnectionState.UNKNOWN
     if process is None:
         process = processes(settings, [company.id]).get(company.id)
-    if kept_looks is None:
-        kept_looks = last_looks(state)
+    if looks is None:
+        looks = kept_looks(state, root.path).looks
     creds = creds_fact(root, company)
     facts = BotFacts(
         connection=connection.state.value if connection is not None else ConnectionState.UNKNOWN.value,
         has_qr=connection.has_qr if connection is not None else None,
         creds=creds,
-        was_linked=had_snapshot
-        or _was_linked(kept_looks, root, company)
-        or _holds_keys(root, company, creds),
+        was_linked=had_snapshot or _was_linked(looks, root, company) or _holds_keys(root, company, creds),
         running=process.running if process is not None else None,
         started=process.started if process is not None else None,
         restarts=_restarts(state, company.id, process),
@@ -92,16 +91,6 @@ def _restarts(state: State, company: str, process: ProcessFacts | None) -> int:
     from baileys_tools.state.memory import recall
 
     return (process and restarts_since(recall(state, PROCESS_MEMORY, company), process)) or 0
-
-
-def last_looks(state: State) -> Mapping[str, Any]:
-    """Return what the monitor remembers of each company: one document, so for many companies it is read once."""
-    from baileys_tools.sessions.look import LOOKS
-    from baileys_tools.state.memory import recall
-
-    kept = recall(state, LOOKS)
-    looks = kept.get("looks") if isinstance(kept, dict) else None
-    return looks if isinstance(looks, dict) else {}
 
 
 def _was_linked(looks: Mapping[str, Any], root: Root, company: Company) -> bool:

@@ -15,10 +15,11 @@ from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
 from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
-from baileys_tools.sessions.roots import Root, choose
+from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State, open_state
 from baileys_tools.units import parse_duration, printable
 
@@ -78,7 +79,7 @@ def _last_reset(settings: Settings, company: str) -> datetime | None:
         return None
     try:
         with Root(settings.sessions.path) as root:
-            (found,) = choose(root.companies(settings.sessions.multitenancy), [company], root.path)
+            (found,) = companies_of_run(root, settings, only=[company])
             return last_reset_of(root, found)
     except BaileysToolsError:
         return None

@@ -13,6 +13,7 @@ from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCle
 from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, explain, plan_cleanup
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -31,7 +32,7 @@ from baileys_tools.sessions.quarantine import (
     remove_empty_folders,
 )
 from baileys_tools.sessions.removal import FolderRemover
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
@@ -164,15 +165,7 @@ def run_cleanup(
     """
     opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
     with opened as root:
-        companies = choose(
-            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
-        )
-        if not companies:
-            raise BaileysToolsError(
-                f"no session folder in {root.path}",
-                where_they_may_be(root),
-                exit_code=ExitCode.NOT_FOUND,
-            )
+        companies = companies_of_run(root, settings)
         return clean_companies(settings, root, companies, now, verdicts=verdicts, progress=progress)
 
 
@@ -377,14 +370,3 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         creds_problem=facts.creds.value if isinstance(facts.creds, CredsState) else "",
         oddities=facts.oddities,
     )
-
-
-def where_they_may_be(root: Root) -> str:
-    """Given a root without companies, return the hint where they could be."""
-    others = root.folders_with_creds()
-    if others:
-        return (
-            f"{len(others)} folder(s) there hold a creds.json under another name ({', '.join(others[:3])}): "
-            "name one of them with --sessions, or rename it to company_<id>."
-        )
-    return "A sessions path holds company_<id> folders, or is itself a folder with a creds.json."

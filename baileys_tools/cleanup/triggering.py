@@ -17,7 +17,6 @@ from baileys_tools.cleanup.cleaning import (
     left_connected,
     look_and_plan,
     policy_of,
-    where_they_may_be,
 )
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
@@ -25,8 +24,9 @@ from baileys_tools.cleanup.rules.policy import CleanupPlan
 from baileys_tools.cleanup.rules.trigger import Action, Past, Rules, Why, advice, decide
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.config import Settings, require_sessions_path
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -35,7 +35,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import root_to_change
 from baileys_tools.sessions.locks import Locked, NotALock, process_lock
 from baileys_tools.sessions.quarantine import newest_run
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings
 from baileys_tools.units import counted, printable
 
@@ -185,12 +185,7 @@ def run_trigger(
     rules = rules or rules_of(settings)
     dry_run = settings.cleanup.dry_run
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
-        wanted = settings.sessions.companies if only is None else only
-        companies = choose(root.companies(settings.sessions.multitenancy), wanted, root.path)
-        if not companies:
-            raise BaileysToolsError(
-                f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
-            )
+        companies = companies_of_run(root, settings, state, only)
         found = _look_and_decide(settings, root, companies, state, rules, now, progress)
         found = _leave_connected(settings, companies, found)
         report = TriggerReport(root.path, now, dry_run, rules, found, state_trouble=state.trouble)

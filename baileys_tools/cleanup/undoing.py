@@ -12,6 +12,7 @@ from functools import partial
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -25,7 +26,7 @@ from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import run_milliseconds, run_started
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
 from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
@@ -208,7 +209,7 @@ def _last(runs: Sequence[str], now: datetime) -> str:
 
 
 def _chosen(root: Root, settings: Settings) -> list[Company]:
-    return choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
+    return companies_of_run(root, settings)
 
 
 def _all_runs(root: Root, companies: Sequence[Company], now: datetime) -> list[CompanyUndo]:

@@ -1,27 +1,51 @@
-"""One HTTP request that ends in time, reads no more than it may, and tells nothing in its errors.
+"""HTTP requests that end in time, read no more than they may, and tell nothing in their errors.
 
-httpx limits each read, not the whole: a server that sends a byte a second holds it for ever. And it puts the
-address, which may hold a token, into its log and its exceptions. So this is its transport, `httpcore`, over
-sockets that all count down to one deadline. httpcore follows no redirect and logs nothing at INFO. A proxy is
+By httpx, several side by side, under what it lacks: one deadline for the whole of a request (its own is for each
+read, so a server that sends a byte a second would hold it for ever). httpx follows no redirect unless told to. It
+puts the address, which may hold a token, into its log and its exceptions, so neither leaves this module. A proxy is
 used only where the caller says so: bots are asked on loopback, alerts may have to leave through one.
 """
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
-    import httpcore
+    import httpx
 
 DEADLINE = 15.0
 """Seconds for a whole request: name, connection, TLS, sending and the last byte of the answer."""
 LARGEST_ANSWER = 1 << 20
+GRACE = 1.0
+"""Seconds after the last deadline in which the loop has to have noticed it."""
+
+
+class Request(NamedTuple):
+    """What to ask.
+
+    `deadline` is in seconds for all of it, `limit` in bytes of the answer's body. `by_proxy`: by way of the proxy that
+    the environment names for this address (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY), if any. `status_alone`: of a
+    success only the status is waited for; some servers say 200 and never end their answer.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    deadline: float = DEADLINE
+    limit: int = LARGEST_ANSWER
+    by_proxy: bool = False
+    status_alone: bool = False
 
 
 class Answer(NamedTuple):
@@ -43,91 +67,169 @@ class HttpError(Exception):
     """No answer came. The text never holds the address, a header or anything the server sent."""
 
 
-class _OutOfTime(Exception):
-    pass
-
-
-def request(
-    method: str,
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-    deadline: float = DEADLINE,
-    limit: int = LARGEST_ANSWER,
-    by_proxy: bool = False,
-    status_alone: bool = False,
-) -> Answer:
+def send(request: Request) -> Answer:
     """Send one request and return the answer, whatever its status; a redirect is an answer like any other.
 
-    `deadline` is in seconds for all of it, `limit` in bytes of the body. `by_proxy`: by way of the proxy that the
-    environment names for this address (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY), if any. `status_alone`: of a
-    success nothing but the status is waited for; some servers say 200 and never end their answer. Raises HttpError.
+    Raises HttpError.
     """
-    import httpcore
+    (came,) = send_all([request], within=request.deadline)
+    if isinstance(came, HttpError):
+        raise came
+    return came
 
-    clock = _Countdown(deadline)
-    # A compressed answer could be larger than any limit once it is unpacked.
-    sent = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "baileys-tools"}
-    sent |= headers or {}
+
+def send_all(requests: Sequence[Request], *, within: float, at_a_time: int = 1) -> list[Answer | HttpError]:
+    """Send requests, so many at a time, and return for each its answer or why there is none, in their order.
+
+    `within` is in seconds for all of them: what was not asked by then is not asked.
+    """
+    import asyncio
+    import threading
+    from concurrent.futures import Future
+
+    _load_httpx()
+    came: Future[list[Answer | HttpError]] = Future()
+
+    def work() -> None:
+        try:
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                came.set_result(runner.run(_side_by_side(requests, within, at_a_time)))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the answers
+            came.set_exception(error)
+
+    # Aside, and a daemon: a signal ends the wait here at once, where a loop would swallow what it raises.
+    threading.Thread(target=work, daemon=True).start()
     try:
-        with (
-            _pool(url, clock, by_proxy=by_proxy) as pool,
-            pool.stream(method, url, headers=list(sent.items()), content=body or b"") as response,
+        return came.result(within + GRACE)
+    except TimeoutError:
+        return [HttpError(f"no answer within {within:g} s") for _ in requests]
+
+
+async def _side_by_side(
+    requests: Sequence[Request], within: float, at_a_time: int
+) -> list[Answer | HttpError]:
+    import asyncio
+
+    end = time.monotonic() + within
+    places = asyncio.Semaphore(at_a_time)
+
+    async def one(request: Request) -> Answer | HttpError:
+        async with places:
+            left = end - time.monotonic()
+            if left <= 0:
+                return HttpError(f"no time was left to ask it within {within:g} s")
+            try:
+                return await _sent(request, min(left, request.deadline))
+            except HttpError as error:
+                return error
+
+    return await asyncio.gather(*map(one, requests))
+
+
+async def _sent(request: Request, seconds: float) -> Answer:
+    import asyncio
+
+    import httpx
+
+    # A compressed answer could be larger than any limit once it is unpacked.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "baileys-tools"}
+    headers |= request.headers
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            # One for each request: what a server has the client remember is not for the next.
+            httpx.AsyncClient(
+                verify=_trusted(request.url.lower().startswith("https:")),
+                proxy=_proxy_for(request.url) if request.by_proxy else None,
+                trust_env=False,
+                timeout=None,  # noqa: S113 - the one above is for all of it
+            ) as client,
+            client.stream(request.method, request.url, headers=headers, content=request.body) as response,
         ):
-            if status_alone and 200 <= response.status < 300:
-                return Answer(response.status, _named(response.headers), b"", False)
-            content = bytearray()
-            for piece in response.iter_stream():
-                content += piece
-                if len(content) > limit:
-                    break
-            return Answer(
-                response.status, _named(response.headers), bytes(content[:limit]), len(content) > limit
-            )
-    except _OutOfTime:
-        raise HttpError(f"no answer within {deadline:g} s") from None
+            return await _read(response, request)
     # `from None` throughout: the messages below may quote what was sent or received.
-    except httpcore.TimeoutException:
-        raise HttpError(f"no answer within {deadline:g} s") from None
-    except httpcore.ConnectError as error:
-        raise HttpError(_why_not_connected(error)) from None
-    except httpcore.UnsupportedProtocol:
-        raise HttpError("the address is neither http:// nor https://") from None
-    except (httpcore.ProtocolError, httpcore.NetworkError):
-        raise HttpError("the connection broke before the answer was whole, or it was not HTTP") from None
-    except httpcore.ProxyError:
-        raise HttpError("the proxy did not let the request through") from None
-    except (ValueError, TypeError):
+    except (TimeoutError, httpx.TimeoutException):
+        raise HttpError(f"no answer within {seconds:.3g} s") from None
+    except (httpx.InvalidURL, httpx.LocalProtocolError, ValueError, TypeError):
         raise HttpError("the address or a header cannot be sent") from None
+    except httpx.UnsupportedProtocol:
+        raise HttpError("the address is neither http:// nor https://") from None
+    except httpx.ProxyError:
+        raise HttpError("the proxy did not let the request through") from None
+    except httpx.ConnectError as error:
+        raise HttpError(_why_not_connected(error)) from None
+    except (httpx.HTTPError, OSError):
+        raise HttpError("the connection broke before the answer was whole, or it was not HTTP") from None
 
 
-def _pool(url: str, clock: _Countdown, *, by_proxy: bool) -> httpcore.ConnectionPool:
-    import httpcore
-
-    trusted = _trusted() if url.lower().startswith("https:") else None
-    proxy = _proxy_for(url) if by_proxy else None
-    if proxy is None:
-        return httpcore.ConnectionPool(ssl_context=trusted, network_backend=_backend(clock))
-    from urllib.parse import unquote, urlsplit
-
-    parts = urlsplit(proxy)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise HttpError("the proxy that the environment names is no HTTP proxy")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return httpcore.HTTPProxy(
-        f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}",
-        proxy_auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
-        ssl_context=trusted,
-        proxy_ssl_context=_trusted() if parts.scheme == "https" else None,
-        network_backend=_backend(clock),
+async def _read(response: httpx.Response, request: Request) -> Answer:
+    # The first of several of one name.
+    headers = dict(reversed(response.headers.multi_items()))
+    if request.status_alone and response.is_success:
+        return Answer(response.status_code, headers, b"", False)
+    content = bytearray()
+    async for piece in response.aiter_raw():
+        content += piece
+        if len(content) > request.limit:
+            break
+    return Answer(
+        response.status_code, headers, bytes(content[: request.limit]), len(content) > request.limit
     )
 
 
-def _proxy_for(url: str) -> str | None:
+@cache
+def _load_httpx() -> None:
+    """Load httpx without its own command line, which is half of what that costs (rich, click, pygments)."""
+    import logging
+
+    hidden = "httpx._main"
+    sys.modules.setdefault(hidden, None)  # type: ignore[arg-type]
+    import httpx  # noqa: F401
+
+    if sys.modules[hidden] is None:
+        del sys.modules[hidden]
+    for name in ("httpx", "httpcore", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that looks up names in daemons: its own pool is waited for at the end of the process, and the
+    system's resolver knows no limit."""
+    import asyncio
+    import threading
+
+    class Loop(asyncio.SelectorEventLoop):
+        async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+            found: asyncio.Future[Any] = self.create_future()
+
+            def settle(answer: Any) -> None:
+                if isinstance(answer, OSError) and not found.done():
+                    found.set_exception(answer)
+                elif not found.done():
+                    found.set_result(answer)
+
+            def resolve() -> None:
+                try:
+                    answer: Any = socket.getaddrinfo(host, port, **how)
+                except OSError as error:
+                    answer = error
+                except UnicodeError:
+                    answer = socket.gaierror("no such name")
+                with suppress(RuntimeError):  # the loop has ended meanwhile
+                    self.call_soon_threadsafe(settle, answer)
+
+            threading.Thread(target=resolve, daemon=True).start()
+            return await found
+
+    return Loop()
+
+
+def _proxy_for(url: str) -> httpx.Proxy | None:
     """Return the proxy that the environment names for an address, None for none."""
     from urllib.parse import urlsplit
     from urllib.request import getproxies_environment, proxy_bypass
+
+    import httpx
 
     parts = urlsplit(url)
     named = getproxies_environment()
@@ -135,7 +237,11 @@ def _proxy_for(url: str) -> str | None:
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     # As curl reads it: without a scheme it is HTTP.
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    scheme = urlsplit(proxy).scheme
+    if scheme not in ("http", "https") or not urlsplit(proxy).hostname:
+        raise HttpError("the proxy that the environment names is no HTTP proxy")
+    return httpx.Proxy(proxy, ssl_context=_trusted(True) if scheme == "https" else None)
 
 
 def masked_number(text: str) -> str:
@@ -145,133 +251,40 @@ def masked_number(text: str) -> str:
     return f"{digits[:2]}****{digits[-2:]}" if len(digits) >= 7 else "****"
 
 
-class _Countdown:
-    """The seconds that are left of a deadline."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise _OutOfTime
-        return left
-
-
-def _backend(clock: _Countdown) -> Any:
-    import httpcore
-
-    class Stream(httpcore.NetworkStream):
-        """A connection of which every step counts down to the same end."""
-
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
-
-        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            content: bytes = self._inner.read(max_bytes, clock.left())
-            return content
-
-        def write(self, buffer: bytes, timeout: float | None = None) -> None:
-            view = memoryview(buffer)
-            while view:
-                # The socket's own limit is for each piece that it gets rid of.
-                self._inner.write(bytes(view[:65_536]), clock.left())
-                view = view[65_536:]
-
-        def close(self) -> None:
-            self._inner.close()
-
-        def start_tls(
-            self,
-            ssl_context: ssl.SSLContext,
-            server_hostname: str | None = None,
-            timeout: float | None = None,
-        ) -> httpcore.NetworkStream:
-            return Stream(self._inner.start_tls(ssl_context, server_hostname, clock.left()))
-
-        def get_extra_info(self, info: str) -> Any:
-            return self._inner.get_extra_info(info)
-
-    class Backend(httpcore.NetworkBackend):
-        def connect_tcp(
-            self,
-            host: str,
-            port: int,
-            timeout: float | None = None,
-            local_address: str | None = None,
-            socket_options: Any = None,
-        ) -> httpcore.NetworkStream:
-            trouble: Exception = httpcore.ConnectError(OSError("no address"))
-            for address in _addresses(host, port, clock):
-                try:
-                    return Stream(httpcore.SyncBackend().connect_tcp(address, port, clock.left()))
-                except httpcore.ConnectError as error:
-                    trouble = error
-            raise trouble
-
-    return Backend()
-
-
-def _addresses(host: str, port: int, clock: _Countdown) -> list[str]:
-    """Return the addresses of a host. The system's resolver knows no limit, so it works aside."""
-    import threading
-
-    import httpcore
-
-    found: list[str] = []
-    wrong: list[OSError] = []
-
-    def resolve() -> None:
-        try:
-            for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                found.append(str(address[0]))
-        except OSError as error:
-            wrong.append(error)
-        except UnicodeError:
-            wrong.append(socket.gaierror("no such name"))
-
-    # A daemon: nobody waits for it at the end either.
-    thread = threading.Thread(target=resolve, daemon=True)
-    thread.start()
-    thread.join(clock.left())
-    if wrong:
-        raise httpcore.ConnectError(wrong[0])
-    clock.left()
-    return list(dict.fromkeys(found))
-
-
 @cache
-def _trusted() -> ssl.SSLContext:
-    """Whom a server's certificate may come from: the system's list and, where that is empty, the common one."""
+def _trusted(for_tls: bool) -> ssl.SSLContext:
+    """Return whom a server's certificate may come from: the system's list or, where the host has none, the common one.
+
+    Reading a list takes longer than all else of a request, so where there is no TLS it is one that trusts nobody.
+    """
     import ssl
 
-    import certifi
-
+    if not for_tls:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
+    system = ssl.get_default_verify_paths()
+    if not (system.cafile or (system.capath and os.listdir(system.capath))):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
     return context
 
 
-def _why_not_connected(error: Exception) -> str:
+def _why_not_connected(error: BaseException) -> str:
     import ssl
 
-    cause: BaseException | None = error
-    while cause is not None:
-        for inner in (cause, *cause.args):
-            if isinstance(inner, ssl.SSLCertVerificationError):
-                return "the certificate of the server is not one that this host trusts"
-            if isinstance(inner, ssl.SSLError):
-                return "no TLS connection could be made"
-            if isinstance(inner, socket.gaierror):
-                return "the name of the host cannot be found"
-            if isinstance(inner, ConnectionRefusedError):
-                return "connection refused: nothing listens there"
-        cause = cause.__cause__ or cause.__context__
+    causes: list[BaseException | None] = [error]
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "the certificate of the server is not one that this host trusts"
+        if isinstance(cause, ssl.SSLError):
+            return "no TLS connection could be made"
+        if isinstance(cause, socket.gaierror):
+            return "the name of the host cannot be found"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused: nothing listens there"
+        if cause is not None:
+            # One for each address of the host, where it has several.
+            causes += getattr(cause, "exceptions", ())
+            causes.append(cause.__cause__ or cause.__context__)
     return "no connection"
-
-
-def _named(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    named: dict[str, str] = {}
-    for name, value in headers:
-        named.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return named

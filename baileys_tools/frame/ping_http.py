@@ -6,7 +6,7 @@ address when it succeeded, `/fail` when it did not, each with a short text as th
 
 from __future__ import annotations
 
-from baileys_tools.frame.http import HttpError, request
+from baileys_tools.frame.http import HttpError, Request, send
 from baileys_tools.masking import masked
 
 START_SECONDS = 2.0
@@ -34,15 +34,8 @@ def _ping(address: str, text: str, deadline: float) -> str:
     body = masked(text).encode()
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        answer = request(
-            "POST",
-            address,
-            headers=headers,
-            body=body,
-            deadline=deadline,
-            limit=MOST_READ,
-            by_proxy=True,
-            status_alone=True,
+        answer = send(
+            Request("POST", address, headers, body, deadline, MOST_READ, by_proxy=True, status_alone=True)
         )
     except HttpError as error:
         return str(error)

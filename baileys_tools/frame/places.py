@@ -17,9 +17,7 @@ from baileys_tools.frame.rules.places import (
     misplaced_file,
     misplaced_folder,
 )
-
-LARGEST_CREDS = 65_536
-_LOGIN = b'"noiseKey"'
+from baileys_tools.sessions.roots import is_session_folder
 
 
 def settings_in_force(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
@@ -124,7 +122,7 @@ class _Places:
         lands = [without_binds(real, self._mounts)]
         if by_company:
             lands += self._companies_mounted_in(real)
-        return Target(name, path, lands, _holds_login(real))
+        return Target(name, path, lands, _is_session(real))
 
     def file(self, name: str, path: str) -> Target:
         """Return a file as a target."""
@@ -132,17 +130,11 @@ class _Places:
         folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
         reals = [os.path.join(folder, os.path.basename(path)), os.path.realpath(path)]
         lands = list(dict.fromkeys(without_binds(real, self._mounts) for real in reals))
-        return Target(name, path, lands, any(_holds_login(os.path.dirname(real)) for real in reals))
+        return Target(name, path, lands, any(_is_session(os.path.dirname(real)) for real in reals))
 
     def _companies_mounted_in(self, root: str) -> list[str]:
         points = (mount.point for mount in self._mounts if company_folder_of(mount.point, root))
         return [without_binds(point, self._mounts) for point in points]
-
-
-def _is_session(root: str, multitenancy: bool | None) -> bool:
-    """As `Root.companies` finds it."""
-    signs = () if multitenancy else ("creds.json", ".baileys-tools/resets")
-    return multitenancy is False or any(os.path.lexists(os.path.join(root, sign)) for sign in signs)
 
 
 def _copies_of(settings: Settings) -> Iterator[str]:
@@ -153,14 +145,16 @@ def _copies_of(settings: Settings) -> Iterator[str]:
             yield urlsplit(target).path
 
 
-def _holds_login(folder: str) -> bool:
-    """Whether a folder is one that a bot logs in with, wherever the sessions path is."""
+def _is_session(folder: str, multitenancy: bool | None = None) -> bool:
+    """Whether a folder is one of a session, wherever the sessions path is; of that, as its listing finds it."""
+    if multitenancy is not None:
+        return not multitenancy
     try:
-        fd = os.open(os.path.join(folder, "creds.json"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return _LOGIN in os.read(fd, LARGEST_CREDS)
+        return is_session_folder(fd, os.listdir(fd))
     except OSError:
         return False
     finally:

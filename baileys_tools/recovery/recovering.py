@@ -20,13 +20,14 @@ from baileys_tools.bots.asking import (
     processes,
     signs_of_a_running_bot,
 )
-from baileys_tools.bots.bot_facts import BotSeen, creds_fact, last_looks, look_at_bot
+from baileys_tools.bots.bot_facts import BotSeen, creds_fact, look_at_bot
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
 from baileys_tools.bots.rules.diagnosis import Cause, Confidence, Diagnosis, diagnose
 from baileys_tools.bots.stopped import Hands, Left, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run, kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -43,7 +44,7 @@ from baileys_tools.recovery.rules.recovery_report import (
     recovery_findings,
 )
 from baileys_tools.sessions.locks import Locked, company_lock, process_lock
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import format_duration, printable
 
@@ -198,9 +199,7 @@ def run_recover(
     """
     with Root(root_path) as root:
         job.root = root
-        job.companies = choose(
-            root.companies(job.settings.sessions.multitenancy), job.settings.sessions.companies, root.path
-        )
+        job.companies = companies_of_run(root, job.settings, job.state)
         job.left = left_stopped(job.state)
         homes = (process_of(job.settings, company.id) for company in job.companies)
         job.living_in = Counter(home for home in homes if home is not None)
@@ -232,10 +231,11 @@ _NOTHING = _Asked()
 
 
 def _plan_all(job: RecoverJob) -> list[CompanyRecovery]:
+    assert job.root is not None
     ids = [company.id for company in job.companies]
     answers = connections(job.settings, ids)
     seen = processes(job.settings, ids)
-    looks = last_looks(job.state)
+    looks = kept_looks(job.state, job.root.path).looks
     return for_each(
         job.companies,
         lambda company: _plan(job, company, _Asked(answers.get(company.id), seen.get(company.id), looks)),
@@ -257,7 +257,7 @@ def _look(job: RecoverJob, company: Company, asked: _Asked = _NOTHING) -> tuple[
         had_snapshot=has_snapshot,
         connection=asked.connection,
         process=asked.process,
-        kept_looks=asked.looks,
+        looks=asked.looks,
     )
     return seen, diagnose(seen.facts, now), _means(job, company, seen, has_snapshot=has_snapshot)
 
@@ -322,7 +322,7 @@ def _bak(job: RecoverJob, company: Company, seen: BotSeen) -> Bak | None:
     from baileys_tools.recovery.from_bak import Bak, bak_of
 
     assert job.root is not None
-    if seen.facts.creds in (CredsFact.WHOLE, CredsFact.UNKNOWN):
+    if seen.facts.creds in (CredsState.VALID, CredsState.UNKNOWN):
         return None
     found = bak_of(job.settings, job.state, job.root, company)
     return found if isinstance(found, Bak) and found.proof is not Proof.OTHER else None
@@ -467,7 +467,7 @@ def _finish_interrupted(job: RecoverJob, company: Company) -> str:
 
 def _take(job: RecoverJob, company: Company, step: Step, hands: Hands) -> str:
     """Take one step and return what came of it in words. Raises nothing that a step can meet."""
-    takes = {
+    takes: dict[Rung, Callable[[RecoverJob, Company, Hands], str]] = {
         Rung.WAIT: _wait,
         Rung.RECONNECT: _reconnect,
         Rung.RESTART: _restart,

@@ -16,6 +16,7 @@ from baileys_tools.bots.signs_of_life import objections_to
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import Hold, last_word, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
@@ -25,7 +26,7 @@ from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.reading import TooLarge
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.restore_plan import LiveFile, LiveFolder
 from baileys_tools.sessions.rules.snapshot import Account, SnapshotInfo, may_be_stored
 from baileys_tools.units import counted, format_duration, printable
@@ -170,7 +171,7 @@ def run_reset(
     """
     with Root(root_path) if options.dry_run else root_to_change(root_path, now) as root:
         try:
-            (company,) = choose(root.companies(settings.sessions.multitenancy), [options.company], root.path)
+            (company,) = companies_of_run(root, settings, only=[options.company])
             with root.open(company) as folder:
                 if options.dry_run:
                     report, live, _ = _look(settings, company, folder, now)

@@ -207,7 +207,7 @@ def _left_behind(folder: int) -> tuple[dict[str, Any], float]:
 
 
 def _lock(fd: int) -> bool:
-    # filelock costs 9 ms to import, which a dry run need not pay.
+    # filelock costs 30 ms to import, which a dry run need not pay.
     from filelock import lock_descriptor
 
     try:

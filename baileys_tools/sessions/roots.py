@@ -2,12 +2,12 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Self
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS
+from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS, OWN_FOLDER
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.units import did_you_mean, some_of
 
@@ -53,12 +53,12 @@ class Root:
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
-    def companies(self, multitenancy: bool | None = None) -> list[Company]:
+    def companies(self, multitenancy: bool | None = None, known: Container[str] = ()) -> list[Company]:
         """Return the companies below this root, in natural order of their ids.
 
-        `multitenancy` None finds out: a root that holds `creds.json` is itself a company, and each
-        `company_<id>` entry is one. A root with other key files and no such entry is a company that has lost its
-        creds. True looks for the entries only, False takes the root and nothing else.
+        `multitenancy` None finds out: each `company_<id>` entry is one, and a root that is a session folder is itself
+        one. Also one that holds nothing by now is, where the root was `known` by its id as one. True looks for the
+        entries only, False takes the root and nothing else.
         """
         itself = Company(self._own_id(), ".", self.path)
         if multitenancy is False:
@@ -66,7 +66,7 @@ class Root:
         names = self._names()
         self.left = _left_here([name for name in names if name.startswith(_OURS)])
         found = self._company_folders(names)
-        if multitenancy is None and (_has_creds(self.fd) or (not found and _are_of_a_session(names))):
+        if multitenancy is None and (is_session_folder(self.fd, names) or (not found and itself.id in known)):
             found.insert(0, itself)
         return found
 
@@ -213,18 +213,23 @@ def _natural_order(company_id: str) -> tuple[int, int, str]:
     return (1, 0, company_id)
 
 
-def _has_creds(folder: int) -> bool:
-    if _exists("creds.json", folder):
+def is_session_folder(folder: int, names: Collection[str]) -> bool:
+    """Given the handle of a folder and the names in it, return whether it is a session folder.
+
+    With creds.json it is one, and where a reset waits for its pairing. Where no company's folder stands in it, so it
+    is with any other key file, or with what this tool keeps in session folders alone: its creds.json is away.
+    """
+    if "creds.json" in names:
         return True
-    # One that was reset and waits for its pairing is a session folder still.
-    from baileys_tools.sessions.names import RESETS
-    from baileys_tools.sessions.scan import exists_in_own_folder
+    if OWN_FOLDER in names:
+        from baileys_tools.sessions.names import RESETS
+        from baileys_tools.sessions.scan import exists_in_own_folder
 
-    return exists_in_own_folder(RESETS, folder)
-
-
-def _are_of_a_session(names: Sequence[str]) -> bool:
-    return any(kind_of(name) is not Kind.UNKNOWN for name in names)
+        if exists_in_own_folder(RESETS, folder):
+            return True
+    if any(name.startswith(COMPANY_PREFIX) for name in names):
+        return False
+    return OWN_FOLDER in names or any(kind_of(name) is not Kind.UNKNOWN for name in names)
 
 
 def _exists(name: str, dir_fd: int) -> bool:

@@ -12,6 +12,7 @@ from itertools import filterfalse
 
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -27,7 +28,7 @@ from baileys_tools.sessions.reading import (
     read_session,
     stamp_folder,
 )
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState, show_a_login
 from baileys_tools.sessions.rules.keyfiles import sort_by_kind
 from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG
@@ -129,14 +130,7 @@ def run_backup(
     work = plan_company if dry_run else back_up_company
     copies: list[CopyResult] | None = []
     with Root(root_path) as root, open_repository(repository_path, create=not dry_run) as repository:
-        companies = choose(
-            root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path
-        )
-        if not companies:
-            raise BaileysToolsError(
-                f"no session folder in {root.path}",
-                "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
-            )
+        companies = companies_of_run(root, settings)
         # More workers than CPUs, as half of a backup is waiting for the disk to sync.
         workers = _WORKERS if len(companies) > _FEW else 1
         done = for_each(

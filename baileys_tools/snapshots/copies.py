@@ -41,7 +41,7 @@ LIST_EVERY = timedelta(days=1)
 _LARGEST_STATE = 64 << 20
 _MOST_MEMORY = 512 << 20
 _CHUNK = 1 << 18
-_NEEDS = {"sftp": "paramiko", "s3": "s3fs"}
+_NEEDS = {"sftp": "paramiko fsspec", "s3": "s3fs"}
 """By the kind of place, the library that has it; they come with the extras of these names."""
 
 Known = dict[str, set[str]]

@@ -506,7 +506,7 @@ def _write_all(fd: int, content: bytes) -> None:
 
 
 def _lock(folder: int, company: str, patience: float) -> None:
-    # filelock costs 9 ms to import, which a run that finds nothing changed need not pay.
+    # filelock costs 30 ms to import, which a run that finds nothing changed need not pay.
     from filelock import lock_descriptor
 
     deadline = time.monotonic() + patience

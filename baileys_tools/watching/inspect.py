@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.findings import Finding
+from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.look import was_linked_at
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.fullness import worst_first
 from baileys_tools.sessions.rules.inspected import Elsewhere, Inspected
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.state.database import State, open_state
-from baileys_tools.units import some_of
 from baileys_tools.watching.looking import remembered, rules_of
 from baileys_tools.watching.rules.health import state_unreadable, unreadable_folder
 from baileys_tools.watching.rules.inspection import Inspection, inspect
@@ -57,7 +57,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
     more than one, is meant.
     """
     with Root(root_path) as root:
-        company = _the_one(root, settings)
+        company = the_one_company(root, settings, "inspect", state)
         rules = rules_of(settings)
         try:
             with root.open(company) as folder:
@@ -71,23 +71,6 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         findings = worst_first([*inspection.findings, state_unreadable(state.trouble)])
         return inspection.with_findings(findings)
     return inspection
-
-
-def _the_one(root: Root, settings: Settings) -> Company:
-    companies = choose(root.companies(settings.sessions.multitenancy), settings.sessions.companies, root.path)
-    if not companies:
-        raise BaileysToolsError(
-            f"no session folder in {root.path}",
-            "A sessions path holds company_<id> folders, or is itself a folder with a creds.json.",
-            exit_code=ExitCode.NOT_FOUND,
-        )
-    if len(companies) > 1:
-        known = some_of([company.id for company in companies])
-        raise UsageError(
-            f"{len(companies)} companies in {root.path}, and inspect looks at one",
-            f"Name it with --company: {known}. All of them at a glance: baileys-tools status",
-        )
-    return companies[0]
 
 
 def _ask_elsewhere(

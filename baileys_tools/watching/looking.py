@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
+from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
@@ -58,14 +59,10 @@ def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
 
     What other rules or another version of this tool found is as good as nothing; that a session was linked is not.
     """
-    kept = memory.recall(state, LOOKS)
-    if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
-        return {}
-    if kept.get("root") != root and kept.get("place") != os.path.realpath(root):
-        return {}
-    looks = {company: from_plain(company, plain) for company, plain in kept["looks"].items()}
+    kept = kept_looks(state, root)
+    looks = {company: from_plain(company, plain) for company, plain in kept.looks.items()}
     found = {company: look for company, look in looks.items() if look is not None}
-    if kept.get("rules") != _fingerprint(rules):
+    if kept.rules != _fingerprint(rules):
         return {company: look._replace(settled=False, full_at=0) for company, look in found.items()}
     return found
 

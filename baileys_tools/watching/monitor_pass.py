@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.frame.companies import all_companies
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
@@ -76,7 +77,7 @@ def look_once(
     """
     rules = rules_of(settings)
     known = remembered(state, root.path, rules)
-    everyone = root.companies(settings.sessions.multitenancy)
+    everyone = all_companies(root, settings, state)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     looks, listed = look_at_all(root, companies, known, snapshots, settings, now)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from baileys_tools.cleanup.cleaning import where_they_may_be
 from baileys_tools.config import Settings, require_sessions_path
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import ExitCode
+from baileys_tools.frame.companies import all_companies, no_session_folder
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -71,13 +71,11 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     rules = rules_of(settings)
     take_in(state)
     with Root(root_path) as root:
-        everyone = root.companies(settings.sessions.multitenancy)
+        everyone = all_companies(root, settings, state)
         known = remembered(state, root.path, rules)
         companies, gone = chosen(settings, everyone, known, root, now)
         if not companies and not gone:
-            raise BaileysToolsError(
-                f"no session folder in {root.path}", where_they_may_be(root), exit_code=ExitCode.NOT_FOUND
-            )
+            raise no_session_folder(root)
         snapshots, _ = snapshots_of(settings, state, companies, now)
         looks, _ = look_at_all(root, companies, known, snapshots, settings, now)
         vanished = [(*what_is_gone(root, company_id, look), look) for company_id, look in gone.items()]

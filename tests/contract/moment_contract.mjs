@@ -126,26 +126,42 @@ async function whileSending(world, values, now, commands, scratch, original) {
 	return report
 }
 
-/** The command runs during each send, and then once before each: its cost is stated and measured there. */
+/**
+ * The command runs twice during each send, and once where the memory has gone before; and then once before each: its
+ * cost is stated and measured there.
+ */
 async function runWhileSending(world, command, groups, original, scratch) {
 	const during = []
+	const without_memory = []
 	for (const n of groups) {
-		const root = join(scratch, 'sending')
-		await cp(original, root, { recursive: true, preserveTimestamps: true })
-		const { state } = await world.baileys.useMultiFileAuthState(join(root, COMPANY))
-		const copied = world.fork(state)
-		let ran
-		const sent = await send(copied, copied.groups[n], async () => (ran = await runCommand(command, root)))
-		// The message after it shows what the bot was left with.
-		const next = await send(copied, copied.groups[n])
-		during.push({ ...sent, next_failed: next.failed, exit_code: ran?.exit_code ?? 0 })
-		await rm(root, { recursive: true })
+		during.push(await interrupted(world, n, [command, command], original, scratch))
+		without_memory.push(await interrupted(world, n, [command], original, scratch, true))
 	}
 	return afterCommand(command, original, scratch, async folder => {
 		const after = []
 		for (const n of groups) after.push(await onCopy(world, folder, copied => send(copied, copied.groups[n])))
-		return { during, after }
+		return { during, without_memory, after }
 	})
+}
+
+async function interrupted(world, n, commands, original, scratch, isForgotten = false) {
+	const root = join(scratch, 'sending')
+	const folder = join(root, COMPANY)
+	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	if (isForgotten) await rm(join(folder, `sender-key-memory-${world.groups[n].jid}.json`), { force: true })
+	const before = await readdir(folder)
+	const { state } = await world.baileys.useMultiFileAuthState(folder)
+	const copied = world.fork(state)
+	let removed = []
+	const sent = await send(copied, copied.groups[n], async () => {
+		for (const command of commands) await runCommand(command, root)
+		const left = new Set(await readdir(folder))
+		removed = before.filter(name => !left.has(name))
+	})
+	// The message after it shows what the bot was left with.
+	const next = await send(copied, copied.groups[n])
+	await rm(root, { recursive: true })
+	return { ...sent, removed, next_failed: next.failed }
 }
 
 async function main() {

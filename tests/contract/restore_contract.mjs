@@ -17,7 +17,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, readdir, rm, stat, truncate, unlink, utimes } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm, stat, truncate, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -110,12 +110,14 @@ const ACCIDENTS = {
 }
 
 async function damage(folder, { hits, tear, rot, since }, me, when, snapshotAt) {
-	const names = (await readdir(folder)).sort().filter((name, n) => hits(name, n, me))
+	const keys = (await readdir(folder)).filter(name => !name.endsWith('.bak'))
+	const names = keys.sort().filter((name, n) => hits(name, n, me))
 	for (const name of names) {
 		const path = join(folder, name)
 		if (since && name !== 'creds.json' && (await stat(path)).mtimeMs <= snapshotAt) continue
-		if (!tear && !rot) await unlink(path)
-		else await empty(path, tear ? when : undefined)
+		if (tear || rot) await empty(path, tear ? when : undefined)
+		// What is lost is lost with its companion: the next version would go on with that.
+		else for (const file of [path, `${path}.bak`]) await rm(file, { force: true })
 	}
 	return names.length
 }

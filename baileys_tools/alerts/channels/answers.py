@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.alerts.rules.message import Sent
-from baileys_tools.frame.http import Answer, HttpError, request
+from baileys_tools.frame.http import Answer, HttpError, Request, send
 from baileys_tools.masking import masked
 from baileys_tools.units import printable
 
@@ -35,16 +35,10 @@ def post(url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> 
     tries = 0
     while True:
         tries += 1
+        left = max(0.1, end - time.monotonic())
         try:
-            answer = request(
-                "POST",
-                url,
-                headers=headers,
-                body=body,
-                deadline=max(0.1, end - time.monotonic()),
-                limit=MOST_READ,
-                by_proxy=True,
-                status_alone=True,
+            answer = send(
+                Request("POST", url, headers, body, left, MOST_READ, by_proxy=True, status_alone=True)
             )
         except HttpError as error:
             return Sent(str(error)), None

@@ -11,22 +11,6 @@ from baileys_tools.alerts.rules.message import Message, Sent
 def send_webhook(url: str, message: Message, deadline: float) -> Sent:
     """Post the message to `url` within `deadline` seconds. A user and a password in the address go as a header."""
     headers = {"Content-Type": "application/json"}
-    url, authorization = _without_user(url)
-    if authorization:
-        headers["Authorization"] = authorization
     document = {"text": message.text, "level": message.level, "title": message.title, **message.facts}
     sent, _ = post(url, headers, json.dumps(document).encode(), deadline)
     return sent
-
-
-def _without_user(url: str) -> tuple[str, str]:
-    from base64 import b64encode
-    from urllib.parse import unquote, urlsplit, urlunsplit
-
-    parts = urlsplit(url)
-    user, found, place = parts.netloc.rpartition("@")
-    if not found:
-        return url, ""
-    name, _, password = user.partition(":")
-    pair = f"{unquote(name)}:{unquote(password)}".encode()
-    return urlunsplit(parts._replace(netloc=place)), f"Basic {b64encode(pair).decode()}"

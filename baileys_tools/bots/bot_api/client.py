@@ -7,13 +7,12 @@ status.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baileys_tools.bots.bot_api.endpoint import Endpoint
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.frame.http import Answer, HttpError, masked_number, request
+from baileys_tools.frame.http import Answer, HttpError, Request, masked_number, send_all
 
 LARGEST_STATUS = 256 << 10
 LONGEST_CODE = 2 << 20
@@ -53,15 +52,18 @@ class BotApi:
         """Whether there is a request `status`, `reconnect`, `init`, `qr`, `pairing_code` or `send`."""
         return what in self._endpoints
 
-    def connection(self, within: float | None = None) -> Connection:
-        """Ask whether the company is connected. Never raises: what is not answered is unknown.
+    def connection(self) -> Connection:
+        """Ask whether the company is connected. Never raises: what is not answered is unknown."""
+        return connections_of([self], within=self._timeout)[0]
 
-        `within` are seconds, where less are left than the timeout.
-        """
+    def status_request(self) -> Request:
+        """Return what asks for the connection. Raises ApiError."""
+        return self._request(self._endpoint("status"), {}, LARGEST_STATUS)
+
+    def connection_in(self, answer: Answer | HttpError) -> Connection:
+        """Given what came of a status request, return what it says of the connection."""
         try:
-            endpoint = self._endpoint("status")
-            answer = self._ask(endpoint, {}, LARGEST_STATUS, within)
-            return read_connection(endpoint, _document(answer))
+            return read_connection(self._endpoint("status"), _document(_taken(answer)))
         except ApiError as error:
             return Connection(ConnectionState.UNKNOWN, detail=str(error))
 
@@ -109,30 +111,52 @@ class BotApi:
             raise Unsupported(f"bot_api has no request {what}")
         return found
 
-    def _ask(
-        self, endpoint: Endpoint, values: Mapping[str, str], limit: int, within: float | None = None
-    ) -> Answer:
+    def _ask(self, endpoint: Endpoint, values: Mapping[str, str], limit: int) -> Answer:
+        (came,) = send_all([self._request(endpoint, values, limit)], within=self._timeout)
+        return _taken(came)
+
+    def _request(self, endpoint: Endpoint, values: Mapping[str, str], limit: int) -> Request:
         values = {"company": self._name, **values}
         body = endpoint.body_for(values)
         headers = dict(self._headers)
         if endpoint.method != "GET":
             headers["Content-Type"] = "application/json"
+        return Request(
+            endpoint.method,
+            self._base + endpoint.path_for(values),
+            headers,
+            _as_json(body) if body is not None else None,
+            self._timeout,
+            limit,
+        )
+
+
+def connections_of(apis: Sequence[BotApi], *, within: float, at_a_time: int = 1) -> list[Connection]:
+    """Ask each API whether its company is connected, so many at a time and `within` seconds for all; in their order.
+
+    Never raises: what was not asked or not answered in time is unknown.
+    """
+    found: dict[int, Connection] = {}
+    requests: dict[int, Request] = {}
+    for number, api in enumerate(apis):
         try:
-            answer = request(
-                endpoint.method,
-                self._base + endpoint.path_for(values),
-                headers=headers,
-                body=_as_json(body) if body is not None else None,
-                deadline=self._timeout if within is None else min(within, self._timeout),
-                limit=limit,
-            )
-        except HttpError as error:
-            raise ApiError(str(error)) from None
-        if not answer.is_success:
-            raise ApiError(_status_in_words(answer.status))
-        if answer.cut:
-            raise ApiError(f"its answer is longer than {limit} bytes")
-        return answer
+            requests[number] = api.status_request()
+        except ApiError as error:
+            found[number] = Connection(ConnectionState.UNKNOWN, detail=str(error))
+    answers = send_all(list(requests.values()), within=within, at_a_time=at_a_time)
+    for number, answer in zip(requests, answers, strict=True):
+        found[number] = apis[number].connection_in(answer)
+    return [found[number] for number in range(len(apis))]
+
+
+def _taken(answer: Answer | HttpError) -> Answer:
+    if isinstance(answer, HttpError):
+        raise ApiError(str(answer))
+    if not answer.is_success:
+        raise ApiError(_status_in_words(answer.status))
+    if answer.cut:
+        raise ApiError(f"its answer is longer than {len(answer.body)} bytes")
+    return answer
 
 
 def _as_json(body: Any) -> bytes:
@@ -192,14 +216,3 @@ def _search(expression: str, document: Any) -> Any:
     except (JMESPathError, ValueError, TypeError, RecursionError):
         # A function that was given a value of another type: the answer is not as the expression expects.
         return None
-
-
-def wait_until_connected(api: BotApi, seconds: float, every: float = 1.0) -> Connection:
-    """Ask again and again, for so many seconds at most; return the last answer."""
-    end = time.monotonic() + seconds
-    while True:
-        connection = api.connection(max(1.0, end - time.monotonic()))
-        left = end - time.monotonic()
-        if connection.is_connected or left <= 0:
-            return connection
-        time.sleep(min(every, left))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.policy import Tier
 from baileys_tools.cleanup.rules.trigger import Action, Why
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, Ending, TriggerReport
@@ -112,9 +113,16 @@ def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: 
         yield from _wrapped(company.advice)
 
 
+_BOT_IS_OFF = (
+    "its bot is off (nothing written for longer than cleanup.silence), and what waits for it needs every key"
+)
+
+
 def _why_not(company: CompanyTrigger) -> str:
     if company.trouble:
         return printable(company.trouble)
+    if company.cleanup is not None and company.cleanup.status is Status.SILENT:
+        return _BOT_IS_OFF
     if company.cleanup is not None:
         return printable(company.cleanup.trouble) or "the session is not whole or the clock is in doubt"
     assert company.decision is not None
@@ -130,8 +138,7 @@ def _why_not(company: CompanyTrigger) -> str:
             "creds.json is not whole or the clock is in doubt, so the policy removes nothing: see "
             "baileys-tools cleanup --dry-run"
         ),
-        Why.SILENT: "its bot is off (nothing written for longer than cleanup.silence), and what waits for it needs "
-        "every key",
+        Why.SILENT: _BOT_IS_OFF,
         Why.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
         Why.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
     }

@@ -96,11 +96,9 @@ def lived_ago(silences: Sequence[Silence], length_ns: int, now_ns: int) -> int:
 
 
 def last_write(folder: FolderFacts, seen: Sequence[Seen], now_ns: int) -> int | None:
-    """Return when the bot last wrote a file that was looked at, or had at an observation; None where nothing tells."""
-    moments = [stat.st_mtime_ns for stat in folder.stats.values()]
-    return max(
-        (moment for moment in (*moments, *(one.written_ns for one in seen)) if moment <= now_ns), default=None
-    )
+    """Return when the bot last wrote as far as the folder and observations tell; None where nothing does."""
+    moments = (*rewritten(folder), *(one.written_ns for one in seen))
+    return max((moment for moment in moments if moment <= now_ns), default=None)
 
 
 def rewritten(folder: FolderFacts) -> list[int]:

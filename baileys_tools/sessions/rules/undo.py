@@ -79,22 +79,23 @@ def plan_undo(
     return reasons
 
 
-def lid_twin(name: str, lids: Mapping[str, str]) -> str | None:
-    """Given a file, return the session by LID over which Baileys 7 would move it; None for any other than a session by
-    phone number of a user with a LID.
-    """
-    if kind_of(name) is not Kind.SESSION or (lid := lids.get(session_user(key_of(name)))) is None:
-        return None
-    device = key_of(name)[:-5].rpartition(".")[2]
-    return f"session-{lid}_1.{device}.json"
-
-
 def _group_of_own(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:
     """Given a live file, return the group that the bot's own key in it is for; None for all else, and in doubt."""
     if kind_of(name) is not Kind.SENDER_KEY or not isinstance(creds, Creds):
         return None
     is_own = owner_of(name, creds, owned_by_content) is Owner.BOT
     return parse_sender_key(name).group if is_own else None
+
+
+def lid_twin(name: str, lids: Mapping[str, str]) -> str | None:
+    """Given a file, return the session by LID over which Baileys 7 would move it; None for any other than a session by
+    phone number of a user with a LID.
+    """
+    name = key_of(name)
+    if kind_of(name) is not Kind.SESSION or (lid := lids.get(session_user(name))) is None:
+        return None
+    device = name[:-5].rpartition(".")[2]
+    return f"session-{lid}_1.{device}.json"
 
 
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:

@@ -225,7 +225,8 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             Severity.EMERGENCY,
             company,
             f"{state.said}{beside}: the bot will take this for a new installation and ask for a QR code",
-            f"{_MAY_HELP.get(state, '')}Stop the bot before it writes a new identity, then: {_way_back(company, facts)}",
+            f"{_MAY_HELP.get(state, '')}Stop the bot before it writes a new identity, then: "
+            f"{_way_back(company, facts)}",
             {"other_files": others},
         )
 

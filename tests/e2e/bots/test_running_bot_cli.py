@@ -180,7 +180,7 @@ def test_a_fleet_is_asked_side_by_side_within_its_time(tmp_path: Path) -> None:
     with speaking(hangs) as url:
         settings = load_settings({}, {"API_URL": url, "BAILEYS_TOOLS_BOT_API__PRESET": "waha"}).settings
         started = time.monotonic()
-        found = connections(settings, ids, within=0.5)
+        found = connections(settings, [*ids, *(f"more-{one}" for one in ids)], within=0.5)
         assert time.monotonic() - started < 2
     assert {answer.state for answer in found.values()} == {ConnectionState.UNKNOWN}
     assert any("no time was left" in answer.detail for answer in found.values())

@@ -367,3 +367,41 @@ def test_two_places_of_copies_are_two(tmp_path: Path, env: dict[str, str]) -> No
         "backup", env=env | {"BAILEYS_TOOLS_BACKUP__COPIES": copies},
         name="backup.copies", why="is taken by backup.copies",
     )  # fmt: skip
+
+
+AWAY = {
+    "key files alone": ["pre-key-29.json", "session-447700900100.0.json"],
+    "what this tool keeps there": [".baileys-tools/quarantine"],
+    "creds.json that is empty": ["creds.json"],
+}
+
+
+@pytest.mark.parametrize("is_the_sessions_path", [True, False], ids=["sessions-path", "elsewhere"])
+@pytest.mark.parametrize("held", AWAY)
+def test_a_session_folder_whose_creds_are_away_is_one_still(
+    tmp_path: Path, company: Path, env: dict[str, str], held: str, is_the_sessions_path: bool
+) -> None:
+    """Somebody moved creds.json aside to mend it: a report does not take the place among the keys."""
+    away = tmp_path / "bot"
+    for name in AWAY[held]:
+        (away / name).parent.mkdir(parents=True, exist_ok=True)
+        (away / name).mkdir() if name.startswith(".") else (away / name).write_bytes(b"")
+    if is_the_sessions_path:
+        env |= {"BAILEYS_SESSIONS_PATH": str(away)}
+    before = snapshot_tree(away, ())
+    for words in (("report", "--html"), ("monitor-once", "--quiet", "--textfile")):
+        run = run_cli(*words, away / "report.html", env=env)
+        assert run.returncode == 2, run
+        assert "is in a session folder" in run.stderr or "is in the session folder" in run.stderr
+    if is_the_sessions_path:
+        run = run_cli("backup", env=env | {"BAILEYS_TOOLS_BACKUP_PATH": str(away / "backups")})
+        assert run.returncode == 2, run
+    assert snapshot_tree(away, ()) == before
+
+
+def test_a_stray_key_beside_the_company_folders_makes_no_session_of_their_place(
+    company: Path, env: dict[str, str]
+) -> None:
+    (company.parent / "pre-key-29.json").write_text("{}")
+    run = run_cli("report", "--html", company.parent / "report.html", env=env)
+    assert run.returncode == 0, run

@@ -252,6 +252,24 @@ def test_a_certificate_that_nobody_vouches_for_is_not_taken(kind: str, tmp_path:
     assert seen == []
 
 
+@pytest.mark.parametrize("kind", ["webhook", "telegram"])
+def test_whom_to_trust_is_what_the_operator_named(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list in SSL_CERT_FILE, alone: what it leaves out is not trusted for standing in another list."""
+    from baileys_tools.frame.http import _trusted
+
+    with with_own_certificate(tmp_path) as (url, seen):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        _trusted.cache_clear()
+        try:
+            assert send(kind, url) == Sent()
+            assert len(_trusted(True).get_ca_certs()) == 1
+        finally:
+            _trusted.cache_clear()
+    assert len(seen) == 1
+
+
 # --- when the other side is busy ----------------------------------------------------------------------------
 
 

@@ -171,7 +171,7 @@ def check_plan(company: str, said: dict[str, Any], expected: OraclePlan, on_disk
     assert plan["counted_files"] == expected.counted, company
     assert plan["counted_files_after"] == expected.counted - len(expected.removed), company
     cost = (expected.cost_contacts, expected.cost_group_senders, expected.cost_pre_keys)
-    assert tuple(plan["cost"].values()) == cost, company
+    assert tuple(plan["cost"].values())[:3] == cost, company
     assert plan["bytes_to_free"] == sum(
         seen.size for name, seen in on_disk.items() if key_of(name) in expected.removed
     ), company

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from baileys_tools.frame.http import HttpError, masked_number, request
-from tests.servers import HOSTILE, Reply, Request, answering, drips_body, floods, free_url, speaking
+from baileys_tools.frame.http import Answer, HttpError, masked_number, send, send_all
+from baileys_tools.frame.http import Request as Asked
+from tests.servers import HOSTILE, Reply, Request, answering, drips_body, floods, free_url, hangs, speaking
 
 SECRET = "canary-of-a-token"
 Talk = Callable[[socket.socket, threading.Event], object]
+
+
+def request(method: str, url: str, **how: Any) -> Answer:
+    return send(Asked(method, url, **how))
 
 
 def test_an_answer_comes_with_its_status_and_body() -> None:
@@ -140,3 +149,78 @@ def test_no_error_and_no_log_tells_the_secret(talk: Talk, caplog: pytest.LogCapt
 )
 def test_a_number_is_masked(number: str, shown: str) -> None:
     assert masked_number(number) == shown
+
+
+# --- several, and what stays outside --------------------------------------------------------------------------
+
+
+def test_several_are_asked_side_by_side_and_answered_in_their_order() -> None:
+    at_once, most = [0], [0]
+    count = threading.Lock()
+
+    def answer(asked: Request) -> Reply:
+        with count:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.1)
+        with count:
+            at_once[0] -= 1
+        return Reply(asked.path)
+
+    with answering(answer) as server, speaking(hangs) as url:
+        requests = [Asked("GET", f"{server.url}/{number}") for number in range(12)]
+        requests[5] = Asked("GET", url, deadline=0.3)
+        said = send_all(requests, within=5, at_a_time=4)
+    assert most[0] == 4
+    assert str(said.pop(5)) == "no answer within 0.3 s"
+    assert [one.body for one in said if isinstance(one, Answer)] == [
+        f'"/{number}"'.encode() for number in range(12) if number != 5
+    ]
+
+
+def test_what_one_server_has_the_client_remember_is_not_for_the_next() -> None:
+    with answering(lambda _: Reply(None, 200, {"Set-Cookie": "a=b; Path=/"})) as server:
+        send_all([Asked("GET", server.url)] * 3, within=5)
+    assert [asked.headers.get("cookie") for asked in server.requests] == [None] * 3
+
+
+WAITS = """
+import socket, sys, time
+from baileys_tools import ending
+from baileys_tools.frame.http import HttpError, Request, send
+ending.listen()
+if sys.argv[2] == "no resolver":
+    # As one whose name servers are away: it returns when it likes.
+    socket.getaddrinfo = lambda *_, **__: time.sleep(30)
+print("asking", flush=True)
+try:
+    send(Request("GET", sys.argv[1], deadline=float(sys.argv[3])))
+except HttpError as error:
+    print(error)
+except ending.BrokenOff as signal:
+    print(signal)
+"""
+
+
+def test_nobody_waits_for_a_resolver_that_hangs() -> None:
+    words = [sys.executable, "-c", WAITS, "http://bot.internal/", "no resolver", "0.5"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "asking\nno answer within 0.5 s\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("talk", [hangs, drips_body], ids=lambda talk: talk.__name__)
+def test_a_signal_ends_the_wait_for_an_answer_at_once(talk: Talk) -> None:
+    taken = threading.Event()
+
+    def take(connection: socket.socket, over: threading.Event) -> None:
+        taken.set()
+        talk(connection, over)
+
+    with speaking(take) as url:
+        words = [sys.executable, "-c", WAITS, url, "", "60"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert taken.wait(20)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=10)
+    assert (out, err) == ("asking\nSIGTERM\n", "")

@@ -15,6 +15,7 @@ OWN_LID = f"sender-key-{GROUP}--270996591579169_1--17.json"
 PEER = f"sender-key-{GROUP}--4917000000001--0.json"
 SESSION = "session-4917000000001.0.json"
 BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNIT_MOVED_ON
+KEY_GONE = UndoReason.KEY_GONE
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNI
         ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
         ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
         ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
-        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
-        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: KEY_GONE}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: KEY_GONE}),
         (set(), {SESSION}, {}),
     ],
 )
@@ -46,6 +47,14 @@ def test_what_comes_back(
 def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
     rest = {MEMORY, OWN, OWN_LID} - live
     assert plan_undo(rest, live, set(), PAIRED, {}, {}) == dict.fromkeys(rest, BACK)
+
+
+def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() -> None:
+    """A cleanup removes it a run before the key: undo of the first run alone must not undo half of both."""
+    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}) == {MEMORY: KEY_GONE}
 
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
@@ -82,5 +91,5 @@ def test_in_doubt_any_newer_sender_key_of_the_group_may_be_the_bots(creds: Creds
 
 def test_the_content_settles_the_doubt() -> None:
     nobody = Creds(None, None, None, None, False)
-    assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: False}, {}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY, OWN}, {PEER}, {PEER}, nobody, {PEER: False}, {}) == {MEMORY: BACK, OWN: BACK}
     assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: True}, {}) == {MEMORY: MOVED_ON}

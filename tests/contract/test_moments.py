@@ -1,0 +1,125 @@
+"""What a cleanup costs that comes at a bad moment, measured with the real client (see moment_contract.mjs)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.test_cleanup import GENERATE, HERE, node
+from tests.support import COMMAND, scrubbed_environment
+
+__all__ = ["node"]
+assert GENERATE
+
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
+
+CLEANUP = [str(COMMAND), "cleanup", "--json"]
+LIMITS = {"contact": 14, "group": 3}
+"""How many days a session and a sender-key live unused, by what is lost with them."""
+
+Measure = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def moment(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """A function from the version and the options of moment_contract.mjs to its report; each is lived once."""
+    reports: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def measured(*words: str) -> dict[str, Any]:
+        if words not in reports:
+            reports[words] = _live(node, words, tmp_path_factory.mktemp("moment"))
+        return reports[words]
+
+    return measured
+
+
+def _live(node: str, words: tuple[str, ...], home: Path) -> dict[str, Any]:
+    finished = subprocess.run(
+        [node, HERE / "moment_contract.mjs", "--baileys", *words, "--", *CLEANUP],
+        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    report: dict[str, Any] = json.loads(finished.stdout)
+    (run,) = report["runs"]
+    assert run["exit_code"] == 0, run["output"] + run["errors"]
+    (company,) = json.loads(run["output"])["companies"]
+    return report | {"run": run, "status": company["status"], "plan": company["plan"]}
+
+
+versions = pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(name, marks=pytest.mark.xdist_group(f"moment {name}"))
+        for name in ("baileys6", "baileys7")
+    ],
+)
+offs = pytest.mark.parametrize(("off", "login"), [("2.5", False), ("3.5", True), ("12", True)])
+
+
+def _off(moment: Measure, version: str, off: str, login: bool) -> dict[str, Any]:
+    return moment(version, "--off", off, *(["--login"] if login else []))
+
+
+@versions
+@offs
+def test_what_waited_for_a_bot_that_was_off_is_read(
+    moment: Measure, version: str, off: str, login: bool
+) -> None:
+    """Whoever had written within the limits of the bot's own life loses nothing, however long it was off."""
+    report = _off(moment, version, off, login)
+    assert report["untouched"]["attempts"] > 50
+    assert report["run"]["removed"], "a cleanup that removes nothing shows nothing"
+    ages = report["age_days"]
+    for direction, days in LIMITS.items():
+        lost = set(report["run"]["failed"][direction]) - set(report["untouched"]["failed"][direction])
+        assert {name for name in lost if ages[name] - float(off) < days} == set()
+
+
+@versions
+@offs
+def test_the_cost_is_stated_also_for_a_bot_that_was_off(
+    moment: Measure, version: str, off: str, login: bool
+) -> None:
+    report = _off(moment, version, off, login)
+    before, after = report["untouched"]["failed"], report["run"]["failed"]
+    lost = {direction: len(set(after[direction]) - set(before[direction])) for direction in LIMITS}
+    cost = report["plan"]["cost"]
+    assert lost == {"contact": cost["contacts"], "group": cost["group_senders"]}
+
+
+@versions
+def test_a_folder_that_is_silent_for_days_is_left_alone(moment: Measure, version: str) -> None:
+    report = _off(moment, version, "3.5", login=False)
+    assert (report["status"], report["plan"]["holds"], report["run"]["removed"]) == ("silent", ["silent"], [])
+    assert report["run"]["failed"] == report["untouched"]["failed"]
+
+
+@versions
+def test_a_cleanup_during_a_send_to_a_group_costs_nobody_a_message(moment: Measure, version: str) -> None:
+    """Between the reading of the memory and of the key: both phases at once, and the second alone."""
+    run = moment(version, "--sending")["run"]
+    memories = [name for sent in run["during"] for name in sent["removed"] if "-memory-" in name]
+    assert memories, "in no send did the memory go"
+    own_keys = [
+        name for sent in run["without_memory"] for name in sent["removed"] if name.endswith("--17.json")
+    ]
+    assert own_keys, "in no send did the key go"
+    for sent in run["during"] + run["without_memory"]:
+        assert (sent["failed"], sent["next_failed"]) == ({}, {})
+
+
+@versions
+def test_the_key_messages_are_stated(moment: Measure, version: str) -> None:
+    report = moment(version, "--sending")
+    before = sum(sent["key_messages"] for sent in report["untouched"])
+    after = sum(sent["key_messages"] for sent in report["run"]["after"])
+    assert report["plan"]["cost"]["key_messages"] == after - before > 5
