@@ -306,7 +306,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
 def _lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
     """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
-    users = {session_user(name) for name in quarantined if kind_of(name) is Kind.SESSION}
+    users = {session_user(key_of(name)) for name in quarantined if kind_of(name) is Kind.SESSION}
     found = {}
     for user in users:
         with suppress(OSError, UnreadJson):
