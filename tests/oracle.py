@@ -1,8 +1,7 @@
 """A second opinion on the cleanup policy, written from its description and not from the code.
 
 Deliberately plain: tuples and dictionaries, each rule spelled out by brute force, slow where slow is simple.
-Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here; but for the guard of pre-keys,
-of which tests/prekey_lives.py is the second opinion.
+Nothing of `baileys_tools` is imported, so that a mistake there cannot be repeated here.
 """
 
 from __future__ import annotations
@@ -10,19 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
-from baileys_tools.sessions.rules.prekeys import PreKeyPool, apply_pre_key_rule, still_offered
-
 SECOND = 1_000_000_000
 HOUR = 60 * 60 * SECOND
 DAY = 24 * HOUR
-
-"""Pre-keys that Baileys 7 uploads when it pairs."""
 
 
 class OracleFile(NamedTuple):
@@ -224,17 +219,114 @@ def pre_keys_to_go(ids: Iterable[int], keep: int, creds: dict[str, Any]) -> set[
     return going
 
 
-def pre_key_pool(files: Iterable[OracleFile], creds: dict[str, Any]) -> PreKeyPool:
-    """What the guard is asked with. Whether its answer is right is for whole lives to say: tests/prekey_lives.py."""
+class PreKeys:
+    """What the ids, the times and the counter say of the server's pre-keys: docs/policy.md, "The guard"."""
+
+    def __init__(self, written: dict[int, int], creds: dict[str, Any], *, seven: bool) -> None:
+        self.ids = set(written)
+        self.counter = whole_number(creds.get("nextPreKeyId")) or 0
+        self.seven = seven
+        self.made = max(self.counter - 1, *self.ids, 0)
+        self.bursts = bursts_of(written)
+        self.longest = 862 if seven else 35
+        self.of_uploads = {i for burst in self.bursts if _span(burst) <= self.longest for i in burst}
+        self.of_receipts = {burst[0] for burst in self.bursts if len(burst) == 1 and self.room(burst) < 5}
+        fives = [burst for burst in self.bursts[1:] if len(burst) == _span(burst) == 5]
+        self.grows = seven and sum(burst[0] - 1 in self.ids for burst in fives) >= 10
+
+    def room(self, burst: list[int]) -> int:
+        """How many ids the upload that left this burst can have had."""
+        below = max((i for i in self.ids if i < burst[0]), default=0)
+        above = min((i for i in self.ids if i > burst[-1]), default=self.made + 1)
+        return above - below - 1
+
+    def used_up_past(self, end: int) -> int:
+        return max(0, self.made - end) - sum(i > end for i in self.ids)
+
+    def guarded(self) -> set[int]:
+        first = self.first_by_times()
+        if first is None:
+            found = self.of_uploads | (self.by_ids() - self.of_uploads)
+        else:
+            found = {i for i in self.ids if i >= first}
+        return (found | self.lowest()) - self.of_receipts
+
+    def first_by_times(self) -> int | None:
+        if not self.bursts:
+            return None
+        anew = [b for b in self.bursts[1:] if self.seven and 100 <= _span(b) <= 862]
+        base = anew[-1] if anew else self.bursts[0]
+        first = base[0] if anew else None
+        if self.has_run_low(base):
+            size = 5 if self.seven else 30
+            uploads = [b for b in self.bursts if b[0] >= base[0] and len(b) > 1 and self.room(b) >= size]
+            for number, upload in enumerate(uploads):
+                if number and (not self.seven or upload[0] - 1 in self.ids):
+                    first = uploads[number - 1][0]
+        return first
+
+    def has_run_low(self, base: list[int]) -> bool:
+        if self.grows or (not self.seven and _span(base) <= 60):
+            return True
+        size = min([size for size in (30, 50, 200, 812) if size >= _span(base)], default=_span(base))
+        return 2 * len(base) <= size and self.used_up_past(base[0] + size - 1) > 50
+
+    def by_ids(self) -> set[int]:
+        found = ids_in_dense_windows(self.ids, 200)
+        if self.seven:
+            for size in (50, 200, 812):
+                if size < self.counter and self.used_up_past(size) <= 50:
+                    found |= {i for i in self.ids if i <= size}
+            if self.counter > 1_624:
+                again = (i for i in self.ids if i > 812)
+                found |= {i for i in again if self.used_up_past(min(i + 811, self.counter - 1)) <= 50}
+        return found
+
+    def lowest(self) -> set[int]:
+        if self.grows or not self.ids:
+            return set()
+        start = end = min(self.ids)
+        while end + 1 in self.ids and end - start < 9:
+            end += 1
+        fits = 3 <= end - start + 1 <= 9 and len(self.ids) > end - start + 1
+        return {i for i in range(start, end + 1) if i < start + 5} if fits else set()
+
+    def cost(self, gone: set[int]) -> int:
+        counts = gone - self.of_receipts
+        surely = counts & (self.guarded() | (ids_in_dense_windows(self.ids, 30) - self.of_uploads))
+        return len(surely) + min(5, len(counts - surely))
+
+
+def _span(burst: list[int]) -> int:
+    return burst[-1] - burst[0] + 1
+
+
+def bursts_of(written: dict[int, int]) -> list[list[int]]:
+    """The ids that were written together, lowest first; nothing where the times tell nothing apart."""
+    moments = sorted(written.values())
+    begins = [at for n, at in enumerate(moments) if n == 0 or at - moments[n - 1] > 10 * SECOND]
+    if len(begins) < 2:
+        return []
+    number = {i: sum(begin <= at for begin in begins) for i, at in written.items()}
+    reaches: dict[int, int] = {}
+    for i in written:
+        reaches[number[i]] = max(i, reaches.get(number[i], 0))
+    bursts: list[list[int]] = []
+    end = 0
+    for i in sorted(written):
+        if i > end:
+            bursts.append([])
+        bursts[-1].append(i)
+        end = max(end, reaches[number[i]])
+    return bursts
+
+
+def pre_keys_of(files: Iterable[OracleFile], creds: dict[str, Any], gone: Set[int] = frozenset()) -> PreKeys:
+    """What a folder says once the pre-keys `gone` have left it."""
+    kinds = {kind_of(file.name) for file in files}
+    seven = not kinds.isdisjoint(("lid-mapping", "device-list", "identity-key"))
     written = {pre_key_id(file.name): file.mtime_ns for file in files if kind_of(file.name) == "pre-key"}
-    kinds = [kind_of(file.name) for file in files]
-    return PreKeyPool(
-        ids=list(written),
-        next_id=whole_number(creds.get("nextPreKeyId")),
-        first_unuploaded_id=whole_number(creds.get("firstUnuploadedPreKeyId")),
-        topped_up_by_fives=any(kind in ("lid-mapping", "device-list", "identity-key") for kind in kinds),
-        written=written,
-    )
+    return PreKeys({i: at for i, at in written.items() if i not in gone}, creds, seven=seven)
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -355,7 +447,7 @@ def plan(
             owner = owner_of(name, contents[name], creds)
             senders += owner == "untold" or (owner == "peer" and sender_key_is_used(name, files))
     gone = {pre_key_id(name) for name in removed if kind_of(name) == "pre-key"}
-    pre_keys = still_offered(gone, pre_key_pool(files, creds)).if_extended
+    pre_keys = pre_keys_of(files, creds).cost(gone)
 
     verdicts = {
         file.name: ("remove" if file.name in removed else "keep", kind_of(file.name)) for file in files
@@ -408,8 +500,9 @@ def _removed(
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
     guarded: set[int] = set()
     if limits.guard:
-        guarded = set(apply_pre_key_rule(pre_key_pool(files, creds), limits.max_pre_keys, guard=True).guarded)
-        assert guarded <= going
+        before, guarded = going, going & pre_keys_of(files, creds).guarded()
+        while guarded != before:
+            before, guarded = guarded, guarded & pre_keys_of(files, creds, going - guarded).guarded()
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     return removed, guarded, following
 

@@ -36,6 +36,10 @@ LIVES = {
 """Name -> which Baileys, which life (LIVES of cleanup_contract.mjs), how the server hands out pre-keys."""
 
 
+TOP_UP = 5
+"""How many pre-keys a server has left, at most, when a client uploads more."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One cleanup of one life. Every set holds names of the bot's files, those that a message depends on."""
@@ -74,11 +78,6 @@ class Measured:
     ours: Run
     naive: Run
     without_guard: Run
-
-
-def _without_old_pre_keys(cost: dict[str, int]) -> dict[str, int]:
-    """Up to five of all earlier uploads may be left when one is due; whether they are depends on the server."""
-    return cost | {"pre_keys": cost["pre_keys"] if cost["pre_keys"] > 5 else 0}
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +183,11 @@ def test_one_resend_heals_each_contact_and_member(measure: Measure, life: str) -
 @lives("v6-long", "v7-fresh", "v7-long")
 def test_the_plan_states_what_the_cleanup_costs(measure: Measure, life: str) -> None:
     ours = measure(life).ours
-    assert _without_old_pre_keys(ours.plan["cost"]) == _without_old_pre_keys(ours.measured_cost)
+    stated, measured = ours.plan["cost"], ours.measured_cost
+    # No folder tells which five of all earlier uploads the server had left; who removes none of them pays nothing.
+    untold = min(TOP_UP, sum(name.startswith("pre-key-") for name in ours.removed))
+    assert measured["pre_keys"] <= stated["pre_keys"] <= measured["pre_keys"] + untold
+    assert stated | {"pre_keys": 0} == measured | {"pre_keys": 0}
     assert ours.measured_cost["contacts"] > 3
     assert ours.measured_cost["group_senders"] > 3
 
