@@ -138,13 +138,6 @@ def _proxy_for(url: str) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def masked_number(text: str) -> str:
-    """Given a phone number or an address with one (`49170...:7@s.whatsapp.net`), return it masked: 49****89."""
-    user = text.partition("@")[0].partition(":")[0]
-    digits = "".join(character for character in user if character.isascii() and character.isalnum())
-    return f"{digits[:2]}****{digits[-2:]}" if len(digits) >= 7 else "****"
-
-
 class _Countdown:
     """The seconds that are left of a deadline."""
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from baileys_tools.bots.bot_api.endpoint import Endpoint
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.frame.http import Answer, HttpError, masked_number, request
+from baileys_tools.frame.http import Answer, HttpError, request
+from baileys_tools.masking import masked_number
 
 LARGEST_STATUS = 256 << 10
 LONGEST_CODE = 2 << 20

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from baileys_tools.frame.http import HttpError, masked_number, request
+from baileys_tools.frame.http import HttpError, request
+from baileys_tools.masking import masked_number
 from tests.servers import HOSTILE, Reply, Request, answering, drips_body, floods, free_url, speaking
 
 SECRET = "canary-of-a-token"

@@ -20,7 +20,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def simulated_looks(rng: random.Random) -> list[tuple[datetime, str, str]]:
+def simulated_looks(rng: random.Random) -> list[tuple[datetime, str, CredsState]]:
     """Looks over 31 days: every 5 minutes, with outages, hours without an answer, damaged creds and a dead cron."""
     looks, now, connection, creds = [], BEGIN, "connected", CredsState.VALID
     left = 40

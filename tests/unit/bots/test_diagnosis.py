@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Confidence, CredsState, diagnose
+from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Confidence, diagnose
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
+from baileys_tools.sessions.rules.creds import CredsState
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 WHOLE, EMPTY, TORN, ABSENT, UNPAIRED = (

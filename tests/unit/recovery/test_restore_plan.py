@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.recovery.rules.restore import plan_restore
-from baileys_tools.sessions.rules.creds import Creds, fitted_creds, parse_creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState, fitted_creds, parse_creds
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of
 from baileys_tools.sessions.rules.restore_plan import (
@@ -29,7 +29,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     SnapshotFiles,
     Traffic,
 )
-from baileys_tools.sessions.rules.snapshot import Account, CredsState, Entry, read_account
+from baileys_tools.sessions.rules.snapshot import Account, Entry, read_account
 from baileys_tools.sessions.staging import SeenFile
 from tests.support import creds as creds_document
 
