@@ -71,6 +71,20 @@ def masked_values(document: Any) -> Any:
     return MASK if isinstance(document, str) and " " not in document and _is_token(document) else document
 
 
+def masked_number(text: str) -> str:
+    """Given a phone number or an address with one (`49170...:7@s.whatsapp.net`), return it masked: 49****89."""
+    user = text.partition("@")[0].partition(":")[0]
+    digits = "".join(character for character in user if character.isascii() and character.isalnum())
+    return f"{digits[:2]}****{digits[-2:]}" if len(digits) >= 7 else "****"
+
+
+def numbers_masked(text: str) -> str:
+    """Given any text, return it with every run of digits that could be a phone number or a LID masked."""
+    import re
+
+    return re.sub(r"[0-9]{9,}", lambda found: masked_number(found[0]), text)
+
+
 def _tokens_in(text: str) -> list[str]:
     _, found, rest = text.rpartition("://")
     path, _, query = (rest.partition("/")[2] if found else rest).partition("?")

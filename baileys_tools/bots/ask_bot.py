@@ -112,7 +112,7 @@ def send_test(
     settings: Settings, company: str, now: datetime, *, to: str, message: str | None = None
 ) -> Asked:
     """Send a message from a bot to a number. The number is never shown whole."""
-    from baileys_tools.frame.http import masked_number
+    from baileys_tools.masking import masked_number
 
     number = phone_number("--to", to)
     text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"

@@ -244,13 +244,6 @@ def _proxy_for(url: str) -> httpx.Proxy | None:
     return httpx.Proxy(proxy, ssl_context=_trusted(True) if scheme == "https" else None)
 
 
-def masked_number(text: str) -> str:
-    """Given a phone number or an address with one (`49170...:7@s.whatsapp.net`), return it masked: 49****89."""
-    user = text.partition("@")[0].partition(":")[0]
-    digits = "".join(character for character in user if character.isascii() and character.isalnum())
-    return f"{digits[:2]}****{digits[-2:]}" if len(digits) >= 7 else "****"
-
-
 @cache
 def _trusted(for_tls: bool) -> ssl.SSLContext:
     """Return whom a server's certificate may come from: the system's list or, where the host has none, the common one.

@@ -151,13 +151,12 @@ def tell_recovery(settings: Settings, state: State, report: RecoverReport) -> No
 
 
 def _ask(companies: Sequence[CompanyRecovery]) -> bool:
-    from baileys_tools.frame.show.terminal import Style
+    from baileys_tools.frame.show.terminal import Style, says_yes
     from baileys_tools.recovery.show.recover_text import company_text
 
-    for company in companies:
-        print(company_text(company, Style(sys.stderr), verbose=True), file=sys.stderr)
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return says_yes(
+        "\n".join(company_text(company, Style(sys.stderr), verbose=True) for company in companies)
+    )
 
 
 @dataclass(slots=True)

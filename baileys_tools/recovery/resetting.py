@@ -100,6 +100,7 @@ def reset_command(
 
     `may_pair` raises UsageError for a pairing that cannot be made: after the folder is set aside it is too late.
     """
+    from baileys_tools.frame.show.terminal import must_say_yes
     from baileys_tools.recovery.show.reset_text import plan_text, reset_json, reset_text
 
     loaded = settings_in_force(flags, config)
@@ -107,7 +108,7 @@ def reset_command(
     now = datetime.now(UTC)
 
     def agrees(report: ResetReport) -> bool:
-        return options.yes or _ask(plan_text(report))
+        return options.yes or must_say_yes("a reset", plan_text(report))
 
     with recorded("reset", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         root_path = require_sessions_path(loaded)
@@ -142,18 +143,6 @@ def _note(settings: Settings, report: ResetReport) -> None:
                 f"({command('undo --run {}', report.run)})"
             )
             add_entry(state, incident, "reset", detail, report.now)
-
-
-def _ask(plan: str) -> bool:
-    if not sys.stdin.isatty():
-        raise BaileysToolsError(
-            "a reset wants a yes, and nobody is there to give it",
-            "Look at it with --dry-run, then give --yes.",
-            exit_code=ExitCode.REFUSED,
-        )
-    print(plan, file=sys.stderr)
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def run_reset(

@@ -84,7 +84,7 @@ def restore_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, restore or plan it, print the result once, and return the exit code."""
-    from baileys_tools.frame.show.terminal import Style
+    from baileys_tools.frame.show.terminal import Style, must_say_yes
     from baileys_tools.recovery.show.restore_text import restore_text, restore_troubles
 
     if options.mode not in set(Mode):
@@ -99,7 +99,7 @@ def restore_command(
         if options.yes:
             return True
         shown.append(restore_text(report, Style(sys.stderr), verbose=verbose))
-        return _ask(shown[-1])
+        return must_say_yes("a restore", shown[-1])
 
     with recorded("restore", loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         if options.from_bak:
@@ -139,19 +139,6 @@ def _require_bak_alone(options: RestoreOptions) -> None:
             "--from-bak brings creds.json back from creds.json.bak: it goes with no snapshot, no --target, "
             "no --keep-sessions and no --mode rollback"
         )
-
-
-def _ask(plan: str) -> bool:
-    """Show a plan and ask. Raises exit code 13 where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise BaileysToolsError(
-            "a restore wants a yes, and nobody is there to give it",
-            "Look at the plan with --dry-run, then give --yes.",
-            exit_code=ExitCode.REFUSED,
-        )
-    print(plan, file=sys.stderr)
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 # --- reading the snapshot -----------------------------------------------------------------------------------

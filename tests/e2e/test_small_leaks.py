@@ -97,7 +97,7 @@ def test_nothing_raw_from_creds_reaches_the_terminal(tmp_path: Path) -> None:
     write_key(tmp_path / "company_1001", "creds.json", content=json.dumps(long))
     shown = run_cli("inspect", "--company", "1001", env=environment)
     assert len(shown.stdout) < 10_000
-    assert "44****************44:17" in shown.stdout
+    assert "44****44:17" in shown.stdout
 
 
 def test_an_incident_that_is_passed_on_has_no_phone_number(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_an_incident_that_is_passed_on_has_no_phone_number(tmp_path: Path) -> No
     filed = run_cli("incidents", "--markdown", str(incident))
     assert filed.returncode == 0
     assert NUMBER not in filed.stdout
-    assert "49*********78" in filed.stdout
+    assert "49****78" in filed.stdout
     [one] = json.loads(run_cli("incidents", "--json").stdout)["incidents"]
     assert one["company"] == NUMBER, "by its name programs know it"
     assert NUMBER not in json.dumps(one["timeline"])

@@ -49,7 +49,7 @@ def a_manifest(company: str = "1001", sequence: int = 1) -> Manifest:
         tool="baileys-tools test",
         host="here",
         company=company,
-        account=Account("91********85:17", "f" * 64, "a" * 64),
+        account=Account("91****85:17", "f" * 64, "a" * 64),
         taken_at=TAKEN_AT,
         sequence=sequence,
         tag="",

@@ -15,7 +15,7 @@ from baileys_tools.alerts.rules.alerts import Alert, Why, worst_first
 from baileys_tools.alerts.rules.message import OK, Message
 from baileys_tools.findings import Severity
 from baileys_tools.frame.show.json_text import timestamp
-from baileys_tools.masking import masked
+from baileys_tools.masking import masked, masked_number
 from baileys_tools.units import counted, printable
 
 MOST_ENTRIES = 10
@@ -26,7 +26,7 @@ LONGEST_LINE = 300
 ALIKE_FROM = 4
 """From so many companies with the same trouble on, they are one entry."""
 
-_NUMBER = r"(?<![0-9A-Za-z.])\+?([0-9]{2})[0-9]{6,11}([0-9]{2})(?![0-9A-Za-z])"
+_NUMBER = r"(?<![0-9A-Za-z.])\+?[0-9]{10,15}(?![0-9A-Za-z])"
 """A phone number or a LID, as 10 to 15 digits."""
 
 
@@ -80,7 +80,7 @@ def without_numbers(text: str, company: str = "") -> str:
 
     if company:
         return company.join(without_numbers(part) for part in text.split(company))
-    return re.sub(_NUMBER, r"\1****\2", text)
+    return re.sub(_NUMBER, lambda found: masked_number(found[0]), text)
 
 
 def _safe(text: str, company: str) -> str:

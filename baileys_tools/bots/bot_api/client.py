@@ -12,7 +12,8 @@ from typing import Any
 
 from baileys_tools.bots.bot_api.endpoint import Endpoint
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
-from baileys_tools.frame.http import Answer, HttpError, Request, masked_number, send_all
+from baileys_tools.frame.http import Answer, HttpError, Request, send_all
+from baileys_tools.masking import masked_number
 
 LARGEST_STATUS = 256 << 10
 LONGEST_CODE = 2 << 20

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import TextIO
 
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.units import counted, printable, some_of
 
 __all__ = ["Style", "block_character", "companies_named", "counted", "printable_lines", "together"]
@@ -102,3 +103,21 @@ def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> 
 def printable_lines(text: str) -> str:
     """Given text of several lines, return it with each line made printable."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def says_yes(plan: str) -> bool:
+    """Show a plan to whoever sits at the terminal, and return whether they say yes to it."""
+    print(plan, file=sys.stderr)
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def must_say_yes(verb: str, plan: str) -> bool:
+    """Ask as `says_yes`, for a verb such as "a reset". Raises exit code 13 where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise BaileysToolsError(
+            f"{verb} wants a yes, and nobody is there to give it",
+            "Look at the plan with --dry-run, then give --yes.",
+            exit_code=ExitCode.REFUSED,
+        )
+    return says_yes(plan)

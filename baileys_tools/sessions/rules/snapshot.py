@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from baileys_tools.masking import masked_number
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds, public_key, state_of
 from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, key_of
 from baileys_tools.sessions.rules.node_json import LARGEST, read_json, whole_number
-from baileys_tools.units import printable
 
 FORMAT = 1
 """The version of the archive's layout; a reader refuses a later one."""
@@ -212,11 +212,8 @@ def read_account(content: bytes) -> tuple[Account, Counters] | CredsState:
 
 
 def mask_account(creds: Creds) -> str:
-    """Given creds, return the account as `91********85:17`: enough for its owner, too little for others."""
+    """Given creds, return the account as `91****85:17`: enough for its owner, too little for others."""
     if creds.me is None:
         return ""
-    user = creds.me.user
-    # A user of WhatsApp has 15 digits at most; creds.json says whatever its owner wrote.
-    hidden = "*" * min(len(user) - 4, 16)
-    shown = printable(user[:2]) + hidden + printable(user[-2:]) if len(user) >= 8 else "*" * len(user)
+    shown = masked_number(creds.me.user)
     return shown if creds.me.device is None else f"{shown}:{creds.me.device}"

@@ -1,6 +1,5 @@
 """What `report` shows: each company as it is, and how it came to be so."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -135,8 +134,3 @@ def spans(looks: Iterable[tuple[int, str]], until: int) -> list[Span]:
             found[-1] = found[-1]._replace(until=at)
         found.append(Span(at, until, state))
     return [span for span in found if span.state]
-
-
-def without_numbers(text: str) -> str:
-    """Given any text, return it with what could be a phone number masked: a report is passed on."""
-    return re.sub(r"[0-9]{9,}", lambda found: found[0][:2] + "*" * (len(found[0]) - 4) + found[0][-2:], text)

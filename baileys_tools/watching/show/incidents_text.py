@@ -9,6 +9,7 @@ from typing import Any
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.frame.show.terminal import Style
+from baileys_tools.masking import numbers_masked
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.incidents import (
     RECONNECTS_GOAL,
@@ -18,7 +19,6 @@ from baileys_tools.watching.rules.incidents import (
     Incident,
     Service,
 )
-from baileys_tools.watching.rules.report import without_numbers
 
 Listed = Sequence[tuple[Incident, Sequence[Entry]]]
 
@@ -115,7 +115,7 @@ def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Se
 
 
 def _plain(text: str) -> str:
-    return without_numbers(printable(text)).replace("|", "\\|").replace("<", "&lt;")
+    return numbers_masked(printable(text)).replace("|", "\\|").replace("<", "&lt;")
 
 
 def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service]) -> str:
@@ -135,12 +135,12 @@ def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service
                     "opened": timestamp(one.opened),
                     "closed": timestamp(one.closed) if one.closed else None,
                     "seconds": int(((one.closed or now) - one.opened).total_seconds()),
-                    "cause": without_numbers(one.cause),
+                    "cause": numbers_masked(one.cause),
                     "timeline": [
                         {
                             "at": timestamp(entry.at),
                             "what": entry.what,
-                            "detail": without_numbers(name_text(entry.detail)),
+                            "detail": numbers_masked(name_text(entry.detail)),
                         }
                         for entry in timeline
                     ],

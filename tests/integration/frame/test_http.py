@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.frame.http import Answer, HttpError, masked_number, send, send_all
+from baileys_tools.frame.http import Answer, HttpError, send, send_all
 from baileys_tools.frame.http import Request as Asked
+from baileys_tools.masking import masked_number
 from tests.servers import HOSTILE, Reply, Request, answering, drips_body, floods, free_url, hangs, speaking
 
 SECRET = "canary-of-a-token"

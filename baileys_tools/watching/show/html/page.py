@@ -17,9 +17,10 @@ from typing import Any
 
 from baileys_tools import __version__
 from baileys_tools.frame.show.json_text import name_text
+from baileys_tools.masking import numbers_masked
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
-from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned, without_numbers
+from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned
 from baileys_tools.watching.rules.status import CONDITIONS, CompanyStatus
 from baileys_tools.watching.show.status_text import growth_text
 
@@ -80,7 +81,7 @@ def _hash(text: str) -> str:
 
 def _text(text: str) -> str:
     """Any text as the page may show it: nothing raw of a file name, no phone number."""
-    return without_numbers(name_text(text))
+    return numbers_masked(name_text(text))
 
 
 def _html(text: str) -> str:
