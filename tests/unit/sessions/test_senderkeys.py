@@ -33,6 +33,10 @@ def key(sender: str, group: str = GROUP) -> str:
         ("270996591579169--17", Owner.BOT),
         ("270996591579169_1--17", Owner.BOT),
         ("270996591579169_129--17", Owner.BOT),
+        ("919585510685-17--0", Owner.BOT),  # whaileys, Baileys up to 6.4
+        ("919585510685-18--0", Owner.PEER),
+        ("919585510685-17--1", Owner.PEER),
+        ("9195855106857-17--0", Owner.PEER),
         ("919585510685--0", Owner.PEER),  # the bot's phone
         ("919585510685--99", Owner.PEER),
         ("270996591579169_1--0", Owner.PEER),
