@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Verdict
+from baileys_tools.cleanup.rules.policy import CleanupPlan, PolicyHold, Verdict
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.held_locks import Holder
@@ -105,4 +105,4 @@ class CleanupReport(NamedTuple):
 
 def held_or_cleaned(plan: CleanupPlan) -> Status:
     """Given a plan that was carried out, return the status: held when rules could not be applied."""
-    return Status.HELD if Hold.CREDS in plan.holds or Hold.CLOCK in plan.holds else Status.CLEANED
+    return Status.HELD if PolicyHold.CREDS in plan.holds or PolicyHold.CLOCK in plan.holds else Status.CLEANED

@@ -43,7 +43,7 @@ class Reason(StrEnum):
     PRE_KEY_OVER_LIMIT = "pre-key-over-limit"
 
 
-class Hold(StrEnum):
+class PolicyHold(StrEnum):
     """Why rules were not applied to a folder."""
 
     CREDS = "creds"
@@ -110,7 +110,7 @@ class CleanupPlan(NamedTuple):
     level_after: Level
     cost: Cost
     pre_keys_if_replaced: int = 0
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[PolicyHold, ...] = ()
     emergency_would_leave: int | None = None
 
     def in_numbers(self) -> Self:
@@ -172,7 +172,7 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
         level_after=level,
         cost=Cost(),
         # A folder with nothing in it yet is no trouble.
-        holds=(Hold.CREDS,) if folder.names else (),
+        holds=(PolicyHold.CREDS,) if folder.names else (),
     )
 
 
@@ -221,7 +221,7 @@ def _plan_tier(folder: FolderFacts, creds: Creds, policy: Policy, tier: Tier, no
             pre_keys=offered.if_extended,
         ),
         pre_keys_if_replaced=offered.if_replaced,
-        holds=(Hold.CLOCK,) if by_age.held else (),
+        holds=(PolicyHold.CLOCK,) if by_age.held else (),
     )
 
 

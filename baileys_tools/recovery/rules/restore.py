@@ -25,15 +25,15 @@ from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
     Choice,
-    Cost,
     LiveFolder,
     Mode,
     Objection,
-    Reason,
+    RestoreCost,
     RestorePlan,
+    RestoreReason,
+    RestoreVerdict,
     SnapshotFiles,
     Traffic,
-    Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
 from baileys_tools.sessions.rules.snapshot import Account, CredsUnfit
@@ -97,7 +97,9 @@ class _Folder:
         self.names = sort_by_kind({*live.files, *snapshot.entries})
         self.same_account = is_same_account(live, snapshot)
         self.sessions_may_return = traffic is Traffic.NONE or choice.keep_sessions
-        self.no_session_because = Reason.TRAFFIC_UNTOLD if traffic is Traffic.UNTOLD else Reason.TRAFFIC_SINCE
+        self.no_session_because = (
+            RestoreReason.TRAFFIC_UNTOLD if traffic is Traffic.UNTOLD else RestoreReason.TRAFFIC_SINCE
+        )
         self.owners: SenderKeys = sort_by_owner(
             self.of(Kind.SENDER_KEY),
             self.of(Kind.SENDER_KEY_MEMORY),
@@ -128,8 +130,8 @@ class _Folder:
         file = self.live.files.get(name)
         return file is not None and file.whole
 
-    def lack(self, name: str) -> Reason:
-        return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
+    def lack(self, name: str) -> RestoreReason:
+        return RestoreReason.UNREADABLE if name in self.live.files else RestoreReason.MISSING
 
     def was_removed(self, name: str) -> bool:
         """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
@@ -140,7 +142,7 @@ class _Folder:
         return removed and kind_of(name) in REMOVABLE
 
 
-def _repair(folder: _Folder) -> Iterator[Verdict]:
+def _repair(folder: _Folder) -> Iterator[RestoreVerdict]:
     yield from _repair_units(folder)
     yield from _repair_pre_keys(folder)
     for name in folder.owners.peers:
@@ -153,46 +155,46 @@ def _repair(folder: _Folder) -> Iterator[Verdict]:
     yield _creds_verdict(folder, stays=folder.same_account)
     for name in folder.of(Kind.UNKNOWN):
         action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
-        yield Verdict(name, Kind.UNKNOWN, action, Reason.UNKNOWN)
+        yield RestoreVerdict(name, Kind.UNKNOWN, action, RestoreReason.UNKNOWN)
 
 
-def _mended(folder: _Folder, name: str, kind: Kind) -> Verdict:
+def _mended(folder: _Folder, name: str, kind: Kind) -> RestoreVerdict:
     """The rule of kinds of which an older one is better than none."""
     if name in folder.blocked:
-        return Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.IN_THE_WAY)
     if folder.is_whole(name):
-        return Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.WHOLE)
     if name not in folder.snapshot.entries:
-        return Verdict(name, kind, Action.KEEP, Reason.NO_COPY)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.NO_COPY)
     if folder.was_removed(name):
-        return Verdict(name, kind, Action.LEAVE_OUT, Reason.REMOVED_BY_POLICY)
-    return Verdict(name, kind, Action.BRING_BACK, folder.lack(name))
+        return RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.REMOVED_BY_POLICY)
+    return RestoreVerdict(name, kind, Action.BRING_BACK, folder.lack(name))
 
 
-def _repair_session(folder: _Folder, name: str) -> Verdict:
+def _repair_session(folder: _Folder, name: str) -> RestoreVerdict:
     mended = _mended(folder, name, Kind.SESSION)
-    if mended.reason is Reason.NO_COPY:
+    if mended.reason is RestoreReason.NO_COPY:
         return mended._replace(action=Action.SET_ASIDE)
     if mended.action is not Action.BRING_BACK or folder.sessions_may_return:
         return mended
     action = Action.SET_ASIDE if name in folder.live.files else Action.LEAVE_OUT
-    return Verdict(name, Kind.SESSION, action, folder.no_session_because)
+    return RestoreVerdict(name, Kind.SESSION, action, folder.no_session_because)
 
 
-def _repair_units(folder: _Folder) -> Iterator[Verdict]:
+def _repair_units(folder: _Folder) -> Iterator[RestoreVerdict]:
     for unit in folder.owners.units:
         broken = _is_broken(folder, unit)
         for name in unit:
             kind = kind_of(name)
             if name in folder.blocked:
-                yield Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+                yield RestoreVerdict(name, kind, Action.KEEP, RestoreReason.IN_THE_WAY)
             elif name not in folder.live.files:
-                yield Verdict(name, kind, Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+                yield RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.OWN_SENDER_KEY)
             elif not broken:
-                yield Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+                yield RestoreVerdict(name, kind, Action.KEEP, RestoreReason.WHOLE)
             else:
-                reason = Reason.UNIT_BROKEN if folder.is_whole(name) else Reason.UNREADABLE
-                yield Verdict(name, kind, Action.SET_ASIDE, reason)
+                reason = RestoreReason.UNIT_BROKEN if folder.is_whole(name) else RestoreReason.UNREADABLE
+                yield RestoreVerdict(name, kind, Action.SET_ASIDE, reason)
 
 
 def _is_broken(folder: _Folder, unit: Sequence[str]) -> bool:
@@ -209,13 +211,13 @@ def _is_broken(folder: _Folder, unit: Sequence[str]) -> bool:
     return has_memory and (not keys or any(name not in folder.live.files for name in keys))
 
 
-def _repair_pre_keys(folder: _Folder) -> Iterator[Verdict]:
+def _repair_pre_keys(folder: _Folder) -> Iterator[RestoreVerdict]:
     removed = _pre_keys_beyond_policy(folder)
     for name in folder.of(Kind.PRE_KEY):
         verdict = _mended(folder, name, Kind.PRE_KEY)
         if verdict.action is Action.BRING_BACK and name in removed:
             action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
-            verdict = Verdict(name, Kind.PRE_KEY, action, Reason.REMOVED_BY_POLICY)
+            verdict = RestoreVerdict(name, Kind.PRE_KEY, action, RestoreReason.REMOVED_BY_POLICY)
         yield verdict
 
 
@@ -236,29 +238,29 @@ def _pre_keys_beyond_policy(folder: _Folder) -> set[str]:
 _WRITTEN_BY_7 = frozenset({Kind.LID_MAPPING, Kind.DEVICE_LIST, Kind.IDENTITY_KEY})
 
 
-def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
+def _creds_verdict(folder: _Folder, *, stays: bool) -> RestoreVerdict:
     if CREDS in folder.blocked:
-        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.IN_THE_WAY)
+        return RestoreVerdict(CREDS, Kind.CREDS, Action.KEEP, RestoreReason.IN_THE_WAY)
     if stays:
-        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
+        return RestoreVerdict(CREDS, Kind.CREDS, Action.KEEP, RestoreReason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
     if folder.live.account is CredsUnfit.UNPAIRED:
-        reason = Reason.UNPAIRED
+        reason = RestoreReason.UNPAIRED
     elif isinstance(folder.live.account, Account):
-        reason = Reason.IN_SNAPSHOT
-    return Verdict(CREDS, Kind.CREDS, Action.BRING_BACK, reason)
+        reason = RestoreReason.IN_SNAPSHOT
+    return RestoreVerdict(CREDS, Kind.CREDS, Action.BRING_BACK, reason)
 
 
-def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
+def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[RestoreVerdict]:
     """`foreign`: what is on disk belongs to another pairing, so nothing of it may stay."""
     for unit in folder.owners.units:
         for name in unit:
-            yield Verdict(name, kind_of(name), Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+            yield RestoreVerdict(name, kind_of(name), Action.LEAVE_OUT, RestoreReason.OWN_SENDER_KEY)
     for name in folder.of(Kind.SESSION):
         yield _rolled_back_session(folder, name)
     for name in folder.of(Kind.PRE_KEY):
         if folder.is_whole(name) and not foreign:
-            yield Verdict(name, Kind.PRE_KEY, Action.KEEP, Reason.PRE_KEY_ON_DISK)
+            yield RestoreVerdict(name, Kind.PRE_KEY, Action.KEEP, RestoreReason.PRE_KEY_ON_DISK)
         else:
             yield _rolled_back(folder, name, Kind.PRE_KEY, carried_over=False)
     for name in folder.owners.peers:
@@ -271,17 +273,17 @@ def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
     yield _creds_verdict(folder, stays=folder.same_account and _live_creds_are_newer(folder))
 
 
-def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) -> Verdict:
+def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) -> RestoreVerdict:
     if name in folder.snapshot.entries:
-        return Verdict(name, kind, Action.BRING_BACK, Reason.IN_SNAPSHOT)
+        return RestoreVerdict(name, kind, Action.BRING_BACK, RestoreReason.IN_SNAPSHOT)
     if carried_over:
-        return Verdict(name, kind, Action.KEEP, Reason.NOT_IN_SNAPSHOT)
-    return Verdict(name, kind, Action.LEAVE_OUT, Reason.NOT_IN_SNAPSHOT)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.NOT_IN_SNAPSHOT)
+    return RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.NOT_IN_SNAPSHOT)
 
 
-def _rolled_back_session(folder: _Folder, name: str) -> Verdict:
+def _rolled_back_session(folder: _Folder, name: str) -> RestoreVerdict:
     if not folder.sessions_may_return:
-        return Verdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
+        return RestoreVerdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
     return _rolled_back(folder, name, Kind.SESSION, carried_over=False)
 
 
@@ -310,7 +312,7 @@ def fitted_counter(folder: _Folder, ids_after: Iterable[int]) -> int | None:
     return None if needed == folder.snapshot.creds.next_pre_key_id else needed
 
 
-def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
+def _cost(folder: _Folder, verdicts: Iterable[RestoreVerdict]) -> RestoreCost:
     contacts = group_senders = 0
     there = {
         verdict.name
@@ -322,7 +324,7 @@ def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
     group_senders = sum(name not in there for name in folder.owners.peers)
     knows_counters = folder.same_account and isinstance(folder.live.creds, Creds)
     untold = not knows_counters and folder.ids_may_have_come_and_gone
-    return Cost(contacts, group_senders, _lost_pre_keys(folder, there), untold)
+    return RestoreCost(contacts, group_senders, _lost_pre_keys(folder, there), untold)
 
 
 def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:

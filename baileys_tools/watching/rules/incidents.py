@@ -40,7 +40,7 @@ class Spell(NamedTuple):
     down: float
 
 
-class Entry(NamedTuple):
+class IncidentEntry(NamedTuple):
     """One thing that happened in an incident. No text holds a secret."""
 
     at: datetime

@@ -11,9 +11,9 @@ import pytest
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.policy import (
     CleanupPlan,
-    Hold,
     Limits,
     Policy,
+    PolicyHold,
     Reason,
     Tier,
     Verdict,
@@ -262,7 +262,7 @@ def test_a_leap_that_most_files_lie_behind_puts_the_clock_in_doubt(
         "creds.json": days(0)
     }
     plan, _ = planned(ages)
-    assert (plan.holds == (Hold.CLOCK,)) == held
+    assert (plan.holds == (PolicyHold.CLOCK,)) == held
     assert plan.remove_count == (0 if held else before_the_gap + after_it - 1)
 
 
@@ -330,7 +330,7 @@ def test_without_readable_creds_nothing_goes(problem: CredsProblem) -> None:
     ages |= many(300, "pre-key-{}.json")
     plan, verdicts = planned(ages, problem)
     assert plan.removals == ()
-    assert plan.holds == (Hold.CREDS,)
+    assert plan.holds == (PolicyHold.CREDS,)
     assert plan.cost == Cost()
     assert verdicts["session-1.0.json"].reason is Reason.HELD
     assert verdicts["pre-key-299.json"].reason is Reason.HELD
@@ -361,7 +361,7 @@ def test_a_clock_that_cannot_be_right_stops_removal_by_age_alone(newest: timedel
     ages = {f"pre-key-{number}.json": newest for number in range(1, 52)}
     ages |= {"creds.json": newest, "session-1.0.json": days(500), MEMORY: days(500)}
     plan, verdicts = planned(ages)
-    assert (plan.holds == (Hold.CLOCK,)) == held
+    assert (plan.holds == (PolicyHold.CLOCK,)) == held
     assert verdicts["pre-key-1.json"].remove
     assert verdicts["session-1.0.json"].remove is verdicts[MEMORY].remove is not held
     assert verdicts["session-1.0.json"].reason is (Reason.HELD if held else Reason.OLD)
