@@ -200,7 +200,7 @@ def parts_of_place(url: str) -> SplitResult:
     except ValueError:
         is_address = False
     if not is_address:
-        raise ValueError("a copy target that is no URL, or has a port that is none")
+        raise ValueError("a copy target with an invalid URL or port")
     return parts
 
 
@@ -244,7 +244,7 @@ def _read_secret_url(raw: object, absolute: Absolute) -> Secret:
 
 
 def headers_in(text: str) -> dict[str, str]:
-    """Given HTTP headers, one to a line, return them by name. Raise ValueError for a line that is none."""
+    """Given HTTP headers, one to a line, return them by name. Raise ValueError for an invalid line."""
     headers = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, value = (part.strip() for part in line.partition(":"))

@@ -193,7 +193,7 @@ def own_command() -> list[str]:
 def account_named(name: str | None) -> CronAccount:
     """Return the account of that name or number, the calling user's for None.
 
-    A number does where the host has no name for it, as in a container. Raise UsageError for a name that is none.
+    A number does where the host has no name for it, as in a container. Raise UsageError for an unknown name.
     """
     is_own = name is None
     wanted = str(os.geteuid()) if name is None else name
