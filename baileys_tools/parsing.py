@@ -38,7 +38,7 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 
 
 def parse_json(content: bytes, most: int = MOST_MEMORY) -> Any:
-    """Given the bytes of a JSON text, return its value. Raises ValueError for what is none, `TooMuch` among it.
+    """Given the bytes of a JSON text, return its value. Raises ValueError for invalid JSON, `TooMuch` among it.
 
     `most` is the memory that the value may take at worst, in bytes.
     """

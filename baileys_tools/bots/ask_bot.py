@@ -117,7 +117,7 @@ def send_test(
     number = phone_number("--to", to)
     text = message if message is not None else f"baileys-tools: a test, {now:%H:%M} UTC"
     if not is_utf8(text):
-        raise UsageError("--message is no UTF-8", "Give it in UTF-8.")
+        raise UsageError("--message is not valid UTF-8", "Give it in UTF-8.")
     api = require_bot_api(settings, company)
     connection = api.connection()
     masked = masked_number(number)
@@ -275,7 +275,7 @@ def _not_scanned(
 
 
 def modules_of(code: str) -> Modules:
-    """Given what an API gave for a QR code, return its modules. Raises BaileysToolsError for what is none."""
+    """Given what an API gave for a QR code, return its modules. Raises BaileysToolsError for an invalid one."""
     from baileys_tools.bots.rules.qr import modules_of_picture, picture_of
 
     try:

@@ -117,17 +117,17 @@ def _start_it(process: "Process") -> str:
 # --- what runs that were killed have left -------------------------------------------------------------------
 
 
-class Left(NamedTuple):
+class LeftStopped(NamedTuple):
     """What a run that is no more had stopped, and in words when and how."""
 
     stopped: Stopped
     text: str
 
 
-def left_stopped(state: "State") -> dict[str, Left]:
+def left_stopped(state: "State") -> dict[str, LeftStopped]:
     """Return by company what runs have stopped that did not live to start it again."""
     return {
-        company: Left(
+        company: LeftStopped(
             one, f"{one.command} stopped it at {one.at:%Y-%m-%d %H:%M} UTC, and has not started it again"
         )
         for company, one in noted(state).items()

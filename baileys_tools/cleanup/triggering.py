@@ -21,7 +21,7 @@ from baileys_tools.cleanup.cleaning import (
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.policy import CleanupPlan
-from baileys_tools.cleanup.rules.trigger import Action, Past, Rules, Why, advice, decide
+from baileys_tools.cleanup.rules.trigger import Past, Rules, TriggerAction, TriggerReason, advice, decide
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode, UsageError
@@ -192,7 +192,7 @@ def run_trigger(
         due = [
             company
             for company, one in zip(companies, found, strict=True)
-            if one.decision is not None and one.decision.action is not Action.LEAVE
+            if one.decision is not None and one.decision.action is not TriggerAction.LEAVE
         ]
         if due and not dry_run:
             # What is about to be mended is news and no alarm.
@@ -224,7 +224,7 @@ def _one_at_a_time(settings: Settings, now: datetime) -> Iterator[None]:
 # --- looking and deciding -----------------------------------------------------------------------------------
 
 
-class _Look(NamedTuple):
+class _TriggerLook(NamedTuple):
     """What one look at a folder showed. `quarantined` is the newest cleanup that the quarantine shows."""
 
     plan: CleanupPlan | None = None
@@ -259,7 +259,7 @@ def _look_and_decide(
                 bool(settings.cleanup.undo_window),
             )
             decision = decide(look.plan, rules, past, now)
-            full = decision.why is not Why.BELOW
+            full = decision.why is not TriggerReason.BELOW
             limit = rules.emergency_from if rules.clean_from is None else rules.clean_from
             told = advice(company.id, look.plan, limit) if full else ""
             one = replace(one, decision=decision, advice=told)
@@ -274,7 +274,7 @@ def _leave_connected(
     due = [company for company, one in zip(companies, found, strict=True) if _is_due(one)]
     connected = left_connected(settings, due)
     return [
-        replace(one, decision=one.decision._replace(action=Action.LEAVE, why=Why.CONNECTED))
+        replace(one, decision=one.decision._replace(action=TriggerAction.LEAVE, why=TriggerReason.CONNECTED))
         if one.decision is not None and one.id in connected
         else one
         for one in found
@@ -287,19 +287,19 @@ def _look_at(
     companies: Sequence[Company],
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[_Look]:
+) -> list[_TriggerLook]:
     observed = Observed(settings.state.dir, now)
     job = CleanupJob(policy_of(settings), now, None, timedelta(), Verdicts.NONE, observed=observed)
     rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 
-    def look(company: Company) -> _Look:
+    def look(company: Company) -> _TriggerLook:
         with root.open(company) as folder:
             facts, plan = look_and_plan(folder, company.id, job)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)
-            return _Look(plan.in_numbers(), newest_run(folder), finding)
+            return _TriggerLook(plan.in_numbers(), newest_run(folder), finding)
 
-    return for_each(companies, look, lambda company, why: _Look(trouble=why), progress)
+    return for_each(companies, look, lambda company, why: _TriggerLook(trouble=why), progress)
 
 
 # --- cleaning -----------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def _clean(
     return replace(report, companies=companies, run=cleaned.run)
 
 
-def _remaining(look: _Look) -> int | None:
+def _remaining(look: _TriggerLook) -> int | None:
     return look.plan.counted_before if look.plan is not None else None
 
 
@@ -344,7 +344,7 @@ def _remaining(look: _Look) -> int | None:
 
 
 def _is_due(one: CompanyTrigger) -> bool:
-    return one.decision is not None and one.decision.action is not Action.LEAVE
+    return one.decision is not None and one.decision.action is not TriggerAction.LEAVE
 
 
 def _told(report: TriggerReport, news: Sequence[Finding]) -> Told:
@@ -356,7 +356,7 @@ def _told(report: TriggerReport, news: Sequence[Finding]) -> Told:
 def _beginning(one: CompanyTrigger, rules: Rules) -> Finding:
     assert one.plan is not None
     assert one.decision is not None
-    is_emergency = one.decision.action is Action.EMERGENCY
+    is_emergency = one.decision.action is TriggerAction.EMERGENCY
     limit = rules.emergency_from if is_emergency else rules.clean_from
     what = "an emergency cleanup" if is_emergency else "a cleanup"
     return Finding(

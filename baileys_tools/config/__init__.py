@@ -20,8 +20,8 @@ from baileys_tools.config.schema import (
     PreKeys,
     Sessions,
     Settings,
-    State,
-    Thresholds,
+    StateSettings,
+    ThresholdSettings,
     Trigger,
 )
 
@@ -40,8 +40,8 @@ __all__ = [
     "Secret",
     "Sessions",
     "Settings",
-    "State",
-    "Thresholds",
+    "StateSettings",
+    "ThresholdSettings",
     "Trigger",
     "load_settings",
     "require_backup_path",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baileys_tools.config.kinds import Absolute, Kind, _text
+from baileys_tools.config.kinds import Absolute, ValueKind, _text
 from baileys_tools.masking import masked_address, masked_values, remember_address
 from baileys_tools.units import is_one_line, quoted
 
@@ -17,7 +17,7 @@ ANSWERS = ("connected", "connecting", "disconnected", "has_qr", "user", "code", 
 _TEMPLATE = r"\{([^{}]*)\}"
 
 
-def choice(*words: str) -> Kind:
+def choice(*words: str) -> ValueKind:
     """Return the kind of a setting that is one of these words."""
     noun = ", ".join(words[:-1]) + f" or {words[-1]}"
 
@@ -27,7 +27,7 @@ def choice(*words: str) -> Kind:
             raise ValueError(f"{quoted(word)} is not {noun}")
         return word
 
-    return Kind(read, str)
+    return ValueKind(read, str)
 
 
 def _read_line(raw: object, absolute: Absolute) -> str:
@@ -132,8 +132,8 @@ def _show_endpoint(endpoint: dict[str, Any]) -> str:
     return json.dumps(shown | rest) if rest else shown["request"]
 
 
-LINE = Kind(_read_line, str)
-URL = Kind(_read_url, str, masked_address)
-ENDPOINT = Kind(_read_endpoint, _show_endpoint, _conceal_endpoint)
+LINE = ValueKind(_read_line, str)
+URL = ValueKind(_read_url, str, masked_address)
+ENDPOINT = ValueKind(_read_endpoint, _show_endpoint, _conceal_endpoint)
 WHEN_CONNECTED = choice("allow", "skip")
 PRESET = choice("ai-admin", "persistent-session", "evolution", "waha", "wppconnect", "baileys-api")

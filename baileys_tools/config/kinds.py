@@ -77,7 +77,7 @@ class Secret:
         return self
 
 
-class Kind:
+class ValueKind:
     """How values of one kind are read and shown.
 
     `read(raw, absolute)` takes text, a list, a mapping or an already typed flag and returns the value, or
@@ -200,7 +200,7 @@ def parts_of_place(url: str) -> SplitResult:
     except ValueError:
         is_address = False
     if not is_address:
-        raise ValueError("a copy target that is no URL, or has a port that is none")
+        raise ValueError("a copy target with an invalid URL or port")
     return parts
 
 
@@ -244,7 +244,7 @@ def _read_secret_url(raw: object, absolute: Absolute) -> Secret:
 
 
 def headers_in(text: str) -> dict[str, str]:
-    """Given HTTP headers, one to a line, return them by name. Raise ValueError for a line that is none."""
+    """Given HTTP headers, one to a line, return them by name. Raise ValueError for an invalid line."""
     headers = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, value = (part.strip() for part in line.partition(":"))
@@ -292,9 +292,9 @@ def _read_secrets(raw: object, absolute: Absolute) -> tuple[Secret, ...]:
     return tuple(dict.fromkeys(secrets))
 
 
-def in_file(kind: Kind) -> Kind:
+def in_file(kind: ValueKind) -> ValueKind:
     """Given a kind of secret, return the kind of a path whose file holds such a secret."""
-    return Kind(lambda raw, absolute: kind.read(_content_of_file(raw, absolute), absolute), kind.show)
+    return ValueKind(lambda raw, absolute: kind.read(_content_of_file(raw, absolute), absolute), kind.show)
 
 
 def _content_of_file(raw: object, absolute: Absolute) -> str:
@@ -325,20 +325,20 @@ def _read_key_file(raw: object, absolute: Absolute) -> str:
     return path
 
 
-BOOLEAN = Kind(_read_boolean, lambda value: str(value).lower())
-COUNT = Kind(_read_count, str)
-SIZE = Kind(_read_size, _show_size)
-DURATION = Kind(_read_duration, format_duration)
-PATH = Kind(_read_path, str)
-KEY_FILE = Kind(_read_key_file, str)
+BOOLEAN = ValueKind(_read_boolean, lambda value: str(value).lower())
+COUNT = ValueKind(_read_count, str)
+SIZE = ValueKind(_read_size, _show_size)
+DURATION = ValueKind(_read_duration, format_duration)
+PATH = ValueKind(_read_path, str)
+KEY_FILE = ValueKind(_read_key_file, str)
 """A file with a secret key, which stays there until it is needed."""
-COMPANY_IDS = Kind(_read_company_ids, ", ".join)
-TEXTS = Kind(_read_texts, ", ".join)
-COPY_TARGETS = Kind(_read_copy_targets, ", ".join)
-SCHEDULE = Kind(_read_schedule, lambda value: f'"{value}"')  # a * begins an alias in YAML
-SECRET = Kind(_read_secret, str)
-SECRET_URL = Kind(_read_secret_url, str)
-SECRETS = Kind(_read_secrets, lambda value: ", ".join(map(str, value)))
-HEADERS = Kind(_read_headers, str)
+COMPANY_IDS = ValueKind(_read_company_ids, ", ".join)
+TEXTS = ValueKind(_read_texts, ", ".join)
+COPY_TARGETS = ValueKind(_read_copy_targets, ", ".join)
+SCHEDULE = ValueKind(_read_schedule, lambda value: f'"{value}"')  # a * begins an alias in YAML
+SECRET = ValueKind(_read_secret, str)
+SECRET_URL = ValueKind(_read_secret_url, str)
+SECRETS = ValueKind(_read_secrets, lambda value: ", ".join(map(str, value)))
+HEADERS = ValueKind(_read_headers, str)
 SECRET_KINDS = (SECRET, SECRET_URL, SECRETS, HEADERS)
 """Their settings get a companion `<key>_file`."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from baileys_tools.config.kinds import Absolute, Kind, _read_path, _text, valid_company_id
+from baileys_tools.config.kinds import Absolute, ValueKind, _read_path, _text, valid_company_id
 from baileys_tools.units import quoted
 
 COMPANY = "{company}"
@@ -71,4 +71,4 @@ def _show_log_files(files: tuple[LogFile, ...]) -> str:
     return ", ".join(f"{file.company}={file.path}" if file.company else file.path for file in files)
 
 
-LOG_FILES = Kind(_read_log_files, _show_log_files)
+LOG_FILES = ValueKind(_read_log_files, _show_log_files)

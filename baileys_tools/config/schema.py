@@ -154,7 +154,7 @@ class Emergency(Section, name="emergency"):
     )
 
 
-class Thresholds(Section, name="thresholds"):
+class ThresholdSettings(Section, name="thresholds"):
     """From how many counted files on a folder is at which level. Each has to be above the one before."""
 
     __slots__ = ()
@@ -356,7 +356,7 @@ class Copies(Section, name="copies"):
     )
 
 
-class State(Section, name="state"):
+class StateSettings(Section, name="state"):
     """Where this tool keeps what it remembers between runs."""
 
     __slots__ = ()
@@ -477,7 +477,7 @@ class Ping(Section, name="ping"):
     )
 
 
-class BotApi(Section, name="bot_api"):
+class BotApiSettings(Section, name="bot_api"):
     """The HTTP API of the bots: whether they are connected, and what to ask of them.
 
     A preset knows the requests of one program; what is given here besides is stronger. A request is `GET /path`,
@@ -564,7 +564,7 @@ class BotApi(Section, name="bot_api"):
     )
 
 
-class Process(Section, name="process"):
+class ProcessSettings(Section, name="process"):
     """The process of the bots, for `monitor-once`, `restore` and `recover`. `{company}` stands for the id."""
 
     __slots__ = ()
@@ -702,18 +702,18 @@ class Settings(NamedTuple):
     cleanup: Cleanup = Cleanup()
     pre_keys: PreKeys = PreKeys()
     emergency: Emergency = Emergency()
-    thresholds: Thresholds = Thresholds()
+    thresholds: ThresholdSettings = ThresholdSettings()
     health: Health = Health()
     monitor: Monitor = Monitor()
     trigger: Trigger = Trigger()
     locks: Locks = Locks()
     backup: Backup = Backup()
     copies: Copies = Copies()
-    state: State = State()
+    state: StateSettings = StateSettings()
     notify: Notify = Notify()
     ping: Ping = Ping()
-    bot_api: BotApi = BotApi()
-    process: Process = Process()
+    bot_api: BotApiSettings = BotApiSettings()
+    process: ProcessSettings = ProcessSettings()
     logs: Logs = Logs()
     recover: Recover = Recover()
     reset: Reset = Reset()
@@ -752,18 +752,18 @@ SCHEMA = Schema(
     Cleanup,
     PreKeys,
     Emergency,
-    Thresholds,
+    ThresholdSettings,
     Trigger,
     Locks,
     Health,
     Monitor,
     Backup,
     Copies,
-    State,
+    StateSettings,
     Notify,
     Ping,
-    BotApi,
-    Process,
+    BotApiSettings,
+    ProcessSettings,
     Logs,
     Recover,
     Reset,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from baileys_tools.config.kinds import SECRET_KINDS, Kind, in_file
+from baileys_tools.config.kinds import SECRET_KINDS, ValueKind, in_file
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Setting:
     def __init__(
         self,
         default: Any,
-        kind: Kind,
+        kind: ValueKind,
         about: str,
         flag: str = "",
         env: tuple[str, ...] = (),
@@ -79,7 +79,7 @@ class Setting:
 def setting(
     *,
     default: T,
-    kind: Kind,
+    kind: ValueKind,
     about: str,
     flag: str = "",
     env: tuple[str, ...] = (),

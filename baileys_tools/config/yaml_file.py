@@ -40,7 +40,7 @@ def read_yaml(file: str, content: bytes) -> tuple[Node, list[str]]:
 
     A broken file gives an empty node, so that the other sources can still be checked.
     """
-    reader = _Reader(file)
+    reader = _YamlReader(file)
     try:
         top = reader.document(yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
@@ -72,7 +72,7 @@ class _TooMuchError(Exception):
     """The file is not worth reading further."""
 
 
-class _Reader:
+class _YamlReader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[str] = []

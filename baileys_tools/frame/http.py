@@ -240,7 +240,7 @@ def _proxy_for(url: str) -> httpx.Proxy | None:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     scheme = urlsplit(proxy).scheme
     if scheme not in ("http", "https") or not urlsplit(proxy).hostname:
-        raise HttpError("the proxy that the environment names is no HTTP proxy")
+        raise HttpError("the proxy that the environment names is not an HTTP proxy")
     return httpx.Proxy(proxy, ssl_context=_trusted(True) if scheme == "https" else None)
 
 

@@ -23,13 +23,12 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
-from baileys_tools.frame.show.terminal import wrapped
+from baileys_tools.frame.show.terminal import WIDTH, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
 from baileys_tools.trust import doubt_of
 from baileys_tools.units import printable
 
-WIDTH = 80
 NO_FILE = "none found"
 
 

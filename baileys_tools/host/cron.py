@@ -112,10 +112,10 @@ def _require_nowhere_else(loaded: LoadedSettings, place: str) -> None:
 
 def _warn_of_other_cleaners(settings: Settings) -> None:
     from baileys_tools.host.other_cleaners import other_tools_checks
-    from baileys_tools.host.rules.doctor import Outcome
+    from baileys_tools.host.rules.doctor import CheckOutcome
 
     for check in other_tools_checks(settings):
-        if check.outcome is not Outcome.OK:
+        if check.outcome is not CheckOutcome.OK:
             print(f"baileys-tools: {check.message}\n  {check.action}", file=sys.stderr)
 
 

@@ -21,7 +21,7 @@ from baileys_tools.ending import SIGNALS
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.host.cron_setup import ALIVE, carried_settings, entries_for, note_installation
-from baileys_tools.host.rules.cron import Entry, due_at
+from baileys_tools.host.rules.cron import CronEntry, due_at
 from baileys_tools.place import in_place_of, make_private_folder
 from baileys_tools.units import printable
 
@@ -49,7 +49,7 @@ def run_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
 class Scheduler:
     """Starts jobs when they are due, and ends them when it is told to stop."""
 
-    def __init__(self, entries: Sequence[Entry], environ: Mapping[str, str], alive: str) -> None:
+    def __init__(self, entries: Sequence[CronEntry], environ: Mapping[str, str], alive: str) -> None:
         self._entries = entries
         self._environ = environ
         self._alive = alive

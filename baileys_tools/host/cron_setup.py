@@ -13,7 +13,7 @@ from baileys_tools.config.host import JOB_VARIABLE, Surroundings, default_state_
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.errors import UsageError
 from baileys_tools.host import crontab
-from baileys_tools.host.rules.cron import JOBS, Entry, Log, crontab_block, plan_entries, spread
+from baileys_tools.host.rules.cron import JOBS, CronEntry, Log, crontab_block, plan_entries, spread
 from baileys_tools.owner import acting_as
 from baileys_tools.trust import doubt_of
 
@@ -24,7 +24,7 @@ INSTALLED = "cron-installed"
 """Under this key the state keeps when `cron install` last changed something, or `cron run` started."""
 
 
-class Account(NamedTuple):
+class CronAccount(NamedTuple):
     """Who runs the jobs."""
 
     name: str
@@ -36,8 +36,8 @@ class Account(NamedTuple):
 class Setup(NamedTuple):
     """Everything that the crontab, or the units, of a host are made from."""
 
-    account: Account
-    entries: Sequence[Entry]
+    account: CronAccount
+    entries: Sequence[CronEntry]
     variables: Mapping[str, str]
     """Settings that cron would not see by itself."""
     log: Log
@@ -133,7 +133,7 @@ def uses_pm2(settings: Settings) -> bool:
     return bool(settings.process.pm2 or any(own.get("process.pm2") for own in settings.companies.values()))
 
 
-def _way_to_pm2(settings: Settings, account: Account, notes: list[str]) -> dict[str, str]:
+def _way_to_pm2(settings: Settings, account: CronAccount, notes: list[str]) -> dict[str, str]:
     """Return the variables with which cron finds PM2, which lies where Node does: nvm, /usr/local/bin.
 
     PM2 is a script for `node`, so an absolute path of it alone would not do.
@@ -153,7 +153,7 @@ def _way_to_pm2(settings: Settings, account: Account, notes: list[str]) -> dict[
     )
 
 
-def entries_for(loaded: LoadedSettings, host: str | None = None) -> list[Entry]:
+def entries_for(loaded: LoadedSettings, host: str | None = None) -> list[CronEntry]:
     """Given the settings in force, return the jobs of this host, or of the one named."""
     options = ("--config", loaded.config_file) if loaded.config_file is not None else ()
     return plan_entries(
@@ -174,7 +174,7 @@ def _times(loaded: LoadedSettings, host: str) -> dict[str, str]:
     return times
 
 
-def log_path(settings: Settings, account: Account, state_dir: str = "") -> str:
+def log_path(settings: Settings, account: CronAccount, state_dir: str = "") -> str:
     """Return the file that takes what the jobs of `account` have to say."""
     return settings.cron.log or os.path.join(own_place(state_dir or settings.state.dir, account), "cron.log")
 
@@ -190,10 +190,10 @@ def own_command() -> list[str]:
     return [sys.executable, "-P", "-m", "baileys_tools"]
 
 
-def account_named(name: str | None) -> Account:
+def account_named(name: str | None) -> CronAccount:
     """Return the account of that name or number, the calling user's for None.
 
-    A number does where the host has no name for it, as in a container. Raise UsageError for a name that is none.
+    A number does where the host has no name for it, as in a container. Raise UsageError for an unknown name.
     """
     is_own = name is None
     wanted = str(os.geteuid()) if name is None else name
@@ -203,9 +203,9 @@ def account_named(name: str | None) -> Account:
         if not wanted.isdecimal():
             raise UsageError(f"there is no user {wanted} on this host") from None
         home = Surroundings(os.environ if is_own else {"HOME": "/"}).home
-        return Account(wanted, int(wanted), os.getegid() if is_own else int(wanted), home)
+        return CronAccount(wanted, int(wanted), os.getegid() if is_own else int(wanted), home)
     home = os.environ.get("HOME", found.pw_dir) if is_own else found.pw_dir
-    return Account(found.pw_name, found.pw_uid, found.pw_gid, home)
+    return CronAccount(found.pw_name, found.pw_uid, found.pw_gid, home)
 
 
 def _owner(sessions: str, user: str | None) -> str:
@@ -217,7 +217,7 @@ def _owner(sessions: str, user: str | None) -> str:
         raise UsageError(f"nobody knows who owns {sessions}", "Say who runs the jobs: --user NAME") from None
 
 
-def settings_alone(loaded: LoadedSettings, account: Account) -> LoadedSettings:
+def settings_alone(loaded: LoadedSettings, account: CronAccount) -> LoadedSettings:
     """Return the settings as a job of `account` finds them: without this shell's flags and variables."""
     # A file that root has named was read by root already; what lies in their home is read with their rights.
     with acting_for(account if loaded.config_file is None else account_named(None)):
@@ -304,7 +304,7 @@ def is_at_work(settings: Settings, now: datetime) -> bool:
     return now.timestamp() - touched < 180
 
 
-def own_place(state_dir: str, account: Account) -> str:
+def own_place(state_dir: str, account: CronAccount) -> str:
     """Return the folder for what only `account` may change: the state folder, else the one it has by default.
 
     A state folder of somebody else's holds the state; the crontab of before and the log that cron writes into as
@@ -317,7 +317,7 @@ def own_place(state_dir: str, account: Account) -> str:
     return default_state_dir(Surroundings(environ, "/", account.home, account.uid))
 
 
-def _require_own_log(path: str, account: Account) -> None:
+def _require_own_log(path: str, account: CronAccount) -> None:
     doubt = None
     with acting_for(account), suppress(PermissionError):  # what they cannot reach, the job itself will say
         doubt = doubt_of(path)[0]
@@ -329,13 +329,13 @@ def _require_own_log(path: str, account: Account) -> None:
 
 
 @contextmanager
-def acting_for(account: Account) -> Iterator[None]:
+def acting_for(account: CronAccount) -> Iterator[None]:
     """Do what is done inside the `with` as the user of the jobs; only root can be somebody else."""
     load_before_acting()
     with acting_as(account.uid, account.gid, os.getgrouplist(account.name, account.gid)):
         yield
 
 
-def has_name(account: Account) -> bool:
+def has_name(account: CronAccount) -> bool:
     """Whether this host knows the account by a name. crontab(1) serves no other."""
     return not account.name.isdecimal()

@@ -13,7 +13,7 @@ from baileys_tools.host import crontab
 from baileys_tools.host.cron_setup import (
     CRON_PATH,
     INSTALLED,
-    Account,
+    CronAccount,
     account_named,
     acting_for,
     entries_for,
@@ -26,7 +26,7 @@ from baileys_tools.host.rules.cron import split
 from baileys_tools.host.rules.cron_status import (
     Ended,
     JobState,
-    Surroundings,
+    JobSurroundings,
     exit_code_of,
     installed_jobs,
     job_states,
@@ -52,7 +52,7 @@ class Jobs(NamedTuple):
 
     place: str
     times: Sequence[tuple[str, str]]
-    account: Account
+    account: CronAccount
     loaded: LoadedSettings
     remove: str
     """The command that takes them out again."""
@@ -151,8 +151,8 @@ def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
 
 
 def _seen_by(
-    given: Surroundings, loaded: LoadedSettings, *, is_roots_word: bool
-) -> tuple[Account, LoadedSettings]:
+    given: JobSurroundings, loaded: LoadedSettings, *, is_roots_word: bool
+) -> tuple[CronAccount, LoadedSettings]:
     """Return whose jobs these are, and the settings as they see them. Another user's are not for us to see.
 
     `is_roots_word`: only root can have written what was `given`.

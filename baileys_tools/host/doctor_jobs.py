@@ -21,14 +21,14 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
     """The places of copies: each is asked what it holds."""
     if not settings.backup.copies:
         return
-    from baileys_tools.snapshots.copies import Place
+    from baileys_tools.snapshots.copies import CopyPlace
 
     for target in settings.backup.copies:
         if lost := _lost(settings, target):
             yield warning("copies", lost, "Copies wait until it is.")
             continue
         try:
-            place = Place(target, settings.copies.timeout)
+            place = CopyPlace(target, settings.copies.timeout)
             try:
                 companies = place.companies()
                 is_there = bool(companies) or place.is_there()
@@ -77,7 +77,7 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """Our jobs: installed, once, for these sessions, and run."""
     from baileys_tools.host.cron_setup import is_at_work, log_path
     from baileys_tools.host.cron_status import differences, find_jobs, states_of
-    from baileys_tools.host.rules.cron_status import Verdict
+    from baileys_tools.host.rules.cron_status import JobVerdict
 
     if is_at_work(loaded.settings, now):
         yield ok("cron", "`cron run` is at work")
@@ -100,7 +100,7 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         )
     jobs = ours[0]
     states = states_of(jobs, now)
-    bad = [state for state in states if state.verdict not in (Verdict.OK, Verdict.WAITING)]
+    bad = [state for state in states if state.verdict not in (JobVerdict.OK, JobVerdict.WAITING)]
     log = log_path(jobs.loaded.settings, jobs.account)
     if bad:
         shown = ", ".join(f"{state.command} {state.verdict}" for state in bad)

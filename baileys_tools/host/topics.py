@@ -5,8 +5,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from baileys_tools.errors import ExitCode
-
-WIDTH = 80
+from baileys_tools.frame.show.terminal import WIDTH
 
 EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.DONE: "done, nothing to do, or a dry run of folders that can be read",

@@ -23,7 +23,7 @@ from baileys_tools.bots.asking import (
 from baileys_tools.bots.bot_facts import BotSeen, creds_fact, look_at_bot
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
 from baileys_tools.bots.rules.diagnosis import Cause, Confidence, Diagnosis, diagnose
-from baileys_tools.bots.stopped import Hands, Left, left_stopped
+from baileys_tools.bots.stopped import Hands, LeftStopped, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -33,7 +33,7 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.bak import Proof
-from baileys_tools.recovery.rules.recovery import Limits, Means, Rung, Step, checklist, ladder
+from baileys_tools.recovery.rules.recovery import Means, RecoveryLimits, Rung, Step, checklist, ladder
 from baileys_tools.recovery.rules.recovery_report import (
     CODES,
     CompanyRecovery,
@@ -176,16 +176,16 @@ class RecoverJob:
     root: Root | None = None
     companies: Sequence[Company] = ()
     restarted: set[Process] = field(default_factory=set)
-    left: dict[str, Left] = field(default_factory=dict)
+    left: dict[str, LeftStopped] = field(default_factory=dict)
     """What runs that were killed have stopped, by company."""
     living_in: Mapping[Process, int] = field(default_factory=dict)
     """By process how many companies' bots live in it."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> RecoveryLimits:
         """How patient the steps are."""
         recover = self.settings.recover
-        return Limits(recover.tries, format_duration(recover.wait))
+        return RecoveryLimits(recover.tries, format_duration(recover.wait))
 
 
 def run_recover(
@@ -277,7 +277,7 @@ def _plan(job: RecoverJob, company: Company, asked: _Asked) -> CompanyRecovery:
 
 
 def _with_what_is_left(
-    job: RecoverJob, company: Company, diagnosis: Diagnosis, left: Left, *, runs: bool | None
+    job: RecoverJob, company: Company, diagnosis: Diagnosis, left: LeftStopped, *, runs: bool | None
 ) -> Diagnosis:
     """Return the diagnosis with what an earlier run did to the bot, as long as that lasts."""
     from baileys_tools.state.stopped import forget

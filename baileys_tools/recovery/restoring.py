@@ -38,8 +38,8 @@ from baileys_tools.sessions.rules.restore_plan import (
     Choice,
     LiveFolder,
     Mode,
-    Refusal,
     RestorePlan,
+    RestoreRefusal,
     SnapshotFiles,
 )
 from baileys_tools.sessions.rules.snapshot import (
@@ -386,7 +386,7 @@ def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company 
     return next((company for company in listed if company.id == company_id), None)
 
 
-class Look(NamedTuple):
+class FolderLook(NamedTuple):
     """What is in a folder, and what the restore makes of it."""
 
     plan: RestorePlan
@@ -394,12 +394,12 @@ class Look(NamedTuple):
     contents: list[StoredFile]
 
 
-def _look(folder: int, job: RestoreJob) -> Look:
+def _look(folder: int, job: RestoreJob) -> FolderLook:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
     signs = job.bot_signs()
     live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
-    return Look(plan_restore(live, job.facts, job.choice, job.now), live, contents)
+    return FolderLook(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
 def _report(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
@@ -446,7 +446,7 @@ def _has_begun(root: Root, company: Company, folder: int) -> bool:
         return True
 
 
-def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:
+def _look_again(folder: int, job: RestoreJob, before: FolderLook) -> FolderLook:
     """Somebody took the time to read the plan, and the bot may have been started meanwhile."""
     look = _look(folder, replace(job, now=datetime.now(UTC)))
     unforced = [refusal for refusal in look.plan.refusals if not job.options.force]
@@ -459,7 +459,7 @@ def _look_again(folder: int, job: RestoreJob, before: Look) -> Look:
     return look
 
 
-def _require_no_refusal(plan: RestorePlan, *, force: bool) -> tuple[Refusal, ...]:
+def _require_no_refusal(plan: RestorePlan, *, force: bool) -> tuple[RestoreRefusal, ...]:
     standing = [refusal for refusal in plan.refusals if not (force and refusal.can_be_forced)]
     if standing:
         forceable = all(refusal.can_be_forced for refusal in standing)
@@ -480,7 +480,7 @@ def _require_agreement(job: RestoreJob, report: RestoreReport) -> None:
         raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
 
 
-def _repair(folder: int, report: RestoreReport, look: Look, job: RestoreJob) -> RestoreReport:
+def _repair(folder: int, report: RestoreReport, look: FolderLook, job: RestoreJob) -> RestoreReport:
     run = new_run_id(job.now, of_a_repair=True)
     done = repair(folder, look.plan, look.live, job.snapshot.files, run, job.snapshot.info.id)
     return replace(
@@ -494,7 +494,7 @@ def _repair(folder: int, report: RestoreReport, look: Look, job: RestoreJob) -> 
 
 
 def _roll_back(
-    root: Root, company: Company, folder: int, report: RestoreReport, look: Look, job: RestoreJob
+    root: Root, company: Company, folder: int, report: RestoreReport, look: FolderLook, job: RestoreJob
 ) -> RestoreReport:
     with place_of(root, company, folder) as place:
         before = keep_what_was(look, job)
@@ -510,7 +510,7 @@ def _roll_back(
     )
 
 
-def keep_what_was(look: Look, job: RestoreJob) -> SnapshotInfo | None:
+def keep_what_was(look: FolderLook, job: RestoreJob) -> SnapshotInfo | None:
     """Put the folder as it is into the repository, whole or not; None for an empty one.
 
     Raises OSError or RepositoryLocked, and then the folder is not touched.

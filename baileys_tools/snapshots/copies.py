@@ -79,7 +79,7 @@ _CUT_OFF = (TimeoutError, ConnectionError)
 """Of the system's errors those of a connection: no other file can be fetched either."""
 
 
-class Place:
+class CopyPlace:
     """An open place of copies. `path` is the folder in it; each company has a folder of its own below."""
 
     def __init__(self, url: str, timeout: timedelta) -> None:
@@ -352,7 +352,7 @@ def _send_to(
     visit = _Visit(repository, known, policy, missing)
     ended = ""
     try:
-        place = Place(target, timeout)
+        place = CopyPlace(target, timeout)
         try:
             visit.bring_up_to_date(place, due)
         finally:
@@ -381,7 +381,7 @@ class _Visit:
         self.troubles: dict[str, str] = {}
         """The first trouble of each company that had one."""
 
-    def bring_up_to_date(self, place: Place, due: Mapping[str, list[SnapshotInfo]]) -> None:
+    def bring_up_to_date(self, place: CopyPlace, due: Mapping[str, list[SnapshotInfo]]) -> None:
         """Send what the companies lack there, then apply the retention. Raises what ends the visit."""
         there: dict[str, list[SnapshotInfo]] = {}
         ranked: list[tuple[int, SnapshotInfo]] = []
@@ -434,7 +434,7 @@ class _Visit:
             target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
         )
 
-    def _send(self, place: Place, info: SnapshotInfo) -> bool:
+    def _send(self, place: CopyPlace, info: SnapshotInfo) -> bool:
         # First, as a key of S3 is written over where it is.
         if not self._is_whole(info):
             return False
@@ -561,7 +561,7 @@ def fetch_copies(
     exit code 10 for a company that is not there, BaileysToolsError when the place cannot be read.
     """
     try:
-        place = Place(url, timeout)
+        place = CopyPlace(url, timeout)
         try:
             there = place.companies()
             missing = [company for company in wanted if company not in there]
@@ -582,7 +582,7 @@ def fetch_copies(
         raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
 
 
-def _fetch_company(repository: Repository, place: Place, company: str) -> Fetched:
+def _fetch_company(repository: Repository, place: CopyPlace, company: str) -> Fetched:
     """The newest first, as it is needed most. One that cannot be had makes the others all the more needed."""
     taken: list[SnapshotInfo] = []
     refused: list[SnapshotInfo] = []

@@ -36,7 +36,7 @@ class BackupJob:
 
 
 def job_of(settings: Settings, now: datetime, *, tag: str = "", force: bool = False) -> BackupJob:
-    """Given the settings, return the job. Raises UsageError for a recipient that is none."""
+    """Given the settings, return the job. Raises UsageError for an invalid recipient."""
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     return BackupJob(now, recipients, retention_of(settings.backup), tag, force)
 

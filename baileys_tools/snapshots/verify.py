@@ -19,7 +19,7 @@ from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import INDEX
 from baileys_tools.snapshots.prune import choose_companies
 from baileys_tools.snapshots.repository import COMPANY_PREFIX, Repository, RepositoryLocked
-from baileys_tools.snapshots.rules.prune_report import Health, Verified, VerifyReport
+from baileys_tools.snapshots.rules.prune_report import SnapshotHealth, Verified, VerifyReport
 
 _MARKED = (
     "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"
@@ -47,8 +47,8 @@ def verify_command(
         run.ended(
             report.exit_code,
             snapshots=len(report.results),
-            whole=report.count(Health.WHOLE),
-            damaged=report.count(Health.DAMAGED),
+            whole=report.count(SnapshotHealth.WHOLE),
+            damaged=report.count(SnapshotHealth.DAMAGED),
         )
     tell_of_damage(report, loaded.settings, now)
     if as_json:
@@ -100,7 +100,7 @@ def run_verify(
         results = for_each(
             [info for listing in infos for info in listing],
             lambda info: _verify_one(repository, info, identities, deep=deep),
-            lambda info, why: Verified(info, Health.UNREADABLE, why),
+            lambda info, why: Verified(info, SnapshotHealth.UNREADABLE, why),
             workers=1,
         )
     return VerifyReport(path, now, deep, results, troubles)
@@ -130,18 +130,20 @@ def _verify_one(
         if not deep:
             repository.verify(info)
             if info.damaged:
-                return Verified(info, Health.DAMAGED, _MARKED)
-            return Verified(info, Health.WHOLE)
+                return Verified(info, SnapshotHealth.DAMAGED, _MARKED)
+            return Verified(info, SnapshotHealth.WHOLE)
         snapshot = repository.read_whole(info, identities)
-        return Verified(_marked(repository, info, damaged=False), Health.WHOLE, manifest=snapshot.manifest)
+        return Verified(
+            _marked(repository, info, damaged=False), SnapshotHealth.WHOLE, manifest=snapshot.manifest
+        )
     except NotForHere as foreign:
-        return Verified(info, Health.UNREADABLE, foreign.why)
+        return Verified(info, SnapshotHealth.UNREADABLE, foreign.why)
     except DamagedSnapshot as damage:
-        return Verified(_marked(repository, info, damaged=True), Health.DAMAGED, damage.why)
+        return Verified(_marked(repository, info, damaged=True), SnapshotHealth.DAMAGED, damage.why)
     except WrongKey as error:
-        return Verified(info, Health.NO_KEY, error.message)
+        return Verified(info, SnapshotHealth.NO_KEY, error.message)
     except FileNotFoundError:
-        return Verified(info, Health.UNREADABLE, "it was removed meanwhile")
+        return Verified(info, SnapshotHealth.UNREADABLE, "it was removed meanwhile")
 
 
 def _marked(repository: Repository, info: SnapshotInfo, *, damaged: bool) -> SnapshotInfo:

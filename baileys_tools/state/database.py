@@ -48,7 +48,7 @@ def to_seconds(moment: datetime) -> int:
 
 
 def from_seconds(seconds: int) -> datetime:
-    """Given whole seconds since 1970, return the aware time; the nearest there is for a number that is none."""
+    """Given whole seconds since 1970, return the aware time; for an impossible number, the nearest time there is."""
     return moment_of(seconds * 1_000_000_000)
 
 

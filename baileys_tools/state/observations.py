@@ -60,15 +60,6 @@ def observe(state: State, observations: Iterable[Observation]) -> None:
             )
 
 
-def last_observations(state: State) -> dict[str, Observation]:
-    """Return the latest observation of each company."""
-    rows = state.rows(
-        f"SELECT {_COLUMNS} FROM observations JOIN "  # noqa: S608 - the text is a constant
-        "(SELECT company AS c, max(at) AS newest FROM observations GROUP BY company) ON company = c AND at = newest"
-    )
-    return {row[0]: _observation(row) for row in rows}
-
-
 def history(state: State, company: str, since: datetime) -> list[Observation]:
     """Return a company's observations from `since` on, oldest first."""
     rows = state.rows(

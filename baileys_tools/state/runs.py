@@ -93,16 +93,6 @@ def last_jobs(state: State) -> dict[str, Run]:
     return {row[1]: _run(row) for row in rows}
 
 
-def last_run(state: State, command: str) -> Run | None:
-    """Return the last run of a command that was no dry run, None when there is none."""
-    rows = state.rows(
-        "SELECT uid, command, started, finished, exit_code, dry_run, counts, job FROM runs "
-        "WHERE command = ? AND dry_run = 0 ORDER BY started DESC LIMIT 1",
-        (command,),
-    )
-    return _run(rows[0]) if rows else None
-
-
 def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
     """Return the runs that started at `since` or later, oldest first, of one command or ("") of all."""
     rows = state.rows(

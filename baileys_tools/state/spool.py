@@ -81,7 +81,7 @@ def is_worth_taking_in(folder: str, command: str) -> bool:
 
 
 def take_in(state: State) -> int:
-    """Move the waiting records into the database; return how many. Never raises for a file that is none.
+    """Move the waiting records into the database; return how many. Never raises for an invalid file.
 
     With a state that forgets at the end of this run, they are shown to it and stay where they are.
     """

@@ -28,7 +28,7 @@ from baileys_tools.watching.rules.incidents import (
 from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
 
 
-class Look(NamedTuple):
+class PastLook(NamedTuple):
     """How one bot was at one moment: what the API said ("" when not asked), and how creds are.
 
     `running` is whether its process runs, `waits` that it has not been linked yet, or not since a reset.
@@ -41,7 +41,7 @@ class Look(NamedTuple):
     waits: bool = False
 
 
-def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
+def note_look(state: State, look: PastLook, log: LogFacts, now: datetime) -> None:
     """Add a look to a bot's history; open an incident when it is in trouble, close it when it is well again."""
     # Who waits for somebody to scan a first code is neither up nor down.
     link = Link.UNKNOWN if look.waits else link_of(look.connection, log, look.running)
@@ -58,7 +58,7 @@ def note_look(state: State, look: Look, log: LogFacts, now: datetime) -> None:
             _over(state, look.company, f"the bot {what} and its creds are whole", now)
 
 
-def _in_incident(state: State, look: Look, log: LogFacts, now: datetime) -> None:
+def _in_incident(state: State, look: PastLook, log: LogFacts, now: datetime) -> None:
     facts = BotFacts(
         connection=look.connection or "unknown",
         unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
@@ -90,7 +90,7 @@ def with_links(
     def with_link(one: CompanyWatch) -> CompanyWatch:
         log, findings = _log(settings, root, state, one, now)
         waits = any(finding.code == "not-linked-yet" for finding in one.findings)
-        note_look(state, Look(one.id, one.connection, one.creds, one.running, waits), log, now)
+        note_look(state, PastLook(one.id, one.connection, one.creds, one.running, waits), log, now)
         return one._replace(findings=[*one.findings, *findings]) if findings else one
 
     def failed(one: CompanyWatch, why: str) -> CompanyWatch:

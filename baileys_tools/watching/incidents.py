@@ -9,7 +9,7 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.state.database import State, open_state
 from baileys_tools.watching.history import service_of
 from baileys_tools.watching.kept_incidents import entries, incidents
-from baileys_tools.watching.rules.incidents import Entry, Incident, Service
+from baileys_tools.watching.rules.incidents import Incident, IncidentEntry, Service
 
 MOST = 1_000
 
@@ -18,7 +18,7 @@ class IncidentsReport(NamedTuple):
     """Incidents, the newest first, each with its time line, and how well each company served in 30 days."""
 
     now: datetime
-    incidents: list[tuple[Incident, list[Entry]]]
+    incidents: list[tuple[Incident, list[IncidentEntry]]]
     services: Mapping[str, Service]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from baileys_tools.state.database import State, from_seconds, to_seconds
-from baileys_tools.watching.rules.incidents import Entry, Incident
+from baileys_tools.watching.rules.incidents import Incident, IncidentEntry
 
 
 def last_open(state: State, company: str) -> int | None:
@@ -57,17 +57,17 @@ def incidents(state: State, company: str = "", limit: int = 100) -> list[Inciden
     ]
 
 
-def entries(state: State, incident: int) -> list[Entry]:
+def entries(state: State, incident: int) -> list[IncidentEntry]:
     """Return the time line of an incident, oldest first."""
     rows = state.rows(
         "SELECT at, what, detail FROM incident_entries WHERE incident = ? ORDER BY at, id", (incident,)
     )
-    return [Entry(from_seconds(at), what, detail) for at, what, detail in rows]
+    return [IncidentEntry(from_seconds(at), what, detail) for at, what, detail in rows]
 
 
 __all__ = [
-    "Entry",
     "Incident",
+    "IncidentEntry",
     "add_entry",
     "close_incident",
     "entries",

@@ -59,7 +59,7 @@ SAID = "monitor-said"
 SNAPSHOTS = "monitor-snapshots"
 
 
-class Asked(NamedTuple):
+class BotAnswers(NamedTuple):
     """What others say of the companies. `unknown` are the (company, code) that nobody could answer for."""
 
     connections: Mapping[str, "Connection"] = {}
@@ -69,8 +69,8 @@ class Asked(NamedTuple):
 
 
 def look_once(
-    settings: Settings, root: Root, state: State, now: datetime, asked: Asked | None = None
-) -> tuple[MonitorReport, Asked]:
+    settings: Settings, root: Root, state: State, now: datetime, asked: BotAnswers | None = None
+) -> tuple[MonitorReport, BotAnswers]:
     """Look at the companies that the settings choose, and remember what was seen.
 
     `asked` is what others said a moment ago, None to ask them.
@@ -134,7 +134,7 @@ def look_once(
     return report._replace(news=remember_news(state, report, looked_at)), asked
 
 
-def _left_stopped(state: State, asked: Asked, looks: Mapping[str, Look]) -> list[Finding]:
+def _left_stopped(state: State, asked: BotAnswers, looks: Mapping[str, Look]) -> list[Finding]:
     """Return what runs that were killed have stopped, as long as it does not run again."""
     from baileys_tools.state.stopped import noted
 
@@ -187,7 +187,7 @@ def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -
 
 
 def _unanswered(
-    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: Asked, is_backed_up: bool
+    looks: Mapping[str, Look], snapshots: Mapping[str, Snapshots], asked: BotAnswers, is_backed_up: bool
 ) -> Iterator[str | Key]:
     """Yield the companies, and the (company, code), of which this pass could not tell how they are."""
     yield from asked.unknown
@@ -203,7 +203,7 @@ def _unanswered(
             yield from ((company, code) for code in SNAPSHOT_CODES)
 
 
-def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Asked:
+def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> BotAnswers:
     """Ask the bots' API and look at their processes, where any are configured."""
     ids = [company.id for company in companies]
     connections: Mapping[str, Connection] = {}
@@ -237,7 +237,7 @@ def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> Aske
     by_company: dict[str, list[Finding]] = {}
     for finding in findings:
         by_company.setdefault(finding.company, []).append(finding)
-    return Asked(connections, by_company, frozenset(unknown), running)
+    return BotAnswers(connections, by_company, frozenset(unknown), running)
 
 
 def _new_state(state: State) -> Finding:

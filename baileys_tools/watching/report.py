@@ -21,8 +21,8 @@ from baileys_tools.watching import kept_incidents as incident_state
 from baileys_tools.watching.rules.report import (
     CompanyReport,
     FleetReport,
-    Incident,
     Point,
+    ReportedIncident,
     SnapshotMark,
     drops,
     marks_for,
@@ -128,7 +128,7 @@ def _company(
     )
 
 
-def _incidents(state: State, company: str, since: datetime) -> list[Incident]:
+def _incidents(state: State, company: str, since: datetime) -> list[ReportedIncident]:
     found = []
     for one in incident_state.incidents(state, company, MOST_INCIDENTS):
         if one.closed is not None and one.closed < since:
@@ -138,7 +138,7 @@ def _incidents(state: State, company: str, since: datetime) -> list[Incident]:
             for entry in incident_state.entries(state, one.id)
         ]
         closed = None if one.closed is None else to_seconds(one.closed)
-        found.append(Incident(to_seconds(one.opened), closed, one.cause, entries))
+        found.append(ReportedIncident(to_seconds(one.opened), closed, one.cause, entries))
     return found
 
 

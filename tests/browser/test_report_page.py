@@ -24,8 +24,8 @@ from baileys_tools.watching.rules.report import (
     CompanyReport,
     Drop,
     FleetReport,
-    Incident,
     Point,
+    ReportedIncident,
     SnapshotMark,
     Span,
     marks_for,
@@ -301,7 +301,7 @@ def large(companies: int) -> FleetReport:
                 [Span(base + day * 86_400, base + (day + 1) * 86_400, "connected") for day in range(30)][
                     -marks_for(companies) :
                 ],
-                [Incident(base, base + 600, "network", [(base, "lost", "connection closed")])],
+                [ReportedIncident(base, base + 600, "network", [(base, "lost", "connection closed")])],
                 [SnapshotMark(point.at, 90_000, False) for point in curve[::2]][-marks_for(companies) :],
                 kinds,
             )

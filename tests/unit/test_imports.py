@@ -6,6 +6,7 @@ means something.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,13 @@ def write(package: Path, path: str, source: str) -> None:
     file = package / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(source)
+
+
+def test_a_name_of_a_class_is_one_class(house: House) -> None:
+    """Two of one name are one word for two things, and whoever searches for one finds both."""
+    found: dict[str, list[str]] = {}
+    for name, tree in house.trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}

@@ -164,7 +164,7 @@ def _as_json(body: Any) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ApiError("nothing was asked: its body would hold a text that is no UTF-8") from None
+        raise ApiError("nothing was asked: its body would hold invalid UTF-8") from None
 
 
 def _status_in_words(status: int) -> str:

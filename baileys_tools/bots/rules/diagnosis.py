@@ -80,13 +80,6 @@ class Diagnosis(NamedTuple):
         """Whether nothing has to be done."""
         return self.cause is Cause.HEALTHY
 
-    @property
-    def needs_person(self) -> bool:
-        """Whether nothing that a program may do can help."""
-        return self.cause in NEED_A_PERSON
-
-
-NEED_A_PERSON = frozenset({Cause.LOGGED_OUT, Cause.BANNED, Cause.OUTDATED_CLIENT, Cause.TWO_PROCESSES})
 
 RESTART_TAKES = timedelta(minutes=2)
 """A bot that was asked to restart (515), or was started, is given this long."""

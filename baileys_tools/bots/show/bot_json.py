@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from baileys_tools.bots.rules.connection import Connection
     from baileys_tools.errors import ExitCode
 
-    class Asked(Protocol):
+    class OneRequest(Protocol):
         """What came of one request to a bot."""
 
         @property
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         def exit_code(self) -> ExitCode: ...
 
 
-def asked_json(asked: Asked) -> str:
+def asked_json(asked: OneRequest) -> str:
     """Given what came of a request, return its JSON document. No code and no whole number is in it."""
     result = {
         "company": asked.company,

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Verdict
+from baileys_tools.cleanup.rules.policy import CleanupPlan, PolicyHold, Verdict
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.held_locks import Holder
@@ -109,4 +109,4 @@ def held_or_cleaned(plan: CleanupPlan) -> Status:
     """Given a plan that was carried out, return the status: held when rules could not be applied."""
     if plan.is_in_doubt:
         return Status.HELD
-    return Status.SILENT if Hold.SILENT in plan.holds else Status.CLEANED
+    return Status.SILENT if PolicyHold.SILENT in plan.holds else Status.CLEANED

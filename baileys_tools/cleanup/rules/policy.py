@@ -56,7 +56,7 @@ class Reason(StrEnum):
     PRE_KEY_OVER_LIMIT = "pre-key-over-limit"
 
 
-class Hold(StrEnum):
+class PolicyHold(StrEnum):
     """Why rules were not applied to a folder."""
 
     CREDS = "creds"
@@ -67,7 +67,7 @@ class Hold(StrEnum):
     """The bot is off: nothing is removed until it writes again."""
 
 
-DOUBTS = frozenset({Hold.CREDS, Hold.CLOCK})
+DOUBTS = frozenset({PolicyHold.CREDS, PolicyHold.CLOCK})
 """Holds that say that something is wrong here. That a bot is off is no fault of the folder."""
 
 
@@ -144,7 +144,7 @@ class CleanupPlan(NamedTuple):
     level_after: Level
     cost: Cost
     pre_keys_if_replaced: int = 0
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[PolicyHold, ...] = ()
     emergency_would_leave: int | None = None
     silences: tuple[Silence, ...] = ()
     own_keys_to_follow: int = 0
@@ -242,7 +242,7 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
         level_after=level,
         cost=Cost(),
         # A folder with nothing in it yet is no trouble.
-        holds=(Hold.CREDS,) if folder.names else (),
+        holds=(PolicyHold.CREDS,) if folder.names else (),
     )
 
 
@@ -265,7 +265,7 @@ def _hold(plan: CleanupPlan) -> CleanupPlan:
         level_after=plan.level_before,
         cost=Cost(),
         pre_keys_if_replaced=0,
-        holds=(Hold.SILENT,),
+        holds=(PolicyHold.SILENT,),
         own_keys_to_follow=0,
     )
 
@@ -317,7 +317,7 @@ def _plan_tier(
             pre_keys=offered.if_extended,
         ),
         pre_keys_if_replaced=offered.if_replaced,
-        holds=(Hold.CLOCK,) if by_age.held else (),
+        holds=(PolicyHold.CLOCK,) if by_age.held else (),
         silences=by_age.silences,
         own_keys_to_follow=by_age.own_keys_to_follow,
     )

@@ -21,7 +21,7 @@ CRON_SLACK = timedelta(seconds=30)
 cooldown would come a second too early and be wasted."""
 
 
-class Action(StrEnum):
+class TriggerAction(StrEnum):
     """What is done about a folder."""
 
     LEAVE = "leave"
@@ -30,7 +30,7 @@ class Action(StrEnum):
     """Cleaned whatever the long cooldown says."""
 
 
-class Why(StrEnum):
+class TriggerReason(StrEnum):
     """The reason of a decision."""
 
     BELOW = "below"
@@ -78,36 +78,40 @@ class Past(NamedTuple):
     leaves_traces: bool = True
 
 
-class Decision(NamedTuple):
+class TriggerDecision(NamedTuple):
     """What is done and why. `last` is the cleanup that the cooldown counts from, `again` when it ends.
 
     `doubt` says what of the past was not believed, "" when nothing.
     """
 
-    action: Action
-    why: Why
+    action: TriggerAction
+    why: TriggerReason
     last: datetime | None = None
     again: datetime | None = None
     doubt: str = ""
 
 
-def decide(plan: CleanupPlan, rules: Rules, past: Past, now: datetime) -> Decision:
+def decide(plan: CleanupPlan, rules: Rules, past: Past, now: datetime) -> TriggerDecision:
     """Given what a cleanup would do in a folder and what is known of earlier ones, decide whether it runs now."""
     counted = plan.counted_before
     is_emergency = counted >= rules.emergency_from
     if not is_emergency and (rules.clean_from is None or counted < rules.clean_from):
-        return Decision(Action.LEAVE, Why.BELOW)
+        return TriggerDecision(TriggerAction.LEAVE, TriggerReason.BELOW)
     if plan.holds:
-        return Decision(Action.LEAVE, Why.HELD if plan.is_in_doubt else Why.SILENT)
+        return TriggerDecision(
+            TriggerAction.LEAVE, TriggerReason.HELD if plan.is_in_doubt else TriggerReason.SILENT
+        )
     if not plan.remove_count:
-        return Decision(Action.LEAVE, Why.NOTHING_TO_REMOVE)
+        return TriggerDecision(TriggerAction.LEAVE, TriggerReason.NOTHING_TO_REMOVE)
     last, doubt = last_cleanup(past, now)
     cooldown = rules.emergency_cooldown if is_emergency else rules.cooldown
     if last is not None and now - last < cooldown - CRON_SLACK:
-        return Decision(Action.LEAVE, Why.COOLING_DOWN, last, last + cooldown, doubt)
+        return TriggerDecision(TriggerAction.LEAVE, TriggerReason.COOLING_DOWN, last, last + cooldown, doubt)
     if not past.is_remembered and not past.leaves_traces and not (is_emergency and rules.blind):
-        return Decision(Action.LEAVE, Why.NOT_REMEMBERED, last, None, doubt)
-    return Decision(Action.EMERGENCY if is_emergency else Action.CLEAN, Why.DUE, last, None, doubt)
+        return TriggerDecision(TriggerAction.LEAVE, TriggerReason.NOT_REMEMBERED, last, None, doubt)
+    return TriggerDecision(
+        TriggerAction.EMERGENCY if is_emergency else TriggerAction.CLEAN, TriggerReason.DUE, last, None, doubt
+    )
 
 
 def last_cleanup(past: Past, now: datetime) -> tuple[datetime | None, str]:
@@ -147,7 +151,7 @@ def _was_killed(past: Past, traced: datetime) -> bool:
 
 
 class Remainder(NamedTuple):
-    """Why a folder stays full: counted files by kind that no cleanup removes, others that are too young to go,
+    """TriggerReason a folder stays full: counted files by kind that no cleanup removes, others that are too young to go,
     and pre-keys that the server still hands out, which do not count."""
 
     staying: Mapping[Kind, int]

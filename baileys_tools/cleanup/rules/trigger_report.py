@@ -9,13 +9,13 @@ from enum import StrEnum
 
 from baileys_tools.cleanup.rules.cleanup_report import CompanyCleanup, Status
 from baileys_tools.cleanup.rules.policy import CleanupPlan
-from baileys_tools.cleanup.rules.trigger import Action, Decision, Rules, Why
+from baileys_tools.cleanup.rules.trigger import Rules, TriggerAction, TriggerDecision, TriggerReason
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding
 from baileys_tools.sessions.rules.removals import Outcome
 
 
-class Ending(StrEnum):
+class TriggerEnding(StrEnum):
     """How a company's part of a run ended."""
 
     BELOW = "below"
@@ -41,7 +41,7 @@ class CompanyTrigger:
     id: str
     path: str
     plan: CleanupPlan | None = None
-    decision: Decision | None = None
+    decision: TriggerDecision | None = None
     cleanup: CompanyCleanup | None = None
     remaining: int | None = None
     advice: str = ""
@@ -49,14 +49,14 @@ class CompanyTrigger:
     trouble: str = ""
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> TriggerEnding:
         """How it ended."""
         if self.cleanup is not None and self.cleanup.status in _ENDINGS:
             return _ENDINGS[self.cleanup.status]
         if self.decision is None:
-            return Ending.FAILED
-        if self.decision.action is not Action.LEAVE:
-            return Ending.WOULD_CLEAN
+            return TriggerEnding.FAILED
+        if self.decision.action is not TriggerAction.LEAVE:
+            return TriggerEnding.WOULD_CLEAN
         return _LEFT[self.decision.why]
 
     @property
@@ -67,21 +67,21 @@ class CompanyTrigger:
 
 
 _ENDINGS = {
-    Status.CLEANED: Ending.CLEANED,
-    Status.HELD: Ending.HELD,
-    Status.LOCKED: Ending.LOCKED,
-    Status.CONNECTED: Ending.WAITS,
-    Status.SILENT: Ending.WAITS,
-    Status.FAILED: Ending.FAILED,
+    Status.CLEANED: TriggerEnding.CLEANED,
+    Status.HELD: TriggerEnding.HELD,
+    Status.LOCKED: TriggerEnding.LOCKED,
+    Status.CONNECTED: TriggerEnding.WAITS,
+    Status.SILENT: TriggerEnding.WAITS,
+    Status.FAILED: TriggerEnding.FAILED,
 }
 _LEFT = {
-    Why.BELOW: Ending.BELOW,
-    Why.COOLING_DOWN: Ending.WAITS,
-    Why.NOT_REMEMBERED: Ending.WAITS,
-    Why.HELD: Ending.HELD,
-    Why.CONNECTED: Ending.WAITS,
-    Why.SILENT: Ending.WAITS,
-    Why.NOTHING_TO_REMOVE: Ending.CANNOT_HELP,
+    TriggerReason.BELOW: TriggerEnding.BELOW,
+    TriggerReason.COOLING_DOWN: TriggerEnding.WAITS,
+    TriggerReason.NOT_REMEMBERED: TriggerEnding.WAITS,
+    TriggerReason.HELD: TriggerEnding.HELD,
+    TriggerReason.CONNECTED: TriggerEnding.WAITS,
+    TriggerReason.SILENT: TriggerEnding.WAITS,
+    TriggerReason.NOTHING_TO_REMOVE: TriggerEnding.CANNOT_HELP,
 }
 
 
@@ -97,26 +97,26 @@ class TriggerReport:
     run: str | None = None
     state_trouble: str = ""
 
-    def ended(self, ending: Ending) -> list[CompanyTrigger]:
+    def ended(self, ending: TriggerEnding) -> list[CompanyTrigger]:
         """The companies that ended so."""
         return [company for company in self.companies if company.ending is ending]
 
     @property
     def removed_by_company(self) -> dict[str, int]:
         """How many files were removed from each company that was cleaned."""
-        return {company.id: company.removed for company in self.ended(Ending.CLEANED)}
+        return {company.id: company.removed for company in self.ended(TriggerEnding.CLEANED)}
 
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code of this run."""
         held = sum(1 for company in self.companies if company.cleanup and company.cleanup.held_too_long)
-        bad = len(self.ended(Ending.FAILED)) + len(self.ended(Ending.HELD)) + held
+        bad = len(self.ended(TriggerEnding.FAILED)) + len(self.ended(TriggerEnding.HELD)) + held
         if bad and bad == len(self.companies):
             return ExitCode.FAILED
         if bad or any(company.cleanup and company.cleanup.failed_files for company in self.companies):
             return ExitCode.PARTLY_FAILED
-        locked = len(self.ended(Ending.LOCKED))
-        if locked and not self.ended(Ending.CLEANED):
+        locked = len(self.ended(TriggerEnding.LOCKED))
+        if locked and not self.ended(TriggerEnding.CLEANED):
             return ExitCode.LOCKED
         if any(company.cleanup and company.cleanup.snapshot_trouble for company in self.companies):
             return ExitCode.WARNING

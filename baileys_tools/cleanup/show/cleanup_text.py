@@ -8,8 +8,8 @@ from textwrap import fill
 
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Policy, Reason, Tier, Verdict
-from baileys_tools.frame.show.terminal import Style, companies_named, counted, together, wrapped
+from baileys_tools.cleanup.rules.policy import CleanupPlan, Policy, PolicyHold, Reason, Tier, Verdict
+from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
@@ -17,7 +17,6 @@ from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.thresholds import Level
 from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
 
-WIDTH = 80
 LEVEL_COLOURS = {
     Level.HEALTHY: ("green",),
     Level.WARNING: ("yellow",),
@@ -211,20 +210,20 @@ def cost_text(cost: Cost) -> str:
 
 def _why_held(company: CompanyCleanup) -> Iterator[str]:
     holds = company.plan.holds if company.plan is not None else ()
-    if Hold.CREDS in holds:
+    if PolicyHold.CREDS in holds:
         may = company.creds_problem == CredsState.UNREADABLE
         first = "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop" if may else "Stop"
         yield (
             f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "
             f"{first} the bot and restore creds.json before it writes a new identity over it."
         )
-    if Hold.CLOCK in holds:
+    if PolicyHold.CLOCK in holds:
         yield (
             "the clock does not fit the files (the newest is over a day in the future or over a year old, or "
             "most were written over a year before the rest): nothing is removed by age. Check the date of "
             "this host."
         )
-    if Hold.SILENT in holds:
+    if PolicyHold.SILENT in holds:
         yield (
             "the bot is off: nothing was written for longer than cleanup.silence, and what waits for it needs every "
             "key. Nothing is removed until it writes again."

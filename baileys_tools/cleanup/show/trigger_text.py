@@ -8,44 +8,43 @@ from typing import Any
 
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.policy import Tier
-from baileys_tools.cleanup.rules.trigger import Action, Why
-from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, Ending, TriggerReport
+from baileys_tools.cleanup.rules.trigger import TriggerAction, TriggerReason
+from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerEnding, TriggerReport
 from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
-from baileys_tools.frame.show.terminal import Style, companies_named, together, wrapped
+from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, together, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_duration, printable
 
-WIDTH = 80
 _INDENT = "  "
 
 _WORDS = {
-    Ending.BELOW: ("below the limit", "dim"),
-    Ending.WAITS: ("waits", "yellow"),
-    Ending.CANNOT_HELP: ("nothing to remove", "yellow"),
-    Ending.WOULD_CLEAN: ("would be cleaned", "cyan"),
-    Ending.CLEANED: ("cleaned", "green"),
-    Ending.HELD: ("held", "red"),
-    Ending.LOCKED: ("locked", "yellow"),
-    Ending.FAILED: ("failed", "red"),
+    TriggerEnding.BELOW: ("below the limit", "dim"),
+    TriggerEnding.WAITS: ("waits", "yellow"),
+    TriggerEnding.CANNOT_HELP: ("nothing to remove", "yellow"),
+    TriggerEnding.WOULD_CLEAN: ("would be cleaned", "cyan"),
+    TriggerEnding.CLEANED: ("cleaned", "green"),
+    TriggerEnding.HELD: ("held", "red"),
+    TriggerEnding.LOCKED: ("locked", "yellow"),
+    TriggerEnding.FAILED: ("failed", "red"),
 }
 
 
 def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
     """Given a report, return it as text: a block for each company that is full, all with `verbose`; then the sums."""
     lines: list[str] = []
-    unread = [one for one in report.companies if one.ending is Ending.FAILED and one.plan is None]
+    unread = [one for one in report.companies if one.ending is TriggerEnding.FAILED and one.plan is None]
     stopped = together((company.id, _why_not(company)) for company in unread)
     for company in report.companies:
         if company in unread:
             ids = stopped[_why_not(company)]
             if company.id == ids[0]:
                 lines += _company(company, report, style, companies_named(ids))
-        elif verbose or company.ending is not Ending.BELOW:
+        elif verbose or company.ending is not TriggerEnding.BELOW:
             lines += _company(company, report, style)
     if report.state_trouble:
-        lines += _wrapped(printable(report.state_trouble), "")
-    counts = [f"{len(ended):,} {_WORDS[one][0]}" for one in Ending if (ended := report.ended(one))]
+        lines += wrapped(printable(report.state_trouble), WIDTH)
+    counts = [f"{len(ended):,} {_WORDS[one][0]}" for one in TriggerEnding if (ended := report.ended(one))]
     lines.append(f"{counted(len(report.companies), 'company', 'companies')}: {', '.join(counts)}")
     if report.dry_run:
         lines.append("Dry run: nothing was touched.")
@@ -56,7 +55,7 @@ def trigger_text(report: TriggerReport, style: Style, *, verbose: bool) -> str:
 
 def _has_failed(company: CompanyTrigger) -> bool:
     is_held = company.cleanup is not None and company.cleanup.held_too_long
-    return is_held or company.ending in (Ending.FAILED, Ending.HELD)
+    return is_held or company.ending in (TriggerEnding.FAILED, TriggerEnding.HELD)
 
 
 def trigger_troubles(report: TriggerReport) -> list[str]:
@@ -88,7 +87,7 @@ def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: 
             f", {counted(plan.guarded_pre_keys, 'guarded pre-key')} left out" if plan.guarded_pre_keys else ""
         )
         yield f"{_INDENT}{counted(plan.counted_before, 'counted file')} of {plan.files:,}{guarded}; level {level}"
-    if company.ending is Ending.CLEANED and company.cleanup is not None:
+    if company.ending is TriggerEnding.CLEANED and company.cleanup is not None:
         cleaned = company.cleanup.plan
         limits = ", emergency limits" if cleaned is not None and cleaned.tier is Tier.EMERGENCY else ""
         yield (
@@ -97,20 +96,22 @@ def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: 
         )
         if company.cleanup.failed_files:
             yield f"{_INDENT}{counted(company.cleanup.failed_files, 'file')} could not be looked at or removed"
-    elif company.ending is Ending.WOULD_CLEAN and plan is not None:
+    elif company.ending is TriggerEnding.WOULD_CLEAN and plan is not None:
         limits = ", emergency limits" if plan.tier is Tier.EMERGENCY else ""
         yield f"{_INDENT}{counted(plan.remove_count, 'file')} would go{limits}; {plan.counted_after:,} would remain"
-    elif company.ending is not Ending.BELOW:
-        yield from _wrapped(_why_not(company))
+    elif company.ending is not TriggerEnding.BELOW:
+        yield from wrapped(_why_not(company), WIDTH, _INDENT)
     if decision is not None and decision.doubt:
-        yield from _wrapped(decision.doubt)
-    if decision is not None and decision.action is Action.EMERGENCY:
-        yield from _wrapped(
+        yield from wrapped(decision.doubt, WIDTH, _INDENT)
+    if decision is not None and decision.action is TriggerAction.EMERGENCY:
+        yield from wrapped(
             f"emergency: {report.rules.emergency_from} counted files or more, so the cooldown of "
-            f"{format_duration(report.rules.cooldown)} does not count"
+            f"{format_duration(report.rules.cooldown)} does not count",
+            WIDTH,
+            _INDENT,
         )
     if company.advice:
-        yield from _wrapped(company.advice)
+        yield from wrapped(company.advice, WIDTH, _INDENT)
 
 
 _BOT_IS_OFF = (
@@ -127,26 +128,22 @@ def _why_not(company: CompanyTrigger) -> str:
         return printable(company.cleanup.trouble) or "the session is not whole or the clock is in doubt"
     assert company.decision is not None
     why, last, again = company.decision.why, company.decision.last, company.decision.again
-    if why is Why.COOLING_DOWN and last is not None and again is not None:
+    if why is TriggerReason.COOLING_DOWN and last is not None and again is not None:
         return f"last cleaned {_time(last)}; again from {_time(again)} on"
     texts = {
-        Why.NOT_REMEMBERED: (
+        TriggerReason.NOT_REMEMBERED: (
             "nothing tells when it was last cleaned, as neither the state nor a quarantine remembers it: only an "
             "emergency is cleaned"
         ),
-        Why.HELD: (
+        TriggerReason.HELD: (
             "creds.json is not whole or the clock is in doubt, so the policy removes nothing: see "
             "baileys-tools cleanup --dry-run"
         ),
-        Why.SILENT: _BOT_IS_OFF,
-        Why.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
-        Why.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
+        TriggerReason.SILENT: _BOT_IS_OFF,
+        TriggerReason.CONNECTED: "its bot is connected (cleanup.when_connected: skip)",
+        TriggerReason.NOTHING_TO_REMOVE: "a cleanup would remove nothing",
     }
     return texts.get(why, why.value)
-
-
-def _wrapped(text: str, indent: str = _INDENT) -> list[str]:
-    return wrapped(text, WIDTH, indent)
 
 
 def _number(count: int | None) -> str:
@@ -175,7 +172,7 @@ def trigger_json(report: TriggerReport) -> str:
             "companies": [_document(company) for company in report.companies],
             "totals": {
                 "companies": len(report.companies),
-                "cleaned": len(report.ended(Ending.CLEANED)),
+                "cleaned": len(report.ended(TriggerEnding.CLEANED)),
                 "removed": sum(company.removed for company in report.companies),
             },
         },

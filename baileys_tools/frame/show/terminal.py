@@ -12,7 +12,10 @@ from typing import TextIO
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.units import counted, printable, some_of
 
-__all__ = ["Style", "block_character", "companies_named", "counted", "printable_lines", "together"]
+__all__ = ["WIDTH", "Style", "block_character", "companies_named", "counted", "printable_lines", "together"]
+
+WIDTH = 80
+"""Columns of a result for people."""
 
 _COLOURS = {
     "bold": "1",

@@ -44,7 +44,7 @@ JOBS = (
 )
 
 
-class Entry(NamedTuple):
+class CronEntry(NamedTuple):
     """One job with its time (five fields) and the words of its command line, options of this host included."""
 
     job: Job
@@ -85,19 +85,19 @@ def plan_entries(
     options: Sequence[str],
     *,
     has_repository: bool,
-) -> list[Entry]:
+) -> list[CronEntry]:
     """Given the time of each job, return the entries: `command`, the job's arguments and `options`.
 
     A job that is off is left out, and so is one that needs a repository where there is none.
     """
     return [
-        Entry(job, times[job.setting], (*command, *job.arguments, *options))
+        CronEntry(job, times[job.setting], (*command, *job.arguments, *options))
         for job in JOBS
         if times[job.setting] != OFF and (has_repository or not job.needs_repository)
     ]
 
 
-def crontab_line(entry: Entry, variables: Mapping[str, str], log: Log, user: str = "") -> str:
+def crontab_line(entry: CronEntry, variables: Mapping[str, str], log: Log, user: str = "") -> str:
     """Return the line of a crontab for an entry; `user` is what /etc/cron.d wants in the sixth field.
 
     Variables stand on the line itself: a `NAME=value` line would hold for everybody's lines below it.
@@ -134,7 +134,7 @@ def require_one_line(text: str, place: str) -> None:
 
 
 def crontab_block(
-    entries: Sequence[Entry], variables: Mapping[str, str], log: Log, notes: Sequence[str], user: str = ""
+    entries: Sequence[CronEntry], variables: Mapping[str, str], log: Log, notes: Sequence[str], user: str = ""
 ) -> bytes:
     """Return the marked block with all entries, as it stands in a crontab."""
     lines = [
@@ -200,7 +200,7 @@ def entries_of(block: bytes) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def due_at(entries: Sequence[Entry], now: datetime) -> list[Entry]:
+def due_at(entries: Sequence[CronEntry], now: datetime) -> list[CronEntry]:
     """Given a local time, return the entries that are due in its minute."""
     minute = now.replace(second=0, microsecond=0)
     return [entry for entry in entries if parse_schedule(entry.time).latest(minute) == minute]

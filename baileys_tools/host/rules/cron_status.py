@@ -25,7 +25,7 @@ class Ended(NamedTuple):
     exit_code: int
 
 
-class Verdict(StrEnum):
+class JobVerdict(StrEnum):
     """What is to be said of one job."""
 
     OK = "ok"
@@ -45,10 +45,10 @@ class JobState(NamedTuple):
     time: str
     due: datetime | None
     last: Ended | None
-    verdict: Verdict
+    verdict: JobVerdict
 
 
-class Surroundings(NamedTuple):
+class JobSurroundings(NamedTuple):
     """What jobs are given by their lines or units: a user ("" where it is not said), variables, a settings file."""
 
     user: str = ""
@@ -56,16 +56,16 @@ class Surroundings(NamedTuple):
     config: str | None = None
 
 
-def surroundings_of_block(block: bytes, *, system: bool) -> Surroundings:
+def surroundings_of_block(block: bytes, *, system: bool) -> JobSurroundings:
     """Given our block of a crontab (`system`: of /etc/cron.d), return what its jobs are given: the same to all."""
     for line in entries_of(block):
         words = line.split(None, 6 if system else 5)
         user = words[5] if system and len(words) == 7 else ""
         return _surroundings(user, _shell_words(words[-1].replace("\\%", "%")))
-    return Surroundings()
+    return JobSurroundings()
 
 
-def surroundings_of_unit(text: str) -> Surroundings:
+def surroundings_of_unit(text: str) -> JobSurroundings:
     """Given one of our service units, return what its job is given."""
     user, words = "", list[str]()
     for line in text.replace("%%", "%").splitlines():
@@ -77,10 +77,10 @@ def surroundings_of_unit(text: str) -> Surroundings:
     return _surroundings(user, words)
 
 
-def _surroundings(user: str, words: Sequence[str]) -> Surroundings:
+def _surroundings(user: str, words: Sequence[str]) -> JobSurroundings:
     variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z][A-Z0-9_]*=", word))
     config = words[words.index("--config") + 1] if "--config" in words[:-1] else None
-    return Surroundings(user, variables, config)
+    return JobSurroundings(user, variables, config)
 
 
 def installed_jobs(block: bytes) -> list[tuple[str, str]]:
@@ -127,16 +127,16 @@ def _state(
         due = None  # somebody wrote it by hand (@daily): nothing is known of when
     ran = last is not None and (due is None or last.started >= due - timedelta(minutes=1))
     if ran and last is not None:
-        partly = Verdict.PARTLY if last.exit_code == ExitCode.PARTLY_FAILED else Verdict.FAILED
-        verdict = Verdict.OK if last.exit_code in _FINE else partly
+        partly = JobVerdict.PARTLY if last.exit_code == ExitCode.PARTLY_FAILED else JobVerdict.FAILED
+        verdict = JobVerdict.OK if last.exit_code in _FINE else partly
     elif due is None or (since is not None and since >= due and (anew or last is None)):
-        verdict = Verdict.WAITING
+        verdict = JobVerdict.WAITING
     else:
-        verdict = Verdict.MISSED
+        verdict = JobVerdict.MISSED
     return JobState(command, time, due, last, verdict)
 
 
 def exit_code_of(states: Sequence[JobState]) -> ExitCode:
     """Return DONE when every job runs, WARNING when there is none or one fails or is missed."""
-    fine = states and all(state.verdict in (Verdict.OK, Verdict.WAITING) for state in states)
+    fine = states and all(state.verdict in (JobVerdict.OK, JobVerdict.WAITING) for state in states)
     return ExitCode.DONE if fine else ExitCode.WARNING

@@ -15,7 +15,7 @@ LEAST_FREE = 0.05
 """Of the disk, or of its inodes."""
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check went, best first."""
 
     OK = "ok"
@@ -30,37 +30,37 @@ class Check(NamedTuple):
     """One line of the doctor: what was looked at, how it is, and what to do ("" when nothing)."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     message: str
     action: str = ""
 
 
 def ok(name: str, message: str) -> Check:
     """Return a check that went well."""
-    return Check(name, Outcome.OK, message)
+    return Check(name, CheckOutcome.OK, message)
 
 
 def note(name: str, message: str, action: str = "") -> Check:
     """Return a check that found something worth knowing."""
-    return Check(name, Outcome.NOTE, message, action)
+    return Check(name, CheckOutcome.NOTE, message, action)
 
 
 def warning(name: str, message: str, action: str) -> Check:
     """Return a check that found something to mend."""
-    return Check(name, Outcome.WARNING, message, action)
+    return Check(name, CheckOutcome.WARNING, message, action)
 
 
 def critical(name: str, message: str, action: str) -> Check:
     """Return a check that found something that keeps the jobs from their work."""
-    return Check(name, Outcome.CRITICAL, message, action)
+    return Check(name, CheckOutcome.CRITICAL, message, action)
 
 
 def exit_code_of(checks: Iterable[Check]) -> ExitCode:
     """Return CRITICAL, WARNING or DONE: the worst of the checks."""
     outcomes = {check.outcome for check in checks}
-    if Outcome.CRITICAL in outcomes:
+    if CheckOutcome.CRITICAL in outcomes:
         return ExitCode.CRITICAL
-    return ExitCode.WARNING if Outcome.WARNING in outcomes else ExitCode.DONE
+    return ExitCode.WARNING if CheckOutcome.WARNING in outcomes else ExitCode.DONE
 
 
 def clock_check(now: datetime, newest: datetime | None, synchronised: bool | None) -> Check:
@@ -135,7 +135,7 @@ def versions_check(version: tuple[int, int, int], executable: str) -> Check:
 
 def summary(checks: Sequence[Check]) -> str:
     """Return one line for all checks."""
-    worst = [check for check in checks if check.outcome in (Outcome.WARNING, Outcome.CRITICAL)]
+    worst = [check for check in checks if check.outcome in (CheckOutcome.WARNING, CheckOutcome.CRITICAL)]
     if not worst:
         return "this host can do the job"
     return f"{len(worst)} of {len(checks)} checks need a look"

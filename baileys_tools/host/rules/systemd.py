@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from baileys_tools.host.rules.cron import Entry, require_one_line
+from baileys_tools.host.rules.cron import CronEntry, require_one_line
 from baileys_tools.schedule import Schedule, parse_schedule
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -39,7 +39,7 @@ SystemCallFilter=@system-service
 
 
 def units(
-    entries: Sequence[Entry], variables: Mapping[str, str], user: str, writable: Sequence[str]
+    entries: Sequence[CronEntry], variables: Mapping[str, str], user: str, writable: Sequence[str]
 ) -> dict[str, str]:
     """Return the unit files by name. `writable` are the folders that the jobs write to.
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from baileys_tools.frame.show.json_text import timestamp
 from baileys_tools.frame.show.terminal import Style
-from baileys_tools.host.rules.cron_status import JobState, Verdict
+from baileys_tools.host.rules.cron_status import JobState, JobVerdict
 from baileys_tools.units import format_age, printable
 
 _COLOURS = {
-    Verdict.OK: "green",
-    Verdict.WAITING: "dim",
-    Verdict.PARTLY: "yellow",
-    Verdict.FAILED: "red",
-    Verdict.MISSED: "red",
+    JobVerdict.OK: "green",
+    JobVerdict.WAITING: "dim",
+    JobVerdict.PARTLY: "yellow",
+    JobVerdict.FAILED: "red",
+    JobVerdict.MISSED: "red",
 }
 
 
@@ -45,15 +45,15 @@ def status_text(
         verdict = style.paint(state.verdict.value, _COLOURS[state.verdict])
         lines.append(f"  {state.command:13} {printable(state.time):16} {last:24} {verdict}")
     where = printable(said_in)
-    if missed := [state.command for state in states if state.verdict is Verdict.MISSED]:
+    if missed := [state.command for state in states if state.verdict is JobVerdict.MISSED]:
         lines += [
             f"not run when due: {', '.join(missed)}",
             *([f"  {check}"] if check else []),
             f"  did the job have something to say? {where}",
         ]
-    if failed := [state.command for state in states if state.verdict is Verdict.FAILED]:
+    if failed := [state.command for state in states if state.verdict is JobVerdict.FAILED]:
         lines += [f"failed: {', '.join(failed)}", f"  what they said: {where}"]
-    if partly := [state.command for state in states if state.verdict is Verdict.PARTLY]:
+    if partly := [state.command for state in states if state.verdict is JobVerdict.PARTLY]:
         lines += [f"not for all companies: {', '.join(partly)}", f"  for which, and why: {where}"]
     return "\n".join(lines)
 

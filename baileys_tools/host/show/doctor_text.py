@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baileys_tools.frame.show.terminal import Style, wrapped
-from baileys_tools.host.rules.doctor import Check, Outcome, summary
+from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
+from baileys_tools.host.rules.doctor import Check, CheckOutcome, summary
 from baileys_tools.units import printable
 
-WIDTH = 80
 _NAMES = 15
-_COLOURS = {Outcome.OK: "green", Outcome.NOTE: "cyan", Outcome.WARNING: "yellow", Outcome.CRITICAL: "red"}
+_COLOURS = {
+    CheckOutcome.OK: "green",
+    CheckOutcome.NOTE: "cyan",
+    CheckOutcome.WARNING: "yellow",
+    CheckOutcome.CRITICAL: "red",
+}
 
 
 def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = False) -> str:
     """Given the checks, return a line for each, with what to do below it, and a line for all."""
     lines = []
     for check in checks:
-        if only_troubles and check.outcome in (Outcome.OK, Outcome.NOTE):
+        if only_troubles and check.outcome in (CheckOutcome.OK, CheckOutcome.NOTE):
             continue
         indent = " " * (_NAMES + 10)
         first, *rest = wrapped(printable(check.message), WIDTH - len(indent)) or [""]

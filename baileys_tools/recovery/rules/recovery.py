@@ -76,7 +76,7 @@ class Step(NamedTuple):
     text: str
 
 
-class Limits(NamedTuple):
+class RecoveryLimits(NamedTuple):
     """How patient the steps are, as the settings say, in words for explanations."""
 
     tries: int = 5
@@ -84,7 +84,7 @@ class Limits(NamedTuple):
 
 
 def ladder(
-    diagnosis: Diagnosis, means: Means, limits: Limits, tried: Collection[Rung] = ()
+    diagnosis: Diagnosis, means: Means, limits: RecoveryLimits, tried: Collection[Rung] = ()
 ) -> tuple[Step, ...]:
     """Given a diagnosis and the means, return the steps that are left, the cheapest first.
 
@@ -120,7 +120,7 @@ def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]
     return True
 
 
-def _explained(rung: Rung, cause: Cause, means: Means, limits: Limits) -> str:
+def _explained(rung: Rung, cause: Cause, means: Means, limits: RecoveryLimits) -> str:
     shared = f", which {means.shared_with} other company(ies) share" if means.shared_with else ""
     stop = "" if means.stopped else "stop the bot's process, "
     start = "" if means.stopped else ", and start it again"

@@ -35,15 +35,15 @@ from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
     Choice,
-    Cost,
     LiveFolder,
     Mode,
     Objection,
-    Reason,
+    RestoreCost,
     RestorePlan,
+    RestoreReason,
+    RestoreVerdict,
     SnapshotFiles,
     Traffic,
-    Verdict,
 )
 from baileys_tools.sessions.rules.senderkeys import SenderKeys, sort_by_owner
 from baileys_tools.sessions.rules.snapshot import Account
@@ -101,7 +101,9 @@ class _Folder:
         self.same_account = is_same_account(live, snapshot)
         self.shows_traffic = traffic is Traffic.SINCE
         self.sessions_may_return = traffic is Traffic.NONE or choice.keep_sessions
-        self.no_session_because = Reason.TRAFFIC_SINCE if self.shows_traffic else Reason.TRAFFIC_UNTOLD
+        self.no_session_because = (
+            RestoreReason.TRAFFIC_SINCE if self.shows_traffic else RestoreReason.TRAFFIC_UNTOLD
+        )
         self.owners: SenderKeys = sort_by_owner(
             self.of(Kind.SENDER_KEY),
             self.of(Kind.SENDER_KEY_MEMORY),
@@ -136,8 +138,8 @@ class _Folder:
         entry = self.snapshot.entries.get(name)
         return entry is not None and self.is_whole(name) and self.live.files[name].sha256 == entry.sha256
 
-    def lack(self, name: str) -> Reason:
-        return Reason.UNREADABLE if name in self.live.files else Reason.MISSING
+    def lack(self, name: str) -> RestoreReason:
+        return RestoreReason.UNREADABLE if name in self.live.files else RestoreReason.MISSING
 
     def was_removed(self, name: str) -> bool:
         """Whether a cleanup has put the file in quarantine: `undo` is what brings it back.
@@ -148,7 +150,7 @@ class _Folder:
         return removed and kind_of(name) in REMOVABLE
 
 
-def _repair(folder: _Folder) -> Iterator[Verdict]:
+def _repair(folder: _Folder) -> Iterator[RestoreVerdict]:
     yield from _repair_units(folder)
     yield from _repair_pre_keys(folder)
     for name in folder.owners.peers:
@@ -162,46 +164,46 @@ def _repair(folder: _Folder) -> Iterator[Verdict]:
     for kind in _AS_FOUND:
         for name in folder.of(kind):
             action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
-            yield Verdict(name, kind, action, Reason.UNKNOWN)
+            yield RestoreVerdict(name, kind, action, RestoreReason.UNKNOWN)
 
 
-def _mended(folder: _Folder, name: str, kind: Kind) -> Verdict:
+def _mended(folder: _Folder, name: str, kind: Kind) -> RestoreVerdict:
     """The rule of kinds of which an older one is better than none."""
     if name in folder.blocked:
-        return Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.IN_THE_WAY)
     if folder.is_whole(name):
-        return Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.WHOLE)
     if name not in folder.snapshot.entries:
-        return Verdict(name, kind, Action.KEEP, Reason.NO_COPY)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.NO_COPY)
     if folder.was_removed(name):
-        return Verdict(name, kind, Action.LEAVE_OUT, Reason.REMOVED_BY_POLICY)
-    return Verdict(name, kind, Action.BRING_BACK, folder.lack(name))
+        return RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.REMOVED_BY_POLICY)
+    return RestoreVerdict(name, kind, Action.BRING_BACK, folder.lack(name))
 
 
-def _repair_session(folder: _Folder, name: str) -> Verdict:
+def _repair_session(folder: _Folder, name: str) -> RestoreVerdict:
     mended = _mended(folder, name, Kind.SESSION)
-    if mended.reason is Reason.NO_COPY:
+    if mended.reason is RestoreReason.NO_COPY:
         return mended._replace(action=Action.SET_ASIDE)
     if mended.action is not Action.BRING_BACK or folder.sessions_may_return:
         return mended
     action = Action.SET_ASIDE if name in folder.live.files else Action.LEAVE_OUT
-    return Verdict(name, Kind.SESSION, action, folder.no_session_because)
+    return RestoreVerdict(name, Kind.SESSION, action, folder.no_session_because)
 
 
-def _repair_units(folder: _Folder) -> Iterator[Verdict]:
+def _repair_units(folder: _Folder) -> Iterator[RestoreVerdict]:
     for unit in folder.owners.units:
         broken = _is_broken(folder, unit)
         for name in unit:
             kind = kind_of(name)
             if name in folder.blocked:
-                yield Verdict(name, kind, Action.KEEP, Reason.IN_THE_WAY)
+                yield RestoreVerdict(name, kind, Action.KEEP, RestoreReason.IN_THE_WAY)
             elif name not in folder.live.files:
-                yield Verdict(name, kind, Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+                yield RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.OWN_SENDER_KEY)
             elif not broken:
-                yield Verdict(name, kind, Action.KEEP, Reason.WHOLE)
+                yield RestoreVerdict(name, kind, Action.KEEP, RestoreReason.WHOLE)
             else:
-                reason = Reason.UNIT_BROKEN if folder.is_whole(name) else Reason.UNREADABLE
-                yield Verdict(name, kind, Action.SET_ASIDE, reason)
+                reason = RestoreReason.UNIT_BROKEN if folder.is_whole(name) else RestoreReason.UNREADABLE
+                yield RestoreVerdict(name, kind, Action.SET_ASIDE, reason)
 
 
 def _is_broken(folder: _Folder, unit: Sequence[str]) -> bool:
@@ -218,13 +220,13 @@ def _is_broken(folder: _Folder, unit: Sequence[str]) -> bool:
     return has_memory and (not keys or any(name not in folder.live.files for name in keys))
 
 
-def _repair_pre_keys(folder: _Folder) -> Iterator[Verdict]:
+def _repair_pre_keys(folder: _Folder) -> Iterator[RestoreVerdict]:
     removed = _pre_keys_beyond_policy(folder)
     for name in folder.of(Kind.PRE_KEY):
         verdict = _mended(folder, name, Kind.PRE_KEY)
         if verdict.action is Action.BRING_BACK and name in removed:
             action = Action.KEEP if name in folder.live.files else Action.LEAVE_OUT
-            verdict = Verdict(name, Kind.PRE_KEY, action, Reason.REMOVED_BY_POLICY)
+            verdict = RestoreVerdict(name, Kind.PRE_KEY, action, RestoreReason.REMOVED_BY_POLICY)
         yield verdict
 
 
@@ -242,34 +244,34 @@ def _pre_keys_beyond_policy(folder: _Folder) -> set[str]:
     return {f"pre-key-{pre_key_id}.json" for pre_key_id in rule.removed}
 
 
-def _creds_verdict(folder: _Folder, *, stays: bool) -> Verdict:
+def _creds_verdict(folder: _Folder, *, stays: bool) -> RestoreVerdict:
     if CREDS in folder.blocked:
-        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.IN_THE_WAY)
+        return RestoreVerdict(CREDS, Kind.CREDS, Action.KEEP, RestoreReason.IN_THE_WAY)
     if stays:
-        return Verdict(CREDS, Kind.CREDS, Action.KEEP, Reason.SAME_ACCOUNT)
+        return RestoreVerdict(CREDS, Kind.CREDS, Action.KEEP, RestoreReason.SAME_ACCOUNT)
     reason = folder.lack(CREDS)
     if folder.live.account is CredsState.UNPAIRED:
-        reason = Reason.UNPAIRED
+        reason = RestoreReason.UNPAIRED
     elif isinstance(folder.live.account, Account):
-        reason = Reason.IN_SNAPSHOT
-    return Verdict(CREDS, Kind.CREDS, Action.BRING_BACK, reason)
+        reason = RestoreReason.IN_SNAPSHOT
+    return RestoreVerdict(CREDS, Kind.CREDS, Action.BRING_BACK, reason)
 
 
-def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
+def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[RestoreVerdict]:
     """`foreign`: what is on disk belongs to another pairing, so nothing of it may stay."""
     for unit in folder.owners.units:
         for name in unit:
-            yield Verdict(name, kind_of(name), Action.LEAVE_OUT, Reason.OWN_SENDER_KEY)
+            yield RestoreVerdict(name, kind_of(name), Action.LEAVE_OUT, RestoreReason.OWN_SENDER_KEY)
     for name in folder.of(Kind.SESSION):
         yield _rolled_back_session(folder, name, foreign=foreign)
     for name in folder.of(Kind.PRE_KEY):
         if folder.is_whole(name) and not foreign:
-            yield Verdict(name, Kind.PRE_KEY, Action.KEEP, Reason.PRE_KEY_ON_DISK)
+            yield RestoreVerdict(name, Kind.PRE_KEY, Action.KEEP, RestoreReason.PRE_KEY_ON_DISK)
         else:
             yield _rolled_back(folder, name, Kind.PRE_KEY, carried_over=False)
     for name in folder.owners.peers:
         if folder.is_whole(name) and not foreign:
-            yield Verdict(name, Kind.SENDER_KEY, Action.KEEP, Reason.PEER_KEY_ON_DISK)
+            yield RestoreVerdict(name, Kind.SENDER_KEY, Action.KEEP, RestoreReason.PEER_KEY_ON_DISK)
         else:
             yield _rolled_back(folder, name, Kind.SENDER_KEY, carried_over=False)
     for kind in _COMES_BACK:
@@ -281,18 +283,18 @@ def _rollback(folder: _Folder, *, foreign: bool) -> Iterator[Verdict]:
     yield _creds_verdict(folder, stays=folder.same_account and _live_creds_are_newer(folder))
 
 
-def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) -> Verdict:
+def _rolled_back(folder: _Folder, name: str, kind: Kind, *, carried_over: bool) -> RestoreVerdict:
     if name in folder.snapshot.entries:
-        return Verdict(name, kind, Action.BRING_BACK, Reason.IN_SNAPSHOT)
+        return RestoreVerdict(name, kind, Action.BRING_BACK, RestoreReason.IN_SNAPSHOT)
     if carried_over:
-        return Verdict(name, kind, Action.KEEP, Reason.NOT_IN_SNAPSHOT)
-    return Verdict(name, kind, Action.LEAVE_OUT, Reason.NOT_IN_SNAPSHOT)
+        return RestoreVerdict(name, kind, Action.KEEP, RestoreReason.NOT_IN_SNAPSHOT)
+    return RestoreVerdict(name, kind, Action.LEAVE_OUT, RestoreReason.NOT_IN_SNAPSHOT)
 
 
-def _rolled_back_session(folder: _Folder, name: str, *, foreign: bool) -> Verdict:
+def _rolled_back_session(folder: _Folder, name: str, *, foreign: bool) -> RestoreVerdict:
     stands = folder.is_as_in_snapshot(name) and not (foreign or folder.shows_traffic)
     if name in folder.snapshot.entries and not (folder.sessions_may_return or stands):
-        return Verdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
+        return RestoreVerdict(name, Kind.SESSION, Action.LEAVE_OUT, folder.no_session_because)
     return _rolled_back(folder, name, Kind.SESSION, carried_over=False)
 
 
@@ -321,7 +323,7 @@ def fitted_counter(folder: _Folder, ids_after: Iterable[int]) -> int | None:
     return None if needed == folder.snapshot.creds.next_pre_key_id else needed
 
 
-def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
+def _cost(folder: _Folder, verdicts: Iterable[RestoreVerdict]) -> RestoreCost:
     verdicts = list(verdicts)
     there = {
         verdict.name
@@ -337,7 +339,7 @@ def _cost(folder: _Folder, verdicts: Iterable[Verdict]) -> Cost:
         if verdict.action is Action.BRING_BACK and not folder.is_as_in_snapshot(verdict.name)
     ]
     knows_counters = folder.same_account and isinstance(folder.live.creds, Creds)
-    return Cost(
+    return RestoreCost(
         contacts=sum(name not in there for name in folder.of(Kind.SESSION)),
         older_sessions=older.count(Kind.SESSION) if folder.shows_traffic else 0,
         group_senders=sum(name not in there for name in folder.owners.peers),

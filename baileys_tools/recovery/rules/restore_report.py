@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.errors import ExitCode
-from baileys_tools.sessions.rules.restore_plan import Refusal, RestorePlan
+from baileys_tools.sessions.rules.restore_plan import RestorePlan, RestoreRefusal
 from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo
 
 
@@ -44,7 +44,7 @@ class RestoreReport:
     brought_back: Sequence[str] = ()
     set_aside: Sequence[str] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
-    forced: tuple[Refusal, ...] = ()
+    forced: tuple[RestoreRefusal, ...] = ()
     before: SnapshotInfo | None = None
     old_run: str = ""
     in_one_step: bool = True

@@ -12,7 +12,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     LiveFolder,
     Mode,
     Objection,
-    Refusal,
+    RestoreRefusal,
     SnapshotFiles,
     Traffic,
 )
@@ -79,20 +79,22 @@ def is_same_account(live: LiveFolder, snapshot: SnapshotFiles) -> bool:
     return isinstance(live.account, Account) and live.account.identity == snapshot.account.identity
 
 
-def refusals_of(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: datetime) -> Iterator[Refusal]:
+def refusals_of(
+    live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: datetime
+) -> Iterator[RestoreRefusal]:
     """Return why a restore at `now` is refused, as far as folder and snapshot tell."""
     yield from _signs_of_life(live, now)
     known = live.account if isinstance(live.account, Account) else snapshot.newest_account
     # Two identities never share a folder; only a whole folder can be replaced.
     forceable = mode is Mode.ROLLBACK
     if known is not None and known.fingerprint != snapshot.account.fingerprint:
-        yield Refusal(
+        yield RestoreRefusal(
             Objection.OTHER_ACCOUNT,
             f"the snapshot is of another account ({printable(snapshot.account.masked)}), not of {known.masked}",
             forceable,
         )
     elif known is not None and known.identity != snapshot.account.identity:
-        yield Refusal(
+        yield RestoreRefusal(
             Objection.PAIRED_ANEW,
             f"the account ({known.masked}) was paired anew since the snapshot ({printable(snapshot.account.masked)}), "
             "and WhatsApp no longer accepts the older pairing",
@@ -100,16 +102,18 @@ def refusals_of(live: LiveFolder, snapshot: SnapshotFiles, mode: Mode, now: date
         )
     if mode is Mode.ROLLBACK and live.oddities:
         names = ", ".join(oddity.name for oddity in live.oddities[:3])
-        yield Refusal(
+        yield RestoreRefusal(
             Objection.ODDITIES,
             f"{len(live.oddities)} entries of the folder are no plain files, and cannot come along ({names})",
             False,
         )
 
 
-def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[Refusal]:
+def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[RestoreRefusal]:
     for sign in live.bot_signs:
-        yield Refusal(Objection.BOT_LIVES, f"the bot runs: {sign}; it would write over what comes back", True)
+        yield RestoreRefusal(
+            Objection.BOT_LIVES, f"the bot runs: {sign}; it would write over what comes back", True
+        )
     limit = _nanoseconds(now - QUIET_FOR)
     written = {name: file.stat.st_mtime_ns for name, file in live.files.items()}
     lately = [name for name, mtime_ns in written.items() if mtime_ns > limit]
@@ -117,7 +121,7 @@ def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[Refusal]:
         newest = max(lately, key=lambda name: (written[name], name))
         seconds = (_nanoseconds(now) - written[newest]) // 1_000_000_000
         when = f"{seconds} s ago" if seconds >= 0 else "with a date in the future"
-        yield Refusal(
+        yield RestoreRefusal(
             Objection.BOT_LIVES,
             f"{len(lately)} file(s) were written in the last 2 minutes ({newest} {when}): "
             "the bot seems to run, and would write over what comes back",

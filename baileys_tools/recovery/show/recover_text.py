@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from baileys_tools.bots.rules.diagnosis import Diagnosis
 from baileys_tools.frame.show.json_text import envelope, timestamp
-from baileys_tools.frame.show.terminal import Style, wrapped
+from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.recovery.rules.recovery import Rung
 from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending, RecoverReport
 from baileys_tools.units import printable
 
-WIDTH = 80
 _WORDS = {
     Ending.WELL: ("well", "green"),
     Ending.PLANNED: ("away", "red"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Protocol
 
-    from baileys_tools.bots.show.bot_json import Asked
+    from baileys_tools.bots.show.bot_json import OneRequest
     from baileys_tools.errors import ExitCode
     from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         @property
         def has_api(self) -> bool: ...
         @property
-        def pairing(self) -> Asked | None: ...
+        def pairing(self) -> OneRequest | None: ...
         @property
         def trouble(self) -> str: ...
         @property

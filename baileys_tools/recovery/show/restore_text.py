@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from baileys_tools.frame.show.terminal import Style, counted, wrapped
+from baileys_tools.frame.show.terminal import WIDTH, Style, counted, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.bak import BAK, Proof
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
-from baileys_tools.sessions.rules.restore_plan import Action, Cost, Mode, Reason, RestorePlan, Traffic
+from baileys_tools.sessions.rules.restore_plan import (
+    Action,
+    Mode,
+    RestoreCost,
+    RestorePlan,
+    RestoreReason,
+    Traffic,
+)
 from baileys_tools.units import format_age, printable
-
-WIDTH = 80
-_SHOWN = 3
 
 _ACTIONS = {
     Action.BRING_BACK: ("bring back", "green"),
@@ -30,23 +34,23 @@ _PROOFS = {
 }
 
 _REASONS = {
-    Reason.WHOLE: "whole on disk",
-    Reason.MISSING: "missing on disk",
-    Reason.UNREADABLE: "empty, cut off or unreadable on disk",
-    Reason.NO_COPY: "unreadable, and the snapshot has none",
-    Reason.UNPAIRED: "replaced by the new identity of a bot that could not read it",
-    Reason.IN_SNAPSHOT: "as in the snapshot",
-    Reason.NOT_IN_SNAPSHOT: "not in the snapshot",
-    Reason.SAME_ACCOUNT: "whole on disk, and of the same account",
-    Reason.TRAFFIC_SINCE: "older than messages since: the contact starts afresh",
-    Reason.TRAFFIC_UNTOLD: "nothing tells of messages since: the contact starts afresh",
-    Reason.OWN_SENDER_KEY: "the bot makes a new own key and tells the group",
-    Reason.UNIT_BROKEN: "own key of the group lost: the bot makes a new one",
-    Reason.PRE_KEY_ON_DISK: "still offered by the server, perhaps",
-    Reason.PEER_KEY_ON_DISK: "whole on disk, and the sender may have made a new one since",
-    Reason.REMOVED_BY_POLICY: "removed by the cleanup policy",
-    Reason.UNKNOWN: "not written by Baileys",
-    Reason.IN_THE_WAY: "something that is no plain file has the name",
+    RestoreReason.WHOLE: "whole on disk",
+    RestoreReason.MISSING: "missing on disk",
+    RestoreReason.UNREADABLE: "empty, cut off or unreadable on disk",
+    RestoreReason.NO_COPY: "unreadable, and the snapshot has none",
+    RestoreReason.UNPAIRED: "replaced by the new identity of a bot that could not read it",
+    RestoreReason.IN_SNAPSHOT: "as in the snapshot",
+    RestoreReason.NOT_IN_SNAPSHOT: "not in the snapshot",
+    RestoreReason.SAME_ACCOUNT: "whole on disk, and of the same account",
+    RestoreReason.TRAFFIC_SINCE: "older than messages since: the contact starts afresh",
+    RestoreReason.TRAFFIC_UNTOLD: "nothing tells of messages since: the contact starts afresh",
+    RestoreReason.OWN_SENDER_KEY: "the bot makes a new own key and tells the group",
+    RestoreReason.UNIT_BROKEN: "own key of the group lost: the bot makes a new one",
+    RestoreReason.PRE_KEY_ON_DISK: "still offered by the server, perhaps",
+    RestoreReason.PEER_KEY_ON_DISK: "whole on disk, and the sender may have made a new one since",
+    RestoreReason.REMOVED_BY_POLICY: "removed by the cleanup policy",
+    RestoreReason.UNKNOWN: "not written by Baileys",
+    RestoreReason.IN_THE_WAY: "something that is no plain file has the name",
 }
 
 
@@ -126,7 +130,7 @@ _MODES = {
 }
 
 
-def _cost(cost: Cost) -> str:
+def _cost(cost: RestoreCost) -> str:
     parts = []
     if cost.contacts:
         parts.append(

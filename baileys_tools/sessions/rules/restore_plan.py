@@ -36,7 +36,7 @@ class Action(StrEnum):
     """The folder will not hold it."""
 
 
-class Reason(StrEnum):
+class RestoreReason(StrEnum):
     """Why that happens."""
 
     WHOLE = "whole"
@@ -85,7 +85,7 @@ class Objection(StrEnum):
     ODDITIES = "oddities"
 
 
-class Refusal(NamedTuple):
+class RestoreRefusal(NamedTuple):
     """One objection in words. `can_be_forced` is false where no flag makes it sound."""
 
     objection: Objection
@@ -93,17 +93,17 @@ class Refusal(NamedTuple):
     can_be_forced: bool
 
 
-class Verdict(NamedTuple):
+class RestoreVerdict(NamedTuple):
     """The decision on one file."""
 
     name: str
     kind: Kind
     action: Action
-    reason: Reason
+    reason: RestoreReason
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class RestoreCost:
     """What the folder costs after the restore, in messages that are late by one resend.
 
     `contacts`: addresses whose session will be missing; nothing is lost where the bot writes first.
@@ -202,13 +202,13 @@ class RestorePlan:
     """
 
     mode: Mode
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[RestoreVerdict]
     set_aside: Sequence[tuple[str, ...]]
     next_pre_key_id: int | None
     traffic: Traffic
     traffic_sign: str
-    cost: Cost
-    refusals: tuple[Refusal, ...] = ()
+    cost: RestoreCost
+    refusals: tuple[RestoreRefusal, ...] = ()
     bot_is_unseen: bool = False
     """Nothing tells whether the bot runs."""
 

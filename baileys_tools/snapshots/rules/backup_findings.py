@@ -9,7 +9,7 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
-from baileys_tools.snapshots.rules.prune_report import Health, PruneReport, VerifyReport
+from baileys_tools.snapshots.rules.prune_report import PruneReport, SnapshotHealth, VerifyReport
 from baileys_tools.units import counted, printable
 
 LASTING_CODES = frozenset(
@@ -45,7 +45,7 @@ def damage_findings(report: PruneReport | VerifyReport) -> list[Finding]:
         return [_damaged(company.company, company.damaged) for company in report.companies if company.damaged]
     damaged: dict[str, list[SnapshotInfo]] = {}
     for result in report.results:
-        if result.health is Health.DAMAGED:
+        if result.health is SnapshotHealth.DAMAGED:
             damaged.setdefault(result.snapshot.company, []).append(result.snapshot)
     return [_damaged(company, infos) for company, infos in damaged.items()]
 

@@ -72,7 +72,7 @@ class SnapshotsReport:
         return ExitCode.DONE
 
 
-class Health(StrEnum):
+class SnapshotHealth(StrEnum):
     """What a verification found."""
 
     WHOLE = "whole"
@@ -89,7 +89,7 @@ class Verified:
     """The finding on one snapshot. `manifest` is there when it was read."""
 
     snapshot: SnapshotInfo
-    health: Health
+    health: SnapshotHealth
     why: str = ""
     manifest: Manifest | None = None
 
@@ -104,17 +104,17 @@ class VerifyReport:
     results: Sequence[Verified]
     troubles: Sequence[str] = ()
 
-    def count(self, health: Health) -> int:
+    def count(self, health: SnapshotHealth) -> int:
         """How many were found so."""
         return sum(result.health is health for result in self.results)
 
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code: damage outweighs a missing key, and that what could not be read."""
-        if self.count(Health.DAMAGED):
+        if self.count(SnapshotHealth.DAMAGED):
             return ExitCode.DAMAGED
-        if self.count(Health.NO_KEY):
+        if self.count(SnapshotHealth.NO_KEY):
             return ExitCode.WRONG_KEY
-        if self.troubles or self.count(Health.UNREADABLE):
-            return ExitCode.PARTLY_FAILED if self.count(Health.WHOLE) else ExitCode.FAILED
+        if self.troubles or self.count(SnapshotHealth.UNREADABLE):
+            return ExitCode.PARTLY_FAILED if self.count(SnapshotHealth.WHOLE) else ExitCode.FAILED
         return ExitCode.DONE

@@ -9,8 +9,8 @@ from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
-    Health,
     PruneReport,
+    SnapshotHealth,
     SnapshotsReport,
     VerifyReport,
 )
@@ -108,7 +108,7 @@ def verify_json(report: VerifyReport) -> str:
                 for result in report.results
             ],
             "troubles": [name_text(trouble) for trouble in report.troubles],
-            "totals": {health.value: report.count(health) for health in Health},
+            "totals": {health.value: report.count(health) for health in SnapshotHealth},
         },
     )
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 
-from baileys_tools.frame.show.terminal import Style, companies_named, counted, together, wrapped
+from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
     CompanySnapshots,
-    Health,
     PruneReport,
+    SnapshotHealth,
     SnapshotsReport,
     Verified,
     VerifyReport,
@@ -22,7 +22,6 @@ from baileys_tools.snapshots.rules.prune_report import (
 from baileys_tools.snapshots.rules.retention import Decision, Keep
 from baileys_tools.units import format_age, format_size, printable
 
-WIDTH = 80
 _STATUS = {
     BackupStatus.TAKEN: ("taken", "green"),
     BackupStatus.UNCHANGED: ("unchanged", "dim"),
@@ -217,7 +216,7 @@ def verify_text(report: VerifyReport, style: Style) -> str:
     """Given a report, return a line for each snapshot, then the sums."""
     lines = []
     for result in report.results:
-        colour = "green" if result.health is Health.WHOLE else "red"
+        colour = "green" if result.health is SnapshotHealth.WHOLE else "red"
         line = f"company {printable(result.snapshot.company)} snapshot {result.snapshot.id}: "
         line += style.paint(result.health.value, colour)
         if result.manifest is not None:
@@ -229,7 +228,7 @@ def verify_text(report: VerifyReport, style: Style) -> str:
             lines.append(f"  {printable(result.why)}")
     lines += [printable(trouble) for trouble in report.troubles]
     how = "each file in them read" if report.deep else "compared with their hashes"
-    counts = [f"{report.count(health):,} {health.value}" for health in Health if report.count(health)]
+    counts = [f"{report.count(health):,} {health.value}" for health in SnapshotHealth if report.count(health)]
     lines += ["", f"{counted(len(report.results), 'snapshot')} {how}: {', '.join(counts) or 'none'}"]
     return "\n".join(lines)
 
@@ -240,7 +239,7 @@ def verify_troubles(report: VerifyReport) -> list[str]:
         f"company {printable(result.snapshot.company)} snapshot {result.snapshot.id}: {result.health}"
         + _because(result)
         for result in report.results
-        if result.health is not Health.WHOLE
+        if result.health is not SnapshotHealth.WHOLE
     ] + [printable(trouble) for trouble in report.troubles]
 
 

@@ -39,7 +39,7 @@ class Spell(NamedTuple):
     down: float
 
 
-class Entry(NamedTuple):
+class IncidentEntry(NamedTuple):
     """One thing that happened in an incident. No text holds a secret."""
 
     at: datetime

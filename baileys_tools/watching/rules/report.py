@@ -39,7 +39,7 @@ class Span(NamedTuple):
     state: str
 
 
-class Incident(NamedTuple):
+class ReportedIncident(NamedTuple):
     """A time of trouble; `closed` is None while it lasts. `entries` are (time, what, detail)."""
 
     opened: int
@@ -63,7 +63,7 @@ class CompanyReport(NamedTuple):
     curve: Sequence[Point]
     drops: Sequence[Drop]
     connections: Sequence[Span]
-    incidents: Sequence[Incident]
+    incidents: Sequence[ReportedIncident]
     snapshots: Sequence[SnapshotMark]
     kinds_before: dict[str, int]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from baileys_tools.findings import Finding, Severity
-from baileys_tools.frame.show.terminal import Style, counted, wrapped
+from baileys_tools.frame.show.terminal import WIDTH, Style, counted, wrapped
 from baileys_tools.units import printable
 
-WIDTH = 80
 MOST_FILES_NAMED = 20
 """Names that are printed for one finding; JSON has all of them, and whole."""
 _ROOM = WIDTH - 7

@@ -15,12 +15,12 @@ from baileys_tools.watching.rules.incidents import (
     RECONNECTS_GOAL,
     RECOVERY_GOAL,
     UPTIME_GOAL,
-    Entry,
     Incident,
+    IncidentEntry,
     Service,
 )
 
-Listed = Sequence[tuple[Incident, Sequence[Entry]]]
+Listed = Sequence[tuple[Incident, Sequence[IncidentEntry]]]
 
 
 def incidents_text(now: datetime, listed: Listed, services: Mapping[str, Service], style: Style) -> str:
@@ -70,7 +70,9 @@ def service_line(service: Service) -> str:
     )
 
 
-def incident_markdown(incident: Incident, timeline: Sequence[Entry], service: Service, now: datetime) -> str:
+def incident_markdown(
+    incident: Incident, timeline: Sequence[IncidentEntry], service: Service, now: datetime
+) -> str:
     """Given an incident with its time line, return the report to file, in Markdown.
 
     It is passed on: what could be a phone number is masked, also in the company's name.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import fill
 
-from baileys_tools.frame.show.terminal import Style, counted
+from baileys_tools.frame.show.terminal import WIDTH, Style, counted
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.inspected import Inspected
 from baileys_tools.sessions.rules.snapshot import mask_account
@@ -21,7 +21,7 @@ from baileys_tools.watching.rules.inspection import (
     count_of,
     kind_rows,
 )
-from baileys_tools.watching.show.findings_text import WIDTH, findings_text
+from baileys_tools.watching.show.findings_text import findings_text
 
 _LEVEL_COLOURS = {
     Level.HEALTHY: ("green",),

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from baileys_tools.frame.show.terminal import Style
+from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.units import counted, format_duration, printable
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point
 from baileys_tools.watching.show.status_text import (
@@ -16,7 +16,6 @@ from baileys_tools.watching.show.status_text import (
     growth_text,
 )
 
-WIDTH = 80
 _CURVE = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _PLAIN = "_.-=+*#@"
@@ -56,11 +55,7 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     parts += [counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
     if one.findings:
         parts.append(f"{one.findings[0].severity.value}: {one.findings[0].code}")
-    yield from _wrapped("; ".join(parts))
-
-
-def _wrapped(text: str) -> list[str]:
-    return wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield from wrapped("; ".join(parts), WIDTH, "  ")
 
 
 def sparkline(curve: Sequence[Point], since: int, until: int, marks: str = _BLOCKS) -> str:

@@ -183,7 +183,7 @@ def test_a_message_that_is_no_utf8_is_refused() -> None:
         options = ("--company", "1001", "--to", NUMBER, "--message", os.fsdecode(b"\xff"))
         done = run_cli("send-test", *options, env=api_env(server))
     assert (done.returncode, server.requests) == (2, [])
-    assert "--message is no UTF-8" in done.stderr
+    assert "--message is not valid UTF-8" in done.stderr
 
 
 # --- qr -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pytest
 from baileys_tools.cli import MODULES
 from baileys_tools.cli.manpage import man_page
 from baileys_tools.errors import ExitCode
-from baileys_tools.host.topics import EXIT_CODES, TOPICS, WIDTH
+from baileys_tools.frame.show.terminal import WIDTH
+from baileys_tools.host.topics import EXIT_CODES, TOPICS
 from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
 
 ROOT = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ import pytest
 
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import history
-from baileys_tools.state.runs import last_run, runs_since
+from baileys_tools.state.runs import runs_since
 from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
 from tests.integration.faults.forked import run_cli
@@ -644,8 +644,7 @@ def test_each_pass_is_recorded_and_history_has_what_moved(tmp_path: Path) -> Non
     now = datetime.now(UTC)
     with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], now) as state:
         take_in(state)
-        run = last_run(state, "monitor-once")
-        assert run is not None
+        run = runs_since(state, now - timedelta(hours=1), "monitor-once")[-1]
         assert (run.exit_code, run.counts["companies"]) == (4, 1)
         seen = history(state, "1", now - timedelta(hours=1))
     assert [(one.counted, one.level) for one in seen] == [(100, "healthy"), (160, "warning")]

@@ -425,7 +425,7 @@ def test_a_proxy_that_refuses_is_told_in_words(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     assert (
         send("webhook", "https://alerts.invalid").trouble
-        == "the proxy that the environment names is no HTTP proxy"
+        == "the proxy that the environment names is not an HTTP proxy"
     )
 
 

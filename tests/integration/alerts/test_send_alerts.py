@@ -19,8 +19,7 @@ from baileys_tools.alerts import kept_alerts as memory
 from baileys_tools.alerts.channels_of import ChannelResult, notify_warnings
 from baileys_tools.alerts.rules.alerts import LookedAt, Why
 from baileys_tools.alerts.sending import AlertOutcome, send_alerts
-from baileys_tools.config import LoadedSettings, Notify, Secret, Sessions, Settings
-from baileys_tools.config import State as StateSettings
+from baileys_tools.config import LoadedSettings, Notify, Secret, Sessions, Settings, StateSettings
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.state.database import FILE, open_state
 from baileys_tools.state.observations import Observation, observe

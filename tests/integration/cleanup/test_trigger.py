@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.cleanup.rules.trigger import Why
-from baileys_tools.cleanup.rules.trigger_report import Ending, TriggerReport
+from baileys_tools.cleanup.rules.trigger import TriggerReason
+from baileys_tools.cleanup.rules.trigger_report import TriggerEnding, TriggerReport
 from baileys_tools.cleanup.triggering import Told, run_emergency, run_trigger
-from baileys_tools.config import Cleanup, Sessions, Settings, Trigger
-from baileys_tools.config import State as StateSettings
+from baileys_tools.config import Cleanup, Sessions, Settings, StateSettings, Trigger
 from baileys_tools.errors import ExitCode
 from baileys_tools.state.database import open_state
 from tests.integration.faults.injection import before_first_removal, paused_after, traced
@@ -57,7 +56,7 @@ def trigger(place: Path, now: datetime = NOW, **more: Any) -> TriggerReport:
         return run_trigger(settings, str(place / "sessions"), state, now, **more)
 
 
-def endings(report: TriggerReport) -> list[Ending]:
+def endings(report: TriggerReport) -> list[TriggerEnding]:
     return [company.ending for company in report.companies]
 
 
@@ -78,18 +77,18 @@ def count(folder: Path) -> int:
 def test_twice_in_a_row_cleans_once_and_six_hours_later_again(tmp_path: Path) -> None:
     folder = folder_of(180, tmp_path)
     first = trigger(tmp_path)
-    assert endings(first) == [Ending.CLEANED]
+    assert endings(first) == [TriggerEnding.CLEANED]
     assert (first.companies[0].removed, first.companies[0].remaining) == (129, 51)
     refill(folder, 130, 1_000)
     for later in (timedelta(), MINUTE, 3 * HOUR, 6 * HOUR - MINUTE):
         waits = trigger(tmp_path, NOW + later)
-        assert endings(waits) == [Ending.WAITS]
+        assert endings(waits) == [TriggerEnding.WAITS]
         assert waits.companies[0].decision is not None
         assert waits.companies[0].decision.last == NOW
         assert waits.companies[0].decision.again == NOW + 6 * HOUR
         assert count(folder) == 181
     again = trigger(tmp_path, NOW + 6 * HOUR)
-    assert endings(again) == [Ending.CLEANED]
+    assert endings(again) == [TriggerEnding.CLEANED]
     assert count(folder) == 51
 
 
@@ -98,11 +97,11 @@ def test_an_emergency_ignores_the_long_cooldown_but_waits_half_an_hour(tmp_path:
     trigger(tmp_path)
     refill(folder, 140, 1_000)
     assert count(folder) == 191
-    assert endings(trigger(tmp_path, NOW + 29 * MINUTE)) == [Ending.WAITS]
-    assert endings(trigger(tmp_path, NOW + 30 * MINUTE)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path, NOW + 29 * MINUTE)) == [TriggerEnding.WAITS]
+    assert endings(trigger(tmp_path, NOW + 30 * MINUTE)) == [TriggerEnding.CLEANED]
     refill(folder, 140, 2_000)
-    assert endings(trigger(tmp_path, NOW + 45 * MINUTE)) == [Ending.WAITS]
-    assert endings(trigger(tmp_path, NOW + 60 * MINUTE)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path, NOW + 45 * MINUTE)) == [TriggerEnding.WAITS]
+    assert endings(trigger(tmp_path, NOW + 60 * MINUTE)) == [TriggerEnding.CLEANED]
 
 
 def test_an_emergency_gets_the_emergency_limits_where_the_normal_ones_leave_too_much(tmp_path: Path) -> None:
@@ -122,7 +121,7 @@ def test_each_company_has_a_cooldown_of_its_own(tmp_path: Path) -> None:
     folder_of(180, tmp_path, "1002")
     folder_of(120, tmp_path, "1003")
     report = trigger(tmp_path, NOW + HOUR)
-    assert endings(report) == [Ending.WAITS, Ending.CLEANED, Ending.BELOW]
+    assert endings(report) == [TriggerEnding.WAITS, TriggerEnding.CLEANED, TriggerEnding.BELOW]
     assert report.exit_code is ExitCode.DONE
 
 
@@ -130,9 +129,9 @@ def test_a_dry_run_says_the_same_touches_nothing_and_starts_no_cooldown(tmp_path
     folder = folder_of(180, tmp_path)
     for _ in range(2):
         report = trigger(tmp_path, settings=settings_for(tmp_path, dry_run=True))
-        assert endings(report) == [Ending.WOULD_CLEAN]
+        assert endings(report) == [TriggerEnding.WOULD_CLEAN]
         assert count(folder) == 180
-    assert endings(trigger(tmp_path)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path)) == [TriggerEnding.CLEANED]
 
 
 def test_where_a_cleanup_would_remove_nothing_it_says_what_would_help(tmp_path: Path) -> None:
@@ -140,7 +139,7 @@ def test_where_a_cleanup_would_remove_nothing_it_says_what_would_help(tmp_path: 
     company_folder(tmp_path / "sessions", "1001", keys(0, 10) | mappings)
     told: list[Told] = []
     report = trigger(tmp_path, tell=told.append)
-    assert endings(report) == [Ending.CANNOT_HELP]
+    assert endings(report) == [TriggerEnding.CANNOT_HELP]
     assert "200 are of kinds that always stay (lid-mapping 200" not in report.companies[0].advice
     assert "201 are of kinds that always stay (lid-mapping 200, creds 1)" in report.companies[0].advice
     assert "baileys-tools reset --company 1001" in report.companies[0].advice
@@ -154,10 +153,10 @@ def test_a_held_folder_is_left_and_costs_no_cooldown(tmp_path: Path) -> None:
     whole = (folder / "creds.json").read_bytes()
     (folder / "creds.json").write_bytes(b"")
     report = trigger(tmp_path)
-    assert endings(report) == [Ending.HELD]
+    assert endings(report) == [TriggerEnding.HELD]
     assert report.exit_code is ExitCode.FAILED
     (folder / "creds.json").write_bytes(whole)
-    assert endings(trigger(tmp_path, NOW + MINUTE)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path, NOW + MINUTE)) == [TriggerEnding.CLEANED]
 
 
 # --- telling ------------------------------------------------------------------------------------------------
@@ -190,7 +189,7 @@ def test_before_and_after_are_told_with_removed_and_remaining(tmp_path: Path) ->
 def test_a_healthy_day_tells_nothing(tmp_path: Path) -> None:
     folder_of(174, tmp_path)
     told: list[Told] = []
-    assert endings(trigger(tmp_path, tell=told.append)) == [Ending.BELOW]
+    assert endings(trigger(tmp_path, tell=told.append)) == [TriggerEnding.BELOW]
     (end,) = told
     assert (end.news, [one.severity.value for one in end.findings]) == ([], ["critical"])
 
@@ -230,19 +229,19 @@ def test_the_emergency_path_begins_at_the_emergency_level_and_shares_the_cooldow
     folder_of(190, tmp_path, "1002")
     report = emergency(tmp_path, NOW, "1001")
     assert report is not None
-    assert endings(report) == [Ending.BELOW]
+    assert endings(report) == [TriggerEnding.BELOW]
     refill(folder, 1, 1_000)
     report = emergency(tmp_path, NOW, "1001")
     assert report is not None
-    assert endings(report) == [Ending.CLEANED]
+    assert endings(report) == [TriggerEnding.CLEANED]
     refill(folder, 140, 2_000)
-    for minutes, ending in ((1, Ending.WAITS), (29, Ending.WAITS), (30, Ending.CLEANED)):
+    for minutes, ending in ((1, TriggerEnding.WAITS), (29, TriggerEnding.WAITS), (30, TriggerEnding.CLEANED)):
         report = emergency(tmp_path, NOW + minutes * MINUTE, "1001")
         assert report is not None
         assert endings(report) == [ending]
     assert count(tmp_path / "sessions" / "company_1002") == 190, "only the company that was named"
     refill(folder, 129, 3_000)
-    assert endings(trigger(tmp_path, NOW + 5 * HOUR))[0] is Ending.WAITS
+    assert endings(trigger(tmp_path, NOW + 5 * HOUR))[0] is TriggerEnding.WAITS
 
 
 def test_the_emergency_path_stands_back_while_a_trigger_works(tmp_path: Path) -> None:
@@ -260,11 +259,11 @@ def test_a_cleanup_in_the_future_is_not_waited_for(tmp_path: Path) -> None:
     trigger(tmp_path, NOW)
     refill(folder, 129, 1_000)
     before = trigger(tmp_path, NOW - 12 * HOUR)
-    assert endings(before) == [Ending.CLEANED]
+    assert endings(before) == [TriggerEnding.CLEANED]
     assert before.companies[0].decision is not None
     assert "still to come" in before.companies[0].decision.doubt
     refill(folder, 129, 2_000)
-    assert endings(trigger(tmp_path, NOW - 11 * HOUR)) == [Ending.WAITS], "from here on it counts"
+    assert endings(trigger(tmp_path, NOW - 11 * HOUR)) == [TriggerEnding.WAITS], "from here on it counts"
 
 
 def test_a_state_that_was_lost_does_not_let_the_cooldown_pass_twice(tmp_path: Path) -> None:
@@ -274,8 +273,8 @@ def test_a_state_that_was_lost_does_not_let_the_cooldown_pass_twice(tmp_path: Pa
     for file in (tmp_path / "state").iterdir():
         file.unlink()
     waits = trigger(tmp_path, NOW + HOUR)
-    assert endings(waits) == [Ending.WAITS], "the quarantine tells of the cleanup"
-    assert endings(trigger(tmp_path, NOW + 6 * HOUR)) == [Ending.CLEANED]
+    assert endings(waits) == [TriggerEnding.WAITS], "the quarantine tells of the cleanup"
+    assert endings(trigger(tmp_path, NOW + 6 * HOUR)) == [TriggerEnding.CLEANED]
 
 
 @pytest.mark.parametrize("damage", [b"garbage" * 1_000, b""], ids=["garbage", "emptied"])
@@ -285,7 +284,7 @@ def test_a_damaged_state_still_answers_and_still_waits(tmp_path: Path, damage: b
     refill(folder, 129, 1_000)
     (tmp_path / "state" / "state.sqlite3").write_bytes(damage)
     report = trigger(tmp_path, NOW + HOUR)
-    assert endings(report) == [Ending.WAITS]
+    assert endings(report) == [TriggerEnding.WAITS]
     assert bool(report.state_trouble) == bool(damage)
 
 
@@ -293,10 +292,10 @@ def test_without_a_state_folder_a_cleanup_runs_once_by_what_the_quarantine_tells
     folder = folder_of(180, tmp_path)
     (tmp_path / "state").write_text("a file where the folder should be")
     report = trigger(tmp_path)
-    assert endings(report) == [Ending.CLEANED]
+    assert endings(report) == [TriggerEnding.CLEANED]
     assert report.state_trouble
     refill(folder, 129, 1_000)
-    assert endings(trigger(tmp_path, NOW + HOUR)) == [Ending.WAITS]
+    assert endings(trigger(tmp_path, NOW + HOUR)) == [TriggerEnding.WAITS]
 
 
 def test_without_state_and_without_quarantine_only_an_emergency_is_cleaned(tmp_path: Path) -> None:
@@ -305,9 +304,9 @@ def test_without_state_and_without_quarantine_only_an_emergency_is_cleaned(tmp_p
     settings = settings_for(tmp_path, undo_window=timedelta())
     report = trigger(tmp_path, settings=settings)
     assert report.companies[0].decision is not None
-    assert report.companies[0].decision.why is Why.NOT_REMEMBERED
+    assert report.companies[0].decision.why is TriggerReason.NOT_REMEMBERED
     refill(folder, 10, 1_000)
-    assert endings(trigger(tmp_path, settings=settings)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path, settings=settings)) == [TriggerEnding.CLEANED]
 
 
 # --- processes ----------------------------------------------------------------------------------------------
@@ -456,5 +455,5 @@ def test_the_settings_of_the_cooldown_are_used(tmp_path: Path) -> None:
     )
     trigger(tmp_path, settings=settings)
     refill(folder, 129, 1_000)
-    assert endings(trigger(tmp_path, NOW + 59 * MINUTE, settings=settings)) == [Ending.WAITS]
-    assert endings(trigger(tmp_path, NOW + 60 * MINUTE, settings=settings)) == [Ending.CLEANED]
+    assert endings(trigger(tmp_path, NOW + 59 * MINUTE, settings=settings)) == [TriggerEnding.WAITS]
+    assert endings(trigger(tmp_path, NOW + 60 * MINUTE, settings=settings)) == [TriggerEnding.CLEANED]

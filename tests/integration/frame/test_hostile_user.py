@@ -13,7 +13,7 @@ import pytest
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config import ConfigError, load_settings
 from baileys_tools.errors import UsageError
-from baileys_tools.snapshots.copies import Place as CopiesPlace
+from baileys_tools.snapshots.copies import CopyPlace
 from tests.cronhost import CronHost
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
 from tests.servers import Reply, Request, answering
@@ -175,7 +175,7 @@ def test_no_login_by_the_files_of_another_home(
     give(place.bots)
     monkeypatch.setenv("HOME", str(place.bots))
     with pytest.raises(UsageError, match=f"{place.bots} belongs to {BOT}, and you are root"):
-        CopiesPlace(place_of_copies, timedelta(seconds=2))
+        CopyPlace(place_of_copies, timedelta(seconds=2))
     assert not (place.roots / "owned").exists()
 
 

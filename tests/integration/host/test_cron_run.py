@@ -19,14 +19,14 @@ import pytest
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.host.cron_run import Scheduler, run_command
-from baileys_tools.host.rules.cron import JOBS, Entry, due_at
+from baileys_tools.host.rules.cron import JOBS, CronEntry, due_at
 from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
 
 STATUS_SCHEMA = Path(__file__).parents[3] / "docs/json/cron-status.schema.json"
 
 
 def test_what_is_due_in_a_minute() -> None:
-    entries = [Entry(JOBS[0], time, ()) for time in ("* * * * *", "*/5 * * * *", "0 3 * * *")]
+    entries = [CronEntry(JOBS[0], time, ()) for time in ("* * * * *", "*/5 * * * *", "0 3 * * *")]
     assert due_at(entries, datetime(2026, 1, 15, 3, 0, 30)) == entries
     assert due_at(entries, datetime(2026, 1, 15, 3, 1)) == entries[:1]
     assert due_at(entries, datetime(2026, 1, 15, 3, 5)) == entries[:2]
@@ -122,7 +122,7 @@ def test_a_job_that_still_runs_is_not_started_again(
         "-c",
         f"import time; open({str(tmp_path / 'ran')!r}, 'a', buffering=1).write('x\\n'); time.sleep(60)",
     )
-    scheduler = Watched([Entry(JOBS[0], "* * * * *", words)], os.environ, str(tmp_path / "alive"))
+    scheduler = Watched([CronEntry(JOBS[0], "* * * * *", words)], os.environ, str(tmp_path / "alive"))
     scheduler.start_now()
     for _ in range(100):
         if (tmp_path / "ran").exists() and (tmp_path / "ran").read_text():
@@ -138,8 +138,8 @@ def test_a_job_that_still_runs_is_not_started_again(
 
 def test_a_job_that_cannot_be_started_stops_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     entries = [
-        Entry(JOBS[0], "* * * * *", ("/nowhere/baileys-tools",)),
-        Entry(JOBS[1], "* * * * *", (sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')")),
+        CronEntry(JOBS[0], "* * * * *", ("/nowhere/baileys-tools",)),
+        CronEntry(JOBS[1], "* * * * *", (sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')")),
     ]
     scheduler = Watched(entries, os.environ, str(tmp_path / "alive"))
     scheduler.start_now()

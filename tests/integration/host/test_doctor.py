@@ -18,7 +18,7 @@ import pytest
 
 from baileys_tools.config import load_settings
 from baileys_tools.host.doctor import run_doctor
-from baileys_tools.host.rules.doctor import Check, Outcome
+from baileys_tools.host.rules.doctor import Check, CheckOutcome
 from tests.bot import Bot, bot_api
 from tests.integration.faults.forked import run_cli
 from tests.integration.faults.places import read_only
@@ -52,14 +52,14 @@ def doctor(tab: Path, sessions: Path) -> Doctor:
 
     def ask(**environ: str) -> dict[str, Check]:
         loaded = load_settings({"sessions.path": str(sessions)}, {**os.environ, **environ})
-        order = list(Outcome)
+        order = list(CheckOutcome)
         checks = run_doctor(loaded, datetime.now(UTC))
         return {check.name: check for check in sorted(checks, key=lambda check: order.index(check.outcome))}
 
     return ask
 
 
-def outcome(checks: dict[str, Check], name: str) -> Outcome:
+def outcome(checks: dict[str, Check], name: str) -> CheckOutcome:
     return checks[name].outcome
 
 
@@ -72,17 +72,21 @@ def test_a_healthy_host_is_told_so(doctor: Doctor, tmp_path: Path, sessions: Pat
     assert run_cli("cron", "install", "--config", config).returncode == 0
     checks = doctor(BAILEYS_TOOLS_CONFIG=str(config))
     troubles = {
-        name for name, check in checks.items() if check.outcome in (Outcome.WARNING, Outcome.CRITICAL)
+        name
+        for name, check in checks.items()
+        if check.outcome in (CheckOutcome.WARNING, CheckOutcome.CRITICAL)
     }
     assert {name for name in troubles if not name.startswith("disk")} <= {"notifications"}, checks
     for name in ("sessions", "locks", "leases", "state", "repository", "cron", "other cleaners", "python"):
-        assert checks[name].outcome is Outcome.OK, checks[name]
+        assert checks[name].outcome is CheckOutcome.OK, checks[name]
     assert not list(sessions.glob(".baileys-tools-doctor*")), "the scratch file is gone"
 
 
 def test_every_trouble_says_what_to_do(doctor: Doctor) -> None:
     for check in doctor().values():
-        assert bool(check.action) is (check.outcome is not Outcome.OK) or check.outcome is Outcome.NOTE, check
+        assert (
+            bool(check.action) is (check.outcome is not CheckOutcome.OK) or check.outcome is CheckOutcome.NOTE
+        ), check
 
 
 def test_settings_that_nobody_can_want(doctor: Doctor, tmp_path: Path, sessions: Path) -> None:
@@ -92,10 +96,10 @@ def test_settings_that_nobody_can_want(doctor: Doctor, tmp_path: Path, sessions:
         BAILEYS_TOOLS_PRE_KEYS__GUARD="off",
         BAILEYS_TOOLS_BACKUP_PATH=str(sessions / "backups"),
     )
-    assert outcome(checks, "dry run") is Outcome.WARNING
-    assert outcome(checks, "undo") is Outcome.WARNING
-    assert outcome(checks, "pre-key guard") is Outcome.WARNING
-    assert outcome(checks, "backup.path") is Outcome.CRITICAL
+    assert outcome(checks, "dry run") is CheckOutcome.WARNING
+    assert outcome(checks, "undo") is CheckOutcome.WARNING
+    assert outcome(checks, "pre-key guard") is CheckOutcome.WARNING
+    assert outcome(checks, "backup.path") is CheckOutcome.CRITICAL
 
 
 def test_a_wrong_sessions_path(doctor: Doctor, tmp_path: Path) -> None:
@@ -103,32 +107,32 @@ def test_a_wrong_sessions_path(doctor: Doctor, tmp_path: Path) -> None:
     empty.mkdir()
     loaded = load_settings({"sessions.path": str(empty)}, os.environ)
     assert any(
-        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        check.name == "sessions" and check.outcome is CheckOutcome.CRITICAL
         for check in run_doctor(loaded, datetime.now(UTC))
     )
     nowhere = load_settings({"sessions.path": str(tmp_path / "nowhere")}, os.environ)
     assert any(
-        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        check.name == "sessions" and check.outcome is CheckOutcome.CRITICAL
         for check in run_doctor(nowhere, datetime.now(UTC))
     )
     none = load_settings({}, os.environ)
     assert any(
-        check.name == "sessions" and check.outcome is Outcome.CRITICAL
+        check.name == "sessions" and check.outcome is CheckOutcome.CRITICAL
         for check in run_doctor(none, datetime.now(UTC))
     )
 
 
 def test_the_repository(doctor: Doctor, tmp_path: Path) -> None:
-    assert outcome(doctor(), "repository") is Outcome.WARNING
+    assert outcome(doctor(), "repository") is CheckOutcome.WARNING
     backups = tmp_path / "backups"
-    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is Outcome.NOTE
+    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is CheckOutcome.NOTE
     backups.mkdir(mode=0o700)
     backups.chmod(0o700)
     checks = doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups))
-    assert outcome(checks, "repository") is Outcome.OK
-    assert outcome(checks, "one disk") is Outcome.NOTE
+    assert outcome(checks, "repository") is CheckOutcome.OK
+    assert outcome(checks, "one disk") is CheckOutcome.NOTE
     backups.chmod(0o755)
-    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is Outcome.WARNING
+    assert outcome(doctor(BAILEYS_TOOLS_BACKUP_PATH=str(backups)), "repository") is CheckOutcome.WARNING
 
 
 def test_encryption_and_copies_are_tried(doctor: Doctor, tmp_path: Path) -> None:
@@ -142,15 +146,15 @@ def test_encryption_and_copies_are_tried(doctor: Doctor, tmp_path: Path) -> None
         BAILEYS_TOOLS_BACKUP__RECIPIENTS=key,
         BAILEYS_TOOLS_BACKUP__COPIES=f"file://{tmp_path}/copies",
     )
-    assert outcome(checks, "encryption") is Outcome.OK
-    assert outcome(checks, "copies") is Outcome.OK
+    assert outcome(checks, "encryption") is CheckOutcome.OK
+    assert outcome(checks, "copies") is CheckOutcome.OK
     checks = doctor(
         BAILEYS_TOOLS_BACKUP_PATH=str(tmp_path / "backups"),
         BAILEYS_TOOLS_BACKUP__RECIPIENTS="age1wrong",
         BAILEYS_TOOLS_BACKUP__COPIES="sftp://nobody@127.0.0.1:9/copies",
     )
-    assert outcome(checks, "repository") is Outcome.CRITICAL
-    assert outcome(checks, "copies") is Outcome.WARNING
+    assert outcome(checks, "repository") is CheckOutcome.CRITICAL
+    assert outcome(checks, "copies") is CheckOutcome.WARNING
 
 
 def test_a_place_of_copies_that_is_not_there_is_no_answer(
@@ -162,31 +166,31 @@ def test_a_place_of_copies_that_is_not_there_is_no_answer(
         "BAILEYS_TOOLS_BACKUP__COPIES": f"file://{disk}/copies",
     }
     missing = doctor(**env)["copies"]
-    assert missing.outcome is Outcome.NOTE
+    assert missing.outcome is CheckOutcome.NOTE
     assert missing.message == f"file://{disk}/copies is not there yet"
     assert run_cli("backup", "--sessions", sessions, env=env).returncode == 0
     found = doctor(**env)["copies"]
-    assert (found.outcome, found.message) == (Outcome.OK, f"file://{disk}/copies answers, 1 company")
+    assert (found.outcome, found.message) == (CheckOutcome.OK, f"file://{disk}/copies answers, 1 company")
     # The disk is gone: what backup does then is to wait.
     shutil.rmtree(disk)
     for _ in ("missing", "an empty mount point"):
         lost = doctor(**env)["copies"]
-        assert lost.outcome is Outcome.WARNING
+        assert lost.outcome is CheckOutcome.WARNING
         assert f"nothing is left in {disk}/copies: is its disk mounted?" in lost.message
         (disk / "copies").mkdir(parents=True, exist_ok=True)
 
 
 def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> None:
-    assert outcome(doctor(), "other cleaners") is Outcome.OK
+    assert outcome(doctor(), "other cleaners") is CheckOutcome.OK
     tab.write_text(f"MAILTO=\n0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
-    assert outcome(doctor(), "other cleaners") is Outcome.WARNING
+    assert outcome(doctor(), "other cleaners") is CheckOutcome.WARNING
     tab.write_text(f"# 0 3 * * * find {sessions} -name 'pre-key-*' -mtime +3 -delete\n")
-    assert outcome(doctor(), "other cleaners") is Outcome.OK
+    assert outcome(doctor(), "other cleaners") is CheckOutcome.OK
     lock = sessions / "company_1001" / ".cleanup.lock"
     lock.write_text(json.dumps({"timestamp": time.time() * 1000, "pid": 1, "hostname": "old"}))
-    assert outcome(doctor(), "other cleaners") is Outcome.WARNING
+    assert outcome(doctor(), "other cleaners") is CheckOutcome.WARNING
     os.utime(lock, (0, 0))
-    assert outcome(doctor(), "other cleaners") is Outcome.OK
+    assert outcome(doctor(), "other cleaners") is CheckOutcome.OK
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -204,11 +208,11 @@ class Hook(BaseHTTPRequestHandler):
 
 
 def test_alerts_are_really_sent(sessions: Path, tab: Path, doctor: Doctor) -> None:
-    assert outcome(doctor(), "notifications") is Outcome.WARNING
+    assert outcome(doctor(), "notifications") is CheckOutcome.WARNING
     with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         hook = {"NOTIFICATION_WEBHOOK": f"http://127.0.0.1:{server.server_address[1]}/secret-path"}
-        assert outcome(doctor(**hook), "notifications") is Outcome.OK
+        assert outcome(doctor(**hook), "notifications") is CheckOutcome.OK
         assert Hook.taken == [], "not without --send-test"
         run = run_cli("doctor", "--send-test", "--sessions", sessions, env=hook)
         assert "webhook: delivered" in run.stdout
@@ -220,12 +224,12 @@ def test_alerts_are_really_sent(sessions: Path, tab: Path, doctor: Doctor) -> No
 
 
 def test_jobs_that_are_not_there(doctor: Doctor) -> None:
-    assert outcome(doctor(), "cron") is Outcome.WARNING
+    assert outcome(doctor(), "cron") is CheckOutcome.WARNING
 
 
 def test_a_state_folder_that_cannot_be_used(doctor: Doctor, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert outcome(doctor(BAILEYS_TOOLS_STATE_DIR=str(tmp_path / "file")), "state") is Outcome.WARNING
+    assert outcome(doctor(BAILEYS_TOOLS_STATE_DIR=str(tmp_path / "file")), "state") is CheckOutcome.WARNING
 
 
 @pytest.mark.root
@@ -234,7 +238,7 @@ def test_folders_of_somebody_else(tmp_path: Path, sessions: Path, doctor: Doctor
     os.chown(sessions / "company_1001", 65534, 65534)
     assert "root works there as the owner" in doctor()["sessions"].message
     sessions.chmod(0o777)
-    assert outcome(doctor(), "sessions") is Outcome.WARNING
+    assert outcome(doctor(), "sessions") is CheckOutcome.WARNING
     assert "(mode 777)" in doctor()["sessions"].message
     if not os.path.exists("/proc/self/fd"):
         missing("/proc")
@@ -244,7 +248,7 @@ def test_folders_of_somebody_else(tmp_path: Path, sessions: Path, doctor: Doctor
 def test_sessions_on_a_read_only_file_system(sessions: Path, doctor: Doctor) -> None:
     with read_only(sessions):
         check = doctor()["sessions"]
-    assert check.outcome is Outcome.CRITICAL
+    assert check.outcome is CheckOutcome.CRITICAL
     assert "is on a read-only file system" in check.message
     assert f"findmnt -T {sessions}" in check.action
 
@@ -279,21 +283,21 @@ def test_the_api_of_the_bots_is_asked_and_their_logs_are_opened(
             f"logs: ['{tmp_path}/{{company}}.log', 1003=/no/such.log]\n"
         )
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
-        assert found["bot API"].outcome is Outcome.WARNING
+        assert found["bot API"].outcome is CheckOutcome.WARNING
         assert found["bot API"].message == "company 1002: it answered 401: see bot_api.token"
-        assert found["logs"].outcome is Outcome.WARNING
+        assert found["logs"].outcome is CheckOutcome.WARNING
         assert found["logs"].message == f"{tmp_path}/1002.log, /no/such.log: No such file or directory"
         config.write_text(
             f"bot_api: {{preset: ai-admin, url: '{well.url}'}}\nlogs: [1001={log}, 1002={log}.2]\n"
         )
         os.mkfifo(f"{log}.2")
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
-        assert found["bot API"].outcome is Outcome.OK
+        assert found["bot API"].outcome is CheckOutcome.OK
         assert found["bot API"].message == "says how 2 companies are connected"
         assert found["logs"].message == f"{log}.2: is no plain file"
         config.write_text(f"logs: [1001={log}]\n")
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
-    assert (found["logs"].outcome, found["logs"].message) == (Outcome.OK, "1 log can be read")
+    assert (found["logs"].outcome, found["logs"].message) == (CheckOutcome.OK, "1 log can be read")
     assert "bot API" not in found
 
 
@@ -303,10 +307,10 @@ def test_a_process_that_its_manager_does_not_know_and_a_pm2_that_cron_does_not_f
     pidfile = tmp_path / "bot.pid"
     pidfile.write_text("no number")
     checks = doctor(BAILEYS_TOOLS_PROCESS__PIDFILE=str(pidfile))
-    assert outcome(checks, "processes") is Outcome.WARNING
+    assert outcome(checks, "processes") is CheckOutcome.WARNING
     assert "the pidfile holds no process id" in checks["processes"].message
     pidfile.write_text(str(os.getpid()))
-    assert outcome(doctor(BAILEYS_TOOLS_PROCESS__PIDFILE=str(pidfile)), "processes") is Outcome.OK
+    assert outcome(doctor(BAILEYS_TOOLS_PROCESS__PIDFILE=str(pidfile)), "processes") is CheckOutcome.OK
     assert "processes" not in doctor()
 
     config = tmp_path / "config.yaml"
@@ -321,4 +325,4 @@ def test_a_process_that_its_manager_does_not_know_and_a_pm2_that_cron_does_not_f
     (programs / "pm2").chmod(0o755)
     path = {"PATH": f"{programs}:{os.environ['PATH']}"}
     assert run_cli("cron", "install", "--config", config, env=path).returncode == 0
-    assert outcome(doctor(BAILEYS_TOOLS_CONFIG=str(config)), "cron") is Outcome.OK
+    assert outcome(doctor(BAILEYS_TOOLS_CONFIG=str(config)), "cron") is CheckOutcome.OK

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import (
     Observation,
     history,
-    last_observations,
     observe,
     thin_observations,
 )
@@ -26,7 +25,6 @@ from baileys_tools.state.runs import (
     Run,
     command_at,
     last_in_companies,
-    last_run,
     record,
     runs_since,
     thin_runs,
@@ -46,6 +44,13 @@ def a_run(uid: str, at: datetime, command: str = "cleanup", exit_code: int = 0, 
 
 def an_observation(company: str, at: datetime, counted: int = 100) -> Observation:
     return Observation(company, at, counted + 1, counted, {"session": counted}, 5000, "healthy", "valid", at)
+
+
+def last_observations(state: State) -> dict[str, Observation]:
+    return {
+        company: history(state, company, datetime.fromtimestamp(0, UTC))[-1]
+        for (company,) in state.rows("SELECT DISTINCT company FROM observations")
+    }
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -81,7 +86,7 @@ def test_what_was_written_is_there_the_next_time(tmp_path: Path, now: datetime) 
     with open_state(str(tmp_path), now) as state:
         assert not state.is_new
         assert memory.recall(state, "stamps") == {"1001": [1, 2]}
-        assert last_run(state, "cleanup") == a_run("a", now)
+        assert runs_since(state, now - DAY, "cleanup")[-1] == a_run("a", now)
         assert last_in_companies(state, "cleanup")["one"].changed == 4
         assert last_observations(state) == {"1001": an_observation("1001", now)}
         assert incidents.open_incident(state, "1001", "something else", now) == number

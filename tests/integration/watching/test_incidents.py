@@ -12,7 +12,7 @@ from baileys_tools.bots.log_hours import add_hours
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.state.database import open_state
-from baileys_tools.watching.history import Look, note_look, service_of
+from baileys_tools.watching.history import PastLook, note_look, service_of
 from baileys_tools.watching.kept_incidents import entries, incidents
 from baileys_tools.watching.rules.incidents import Link, link_of, spells_between
 
@@ -51,7 +51,7 @@ def test_the_figures_of_a_month_are_those_of_an_independent_calculation(tmp_path
         for at, count in reconnects.items():
             add_hours(state, "7", {(int(at.timestamp()) // 3600, LogEvent.OPENED): count})
         for at, connection, creds in looks:
-            note_look(state, Look("7", connection, creds), LogFacts(), at)
+            note_look(state, PastLook("7", connection, creds), LogFacts(), at)
         found = service_of(state, "7", end)
 
     # Every minute by itself: what did the last look before it say, and how long ago was that?
@@ -93,17 +93,17 @@ def test_the_figures_of_a_month_are_those_of_an_independent_calculation(tmp_path
 def test_an_incident_has_its_time_line_and_one_entry_for_each_cause(tmp_path):
     """Seen again and again, one line; a new cause, a new line; unknown leaves it open; well closes it."""
     with open_state(str(tmp_path), BEGIN) as state:
-        note_look(state, Look("7", "connected", CredsState.VALID), LogFacts(), BEGIN)
+        note_look(state, PastLook("7", "connected", CredsState.VALID), LogFacts(), BEGIN)
         assert incidents(state) == []
         for minutes in (1, 2, 3):
             note_look(
-                state, Look("7", "disconnected", CredsState.VALID), LogFacts(), BEGIN + minutes * MINUTE
+                state, PastLook("7", "disconnected", CredsState.VALID), LogFacts(), BEGIN + minutes * MINUTE
             )
-        note_look(state, Look("7", "disconnected", CredsState.EMPTY), LogFacts(), BEGIN + 4 * MINUTE)
-        note_look(state, Look("7", "unknown", CredsState.VALID), LogFacts(), BEGIN + 5 * MINUTE)
+        note_look(state, PastLook("7", "disconnected", CredsState.EMPTY), LogFacts(), BEGIN + 4 * MINUTE)
+        note_look(state, PastLook("7", "unknown", CredsState.VALID), LogFacts(), BEGIN + 5 * MINUTE)
         [incident] = incidents(state)
         assert incident.closed is None
-        note_look(state, Look("7", "connected", CredsState.VALID), LogFacts(), BEGIN + 6 * MINUTE)
+        note_look(state, PastLook("7", "connected", CredsState.VALID), LogFacts(), BEGIN + 6 * MINUTE)
         [incident] = incidents(state)
         assert (incident.opened, incident.closed) == (BEGIN + MINUTE, BEGIN + 6 * MINUTE)
         told = [(entry.what, entry.detail.partition(":")[0]) for entry in entries(state, incident.id)]
@@ -112,7 +112,7 @@ def test_an_incident_has_its_time_line_and_one_entry_for_each_cause(tmp_path):
             ("seen", "creds-lost"),
             ("over", "the bot is connected and its creds are whole"),
         ]
-        note_look(state, Look("7", "disconnected", CredsState.VALID), LogFacts(), BEGIN + 60 * MINUTE)
+        note_look(state, PastLook("7", "disconnected", CredsState.VALID), LogFacts(), BEGIN + 60 * MINUTE)
         assert len(incidents(state)) == 2
 
 
@@ -153,7 +153,7 @@ def test_one_whose_process_does_not_run_is_down_where_it_could_be_up(connection,
 def test_an_api_that_is_silent_for_a_while_begins_no_incident(tmp_path):
     with open_state(str(tmp_path), BEGIN) as state:
         for minutes, connection in enumerate(("connected", "unknown", "unknown", "connected")):
-            look = Look("7", connection, CredsState.VALID, running=True)
+            look = PastLook("7", connection, CredsState.VALID, running=True)
             note_look(state, look, LogFacts(True, opened=BEGIN), BEGIN + minutes * MINUTE)
         assert incidents(state) == []
 
@@ -166,21 +166,25 @@ def test_who_waits_for_a_first_code_is_in_no_incident_and_neither_up_nor_down(tm
     """A company that was reset in an incident stays in it: that is over when somebody has scanned the code."""
     with open_state(str(tmp_path), BEGIN) as state:
         for minutes, creds in enumerate((CredsState.MISSING, CredsState.UNPAIRED, CredsState.UNPAIRED)):
-            look = Look("7", "connecting", creds, waits=True)
+            look = PastLook("7", "connecting", creds, waits=True)
             note_look(state, look, LogFacts(), BEGIN + minutes * MINUTE)
         assert incidents(state) == []
         assert service_of(state, "7", BEGIN + 3 * MINUTE).uptime is None
-        note_look(state, Look("8", "disconnected", CredsState.VALID), LogFacts(), BEGIN)
-        note_look(state, Look("8", "connecting", CredsState.MISSING, waits=True), LogFacts(), BEGIN + MINUTE)
+        note_look(state, PastLook("8", "disconnected", CredsState.VALID), LogFacts(), BEGIN)
+        note_look(
+            state, PastLook("8", "connecting", CredsState.MISSING, waits=True), LogFacts(), BEGIN + MINUTE
+        )
         assert [one.closed for one in incidents(state, "8")] == [None]
-        note_look(state, Look("8", "connected", CredsState.VALID), LogFacts(), BEGIN + 2 * MINUTE)
+        note_look(state, PastLook("8", "connected", CredsState.VALID), LogFacts(), BEGIN + 2 * MINUTE)
         assert [one.closed for one in incidents(state, "8")] == [BEGIN + 2 * MINUTE]
 
 
 def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_path):
     with open_state(str(tmp_path), BEGIN) as state:
         for minutes, running in enumerate((True, False, False, None, True)):
-            note_look(state, Look("7", "", CredsState.VALID, running), LogFacts(), BEGIN + minutes * MINUTE)
+            note_look(
+                state, PastLook("7", "", CredsState.VALID, running), LogFacts(), BEGIN + minutes * MINUTE
+            )
         [incident] = incidents(state)
         assert (incident.cause, incident.opened, incident.closed) == (
             "stopped",
@@ -191,10 +195,10 @@ def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_pa
         assert service_of(state, "7", BEGIN + 5 * MINUTE).uptime is None, "a process that runs may be offline"
         # A log without a word about connections is as good as none.
         silent = LogFacts(True, BEGIN)
-        note_look(state, Look("9", "", CredsState.VALID, False), silent, BEGIN)
-        note_look(state, Look("9", "", CredsState.VALID, True), silent, BEGIN + MINUTE)
+        note_look(state, PastLook("9", "", CredsState.VALID, False), silent, BEGIN)
+        note_look(state, PastLook("9", "", CredsState.VALID, True), silent, BEGIN + MINUTE)
         assert [one.closed for one in incidents(state, "9")] == [BEGIN + MINUTE]
         # An API that does not answer leaves it open: that its process runs is no proof there.
-        note_look(state, Look("8", "unknown", CredsState.VALID, False), LogFacts(), BEGIN)
-        note_look(state, Look("8", "unknown", CredsState.VALID, True), LogFacts(), BEGIN + MINUTE)
+        note_look(state, PastLook("8", "unknown", CredsState.VALID, False), LogFacts(), BEGIN)
+        note_look(state, PastLook("8", "unknown", CredsState.VALID, True), LogFacts(), BEGIN + MINUTE)
         assert [one.closed for one in incidents(state, "8")] == [None]

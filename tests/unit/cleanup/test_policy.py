@@ -11,10 +11,10 @@ import pytest
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.policy import (
     CleanupPlan,
-    Hold,
     Known,
     Limits,
     Policy,
+    PolicyHold,
     Reason,
     Tier,
     Verdict,
@@ -284,7 +284,7 @@ def test_a_leap_that_most_files_lie_behind_puts_the_clock_in_doubt(
         "creds.json": days(0.5)
     }
     plan, _ = planned(ages)
-    assert (plan.holds == (Hold.CLOCK,)) == held
+    assert (plan.holds == (PolicyHold.CLOCK,)) == held
     assert plan.remove_count == (0 if held else before_the_gap + after_it - 1)
 
 
@@ -352,7 +352,7 @@ def test_without_readable_creds_nothing_goes(problem: CredsState) -> None:
     ages |= many(300, "pre-key-{}.json")
     plan, verdicts = planned(ages, problem)
     assert plan.removals == ()
-    assert plan.holds == (Hold.CREDS,)
+    assert plan.holds == (PolicyHold.CREDS,)
     assert plan.cost == Cost()
     assert verdicts["session-1.0.json"].reason is Reason.HELD
     assert verdicts["pre-key-299.json"].reason is Reason.HELD
@@ -385,7 +385,7 @@ def test_a_clock_that_cannot_be_right_stops_removal_by_age_alone(newest: timedel
     # That the bot was off is no question of the clock.
     ages["session-2.0.json"] = newest if held else days(0.5)
     plan, verdicts = planned(ages)
-    assert (plan.holds == (Hold.CLOCK,)) == held
+    assert (plan.holds == (PolicyHold.CLOCK,)) == held
     assert verdicts["pre-key-1.json"].remove
     assert verdicts["session-1.0.json"].remove is verdicts[MEMORY].remove is not held
     assert verdicts["session-1.0.json"].reason is (Reason.HELD if held else Reason.OLD)

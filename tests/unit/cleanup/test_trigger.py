@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Hold, Tier
+from baileys_tools.cleanup.rules.policy import CleanupPlan, PolicyHold, Tier
 from baileys_tools.cleanup.rules.trigger import (
     CLOCK_TOLERANCE,
     CRON_SLACK,
-    Action,
-    Decision,
     Past,
     Rules,
-    Why,
+    TriggerAction,
+    TriggerDecision,
+    TriggerReason,
     advice,
     decide,
     last_cleanup,
@@ -48,7 +48,7 @@ def plan(counted: int, remove: int = 40, *, guarded: int = 0, staying: int = 20)
     )
 
 
-def at(counted: int, past: Past | None = None, rules: Rules = RULES) -> Decision:
+def at(counted: int, past: Past | None = None, rules: Rules = RULES) -> TriggerDecision:
     return decide(plan(counted), rules, past or Past(), NOW)
 
 
@@ -59,21 +59,23 @@ def ago(hours: float) -> datetime:
 @pytest.mark.parametrize(
     ("counted", "hours_ago", "action", "why"),
     [
-        (0, None, Action.LEAVE, Why.BELOW),
-        (174, None, Action.LEAVE, Why.BELOW),
-        (175, None, Action.CLEAN, Why.DUE),
-        (184, None, Action.CLEAN, Why.DUE),
-        (185, None, Action.EMERGENCY, Why.DUE),
-        (900, None, Action.EMERGENCY, Why.DUE),
-        (175, 0.0, Action.LEAVE, Why.COOLING_DOWN),
-        (184, 5.9, Action.LEAVE, Why.COOLING_DOWN),
-        (175, 6.0, Action.CLEAN, Why.DUE),
-        (185, 0.4, Action.LEAVE, Why.COOLING_DOWN),
-        (185, 0.5, Action.EMERGENCY, Why.DUE),
-        (174, 0.0, Action.LEAVE, Why.BELOW),
+        (0, None, TriggerAction.LEAVE, TriggerReason.BELOW),
+        (174, None, TriggerAction.LEAVE, TriggerReason.BELOW),
+        (175, None, TriggerAction.CLEAN, TriggerReason.DUE),
+        (184, None, TriggerAction.CLEAN, TriggerReason.DUE),
+        (185, None, TriggerAction.EMERGENCY, TriggerReason.DUE),
+        (900, None, TriggerAction.EMERGENCY, TriggerReason.DUE),
+        (175, 0.0, TriggerAction.LEAVE, TriggerReason.COOLING_DOWN),
+        (184, 5.9, TriggerAction.LEAVE, TriggerReason.COOLING_DOWN),
+        (175, 6.0, TriggerAction.CLEAN, TriggerReason.DUE),
+        (185, 0.4, TriggerAction.LEAVE, TriggerReason.COOLING_DOWN),
+        (185, 0.5, TriggerAction.EMERGENCY, TriggerReason.DUE),
+        (174, 0.0, TriggerAction.LEAVE, TriggerReason.BELOW),
     ],
 )
-def test_by_count_and_cooldown(counted: int, hours_ago: float | None, action: Action, why: Why) -> None:
+def test_by_count_and_cooldown(
+    counted: int, hours_ago: float | None, action: TriggerAction, why: TriggerReason
+) -> None:
     past = Past() if hours_ago is None else Past(finished=ago(hours_ago))
     decision = at(counted, past)
     assert (decision.action, decision.why) == (action, why)
@@ -87,15 +89,15 @@ def test_what_waits_says_since_when_and_until_when() -> None:
 
 @pytest.mark.parametrize("counted", [175, 190])
 def test_a_held_folder_and_one_with_nothing_to_remove_are_left(counted: int) -> None:
-    held = plan(counted, 0)._replace(holds=(Hold.CREDS,))
-    assert decide(held, RULES, Past(), NOW).why is Why.HELD
-    assert decide(plan(counted, 0), RULES, Past(), NOW).why is Why.NOTHING_TO_REMOVE
+    held = plan(counted, 0)._replace(holds=(PolicyHold.CREDS,))
+    assert decide(held, RULES, Past(), NOW).why is TriggerReason.HELD
+    assert decide(plan(counted, 0), RULES, Past(), NOW).why is TriggerReason.NOTHING_TO_REMOVE
 
 
 def test_for_emergencies_alone_nothing_less_is_cleaned() -> None:
     rules = Rules(clean_from=None, emergency_from=180)
-    assert at(179, rules=rules).why is Why.BELOW
-    assert at(180, rules=rules).action is Action.EMERGENCY
+    assert at(179, rules=rules).why is TriggerReason.BELOW
+    assert at(180, rules=rules).action is TriggerAction.EMERGENCY
 
 
 @given(st.integers(175, 300), st.integers(0, 24 * 3600))
@@ -103,7 +105,7 @@ def test_never_twice_within_a_cooldown_and_always_after_it(counted: int, seconds
     elapsed = timedelta(seconds=seconds)
     decision = at(counted, Past(finished=NOW - elapsed))
     limit = 30 * MINUTE if counted >= 185 else 6 * HOUR
-    assert (decision.action is Action.LEAVE) == (elapsed < limit - CRON_SLACK)
+    assert (decision.action is TriggerAction.LEAVE) == (elapsed < limit - CRON_SLACK)
     assert timedelta() < CRON_SLACK <= MINUTE / 2
 
 
@@ -137,28 +139,28 @@ def test_when_the_cooldown_began(past: Past, last: datetime | None) -> None:
 @pytest.mark.parametrize("counted", [175, 190])
 def test_a_cleanup_in_the_future_is_not_trusted_and_that_is_said(counted: int) -> None:
     decision = at(counted, Past(finished=NOW + HOUR))
-    assert decision.action is not Action.LEAVE
+    assert decision.action is not TriggerAction.LEAVE
     assert "2026-01-15 13:00 UTC" in decision.doubt
     assert "still to come" in decision.doubt
 
 
 def test_a_clock_that_is_seconds_off_is_no_doubt() -> None:
     decision = at(175, Past(finished=NOW + CLOCK_TOLERANCE))
-    assert (decision.why, decision.doubt) == (Why.COOLING_DOWN, "")
+    assert (decision.why, decision.doubt) == (TriggerReason.COOLING_DOWN, "")
 
 
 def test_with_a_clock_set_back_the_quarantine_still_counts() -> None:
     decision = at(175, Past(finished=NOW + 9 * HOUR, quarantined=ago(1)))
-    assert decision.why is Why.COOLING_DOWN
+    assert decision.why is TriggerReason.COOLING_DOWN
     assert decision.doubt
 
 
 def test_without_memory_and_without_traces_only_an_emergency_is_cleaned() -> None:
     lost = Past(is_remembered=False, leaves_traces=False)
-    assert at(184, lost).why is Why.NOT_REMEMBERED
-    assert at(185, lost).action is Action.EMERGENCY
-    assert at(185, lost, Rules(blind=False)).why is Why.NOT_REMEMBERED
-    assert at(184, lost._replace(leaves_traces=True)).action is Action.CLEAN
+    assert at(184, lost).why is TriggerReason.NOT_REMEMBERED
+    assert at(185, lost).action is TriggerAction.EMERGENCY
+    assert at(185, lost, Rules(blind=False)).why is TriggerReason.NOT_REMEMBERED
+    assert at(184, lost._replace(leaves_traces=True)).action is TriggerAction.CLEAN
 
 
 MOMENTS = st.none() | st.integers(-48 * 60, 120).map(lambda minutes: NOW + timedelta(minutes=minutes))
@@ -170,7 +172,7 @@ def test_no_past_lets_a_finished_cleanup_be_repeated_within_its_cooldown(
 ) -> None:
     decision = at(190, Past(finished, begun, quarantined, is_remembered))
     if finished is not None and timedelta() <= NOW - finished < 29 * MINUTE:
-        assert decision.action is Action.LEAVE
+        assert decision.action is TriggerAction.LEAVE
     if decision.last is not None:
         assert decision.last <= NOW + CLOCK_TOLERANCE
         assert decision.last in (finished, quarantined)

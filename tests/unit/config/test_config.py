@@ -45,7 +45,7 @@ from baileys_tools.config.kinds import (
     SECRETS,
     SIZE,
     TEXTS,
-    Kind,
+    ValueKind,
     headers_in,
 )
 from baileys_tools.config.load import build, resolve
@@ -54,7 +54,7 @@ from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
 
-SAMPLES: dict[Kind, tuple[tuple[str, object], ...]] = {
+SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
     BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
     COUNT: (("151", 151), ("160", 160), ("165", 165), ("169", 169)),
     DURATION: tuple((f"{days}d", timedelta(days=days)) for days in (20, 9, 16, 21)),

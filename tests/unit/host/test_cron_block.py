@@ -16,7 +16,7 @@ from baileys_tools.host.rules.cron import (
     BEGIN,
     END,
     JOBS,
-    Entry,
+    CronEntry,
     Log,
     crontab_line,
     entries_of,
@@ -94,7 +94,7 @@ def test_marks_that_make_no_block_are_refused(tab: bytes) -> None:
 def test_cron_and_its_shell_read_back_what_was_meant(tmp_path: Path, path: str) -> None:
     out = tmp_path / "said"
     words = ("/bin/sh", "-c", 'printf %s: "$BAILEYS_SESSIONS_PATH" "$@"', "sh", "cleanup", "--config", path)
-    entry = Entry(JOBS[0], "0 3 * * *", words)
+    entry = CronEntry(JOBS[0], "0 3 * * *", words)
     line = crontab_line(entry, {"BAILEYS_SESSIONS_PATH": path}, Log(str(out)))
     command = line.removeprefix("0 3 * * * ")
     # What cron does with a command before it hands it to the shell (do_command.c).
@@ -108,11 +108,11 @@ def test_cron_and_its_shell_read_back_what_was_meant(tmp_path: Path, path: str) 
 @pytest.mark.parametrize("path", ["/srv/a\nb", "/srv/a\rb", "/srv/a\\b", "/srv/" + "x" * 1000])
 def test_what_cron_cannot_be_told_is_refused(path: str) -> None:
     with pytest.raises(BaileysToolsError):
-        crontab_line(Entry(JOBS[0], "* * * * *", ("baileys-tools", path)), {}, Log())
+        crontab_line(CronEntry(JOBS[0], "* * * * *", ("baileys-tools", path)), {}, Log())
 
 
 def test_a_line_of_the_system_has_its_user() -> None:
-    line = crontab_line(Entry(JOBS[0], "* * * * *", ("/b", "monitor-once")), {}, Log(), "bot")
+    line = crontab_line(CronEntry(JOBS[0], "* * * * *", ("/b", "monitor-once")), {}, Log(), "bot")
     assert line == "* * * * * bot /b monitor-once 2>&1 | logger -t baileys-tools"
 
 

@@ -9,7 +9,7 @@ import pytest
 from baileys_tools.errors import ExitCode
 from baileys_tools.host.rules.doctor import (
     Check,
-    Outcome,
+    CheckOutcome,
     clock_check,
     exit_code_of,
     other_deleters,
@@ -59,39 +59,39 @@ def test_everybody_else_is_left_in_peace(command: str) -> None:
 
 def test_clocks() -> None:
     now = datetime(2026, 1, 15, 12, tzinfo=UTC)
-    assert clock_check(now, now, True).outcome is Outcome.OK
-    assert clock_check(now, None, None).outcome is Outcome.OK
-    assert clock_check(now, now, False).outcome is Outcome.NOTE
-    assert clock_check(now, now + timedelta(hours=23), True).outcome is Outcome.OK
-    assert clock_check(now, now + timedelta(hours=25), True).outcome is Outcome.CRITICAL
-    assert clock_check(datetime(1970, 1, 1, tzinfo=UTC), None, True).outcome is Outcome.CRITICAL
+    assert clock_check(now, now, True).outcome is CheckOutcome.OK
+    assert clock_check(now, None, None).outcome is CheckOutcome.OK
+    assert clock_check(now, now, False).outcome is CheckOutcome.NOTE
+    assert clock_check(now, now + timedelta(hours=23), True).outcome is CheckOutcome.OK
+    assert clock_check(now, now + timedelta(hours=25), True).outcome is CheckOutcome.CRITICAL
+    assert clock_check(datetime(1970, 1, 1, tzinfo=UTC), None, True).outcome is CheckOutcome.CRITICAL
 
 
 @pytest.mark.parametrize(
     ("free", "inodes", "outcome"),
     [
-        (50, 50, Outcome.OK),
-        (5, 50, Outcome.OK),
-        (4, 50, Outcome.WARNING),
-        (50, 4, Outcome.WARNING),
-        (0, 50, Outcome.CRITICAL),
-        (50, 0, Outcome.CRITICAL),
+        (50, 50, CheckOutcome.OK),
+        (5, 50, CheckOutcome.OK),
+        (4, 50, CheckOutcome.WARNING),
+        (50, 4, CheckOutcome.WARNING),
+        (0, 50, CheckOutcome.CRITICAL),
+        (50, 0, CheckOutcome.CRITICAL),
     ],
 )
-def test_room(free: int, inodes: int, outcome: Outcome) -> None:
+def test_room(free: int, inodes: int, outcome: CheckOutcome) -> None:
     assert room_check("disk", free, 100, inodes, 100).outcome is outcome
 
 
 def test_a_file_system_that_counts_no_inodes_has_enough_of_them() -> None:
-    assert room_check("disk", 50, 100, 0, 0) == Check("disk", Outcome.OK, "50% of the disk free")
+    assert room_check("disk", 50, 100, 0, 0) == Check("disk", CheckOutcome.OK, "50% of the disk free")
 
 
 def test_the_worst_check_is_the_exit_code() -> None:
-    def code(*outcomes: Outcome) -> ExitCode:
+    def code(*outcomes: CheckOutcome) -> ExitCode:
         return exit_code_of([Check("x", outcome, "") for outcome in outcomes])
 
     assert code() is ExitCode.DONE
-    assert code(Outcome.OK, Outcome.NOTE) is ExitCode.DONE
-    assert code(Outcome.OK, Outcome.WARNING) is ExitCode.WARNING
-    assert code(Outcome.CRITICAL, Outcome.WARNING) is ExitCode.CRITICAL
-    assert versions_check((3, 10, 9), "/usr/bin/python3").outcome is Outcome.CRITICAL
+    assert code(CheckOutcome.OK, CheckOutcome.NOTE) is ExitCode.DONE
+    assert code(CheckOutcome.OK, CheckOutcome.WARNING) is ExitCode.WARNING
+    assert code(CheckOutcome.CRITICAL, CheckOutcome.WARNING) is ExitCode.CRITICAL
+    assert versions_check((3, 10, 9), "/usr/bin/python3").outcome is CheckOutcome.CRITICAL

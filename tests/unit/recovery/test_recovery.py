@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.bots.rules.diagnosis import NEED_A_PERSON, Cause, Confidence, Diagnosis
-from baileys_tools.recovery.rules.recovery import LADDERS, Limits, Means, Rung, checklist, ladder
+from baileys_tools.bots.rules.diagnosis import Cause, Confidence, Diagnosis
+from baileys_tools.recovery.rules.recovery import LADDERS, Means, RecoveryLimits, Rung, checklist, ladder
 
 ALL = Means(can_reconnect=True, can_restart=True, has_snapshot=True, stopped=True, can_stop=True)
 MEANS = st.builds(
@@ -24,13 +24,14 @@ MEANS = st.builds(
     has_bak=st.booleans(),
     bak_is_proven=st.booleans(),
 )
+NEED_A_PERSON = frozenset({Cause.LOGGED_OUT, Cause.BANNED, Cause.OUTDATED_CLIENT, Cause.TWO_PROCESSES})
 CAUSES = st.sampled_from(list(Cause))
 TRIED = st.sets(st.sampled_from([rung for rung in Rung if rung is not Rung.PERSON]))
 
 
 def rungs(cause: Cause, means: Means = ALL, tried: set[Rung] | None = None) -> list[Rung]:
     diagnosis = Diagnosis(cause, Confidence.LIKELY, ("so it says",))
-    return [step.rung for step in ladder(diagnosis, means, Limits(), tried or set())]
+    return [step.rung for step in ladder(diagnosis, means, RecoveryLimits(), tried or set())]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_every_step_is_explained_and_every_person_told_what_to_do(
     cause: Cause, means: Means, tried: set[Rung]
 ) -> None:
     diagnosis = Diagnosis(cause, Confidence.LIKELY, ("so it says",))
-    for step in ladder(diagnosis, means, Limits(), tried):
+    for step in ladder(diagnosis, means, RecoveryLimits(), tried):
         assert step.text
         assert "{" not in step.text or "{company}" not in step.text
     lines = checklist(diagnosis, means, tried, "1001")
@@ -111,15 +112,15 @@ def test_a_removed_device_leads_to_reset() -> None:
 
 def test_that_a_process_is_shared_is_said_before_it_is_restarted() -> None:
     shared = ALL._replace(shared_with=2)
-    steps = ladder(Diagnosis(Cause.STOPPED, Confidence.CERTAIN, ()), shared, Limits())
+    steps = ladder(Diagnosis(Cause.STOPPED, Confidence.CERTAIN, ()), shared, RecoveryLimits())
     assert "2 other company(ies) share" in steps[0].text
 
 
 def test_a_repair_without_any_sign_of_the_bot_says_so_first() -> None:
     lost = Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, ())
     unseen = ALL._replace(stopped=True, unseen=True)
-    assert "stop it first" in ladder(lost, unseen, Limits())[0].text
-    assert "stop it first" not in ladder(lost, unseen._replace(unseen=False), Limits())[0].text
+    assert "stop it first" in ladder(lost, unseen, RecoveryLimits())[0].text
+    assert "stop it first" not in ladder(lost, unseen._replace(unseen=False), RecoveryLimits())[0].text
 
 
 @pytest.mark.parametrize("tried", [(), (Rung.RESTORE,)])

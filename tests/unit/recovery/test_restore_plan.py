@@ -24,8 +24,8 @@ from baileys_tools.sessions.rules.restore_plan import (
     LiveFolder,
     Mode,
     Objection,
-    Reason,
     RestorePlan,
+    RestoreReason,
     SnapshotFiles,
     Traffic,
 )
@@ -105,7 +105,7 @@ def plan(live: LiveFolder, snap: SnapshotFiles, mode: Mode = Mode.REPAIR, **choi
     return plan_restore(live, snap, Choice(mode, **choice), NOW)
 
 
-def verdict(made: RestorePlan, name: str) -> tuple[Action, Reason]:
+def verdict(made: RestorePlan, name: str) -> tuple[Action, RestoreReason]:
     (found,) = [one for one in made.verdicts if one.name == name]
     return found.action, found.reason
 
@@ -117,51 +117,62 @@ def verdict(made: RestorePlan, name: str) -> tuple[Action, Reason]:
 def test_kinds_of_which_an_older_one_is_better_than_none_come_back(name: str) -> None:
     quiet = {SESSION: file()}
     snap = snapshot(name, SESSION)
-    assert verdict(plan(folder(quiet), snap), name) == (Action.BRING_BACK, Reason.MISSING)
-    assert verdict(plan(folder({**quiet, name: TORN}), snap), name) == (Action.BRING_BACK, Reason.UNREADABLE)
-    assert verdict(plan(folder({**quiet, name: file()}), snap), name) == (Action.KEEP, Reason.WHOLE)
+    assert verdict(plan(folder(quiet), snap), name) == (Action.BRING_BACK, RestoreReason.MISSING)
+    assert verdict(plan(folder({**quiet, name: TORN}), snap), name) == (
+        Action.BRING_BACK,
+        RestoreReason.UNREADABLE,
+    )
+    assert verdict(plan(folder({**quiet, name: file()}), snap), name) == (Action.KEEP, RestoreReason.WHOLE)
 
 
 @pytest.mark.parametrize("name", COMES_BACK)
 def test_they_come_back_after_traffic_as_well(name: str) -> None:
     made = plan(folder({SESSION: file(SINCE)}), snapshot(name, SESSION))
     assert made.traffic is Traffic.SINCE
-    assert verdict(made, name) == (Action.BRING_BACK, Reason.MISSING)
+    assert verdict(made, name) == (Action.BRING_BACK, RestoreReason.MISSING)
 
 
 @pytest.mark.parametrize(
     ("beside", "lost", "expected"),
     [
         # nothing shows any, but one session tells nothing of another
-        ({OTHER_SESSION: file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
-        ({OTHER_SESSION: file()}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_UNTOLD)),
-        ({}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, TORN, (Action.SET_ASIDE, RestoreReason.TRAFFIC_UNTOLD)),
+        ({}, TORN, (Action.SET_ASIDE, RestoreReason.TRAFFIC_UNTOLD)),
         # a sign of messages anywhere
-        ({OTHER_SESSION: file(SINCE)}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
-        ({OTHER_SESSION: file(SINCE)}, TORN, (Action.SET_ASIDE, Reason.TRAFFIC_SINCE)),
-        ({OTHER_SESSION: file()}, TORN_LATELY, (Action.SET_ASIDE, Reason.TRAFFIC_SINCE)),
-        ({OTHER_SESSION: file(), PEER_KEY: file(SINCE)}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
-        ({OTHER_SESSION: file(), MEMORY: file(SINCE)}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
-        ({OTHER_SESSION: file(THEN, "[1]")}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
+        ({OTHER_SESSION: file(SINCE)}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE)),
+        ({OTHER_SESSION: file(SINCE)}, TORN, (Action.SET_ASIDE, RestoreReason.TRAFFIC_SINCE)),
+        ({OTHER_SESSION: file()}, TORN_LATELY, (Action.SET_ASIDE, RestoreReason.TRAFFIC_SINCE)),
+        (
+            {OTHER_SESSION: file(), PEER_KEY: file(SINCE)},
+            None,
+            (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE),
+        ),
+        ({OTHER_SESSION: file(), MEMORY: file(SINCE)}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE)),
+        ({OTHER_SESSION: file(THEN, "[1]")}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE)),
         (
             {OTHER_SESSION: file(), "session-9.0.json": file(NOW)},
             None,
-            (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE),
+            (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE),
         ),
-        ({OTHER_SESSION: file(), "pre-key-31.json": file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
+        (
+            {OTHER_SESSION: file(), "pre-key-31.json": file()},
+            None,
+            (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE),
+        ),
         # an old file that the snapshot lacks came by an undo
         (
             {OTHER_SESSION: file(), "session-9.0.json": file()},
             None,
-            (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD),
+            (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD),
         ),
         # nothing is left to tell
-        ({}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
-        ({PEER_KEY: file()}, None, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
+        ({PEER_KEY: file()}, None, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
     ],
 )
 def test_a_folder_alone_never_brings_a_session_back(
-    beside: Mapping[str, LiveFile], lost: LiveFile | None, expected: tuple[Action, Reason]
+    beside: Mapping[str, LiveFile], lost: LiveFile | None, expected: tuple[Action, RestoreReason]
 ) -> None:
     snap = snapshot(SESSION, OTHER_SESSION, PEER_KEY, MEMORY, OWN_KEY)
     files = {OWN_KEY: file(), **beside} if MEMORY in beside else dict(beside)
@@ -176,24 +187,29 @@ BEFORE = TAKEN - timedelta(minutes=5)
 @pytest.mark.parametrize(
     ("files", "off_since", "was_repaired", "expected"),
     [
-        ({OTHER_SESSION: file()}, BEFORE, False, (Action.BRING_BACK, Reason.MISSING)),
-        ({OTHER_SESSION: file(), SESSION: TORN}, BEFORE, False, (Action.BRING_BACK, Reason.UNREADABLE)),
-        ({}, BEFORE, False, (Action.BRING_BACK, Reason.MISSING)),
+        ({OTHER_SESSION: file()}, BEFORE, False, (Action.BRING_BACK, RestoreReason.MISSING)),
+        (
+            {OTHER_SESSION: file(), SESSION: TORN},
+            BEFORE,
+            False,
+            (Action.BRING_BACK, RestoreReason.UNREADABLE),
+        ),
+        ({}, BEFORE, False, (Action.BRING_BACK, RestoreReason.MISSING)),
         # it went after the snapshot, as any bot that is stopped for the restore
-        ({OTHER_SESSION: file()}, SINCE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
-        ({OTHER_SESSION: file()}, None, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, SINCE, False, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, None, False, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
         # something has written all the same: another process, by hand
-        ({OTHER_SESSION: file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_SINCE)),
-        ({"notes.txt": file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_SINCE)),
+        ({"notes.txt": file(SINCE)}, BEFORE, False, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
         # what showed it may be what the repair has set aside
-        ({OTHER_SESSION: file()}, BEFORE, True, (Action.LEAVE_OUT, Reason.TRAFFIC_UNTOLD)),
+        ({OTHER_SESSION: file()}, BEFORE, True, (Action.LEAVE_OUT, RestoreReason.TRAFFIC_UNTOLD)),
     ],
 )
 def test_a_session_comes_back_where_the_bot_has_been_off_since_before_the_snapshot(
     files: Mapping[str, LiveFile],
     off_since: datetime | None,
     was_repaired: bool,
-    expected: tuple[Action, Reason],
+    expected: tuple[Action, RestoreReason],
 ) -> None:
     live = replace(folder(files), bot_is_off=True, off_since=off_since, was_repaired=was_repaired)
     made = plan(live, snapshot(SESSION, OTHER_SESSION))
@@ -212,7 +228,7 @@ def test_a_counter_that_has_moved_is_traffic() -> None:
 
 def test_the_operator_can_know_better() -> None:
     made = plan(folder(), snapshot(SESSION), keep_sessions=True)
-    assert verdict(made, SESSION) == (Action.BRING_BACK, Reason.MISSING)
+    assert verdict(made, SESSION) == (Action.BRING_BACK, RestoreReason.MISSING)
     assert (made.cost.contacts, made.cost.older_sessions) == (0, 0)
 
 
@@ -226,7 +242,7 @@ def test_the_operator_who_is_wrong_is_told_what_it_costs() -> None:
 
 def test_an_unreadable_session_without_a_copy_goes_aside() -> None:
     made = plan(folder({SESSION: TORN}), snapshot())
-    assert verdict(made, SESSION) == (Action.SET_ASIDE, Reason.NO_COPY)
+    assert verdict(made, SESSION) == (Action.SET_ASIDE, RestoreReason.NO_COPY)
     assert made.set_aside == [(SESSION,)]
     assert made.cost.contacts == 1
 
@@ -263,7 +279,7 @@ def test_one_of_two_own_keys_of_a_group_is_lost() -> None:
 
 def test_the_keys_of_the_own_phone_are_those_of_a_peer() -> None:
     phone = f"sender-key-{GROUP}--919585510685--0.json"
-    assert verdict(plan(folder(), snapshot(phone)), phone) == (Action.BRING_BACK, Reason.MISSING)
+    assert verdict(plan(folder(), snapshot(phone)), phone) == (Action.BRING_BACK, RestoreReason.MISSING)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -277,7 +293,7 @@ def test_a_whole_key_of_a_peer_stays_and_one_that_comes_back_may_be_older(
     live = folder({PEER_KEY: on_disk} if on_disk else {})
     made = plan(live, snapshot(PEER_KEY), mode)
     if on_disk is not None and on_disk.whole:
-        reason = Reason.WHOLE if mode is Mode.REPAIR else Reason.PEER_KEY_ON_DISK
+        reason = RestoreReason.WHOLE if mode is Mode.REPAIR else RestoreReason.PEER_KEY_ON_DISK
         assert verdict(made, PEER_KEY) == (Action.KEEP, reason)
         assert (made.cost.group_senders, made.cost.older_keys) == (0, 0)
     else:
@@ -305,7 +321,10 @@ def test_pre_keys_come_back_except_those_that_the_policy_removed() -> None:
     back = plan(live, snap).named(Action.BRING_BACK)
     assert back == sorted(f"pre-key-{n}.json" for n in range(51, 100))
     quarantined = replace(live, quarantined=frozenset({"pre-key-60.json"}))
-    assert verdict(plan(quarantined, snap), "pre-key-60.json") == (Action.LEAVE_OUT, Reason.REMOVED_BY_POLICY)
+    assert verdict(plan(quarantined, snap), "pre-key-60.json") == (
+        Action.LEAVE_OUT,
+        RestoreReason.REMOVED_BY_POLICY,
+    )
 
 
 def test_no_pre_key_on_disk_is_ever_removed() -> None:
@@ -333,7 +352,7 @@ def test_returning_creds_are_moved_past_every_pre_key(
 ) -> None:
     live = replace(without_creds(folder(dict.fromkeys(on_disk, file()))), quarantined=frozenset(quarantined))
     made = plan(live, snapshot("pre-key-12.json"))
-    assert verdict(made, "creds.json") == (Action.BRING_BACK, Reason.MISSING)
+    assert verdict(made, "creds.json") == (Action.BRING_BACK, RestoreReason.MISSING)
     assert made.next_pre_key_id == expected
     assert made.cost.pre_keys_untold == (expected == 31 + 812)
 
@@ -377,13 +396,13 @@ def test_a_pre_key_that_is_unreadable_is_lost_unless_the_snapshot_has_it() -> No
 def test_creds_of_the_same_account_stay_whatever_they_count() -> None:
     for counter in (5, 31, 900):
         made = plan(folder(nextPreKeyId=counter), snapshot())
-        assert verdict(made, "creds.json") == (Action.KEEP, Reason.SAME_ACCOUNT)
+        assert verdict(made, "creds.json") == (Action.KEEP, RestoreReason.SAME_ACCOUNT)
         assert made.next_pre_key_id is None
 
 
 def test_creds_of_a_bot_that_started_anew_are_replaced() -> None:
     live = replace(folder(), account=CredsState.UNPAIRED)
-    assert verdict(plan(live, snapshot()), "creds.json") == (Action.BRING_BACK, Reason.UNPAIRED)
+    assert verdict(plan(live, snapshot()), "creds.json") == (Action.BRING_BACK, RestoreReason.UNPAIRED)
 
 
 def test_fitting_changes_two_numbers_and_nothing_else() -> None:
@@ -447,7 +466,7 @@ def test_nothing_of_another_pairing_survives_a_forced_rollback() -> None:
 
 def test_what_is_no_plain_file_stays_and_stops_a_rollback() -> None:
     live = replace(folder(), oddities=(Oddity(MAPPING, "a symbolic link"),))
-    assert verdict(plan(live, snapshot(MAPPING)), MAPPING) == (Action.KEEP, Reason.IN_THE_WAY)
+    assert verdict(plan(live, snapshot(MAPPING)), MAPPING) == (Action.KEEP, RestoreReason.IN_THE_WAY)
     assert objections(plan(live, snapshot(MAPPING), Mode.ROLLBACK)) == {Objection.ODDITIES: False}
 
 
@@ -470,8 +489,8 @@ def test_a_rollback_after_traffic_leaves_sessions_and_own_keys_out() -> None:
 def test_a_rollback_of_a_quiet_folder_keeps_its_sessions_but_not_newer_ones() -> None:
     live = folder({SESSION: file(), "session-9.0.json": file()})
     made = plan(live, snapshot(SESSION), Mode.ROLLBACK)
-    assert verdict(made, SESSION) == (Action.BRING_BACK, Reason.IN_SNAPSHOT)
-    assert verdict(made, "session-9.0.json") == (Action.LEAVE_OUT, Reason.NOT_IN_SNAPSHOT)
+    assert verdict(made, SESSION) == (Action.BRING_BACK, RestoreReason.IN_SNAPSHOT)
+    assert verdict(made, "session-9.0.json") == (Action.LEAVE_OUT, RestoreReason.NOT_IN_SNAPSHOT)
 
 
 def test_a_rollback_keeps_what_nothing_ever_removes() -> None:
@@ -483,7 +502,7 @@ def test_a_rollback_keeps_what_nothing_ever_removes() -> None:
 
 def test_live_creds_that_are_behind_the_snapshot_give_way_in_a_rollback() -> None:
     made = plan(folder(nextPreKeyId=5), snapshot("pre-key-30.json"), Mode.ROLLBACK)
-    assert verdict(made, "creds.json") == (Action.BRING_BACK, Reason.IN_SNAPSHOT)
+    assert verdict(made, "creds.json") == (Action.BRING_BACK, RestoreReason.IN_SNAPSHOT)
 
 
 # --- any folder and any snapshot ----------------------------------------------------------------------------
@@ -530,7 +549,7 @@ def test_a_repair_touches_nothing_whole(live: LiveFolder, snap: SnapshotFiles, k
         if one.action is Action.SET_ASIDE:
             assert one.kind not in PROTECTED
             assert found is not None
-            assert not found.whole or one.reason is Reason.UNIT_BROKEN
+            assert not found.whole or one.reason is RestoreReason.UNIT_BROKEN
         elif one.action is Action.BRING_BACK and found is not None and one.kind is not Kind.CREDS:
             assert not found.whole
         elif one.action is Action.LEAVE_OUT:

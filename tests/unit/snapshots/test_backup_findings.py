@@ -23,8 +23,8 @@ from baileys_tools.snapshots.rules.backup_findings import (
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
-    Health,
     PruneReport,
+    SnapshotHealth,
     Verified,
     VerifyReport,
 )
@@ -123,11 +123,11 @@ def test_no_two_findings_are_the_same_to_an_alert():
 
 def test_damage_found_by_prune_or_verify_is_one_finding_a_company():
     results = [
-        Verified(info(1), Health.DAMAGED),
-        Verified(info(2), Health.WHOLE),
-        Verified(info(4), Health.DAMAGED),
-        Verified(info(1, "2"), Health.NO_KEY),
-        Verified(info(7, "3"), Health.DAMAGED),
+        Verified(info(1), SnapshotHealth.DAMAGED),
+        Verified(info(2), SnapshotHealth.WHOLE),
+        Verified(info(4), SnapshotHealth.DAMAGED),
+        Verified(info(1, "2"), SnapshotHealth.NO_KEY),
+        Verified(info(7, "3"), SnapshotHealth.DAMAGED),
     ]
     verified = damage_findings(VerifyReport("/srv/b", NOW, False, results))
     assert [(finding.company, finding.facts["damaged"]) for finding in verified] == [("1", 2), ("3", 1)]
