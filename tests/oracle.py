@@ -357,7 +357,7 @@ def off_times(
     writes = {file.mtime_ns for file in files if kind_of(file.name) in watched} | {
         written for _, written in seen
     }
-    writes = {moment for moment in writes if moment <= now_ns}
+    writes = {min(moment, now_ns) for moment in writes}
     spans = set()
     for moment in writes:
         later = [other for other in writes if other > moment]
@@ -390,8 +390,7 @@ def is_off(
     writes = [file.mtime_ns for file in files if kind_of(file.name) in known] + [
         written for _, written in seen
     ]
-    past = [moment for moment in writes if moment <= now_ns]
-    return bool(policy.silence and past) and now_ns - max(past) > policy.silence
+    return bool(policy.silence and writes) and now_ns - max(writes) > policy.silence
 
 
 def plan(

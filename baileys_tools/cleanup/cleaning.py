@@ -1,5 +1,6 @@
 """`cleanup`: bring each session folder to its policy."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -42,7 +43,7 @@ from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_to
 from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
 from baileys_tools.thresholds import Thresholds
-from baileys_tools.units import parse_time
+from baileys_tools.units import moment_of, parse_time
 
 
 def cleanup_command(
@@ -289,10 +290,19 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
     return _report(company, facts, plan, job)._replace(purged_files=due.files, purged_bytes=due.size)
 
 
-def look_and_plan(folder: int, company: str, job: CleanupJob) -> tuple[FolderFacts, CleanupPlan]:
-    """Given an open session folder, return what is there and what a cleanup would do about it."""
+def look_and_plan(
+    folder: int, company: str, job: CleanupJob, changed: datetime | None = None
+) -> tuple[FolderFacts, CleanupPlan]:
+    """Given an open session folder, return what is there and what a cleanup would do about it.
+
+    `changed` is when a file last came or went there, where we have made and taken some since.
+    """
     facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
-    known = Known(cleaned=newest_run(folder))
+    cleaned = newest_run(folder)
+    if cleaned is None and not job.undo_window:
+        # Nothing tells of a cleanup that leaves no quarantine, but that files went.
+        cleaned = changed or _changed(folder)
+    known = Known(cleaned=cleaned)
     plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)
@@ -304,6 +314,10 @@ def look_and_plan(folder: int, company: str, job: CleanupJob) -> tuple[FolderFac
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now, known)
     return facts, plan._replace(cost=plan.cost._replace(key_messages=_key_messages(folder, plan)))
+
+
+def _changed(folder: int) -> datetime:
+    return moment_of(os.fstat(folder).st_mtime_ns)
 
 
 def _key_messages(folder: int, plan: CleanupPlan) -> int:
@@ -321,10 +335,11 @@ def _key_messages(folder: int, plan: CleanupPlan) -> int:
 
 def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:
     """Given an open session folder, clean it under its lock and return what was done."""
+    changed = _changed(folder)
     with company_lock(folder, job.now):
         earlier_restore = finish_restore(root, company, folder)
         mended = mend(folder)
-        facts, plan = look_and_plan(folder, company.id, job)
+        facts, plan = look_and_plan(folder, company.id, job, changed)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = Purge() if plan.is_in_doubt else purge(folder, job.now, job.undo_window)
         if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):

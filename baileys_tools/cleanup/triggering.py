@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.cleanup.cleaning import (
@@ -289,7 +289,9 @@ def _look_at(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_TriggerLook]:
     observed = Observed(settings.state.dir, now)
-    job = CleanupJob(policy_of(settings), now, None, timedelta(), Verdicts.NONE, observed=observed)
+    job = CleanupJob(
+        policy_of(settings), now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
+    )
     rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 
     def look(company: Company) -> _TriggerLook:

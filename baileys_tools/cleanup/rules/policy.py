@@ -258,7 +258,7 @@ def _is_silent(folder: FolderFacts, policy: Policy, seen: Sequence[Seen], now: d
 def _hold(plan: CleanupPlan) -> CleanupPlan:
     """Return the plan of a folder whose bot is off: what would go by count or age stays."""
     return plan._replace(
-        removals=(),
+        removals=[],
         exceptions={**plan.exceptions, **{name: Reason.HELD for unit in plan.removals for name in unit}},
         removed_by_kind={},
         bytes_to_free=0,

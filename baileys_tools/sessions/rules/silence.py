@@ -45,9 +45,8 @@ def silences(written_ns: Iterable[int], seen: Sequence[Seen], now_ns: int) -> tu
     is less than a day later. Of gaps that nobody observed only the last can be told from a life whose older traces were
     written over: the one that lasts until now, or ended in the last hours.
     """
-    # What is from the future says that the clock was set, and nothing of the bot.
-    writes = [moment for moment in written_ns if moment <= now_ns]
-    writes += [one.written_ns for one in seen if one.written_ns <= now_ns]
+    # A time in the future counts as now: the bot writes while we look, and clocks are set.
+    writes = [min(moment, now_ns) for moment in (*written_ns, *(one.written_ns for one in seen))]
     if not writes:
         return ()
     found = (
@@ -98,7 +97,7 @@ def lived_ago(silences: Sequence[Silence], length_ns: int, now_ns: int) -> int:
 def last_write(folder: FolderFacts, seen: Sequence[Seen], now_ns: int) -> int | None:
     """Return when the bot last wrote as far as the folder and observations tell; None where nothing does."""
     moments = (*rewritten(folder), *(one.written_ns for one in seen))
-    return max((moment for moment in moments if moment <= now_ns), default=None)
+    return min(max(moments), now_ns) if moments else None
 
 
 def rewritten(folder: FolderFacts) -> list[int]:

@@ -133,6 +133,9 @@ def check_batch(root: Path, environment: dict[str, str], plans: dict[str, Oracle
         assert cleaned[company]["plan"] == planned[company]["plan"], f"{company}: dry run and run differ"
         check_disk(company, root, before[company], expected, undoable=bool(real.cleanup.undo_window))
 
+    for company in plans:
+        # What the run has changed, it has changed now.
+        os.utime(root / f"company_{company}", ns=(NOW_NS, NOW_NS))
     again = companies_of(real, root, NOW, Verdicts.REMOVED)
     for company in plans:
         # With no file left from the future the clock may be believed again: that is a new situation.
