@@ -23,7 +23,7 @@ def measured(version: str, story: str, home: Path) -> Any:
     node = require_tool("node")
     if not (GENERATE / "node_modules").exists():
         missing("the Baileys packages (make test installs them)")
-    words = ["--baileys", version, "--story", story, "--tool", COMMAND]
+    words = ["--baileys", version, "--story", story, "--tool", str(COMMAND)]
     finished = subprocess.run(
         [node, HERE / "numbers_contract.mjs", *words],
         env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
