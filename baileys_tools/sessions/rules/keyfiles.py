@@ -29,7 +29,8 @@ class Returns(StrEnum):
 
     IF_LOST = "if-lost"
     """An older one is better than none."""
-    WITHOUT_MESSAGES = "without-messages-since"
+    IF_OFF_SINCE = "if-off-since"
+    """Where the bot is known to have been off since before the snapshot; else it would use message keys twice."""
     BY_OWNER = "by-owner"
     """A peer's as IF_LOST, the bot's own never: the bot makes a new one and tells the group."""
     NEVER = "never"
@@ -102,7 +103,7 @@ class Kind(StrEnum):
         "session",
         Traits(
             Removed.BY_AGE,
-            Returns.WITHOUT_MESSAGES,
+            Returns.IF_OFF_SINCE,
             Written.WITH_MESSAGES,
             rf"session-[0-9A-Za-z_-]{{1,64}}+\.{_DEVICE}\.json",
             after_login=True,
