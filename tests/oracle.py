@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -293,7 +293,8 @@ class PreKeys:
 
     def cost(self, gone: set[int]) -> int:
         counts = gone - self.of_receipts
-        surely = counts & (self.guarded() | (ids_in_dense_windows(self.ids, 30) - self.of_uploads))
+        untimed = ids_in_dense_windows(self.ids, 30) | {i for i in self.ids if self.seven and i <= 812}
+        surely = counts & (self.guarded() | (untimed - self.of_uploads))
         return len(surely) + min(5, len(counts - surely))
 
 
@@ -327,6 +328,14 @@ def pre_keys_of(files: Iterable[OracleFile], creds: dict[str, Any], gone: Set[in
     seven = not kinds.isdisjoint(("lid-mapping", "device-list", "identity-key"))
     written = {pre_key_id(file.name): file.mtime_ns for file in files if kind_of(file.name) == "pre-key"}
     return PreKeys({i: at for i, at in written.items() if i not in gone}, creds, seven=seven)
+
+
+def guarded_at_last(going: Set[int], judged: Callable[[Set[int]], PreKeys]) -> set[int]:
+    """Of ids over the limit, those guarded when nothing more goes. `judged` takes ids that are gone already."""
+    gone: set[int] = set()
+    while found := going - gone - judged(gone).guarded():
+        gone |= found
+    return set(going - gone)
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -499,9 +508,7 @@ def _removed(
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
     guarded: set[int] = set()
     if limits.guard:
-        before, guarded = going, going & pre_keys_of(files, creds).guarded()
-        while guarded != before:
-            before, guarded = guarded, guarded & pre_keys_of(files, creds, going - guarded).guarded()
+        guarded = guarded_at_last(going, lambda gone: pre_keys_of(files, creds, gone))
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     return removed, guarded, following
 

@@ -85,6 +85,18 @@ class Bot:
             self.written[self.next_id] = self.now
             self.next_id += 1
 
+    def is_asked_again(self, times: int, answered: float) -> None:
+        """Retry receipts over days, of which a share is answered, between a few new chats and logins."""
+        for _ in range(times):
+            self.now += 600
+            if self.chance.random() >= answered:
+                self.written[self.next_id] = self.now
+            self.next_id += 1
+            if self.chance.random() < 0.1:
+                self.hand_out()
+            if self.chance.random() < 0.1:
+                self.log_in()
+
     def top_up(self, times: int, held: int = 30) -> None:
         """Connect again and again to a server that says it has five or fewer, and holds the newest few."""
         for _ in range(times):

@@ -258,6 +258,9 @@ class _Evidence:
         ids = frozenset(ids) - self._never_uploaded
         # A guard wants a long run; what a cost leaves out must be certain, so here the smallest upload is long enough.
         surely = ids & (self.guarded() | (dense_runs(self._ids, UPLOAD_BATCH) - self._timed))
+        if self._pool.topped_up_by_fives:
+            # Without times, ids past the first upload may be gone for answered retry receipts just as well.
+            surely |= {i for i in ids if i <= PAIRING_BATCH} - self._timed
         # What was left when the last upload was due, of all uploads before it.
         extended = len(surely) + min(TOP_UP, len(ids - surely))
         last = self._uploads[-1].first if self._uploads else 0

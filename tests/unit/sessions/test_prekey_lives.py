@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -66,6 +67,21 @@ def test_keys_of_unanswered_retry_receipts_come_down(server: Server) -> None:
     assert len(bot.written) > 2_000
     assert lost(bot) <= 1
     assert len(bot.written) <= 70
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("answered", [0.3, 0.7, 0.9, 1.0])
+@pytest.mark.parametrize(("size", "handed_out"), [(812, 3), (812, 600), (200, 20), (50, 5)])
+def test_answered_retry_receipts_do_not_make_an_upload_look_used_up(
+    size: int, handed_out: int, answered: float, server: Server
+) -> None:
+    for seed, times in itertools.product(range(3), (True, False)):
+        bot = Bot(server, first_upload=size, chance=random.Random(seed))
+        bot.log_in()
+        bot.hand_out(handed_out)
+        bot.is_asked_again(120, answered)
+        # Without times a cleanup knows less; what goes is stated all the same.
+        assert lost(bot, times=times) <= TOP_UP or not times
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from baileys_tools.sessions.rules.prekeys import (
     PreKeyRule,
     apply_pre_key_rule,
     dense_runs,
+    still_offered,
 )
 from tests import oracle
 
@@ -185,3 +187,56 @@ def test_every_id_has_exactly_one_fate(
     assert next_id is None or next_id - 1 not in found.removed
     assert first is None or all(number < first for number in found.removed)
     assert guard or not found.guarded
+
+
+# --- times, by a second opinion -----------------------------------------------------------------------------
+
+
+def timed_pools(count: int) -> Iterator[tuple[PreKeyPool, int]]:
+    """Folders over the limit: random ids, written in random bursts at random times; and a limit."""
+    rng = random.Random(14)
+    while count:
+        tree = oracle.random_tree(rng, oracle.OraclePolicy(), 50 * oracle.DAY)
+        written = {
+            oracle.pre_key_id(file.name): file.mtime_ns
+            for file in tree.files
+            if oracle.kind_of(file.name) == "pre-key"
+        }
+        keep = rng.choice((30, 33, 50))
+        if len(written) <= keep:
+            continue
+        begins = rng.choice((0.0, 0.1, 0.4, 0.8))
+        moment = 0
+        for pre_key_id in sorted(written):
+            if rng.random() < begins:
+                soon = moment + rng.randrange(3, 13) * oracle.SECOND
+                moment = rng.choice((soon, rng.randrange(50 * oracle.DAY)))
+            if begins:
+                written[pre_key_id] = moment
+        next_id = rng.choice((None, 813, max(written) + 1, max(written) + 1))
+        yield PreKeyPool(list(written), next_id, next_id, rng.random() < 0.6, written), keep
+        count -= 1
+
+
+def test_a_second_cleanup_finds_nothing_whatever_the_times() -> None:
+    removed = 0
+    for pool, keep in timed_pools(600):
+        found = apply_pre_key_rule(pool, keep, guard=True)
+        left = pool._replace(ids=[i for i in pool.ids if i not in found.removed])
+        again = apply_pre_key_rule(left, keep, guard=True)
+        assert (again.removed, again.guarded) == (frozenset(), found.guarded), (pool, keep)
+        removed += bool(found.removed)
+    assert removed > 150
+
+
+def test_guard_and_cost_are_what_the_description_says() -> None:
+    for pool, keep in timed_pools(600):
+        creds = {"nextPreKeyId": pool.next_id, "firstUnuploadedPreKeyId": pool.first_unuploaded_id}
+
+        def judged(gone: Set[int], pool: PreKeyPool = pool, creds: dict[str, Any] = creds) -> oracle.PreKeys:
+            written = {i: at for i, at in pool.written.items() if i not in gone}
+            return oracle.PreKeys(written, creds, seven=pool.topped_up_by_fives)
+
+        found = apply_pre_key_rule(pool, keep, guard=True)
+        assert found.guarded == oracle.guarded_at_last(oracle.pre_keys_to_go(pool.ids, keep, creds), judged)
+        assert still_offered(found.removed, pool).if_extended == judged(set()).cost(set(found.removed))
