@@ -151,7 +151,7 @@ def _was_killed(past: Past, traced: datetime) -> bool:
 
 
 class Remainder(NamedTuple):
-    """TriggerReason a folder stays full: counted files by kind that no cleanup removes, others that are too young to go,
+    """Why a folder stays full: counted files by kind that no cleanup removes, others that are too young to go,
     and pre-keys that the server still hands out, which do not count."""
 
     staying: Mapping[Kind, int]
