@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, explain, plan_cleanup
+from baileys_tools.cleanup.rules.explaining import explain
+from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, plan_cleanup
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run

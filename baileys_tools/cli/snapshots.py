@@ -187,7 +187,8 @@ def restore(
       baileys-tools restore --company 1001 --target /tmp/company_1001
       baileys-tools restore --company 1001 --from-bak --dry-run
     """
-    from baileys_tools.recovery.restoring import RestoreOptions, restore_command
+    from baileys_tools.recovery.restore_job import RestoreOptions
+    from baileys_tools.recovery.restoring import restore_command
 
     flags = {"sessions.path": sessions, "backup.identity_file": identity}
     options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)

@@ -262,7 +262,7 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _missing_repository(path: str) -> Check:
-    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+    from baileys_tools.snapshots.private_folders import nearest_folder, way_to_make
 
     above = nearest_folder(path)
     if os.access(above, os.W_OK | os.X_OK):

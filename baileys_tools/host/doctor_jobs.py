@@ -21,7 +21,7 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
     """The places of copies: each is asked what it holds."""
     if not settings.backup.copies:
         return
-    from baileys_tools.snapshots.copies import CopyPlace
+    from baileys_tools.snapshots.copy_place import CopyPlace
 
     for target in settings.backup.copies:
         if lost := _lost(settings, target):
@@ -56,7 +56,7 @@ def _lost(settings: Settings, target: str) -> str:
 def _missing_place(target: str) -> Check:
     from urllib.parse import urlsplit
 
-    from baileys_tools.snapshots.repository import nearest_folder, way_to_make
+    from baileys_tools.snapshots.private_folders import nearest_folder, way_to_make
 
     place = urlsplit(target)
     if place.scheme == "s3":

@@ -274,9 +274,10 @@ def _final_snapshot(
         return None, ""
     if not isinstance(live.account, Account):
         return None, f"no last snapshot: creds.json is {live.account}, and does not tell whose session it is"
-    from baileys_tools.recovery.restoring import store_as_it_is
+    from baileys_tools.recovery.keeping import store_as_it_is
     from baileys_tools.snapshots.encryption import Recipients
-    from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+    from baileys_tools.snapshots.private_folders import RepositoryLocked
+    from baileys_tools.snapshots.repository import Repository
 
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     try:

@@ -1,77 +1,51 @@
 """`restore`: bring a session folder back from a snapshot."""
 
-import os
-import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
 
-from baileys_tools import __version__
-from baileys_tools.bots.asking import BotSigns, signs_of_a_bot
+from baileys_tools.bots.asking import signs_of_a_bot
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
-from baileys_tools.pasted import command
+from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
+from baileys_tools.recovery.restore_job import (
+    FolderLook,
+    RestoreJob,
+    RestoreOptions,
+    report_of,
+    require_agreement,
+    require_no_refusal,
+)
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
+from baileys_tools.recovery.snapshot_to_restore import WholeSnapshot, facts_of, newest_account, read_snapshot
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
-from baileys_tools.sessions.live import is_whole, owned_by_content, read_live_folder
+from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
-from baileys_tools.sessions.repair import fit, repair
+from baileys_tools.sessions.repair import repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
-from baileys_tools.sessions.rules.keyfiles import Kind, kind_of, sort_by_kind
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
-    Action,
     Choice,
-    LiveFolder,
     Mode,
-    RestorePlan,
-    RestoreRefusal,
-    SnapshotFiles,
 )
 from baileys_tools.sessions.rules.snapshot import (
-    BEFORE_TAG,
-    Account,
-    Counters,
-    Manifest,
-    SnapshotInfo,
-    StoredFile,
     as_keys,
-    may_be_stored,
-    read_account,
 )
 from baileys_tools.sessions.staging import read_journal
-from baileys_tools.snapshots.archive import DamagedSnapshot
-from baileys_tools.snapshots.encryption import Identities, Recipients
-from baileys_tools.snapshots.repository import Repository, RepositoryLocked
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreOptions:
-    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere."""
-
-    company: str
-    wanted: str = "latest"
-    mode: str = Mode.REPAIR
-    target: str | None = None
-    keep_sessions: bool = False
-    dry_run: bool = False
-    force: bool = False
-    yes: bool = False
-    from_bak: bool = False
+from baileys_tools.snapshots.encryption import Recipients
+from baileys_tools.snapshots.private_folders import RepositoryLocked
+from baileys_tools.snapshots.repository import Repository
 
 
 def restore_command(
@@ -144,93 +118,6 @@ def _require_bak_alone(options: RestoreOptions) -> None:
 # --- reading the snapshot -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WholeSnapshot:
-    """A snapshot that was read from its first to its last byte, with its files by name."""
-
-    info: SnapshotInfo
-    manifest: Manifest
-    files: Mapping[str, StoredFile]
-
-
-def read_snapshot(repository: Repository, company: str, wanted: str, identity: str | None) -> WholeSnapshot:
-    """Find and verify a snapshot. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
-    try:
-        info = repository.find(company, wanted)
-    except OSError as error:
-        raise BaileysToolsError(
-            f"cannot list the snapshots of company {company} in {repository.path}: {say_why(error)}"
-        ) from error
-    if info.damaged:
-        raise DamagedSnapshot(info.file, "a verification has found that before")
-    identities = Identities(identity) if identity is not None else None
-    try:
-        with repository.reading(info, identities) as reader:
-            files = {file.entry.name: file for file in reader.files()}
-            return WholeSnapshot(info, reader.manifest, files)
-    except OSError as error:
-        raise BaileysToolsError(
-            f"cannot read the snapshot {info.file}: {say_why(error)}", _another(repository, info)
-        ) from error
-
-
-def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
-    """Return which snapshot can be read instead, the newest: root's files are no reason to go without."""
-    company = unreadable.company
-    for info in reversed(repository.snapshots(company)):
-        if info.good and info.file != unreadable.file:
-            with suppress(OSError, DamagedSnapshot), repository.opened(info):
-                return (
-                    f"The newest one that can be read is {info.id}: "
-                    f"{command('baileys-tools restore --company {} {} --dry-run', company, info.id)}"
-                )
-    return "baileys-tools doctor looks at whose the repository is."
-
-
-def _facts(snapshot: WholeSnapshot, newest: Account | None) -> SnapshotFiles:
-    """Return what a plan needs of a snapshot. Raises exit code 13 when it holds no session."""
-    creds_file = snapshot.files.get(CREDS)
-    account = CredsState.MISSING if creds_file is None else read_account(creds_file.content)
-    creds = None if creds_file is None else parse_creds(creds_file.content)
-    if isinstance(account, CredsState) or not isinstance(creds, Creds):
-        why = account if isinstance(account, CredsState) else CredsState.UNREADABLE
-        raise BaileysToolsError(
-            f"the snapshot {snapshot.info.id} holds no usable creds.json ({why})",
-            "Choose another one, or unpack it with --target.",
-            exit_code=ExitCode.REFUSED,
-        )
-    # Baileys would take a file that is not whole for missing, so bringing it back mends nothing.
-    whole = {
-        name: file
-        for name, file in snapshot.files.items()
-        if kind_of(name) is Kind.UNKNOWN or is_whole(file.content) is not False
-    }
-    return SnapshotFiles(
-        id=snapshot.info.id,
-        taken_at=snapshot.manifest.taken_at,
-        entries={name: file.entry for name, file in whole.items()},
-        creds=creds,
-        account=account[0],
-        newest_account=newest,
-        owned_by_content=owned_by_content(
-            {name: file.content for name, file in whole.items() if kind_of(name) is Kind.SENDER_KEY}
-        ),
-    )
-
-
-def _newest_account(repository: Repository, snapshot: WholeSnapshot, identity: str | None) -> Account | None:
-    """Return whose session the newest snapshot holds, None when it cannot be read."""
-    newest = [info for info in repository.snapshots(snapshot.info.company) if info.good][-1:]
-    if not newest or newest[0].file == snapshot.info.file:
-        return snapshot.manifest.account
-    try:
-        identities = Identities(identity) if identity is not None else None
-        with repository.reading(newest[0], identities) as reader:
-            return reader.manifest.account
-    except (BaileysToolsError, OSError):
-        return None
-
-
 # --- elsewhere ----------------------------------------------------------------------------------------------
 
 
@@ -243,7 +130,7 @@ def run_target(
     report = RestoreReport(
         options.company, "", now, snapshot.info, snapshot.manifest, RestoreStatus.PLANNED, target=target
     )
-    _require_room(target)
+    require_room(target)
     if options.dry_run:
         return report
     try:
@@ -257,38 +144,7 @@ def run_target(
     return replace(report, status=RestoreStatus.RESTORED, brought_back=sorted(snapshot.files))
 
 
-def _require_room(target: str) -> None:
-    parent = os.path.dirname(os.path.abspath(target))
-    if not os.path.isdir(parent):
-        raise BaileysToolsError(
-            f"--target {target}: there is no folder {parent} to make it in", "Make that folder first."
-        )
-    try:
-        taken = not target or os.path.islink(target) or bool(os.listdir(target))
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        taken = True
-    if taken:
-        raise UsageError(f"--target {target} is not empty", "Name a folder that is not there yet.")
-
-
 # --- in place -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreJob:
-    """What one restore is to do, with everything it needs to decide and to act."""
-
-    options: RestoreOptions
-    choice: Choice
-    snapshot: WholeSnapshot
-    facts: SnapshotFiles
-    repository: Repository | None
-    recipients: Recipients | None
-    now: datetime
-    agrees: Callable[[RestoreReport], bool]
-    bot_signs: Callable[[], BotSigns] = BotSigns
 
 
 def run_restore(
@@ -308,7 +164,7 @@ def run_restore(
     with opened as root, Repository(repository_path) as repository:
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
-        facts = _facts(snapshot, _newest_account(repository, snapshot, identity_file))
+        facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
         signs = partial(signs_of_a_bot, settings, options.company)
@@ -317,10 +173,10 @@ def run_restore(
         try:
             company = _company(root, settings.sessions.multitenancy, options.company)
             if company is None:
-                return _make_folder(root, job)
+                return make_session_folder(root, job)
             with root.open(company) as folder:
                 if options.dry_run:
-                    return _report(company.path, job, _look(folder, job).plan)
+                    return report_of(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)
         except (Locked, RepositoryLocked) as lock:
             raise BaileysToolsError(
@@ -356,11 +212,11 @@ def run_from_bak(
         pre_keys = settings.pre_keys
         choice = Choice(Mode.REPAIR, pre_keys_keep=pre_keys.keep, pre_key_guard=pre_keys.guard)
         signs = partial(signs_of_a_bot, settings, options.company)
-        job = RestoreJob(options, choice, snapshot, _facts(snapshot, None), None, None, now, agrees, signs)
+        job = RestoreJob(options, choice, snapshot, facts_of(snapshot, None), None, None, now, agrees, signs)
         try:
             with root.open(company) as folder:
                 if options.dry_run:
-                    return _report(company.path, job, _look(folder, job).plan)
+                    return report_of(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)
         except Locked as lock:
             raise BaileysToolsError(
@@ -386,14 +242,6 @@ def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company 
     return next((company for company in listed if company.id == company_id), None)
 
 
-class FolderLook(NamedTuple):
-    """What is in a folder, and what the restore makes of it."""
-
-    plan: RestorePlan
-    live: LiveFolder
-    contents: list[StoredFile]
-
-
 def _look(folder: int, job: RestoreJob) -> FolderLook:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
@@ -402,24 +250,19 @@ def _look(folder: int, job: RestoreJob) -> FolderLook:
     return FolderLook(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
 
-def _report(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
-    info, manifest = job.snapshot.info, job.snapshot.manifest
-    return RestoreReport(job.options.company, path, job.now, info, manifest, RestoreStatus.PLANNED, plan=plan)
-
-
 def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> RestoreReport:
     with ExitStack() as lock:
         lock.enter_context(company_lock(folder, job.now))
         earlier = finish_restore(root, company, folder)
         look = _look(folder, job)
-        report = replace(_report(company.path, job, look.plan), earlier=earlier)
+        report = replace(report_of(company.path, job, look.plan), earlier=earlier)
         if look.plan.changes_nothing and look.plan.mode is Mode.REPAIR:
             return replace(report, status=RestoreStatus.NOTHING_TO_DO)
-        report = replace(report, forced=_require_no_refusal(look.plan, force=job.options.force))
+        report = replace(report, forced=require_no_refusal(look.plan, force=job.options.force))
         if not job.options.yes:
             # Not while somebody reads the plan: another job need not wait for that.
             lock.close()
-            _require_agreement(job, report)
+            require_agreement(job, report)
             lock.enter_context(company_lock(folder, datetime.now(UTC)))
             finish_restore(root, company, folder)
             look = _look_again(folder, job, look)
@@ -459,27 +302,6 @@ def _look_again(folder: int, job: RestoreJob, before: FolderLook) -> FolderLook:
     return look
 
 
-def _require_no_refusal(plan: RestorePlan, *, force: bool) -> tuple[RestoreRefusal, ...]:
-    standing = [refusal for refusal in plan.refusals if not (force and refusal.can_be_forced)]
-    if standing:
-        forceable = all(refusal.can_be_forced for refusal in standing)
-        raise BaileysToolsError(
-            "refused: " + "; ".join(refusal.text for refusal in standing),
-            "Stop the bot first. --force goes on all the same, and so overrides "
-            + ", ".join(refusal.objection for refusal in standing)
-            + "."
-            if forceable
-            else "Nothing was changed. --target unpacks the snapshot elsewhere.",
-            exit_code=ExitCode.REFUSED,
-        )
-    return plan.refusals
-
-
-def _require_agreement(job: RestoreJob, report: RestoreReport) -> None:
-    if not job.agrees(report):
-        raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
-
-
 def _repair(folder: int, report: RestoreReport, look: FolderLook, job: RestoreJob) -> RestoreReport:
     run = new_run_id(job.now, of_a_repair=True)
     done = repair(folder, look.plan, look.live, job.snapshot.files, run, job.snapshot.info.id)
@@ -508,69 +330,3 @@ def _roll_back(
         old_run=done.old_run,
         in_one_step=done.swapped,
     )
-
-
-def keep_what_was(look: FolderLook, job: RestoreJob) -> SnapshotInfo | None:
-    """Put the folder as it is into the repository, whole or not; None for an empty one.
-
-    Raises OSError or RepositoryLocked, and then the folder is not touched.
-    """
-    live = look.live
-    account = live.account if isinstance(live.account, Account) else job.facts.account
-    company = job.options.company
-    assert job.repository is not None  # a rollback has one
-    return store_as_it_is(job.repository, job.recipients, company, live, look.contents, account, job.now)
-
-
-def store_as_it_is(
-    repository: Repository,
-    recipients: Recipients | None,
-    company: str,
-    live: LiveFolder,
-    contents: Sequence[StoredFile],
-    account: Account,
-    now: datetime,
-) -> SnapshotInfo | None:
-    """Put the files of a folder into the repository, whole or not, as what was before a restore or a reset."""
-    files = [file for file in contents if may_be_stored(file.entry.name)]
-    if not sum(file.entry.size for file in files):
-        return None
-    kinds = sort_by_kind(file.entry.name for file in files)
-    creds = live.creds if isinstance(live.creds, Creds) else None
-    manifest = Manifest(
-        tool=f"baileys-tools {__version__}",
-        host=socket.gethostname(),
-        company=company,
-        account=account,
-        taken_at=now,
-        sequence=0,
-        tag=BEFORE_TAG,
-        counts={kind: len(names) for kind, names in kinds.items()},
-        counters=Counters(creds.next_pre_key_id, creds.first_unuploaded_pre_key_id) if creds else Counters(),
-        files=0,
-        bytes=0,
-        files_sha256="",
-    )
-    with repository.writing(company) as writer:
-        return writer.publish(manifest, files, recipients)
-
-
-def _make_folder(root: Root, job: RestoreJob) -> RestoreReport:
-    """Restore a company whose folder is gone: it is made anew, in one step."""
-    name = COMPANY_PREFIX + job.options.company
-    path = os.path.join(root.path, name)
-    signs = job.bot_signs()
-    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
-    plan = plan_restore(live, job.facts, job.choice, job.now)
-    report = _report(path, job, plan)
-    if job.options.dry_run:
-        return report
-    report = replace(report, forced=_require_no_refusal(plan, force=job.options.force))
-    _require_agreement(job, report)
-    names = plan.named(Action.BRING_BACK)
-    files = [fit(job.snapshot.files[name], plan.next_pre_key_id) for name in names]
-    # On another host the snapshot's user is nobody, or somebody else.
-    here = job.snapshot.manifest.host == socket.gethostname()
-    knows_owner = here and job.snapshot.files[CREDS].entry.uid != 0
-    write_plain_folder(path, files, like=None if knows_owner else root.fd)
-    return replace(report, status=RestoreStatus.RESTORED, brought_back=names)

@@ -36,14 +36,24 @@ from baileys_tools.sessions.scan import is_own
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.backup_alerts import tell_of_backup
 from baileys_tools.snapshots.index import Index, write_index
+from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import retention_of
-from baileys_tools.snapshots.repository import (
-    Repository,
-    RepositoryLocked,
-    valid_tag,
+from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.rules.backupcompany_report import (
+    BackupReport,
+    BackupStatus,
+    CompanyBackup,
+    CopyResult,
 )
-from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
-from baileys_tools.snapshots.storing import BackupJob, _report, _wants_another, job_of, not_as_written, store
+from baileys_tools.snapshots.snapshot_names import valid_tag
+from baileys_tools.snapshots.storing import (
+    BackupJob,
+    company_report,
+    job_of,
+    not_as_written,
+    store,
+    wants_another,
+)
 
 _FEW = 8
 _WORKERS = 4
@@ -282,9 +292,9 @@ def plan_company(
     if done := _without_reading(repository, folder, company, job, index, stamp):
         return done
     read = _read(root, folder, company, job.now)
-    same = not _wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
+    same = not wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
-    return _report(company, status, read)
+    return company_report(company, status, read)
 
 
 def back_up_company(
@@ -318,7 +328,7 @@ def _without_reading(
     stamp: FolderStamp,
 ) -> CompanyBackup | None:
     """Return what can be said of a backup before a file is read: that nothing has changed, or that it must not be."""
-    if not _wants_another(job, index) and _is_known(repository, company.id, index, stamp):
+    if not wants_another(job, index) and _is_known(repository, company.id, index, stamp):
         return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
     if other := _other_folder(index, company, folder, job):
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=other)

@@ -5,7 +5,6 @@ compared with the hash in its name. What fails waits for the next run. Of the sn
 turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
-import hashlib
 import json
 import os
 import secrets
@@ -16,49 +15,31 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError
 from baileys_tools.owner import as_owner_of
 from baileys_tools.parsing import parse_json
-from baileys_tools.sessions.rules.snapshot import SnapshotInfo, may_be_stored
+from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
-from baileys_tools.snapshots.repository import (
-    COMPANY_PREFIX,
-    CREDS,
-    HASH_LENGTH,
-    LARGEST_SNAPSHOT,
-    PARTIAL_PREFIX,
-    Repository,
-    RepositoryLocked,
-    parse_name,
-)
+from baileys_tools.snapshots.copy_place import ArrivedDamaged, CopyPlace, WrongFolder
+from baileys_tools.snapshots.private_folders import RepositoryLocked
+from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import CopyResult
 from baileys_tools.snapshots.rules.retention import Retention, plan_retention
-from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
+from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX, PARTIAL_PREFIX
 
 STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)
 """How long it is taken on trust that a place still has what it once had."""
 _LARGEST_STATE = 64 << 20
 _MOST_MEMORY = 512 << 20
-_CHUNK = 1 << 18
-_NEEDS = {"sftp": "paramiko fsspec", "s3": "s3fs"}
-"""By the kind of place, the library that has it; they come with the extras of these names."""
 
 Known = dict[str, set[str]]
 """The files that a place is known to have, by company."""
 
 
-class _ArrivedDamaged(OSError):
-    """What was read back from a place is not what was sent, though it is whole here."""
-
-
-class _WrongFolder(OSError):
-    """A company's folder in a place is none for copies."""
-
-
 _OF_ONE_COMPANY = (
-    _ArrivedDamaged,
-    _WrongFolder,
+    ArrivedDamaged,
+    WrongFolder,
     FileNotFoundError,
     FileExistsError,
     NotADirectoryError,
@@ -73,208 +54,6 @@ class _Memory(NamedTuple):
 
     known: Known
     listed_at: float
-
-
-_CUT_OFF = (TimeoutError, ConnectionError)
-"""Of the system's errors those of a connection: no other file can be fetched either."""
-
-
-class CopyPlace:
-    """An open place of copies. `path` is the folder in it; each company has a folder of its own below."""
-
-    def __init__(self, url: str, timeout: timedelta) -> None:
-        parts = urlsplit(url)
-        self.scheme = parts.scheme
-        try:
-            if parts.scheme == "sftp":
-                _require_own("~/.ssh", "~/.ssh/config", "~/.ssh/known_hosts")
-                from baileys_tools.snapshots.sftp import open_sftp
-
-                self._system = open_sftp(parts.hostname or "", parts.port, parts.username, timeout)
-                self.path = parts.path.rstrip("/")
-            elif parts.scheme == "s3":
-                self._system = _open_s3(timeout)
-                self.path = f"{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
-            else:
-                from baileys_tools.snapshots.local_disk import LocalDisk
-
-                self.path = parts.path.rstrip("/")
-                self._system = LocalDisk(self.path)
-        except ImportError as error:
-            raise BaileysToolsError(
-                f"{parts.scheme}:// needs a library that is not installed ({error.name})",
-                f"Add it to where baileys-tools is installed: pipx inject baileys-tools {_NEEDS[parts.scheme]}",
-            ) from None
-
-    def close(self) -> None:
-        """End the connection."""
-        close = getattr(self._system, "close_connection", None)
-        if close is not None:
-            close()
-
-    def is_there(self) -> bool:
-        """Whether its folder, or its bucket, is there: a prefix in a bucket never is by itself."""
-        return bool(self._system.exists(self.path.partition("/")[0] if self.scheme == "s3" else self.path))
-
-    def companies(self) -> list[str]:
-        """Return the ids of the companies that have a folder here."""
-        names = [name for name in self._entries(self.path) if name.startswith(COMPANY_PREFIX)]
-        ids = [name.removeprefix(COMPANY_PREFIX) for name in names]
-        return sorted(company for company in ids if company and may_be_stored(company))
-
-    def snapshots(self, company: str, *, tidy_for: Repository | None = None) -> list[SnapshotInfo]:
-        """Return the snapshots of a company here. Raises OSError, also where a session is in that folder.
-
-        With `tidy_for`, the repository that is copied, what an upload that was cut has left is removed. Only who sends
-        may do that: to anybody else it may be an upload that goes on.
-        """
-        folder = self._folder(company)
-        entries = self._entries(folder)
-        if CREDS in entries:
-            raise _WrongFolder(f"{folder} is a session folder: {CREDS} is in it")
-        left = [name for name in entries if name.startswith(PARTIAL_PREFIX)]
-        if tidy_for is not None and left:
-            self.require_elsewhere(tidy_for, company)
-            for name in left:
-                self._system.rm_file(f"{folder}/{name}")
-        found = (parse_name(company, name, size) for name, size in entries.items())
-        return [info for info in found if info is not None]
-
-    def require_elsewhere(self, repository: Repository, company: str) -> None:
-        """Raise where a company's folder here is the one in the repository, by whatever way it is the same.
-
-        Paths do not tell: it may be mounted there, or be on a server that is this host. So a file is put here, and
-        looked for in the repository.
-        """
-        if self.scheme == "s3":
-            return
-        place = f"{self._folder(company)}/{PARTIAL_PREFIX}{secrets.token_hex(8)}"
-        self._system.open(place, "wb").close()
-        try:
-            self._require_apart(repository, company, place)
-        finally:
-            self._system.rm_file(place)
-
-    def _require_apart(self, repository: Repository, company: str, place: str) -> None:
-        if repository.has(company, place.rpartition("/")[2]):
-            raise _WrongFolder(
-                f"{self._folder(company)} is the folder in the backup repository: copies need a place of their own"
-            )
-
-    def send(self, repository: Repository, info: SnapshotInfo) -> None:
-        """Copy a snapshot here and compare what arrived with its hash. Raises when it does not fit."""
-        folder = self._folder(info.company)
-        final = f"{folder}/{info.file}"
-        # A key of S3 appears whole or not at all, and to rename one is to copy it.
-        place = final if self.scheme == "s3" else f"{folder}/{PARTIAL_PREFIX}{secrets.token_hex(8)}"
-        self._make_folder(folder)
-        try:
-            with repository.opened(info) as source, self._system.open(place, "wb") as sink:
-                self._keep_private(place)
-                if self.scheme != "s3":
-                    self._require_apart(repository, info.company, place)
-                while chunk := source.read(_CHUNK):
-                    sink.write(chunk)
-                if self.scheme == "file":
-                    _sync_file(sink)
-            digest = hashlib.sha256()
-            for chunk in self.read(place):
-                digest.update(chunk)
-            if digest.hexdigest()[:HASH_LENGTH] != info.sha256:
-                raise _ArrivedDamaged(f"snapshot {info.id} arrived damaged, and is whole here")
-            if self.scheme != "s3":
-                self._system.mv(place, final)
-        except BaseException:
-            with suppress(Exception):
-                self._system.rm_file(place)
-            raise
-
-    def read(self, path: str) -> Iterator[bytes]:
-        """Yield the content of a file, at most 1 GiB of it."""
-        left = LARGEST_SNAPSHOT
-        with self._system.open(path, "rb") as file:
-            while left > 0 and (chunk := file.read(_CHUNK)):
-                left -= len(chunk)
-                yield chunk
-
-    def fetch(self, info: SnapshotInfo) -> Iterator[bytes]:
-        """Yield the content of a snapshot here; whoever stores it compares the hash."""
-        return self.read(f"{self._folder(info.company)}/{info.file}")
-
-    def remove(self, info: SnapshotInfo) -> None:
-        """Remove a snapshot here."""
-        self._system.rm_file(f"{self._folder(info.company)}/{info.file}")
-
-    def _make_folder(self, folder: str) -> None:
-        if self.scheme == "sftp":
-            self._system.makedirs(folder, exist_ok=True, mode=0o700)
-        elif self.scheme == "file":
-            self._system.make_folder(folder)
-
-    def _keep_private(self, path: str) -> None:
-        """Before anything is in it, and below a folder that nobody else may enter."""
-        if self.scheme == "sftp":
-            self._system.ftp.chmod(path, 0o600)
-
-    def _folder(self, company: str) -> str:
-        return f"{self.path}/{COMPANY_PREFIX}{company}"
-
-    def _entries(self, folder: str) -> dict[str, int]:
-        """The names in a folder, with their sizes."""
-        self._system.invalidate_cache()
-        try:
-            if self.scheme == "sftp" and folder != self.path:
-                self._system.require_folder(folder)
-            found: list[dict[str, Any]] = self._system.ls(folder, detail=True)
-        except FileNotFoundError:
-            return {}
-        return {
-            one["name"].rstrip("/").rpartition("/")[2]: one["size"] or 0
-            for one in found
-            if one.get("type") != "link"
-        }
-
-
-def _sync_file(file: Any) -> None:
-    """What is read back then comes from the disk, not from memory, wherever the kernel follows this."""
-    file.flush()
-    os.fsync(file.fileno())
-    with suppress(OSError):
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _require_own(*paths: str) -> None:
-    """Raise UsageError for files of a login that others can have written: with `sudo -E`, ~ is not root's."""
-    for path in map(os.path.expanduser, paths):
-        try:
-            if (doubt := doubt_of(path)[0]) is not None:
-                raise NotTrusted(doubt.why, path)
-            if os.path.isfile(path):
-                read_trusted(path, 0)
-        except OSError as error:
-            raise UsageError(
-                f"{path} is not used to log in: {error.strerror}",
-                "Run it with a home of your own: sudo -H ...",
-            ) from None
-
-
-def _open_s3(timeout: timedelta) -> Any:
-    """Keys and endpoint come from the usual places: AWS_* variables, ~/.aws, the host's role."""
-    config = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"  # it may name programs to run
-    _require_own(config, os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
-    import s3fs
-
-    seconds = timeout.total_seconds()
-    return s3fs.S3FileSystem(
-        skip_instance_cache=True,
-        use_listings_cache=False,
-        default_cache_type="none",
-        config_kwargs={
-            "connect_timeout": seconds,
-            "read_timeout": seconds,
-            "retries": {"max_attempts": 2},
-        },
-    )
 
 
 # --- sending ------------------------------------------------------------------------------------------------
@@ -326,7 +105,7 @@ def _list_all(repository: Repository) -> tuple[dict[str, list[SnapshotInfo]], st
         except OSError as error:
             path = os.path.join(repository.path, COMPANY_PREFIX + company)
             unlisted.append(f"{path} cannot be listed ({error.strerror}), and nothing in it is copied")
-    return local, _first_of(unlisted)
+    return local, first_of(unlisted)
 
 
 def _send_to(
@@ -359,7 +138,7 @@ def _send_to(
             with suppress(Exception):
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
-        ended = _say(error)
+        ended = in_words(error)
     return visit.result(target, ended), not ended and not visit.troubles
 
 
@@ -429,7 +208,7 @@ class _Visit:
                 "there"
             )
         if self.troubles:
-            said.append(_first_of([f"company {company}: {text}" for company, text in self.troubles.items()]))
+            said.append(first_of([f"company {company}: {text}" for company, text in self.troubles.items()]))
         return CopyResult(
             target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
         )
@@ -471,7 +250,7 @@ class _Visit:
         try:
             yield
         except _OF_ONE_COMPANY as error:
-            self.troubles.setdefault(company, _say(error))
+            self.troubles.setdefault(company, in_words(error))
 
 
 def _lost_all(repository: Repository, target: str, known: Known) -> str:
@@ -527,11 +306,13 @@ def _plan(local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: 
     return plan_retention(list(union.values()), policy)
 
 
-def _first_of(texts: Sequence[str]) -> str:
+def first_of(texts: Sequence[str]) -> str:
+    """Return the first of some texts, with how many more there are; "" for none."""
     return f"{texts[0]} (and {len(texts) - 1:,} more)" if len(texts) > 1 else "".join(texts)
 
 
-def _say(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """Return what went wrong with a place, in words that fit a line."""
     if isinstance(error, BaileysToolsError):
         return f"{error.message}. {error.hint}" if error.hint else error.message
     text = " ".join(str(error).split()) or type(error).__name__
@@ -539,74 +320,6 @@ def _say(error: Exception) -> str:
 
 
 # --- fetching -----------------------------------------------------------------------------------------------
-
-
-class Fetched(NamedTuple):
-    """The snapshots of a company that came from a place, and those that arrived damaged and were not taken in.
-
-    `trouble` says what could not be read there, or stored here, "" where all could.
-    """
-
-    taken: list[SnapshotInfo]
-    refused: list[SnapshotInfo]
-    trouble: str = ""
-
-
-def fetch_copies(
-    repository: Repository, url: str, wanted: Sequence[str], timeout: timedelta
-) -> dict[str, Fetched]:
-    """Fetch the snapshots of the wanted companies (none: all) that the repository does not have.
-
-    Each is published as a new one would be: whole, under its own name. Nothing is written or removed there. Raises
-    exit code 10 for a company that is not there, BaileysToolsError when the place cannot be read.
-    """
-    try:
-        place = CopyPlace(url, timeout)
-        try:
-            there = place.companies()
-            missing = [company for company in wanted if company not in there]
-            if missing or not there:
-                of_whom = f" of company {', '.join(missing)}" if missing else ""
-                raise BaileysToolsError(
-                    f"no snapshots{of_whom} in {url}",
-                    f"Companies found there: {', '.join(there[:10]) or 'none'}.",
-                    exit_code=ExitCode.NOT_FOUND,
-                )
-            return {company: _fetch_company(repository, place, company) for company in wanted or there}
-        finally:
-            with suppress(Exception):
-                place.close()
-    except BaileysToolsError:
-        raise
-    except Exception as error:
-        raise BaileysToolsError(f"cannot fetch from {url}: {_say(error)}") from error
-
-
-def _fetch_company(repository: Repository, place: CopyPlace, company: str) -> Fetched:
-    """The newest first, as it is needed most. One that cannot be had makes the others all the more needed."""
-    taken: list[SnapshotInfo] = []
-    refused: list[SnapshotInfo] = []
-    troubles = []
-    try:
-        with repository.writing(company) as writer:
-            here = {info.file for info in writer.snapshots()}
-            there = [info for info in place.snapshots(company) if info.file not in here and not info.damaged]
-            for info in sorted(there, key=lambda one: one.order, reverse=True):
-                try:
-                    taken.append(writer.publish_file(info.file, place.fetch(info)))
-                except DamagedSnapshot:
-                    refused.append(info)
-                except _CUT_OFF:
-                    raise
-                except OSError as error:
-                    troubles.append(f"snapshot {info.id} there could not be taken in: {_say(error)}")
-    except _CUT_OFF:
-        raise
-    except OSError as error:
-        troubles.append(_say(error))
-    if troubles:
-        place.companies()  # raises where it was the connection: the library for SFTP does not say so
-    return Fetched(taken[::-1], refused[::-1], _first_of(troubles))
 
 
 # --- what is known to be where ------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.snapshot import IMPORT_TAG, SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.encryption import WrongKey
-from baileys_tools.snapshots.repository import Repository, RepositoryLocked
+from baileys_tools.snapshots.private_folders import RepositoryLocked
+from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.snapshots.storing import BackupJob, job_of, manifest_of, not_as_written
 
@@ -36,7 +37,7 @@ def run_import(
                 "--import takes a folder, or a URL as in backup.copies",
                 "For example sftp://host/folder, s3://bucket/folder or file:///mnt/folder.",
             )
-        from baileys_tools.snapshots.copies import fetch_copies
+        from baileys_tools.snapshots.fetching import fetch_copies
 
         with Repository(repository_path, create=True) as repository:
             fetched = fetch_copies(repository, source, wanted, settings.copies.timeout)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from baileys_tools.owner import as_owner_of
-from baileys_tools.snapshots.repository import make_private_folders, nearest_folder
+from baileys_tools.snapshots.private_folders import make_private_folders, nearest_folder
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

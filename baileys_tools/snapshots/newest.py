@@ -33,7 +33,7 @@ class Newest(NamedTuple):
 
     def info(self, company: str) -> SnapshotInfo | None:
         """Return the newest snapshot as its name tells it."""
-        from baileys_tools.snapshots.repository import parse_name
+        from baileys_tools.snapshots.snapshot_names import parse_name
 
         return parse_name(company, self.file, self.size)
 

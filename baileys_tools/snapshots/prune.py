@@ -16,7 +16,9 @@ from baileys_tools.sessions.roots import no_such_company
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.backup_alerts import tell_of_damage
-from baileys_tools.snapshots.repository import CompanyWriter, Repository, RepositoryLocked
+from baileys_tools.snapshots.company_writer import CompanyWriter
+from baileys_tools.snapshots.private_folders import RepositoryLocked
+from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
 

@@ -14,12 +14,14 @@ from baileys_tools.sessions.reading import FolderStamp, ReadFolder
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.snapshot import Manifest
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
+from baileys_tools.snapshots.company_writer import CompanyWriter
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
 from baileys_tools.snapshots.prune import prune_company, retention_of
-from baileys_tools.snapshots.repository import CompanyWriter, Repository, parse_name
-from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
+from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.rules.backupcompany_report import BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.retention import Retention
+from baileys_tools.snapshots.snapshot_names import parse_name
 
 TOOL = f"baileys-tools {__version__}"
 
@@ -61,11 +63,11 @@ def store(
     proves = stamp.is_settled and not any(odd.failed for odd in read.left_out)
     source = os.path.abspath(company.path)
     known = Index(stamp.digest if proves else "", digest, index.last, index.sequence, source=source)
-    if not _wants_another(job, index) and index.files_sha256 == digest and writer.has(index.last):
+    if not wants_another(job, index) and index.files_sha256 == digest and writer.has(index.last):
         write_index(writer.folder, known)
-        return _report(company, BackupStatus.UNCHANGED, read)
+        return company_report(company, BackupStatus.UNCHANGED, read)
     info = writer.publish(manifest_of(company.id, read, job), read.files, job.recipients, index.sequence + 1)
-    report = replace(_report(company, BackupStatus.TAKEN, read), snapshot=info)
+    report = replace(company_report(company, BackupStatus.TAKEN, read), snapshot=info)
     # From here on the snapshot is safe, and trouble is no reason to call the backup failed.
     try:
         write_index(writer.folder, replace(known, last=info.file, sequence=info.sequence))
@@ -95,13 +97,14 @@ def manifest_of(company: str, read: ReadFolder, job: BackupJob) -> Manifest:
     )
 
 
-def _wants_another(job: BackupJob, index: Index) -> bool:
+def wants_another(job: BackupJob, index: Index) -> bool:
     """Whether a snapshot is wanted even of an unchanged folder: one with a tag that the last has not, for one."""
     last = parse_name("", index.last, 0) if job.tag else None
     return job.force or bool(job.tag and (last is None or last.tag != job.tag))
 
 
-def _report(company: Company, status: BackupStatus, read: ReadFolder) -> CompanyBackup:
+def company_report(company: Company, status: BackupStatus, read: ReadFolder) -> CompanyBackup:
+    """Return what is reported of a folder that was read."""
     return CompanyBackup(
         company.id,
         company.path,

@@ -17,9 +17,11 @@ from baileys_tools.snapshots.archive import DamagedSnapshot, NotForHere
 from baileys_tools.snapshots.backup_alerts import tell_of_damage
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import INDEX
+from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import choose_companies
-from baileys_tools.snapshots.repository import COMPANY_PREFIX, Repository, RepositoryLocked
+from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import SnapshotHealth, Verified, VerifyReport
+from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX
 
 _MARKED = (
     "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"

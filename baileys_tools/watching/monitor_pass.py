@@ -1,7 +1,7 @@
 """One pass of watching: look at every folder and at what surrounds it, and remember what is worth it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,17 +13,16 @@ from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import Snapshots, Space
-from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.thresholds import level_of
 from baileys_tools.units import printable
 from baileys_tools.watching.looking import (
     last_activity,
     look_at_all,
-    remember,
     remembered,
     rules_of,
 )
+from baileys_tools.watching.pass_memory import remember_news, remember_pass, snapshots_of
 from baileys_tools.watching.rules.health import (
     CREDS_LOST,
     activity_findings,
@@ -43,9 +42,6 @@ from baileys_tools.watching.rules.watch import (
     MonitorReport,
     account_twice,
     gone_finding,
-    is_worth_history,
-    news_among,
-    said_key,
     same_logins,
     without_files,
 )
@@ -53,10 +49,6 @@ from baileys_tools.watching.rules.watch import (
 if TYPE_CHECKING:
     # Whoever watches once a minute pays for every import.
     from baileys_tools.bots.rules.connection import Connection
-    from baileys_tools.state.observations import Observation
-
-SAID = "monitor-said"
-SNAPSHOTS = "monitor-snapshots"
 
 
 class BotAnswers(NamedTuple):
@@ -114,7 +106,7 @@ def look_once(
     ]
     if everyone:
         # Where all have vanished, the memory of them is what tells a loss from a beginning.
-        _remember(state, root.path, settings, known, looks | gone, now)
+        remember_pass(state, root.path, settings, known, looks | gone, now)
     report = MonitorReport(
         root.path,
         now,
@@ -371,103 +363,4 @@ def _space(root: Root) -> Space:
     return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
 
 
-def snapshots_of(
-    settings: Settings, state: State, companies: Sequence[Company], now: datetime
-) -> tuple[dict[str, Snapshots], list[Finding]]:
-    """Return what the backup repository has of each company, and what is wrong with it as a whole."""
-    rules = rules_of(settings)
-    path = settings.backup.path
-    if path is None:
-        return {}, list(snapshot_findings("", None, None, rules, now))
-    from baileys_tools.snapshots.newest import from_plain, newest_snapshots
-    from baileys_tools.state.runs import last_in_companies
-
-    kept = memory.recall(state, SNAPSHOTS)
-    plain = kept["companies"] if isinstance(kept, dict) and kept.get("path") == path else {}
-    known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
-    found, trouble = newest_snapshots(path, [company.id for company in companies], known)
-    if trouble:
-        return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
-    if found != known:
-        memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
-    safe = last_in_companies(state, "backup")
-    since = now - rules.snapshot_max_age
-    return {
-        company: Snapshots(
-            newest=one.info(company),
-            stored=one.stored,
-            damaged=one.damaged,
-            # A backup that found nothing new is as good as a new snapshot.
-            is_current=company in safe and safe[company].at >= since,
-            failure=one.failure,
-        )
-        for company, one in found.items()
-    }, []
-
-
 # --- what is remembered -------------------------------------------------------------------------------------
-
-
-def _remember(
-    state: State,
-    root: str,
-    settings: Settings,
-    known: Mapping[str, Look],
-    looks: Mapping[str, Look],
-    now: datetime,
-) -> None:
-    """Write down what is worth it: after a pass in which nothing moved, nothing."""
-    rules = rules_of(settings)
-    seconds = int(now.timestamp())
-    news = {
-        company: look._replace(observed_at=seconds, observed_counted=look.counted)
-        for company, look in looks.items()
-        if is_worth_history(look, known.get(company), rules.thresholds, seconds)
-    }
-    kept = {**looks, **news}
-    whole = (
-        {company: look for company, look in known.items() if company not in kept}
-        if _is_part(settings)
-        else {}
-    )
-    with state.transaction():
-        if news:
-            from baileys_tools.state.observations import observe
-
-            observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
-        if {**whole, **kept} != known:
-            remember(state, root, rules, {**whole, **kept})
-
-
-def _observation(company: str, look: Look, rules: HealthRules, now: datetime) -> "Observation":
-    from baileys_tools.state.observations import Observation
-
-    return Observation(
-        company,
-        now,
-        look.files,
-        look.counted,
-        look.by_kind,
-        look.size if look.full_at else None,
-        level_of(look.counted, rules.thresholds).value,
-        look.creds,
-        last_activity(look),
-        look.connection,
-    )
-
-
-def _is_part(settings: Settings) -> bool:
-    return bool(settings.sessions.companies)
-
-
-def remember_news(state: State, report: MonitorReport, looked_at: Set[str]) -> frozenset[tuple[str, str]]:
-    """Return what was not there at the last pass, and remember what is there now."""
-    said = memory.recall(state, SAID)
-    before = said if isinstance(said, dict) else {}
-    worth = [finding for finding in report.findings if finding.severity.rank > 0]
-    # Of companies that this pass did not look at, what was said before still stands.
-    present = {key: severity for key, severity in before.items() if key.partition(" ")[2] not in looked_at}
-    present |= {said_key(finding): finding.severity.value for finding in worth}
-    if present != before:
-        memory.keep(state, SAID, present)
-    return news_among(worth, before)

@@ -24,14 +24,8 @@ from baileys_tools.state.runs import last_in_companies
 from baileys_tools.state.spool import take_in
 from baileys_tools.thresholds import level_of
 from baileys_tools.watching.looking import last_activity, look_at_all, remembered, rules_of
-from baileys_tools.watching.monitor_pass import (
-    chosen,
-    left_beside,
-    logins_of,
-    snapshots_of,
-    timely_findings,
-    what_is_gone,
-)
+from baileys_tools.watching.monitor_pass import chosen, left_beside, logins_of, timely_findings, what_is_gone
+from baileys_tools.watching.pass_memory import snapshots_of
 from baileys_tools.watching.rules.incidents import Service
 from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus, with_forecast, worst_first
 from baileys_tools.watching.rules.watch import account_twice, unreadable, without_files

@@ -21,7 +21,8 @@ from baileys_tools.bots.bot_facts import look_at_bot
 from baileys_tools.bots.bot_log.reading import LogMemory, read_log
 from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Diagnosis, diagnose
 from baileys_tools.config import load_settings
-from baileys_tools.recovery.recovering import RecoverJob, run_recover, tell_recovery
+from baileys_tools.recovery.recovering import run_recover, tell_recovery
+from baileys_tools.recovery.recovery_job import RecoverJob
 from baileys_tools.recovery.rules.recovery import LADDERS, Rung
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import open_state

@@ -28,7 +28,8 @@ from baileys_tools.sessions.rules.snapshot import (
 from baileys_tools.snapshots import tar
 from baileys_tools.snapshots.archive import write_archive
 from baileys_tools.snapshots.encryption import Recipients
-from baileys_tools.snapshots.repository import Repository, parse_name, snapshot_name
+from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.snapshot_names import parse_name, snapshot_name
 
 TAKEN_AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 MTIME_NS = 1_768_478_400_123_456_789

@@ -18,7 +18,8 @@ import pytest
 
 from baileys_tools.config import load_settings
 from baileys_tools.errors import BaileysToolsError
-from baileys_tools.recovery.restoring import RestoreOptions, run_restore
+from baileys_tools.recovery.restore_job import RestoreOptions
+from baileys_tools.recovery.restoring import run_restore
 from baileys_tools.snapshots import archive
 from tests.integration.faults.forked import run_cli
 from tests.support import company_folder, creds, snapshot_tree, write_key

@@ -27,7 +27,8 @@ from baileys_tools.bots.process import (
 )
 from baileys_tools.bots.rules.process import ProcessFacts, process_findings, restarts_since
 from baileys_tools.config import ConfigError, Settings, load_settings
-from baileys_tools.recovery.recovering import RecoverJob, run_recover
+from baileys_tools.recovery.recovering import run_recover
+from baileys_tools.recovery.recovery_job import RecoverJob
 from baileys_tools.state.database import open_state
 from tests.support import company_folder, require_tool, run_cli
 

@@ -16,7 +16,8 @@ from baileys_tools.config import Settings, load_settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.recovery import resetting as reset
 from baileys_tools.recovery.resetting import ResetOptions, run_reset
-from baileys_tools.recovery.restoring import RestoreOptions, run_restore
+from baileys_tools.recovery.restore_job import RestoreOptions
+from baileys_tools.recovery.restoring import run_restore
 from baileys_tools.sessions.locks import company_lock
 from baileys_tools.sessions.reading import FolderStamp, stamp_folder
 from baileys_tools.snapshots import backup

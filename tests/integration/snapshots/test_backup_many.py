@@ -17,13 +17,14 @@ import pytest
 from baileys_tools.config import load_settings
 from baileys_tools.sessions import reading
 from baileys_tools.sessions.reading import ReadFolder
-from baileys_tools.snapshots import backup, repository
+from baileys_tools.snapshots import backup
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.snapshots.encryption import WrongKey
 from baileys_tools.snapshots.imports import run_import
-from baileys_tools.snapshots.repository import PARTIAL_PREFIX, Repository
+from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus
+from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
 from tests.integration.faults.injection import traced
 from tests.support import COMMAND, company_folder, creds, run_cli, scrubbed_environment, write_key
 
@@ -109,13 +110,13 @@ def test_a_worker_that_dies_fails_its_company_and_no_other(env, tmp_path, monkey
 
 @pytest.mark.parametrize("chosen", [(), ("4", "5", "6")], ids=["workers", "one process"])
 def test_a_disk_that_stores_other_bytes_fails_its_company_and_no_other(env, tmp_path, monkeypatch, chosen):
-    write = repository._write_all
+    write = company_writer._write_all
 
     def bad(fd: int, content: bytes) -> None:
         in_five = os.readlink(f"/proc/self/fd/{fd}").split("/")[-2] == "company_5"
         write(fd, b"X" + bytes(content)[1:] if in_five else content)
 
-    monkeypatch.setattr(repository, "_write_all", bad)
+    monkeypatch.setattr(company_writer, "_write_all", bad)
     settings = load_settings({"sessions.companies": chosen} if chosen else {}, env).settings
     places = env["BAILEYS_SESSIONS_PATH"], env["BAILEYS_TOOLS_BACKUP_PATH"]
     report = run_backup(settings, *places, datetime.now(UTC))

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.snapshots.repository import PARTIAL_PREFIX, Repository
+from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
 from tests.integration.faults.injection import traced
 from tests.integration.faults.places import small_disk
 from tests.support import (

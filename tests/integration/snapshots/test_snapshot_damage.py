@@ -12,7 +12,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from baileys_tools.recovery.restoring import read_snapshot
+from baileys_tools.recovery.snapshot_to_restore import read_snapshot
 from baileys_tools.sessions.rules.snapshot import StoredFile
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, WrongKey

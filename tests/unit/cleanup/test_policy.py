@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from baileys_tools.cleanup.rules.cost import Cost
+from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.policy import (
     CleanupPlan,
     Known,
@@ -18,7 +19,6 @@ from baileys_tools.cleanup.rules.policy import (
     Reason,
     Tier,
     Verdict,
-    explain,
     plan_cleanup,
 )
 from baileys_tools.sessions.rules.creds import Address, Creds, CredsState

@@ -10,15 +10,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.cleanup.rules.policy import (
-    EMERGENCY_FLOOR,
-    Known,
-    Limits,
-    Policy,
-    Tier,
-    explain,
-    plan_cleanup,
-)
+from baileys_tools.cleanup.rules.explaining import explain
+from baileys_tools.cleanup.rules.policy import EMERGENCY_FLOOR, Known, Limits, Policy, Tier, plan_cleanup
 from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind

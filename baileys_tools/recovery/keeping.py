@@ -1,0 +1,119 @@
+"""Keeps a folder as it was in the repository, before something takes its place."""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from baileys_tools import __version__
+from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.recovery.restore_job import (
+    FolderLook,
+    RestoreJob,
+    report_of,
+    require_agreement,
+    require_no_refusal,
+)
+from baileys_tools.recovery.rules.restore import plan_restore
+from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
+from baileys_tools.sessions.names import COMPANY_PREFIX
+from baileys_tools.sessions.repair import fit
+from baileys_tools.sessions.rollback import write_plain_folder
+from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
+from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder
+from baileys_tools.sessions.rules.snapshot import (
+    BEFORE_TAG,
+    Account,
+    Counters,
+    Manifest,
+    SnapshotInfo,
+    StoredFile,
+    may_be_stored,
+)
+from baileys_tools.snapshots.encryption import Recipients
+from baileys_tools.snapshots.repository import Repository
+
+
+def require_room(target: str) -> None:
+    parent = os.path.dirname(os.path.abspath(target))
+    if not os.path.isdir(parent):
+        raise BaileysToolsError(
+            f"--target {target}: there is no folder {parent} to make it in", "Make that folder first."
+        )
+    try:
+        taken = not target or os.path.islink(target) or bool(os.listdir(target))
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        taken = True
+    if taken:
+        raise UsageError(f"--target {target} is not empty", "Name a folder that is not there yet.")
+
+
+def keep_what_was(look: FolderLook, job: RestoreJob) -> SnapshotInfo | None:
+    """Put the folder as it is into the repository, whole or not; None for an empty one.
+
+    Raises OSError or RepositoryLocked, and then the folder is not touched.
+    """
+    live = look.live
+    account = live.account if isinstance(live.account, Account) else job.facts.account
+    company = job.options.company
+    assert job.repository is not None  # a rollback has one
+    return store_as_it_is(job.repository, job.recipients, company, live, look.contents, account, job.now)
+
+
+def store_as_it_is(
+    repository: Repository,
+    recipients: Recipients | None,
+    company: str,
+    live: LiveFolder,
+    contents: Sequence[StoredFile],
+    account: Account,
+    now: datetime,
+) -> SnapshotInfo | None:
+    """Put the files of a folder into the repository, whole or not, as what was before a restore or a reset."""
+    files = [file for file in contents if may_be_stored(file.entry.name)]
+    if not sum(file.entry.size for file in files):
+        return None
+    kinds = sort_by_kind(file.entry.name for file in files)
+    creds = live.creds if isinstance(live.creds, Creds) else None
+    manifest = Manifest(
+        tool=f"baileys-tools {__version__}",
+        host=socket.gethostname(),
+        company=company,
+        account=account,
+        taken_at=now,
+        sequence=0,
+        tag=BEFORE_TAG,
+        counts={kind: len(names) for kind, names in kinds.items()},
+        counters=Counters(creds.next_pre_key_id, creds.first_unuploaded_pre_key_id) if creds else Counters(),
+        files=0,
+        bytes=0,
+        files_sha256="",
+    )
+    with repository.writing(company) as writer:
+        return writer.publish(manifest, files, recipients)
+
+
+def make_session_folder(root: Root, job: RestoreJob) -> RestoreReport:
+    """Restore a company whose folder is gone: it is made anew, in one step."""
+    name = COMPANY_PREFIX + job.options.company
+    path = os.path.join(root.path, name)
+    signs = job.bot_signs()
+    live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
+    plan = plan_restore(live, job.facts, job.choice, job.now)
+    report = report_of(path, job, plan)
+    if job.options.dry_run:
+        return report
+    report = replace(report, forced=require_no_refusal(plan, force=job.options.force))
+    require_agreement(job, report)
+    names = plan.named(Action.BRING_BACK)
+    files = [fit(job.snapshot.files[name], plan.next_pre_key_id) for name in names]
+    # On another host the snapshot's user is nobody, or somebody else.
+    here = job.snapshot.manifest.host == socket.gethostname()
+    knows_owner = here and job.snapshot.files[CREDS].entry.uid != 0
+    write_plain_folder(path, files, like=None if knows_owner else root.fd)
+    return replace(report, status=RestoreStatus.RESTORED, brought_back=names)

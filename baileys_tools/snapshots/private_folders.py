@@ -1,0 +1,77 @@
+"""Makes the folders of a repository, private from birth."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.owner import as_owner_of, user_name
+from baileys_tools.pasted import command
+
+
+def lock_folder(folder: int, company: str, patience: float) -> None:
+    """Lock a company's folder of the repository by its handle. Raises RepositoryLocked after `patience` seconds."""
+    # filelock costs 30 ms to import, which a run that finds nothing changed need not pay.
+    from filelock import lock_descriptor
+
+    deadline = time.monotonic() + patience
+    while not lock_descriptor(folder, blocking=False):
+        if time.monotonic() > deadline:
+            raise RepositoryLocked(company)
+        time.sleep(0.02)
+
+
+def nearest_folder(path: str) -> str:
+    """Return the folder itself, or the nearest one above it that is there."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def way_to_make(path: str) -> str:
+    """Return how somebody who may not make a folder gets it."""
+    return command("sudo install -d -o {} -m 700 {}", user_name(os.geteuid()), path)
+
+
+def way_in(path: str) -> str:
+    """Return how somebody who may not write to a folder gets there."""
+    if not os.path.isdir(path):
+        return f"Have it made: {way_to_make(path)}"
+    owner, me = user_name(os.stat(path).st_uid), user_name(os.geteuid())
+    return f"It is of {owner}, and you are {me}. To have it: {command('sudo chown -R {} {}', me, path)}"
+
+
+def make_private_folders(path: str) -> None:
+    """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the one it is in.
+
+    Raises OSError.
+    """
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        parent = os.path.dirname(path) or "."
+        if parent == path:
+            break
+        path = parent
+    for folder in reversed(missing):
+        above = os.open(os.path.dirname(folder) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(FileExistsError), as_owner_of(above):
+                os.mkdir(os.path.basename(folder), 0o700, dir_fd=above)
+        finally:
+            os.close(above)
+
+
+LOCK_PATIENCE = 10.0
+"""Seconds to wait for another writer of the same company: one snapshot takes far less."""
+
+
+class RepositoryLocked(BaileysToolsError):
+    """Another process writes snapshots of this company."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(
+            f"another process is writing snapshots of company {company}", exit_code=ExitCode.LOCKED
+        )
