@@ -96,7 +96,7 @@ def kind_of(name: str) -> str:
 
 
 def pre_key_id(name: str) -> int:
-    return int(name.removeprefix("pre-key-").removesuffix(".json"))
+    return int(key_of(name).removeprefix("pre-key-").removesuffix(".json"))
 
 
 def sender_key_parts(name: str) -> tuple[str, str, int]:
@@ -148,9 +148,10 @@ def owner_of(name: str, content: bytes | None, creds: dict[str, Any]) -> str:
         own_user, own_device = address
         if user in [own_user + suffix for suffix in suffixes] and own_device in (None, device):
             return "own"
-        # As whaileys and Baileys up to 6.4 name it.
-        doubled = [f"{own_user}{suffix}-{own_device}" for suffix in suffixes]
-        if own_device is not None and user in doubled and device == 0:
+        # As whaileys and Baileys up to 6.4 name it; where creds do not say which device, any may be the bot's.
+        doubled = [f"{own_user}{suffix}" for suffix in suffixes]
+        named_user, _, named_device = user.rpartition("-")
+        if device == 0 and named_user in doubled and named_device == str(own_device or named_device):
             return "own"
     if own_id is not None and own_lid is not None:
         return "peer"

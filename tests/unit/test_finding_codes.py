@@ -80,4 +80,4 @@ def given() -> Iterator[tuple[str, str]]:
 
 
 def test_the_search_for_codes_finds_the_common_ones() -> None:
-    assert {"file-count", "creds-unpaired", "snapshot-damaged"} <= {code for _, code in given()}
+    assert {"file-count", "foreign-owner", "snapshot-damaged"} <= {code for _, code in given()}

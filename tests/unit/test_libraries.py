@@ -54,7 +54,7 @@ def test_what_only_an_extra_brings_is_imported_in_few_places() -> None:
     assert where == {
         "paramiko": {"sftp.py"},
         "fsspec": {"sftp.py"},
-        "s3fs": {"copies.py"},
+        "s3fs": {"copy_place.py"},
         "apprise": {"apprise_child.py"},
         "requests": {"apprise_child.py"},
     }

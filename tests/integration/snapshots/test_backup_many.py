@@ -17,7 +17,7 @@ import pytest
 from baileys_tools.config import load_settings
 from baileys_tools.sessions import reading
 from baileys_tools.sessions.reading import ReadFolder
-from baileys_tools.snapshots import backup
+from baileys_tools.snapshots import backup, company_writer
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.snapshots.encryption import WrongKey

@@ -51,9 +51,10 @@ def test_the_table_of_presets_is_that_of_the_code() -> None:
 def test_the_table_of_causes_is_that_of_the_code() -> None:
     listed: dict[str, list[str]] = {}
     for causes, steps in rows_below("cause"):
-        words = re.findall(r"wait|reconnect|restart|repair", steps)
+        words = re.findall(r"wait|reconnect|restart|repair|creds\.json\.bak", steps)
+        rungs = {"repair": "restore", "creds.json.bak": "restore-from-bak"}
         for cause in re.findall(r"`([a-z-]+)`", causes):
-            listed[cause] = ["restore" if word == "repair" else word for word in words]
+            listed[cause] = [rungs.get(word, word) for word in words]
     expected = {cause.value: [rung.value for rung in rungs] for cause, rungs in LADDERS.items()}
     expected.pop(Cause.HEALTHY.value)
     assert listed == expected
