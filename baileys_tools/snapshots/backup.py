@@ -39,7 +39,7 @@ from baileys_tools.snapshots.index import Index, write_index
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import retention_of
 from baileys_tools.snapshots.repository import Repository
-from baileys_tools.snapshots.rules.backupcompany_report import (
+from baileys_tools.snapshots.rules.backup_report import (
     BackupReport,
     BackupStatus,
     CompanyBackup,

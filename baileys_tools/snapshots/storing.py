@@ -19,7 +19,7 @@ from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
 from baileys_tools.snapshots.prune import prune_company, retention_of
 from baileys_tools.snapshots.repository import Repository
-from baileys_tools.snapshots.rules.backupcompany_report import BackupStatus, CompanyBackup
+from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.retention import Retention
 from baileys_tools.snapshots.snapshot_names import parse_name
 
