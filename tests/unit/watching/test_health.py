@@ -232,7 +232,10 @@ def test_the_last_pre_key_is_looked_for(next_id, ids, code):
 )
 def test_silence_has_two_limits(idle, severity):
     found = activity_findings("1", NOW - idle, RULES, NOW)
-    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    silent = [finding.severity for finding in found if finding.code == "no-activity"]
+    assert silent == ([severity] if severity else [])
+    held = [finding.code for finding in found if finding.code != "no-activity"]
+    assert held == (["cleanup-held-silent"] if severity is None and idle > timedelta() else [])
 
 
 @pytest.mark.parametrize(
