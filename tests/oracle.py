@@ -444,7 +444,8 @@ def plan(
         # asked as if the guard were on.
         _, held_back, _ = _removed(files, creds, replace(policy, guard=True), now_ns, seen)
         guardedly, _, following = _removed(files, creds, replace(limits, guard=True), now_ns, seen)
-        emergency = len(files) - len(held_back) - len(guardedly) - following < policy.danger
+        left = len(files) - uncounted - len(held_back) - len(guardedly) - following
+        emergency = left < policy.danger
         if emergency:
             removed = strictly
 

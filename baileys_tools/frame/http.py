@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ DEADLINE = 15.0
 LARGEST_ANSWER = 1 << 20
 GRACE = 1.0
 """Seconds after the last deadline in which the loop has to have noticed it."""
+_LOADING = threading.Lock()
+"""Channels are tried in threads of their own, and `cache` does not keep two from loading httpx at once."""
 
 
 class Request(NamedTuple):
@@ -84,10 +87,10 @@ def send_all(requests: Sequence[Request], *, within: float, at_a_time: int = 1) 
     `within` is in seconds for all of them: what was not asked by then is not asked.
     """
     import asyncio
-    import threading
     from concurrent.futures import Future
 
-    _load_httpx()
+    with _LOADING:
+        _load_httpx()
     came: Future[list[Answer | HttpError]] = Future()
 
     def work() -> None:
@@ -196,7 +199,6 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     """Return a loop that looks up names in daemons: its own pool is waited for at the end of the process, and the
     system's resolver knows no limit."""
     import asyncio
-    import threading
 
     class Loop(asyncio.SelectorEventLoop):
         async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:

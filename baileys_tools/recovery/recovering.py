@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -113,11 +113,19 @@ def _run_with_state(
         make_private_folder(settings.state.dir)
     with open_state(settings.state.dir, now) as state:
         job = RecoverJob(settings, state, now, say, restarts_shared=all_may_act)
+
+        def alone() -> AbstractContextManager[None]:
+            return process_lock(os.path.join(settings.state.dir, LOCK), job.clock())
+
         if agrees is None:
             report = run_recover(job, root_path, None, dry_run=dry_run)
+        elif all_may_act or settings.recover.auto:
+            # Nobody is asked, so two such runs are one from their first look on.
+            with alone():
+                report = run_recover(job, root_path, agrees)
         else:
             # Whoever is asked may take the night over it: nobody else has to wait for that.
-            job.alone = lambda: process_lock(os.path.join(settings.state.dir, LOCK), job.clock())
+            job.alone = alone
             report = run_recover(job, root_path, agrees)
         # Whoever ends it by a signal does not wait for channels either: the next run finds the same.
         if not dry_run and report.broken_off is None:

@@ -17,12 +17,14 @@ from tests.support import company_folder, snapshot_tree
 
 SCHEMAS = Path(__file__).parents[3] / "docs/json"
 OLD = timedelta(days=20)
+SYNC_KEY = "app-state-sync-key-AAAAAAAA.json"
+"""A file that a repair brings back, as it does no session while the bot may have moved on."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A company folder, quiet for an hour, with old sessions."""
-    keys = {f"session-4477009001{n:02}.0.json": OLD for n in range(5)}
+    keys = {f"session-4477009001{n:02}.0.json": OLD for n in range(5)} | {SYNC_KEY: OLD}
     folder = company_folder(tmp_path / "sessions", keys=keys)
     moment = (folder / "creds.json").stat().st_mtime - 3600
     os.utime(folder / "creds.json", (moment, moment))
@@ -39,7 +41,7 @@ def env_of(folder: Path) -> dict[str, str]:
 def damage(folder: Path) -> None:
     done = run_cli("backup", "--quiet", env=env_of(folder))
     assert done.returncode == 0, done.stderr
-    (folder / "session-447700900100.0.json").unlink()
+    (folder / SYNC_KEY).unlink()
 
 
 @pytest.mark.parametrize(

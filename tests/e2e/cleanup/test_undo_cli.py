@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,11 @@ from tests.support import company_folder, snapshot_tree, write_key
 SESSION = "session-4917000000001.0.json"
 MEMORY = f"sender-key-memory-{GROUP}.json"
 OWN_KEY = f"sender-key-{GROUP}--919585510685--17.json"
-KEYS = {name: timedelta(days=20) for name in (SESSION, MEMORY, OWN_KEY, "session-4917000000002.0.json")}
+LONE_KEY = "sender-key-120363049999999999@g.us--919585510685--17.json"
+"""An own key whose memory is gone: it goes now, where the other waits for a later run than its memory's."""
+KEYS = {
+    name: timedelta(days=20) for name in (SESSION, MEMORY, OWN_KEY, LONE_KEY, "session-4917000000002.0.json")
+}
 
 
 @pytest.fixture
@@ -102,10 +107,12 @@ def test_what_the_bot_has_written_since_is_not_overwritten_and_says_so(root: Pat
     cleaned(root)
     write_key(folder, SESSION, content='{"newer": true}')
     write_key(folder, OWN_KEY, content='{"newer": true}')
+    write_key(folder, LONE_KEY, content='{"newer": true}')
     done = undo(root, "--company", "1001", "-v")
     assert done.returncode == 0
     assert (folder / SESSION).read_text() == '{"newer": true}'
     assert (folder / OWN_KEY).read_text() == '{"newer": true}'
+    assert (folder / LONE_KEY).read_text() == '{"newer": true}'
     assert not (folder / MEMORY).exists(), "an old memory beside a new key cuts every member off"
     assert "1 file put back" in done.stdout
     assert "2 stayed in quarantine: the bot has written a newer one" in done.stdout
@@ -123,7 +130,8 @@ def test_the_json_of_undo_fits_its_schema(root: Path) -> None:
     assert [company["put_back"] for company in done["companies"]] == [3, 1]
     outcomes = {entry["file"]: entry["outcome"] for entry in done["companies"][0]["files"]}
     assert outcomes[SESSION] == "newer-stands"
-    assert outcomes[MEMORY] == outcomes[OWN_KEY] == "back"
+    assert outcomes[MEMORY] == outcomes[LONE_KEY] == "back"
+    assert OWN_KEY not in outcomes, "it goes in a later run than its memory"
 
 
 def test_quiet_undo_prints_nothing(root: Path) -> None:
@@ -135,6 +143,9 @@ def test_quiet_undo_prints_nothing(root: Path) -> None:
 
 def test_with_no_undo_window_nothing_can_be_undone(root: Path) -> None:
     window = {"BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW": "0"}
+    # Where no run is noted, the folder's own time tells when a memory may have gone: not just now.
+    an_hour_ago = datetime.now(UTC).timestamp() - 3_600
+    os.utime(root / "company_1001", (an_hour_ago, an_hour_ago))
     text = run_cli("cleanup", "--sessions", root, env=window).stdout
     assert "5 files" in text
     assert "undo --run" not in text

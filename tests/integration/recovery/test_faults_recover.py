@@ -266,7 +266,8 @@ def _judge(host: Host, old: Tree, new: Tree, stored: Tree, result: Swept) -> lis
 
 def _undone(host: Host, old: Tree) -> list[str]:
     """Whether undo brings back what was set aside, where nothing newer stands."""
-    (host.scene.folder / os.fsdecode(TORN)).unlink()
+    if TORN in host.scene.tree():
+        return [f"{os.fsdecode(TORN)} was brought back, though the bot had gone on"]
     undone = run_forked([COMMAND, "undo", "--company", "1001", "--quiet"], host.env)
     if host.scene.tree().get(TORN) != old[TORN]:
         return [f"undo (exit {undone.returncode}) does not bring back {os.fsdecode(TORN)}: {undone.stderr}"]
@@ -315,7 +316,7 @@ def some(calls: list[Call]) -> list[Call]:
     return [
         call
         for number, call in enumerate(calls)
-        if number % 70 == 0
+        if number % 40 == 0
         or (call.name == "renameat" and '"creds.json"' in call.text)
         or (call.name == "unlinkat" and "restore.json" in call.text)
     ]
