@@ -42,7 +42,7 @@ def parse_json(content: bytes, most: int = MOST_MEMORY) -> Any:
 
     `most` is the memory that the value may take at worst, in bytes.
     """
-    if len(content) * (_PER_MARK + _PER_WIDE_BYTE) > most and _memory(content) > most:
+    if len(content) * (_PER_MARK + _PER_WIDE_BYTE) > most and memory_of(content) > most:
         raise TooMuch(f"{len(content):,} bytes hold more values than any key file")
     try:
         return _decode(content.decode("utf-8", "surrogatepass"))
@@ -60,7 +60,7 @@ def parse_state(text: object) -> Any:
     return parse_json(text.encode("utf-8", "surrogatepass"), _MOST_OF_STATE)
 
 
-def _memory(content: bytes) -> int:
+def memory_of(content: bytes) -> int:
     """Return the bytes that the value of a text can take at worst. Marks within strings are counted as well."""
     is_narrow = content.isascii() and b"\\u" not in content
     marks = sum(map(content.count, _MARKS))

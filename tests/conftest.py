@@ -25,6 +25,8 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 # Started in the background by a shell, a process ignores Ctrl-C and so do its children; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The same of SIGHUP under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 PACKAGE = Path(__file__).parents[1] / "baileys_tools"
 

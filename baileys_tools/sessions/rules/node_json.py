@@ -14,12 +14,14 @@ import sys
 from enum import StrEnum
 from typing import NoReturn
 
+from baileys_tools.parsing import memory_of
+
 LARGEST = 16 << 20
 """Bytes of the largest file that is judged. Node has no such limit; a company's file must not cost all memory."""
 
-MOST_VALUES = 1_000_000
-"""Values in the largest file that is judged: each takes up to 200 bytes of memory. A creds.json of 16 MiB that a bot
-wrote, full of `processedHistoryMessages`, has 700,000."""
+MOST_MEMORY = 104 << 20
+"""Bytes that the values of the largest file that is judged may take at worst. A creds.json of 16 MiB that a bot wrote,
+full of `processedHistoryMessages`, takes 100."""
 
 DEEPEST = 2_683
 """Levels of nesting that Node reads with a reviver on its usual stack of 984 KiB. `InternalizeJSONProperty` recurses:
@@ -71,8 +73,8 @@ def read_json(content: bytes) -> object:
 def _is_too_large(content: bytes) -> bool:
     if len(content) > LARGEST:
         return True
-    # Each value but the first follows one of these, so no more are built than this counts.
-    return len(content) > MOST_VALUES and sum(map(content.count, (b",", b"[", b"{", b":"))) > MOST_VALUES
+    # Below the first limit nothing can reach the second.
+    return len(content) > MOST_MEMORY // 110 and memory_of(content) > MOST_MEMORY
 
 
 def _decode(text: str) -> object:

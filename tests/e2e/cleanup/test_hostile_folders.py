@@ -236,9 +236,12 @@ def test_our_own_folder_as_a_link_to_another_companys_leads_no_file_across(tmp_p
     """The repair of one company has died; the other's link must not finish it, nor take its folders along."""
     sessions = tmp_path / "sessions"
     one, other = (company_folder(sessions, company, keys=KEYS) for company in ("1", "2"))
+    lost = "app-state-sync-key-AAAAAB____.json"  # of a kind that a repair brings back
+    for folder in (one, other):
+        write_key(folder, lost, OLD)
     env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"), "BAILEYS_SESSIONS_PATH": str(sessions)}
     assert run_cli("backup", "--quiet", env=env).returncode == 0
-    (other / "session-2.0.json").unlink()
+    (other / lost).unlink()
     restore = (COMMAND, "restore", "--company", "2", "--yes", "--force")
     dying = ("-e", "inject=renameat2:signal=KILL")
     assert traced(restore, *dying, calls=["renameat2"], env=env)[0].returncode == -9
@@ -246,7 +249,7 @@ def test_our_own_folder_as_a_link_to_another_companys_leads_no_file_across(tmp_p
     resets = other / ".baileys-tools" / "resets" / "20260115T030000Z-a1b2c3"
     resets.mkdir(parents=True)
     write_key(resets, "creds.json", OLD)
-    (one / "session-2.0.json").unlink()
+    (one / lost).unlink()
     (one / ".baileys-tools").symlink_to("../company_2/.baileys-tools")
     before = snapshot_tree(sessions, ignore=(b".cleanup.lock",))
     done = run_cli(verb, "--company", "1", "--quiet", env=env)

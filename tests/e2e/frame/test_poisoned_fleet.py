@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -162,6 +163,7 @@ def test_the_folders_of_a_user_who_means_no_good_against_root(command: str, plac
     os.chown(link, UID, UID, follow_symlinks=False)
     before = owners_of(place / "settings.yaml", mine, *(fleet.root / f"company_{one}" for one in fleet.well))
     with held(fleet.root / "company_poison-own-key", UID) as pid:
+        time.sleep(1.1)  # longer than locks.patience
         done = fleet.run(command, "--quiet")
     assert done.code == 3
     assert f"process {pid} of {UID}" in done.err

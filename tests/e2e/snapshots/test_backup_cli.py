@@ -23,7 +23,7 @@ from tests.integration.faults.forked import run_cli
 from tests.support import company_folder, creds, missing, require_tool, snapshot_tree, write_key
 
 SCHEMAS = Path(__file__).parents[3] / "docs/json"
-OLD = timedelta(hours=5)
+OLD = timedelta(hours=7)
 
 
 @pytest.fixture
