@@ -31,8 +31,10 @@ LONG_AGO = timedelta(hours=1)
 
 def full_folder(root: Path, company: str, counted: int) -> Path:
     """A live folder with so many files, most of which a cleanup would take."""
-    keys = {f"session-{4_917_000_000_000 + n}.0.json": timedelta(days=20) for n in range(counted - 2)}
-    folder = company_folder(root, company, keys | {"pre-key-30.json": LONG_AGO})
+    keys = {f"session-{4_917_000_000_000 + n}.0.json": timedelta(days=20) for n in range(counted - 3)}
+    # One of yesterday: a bot that was off for weeks and has just come back keeps all.
+    keys |= {"session-4910000000000.0.json": timedelta(hours=20), "pre-key-30.json": LONG_AGO}
+    folder = company_folder(root, company, keys)
     settle(folder)
     return folder
 
