@@ -372,7 +372,7 @@ def test_no_name_reaches_another_path(name: str) -> None:
 
 def test_a_name_that_is_no_utf8_is_an_error_where_the_body_has_it() -> None:
     with answering(lambda _: Reply({"success": True})) as server:
-        with pytest.raises(ApiError, match="no UTF-8"):
+        with pytest.raises(ApiError, match="invalid UTF-8"):
             api("ai-admin", server.url, name="\udcff").send(NUMBER, "hello")
         api("ai-admin", server.url, name="\u00fc\U0001f40d").send(NUMBER, "\U0001f40d")
     (asked,) = server.requests
