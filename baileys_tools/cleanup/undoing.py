@@ -25,7 +25,13 @@ from baileys_tools.sessions.interrupted import (
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.put_back import describe_runs, undo_run
-from baileys_tools.sessions.quarantine import run_milliseconds, run_started
+from baileys_tools.sessions.quarantine import (
+    list_runs,
+    open_quarantine,
+    open_run,
+    run_milliseconds,
+    run_started,
+)
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
@@ -328,7 +334,20 @@ def _plan(
             for name in untold_sender_keys(_sender_keys(names), creds):
                 owned[name] = has_private_signing_key(place, name)
     told = {name: answer for name, answer in owned.items() if answer is not None}
-    return plan_undo(quarantined, live, since, creds, told, lids)
+    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, started))
+
+
+def _removed_later(folder: int, started: datetime) -> set[str]:
+    """Return what waits in the quarantines of runs that came after one."""
+    names: set[str] = set()
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None:
+            return names
+        for run, other in list_runs(quarantine):
+            if other > started:
+                with open_run(quarantine, run) as waiting:
+                    names.update(os.listdir(waiting))
+    return names
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:

@@ -31,8 +31,8 @@ KEY_GONE = UndoReason.KEY_GONE
         ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
         ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
         ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
-        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: KEY_GONE}),
-        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: KEY_GONE}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
         (set(), {SESSION}, {}),
     ],
 )
@@ -51,10 +51,13 @@ def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
 
 def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() -> None:
     """A cleanup removes it a run before the key: undo of the first run alone must not undo half of both."""
-    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
-    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
-    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {OWN_LID}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
+    # It stood alone before, or what a later run took is a member's.
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {PEER}) == {MEMORY: BACK}
 
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
