@@ -17,11 +17,12 @@ BACK_TO = timedelta(days=90)
 class Observed:
     """Asks the state in a folder. Each process has its own connection, as SQLite's must not be shared by a fork."""
 
-    def __init__(self, folder: str, now: datetime) -> None:
+    def __init__(self, folder: str, now: datetime, state: "State | None" = None) -> None:
+        """`state` is the one that this process has open already, if any."""
         self._folder = folder
         self._now = now
-        self._opened_by = 0
-        self._state: State | None = None
+        self._opened_by = os.getpid()
+        self._state = state
 
     def __call__(self, company: str) -> Sequence[Seen]:
         """Given a company, return what was seen of its bot, oldest first; nothing where there is no state."""

@@ -244,7 +244,7 @@ def _look_and_decide(
 ) -> list[CompanyTrigger]:
     from baileys_tools.state.cooldowns import last_done
 
-    looks = _look_at(settings, root, companies, now, progress)
+    looks = _look_at(settings, root, companies, state, now, progress)
     found = []
     for company, look in zip(companies, looks, strict=True):
         one = CompanyTrigger(
@@ -285,10 +285,11 @@ def _look_at(
     settings: Settings,
     root: Root,
     companies: Sequence[Company],
+    state: State,
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_TriggerLook]:
-    observed = Observed(settings.state.dir, now)
+    observed = Observed(settings.state.dir, now, state)
     job = CleanupJob(
         policy_of(settings), now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
     )
@@ -323,7 +324,9 @@ def _clean(
             if one.status is Status.CLEANED:
                 set_cooldown(state, FINISHED, one.id, now)
     done = {company.id: company for company in cleaned.companies}
-    after = {company.id: look for company, look in zip(due, _look_at(settings, root, due, now), strict=True)}
+    after = {
+        company.id: look for company, look in zip(due, _look_at(settings, root, due, state, now), strict=True)
+    }
     companies = [
         replace(
             one,

@@ -28,6 +28,8 @@ NOW_NS = int(NOW.timestamp()) * 1_000_000_000
 GROUP = "120363041234567890@g.us"
 MEMORY, OWN_KEY = f"sender-key-memory-{GROUP}.json", f"sender-key-{GROUP}--919585510685--17.json"
 SESSION = "session-4917000000001.0.json"
+LONE_KEY = "sender-key-120363009999999999@g.us--919585510685--17.json"
+"""An own key without a memory goes in the first run; that of a memory in a later one."""
 OLD = timedelta(days=20)
 
 
@@ -42,7 +44,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    company_folder(tmp_path / "sessions", "1001", dict.fromkeys((SESSION, MEMORY, OWN_KEY), OLD), now=NOW)
+    company_folder(
+        tmp_path / "sessions", "1001", dict.fromkeys((SESSION, MEMORY, OWN_KEY, LONE_KEY), OLD), now=NOW
+    )
     return tmp_path / "sessions"
 
 
@@ -131,7 +135,7 @@ def test_a_file_that_the_bot_has_written_since_stays(settings: Settings, root: P
     assert company.reasons == {
         SESSION: UndoReason.NEWER_STANDS,
         MEMORY: UndoReason.BACK,
-        OWN_KEY: UndoReason.BACK,
+        LONE_KEY: UndoReason.BACK,
     }
     assert newer.read_text() == "newer"
 
@@ -140,7 +144,10 @@ def test_a_file_that_the_bot_has_written_since_stays(settings: Settings, root: P
 def test_half_a_unit_does_not_come_back_beside_a_newer_half(
     settings: Settings, root: Path, written: str, stays_away: str
 ) -> None:
-    clean(settings, root)
+    clean(settings, root, NOW - timedelta(hours=1))
+    if stays_away == OWN_KEY:
+        write_key(root / "company_1001", SESSION, OLD, now=NOW)
+        clean(settings, root)
     write_key(root / "company_1001", written)
     (company,) = undo(settings, root).companies
     assert company.reasons is not None
@@ -185,7 +192,7 @@ def test_the_quarantine_is_purged_when_the_undo_window_is_over(
     assert (root / "company_1001" / ".baileys-tools" / "quarantine" / str(run)).exists() is there
     assert report.companies[0].purged_files == (0 if there else 3)
     assert report.companies[0].purged_bytes == (0 if there else 6)
-    assert bool(list_undo(settings, str(root), NOW).companies[0].runs) is there
+    assert (run in [one.run for one in list_undo(settings, str(root), NOW).companies[0].runs]) is there
 
 
 def test_a_clock_in_doubt_purges_nothing(settings: Settings, root: Path) -> None:
@@ -198,7 +205,13 @@ def test_an_undo_window_of_zero_removes_for_good(tmp_path: Path, root: Path) -> 
     settings = settings_with(tmp_path, BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW="0")
     report = clean(settings, root)
     assert report.run is None
-    assert set(snapshot_tree(root, ignore=())) == {b"company_1001", b"company_1001/creds.json"}
+    assert set(snapshot_tree(root, ignore=())) == {
+        b"company_1001",
+        b"company_1001/creds.json",
+        # Nothing tells when the last cleanup was, so the folder's own time has to do, and own keys wait.
+        f"company_1001/{OWN_KEY}".encode(),
+        f"company_1001/{LONE_KEY}".encode(),
+    }
     assert undo(settings, root).run is None
 
 
