@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -189,8 +189,7 @@ def clean_companies(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
     run = new_run_id(now) if undo_window and not dry_run else None
-    with _snapshots(settings, now) as snapshot:
-        observed = Observed(settings.state.dir, now)
+    with _snapshots(settings, now) as snapshot, closing(Observed(settings.state.dir, now)) as observed:
         job = CleanupJob(
             policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
         )

@@ -23,6 +23,13 @@ class Observed:
         self._now = now
         self._opened_by = os.getpid()
         self._state = state
+        self._is_ours = False
+
+    def close(self) -> None:
+        """Close what was opened here, and nothing else."""
+        if self._state is not None and self._is_ours and self._opened_by == os.getpid():
+            self._state.close()
+            self._state = None
 
     def __call__(self, company: str) -> Sequence[Seen]:
         """Given a company, return what was seen of its bot, oldest first; nothing where there is no state."""
@@ -32,6 +39,7 @@ class Observed:
             if not os.path.exists(os.path.join(self._folder, FILE)):
                 return ()
             self._state, self._opened_by = open_state(self._folder, self._now), os.getpid()
+            self._is_ours = True
         from baileys_tools.state.observations import activity_since
 
         seconds = 1_000_000_000
