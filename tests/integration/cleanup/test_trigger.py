@@ -29,12 +29,14 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 OLD = timedelta(days=20)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+YESTERDAY = timedelta(hours=20)
+"""When the young files were written: a bot that was off for weeks and has just come back keeps all."""
 
 
 def keys(old: int, young: int, first: int = 0) -> dict[str, timedelta]:
     """Names of sessions: so many that the policy removes, so many that it keeps."""
     names = {f"session-49170{first + number}.0.json": OLD for number in range(old)}
-    return names | {f"session-49180{first + number}.0.json": HOUR for number in range(young)}
+    return names | {f"session-49180{first + number}.0.json": YESTERDAY for number in range(young)}
 
 
 def folder_of(counted: int, root: Path, company: str = "1001", young: int = 50) -> Path:
