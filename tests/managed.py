@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Unit:
         if self.runs:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+            while self.runs:
+                time.sleep(0.01)
 
     @property
     def env(self) -> dict[str, str]:

@@ -7,12 +7,16 @@ import gc
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from baileys_tools.cli.quick import quick_command
 from baileys_tools.cli.streams import lost_output, outlast_readers
 from baileys_tools.ending import BrokenOff, listen, say_last_words
 from baileys_tools.errors import BaileysToolsError, ExitCode, why
 from baileys_tools.units import printable
+
+if TYPE_CHECKING:
+    from typer.models import CommandInfo
 
 MODULES = {
     "folders": ("cleanup", "undo"),
@@ -43,12 +47,18 @@ def load_commands(wanted: str) -> None:
     for module in MODULES if home is None else (home,):
         import_module(f"baileys_tools.cli.{module}")
     if home is not None:
-        app.registered_commands = [
-            command
-            for command in app.registered_commands
-            if command.callback is not None and (command.name or command.callback.__name__) == wanted
-        ]
+        app.registered_commands = [one for one in app.registered_commands if _name(one) == wanted]
         app.registered_groups = [group for group in app.registered_groups if group.name == wanted]
+    else:
+        # Whichever module was imported first.
+        order = [name for commands in MODULES.values() for name in commands]
+        app.registered_commands.sort(key=lambda command: order.index(_name(command)))
+        app.registered_groups.sort(key=lambda group: order.index(str(group.name)))
+
+
+def _name(command: CommandInfo) -> str:
+    """Return what a command is called, as typer will call it."""
+    return command.name or (command.callback.__name__ if command.callback is not None else "")
 
 
 def _wanted_command() -> str:

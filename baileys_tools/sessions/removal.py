@@ -101,10 +101,8 @@ class FolderRemover:
         # Whatever a plan says.
         if kind_of(name) not in REMOVABLE:
             raise AssertionError(f"{name} must never be removed and was planned for removal")
-        if self._has_companion(name):
-            return Outcome.CHANGED
         try:
-            outcome = self._move_out(name, planned)
+            outcome = Outcome.CHANGED if self._has_companion(name) else self._move_out(name, planned)
         except NoQuarantine:
             raise
         except OSError as error:
@@ -162,23 +160,23 @@ class FolderRemover:
             os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=place)
         except FileNotFoundError:
             return Outcome.ALREADY_GONE
+        outcome = Outcome.FAILED
         try:
             moved = os.stat(new_name, dir_fd=place, follow_symlinks=False)
-        except OSError:
-            put_back(new_name, place, name, self._folder)
-            raise
-        outcome = Outcome.REMOVED
-        if (
-            moved.st_ino != planned.st_ino
-            or not self._is_as_planned(fd, planned)
-            or self._has_companion(name)
-        ):
-            outcome = Outcome.CHANGED
-        elif leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_WRLCK:  # type: ignore[arg-type]
-            outcome = Outcome.IN_USE
-        if outcome is not Outcome.REMOVED:
-            put_back(new_name, place, name, self._folder)
-        elif place == self._folder:
+            if (
+                moved.st_ino != planned.st_ino
+                or not self._is_as_planned(fd, planned)
+                or self._has_companion(name)
+            ):
+                outcome = Outcome.CHANGED
+            elif leased and fcntl.fcntl(fd, _GET_LEASE) != fcntl.F_WRLCK:  # type: ignore[arg-type]
+                outcome = Outcome.IN_USE
+            else:
+                outcome = Outcome.REMOVED
+        finally:
+            if outcome is not Outcome.REMOVED:
+                put_back(new_name, place, name, self._folder)
+        if outcome is Outcome.REMOVED and place == self._folder:
             os.unlink(new_name, dir_fd=place)
             self._for_good.add(key_of(name))
         return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,11 +91,13 @@ def exists_in_own_folder(name: str, folder: int) -> bool:
 
 
 def exists(name: str, folder: int) -> bool:
-    """Whether an entry stands in a folder, itself and not what it links to."""
+    """Whether an entry stands in a folder, itself and not what it links to. Raises OSError where that cannot be told."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
+            return False
+        raise
     return True
 
 
@@ -113,8 +116,8 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
     oddities = list(_what_they_are(folder, device, others))
     for kind in _LOOKED_AT:
         wanted = _standing(names.get(kind), parts)
-        if wanted and kind is Kind.PRE_KEY:
-            wanted = wanted if len(wanted) > pre_keys_kept else None
+        if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= pre_keys_kept:
+            continue  # one of which only companions stand counts as well
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
         if wanted and (odd := look_at(folder, device, wanted, into)):
@@ -152,7 +155,7 @@ def scan_names(folder: int) -> FolderFacts:
     oddities: list[Oddity] = []
     for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
         wanted = _standing(names.get(kind), parts)
-        if wanted and kind is Kind.PRE_KEY and len(wanted) <= _FEW_PRE_KEYS:
+        if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= _FEW_PRE_KEYS:
             continue
         if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)

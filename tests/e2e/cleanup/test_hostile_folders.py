@@ -128,7 +128,7 @@ BROKEN_CREDS = {
     "zeros": "\0" * 4096,
     "a list": "[]",
     "a bomb": "[" * 1_000_000,
-    "larger than any": json.dumps({"me": {"id": "1@s.whatsapp.net"}, "padding": "x" * (5 << 20)}),
+    "larger than any": json.dumps({"me": {"id": "1@s.whatsapp.net"}, "padding": "x" * (17 << 20)}),
     "no utf-8": "\udcff{}",
 }
 

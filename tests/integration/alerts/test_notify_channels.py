@@ -450,6 +450,9 @@ def with_own_certificate(folder: Path) -> Iterator[tuple[str, list[bytes]]]:
             with context.wrap_socket(connection, server_side=True) as secure:
                 seen.append(secure.recv(65_536))
                 secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                # A socket that closes on what it has not read breaks the connection, and the answer with it.
+                while secure.recv(65_536):
+                    pass
         except ssl.SSLError:
             pass
 

@@ -13,6 +13,7 @@ import pytest
 
 from baileys_tools.sessions.quarantine import newest_run, open_quarantine
 from tests.integration.faults.injection import Call, after_lock, cleanup, opening_of_first_removal, traced
+from tests.integration.faults.kills import forget_state
 from tests.integration.faults.places import (
     give_away,
     immutable,
@@ -61,7 +62,9 @@ def test_an_immutable_file_is_reported_and_the_rest_goes(tmp_path: Path) -> None
 def calls_of_first_removal(place: Path) -> list[Call]:
     """What a cleanup does to the first file: open, lease, fstat, mkdir, rename and so on."""
     company_folder(place / "counted", keys=KEYS)
+    forget_state()
     calls = after_lock(traced(cleanup(place / "counted", "--quiet"))[1])
+    forget_state()
     return calls[calls.index(opening_of_first_removal(calls)) :]
 
 
@@ -188,7 +191,9 @@ def as_on_nfs_4(counted: Sequence[Call], leases: int) -> list[str]:
 
 def test_where_no_file_gets_a_lease_they_are_removed_all_the_same(tmp_path: Path) -> None:
     company_folder(tmp_path / "counted", "1", keys=KEYS)
+    forget_state()
     _, made = traced(cleanup(tmp_path / "counted", "--json"), calls=["fcntl"])
+    forget_state()
     folder = company_folder(tmp_path / "root", "1", keys=KEYS)
     run, _ = traced(cleanup(tmp_path / "root", "--json"), *as_on_nfs_4(made, 2), calls=["fcntl"])
     assert run.returncode == 0, run.stderr

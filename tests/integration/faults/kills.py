@@ -22,6 +22,7 @@ GROUP = "120363001234567890@g.us"
 OWN_KEY = f"sender-key-{GROUP}--919585510685--17.json"
 MEMORY = f"sender-key-memory-{GROUP}.json"
 PEER_KEY = f"sender-key-{GROUP}--447700900123--0.json"
+OTHER_PEER_KEY = "sender-key-120363009876543210@g.us--447700900123--0.json"
 REMOVING = b".baileys-tools-removing-"
 
 OLD = timedelta(days=20)
@@ -29,8 +30,11 @@ YOUNG = timedelta(days=1)
 
 
 def small_folder(root: Path, company_id: str = "1001") -> Path:
-    """Make a folder of which six files are to go, each with a content, an age and a mode of its own."""
-    old = ["session-1.0.json", "session-2.0.json", PEER_KEY, MEMORY, OWN_KEY]
+    """Make a folder of which six files are to go, each with a content, an age and a mode of its own.
+
+    The own key that follows its memory in a later run is a seventh.
+    """
+    old = ["session-1.0.json", "session-2.0.json", PEER_KEY, OTHER_PEER_KEY, MEMORY, OWN_KEY]
     keys = {name: OLD + timedelta(hours=hour) for hour, name in enumerate(old)}
     keys |= {"session-3.0.json": YOUNG, "lid-mapping-447700900123.json": OLD}
     keys |= {f"pre-key-{number}.json": OLD for number in range(1, 52)}

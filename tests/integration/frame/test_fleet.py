@@ -291,6 +291,11 @@ def make_company(folder: Path, sessions: int) -> None:
         path = folder / f"session-{491700000000 + contact}.0.json"
         path.write_text("{}")
         os.utime(path, (old, old))
+    # One of yesterday: a bot that has just come back after a month keeps all.
+    yesterday = time.time() - timedelta(hours=20).total_seconds()
+    fresh = folder / "sender-key-120363001234567890@g.us--447700900123--0.json"
+    fresh.write_text("{}")
+    os.utime(fresh, (yesterday, yesterday))
 
 
 def children_of(pid: int) -> list[int]:

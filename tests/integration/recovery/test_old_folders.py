@@ -126,10 +126,11 @@ def test_it_is_purged_after_reset_keep_and_not_before(settings: Settings, folder
     wiped(folder, LEFT[0])
     (folder / "creds.json").write_text(json.dumps(creds()))
     keep = settings.reset.keep
+    start = datetime.now(UTC)  # what waits is counted from the moment that found it
     for now, there in (
-        (NOW, True),
-        (NOW + keep - timedelta(minutes=1), True),
-        (NOW + keep + timedelta(minutes=1), False),
+        (start, True),
+        (start + keep - timedelta(minutes=1), True),
+        (start + keep + timedelta(minutes=1), False),
     ):
         os.utime(folder / "creds.json", (now.timestamp(), now.timestamp()))
         report = cleanup.run_cleanup(settings, str(folder.parent), now)
