@@ -10,7 +10,7 @@
  * copy, with the sessions root in BAILEYS_SESSIONS_PATH, while contacts, groups and server remember everything
  * as it was. Then Baileys loads the folder again, and everybody writes to everybody once:
  *
- * - `bot_to_contact`, `bot_to_group`: can each device read the bot
+ * - `bot_to_contact`, `bot_to_group`: can each device read the bot; and how many get its key again (`key_messages`)
  * - `contact_to_bot`: can the bot read each device that writes first
  * - `member_to_group`: can the bot read each member of each group
  * - `new_chats`: can the bot read strangers who write with each pre-key that the server still offers, or that
@@ -56,11 +56,15 @@ const DIRECTIONS = {
 	},
 
 	async bot_to_group(world, tally) {
+		const { bot } = world
+		const makeNode = bot.encryptedNode
+		bot.encryptedNode = (...words) => (tally.result.key_messages++, makeNode.apply(bot, words))
 		for (const group of world.groups) {
 			for (const [client, error] of await world.botWritesToGroup(group)) {
 				await tally(senderKeyFile(world, group, client), error)
 			}
 		}
+		bot.encryptedNode = makeNode
 	},
 
 	async member_to_group(world, tally) {
@@ -104,8 +108,8 @@ async function measure(world, folder, scratch) {
 }
 
 async function tallied(world, run) {
-	const result = { attempts: 0, first_try_failures: 0, healed_by_resend: {}, failed: {} }
-	await run(world, async (file, error, sender, resend) => {
+	const result = { attempts: 0, first_try_failures: 0, healed_by_resend: {}, failed: {}, key_messages: 0 }
+	const tally = async (file, error, sender, resend) => {
 		result.attempts++
 		if (!error) return
 		result.first_try_failures++
@@ -113,7 +117,9 @@ async function tallied(world, run) {
 		if (!resend) return
 		const receipt = await resendUntilRead(world, sender, resend)
 		result.healed_by_resend[receipt] = (result.healed_by_resend[receipt] ?? 0) + 1
-	})
+	}
+	tally.result = result
+	await run(world, tally)
 	return result
 }
 

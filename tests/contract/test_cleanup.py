@@ -49,6 +49,8 @@ class Run:
     after: dict[str, set[str]]
     attempts: dict[str, int]
     healed: dict[str, dict[str, int]]
+    key_messages: int
+    """How many devices get the bot's sender keys again because of the cleanup."""
     output: str
 
     def lost(self, direction: str) -> set[str]:
@@ -67,6 +69,7 @@ class Run:
             "contacts": len(self.lost("contact_to_bot")),
             "group_senders": len(self.lost("member_to_group")),
             "pre_keys": len(self.lost("new_chats")),
+            "key_messages": self.key_messages,
         }
 
 
@@ -132,6 +135,7 @@ def _run(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
         after={direction: set(result["failed"]) for direction, result in cleaned.items()},
         attempts={direction: result["attempts"] for direction, result in cleaned.items()},
         healed={direction: result["healed_by_resend"] for direction, result in cleaned.items()},
+        key_messages=cleaned["bot_to_group"]["key_messages"] - untouched["bot_to_group"]["key_messages"],
         output=run["output"],
     )
 

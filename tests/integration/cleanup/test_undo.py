@@ -19,6 +19,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.quarantine import due_for_purge, purge
 from baileys_tools.sessions.resets import purge_resets, resets_due
+from baileys_tools.sessions.rules.keyfiles import is_companion, key_of
 from baileys_tools.sessions.rules.undo import UndoReason
 from tests.oracle import OraclePolicy, random_tree
 from tests.support import company_folder, snapshot_tree, write_key
@@ -105,11 +106,14 @@ def test_undo_restores_any_tree_byte_for_byte_with_ages_and_modes(
         tree = random_tree(rng, OraclePolicy(), NOW_NS)
         folder = tmp_path / "sessions" / f"company_{company}"
         folder.mkdir(parents=True)
+        with_companions = {key_of(file.name) for file in tree.files if is_companion(file.name)}
         for file in tree.files:
             age = timedelta(microseconds=(NOW_NS - file.mtime_ns) // 1_000)
             content = tree.creds if file.name == "creds.json" else file.content
             path = write_key(folder, file.name, age, content or rng.randbytes(rng.randrange(50)), now=NOW)
-            path.chmod(rng.choice((0o600, 0o640, 0o644, 0o400, 0o000)))
+            mode = rng.choice((0o600, 0o640, 0o644, 0o400, 0o000))
+            # Only root opens each. A key that stays for that, dated ahead, would be newer than the companion that went.
+            path.chmod(0o400 if not mode and os.geteuid() and key_of(file.name) in with_companions else mode)
     company_folder(tmp_path / "sessions", "always", {SESSION: OLD}, now=NOW)
     before = snapshot_tree(tmp_path / "sessions", ignore=())
     clean(settings, tmp_path / "sessions")

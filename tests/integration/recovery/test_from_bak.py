@@ -104,7 +104,8 @@ def test_a_missing_creds_json_comes_back_too(folder: Path, run: Run) -> None:
         (None, "missing"),
         ("", "empty"),
         ('{"torn', "unreadable"),
-        ('{"me": {"id": "1:2@s.whatsapp.net"}}', "incomplete"),
+        ('{"me": {"id": "1:2@s.whatsapp.net"}}', "unpaired"),
+        (json.dumps(creds(noiseKey=None)), "incomplete"),
         (json.dumps(creds(registrationId=4242)), "another login"),
     ],
 )
