@@ -91,7 +91,7 @@ def exists_in_own_folder(name: str, folder: int) -> bool:
 
 
 def exists(name: str, folder: int) -> bool:
-    """Whether an entry stands in a folder, itself and not what it links to. Raises OSError where that cannot be told."""
+    """Whether an entry stands in a folder, itself and not what it links to. Raises OSError where nothing tells."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
