@@ -141,7 +141,8 @@ def _leave_the_world(forbidden: list[str], writable: list[str]) -> str:
             mount("none", place, 0, "tmpfs")
         elif os.path.exists(place):
             mount("/dev/null", place, _BIND)
-    own = [place for place in writable if not place.startswith(_OWN_RULES)]
+    # A container may have /run on its root, without a mount that keeps its own rules.
+    own = [place for place in writable if not (place.startswith(_OWN_RULES) and os.path.ismount(place))]
     for place in own:
         mount(place, place, _BIND | _REC)
     for target, options in _mounts():

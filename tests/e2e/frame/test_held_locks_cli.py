@@ -23,11 +23,11 @@ OLD = timedelta(days=30)
 
 HOLD = """
 import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)  # by root: the folders of a test are closed to others
 if uid := int(sys.argv[2]):
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-fd = os.open(sys.argv[1], os.O_RDONLY)
 fcntl.flock(fd, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
@@ -171,10 +171,6 @@ def test_the_lock_file_of_the_owner_cannot_tell_of_somebody_else(fleet: Path, tm
     require_root()
     uid = 4321
     folder = fleet / "company_1002"
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    for path in (fleet, folder):
-        path.chmod(0o755)
     (folder / ".cleanup.lock").write_text('{"pid": 1, "hostname": "\\u001b[2Jinit", "timestamp": 1e999}')
     with held(folder, uid) as pid:
         env = settings(tmp_path, "2s")

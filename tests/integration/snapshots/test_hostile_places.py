@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,16 @@ KEEP_ONE = Retention(1, keep_hourly=0, keep_daily=0, keep_weekly=0, minimum=1, k
 
 
 def make_the_folder_a_link(target: str, _: Sequence[str]) -> None:
-    os.rename("company_1001", "aside")
-    os.symlink(target, "company_1001")
-    os.unlink("company_1001")
-    os.rename("aside", "company_1001")
+    # Whoever sends may make the folder anew in between: then that one is moved aside next.
+    aside = f"aside-{time.monotonic_ns()}"
+    for step, names in (
+        (os.rename, ("company_1001", aside)),
+        (os.symlink, (target, "company_1001")),
+        (os.unlink, ("company_1001",)),
+        (os.rename, (aside, "company_1001")),
+    ):
+        with suppress(OSError):
+            step(*names)
 
 
 def make_its_files_links(target: str, names: Sequence[str]) -> None:
