@@ -14,7 +14,7 @@ PYTEST   ?= $(BIN)/python -m pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help docs demo test faults lint format bench coverage fixtures golden clean
+.PHONY: help docs demo test faults lives lint format bench coverage fixtures golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,10 +76,13 @@ $(AXE): $(BROWSER)/package-lock.json
 	$(call NPM_CI,$(BROWSER),no accessibility tests)
 
 test: $(READY) $(CLIENTS) $(AXE) ## all tests but the long ones (ARGS="-k name" picks)
-	$(PYTEST) -m 'not faults' $(ARGS)
+	$(PYTEST) -m 'not faults and not lives' $(ARGS)
 
 faults: $(READY) $(CLIENTS) ## the long proofs: kills, races, full disks, broken clocks
 	$(PYTEST) -m faults $(ARGS)
+
+lives: $(READY) $(CLIENTS) ## two hundred random lives of the real client, cleaned every day (LIVES=2000-2099: others)
+	$(PYTEST) -m lives $(ARGS)
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check

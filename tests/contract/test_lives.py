@@ -1,0 +1,95 @@
+"""Random lives of 30 days that are cleaned every day, lived with the real client (see lives_contract.mjs).
+
+A life has downtimes, cleanups in the middle of a send to a group, undos and queued messages. Two a version are lived in
+every run; `make lives` lives a hundred a version (`LIVES=2000-2099` chooses other seeds).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import missing, require_tool, scrubbed_environment
+
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
+KEEPER = [sys.executable, str(HERE / "keeper.py")]
+NAIVE = [sys.executable, str(HERE / "naive_keeper.py")]
+FIRST, LAST = map(int, os.environ.get("LIVES", "1000-1099").split("-"))
+
+versions = pytest.mark.parametrize("version", ["baileys6", "baileys7"])
+
+
+def live(version: str, seed: int, home: Path, *keeper: str) -> dict[str, Any]:
+    if not (PROJECT / "fixtures" / "generate" / "node_modules").exists():
+        missing("the Baileys packages (make test installs them)")
+    places = {"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state"), "TMPDIR": str(home)}
+    script = [require_tool("node"), HERE / "lives_contract.mjs", "--baileys", version, "--seed", str(seed)]
+    finished = subprocess.run(
+        [*script, *(["--", *keeper] if keeper else [])],
+        env=scrubbed_environment(places | {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}),
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    report: dict[str, Any] = json.loads(finished.stdout)
+    return report
+
+
+def troubles(life: dict[str, Any]) -> list[str]:
+    """What a life shows that no plan has stated, in words."""
+    found = [*life["unstated"], *(f"lost: {what}" for what in life["lost"])]
+    stated: Counter[str] = Counter()
+    for run in life["runs"]:
+        stated.update(run["cost"])
+        for what, files in run["failed"].items():
+            if len(files) > run["cost"][what]:
+                found.append(
+                    f"the cleanup of day {run['day']:.1f} states {run['cost'][what]} {what}, failed: {files}"
+                )
+    if life["key_messages"] > stated["key_messages"]:
+        found.append(f"{life['key_messages']} key messages, stated {stated['key_messages']}")
+    return found
+
+
+def assert_stated(life: dict[str, Any]) -> None:
+    assert life["attempts"] > 100
+    assert sum(run["removed"] for run in life["runs"]) > 5, "a life that is hardly cleaned shows little"
+    assert not troubles(life), "\n".join([f"seed {life['seed']}, {life['baileys']}:", *troubles(life)])
+
+
+@versions
+def test_without_a_cleanup_every_message_is_read(version: str, tmp_path: Path) -> None:
+    life = live(version, 1, tmp_path)
+    assert (life["failures"], life["unstated"], life["lost"]) == (0, [], [])
+    assert life["days_off"] > 3
+
+
+@versions
+def test_a_cleaner_by_age_alone_is_caught(version: str, tmp_path: Path) -> None:
+    """The harness proves itself: this one takes the own key with its memory left, and states nothing."""
+    assert troubles(live(version, 1, tmp_path, *NAIVE))
+
+
+@versions
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_fails_in_a_random_life_was_stated(version: str, seed: int, tmp_path: Path) -> None:
+    assert_stated(live(version, seed, tmp_path, *KEEPER))
+
+
+@pytest.mark.lives
+@versions
+@pytest.mark.parametrize("seed", range(FIRST, LAST + 1))
+def test_what_fails_in_a_hundred_random_lives_was_stated(version: str, seed: int, tmp_path: Path) -> None:
+    assert_stated(live(version, seed, tmp_path, *KEEPER))
