@@ -9,6 +9,7 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
+from inspect import cleandoc
 
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Schema, Section, Setting
@@ -91,7 +92,7 @@ def commented_file(given: Mapping[str, str] = {}, schema: Schema = SCHEMA) -> st
     """Return a settings file: every section, and every setting in a comment but those `given`, as YAML by path."""
     parts = [_FILE_HEADING]
     for name, section in schema.sections.items():
-        lines = [*_comment(section.__doc__ or "", ""), f"{name}:"]
+        lines = [*_comment(cleandoc(section.__doc__ or ""), ""), f"{name}:"]
         for setting in _settings_of(schema, section):
             value = given.get(setting.path)
             line = f"  #{setting.key}: {_example(setting)}" if value is None else f"  {setting.key}: {value}"
@@ -123,7 +124,13 @@ def reference_page(schema: Schema = SCHEMA) -> str:
     """Return the text of docs/configuration.md."""
     parts = [_PAGE_HEADING]
     for name, section in schema.sections.items():
-        rows = [f"### `{name}`", "", section.__doc__ or "", "", "| setting | default | flag | meaning |"]
+        rows = [
+            f"### `{name}`",
+            "",
+            cleandoc(section.__doc__ or ""),
+            "",
+            "| setting | default | flag | meaning |",
+        ]
         rows.append("|---|---|---|---|")
         for setting in _settings_of(schema, section):
             flag = ", ".join(f"`{word}`" for word in setting.flag.split("/") if word)

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.lay import lay
 from tests.bot import Bot, api_env, bot_api
-from tests.support import require_tool, run_cli, snapshot_tree, write_key
+from tests.support import missing, require_tool, run_cli, snapshot_tree, write_key
 
 GENERATE = Path(__file__).parents[2] / "fixtures" / "generate"
 LOAD = """
@@ -42,6 +42,8 @@ def load(folder: Path, baileys: str) -> Any:
 @pytest.fixture(params=["baileys6", "baileys7"])
 def bot(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
     """A folder that the real Baileys has written, with a snapshot of it."""
+    if not (GENERATE / "node_modules").exists():
+        missing("the Baileys packages (make test installs them)")
     names = {"baileys6": "healthy-v6", "baileys7": "long-lived-v7"}
     root = lay(names[request.param], tmp_path / "sessions", datetime.now(UTC))
     folder = next(path for path in sorted(root.iterdir()) if (path / "creds.json").exists())

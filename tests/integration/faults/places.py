@@ -60,9 +60,10 @@ def immutable(*paths: Path) -> Iterator[None]:
 def run_as_nobody(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
     """Run `command` without root's rights; whoever has none runs it as it is."""
     drop: list[str] = []
+    env = scrubbed_environment()
     if os.geteuid() == 0:
+        env |= {"HOME": "/nonexistent", "BAILEYS_TOOLS_STATE_DIR": "/nonexistent"}
         drop = [require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    env = scrubbed_environment({"HOME": "/nonexistent", "BAILEYS_TOOLS_STATE_DIR": "/nonexistent"})
     probe = subprocess.run([*drop, COMMAND, "--version"], capture_output=True, check=False, cwd="/", env=env)
     if probe.returncode:
         missing("an installation that other users can run")

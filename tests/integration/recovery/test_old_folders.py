@@ -41,7 +41,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return company_folder(tmp_path / "sessions", "1001", {SESSION: timedelta(hours=3)}, now=NOW)
+    made = company_folder(tmp_path / "sessions", "1001", {SESSION: timedelta(hours=3)}, now=NOW)
+    made.parent.chmod(0o755)  # a root that a group can write to is nobody's word, whatever the caller's umask
+    return made
 
 
 def told(settings: Settings, root: Path, tmp_path: Path) -> list[Finding]:
