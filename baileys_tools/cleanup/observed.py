@@ -52,9 +52,9 @@ class Observed:
                 from baileys_tools.frame.companies import KeptLooks, look_from
 
                 look_from(self._state, self._of[0].path, self._of[1], KeptLooks())
-        from baileys_tools.sessions.identity import place_of
+        from baileys_tools.sessions.identity import identity_of
         from baileys_tools.state.observations import activity_since
 
         seconds = 1_000_000_000
-        found = activity_since(self._state, place_of(company), self._now - BACK_TO)
+        found = activity_since(self._state, identity_of(company), self._now - BACK_TO)
         return [Seen(at * seconds, written * seconds) for at, written in found]

@@ -105,11 +105,11 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     place = realpath(root)
 
     def places() -> dict[str, str]:
-        from baileys_tools.sessions.identity import places_of
+        from baileys_tools.sessions.identity import identities_of
 
         return {
             **{name: where_it_stood(place, name, known.places) for name in known.looks},
-            **places_of(companies),
+            **identities_of(companies),
         }
 
     state.scope = Scope(place, places)
@@ -150,21 +150,38 @@ def add_missing(state: "State", names: Iterable[str]) -> None:
 
 def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
     """Given numbers by company, return them by the places of those companies that are there."""
-    from baileys_tools.sessions.identity import places_of
+    from baileys_tools.sessions.identity import identities_of
 
     if settings.sessions.path is None:
         return {}
     try:
         with Root(settings.sessions.path) as root:
-            places = places_of(root.companies(settings.sessions.multitenancy, numbers))
+            places = identities_of(root.companies(settings.sessions.multitenancy, numbers))
     except BaileysToolsError:
         return {}
     return {places[name]: number for name, number in numbers.items() if name in places}
 
 
-def where_it_stood(root: str, company: str, places: Mapping[str, str] = {}) -> str:
-    """Return the place of a company that an earlier pass has seen below a root, as that pass has noted it."""
-    return places.get(company) or join(root, COMPANY_PREFIX + company)
+def place_named(settings: Settings, company: str, root_path: str | None = None) -> str:
+    """Return the place of a company by its name, or where it would be; "" where no sessions path is known."""
+    from baileys_tools.sessions.identity import identities_of
+
+    path = root_path or settings.sessions.path
+    if path is None:
+        return ""
+    try:
+        with Root(path) as root:
+            found = identities_of(root.companies(settings.sessions.multitenancy))
+    except BaileysToolsError:
+        found = {}
+    return found.get(company) or where_it_stood(realpath(path), company)
+
+
+def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:
+    """Return the place of a company that has vanished from a root, as an earlier pass has noted it."""
+    found = (places or {}).get(company) or join(root, COMPANY_PREFIX + company)
+    is_single = company == basename(root).removeprefix(COMPANY_PREFIX) and not isdir(found)
+    return root if is_single else found
 
 
 def take_over(state: "State", waiting: Set[str], companies: Sequence[Company]) -> None:
@@ -186,8 +203,6 @@ def take_over(state: "State", waiting: Set[str], companies: Sequence[Company]) -
         theirs = kept["looks"].keys()
         adopt(state, waiting, {name: one for name, one in places.items() if name not in theirs}, None)
         return
-    single = basename(root).removeprefix(COMPANY_PREFIX)
     for name in kept["looks"]:
-        stood = where_it_stood(root, name)
-        places.setdefault(name, root if name == single and not isdir(stood) else stood)
+        places.setdefault(name, where_it_stood(root, name))
     adopt(state, waiting, places, root)

@@ -282,7 +282,7 @@ def _final_snapshot(
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     try:
         with Repository(settings.backup.path, create=True) as repository:
-            stored = store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
+            stored = store_as_it_is(repository, recipients, company, live, contents, live.account, now)
     except RepositoryLocked as lock:
         raise BaileysToolsError(
             f"no final snapshot of company {company.id}: {lock.message}; nothing was changed",

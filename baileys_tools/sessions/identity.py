@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from baileys_tools.sessions.roots import Company
 
 
-def place_of(company: Company) -> str:
+def identity_of(company: Company) -> str:
     """Return the place of a company: by what is kept that is about it."""
-    return places_of([company])[company.id]
+    return identities_of([company])[company.id]
 
 
-def places_of(companies: Iterable[Company]) -> dict[str, str]:
+def identities_of(companies: Iterable[Company]) -> dict[str, str]:
     """Return the place of each company by its id. Asks the kernel once for each folder that holds some of them.
 
     A company's own folder is no link (`Root.open` refuses one), but for a root that is itself a session folder. One

@@ -42,7 +42,7 @@ def snapshots_of(
     kept = memory.recall(state, SNAPSHOTS, about)
     plain = kept["companies"] if isinstance(kept, dict) and kept.get("path") == path else {}
     known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
-    found, trouble = newest_snapshots(path, [company.id for company in companies], known)
+    found, trouble = newest_snapshots(path, [company.id for company in companies], known, state.scope.key)
     if trouble:
         return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
     if found != known:
