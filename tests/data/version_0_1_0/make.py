@@ -75,23 +75,9 @@ def main(old: str) -> None:
             links.add_look(
                 state, company, links.Link.UP, [links.Spell("2026-01-14", 80_000, 400)], NOW - HOUR
             )
-            observe(
-                state,
-                [
-                    Observation(
-                        company,
-                        NOW - n * 24 * HOUR,
-                        9,
-                        8 - n,
-                        {"session": 8},
-                        900,
-                        "healthy",
-                        "valid",
-                        NOW - n * 24 * HOUR,
-                    )
-                    for n in range(1, 4)
-                ],
-            )
+            for at, counted in ((NOW - n * 24 * HOUR, 8 - n) for n in range(1, 4)):
+                seen = Observation(company, at, 9, counted, {"session": 8}, 900, "healthy", "valid", at)
+                observe(state, [seen])
         incident = incidents.open_incident(state, "1002", "creds-lost", NOW - HOUR)
         incidents.add_entry(state, incident, "seen", "creds-lost: creds.json is empty", NOW - HOUR)
         for command, changed in (("cleanup", 3), ("backup", 1)):
