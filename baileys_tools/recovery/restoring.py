@@ -47,7 +47,7 @@ from baileys_tools.sessions.staging import read_journal
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
-from baileys_tools.snapshots.shelves import shelf_at, the_one_shelf
+from baileys_tools.snapshots.shelves import the_one_shelf
 
 
 def restore_command(
@@ -163,8 +163,10 @@ def run_restore(
     identity_file = settings.backup.identity_file
     opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
     with opened as root, Repository(repository_path) as repository:
-        shelf = shelf_at(repository, options.company, place_named(settings, options.company, root_path)).name
-        snapshot = read_snapshot(repository, shelf, options.wanted, identity_file)
+        # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
+        _company(root, settings.sessions.multitenancy, options.company)
+        place = place_named(settings, options.company, root_path)
+        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None

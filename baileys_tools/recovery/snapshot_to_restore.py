@@ -15,7 +15,8 @@ from baileys_tools.sessions.rules.snapshot import Account, Manifest, SnapshotInf
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities
 from baileys_tools.snapshots.repository import Repository
-from baileys_tools.snapshots.snapshot_names import name_of
+from baileys_tools.snapshots.rules.shelf_names import name_of
+from baileys_tools.snapshots.shelves import shelf_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,16 @@ class WholeSnapshot:
     files: Mapping[str, StoredFile]
 
 
-def read_snapshot(repository: Repository, shelf: str, wanted: str, identity: str | None) -> WholeSnapshot:
-    """Find and verify a snapshot on a shelf. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
+def read_snapshot(
+    repository: Repository, shelf: str, wanted: str, identity: str | None, place: str = ""
+) -> WholeSnapshot:
+    """Find and verify a snapshot on a shelf, or on that of a place, of a company of this name.
+
+    Raises exit code 10, 11 or 12; nothing of any folder was touched.
+    """
     try:
+        if place:
+            shelf = shelf_at(repository, shelf, place).name
         info = repository.find(shelf, wanted)
     except OSError as error:
         raise BaileysToolsError(

@@ -17,11 +17,11 @@ from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo, Stored
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, read_index
+from baileys_tools.snapshots.rules.shelf_names import name_of
 from baileys_tools.snapshots.snapshot_names import (
     DAMAGED_SUFFIX,
     HASH_LENGTH,
     PARTIAL_PREFIX,
-    name_of,
     parse_name,
     snapshot_name,
 )

@@ -82,7 +82,7 @@ def newest_snapshots(
 
 def _apart(company: str, place: str, names: Set[str]) -> str:
     """Return the shelf that a place has for itself, "" where it has none."""
-    from baileys_tools.snapshots.snapshot_names import own_shelf
+    from baileys_tools.snapshots.rules.shelf_names import own_shelf
 
     own = own_shelf(company, place)
     return own if _COMPANY_PREFIX + own in names else ""

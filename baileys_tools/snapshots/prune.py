@@ -21,7 +21,7 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
-from baileys_tools.snapshots.snapshot_names import name_of
+from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 def prune_command(

@@ -38,12 +38,8 @@ from baileys_tools.snapshots.company_writer import (
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
 from baileys_tools.snapshots.private_folders import LOCK_PATIENCE, lock_folder, make_private_folders, way_in
-from baileys_tools.snapshots.snapshot_names import (
-    COMPANY_PREFIX,
-    LONGEST_ID,
-    is_out_of_range,
-    name_of,
-)
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, name_of
+from baileys_tools.snapshots.snapshot_names import is_out_of_range
 
 CREDS = "creds.json"
 """No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""

@@ -18,7 +18,7 @@ from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Account, read_account
 from baileys_tools.snapshots.index import Index
-from baileys_tools.snapshots.snapshot_names import name_of, own_shelf
+from baileys_tools.snapshots.rules.shelf_names import name_of, own_shelf
 
 if TYPE_CHECKING:
     from baileys_tools.sessions.roots import Company

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo, highest_sequence
-
-COMPANY_PREFIX = "company_"
 
 PARTIAL_PREFIX = ".partial-"
 
@@ -19,37 +14,10 @@ DAMAGED_SUFFIX = ".damaged"
 
 HASH_LENGTH = 32
 
-LONGEST_ID = 255 - len(COMPANY_PREFIX)
-
-_APART = re.compile(r"(?s)(.+)~[0-9a-f]{12}")
-
 _NAME = (
     r"(?P<sequence>[0-9]{8,12})-(?P<time>[0-9]{8}T[0-9]{6}Z)(?:-(?P<tag>[a-z0-9-]{1,32}))?"
     r"-(?P<sha256>[0-9a-f]{32})\.tar\.zst(?P<age>\.age)?(?P<damaged>\.damaged)?"
 )
-
-
-def name_of(shelf: str) -> str:
-    """Given what follows `company_` in the name of a folder of the repository, return the company's name."""
-    found = _APART.fullmatch(shelf)
-    return found[1] if found else shelf
-
-
-def label_of(shelf: str, sources: Mapping[str, str]) -> str:
-    """Return how people are told of a shelf: by its name, and where others have that by where it comes from as well.
-
-    `sources` are those of the shelves whose name is no sign of them, see `Repository.sources`.
-    """
-    if shelf not in sources:
-        return name_of(shelf)
-    source = sources[shelf]
-    return f"{name_of(shelf)} ({os.path.dirname(source)})" if source else shelf
-
-
-def own_shelf(name: str, place: str) -> str:
-    """Return the shelf of a place, of a company whose plain name another place has."""
-    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:12]
-    return f"{os.fsdecode(os.fsencode(name)[: LONGEST_ID - 13])}~{digest}"
 
 
 def valid_tag(text: str) -> bool:

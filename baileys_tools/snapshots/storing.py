@@ -22,8 +22,9 @@ from baileys_tools.snapshots.prune import prune_company, retention_of
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.retention import Retention
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
 from baileys_tools.snapshots.shelves import Shelf, is_from, shelf_to_fill
-from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX, parse_name
+from baileys_tools.snapshots.snapshot_names import parse_name
 
 TOOL = f"baileys-tools {__version__}"
 

@@ -21,7 +21,7 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import choose_companies
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import SnapshotHealth, Verified, VerifyReport
-from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX, name_of
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, name_of
 
 _MARKED = (
     "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"

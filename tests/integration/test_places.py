@@ -22,7 +22,7 @@ from baileys_tools.cleanup.triggering import run_trigger
 from baileys_tools.config import LoadedSettings, load_settings
 from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.snapshots.listing import list_all
-from baileys_tools.snapshots.snapshot_names import name_of
+from baileys_tools.snapshots.rules.shelf_names import name_of
 from baileys_tools.state.cooldowns import last_done
 from baileys_tools.state.database import open_state
 from baileys_tools.watching.monitor import run_monitor

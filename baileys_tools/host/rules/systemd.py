@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -57,9 +56,10 @@ def sets_of(names: Iterable[str]) -> dict[str, list[str]]:
 
 def own_prefix(settings: str) -> str:
     """Return the prefix of the units of another settings file than the first: its name, and what tells it apart."""
-    stem = os.path.splitext(os.path.basename(settings))[0]
+    name = settings.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     plain = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")[:32]
-    return f"{PREFIX}-{plain or 'settings'}_{hashlib.sha256(os.fsencode(settings)).hexdigest()[:6]}"
+    return f"{PREFIX}-{plain or 'settings'}_{hashlib.sha256(settings.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
 
 def units(

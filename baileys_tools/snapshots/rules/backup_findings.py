@@ -10,7 +10,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.snapshots.rules.prune_report import PruneReport, SnapshotHealth, VerifyReport
-from baileys_tools.snapshots.snapshot_names import name_of
+from baileys_tools.snapshots.rules.shelf_names import name_of
 from baileys_tools.units import counted, printable
 
 LASTING_CODES = frozenset(

@@ -15,7 +15,7 @@ from baileys_tools.snapshots.rules.prune_report import (
     VerifyReport,
 )
 from baileys_tools.snapshots.rules.retention import Decision
-from baileys_tools.snapshots.snapshot_names import name_of
+from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 def backup_json(report: BackupReport) -> str:

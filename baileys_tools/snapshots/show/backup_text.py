@@ -20,7 +20,7 @@ from baileys_tools.snapshots.rules.prune_report import (
     VerifyReport,
 )
 from baileys_tools.snapshots.rules.retention import Decision, Keep
-from baileys_tools.snapshots.snapshot_names import label_of, name_of
+from baileys_tools.snapshots.rules.shelf_names import label_of, name_of
 from baileys_tools.units import format_age, format_size, printable
 
 _STATUS = {

@@ -15,8 +15,8 @@ from baileys_tools.snapshots.listing import list_all
 from baileys_tools.snapshots.newest import Newest, newest_snapshots
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus
+from baileys_tools.snapshots.rules.shelf_names import name_of, own_shelf
 from baileys_tools.snapshots.shelves import shelf_at, shelf_to_fill, the_one_shelf
-from baileys_tools.snapshots.snapshot_names import name_of, own_shelf
 from baileys_tools.snapshots.verify import run_verify
 from tests.old_version import NOW, lay_repository, lay_sessions
 from tests.support import company_folder
