@@ -198,6 +198,7 @@ def _as_json(alert: Alert) -> list[object]:
         dict(alert.facts),
         int(alert.lasted.total_seconds()),
         alert.times,
+        *([alert.path] if alert.path else []),
     ]
 
 
@@ -215,8 +216,11 @@ def _from_json(text: str) -> list[Alert]:
                 facts,
                 timedelta(seconds=lasted),
                 times,
+                *path,
             )
-            for why, at, company, code, severity, message, action, facts, lasted, times in parse_state(text)
+            for why, at, company, code, severity, message, action, facts, lasted, times, *path in parse_state(
+                text
+            )
         ]
     except (ValueError, TypeError, OverflowError):
         return []

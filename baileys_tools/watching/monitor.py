@@ -302,13 +302,15 @@ def _write_textfile(
     path: str, report: MonitorReport, state: State, services: "Mapping[str, Service]"
 ) -> list[str]:
     from baileys_tools.frame.own_file import write_own_file
+    from baileys_tools.state.places import namesakes
     from baileys_tools.state.runs import last_runs
     from baileys_tools.watching.show.prometheus import MARK, prometheus_text
 
     runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
     try:
         # node_exporter runs as a user of its own, and nothing in here is secret.
-        write_own_file(path, prometheus_text(report, runs, services).encode(), MARK, mode=0o644)
+        text = prometheus_text(report, runs, services, namesakes(state))
+        write_own_file(path, text.encode(), MARK, mode=0o644)
     except OSError as error:
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []

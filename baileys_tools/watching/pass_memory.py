@@ -91,6 +91,10 @@ def remember_pass(
             observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
         if {**whole, **kept} != known:
             remember(state, root, rules, {**whole, **kept})
+            if new := kept.keys() - known.keys():
+                from baileys_tools.state.places import introduce
+
+                introduce(state, new)
 
 
 def _observation(company: str, look: Look, rules: HealthRules, now: datetime) -> "Observation":

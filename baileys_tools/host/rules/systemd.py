@@ -59,7 +59,8 @@ def own_prefix(settings: str) -> str:
     name = settings.rpartition("/")[2]
     stem = name.rpartition(".")[0] or name
     plain = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")[:32]
-    return f"{PREFIX}-{plain or 'settings'}_{hashlib.sha256(settings.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+    digest = hashlib.sha256(settings.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{PREFIX}-{plain or 'settings'}_{digest[:6]}"
 
 
 def units(
