@@ -20,12 +20,27 @@ def identities_of(companies: Iterable[Company]) -> dict[str, str]:
     real: dict[str, str] = {}
     found = {}
     for company in companies:
-        path = company.path
-        if company.entry == ".":
-            found[company.id] = os.path.realpath(path)
+        above, _, name = company.path.rpartition("/")
+        if company.entry == "." or not above or not name:
+            found[company.id] = os.path.realpath(company.path)
             continue
-        above, name = os.path.split(path)
         if above not in real:
-            real[above] = os.path.realpath(above)
-        found[company.id] = os.path.join(real[above], name)
+            real[above] = _real(above).rstrip("/")
+        found[company.id] = f"{real[above]}/{name}"
     return found
+
+
+_KNOWN: dict[tuple[str, int, int], str] = {}
+"""By its name and what it leads to, where a folder really is: many companies are asked for one by one."""
+
+
+def _real(folder: str) -> str:
+    try:
+        seen = os.stat(folder)
+    except OSError:
+        return os.path.realpath(folder)
+    key = (folder, seen.st_dev, seen.st_ino)
+    if key not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[key] = os.path.realpath(folder)
+    return _KNOWN[key]

@@ -56,7 +56,15 @@ def read_index(folder: int) -> Index:
         return Index()
     finally:
         os.close(fd)
-    texts = [value for value in asdict(index).values() if value is not index.sequence]
+    texts = (
+        index.stamp,
+        index.files_sha256,
+        index.last,
+        index.failure,
+        index.failed_at,
+        index.source,
+        index.identity,
+    )
     whole = all(isinstance(text, str) for text in texts) and isinstance(index.sequence, int)
     return index if whole and 0 <= index.sequence < 1 << 40 else Index()
 
