@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from baileys_tools.state.database import State
+from baileys_tools.state.scope import Scope
 from tests import guard
 from tests.canaries import PRIVATE_KEY, listen
 
@@ -170,6 +172,13 @@ def company_folder(
     for name, age in (keys or {}).items():
         write_key(folder, name, age, now=now)
     return folder
+
+
+def about(state: State, root: Path, *names: str) -> State:
+    """Return the state, about the companies of these names below a root (`root` itself for its own name)."""
+    place = str(root.resolve())
+    state.scope = Scope(place, lambda: {one: f"{place}/company_{one}" for one in names})
+    return state
 
 
 # --- trees --------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from baileys_tools.alerts.rules.alerts import Alert, AlertState, Key, Why
 from baileys_tools.findings import Severity
 from baileys_tools.parsing import parse_state
 from baileys_tools.state.database import State, from_seconds, to_seconds
+from baileys_tools.state.places import introduce
 
 MOST_WAITING = 100
 """Rows that wait for one channel at most; the oldest go."""
@@ -47,12 +48,12 @@ class ChannelState(NamedTuple):
 
 
 def remembered(state: State) -> dict[Key, AlertState]:
-    """Return the alert state of each finding that has one."""
+    """Return the alert state of each finding of this run's companies, and of its root, that has one."""
     rows = state.rows(
         "SELECT company, code, began, checks, told, sent, sent_severity, message, times FROM alerts"
     )
     return {
-        (company, code): AlertState(
+        (name, code): AlertState(
             from_seconds(began),
             checks,
             bool(told),
@@ -62,7 +63,7 @@ def remembered(state: State) -> dict[Key, AlertState]:
             times,
         )
         for company, code, began, checks, told, sent, severity, message, times in rows
-        if severity in _SEVERITIES
+        if severity in _SEVERITIES and (name := state.scope.name(company)) is not None
     }
 
 
@@ -70,14 +71,18 @@ def remember(state: State, before: Mapping[Key, AlertState], after: Mapping[Key,
     """Write down what has changed between two sets of alert states; nothing when nothing has."""
     gone = [key for key in before if key not in after]
     if gone:
-        state.change_many("DELETE FROM alerts WHERE company = ? AND code = ?", gone)
+        state.change_many(
+            "DELETE FROM alerts WHERE company = ? AND code = ?",
+            [(state.scope.key(company), code) for company, code in gone],
+        )
     changed = [(key, one) for key, one in after.items() if before.get(key) != one]
     if changed:
         state.change_many(
             "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    *key,
+                    state.scope.key(company),
+                    code,
                     to_seconds(one.began),
                     one.checks,
                     one.told,
@@ -86,9 +91,10 @@ def remember(state: State, before: Mapping[Key, AlertState], after: Mapping[Key,
                     one.message,
                     one.times,
                 )
-                for key, one in changed
+                for (company, code), one in changed
             ],
         )
+        introduce(state, (company for (company, _), _ in changed))
 
 
 # --- the spool ----------------------------------------------------------------------------------------------
@@ -192,6 +198,7 @@ def _as_json(alert: Alert) -> list[object]:
         dict(alert.facts),
         int(alert.lasted.total_seconds()),
         alert.times,
+        *([alert.path] if alert.path else []),
     ]
 
 
@@ -209,8 +216,11 @@ def _from_json(text: str) -> list[Alert]:
                 facts,
                 timedelta(seconds=lasted),
                 times,
+                *path,
             )
-            for why, at, company, code, severity, message, action, facts, lasted, times in parse_state(text)
+            for why, at, company, code, severity, message, action, facts, lasted, times, *path in parse_state(
+                text
+            )
         ]
     except (ValueError, TypeError, OverflowError):
         return []

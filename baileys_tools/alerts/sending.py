@@ -29,6 +29,7 @@ from baileys_tools.alerts.show.alert_text import alert_message, spoken
 from baileys_tools.config import Notify, Settings
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.state.database import State
+from baileys_tools.state.places import namesakes
 from baileys_tools.units import counted
 
 MOST_FORECASTS = 20
@@ -104,6 +105,8 @@ def _decided(
         decisions = decide(before, findings, looked_at, rules, now)
         memory.remember(state, before, decisions.states)
         told = worst_first([*_with_forecasts(state, settings, decisions.alerts, now), *done])
+        if told and (paths := namesakes(state)):
+            told = [one._replace(path=paths.get(one.company, "")) for one in told]
         if told:
             memory.put(state, [channel.name for channel in channels], told, now)
     return told

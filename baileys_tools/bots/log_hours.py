@@ -16,10 +16,11 @@ _EVENTS = {event.value: event for event in LogEvent}
 
 def add_hours(state: State, company: str, hours: Mapping[tuple[int, LogEvent], int]) -> None:
     """Given counts by (hours since 1970, event), add them to those that are kept."""
+    key = state.scope.key(company)
     state.change_many(
         "INSERT INTO log_hours VALUES (?, ?, ?, ?) "
         "ON CONFLICT (company, hour, event) DO UPDATE SET count = count + excluded.count",
-        [(company, hour, event.value, count) for (hour, event), count in hours.items()],
+        [(key, hour, event.value, count) for (hour, event), count in hours.items()],
     )
 
 
@@ -27,7 +28,7 @@ def hours_since(state: State, company: str, since: datetime) -> list[HourCount]:
     """Return the counts of a company's hours that ended after `since`, oldest first."""
     rows = state.rows(
         "SELECT hour, event, count FROM log_hours WHERE company = ? AND hour >= ? ORDER BY hour, event",
-        (company, to_seconds(since) // _HOUR),
+        (state.scope.key(company), to_seconds(since) // _HOUR),
     )
     return [
         HourCount(from_seconds(hour * _HOUR), _EVENTS[event], count)

@@ -15,7 +15,7 @@ from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
 from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import add_missing, companies_of_run, look_from_settings
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
@@ -37,6 +37,8 @@ def logs_command(flags: Mapping[str, object], config: str | None, since: str, *,
         raise UsageError(f"--since: has to be between 1m and {KEPT_FOR.days}d: counts are kept that long")
     with open_state(settings.state.dir, now) as state, recorded("logs", settings, now) as run:
         run.state = state
+        look_from_settings(state, settings)
+        add_missing(state, [_the_one(settings)])
         report = run_logs(settings, _the_one(settings), now - window, now, state)
         run.ended(report.exit_code, findings=len(report.findings))
     if as_json:

@@ -148,7 +148,7 @@ class CleanupJob(NamedTuple):
     verdicts: Verdicts
     snapshot: Snapshot | None = None
     resets_kept_for: timedelta = timedelta(days=30)
-    observed: Callable[[str], Sequence[Seen]] = lambda company: ()
+    observed: Callable[[Company], Sequence[Seen]] = lambda company: ()
 
 
 def run_cleanup(
@@ -189,7 +189,10 @@ def clean_companies(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
     run = new_run_id(now) if undo_window and not dry_run else None
-    with _snapshots(settings, now) as snapshot, closing(Observed(settings.state.dir, now)) as observed:
+    with (
+        _snapshots(settings, now) as snapshot,
+        closing(Observed(settings.state.dir, now, of=(root, companies))) as observed,
+    ):
         job = CleanupJob(
             policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
         )
@@ -281,7 +284,7 @@ def _failed(company: Company, why: str) -> CompanyCleanup:
 
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
-    facts, plan = look_and_plan(folder, company.id, job)
+    facts, plan = look_and_plan(folder, company, job)
     due = Purge() if plan.is_in_doubt else due_for_purge(folder, job.now, job.undo_window)
     if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):
         from baileys_tools.sessions.resets import resets_due
@@ -291,7 +294,7 @@ def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyClean
 
 
 def look_and_plan(
-    folder: int, company: str, job: CleanupJob, changed: datetime | None = None
+    folder: int, company: Company, job: CleanupJob, changed: datetime | None = None
 ) -> tuple[FolderFacts, CleanupPlan]:
     """Given an open session folder, return what is there and what a cleanup would do about it.
 
@@ -339,7 +342,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
     with company_lock(folder, job.now):
         earlier_restore = finish_restore(root, company, folder)
         mended = mend(folder)
-        facts, plan = look_and_plan(folder, company.id, job, changed)
+        facts, plan = look_and_plan(folder, company, job, changed)
         # A clock that cannot be trusted must not end anybody's chance to undo.
         purged = Purge() if plan.is_in_doubt else purge(folder, job.now, job.undo_window)
         if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):

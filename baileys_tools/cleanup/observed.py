@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
@@ -17,8 +18,15 @@ BACK_TO = timedelta(days=90)
 class Observed:
     """Asks the state in a folder. Each process has its own connection, as SQLite's must not be shared by a fork."""
 
-    def __init__(self, folder: str, now: datetime, state: "State | None" = None) -> None:
-        """`state` is the one that this process has open already, if any."""
+    def __init__(
+        self,
+        folder: str,
+        now: datetime,
+        state: "State | None" = None,
+        of: tuple[Root, Sequence[Company]] | None = None,
+    ) -> None:
+        """`state` is the one that this process has open already, if any, and is about the companies; else `of`."""
+        self._of = of
         self._folder = folder
         self._now = now
         self._opened_by = os.getpid()
@@ -31,7 +39,7 @@ class Observed:
             self._state.close()
             self._state = None
 
-    def __call__(self, company: str) -> Sequence[Seen]:
+    def __call__(self, company: Company) -> Sequence[Seen]:
         """Given a company, return what was seen of its bot, oldest first; nothing where there is no state."""
         from baileys_tools.state.database import FILE, open_state
 
@@ -40,8 +48,13 @@ class Observed:
                 return ()
             self._state, self._opened_by = open_state(self._folder, self._now), os.getpid()
             self._is_ours = True
+            if self._of is not None:
+                from baileys_tools.frame.companies import KeptLooks, look_from
+
+                look_from(self._state, self._of[0].path, self._of[1], KeptLooks())
+        from baileys_tools.sessions.identity import identity_of
         from baileys_tools.state.observations import activity_since
 
         seconds = 1_000_000_000
-        found = activity_since(self._state, company, self._now - BACK_TO)
+        found = activity_since(self._state, identity_of(company), self._now - BACK_TO)
         return [Seen(at * seconds, written * seconds) for at, written in found]

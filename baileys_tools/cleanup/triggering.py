@@ -297,7 +297,7 @@ def _look_at(
 
     def look(company: Company) -> _TriggerLook:
         with root.open(company) as folder:
-            facts, plan = look_and_plan(folder, company.id, job)
+            facts, plan = look_and_plan(folder, company, job)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)
             return _TriggerLook(plan.in_numbers(), newest_run(folder), finding)

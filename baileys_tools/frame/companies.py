@@ -1,11 +1,13 @@
 """Which companies a run is about: those that the settings choose below the sessions path."""
 
-from collections.abc import Mapping, Sequence
-from os.path import realpath
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from os.path import basename, isdir, join, realpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.roots import Company, Root, choose
 from baileys_tools.units import some_of
 
@@ -15,9 +17,16 @@ if TYPE_CHECKING:
 
 
 def all_companies(root: Root, settings: Settings, state: "State | None" = None) -> list[Company]:
-    """Return all companies below a root. With a state, also a single folder that has lost everything it held."""
-    known = kept_looks(state, root.path).looks if state is not None else ()
-    return root.companies(settings.sessions.multitenancy, known)
+    """Return all companies below a root. With a state, also a single folder that has lost everything it held.
+
+    The state is then about these companies: what is kept by place is found by their names.
+    """
+    if state is None:
+        return root.companies(settings.sessions.multitenancy)
+    known = kept_looks(state, root.path)
+    companies = root.companies(settings.sessions.multitenancy, known.looks)
+    look_from(state, root.path, companies, known)
+    return companies
 
 
 def companies_of_run(
@@ -59,19 +68,141 @@ def no_session_folder(root: Root) -> BaileysToolsError:
 
 
 class KeptLooks(NamedTuple):
-    """The looks of earlier passes by company, as `rules/looks.py: to_plain` has them; `rules` made their findings."""
+    """The looks of earlier passes by company, as `rules/looks.py: to_plain` has them; `rules` made their findings.
+
+    `places` has where a company stood that was not at `company_<id>` below the root.
+    """
 
     looks: Mapping[str, Any] = {}
     rules: object = None
+    places: Mapping[str, str] = {}
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
     """Return what the monitor remembers below a root: one document, so for many companies it is read once."""
     from baileys_tools.sessions.look import LOOKS
     from baileys_tools.state.memory import recall
+    from baileys_tools.state.scope import root_key
 
-    kept = recall(state, LOOKS)
+    place = realpath(root)
+    if is_new := state.scope.root != place:
+        look_from(state, root, (), KeptLooks())
+    kept = recall(state, LOOKS, root_key(place))
     if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
         return KeptLooks()
-    is_here = kept.get("root") == root or kept.get("place") == realpath(root)
-    return KeptLooks(kept["looks"], kept.get("rules")) if is_here else KeptLooks()
+    places = kept.get("places")
+    known = KeptLooks(kept["looks"], kept.get("rules"), places if isinstance(places, dict) else {})
+    if is_new:
+        look_from(state, root, (), known)
+    return known
+
+
+def look_from(state: "State", root: str, companies: Sequence[Company], known: KeptLooks) -> None:
+    """Have the state be about the companies of a root, those `known` from earlier passes among them."""
+    from baileys_tools.state.adoption import waiting_names
+    from baileys_tools.state.scope import Scope
+
+    place = realpath(root)
+
+    def places() -> dict[str, str]:
+        from baileys_tools.sessions.identity import identities_of
+
+        return {
+            **{name: where_it_stood(place, name, known.places) for name in known.looks},
+            **identities_of(companies),
+        }
+
+    state.scope = Scope(place, places)
+    if (waiting := waiting_names(state)) is not None:
+        take_over(state, waiting, companies)
+
+
+def look_from_settings(state: "State", settings: Settings) -> None:
+    """Have the state be about all companies of the settings, for a command that works without their folders.
+
+    One that the settings name and that is not there is the one that would be.
+    """
+    if settings.sessions.path is None:
+        return
+    try:
+        with Root(settings.sessions.path) as root:
+            all_companies(root, settings, state)
+    except BaileysToolsError:
+        kept_looks(state, settings.sessions.path)
+    add_missing(state, settings.sessions.companies)
+
+
+def open_state_about(settings: Settings, now: datetime) -> "State":
+    """Return the open state, about all companies of the settings. See `open_state`."""
+    from baileys_tools.state.database import open_state
+
+    state = open_state(settings.state.dir, now)
+    look_from_settings(state, settings)
+    return state
+
+
+def add_missing(state: "State", names: Iterable[str]) -> None:
+    """Have the state know companies that have no folder by where it would be."""
+    root, known = state.scope.root, state.scope.places()
+    if root:
+        state.scope.add({name: where_it_stood(root, name) for name in names if name not in known})
+
+
+def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
+    """Given numbers by company, return them by the places of those companies that are there."""
+    from baileys_tools.sessions.identity import identities_of
+
+    if settings.sessions.path is None:
+        return {}
+    try:
+        with Root(settings.sessions.path) as root:
+            places = identities_of(root.companies(settings.sessions.multitenancy, numbers))
+    except BaileysToolsError:
+        return {}
+    return {places[name]: number for name, number in numbers.items() if name in places}
+
+
+def place_named(settings: Settings, company: str, root_path: str | None = None) -> str:
+    """Return the place of a company by its name, or where it would be; "" where no sessions path is known."""
+    from baileys_tools.sessions.identity import identities_of
+
+    path = root_path or settings.sessions.path
+    if path is None:
+        return ""
+    try:
+        with Root(path) as root:
+            found = identities_of(root.companies(settings.sessions.multitenancy))
+    except BaileysToolsError:
+        found = {}
+    return found.get(company) or where_it_stood(realpath(path), company)
+
+
+def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:
+    """Return the place of a company that has vanished from a root, as an earlier pass has noted it."""
+    found = (places or {}).get(company) or join(root, COMPANY_PREFIX + company)
+    is_single = company == basename(root).removeprefix(COMPANY_PREFIX) and not isdir(found)
+    return root if is_single else found
+
+
+def take_over(state: "State", waiting: Set[str], companies: Sequence[Company]) -> None:
+    """Given the names that wait for a place, give theirs to those that belong to this root. See state/adoption.py."""
+    from baileys_tools.sessions.look import LOOKS
+    from baileys_tools.state.adoption import adopt
+    from baileys_tools.state.memory import recall
+
+    root, places = state.scope.root, dict(state.scope.places())
+    kept = recall(
+        state, LOOKS
+    )  # as the version before has left it: the last root that was watched, whichever it was
+    if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
+        # Nobody has watched, so the first root that has companies is the one.
+        adopt(state, waiting, places, root if companies else None)
+        return
+    place = kept.get("place") or realpath(str(kept.get("root")))
+    if place != root and isdir(str(place)):
+        theirs = kept["looks"].keys()
+        adopt(state, waiting, {name: one for name, one in places.items() if name not in theirs}, None)
+        return
+    for name in kept["looks"]:
+        places.setdefault(name, where_it_stood(root, name))
+    adopt(state, waiting, places, root)

@@ -48,9 +48,9 @@ def told_of_held(
     known = {company: holder for company, holder in holders.items() if holder is not None}
     if not known:
         return {}
-    from baileys_tools.state.database import open_state
+    from baileys_tools.frame.companies import open_state_about
 
-    with open_state(settings.state.dir, now) as state:
+    with open_state_about(settings, now) as state:
         return held_too_long(state, settings, known, free, now)
 
 

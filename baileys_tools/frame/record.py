@@ -90,7 +90,11 @@ def recorded(
             if (came := waiting()) is not None:
                 run.exit_code = came.exit_code
             _write_down(
-                _as_run(command, now, time.monotonic() - began, run, dry_run), run, settings, now, quiet
+                _as_run(command, settings, now, time.monotonic() - began, run, dry_run),
+                run,
+                settings,
+                now,
+                quiet,
             )
             pings.end(command, run.exit_code, run.counts)
             if pings.trouble and not quiet:
@@ -98,8 +102,16 @@ def recorded(
                 print(f"baileys-tools: the ping was not taken: {pings.trouble}", file=sys.stderr)
 
 
-def _as_run(command: str, now: datetime, seconds: float, run: Record, dry_run: bool) -> Run:
+def _as_run(
+    command: str, settings: Settings, now: datetime, seconds: float, run: Record, dry_run: bool
+) -> Run:
     from baileys_tools.state.runs import Run
+
+    companies = run.companies
+    if companies:
+        from baileys_tools.frame.companies import by_place
+
+        companies = by_place(settings, companies)
 
     return Run(
         os.urandom(8).hex(),
@@ -109,7 +121,7 @@ def _as_run(command: str, now: datetime, seconds: float, run: Record, dry_run: b
         int(run.exit_code),
         dry_run,
         run.counts,
-        run.companies,
+        companies,
         JOB_VARIABLE in os.environ,
     )
 

@@ -17,11 +17,9 @@ from baileys_tools.host.cron_setup import (
     read_tab,
     setup_of,
 )
-from baileys_tools.host.rules.cron import (
-    entries_of,
-    with_block,
-    without_block,
-)
+from baileys_tools.host.cron_status import UNIT_FOLDERS, find_jobs, unit_prefix, whose_jobs
+from baileys_tools.host.rules.cron import Ours, blocks_in, entries_of, with_block, without_block
+from baileys_tools.host.rules.cron_status import WhoseJobs, is_of, surroundings_of_block
 from baileys_tools.pasted import command
 from baileys_tools.units import printable
 
@@ -43,7 +41,8 @@ def show_command(
         return ExitCode.DONE
     from baileys_tools.host.rules.systemd import units
 
-    made = units(setup.entries, setup.variables, setup.account.name, setup.writable)
+    prefix = unit_prefix(UNIT_FOLDERS[:1] if into is None else [into], whose_jobs(loaded, setup.variables))
+    made = units(setup.entries, setup.variables, setup.account.name, setup.writable, prefix)
     if into is None:
         print("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in made.items()), end="")
         return ExitCode.DONE
@@ -79,11 +78,15 @@ def install_command(
     loaded = settings_in_force(flags, config)
     setup = setup_of(loaded, system=system, user=user)
     place = crontab.SYSTEM_FILE if system else f"the crontab of {setup.account.name}"
-    _require_nowhere_else(loaded, place)
+    ours = whose_jobs(loaded, setup.variables)
+    _require_nowhere_else(loaded, place, ours)
     block = setup.block(system=system)
     if wrong := crontab.misread_times(entries_of(block)):
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
-    changed = _change(loaded, lambda tab: with_block(tab, block), system=system, dry_run=dry_run, quiet=quiet)
+    is_ours = _ours(ours, system=system)
+    changed = _change(
+        loaded, lambda tab: with_block(tab, block, is_ours), system=system, dry_run=dry_run, quiet=quiet
+    )
     if changed and not dry_run:
         with acting_for(setup.account):
             note_installation(setup.state_dir)
@@ -98,11 +101,22 @@ def install_command(
     return ExitCode.DONE
 
 
-def _require_nowhere_else(loaded: LoadedSettings, place: str) -> None:
-    from baileys_tools.host.cron_status import find_jobs
+def _ours(ours: WhoseJobs, *, system: bool, is_any_path: bool = False) -> Ours:
+    """Return what tells our block from those of other settings. One without a job is nobody's."""
 
+    def is_ours(block: bytes) -> bool:
+        given = surroundings_of_block(block, system=system)
+        return not entries_of(block) or is_of(given, ours) or (is_any_path and given.config == ours.config)
+
+    return is_ours
+
+
+def _require_nowhere_else(loaded: LoadedSettings, place: str, ours: WhoseJobs) -> None:
     for jobs in find_jobs(loaded):
-        if jobs.place != place and jobs.root == loaded.settings.sessions.path:
+        # Two settings files in one crontab may well choose different companies of one root.
+        is_other_file = None not in (jobs.given.config, loaded.config_file)
+        is_apart = jobs.place == place and (is_other_file or is_of(jobs.given, ours))
+        if not is_apart and jobs.root == loaded.settings.sessions.path:
             raise BaileysToolsError(
                 f"{jobs.place} has the jobs for {jobs.root} already: each would run twice",
                 f"Take those out first: {jobs.remove}",
@@ -122,7 +136,22 @@ def _warn_of_other_cleaners(settings: Settings) -> None:
 def remove_command(config: str | None, *, system: bool, dry_run: bool, quiet: bool) -> ExitCode:
     """Given the command line, take our block out of the crontab, or show what would change there."""
     loaded = settings_in_force({}, config)
-    _change(loaded, without_block, system=system, dry_run=dry_run, quiet=quiet)
+    blocks = blocks_in(read_tab(system=system) or b"")
+    is_ours = _ours(whose_jobs(loaded), system=system)
+    if config is None and len(blocks) == 1:
+        # Whatever its settings are: there is no other that could be meant.
+        is_ours = lambda block: True  # noqa: E731
+    elif loaded.config_file is not None and not any(map(is_ours, blocks)):
+        is_ours = _ours(WhoseJobs(loaded.config_file), system=system, is_any_path=True)
+    if blocks and not any(map(is_ours, blocks)):
+        place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
+        raise BaileysToolsError(
+            f"{place} has the jobs of {len(blocks)} other settings, and none of these",
+            "Say whose to take out: "
+            + "; ".join(jobs.remove for jobs in find_jobs(loaded) if jobs.place == place),
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    _change(loaded, lambda tab: without_block(tab, is_ours), system=system, dry_run=dry_run, quiet=quiet)
     return ExitCode.DONE
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,17 +23,20 @@ from baileys_tools.host.cron_setup import (
     read_tab,
     users_tabs,
 )
-from baileys_tools.host.rules.cron import split
+from baileys_tools.host.rules.cron import blocks_in
 from baileys_tools.host.rules.cron_status import (
     Ended,
     JobState,
     JobSurroundings,
+    WhoseJobs,
     exit_code_of,
     installed_jobs,
+    is_of,
     job_states,
     surroundings_of_block,
     surroundings_of_unit,
 )
+from baileys_tools.host.rules.systemd import PREFIX, own_prefix, sets_of
 from baileys_tools.pasted import command
 from baileys_tools.trust import read_trusted
 from baileys_tools.units import moment_of
@@ -59,6 +63,11 @@ class Jobs(NamedTuple):
     path: str = CRON_PATH
     """Where they look for programs."""
     since: datetime | None = None
+    given: JobSurroundings = JobSurroundings()
+
+    def is_of(self, loaded: LoadedSettings) -> bool:
+        """Whether these are the jobs of these settings."""
+        return is_of(self.given, whose_jobs(loaded))
 
     @property
     def root(self) -> str | None:
@@ -78,7 +87,7 @@ def status_command(
     log = log_path(loaded.settings, account_named(None))
     if not system and is_at_work(loaded.settings, now):
         states, place = states_of_run(loaded, now), CRON_RUN
-    elif found := next((jobs for jobs in find_jobs(loaded) if not system or jobs.place == place), None):
+    elif found := _nearest([jobs for jobs in find_jobs(loaded) if not system or jobs.place == place], loaded):
         states, place, notes = states_of(found, now), found.place, differences(found, loaded)
         log = log_path(found.loaded.settings, found.account)
         loaded = found.loaded
@@ -103,6 +112,17 @@ def status_command(
     return code
 
 
+def _nearest(found: Sequence[Jobs], loaded: LoadedSettings) -> Jobs | None:
+    """Return the jobs of the settings in force, else the first ones there are: `differences` says which they are."""
+    return next((jobs for jobs in found if jobs.is_of(loaded)), found[0] if found else None)
+
+
+def whose_jobs(loaded: LoadedSettings, variables: Mapping[str, str] | None = None) -> WhoseJobs:
+    """Return whose jobs those of these settings are. `variables` are those that each job is given, if any are."""
+    carried = JobSurroundings(variables=variables or {}).sessions
+    return WhoseJobs(loaded.config_file, loaded.settings.sessions.path, carried)
+
+
 def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     """Yield the jobs of each place where some are installed: crontabs, /etc/cron.d, systemd timers.
 
@@ -110,44 +130,80 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     """
     me = account_named(None).name
     for name, tab in users_tabs(loaded.settings.sessions.path).items():
-        remove = "baileys-tools cron remove"
-        if block := split(tab)[1]:
+        blocks = blocks_in(tab)
+        for block in blocks:
+            given = surroundings_of_block(block, system=False)
+            remove = _remove(given, len(blocks))
             remove = remove if name == me else f"{command('sudo -u {}', name)} {remove}"
-            yield _jobs_of_block(f"the crontab of {name}", block, loaded, name, remove)
-    if block := split(read_tab(system=True) or b"")[1]:
-        remove = "sudo baileys-tools cron remove --system"
-        yield _jobs_of_block(crontab.SYSTEM_FILE, block, loaded, "", remove)
-    if timers := _jobs_of_timers(loaded):
-        yield timers
+            yield _jobs_of_block(f"the crontab of {name}", block, given, loaded, name, remove)
+    blocks = blocks_in(read_tab(system=True) or b"")
+    for block in blocks:
+        given = surroundings_of_block(block, system=True)
+        remove = f"sudo {_remove(given, len(blocks))} --system"
+        yield _jobs_of_block(crontab.SYSTEM_FILE, block, given, loaded, "", remove)
+    yield from _jobs_of_timers(loaded)
 
 
-def _jobs_of_block(place: str, block: bytes, loaded: LoadedSettings, name: str, remove: str) -> Jobs:
-    given = surroundings_of_block(block, system=not name)
+def _remove(given: JobSurroundings, blocks: int) -> str:
+    """Return what takes the block of jobs out of a crontab that has several, or this one."""
+    if blocks == 1 or (given.config is None and given.sessions is None):
+        return "baileys-tools cron remove"
+    if given.config is not None:
+        return command("baileys-tools cron remove --config {}", given.config)
+    return command("env BAILEYS_SESSIONS_PATH={} baileys-tools cron remove", given.sessions or "")
+
+
+def _jobs_of_block(
+    place: str, block: bytes, given: JobSurroundings, loaded: LoadedSettings, name: str, remove: str
+) -> Jobs:
     account, seen = _seen_by(given._replace(user=name or given.user), loaded, is_roots_word=not name)
     path = given.variables.get("PATH", CRON_PATH)
-    return Jobs(place, installed_jobs(block), account, seen, remove, path)
+    return Jobs(place, installed_jobs(block), account, seen, remove, path, given=given)
 
 
-def _jobs_of_timers(loaded: LoadedSettings) -> Jobs | None:
-    """Return the jobs of the units that `cron show --systemd` writes, None where none are installed."""
-    for folder in ("/etc/systemd/system", os.path.expanduser("~/.config/systemd/user")):
-        unit = os.path.join(folder, "baileys-tools-monitor-once")
+UNIT_FOLDERS = ("/etc/systemd/system", "~/.config/systemd/user")
+
+
+def _jobs_of_timers(loaded: LoadedSettings) -> Iterator[Jobs]:
+    """Yield the jobs of each set of units that `cron show --systemd` has written."""
+    for folder in map(os.path.expanduser, UNIT_FOLDERS):
         try:
-            text = read_trusted(f"{unit}.service", LARGEST_UNIT)
-            given = surroundings_of_unit(text.decode("utf-8", "surrogateescape"))
-            account, seen = _seen_by(given, loaded, is_roots_word=True)
-            since = moment_of(os.stat(f"{unit}.timer").st_mtime_ns)
-            installed = set(os.listdir(folder))
+            sets = sets_of(os.listdir(folder))
         except OSError:
             continue
-        times = [
-            (entry.job.command, entry.time)
-            for entry in entries_for(seen)
-            if f"baileys-tools-{entry.job.command}.timer" in installed
-        ]
-        remove = "systemctl disable --now 'baileys-tools*.timer'"
-        return Jobs(TIMERS, times, account, seen, remove, given.variables.get("PATH", SYSTEMD_PATH), since)
-    return None
+        for timers in sets.values():
+            try:
+                given = given_by_units(folder, timers)
+                since = moment_of(os.stat(os.path.join(folder, timers[0])).st_mtime_ns)
+            except OSError:
+                continue
+            account, seen = _seen_by(given, loaded, is_roots_word=True)
+            times = [
+                (entry.job.command, entry.time)
+                for entry in entries_for(seen)
+                if any(timer.endswith(f"-{entry.job.command}.timer") for timer in timers)
+            ]
+            remove = "systemctl disable --now 'baileys-tools*.timer'"
+            if len(sets) > 1:
+                remove = command("systemctl disable --now" + " {}" * len(timers), *timers)
+            path = given.variables.get("PATH", SYSTEMD_PATH)
+            yield Jobs(TIMERS, times, account, seen, remove, path, since, given)
+
+
+def given_by_units(folder: str, timers: Sequence[str]) -> JobSurroundings:
+    """Return what the jobs of a set of units are given: the same to all. Raises OSError."""
+    service = os.path.join(folder, f"{timers[0].removesuffix('.timer')}.service")
+    return surroundings_of_unit(read_trusted(service, LARGEST_UNIT).decode("utf-8", "surrogateescape"))
+
+
+def unit_prefix(folders: Sequence[str], ours: WhoseJobs) -> str:
+    """Return what the names of our units begin with, so that those of another settings file in there stay theirs."""
+    for folder in map(os.path.expanduser, folders):
+        with suppress(OSError):
+            for prefix, timers in sets_of(os.listdir(folder)).items():
+                if prefix == PREFIX and not is_of(given_by_units(folder, timers), ours):
+                    return own_prefix(ours.config or ours.sessions or "")
+    return PREFIX
 
 
 def _seen_by(

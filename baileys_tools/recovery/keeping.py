@@ -17,10 +17,11 @@ from baileys_tools.recovery.restore_job import (
 )
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
+from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.rollback import write_plain_folder
-from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import sort_by_kind
 from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder
@@ -35,6 +36,7 @@ from baileys_tools.sessions.rules.snapshot import (
 )
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.shelves import shelf_to_fill
 
 
 def require_room(target: str) -> None:
@@ -53,14 +55,13 @@ def require_room(target: str) -> None:
         raise UsageError(f"--target {target} is not empty", "Name a folder that is not there yet.")
 
 
-def keep_what_was(look: FolderLook, job: RestoreJob) -> SnapshotInfo | None:
+def keep_what_was(look: FolderLook, company: Company, job: RestoreJob) -> SnapshotInfo | None:
     """Put the folder as it is into the repository, whole or not; None for an empty one.
 
     Raises OSError or RepositoryLocked, and then the folder is not touched.
     """
     live = look.live
     account = live.account if isinstance(live.account, Account) else job.facts.account
-    company = job.options.company
     assert job.repository is not None  # a rollback has one
     return store_as_it_is(job.repository, job.recipients, company, live, look.contents, account, job.now)
 
@@ -68,7 +69,7 @@ def keep_what_was(look: FolderLook, job: RestoreJob) -> SnapshotInfo | None:
 def store_as_it_is(
     repository: Repository,
     recipients: Recipients | None,
-    company: str,
+    company: Company,
     live: LiveFolder,
     contents: Sequence[StoredFile],
     account: Account,
@@ -83,7 +84,7 @@ def store_as_it_is(
     manifest = Manifest(
         tool=f"baileys-tools {__version__}",
         host=socket.gethostname(),
-        company=company,
+        company=company.id,
         account=account,
         taken_at=now,
         sequence=0,
@@ -94,7 +95,8 @@ def store_as_it_is(
         bytes=0,
         files_sha256="",
     )
-    with repository.writing(company) as writer:
+    shelf = shelf_to_fill(repository, company.id, identity_of(company), account, force=False)
+    with repository.writing(shelf.name) as writer:
         return writer.publish(manifest, files, recipients)
 
 

@@ -133,10 +133,10 @@ def reset_command(
 
 def _note(settings: Settings, report: ResetReport) -> None:
     """Put the reset into the time line of the incident that it is to end, if there is one."""
-    from baileys_tools.state.database import open_state
+    from baileys_tools.frame.companies import open_state_about
     from baileys_tools.watching.kept_incidents import add_entry, last_open
 
-    with open_state(settings.state.dir, report.now) as state:
+    with open_state_about(settings, report.now) as state:
         if (incident := last_open(state, report.company)) is not None:
             detail = (
                 f"{counted(report.files, 'file')} set aside for {report.kept_for} "
@@ -282,7 +282,7 @@ def _final_snapshot(
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
     try:
         with Repository(settings.backup.path, create=True) as repository:
-            stored = store_as_it_is(repository, recipients, company.id, live, contents, live.account, now)
+            stored = store_as_it_is(repository, recipients, company, live, contents, live.account, now)
     except RepositoryLocked as lock:
         raise BaileysToolsError(
             f"no final snapshot of company {company.id}: {lock.message}; nothing was changed",
@@ -394,6 +394,6 @@ class Unstarted:
             add_entry(state, incident, "left-stopped", said, self._now)
 
     def _state(self) -> State:
-        from baileys_tools.state.database import open_state
+        from baileys_tools.frame.companies import open_state_about
 
-        return open_state(self._settings.state.dir, self._now)
+        return open_state_about(self._settings, self._now)

@@ -11,6 +11,7 @@ from baileys_tools.bots.asking import signs_of_a_bot
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import place_named
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
@@ -46,6 +47,7 @@ from baileys_tools.sessions.staging import read_journal
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.shelves import the_one_shelf
 
 
 def restore_command(
@@ -81,9 +83,7 @@ def restore_command(
             report = run_from_bak(loaded.settings, options, root_path, now, agrees)
         elif options.target is not None:
             repository_path = require_backup_path(loaded)
-            report = run_target(
-                options, options.target, repository_path, loaded.settings.backup.identity_file, now
-            )
+            report = run_target(loaded.settings, options, options.target, repository_path, now)
         else:
             repository_path = require_backup_path(loaded)
             root_path = require_sessions_path(loaded)
@@ -122,11 +122,12 @@ def _require_bak_alone(options: RestoreOptions) -> None:
 
 
 def run_target(
-    options: RestoreOptions, target: str, repository_path: str, identity_file: str | None, now: datetime
+    settings: Settings, options: RestoreOptions, target: str, repository_path: str, now: datetime
 ) -> RestoreReport:
     """Write a snapshot as a plain folder to `target`, which is not there yet or is empty."""
     with Repository(repository_path) as repository:
-        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+        shelf = the_one_shelf(repository, options.company, place_named(settings, options.company))
+        snapshot = read_snapshot(repository, shelf, options.wanted, settings.backup.identity_file)
     report = RestoreReport(
         options.company, "", now, snapshot.info, snapshot.manifest, RestoreStatus.PLANNED, target=target
     )
@@ -162,7 +163,10 @@ def run_restore(
     identity_file = settings.backup.identity_file
     opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
     with opened as root, Repository(repository_path) as repository:
-        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
+        # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
+        _company(root, settings.sessions.multitenancy, options.company)
+        place = place_named(settings, options.company, root_path)
+        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
@@ -319,7 +323,7 @@ def _roll_back(
     root: Root, company: Company, folder: int, report: RestoreReport, look: FolderLook, job: RestoreJob
 ) -> RestoreReport:
     with place_of(root, company, folder) as place:
-        before = keep_what_was(look, job)
+        before = keep_what_was(look, company, job)
         contents = as_keys(look.contents)
         done = roll_back(place, folder, look.plan, look.live, contents, job.snapshot.files, job.now)
     return replace(

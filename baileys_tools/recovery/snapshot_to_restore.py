@@ -15,6 +15,8 @@ from baileys_tools.sessions.rules.snapshot import Account, Manifest, SnapshotInf
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities
 from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.rules.shelf_names import name_of
+from baileys_tools.snapshots.shelves import shelf_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,20 @@ class WholeSnapshot:
     files: Mapping[str, StoredFile]
 
 
-def read_snapshot(repository: Repository, company: str, wanted: str, identity: str | None) -> WholeSnapshot:
-    """Find and verify a snapshot. Raises exit code 10, 11 or 12; nothing of any folder was touched."""
+def read_snapshot(
+    repository: Repository, shelf: str, wanted: str, identity: str | None, place: str = ""
+) -> WholeSnapshot:
+    """Find and verify a snapshot on a shelf, or on that of a place, of a company of this name.
+
+    Raises exit code 10, 11 or 12; nothing of any folder was touched.
+    """
     try:
-        info = repository.find(company, wanted)
+        if place:
+            shelf = shelf_at(repository, shelf, place).name
+        info = repository.find(shelf, wanted)
     except OSError as error:
         raise BaileysToolsError(
-            f"cannot list the snapshots of company {company} in {repository.path}: {say_why(error)}"
+            f"cannot list the snapshots of company {name_of(shelf)} in {repository.path}: {say_why(error)}"
         ) from error
     if info.damaged:
         raise DamagedSnapshot(info.file, "a verification has found that before")
@@ -49,8 +58,8 @@ def read_snapshot(repository: Repository, company: str, wanted: str, identity: s
 
 def _another(repository: Repository, unreadable: SnapshotInfo) -> str:
     """Return which snapshot can be read instead, the newest: root's files are no reason to go without."""
-    company = unreadable.company
-    for info in reversed(repository.snapshots(company)):
+    company = name_of(unreadable.company)
+    for info in reversed(repository.snapshots(unreadable.company)):
         if info.good and info.file != unreadable.file:
             with suppress(OSError, DamagedSnapshot), repository.opened(info):
                 return (

@@ -18,10 +18,10 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.interrupted import require_same_folder
 from baileys_tools.sessions.locks import Locked, reading_lock
 from baileys_tools.sessions.reading import (
-    CREDS,
     FolderStamp,
     ReadFolder,
     UnfitFolder,
@@ -35,7 +35,7 @@ from baileys_tools.sessions.rules.snapshot import BEFORE_TAG, IMPORT_TAG
 from baileys_tools.sessions.scan import is_own
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.backup_alerts import tell_of_backup
-from baileys_tools.snapshots.index import Index, write_index
+from baileys_tools.snapshots.index import write_index
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import retention_of
 from baileys_tools.snapshots.repository import Repository
@@ -45,13 +45,15 @@ from baileys_tools.snapshots.rules.backup_report import (
     CompanyBackup,
     CopyResult,
 )
+from baileys_tools.snapshots.shelves import Shelf, shelf_at, shelf_of, shelf_to_fill
 from baileys_tools.snapshots.snapshot_names import valid_tag
 from baileys_tools.snapshots.storing import (
     BackupJob,
     company_report,
     job_of,
     not_as_written,
-    store,
+    store_on_shelf,
+    told_apart,
     wants_another,
 )
 
@@ -223,7 +225,7 @@ def _one(
     except UnfitFolder as unfit:
         if _waits_for_login(root, company, repository, unfit):
             return CompanyBackup(company.id, company.path, BackupStatus.NOT_LINKED)
-        trouble = _record_failure(repository if work is back_up_company else None, company.id, unfit, job.now)
+        trouble = _record_failure(repository if work is back_up_company else None, company, unfit, job.now)
         return CompanyBackup(company.id, company.path, BackupStatus.UNFIT, trouble=trouble)
     except DamagedSnapshot as damage:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
@@ -265,12 +267,10 @@ def snapshots_before(settings: Settings, now: datetime) -> Iterator[Take]:
     def take(folder: int, company: Company) -> str:
         try:
             stamp = stamp_folder(folder)
-            index = repository.index(company.id)
-            if done := _without_reading(repository, folder, company, job, index, stamp):
-                return done.trouble
-            read = read_session(folder)
-            with repository.writing(company.id) as writer:
-                trouble = store(repository, writer, company, read, stamp, job).trouble
+            shelf = shelf_of(repository, company)
+            if _is_unchanged(repository, shelf, stamp, job):
+                return ""
+            trouble = store_on_shelf(repository, company, read_session(folder), stamp, job).trouble
             # Here and now: files are removed next, and this may be a worker of a fleet.
             repository.sync()
             return trouble
@@ -288,13 +288,16 @@ def plan_company(
 ) -> CompanyBackup:
     """Given an open session folder, return what a backup would do. Writes nothing."""
     stamp = stamp_folder(folder)
-    index = repository.index(company.id) if repository is not None else Index()
-    if done := _without_reading(repository, folder, company, job, index, stamp):
-        return done
+    shelf = shelf_of(repository, company) if repository is not None else Shelf(company.id)
+    if _is_unchanged(repository, shelf, stamp, job):
+        return _unchanged(company, shelf)
     read = _read(root, folder, company, job.now)
+    if repository is not None:
+        shelf = shelf_to_fill(repository, company.id, identity_of(company), read.account, force=job.force)
+    index = shelf.known
     same = not wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
-    return company_report(company, status, read)
+    return told_apart(company_report(company, status, read), shelf)
 
 
 def back_up_company(
@@ -303,14 +306,12 @@ def back_up_company(
     """Given an open session folder, take a snapshot of it when it has changed, and prune its older ones."""
     if repository is None:
         raise AssertionError("a backup needs a repository")
-    index = repository.index(company.id)
     stamp = stamp_folder(folder)
-    if done := _without_reading(repository, folder, company, job, index, stamp):
-        return done
+    shelf = shelf_of(repository, company)
+    if _is_unchanged(repository, shelf, stamp, job):
+        return _unchanged(company, shelf)
     # The stamp is from before: whatever is written while the folder is read makes another one.
-    read = _read(root, folder, company, job.now)
-    with repository.writing(company.id) as writer:
-        return store(repository, writer, company, read, stamp, job)
+    return store_on_shelf(repository, company, _read(root, folder, company, job.now), stamp, job)
 
 
 def _read(root: Root, folder: int, company: Company, now: datetime) -> ReadFolder:
@@ -319,59 +320,32 @@ def _read(root: Root, folder: int, company: Company, now: datetime) -> ReadFolde
         return read_session(folder)
 
 
-def _without_reading(
-    repository: Repository | None,
-    folder: int,
-    company: Company,
-    job: BackupJob,
-    index: Index,
-    stamp: FolderStamp,
-) -> CompanyBackup | None:
-    """Return what can be said of a backup before a file is read: that nothing has changed, or that it must not be."""
-    if not wants_another(job, index) and _is_known(repository, company.id, index, stamp):
-        return CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED)
-    if other := _other_folder(index, company, folder, job):
-        return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=other)
-    return None
+def _unchanged(company: Company, shelf: Shelf) -> CompanyBackup:
+    return told_apart(CompanyBackup(company.id, company.path, BackupStatus.UNCHANGED), shelf)
 
 
-def _is_known(repository: Repository | None, company: str, index: Index, stamp: FolderStamp) -> bool:
-    if repository is None or not index.stamp or index.stamp != stamp.digest or index.failure:
+def _is_unchanged(repository: Repository | None, shelf: Shelf, stamp: FolderStamp, job: BackupJob) -> bool:
+    """Whether a look at the folder's stamp is enough to know that its last snapshot holds what it holds."""
+    index = shelf.known
+    if repository is None or wants_another(job, index):
         return False
-    return repository.has(company, index.last)
+    if not index.stamp or index.stamp != stamp.digest or index.failure:
+        return False
+    return repository.has(shelf.name, index.last)
 
 
-def _other_folder(index: Index, company: Company, folder: int, job: BackupJob) -> str:
-    """Return what to say of another session folder with the same id in this repository, "" where there is none.
-
-    Two bots whose folders have the same name would evict each other's snapshots, and `latest` would be anybody's.
-    One that was moved has left no session behind.
-    """
-    before = index.source
-    if job.force or not before or before == os.path.abspath(company.path):
-        return ""
-    try:
-        seen = os.stat(before)
-        os.stat(os.path.join(before, CREDS))
-    except (OSError, ValueError):
-        return ""
-    if os.path.samestat(seen, os.fstat(folder)):
-        return ""
-    return (
-        f"the snapshots under this name are of another session folder, {before}: give each its own "
-        "backup.path, or, if the bot has moved here, back it up with --force once"
-    )
-
-
-def _record_failure(repository: Repository | None, company: str, unfit: UnfitFolder, now: datetime) -> str:
+def _record_failure(
+    repository: Repository | None, company: Company, unfit: UnfitFolder, now: datetime
+) -> str:
     """Write down that a backup failed, next to the good snapshots that stay; return the finding."""
     text = f"{unfit}; no snapshot was taken and none was removed"
     if repository is None:
         return text
     try:
-        with repository.writing(company) as writer:
+        place = identity_of(company)
+        with repository.writing(shelf_at(repository, company.id, place, is_strict=True).name) as writer:
             index = replace(writer.index(), stamp="", failure=str(unfit), failed_at=now.isoformat())
-            write_index(writer.folder, index)
+            write_index(writer.folder, replace(index, source=index.source or place))
     except (OSError, RepositoryLocked):
         return f"{text} (and that could not be written down)"
     return text

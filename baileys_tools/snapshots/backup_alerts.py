@@ -55,7 +55,7 @@ def _send(
     news: Iterable[Finding],
 ) -> None:
     from baileys_tools.alerts.sending import send_alerts
-    from baileys_tools.state.database import open_state
+    from baileys_tools.frame.companies import open_state_about
 
-    with open_state(settings.state.dir, now) as state:
+    with open_state_about(settings, now) as state:
         send_alerts(state, settings, lasting, now, looked_at, done=news)

@@ -17,6 +17,7 @@ from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo, Stored
 from baileys_tools.snapshots.archive import ArchiveReader, DamagedSnapshot, NotForHere, write_archive
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, read_index
+from baileys_tools.snapshots.rules.shelf_names import name_of
 from baileys_tools.snapshots.snapshot_names import (
     DAMAGED_SUFFIX,
     HASH_LENGTH,
@@ -180,7 +181,7 @@ def check_hash(file: BinaryIO, info: SnapshotInfo) -> None:
 
 def _checked_reader(reader: ArchiveReader, info: SnapshotInfo) -> ArchiveReader:
     manifest = reader.manifest
-    if manifest.company != info.company:
+    if manifest.company not in (info.company, name_of(info.company)):
         raise NotForHere(info.file, "it was taken of another company than its folder says")
     if manifest.sequence != info.sequence or manifest.tag != info.tag:
         raise NotForHere(info.file, "its name is not the one that it was written under")

@@ -25,7 +25,8 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import CopyResult
 from baileys_tools.snapshots.rules.retention import Retention, plan_retention
-from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX, PARTIAL_PREFIX
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
+from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
 
 STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)

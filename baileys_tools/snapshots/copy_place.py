@@ -13,7 +13,8 @@ from baileys_tools.errors import BaileysToolsError, UsageError
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.snapshots.company_writer import LARGEST_SNAPSHOT
 from baileys_tools.snapshots.repository import CREDS, Repository
-from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX, HASH_LENGTH, PARTIAL_PREFIX, parse_name
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
+from baileys_tools.snapshots.snapshot_names import HASH_LENGTH, PARTIAL_PREFIX, parse_name
 from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
 
 _CHUNK = 1 << 18

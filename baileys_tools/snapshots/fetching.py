@@ -11,6 +11,7 @@ from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.copies import first_of, in_words
 from baileys_tools.snapshots.copy_place import CUT_OFF, CopyPlace
 from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 class Fetched(NamedTuple):
@@ -36,7 +37,8 @@ def fetch_copies(
         place = CopyPlace(url, timeout)
         try:
             there = place.companies()
-            missing = [company for company in wanted if company not in there]
+            chosen = [shelf for shelf in there if not wanted or shelf in wanted or name_of(shelf) in wanted]
+            missing = [one for one in wanted if one not in chosen and one not in map(name_of, chosen)]
             if missing or not there:
                 of_whom = f" of company {', '.join(missing)}" if missing else ""
                 raise BaileysToolsError(
@@ -44,7 +46,7 @@ def fetch_copies(
                     f"Companies found there: {', '.join(there[:10]) or 'none'}.",
                     exit_code=ExitCode.NOT_FOUND,
                 )
-            return {company: _fetch_company(repository, place, company) for company in wanted or there}
+            return {company: _fetch_company(repository, place, company) for company in chosen}
         finally:
             with suppress(Exception):
                 place.close()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from baileys_tools.config import Settings
 from baileys_tools.config.kinds import COPY_SCHEMES, parts_of_place
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
@@ -46,7 +47,7 @@ def run_import(
         return BackupReport(source, repository_path, now, dry_run, encrypted, done)
     done = []
     for path in copies_in(source):
-        done += _import_folder(path, wanted, repository_path, job, dry_run=dry_run)
+        done += _import_folder(settings, path, repository_path, job, dry_run=dry_run)
     if not done:
         raise BaileysToolsError(
             f"no session folder to import in {source}",
@@ -79,8 +80,9 @@ def copies_in(source: str) -> list[str]:
 
 
 def _import_folder(
-    path: str, wanted: tuple[str, ...], repository_path: str, job: BackupJob, *, dry_run: bool
+    settings: Settings, path: str, repository_path: str, job: BackupJob, *, dry_run: bool
 ) -> list[CompanyBackup]:
+    wanted = settings.sessions.companies
     with Root(path) as root:
         companies = root.companies()
         if len(companies) == 1 and companies[0].entry == "." and len(wanted) == 1:
@@ -88,21 +90,27 @@ def _import_folder(
             companies = [companies[0]._replace(id=wanted[0])]
         return for_each(
             [company for company in companies if not wanted or company.id in wanted],
-            lambda company: _import_company(root, company, repository_path, job, dry_run=dry_run),
+            lambda company: _import_company(
+                root, company, repository_path, job, place_named(settings, company.id), dry_run=dry_run
+            ),
             lambda company, why: CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=why),
             workers=1,
         )
 
 
 def _import_company(
-    root: Root, company: Company, repository_path: str, job: BackupJob, *, dry_run: bool
+    root: Root, company: Company, repository_path: str, job: BackupJob, place: str, *, dry_run: bool
 ) -> CompanyBackup:
+    """`place` is where the session of that name stands, "" where nobody knows."""
     try:
         with root.open(company) as folder:
             read = read_session(folder)
         if dry_run:
             return _report(company, BackupStatus.PLANNED, read)
-        with Repository(repository_path, create=True) as repository, repository.writing(company.id) as writer:
+        with (
+            Repository(repository_path, create=True) as repository,
+            repository.writing(_shelf(repository, company.id, place)) as writer,
+        ):
             taken_at = _last_written(read, job.now)
             if any(_holds(repository, info, read, taken_at) for info in writer.snapshots()):
                 return _report(company, BackupStatus.UNCHANGED, read)
@@ -116,6 +124,15 @@ def _import_company(
         return CompanyBackup(company.id, company.path, BackupStatus.LOCKED, trouble=lock.message)
     except DamagedSnapshot as damage:
         return CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=not_as_written(damage))
+
+
+def _shelf(repository: Repository, company: str, place: str) -> str:
+    """Return the shelf of the session that the copy is of, as its name tells."""
+    from baileys_tools.snapshots.shelves import shelf_at, the_one_shelf
+
+    if place:
+        return shelf_at(repository, company, place, is_strict=True).name
+    return the_one_shelf(repository, company)
 
 
 def _holds(repository: Repository, info: SnapshotInfo, read: ReadFolder, taken_at: datetime) -> bool:

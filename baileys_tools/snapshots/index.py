@@ -27,8 +27,8 @@ class Index:
 
     `stamp` is the folder's stamp, empty when it proves nothing; `files_sha256` the digest of the last
     snapshot's checksums and `last` its file. `sequence` is the highest ever used. `failure` says why the last
-    attempt failed, with `failed_at` (ISO 8601); both are empty after a good one. `source` is the path of the
-    session folder.
+    attempt failed, with `failed_at` (ISO 8601); both are empty after a good one. `source` is the place of the
+    session, and `identity` a digest that tells whose it is from every other (`Account`), and nothing of whom.
     """
 
     stamp: str = ""
@@ -38,6 +38,7 @@ class Index:
     failure: str = ""
     failed_at: str = ""
     source: str = ""
+    identity: str = ""
 
 
 def read_index(folder: int) -> Index:
@@ -55,7 +56,15 @@ def read_index(folder: int) -> Index:
         return Index()
     finally:
         os.close(fd)
-    texts = (index.stamp, index.files_sha256, index.last, index.failure, index.failed_at, index.source)
+    texts = (
+        index.stamp,
+        index.files_sha256,
+        index.last,
+        index.failure,
+        index.failed_at,
+        index.source,
+        index.identity,
+    )
     whole = all(isinstance(text, str) for text in texts) and isinstance(index.sequence, int)
     return index if whole and 0 <= index.sequence < 1 << 40 else Index()
 

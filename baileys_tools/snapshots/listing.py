@@ -40,8 +40,10 @@ def list_all(path: str, companies: Sequence[str], now: datetime) -> SnapshotsRep
 
         def one(company: str) -> CompanySnapshots:
             index = repository.index(company)
-            return CompanySnapshots(company, repository.snapshots(company), index.failure, index.failed_at)
+            listing = repository.snapshots(company)
+            return CompanySnapshots(company, listing, index.failure, index.failed_at, source=index.source)
 
         chosen = choose_companies(repository, companies)
         found = for_each(chosen, one, lambda company, why: CompanySnapshots(company, trouble=why), workers=1)
-    return SnapshotsReport(path, now, found)
+        sources = repository.sources(chosen)
+    return SnapshotsReport(path, now, found, sources)

@@ -21,6 +21,7 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
+from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 def prune_command(
@@ -39,13 +40,8 @@ def prune_command(
         path = require_backup_path(loaded)
         policy = retention_of(loaded.settings.backup)
         report = run_prune(path, loaded.settings.sessions.companies, policy, now, dry_run=dry_run)
-        gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
-        run.ended(
-            report.exit_code,
-            {} if dry_run else gone,
-            companies=len(report.companies),
-            removed=sum(gone.values()),
-        )
+        gone = sum(len(company.removed) for company in report.companies if not company.trouble)
+        run.ended(report.exit_code, companies=len(report.companies), removed=gone)
     if not dry_run:
         tell_of_damage(report, loaded.settings, now)
     if as_json:
@@ -86,7 +82,8 @@ def run_prune(
 
         chosen = choose_companies(repository, companies)
         done = for_each(chosen, one, lambda company, why: CompanyPrune(company, trouble=why), workers=1)
-    return PruneReport(path, now, dry_run, done)
+        sources = repository.sources(chosen)
+    return PruneReport(path, now, dry_run, done, sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +135,16 @@ def retention_of(section: Backup | Copies) -> Retention:
 
 
 def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]:
-    """Given the ids asked for (none: all), return those to work on. Raises exit code 10 for one not there."""
+    """Given the ids asked for (none: all), return the shelves to work on: those of all places of a name.
+
+    Raises exit code 10 for one not there.
+    """
     found = repository.companies()
-    missing = [company for company in wanted if company not in found]
+    if not wanted:
+        return found
+    chosen = {one: [shelf for shelf in found if one in (shelf, name_of(shelf))] for one in wanted}
+    missing = [company for company, shelves in chosen.items() if not shelves]
     if missing:
         message = f"no snapshots of company {', '.join(missing)} in {repository.path}"
-        raise no_such_company(message, missing, found)
-    return list(dict.fromkeys(wanted)) if wanted else found
+        raise no_such_company(message, missing, [*dict.fromkeys(map(name_of, found))])
+    return list(dict.fromkeys(shelf for shelves in chosen.values() for shelf in shelves))

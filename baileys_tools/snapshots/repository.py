@@ -12,7 +12,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -37,11 +38,8 @@ from baileys_tools.snapshots.company_writer import (
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
 from baileys_tools.snapshots.private_folders import LOCK_PATIENCE, lock_folder, make_private_folders, way_in
-from baileys_tools.snapshots.snapshot_names import (
-    _LONGEST_ID,
-    COMPANY_PREFIX,
-    is_out_of_range,
-)
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, name_of
+from baileys_tools.snapshots.snapshot_names import is_out_of_range
 
 CREDS = "creds.json"
 """No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
@@ -133,6 +131,7 @@ class Repository:
             )
         if chosen:
             return chosen[0]
+        company = name_of(company)
         raise BaileysToolsError(
             f"no snapshot {wanted} of company {company} in {self.path}",
             f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."
@@ -205,6 +204,11 @@ class Repository:
         finally:
             os.close(folder)
 
+    def sources(self, shelves: Iterable[str]) -> dict[str, str]:
+        """Return where the snapshots come from on those shelves whose name other shelves have, too. Raises OSError."""
+        names = Counter(map(name_of, self.companies()))
+        return {one: self.index(one).source for one in shelves if names[name_of(one)] > 1}
+
     def foreign_entries(self) -> list[str]:
         """Return the paths in here that belong to another user than the repository. Raises OSError."""
         owner = os.fstat(self.fd).st_uid
@@ -224,6 +228,15 @@ class Repository:
                 finally:
                     os.close(folder)
         return found
+
+    def has_shelf(self, shelf: str) -> bool:
+        """Whether there is a folder of this name, see shelves.py. Raises OSError."""
+        try:
+            return stat.S_ISDIR(
+                os.stat(COMPANY_PREFIX + shelf, dir_fd=self.fd, follow_symlinks=False).st_mode
+            )
+        except FileNotFoundError:
+            return False
 
     def has(self, company: str, file: str) -> bool:
         """Whether a snapshot's file is there."""
@@ -248,7 +261,7 @@ class Repository:
             yield file
 
     def _open_folder(self, company: str) -> int:
-        if not company or "/" in company or "\0" in company or len(os.fsencode(company)) > _LONGEST_ID:
+        if not company or "/" in company or "\0" in company or len(os.fsencode(company)) > LONGEST_ID:
             raise FileNotFoundError(company)
         return os.open(COMPANY_PREFIX + company, _FOLDER, dir_fd=self.fd)
 

@@ -8,15 +8,11 @@ from datetime import UTC, datetime
 
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo, highest_sequence
 
-COMPANY_PREFIX = "company_"
-
 PARTIAL_PREFIX = ".partial-"
 
 DAMAGED_SUFFIX = ".damaged"
 
 HASH_LENGTH = 32
-
-_LONGEST_ID = 255 - len(COMPANY_PREFIX)
 
 _NAME = (
     r"(?P<sequence>[0-9]{8,12})-(?P<time>[0-9]{8}T[0-9]{6}Z)(?:-(?P<tag>[a-z0-9-]{1,32}))?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import socket
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from datetime import datetime
 from baileys_tools import __version__
 from baileys_tools.config import Settings
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.reading import FolderStamp, ReadFolder
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.snapshot import Manifest
@@ -21,6 +22,8 @@ from baileys_tools.snapshots.prune import prune_company, retention_of
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.retention import Retention
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
+from baileys_tools.snapshots.shelves import Shelf, is_from, shelf_to_fill
 from baileys_tools.snapshots.snapshot_names import parse_name
 
 TOOL = f"baileys-tools {__version__}"
@@ -61,8 +64,14 @@ def store(
     digest = sums_digest(read.files)
     # What could not be read is tried again, though nothing else moves.
     proves = stamp.is_settled and not any(odd.failed for odd in read.left_out)
-    source = os.path.abspath(company.path)
-    known = Index(stamp.digest if proves else "", digest, index.last, index.sequence, source=source)
+    known = Index(
+        stamp.digest if proves else "",
+        digest,
+        index.last,
+        index.sequence,
+        source=identity_of(company),
+        identity=read.account.identity,
+    )
     if not wants_another(job, index) and index.files_sha256 == digest and writer.has(index.last):
         write_index(writer.folder, known)
         return company_report(company, BackupStatus.UNCHANGED, read)
@@ -77,6 +86,26 @@ def store(
             report, trouble=f"the snapshot is safe, but older ones were not pruned: {say_why(error)}"
         )
     return replace(report, removed=pruned.removed, damaged=pruned.damaged)
+
+
+def store_on_shelf(
+    repository: Repository, company: Company, read: ReadFolder, stamp: FolderStamp, job: BackupJob
+) -> CompanyBackup:
+    """As `store`, on the shelf of the company's place. Raises OSError or RepositoryLocked."""
+    place = identity_of(company)
+    for _ in range(2):
+        shelf = shelf_to_fill(repository, company.id, place, read.account, force=job.force)
+        with repository.writing(shelf.name) as writer:
+            index = writer.index()
+            if index.source != shelf.known.source and not is_from(index, place):
+                continue  # another place came first
+            return told_apart(store(repository, writer, company, read, stamp, job), shelf)
+    raise FileExistsError(errno.EEXIST, "is kept for another session folder", COMPANY_PREFIX + shelf.name)
+
+
+def told_apart(done: CompanyBackup, shelf: Shelf) -> CompanyBackup:
+    """Return the report with where the snapshots are kept, where another place has the plain name."""
+    return replace(done, apart=shelf.name, beside=shelf.beside) if shelf.beside else done
 
 
 def manifest_of(company: str, read: ReadFolder, job: BackupJob) -> Manifest:

@@ -21,7 +21,7 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.prune import choose_companies
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import SnapshotHealth, Verified, VerifyReport
-from baileys_tools.snapshots.snapshot_names import COMPANY_PREFIX
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, name_of
 
 _MARKED = (
     "it was marked as damaged, though its hash fits: verify --all --deep looks closer, and takes the mark off"
@@ -95,17 +95,19 @@ def run_verify(
             return listing if every else good[-1:] or listing[-1:]
 
         def trouble(company: str, why: str) -> Sequence[SnapshotInfo]:
-            troubles.append(f"company {company}: {why}")
+            troubles.append(f"company {name_of(company)}: {why}")
             return ()
 
-        infos = for_each(choose_companies(repository, companies), chosen, trouble, workers=1)
+        shelves = choose_companies(repository, companies)
+        infos = for_each(shelves, chosen, trouble, workers=1)
         results = for_each(
             [info for listing in infos for info in listing],
             lambda info: _verify_one(repository, info, identities, deep=deep),
             lambda info, why: Verified(info, SnapshotHealth.UNREADABLE, why),
             workers=1,
         )
-    return VerifyReport(path, now, deep, results, troubles)
+        sources = repository.sources(shelves)
+    return VerifyReport(path, now, deep, results, troubles, sources)
 
 
 def _strange(repository: Repository, company: str) -> Iterator[str]:
@@ -118,7 +120,7 @@ def _strange(repository: Repository, company: str) -> Iterator[str]:
     # What a session's own folder is called: of encrypted snapshots nothing else tells without the key.
     source = os.path.basename(repository.index(company).source)
     other = source.removeprefix(COMPANY_PREFIX)
-    if other not in (source, company) and other in repository.companies():
+    if other not in (source, name_of(company)) and other in repository.companies():
         yield (
             f"company {company}: its folder holds the snapshots of company {other}, by its {INDEX}: were the folders "
             "of the two swapped? Give them back their names"

@@ -57,7 +57,9 @@ def look(state: State, name: str, company: str, now: datetime, length: timedelta
 
 def last_done(state: State, name: str, company: str) -> datetime | None:
     """Return when `name` was last claimed for a company, None when never."""
-    rows = state.rows("SELECT at FROM cooldowns WHERE name = ? AND company = ?", (name, company))
+    rows = state.rows(
+        "SELECT at FROM cooldowns WHERE name = ? AND company = ?", (name, state.scope.key(company))
+    )
     return from_seconds(rows[0][0]) if rows else None
 
 
@@ -65,7 +67,7 @@ def set_cooldown(state: State, name: str, company: str, now: datetime) -> None:
     """Note that `name` is done for a company now."""
     state.change(
         "INSERT INTO cooldowns VALUES (?, ?, ?) ON CONFLICT (name, company) DO UPDATE SET at = excluded.at",
-        (name, company, to_seconds(now)),
+        (name, state.scope.key(company), to_seconds(now)),
     )
 
 

@@ -1,12 +1,9 @@
 """The state database: one SQLite file, used by several processes at once, and never a reason to fail.
 
-    <state.dir>/state.sqlite3           everything that is remembered
-    <state.dir>/state.lock              shared by all who have it open; alone by who sets a damaged file aside
-    <state.dir>/runs/                   run records that wait to be taken in (spool.py)
-    <state.dir>/state.sqlite3.damaged-<when>
-
-Whatever is wrong with the file, `open_state` returns a State that answers. `State.trouble` says what is wrong, and
-`State.is_durable` whether what is written now will be there at the next run.
+<state.dir>/state.sqlite3           everything that is remembered
+<state.dir>/state.lock              shared by all who have it open; alone by who sets a damaged file aside
+<state.dir>/runs/                   run records that wait to be taken in (spool.py)
+<state.dir>/state.sqlite3.damaged-<when>
 """
 
 from __future__ import annotations
@@ -25,6 +22,7 @@ from baileys_tools.errors import why
 from baileys_tools.owner import acting_as
 from baileys_tools.place import keeper_of, make_private_folder
 from baileys_tools.state.schema import STEPS
+from baileys_tools.state.scope import Scope
 from baileys_tools.trust import NotTrusted
 from baileys_tools.units import EPOCH, is_utf8, moment_of
 
@@ -56,7 +54,8 @@ class State:
     """An open state. Closed by `with`, or by `close`.
 
     `trouble` says what is wrong with the file, "" when nothing is. `is_durable` is false when nothing that is
-    written now will be there at the next run. `is_new` is true when there was no state before this run.
+    written now will be there at the next run. `is_new` is true when there was no state before this run. `scope`
+    says whose names a run has.
     """
 
     def __init__(self, folder: str, now: datetime) -> None:
@@ -64,6 +63,7 @@ class State:
         self.trouble = ""
         self.is_durable = False
         self.is_new = False
+        self.scope = Scope()
         self._now = now
         self._lock: int | None = None
         self._inode: tuple[int, int] | None = None

@@ -11,14 +11,15 @@ from baileys_tools.state.database import State
 
 def recall(state: State, key: str, company: str = "") -> Any:
     """Return the value that was kept under `key` for a company ("" is the host), None when there is none."""
-    rows = state.rows("SELECT value FROM memory WHERE key = ? AND company = ?", (key, company))
+    rows = state.rows("SELECT value FROM memory WHERE key = ? AND company = ?", (key, _key(state, company)))
     return _value(rows[0][0]) if rows else None
 
 
 def recall_all(state: State, key: str) -> dict[str, Any]:
-    """Return the values that were kept under `key`, by company."""
+    """Return the values that were kept under `key` for the companies of this run, by company."""
     rows = state.rows("SELECT company, value FROM memory WHERE key = ?", (key,))
-    return {company: _value(text) for company, text in rows}
+    found = ((state.scope.name(company), text) for company, text in rows)
+    return {name: _value(text) for name, text in found if name}
 
 
 def keep(state: State, key: str, value: Any, company: str = "") -> None:
@@ -26,13 +27,17 @@ def keep(state: State, key: str, value: Any, company: str = "") -> None:
     state.change(
         "INSERT INTO memory VALUES (?, ?, ?) "
         "ON CONFLICT (key, company) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-        (key, company, json.dumps(value, separators=(",", ":"))),
+        (key, _key(state, company), json.dumps(value, separators=(",", ":"))),
     )
 
 
 def forget(state: State, key: str, company: str = "") -> None:
     """Forget what was kept under `key` for a company."""
-    state.change("DELETE FROM memory WHERE key = ? AND company = ?", (key, company))
+    state.change("DELETE FROM memory WHERE key = ? AND company = ?", (key, _key(state, company)))
+
+
+def _key(state: State, company: str) -> str:
+    return state.scope.key(company) if company else ""
 
 
 def _value(text: object) -> Any:

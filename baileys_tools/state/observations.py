@@ -40,7 +40,7 @@ def observe(state: State, observations: Iterable[Observation]) -> None:
     """Write observations down; one of the same company and second replaces the other."""
     rows = [
         (
-            one.company,
+            state.scope.key(one.company),
             to_seconds(one.at),
             one.files,
             one.counted,
@@ -64,9 +64,9 @@ def history(state: State, company: str, since: datetime) -> list[Observation]:
     """Return a company's observations from `since` on, oldest first."""
     rows = state.rows(
         f"SELECT {_COLUMNS} FROM observations WHERE company = ? AND at >= ? ORDER BY at",  # noqa: S608
-        (company, to_seconds(since)),
+        (state.scope.key(company), to_seconds(since)),
     )
-    return [_observation(row) for row in rows]
+    return [_observation(row)._replace(company=company) for row in rows]
 
 
 def counted_since(
@@ -78,7 +78,7 @@ def counted_since(
     """
     rows = state.rows(
         "SELECT max(at), counted FROM observations WHERE company = ? AND at >= ? GROUP BY at / ? ORDER BY at",
-        (company, to_seconds(since), int(every.total_seconds())),
+        (state.scope.key(company), to_seconds(since), int(every.total_seconds())),
     )
     return [(from_seconds(at), counted) for at, counted in rows]
 
@@ -87,7 +87,7 @@ def curve_since(state: State, company: str, since: datetime) -> list[tuple[int, 
     """Return (seconds since 1970, counted files, connection) of a company from `since` on, oldest first."""
     found: list[tuple[int, int, str]] = state.rows(
         "SELECT at, counted, connection FROM observations WHERE company = ? AND at >= ? ORDER BY at",
-        (company, to_seconds(since)),
+        (state.scope.key(company), to_seconds(since)),
     )
     return found
 
@@ -100,7 +100,7 @@ def activity_since(state: State, company: str, since: datetime) -> list[tuple[in
     found: list[tuple[int, int]] = state.rows(
         "SELECT max(at), max(last_activity) FROM observations "
         "WHERE company = ? AND at >= ? AND last_activity IS NOT NULL GROUP BY at / 3600 ORDER BY at",
-        (company, to_seconds(since)),
+        (state.scope.key(company), to_seconds(since)),
     )
     return found
 
@@ -109,7 +109,7 @@ def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
     """Return a company's files by kind at its first observation from `since` on; nothing when there is none."""
     rows = state.rows(
         "SELECT by_kind FROM observations WHERE company = ? AND at >= ? ORDER BY at LIMIT 1",
-        (company, to_seconds(since)),
+        (state.scope.key(company), to_seconds(since)),
     )
     found: dict[str, int] = json.loads(rows[0][0]) if rows else {}
     return found

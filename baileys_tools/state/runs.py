@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from baileys_tools.parsing import parse_json
 from baileys_tools.state.database import State, from_seconds, to_seconds
+from baileys_tools.state.scope import is_place
 from baileys_tools.units import EPOCH, moment_of
 
 FULL_FOR = timedelta(days=7)
@@ -16,7 +17,7 @@ KEPT_FOR = timedelta(days=90)
 class Run(NamedTuple):
     """One run of a command, from its start to its end.
 
-    `counts` are its sums (companies, removed, failed ...), `companies` what it changed in each company it
+    `counts` are its sums (companies, removed, failed ...), `companies` what it changed at the place of each company it
     finished: the files removed by a cleanup, 1 for a backup that took a snapshot; a dry run has none. `uid` tells it
     from every other. `job` says that cron, `cron run` or systemd started it.
     """
@@ -69,10 +70,21 @@ def _record(state: State, run: Run) -> None:
         "INSERT INTO company_runs VALUES (?, ?, ?, ?) ON CONFLICT (company, command) DO UPDATE "
         "SET at = excluded.at, changed = excluded.changed WHERE excluded.at >= at OR at > ?",
         [
-            (company, run.command, to_seconds(run.started), changed, to_seconds(run.finished))
+            (
+                state.scope.key(company),
+                run.command,
+                to_seconds(run.started),
+                changed,
+                to_seconds(run.finished),
+            )
             for company, changed in run.companies.items()
         ],
     )
+    if not all(map(is_place, run.companies)):
+        # Of a version that kept names, and left its record in the spool.
+        from baileys_tools.state.adoption import wait_for_places
+
+        wait_for_places(state)
 
 
 def last_runs(state: State) -> dict[str, Run]:
@@ -119,7 +131,8 @@ def command_at(state: State, milliseconds: int) -> str:
 def last_in_companies(state: State, command: str) -> dict[str, CompanyRun]:
     """Return by company when a command last did its work there."""
     rows = state.rows("SELECT company, at, changed FROM company_runs WHERE command = ?", (command,))
-    return {company: CompanyRun(from_seconds(at), changed) for company, at, changed in rows}
+    found = ((state.scope.name(company), at, changed) for company, at, changed in rows)
+    return {name: CompanyRun(from_seconds(at), changed) for name, at, changed in found if name}
 
 
 def thin_runs(state: State, now: datetime) -> None:

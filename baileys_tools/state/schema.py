@@ -123,5 +123,17 @@ STEPS: Sequence[Sequence[str]] = (
         # Whether cron, `cron run` or systemd started it.
         "ALTER TABLE runs ADD COLUMN job INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # From here on `company` is a place, or what is about a root as a whole: scope.py.
+        """CREATE TABLE places (
+            place TEXT PRIMARY KEY,
+            name TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        # What was kept by names waits for its place: adoption.py.
+        """INSERT INTO memory SELECT 'to-adopt', '', '1'
+            WHERE EXISTS (SELECT 1 FROM memory) OR EXISTS (SELECT 1 FROM observations)
+            OR EXISTS (SELECT 1 FROM company_runs) OR EXISTS (SELECT 1 FROM cooldowns)
+            OR EXISTS (SELECT 1 FROM alerts) OR EXISTS (SELECT 1 FROM incidents)""",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

@@ -5,21 +5,26 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import open_state_about
 from baileys_tools.frame.places import settings_in_force
-from baileys_tools.state.database import State, open_state
+from baileys_tools.state.database import State
+from baileys_tools.state.scope import is_place
 from baileys_tools.watching.history import service_of
-from baileys_tools.watching.kept_incidents import entries, incidents
-from baileys_tools.watching.rules.incidents import Incident, IncidentEntry, Service
+from baileys_tools.watching.kept_incidents import entries, incidents, places_called
+from baileys_tools.watching.rules.incidents import Incident, IncidentEntry, Service, Whose
 
 MOST = 1_000
 
 
 class IncidentsReport(NamedTuple):
-    """Incidents, the newest first, each with its time line, and how well each company served in 30 days."""
+    """Incidents, the newest first, each with its time line, and how well each company served in 30 days.
+
+    Companies are told apart by their places; see `Whose`.
+    """
 
     now: datetime
     incidents: list[tuple[Incident, list[IncidentEntry]]]
-    services: Mapping[str, Service]
+    services: Mapping[Whose, Service]
 
 
 def incidents_command(
@@ -28,14 +33,14 @@ def incidents_command(
     """Given the command line, print incidents once, and return the exit code."""
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
-    with open_state(loaded.settings.state.dir, now) as state:
+    with open_state_about(loaded.settings, now) as state:
         report = list_incidents(state, loaded.settings.sessions.companies, now)
     if markdown is not None:
         from baileys_tools.watching.show.incidents_text import incident_markdown
 
         for incident, timeline in report.incidents:
             if incident.id == markdown:
-                print(incident_markdown(incident, timeline, report.services[incident.company], now))
+                print(incident_markdown(incident, timeline, report.services[incident.whose], now))
                 return ExitCode.DONE
         raise BaileysToolsError(
             f"no incident {markdown}", "baileys-tools incidents lists them.", exit_code=ExitCode.NOT_FOUND
@@ -53,11 +58,18 @@ def incidents_command(
 
 
 def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> IncidentsReport:
-    """Return the incidents of the companies (none: of all) with their time lines, the newest first."""
+    """Return the incidents of the companies (none: of all) with their time lines, the newest first.
+
+    A name that several places have is all of them.
+    """
     found: list[Incident] = []
+    concerned: dict[Whose, None] = {}
     for company in companies or ("",):
-        found += incidents(state, company, limit=MOST)
+        for key in places_called(state, company) if company else [""]:
+            found += incidents(state, key, limit=MOST)
+            if company:
+                concerned[Whose(company, key if is_place(key) else "")] = None
     found.sort(key=lambda one: (one.opened, one.id), reverse=True)
-    concerned = dict.fromkeys((*companies, *(one.company for one in found)))
-    services = {company: service_of(state, company, now) for company in concerned}
+    concerned |= dict.fromkeys(one.whose for one in found)
+    services = {whose: service_of(state, whose.place or whose.company, now) for whose in concerned}
     return IncidentsReport(now, [(one, entries(state, one.id)) for one in found], services)

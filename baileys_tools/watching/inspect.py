@@ -91,7 +91,7 @@ def _ask_elsewhere(
     login = seen.folder.creds.login if isinstance(seen.folder.creds, Creds) else ""
     here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company.id}
     path = settings.backup.path
-    snapshots = None if path is None else look_up_snapshots(path, company.id, folder)
+    snapshots = None if path is None else look_up_snapshots(path, company, folder)
     return Elsewhere(
         snapshots=snapshots,
         last_cleanup=last_cleanups(state).get(company.id),
@@ -130,18 +130,19 @@ def _told_by_log(settings: Settings, state: State, company: str, folder: int, no
     return log_findings(company, logs.facts, logs.files, hours_since(state, company, now - DAY), limits, now)
 
 
-def look_up_snapshots(path: str, company: str, folder: int | None = None) -> Snapshots:
+def look_up_snapshots(path: str, company: Company, folder: int | None = None) -> Snapshots:
     """Given a repository's path, return what it has of a company. Opens no archive.
 
     With the handle of the session folder, `is_current` says whether that is as it was at the last backup.
     """
     from baileys_tools.sessions.reading import stamp_folder
     from baileys_tools.snapshots.repository import Repository
+    from baileys_tools.snapshots.shelves import shelf_of
 
     try:
         with Repository(path) as repository:
-            listing = repository.snapshots(company)
-            index = repository.index(company)
+            shelf = shelf_of(repository, company)
+            listing, index = repository.snapshots(shelf.name), shelf.known
     except BaileysToolsError as error:
         return Snapshots(trouble=error.message)
     except OSError as error:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 
 from baileys_tools.state.database import State, from_seconds, to_seconds
+from baileys_tools.state.places import introduce, known_places
+from baileys_tools.state.scope import is_place
 from baileys_tools.watching.rules.incidents import Incident, IncidentEntry
 
 
 def last_open(state: State, company: str) -> int | None:
     """Return the company's open incident, None when there is none."""
     rows = state.rows(
-        "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1", (company,)
+        "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1",
+        (state.scope.key(company),),
     )
     return int(rows[0][0]) if rows else None
 
@@ -23,8 +27,9 @@ def open_incident(state: State, company: str, cause: str, now: datetime) -> int:
             return found
         state.change(
             "INSERT INTO incidents (company, opened, closed, cause) VALUES (?, ?, NULL, ?)",
-            (company, to_seconds(now), cause),
+            (state.scope.key(company), to_seconds(now), cause),
         )
+        introduce(state, [company])
         return int(state.rows("SELECT last_insert_rowid()")[0][0])
 
 
@@ -45,16 +50,33 @@ def close_incident(state: State, incident: int, now: datetime, cause: str | None
 
 
 def incidents(state: State, company: str = "", limit: int = 100) -> list[Incident]:
-    """Return incidents, newest first: of one company or ("") of all."""
+    """Return incidents, newest first: of one company, by its name in this run or its place, or ("") of all."""
+    key = state.scope.key(company) if company else ""
     rows = state.rows(
         "SELECT id, company, opened, closed, cause FROM incidents WHERE (? = '' OR company = ?) "
         "ORDER BY opened DESC, id DESC LIMIT ?",
-        (company, company, limit),
+        (key, key, limit),
     )
+    names = known_places(state) if rows else {}
     return [
-        Incident(number, whose, from_seconds(opened), None if closed is None else from_seconds(closed), cause)
-        for number, whose, opened, closed, cause in rows
+        Incident(
+            number,
+            names.get(key, os.path.basename(key) if is_place(key) else key),
+            from_seconds(opened),
+            None if closed is None else from_seconds(closed),
+            cause,
+            key if is_place(key) else "",
+        )
+        for number, key, opened, closed, cause in rows
     ]
+
+
+def places_called(state: State, company: str) -> list[str]:
+    """Return by what is kept that is about companies of this name: their places, else the name itself."""
+    named = {place for place, name in known_places(state).items() if name == company}
+    key = state.scope.key(company)
+    waits = state.rows("SELECT 1 FROM incidents WHERE company = ? LIMIT 1", (company,))
+    return [*sorted(named | ({key} if is_place(key) else set())), *([company] if waits else [])] or [company]
 
 
 def entries(state: State, incident: int) -> list[IncidentEntry]:
@@ -74,4 +96,5 @@ __all__ = [
     "incidents",
     "last_open",
     "open_incident",
+    "places_called",
 ]

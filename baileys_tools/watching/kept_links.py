@@ -30,14 +30,16 @@ def add_look(state: State, company: str, link: Link, spells: Iterable[Spell], no
     state.change_many(
         "INSERT INTO link_days VALUES (?, ?, ?, ?) ON CONFLICT (company, day) DO UPDATE "
         "SET up = up + excluded.up, down = down + excluded.down",
-        [(company, spell.day, spell.up, spell.down) for spell in spells],
+        [(state.scope.key(company), spell.day, spell.up, spell.down) for spell in spells],
     )
     keep(state, _MEMORY, [now.isoformat(), link.value], company)
 
 
 def spells(state: State, company: str) -> list[Spell]:
     """Return the known seconds of each day, oldest first."""
-    rows = state.rows("SELECT day, up, down FROM link_days WHERE company = ? ORDER BY day", (company,))
+    rows = state.rows(
+        "SELECT day, up, down FROM link_days WHERE company = ? ORDER BY day", (state.scope.key(company),)
+    )
     return [Spell(day, up, down) for day, up, down in rows]
 
 

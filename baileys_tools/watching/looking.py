@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
-from baileys_tools.frame.companies import kept_looks
+from baileys_tools.frame.companies import kept_looks, where_it_stood
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
@@ -19,6 +19,7 @@ from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
+from baileys_tools.state.scope import is_place, root_key
 from baileys_tools.thresholds import LEVELS, Thresholds, level_of
 from baileys_tools.units import moment_of
 from baileys_tools.watching.rules.health import cheap_findings
@@ -72,7 +73,13 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
     plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
     # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
     place = os.path.realpath(root)
-    memory.keep(state, LOOKS, {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain})
+    elsewhere = {
+        one: at for one in looks if is_place(at := state.scope.key(one)) and at != where_it_stood(place, one)
+    }
+    document: dict[str, Any] = {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain}
+    if elsewhere:
+        document["places"] = elsewhere
+    memory.keep(state, LOOKS, document, root_key(place))
 
 
 def _fingerprint(rules: HealthRules) -> str:

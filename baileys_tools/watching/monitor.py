@@ -14,6 +14,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state, to_seconds
+from baileys_tools.state.scope import root_key
 from baileys_tools.state.spool import is_worth_taking_in, take_in
 from baileys_tools.state.turns import taking_turns
 from baileys_tools.thresholds import LEVELS, Level
@@ -127,12 +128,13 @@ def _trouble_now_and_then(report: MonitorReport, state: State) -> MonitorReport:
         rank = Severity.WARNING.rank
         is_time = last_told.is_time(state.folder, last_told.TROUBLE, rank, TROUBLE_EVERY, report.now)
         return report if is_time else report._replace(trouble=())
-    before, seconds = memory.recall(state, TROUBLE), to_seconds(report.now)
+    about = root_key(state.scope.root)
+    before, seconds = memory.recall(state, TROUBLE, about), to_seconds(report.now)
     if isinstance(before, dict) and before.get("lines") == [*report.trouble]:
         age = seconds - before.get("at", 0)
         if 0 <= age < TROUBLE_EVERY.total_seconds():
             return report._replace(trouble=())
-    memory.keep(state, TROUBLE, {"lines": [*report.trouble], "at": seconds})
+    memory.keep(state, TROUBLE, {"lines": [*report.trouble], "at": seconds}, about)
     return report
 
 
@@ -300,13 +302,15 @@ def _write_textfile(
     path: str, report: MonitorReport, state: State, services: "Mapping[str, Service]"
 ) -> list[str]:
     from baileys_tools.frame.own_file import write_own_file
+    from baileys_tools.state.places import namesakes
     from baileys_tools.state.runs import last_runs
     from baileys_tools.watching.show.prometheus import MARK, prometheus_text
 
     runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
     try:
         # node_exporter runs as a user of its own, and nothing in here is secret.
-        write_own_file(path, prometheus_text(report, runs, services).encode(), MARK, mode=0o644)
+        text = prometheus_text(report, runs, services, namesakes(state))
+        write_own_file(path, text.encode(), MARK, mode=0o644)
     except OSError as error:
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []

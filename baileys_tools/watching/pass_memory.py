@@ -12,6 +12,7 @@ from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
+from baileys_tools.state.scope import root_key
 from baileys_tools.thresholds import level_of
 from baileys_tools.watching.looking import last_activity, remember, rules_of
 from baileys_tools.watching.rules.health_surroundings import snapshot_findings
@@ -37,14 +38,15 @@ def snapshots_of(
     from baileys_tools.snapshots.newest import from_plain, newest_snapshots
     from baileys_tools.state.runs import last_in_companies
 
-    kept = memory.recall(state, SNAPSHOTS)
+    about = root_key(state.scope.root)
+    kept = memory.recall(state, SNAPSHOTS, about)
     plain = kept["companies"] if isinstance(kept, dict) and kept.get("path") == path else {}
     known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
-    found, trouble = newest_snapshots(path, [company.id for company in companies], known)
+    found, trouble = newest_snapshots(path, [company.id for company in companies], known, state.scope.key)
     if trouble:
         return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
     if found != known:
-        memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
+        memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found}, about)
     safe = last_in_companies(state, "backup")
     since = now - rules.snapshot_max_age
     return {
@@ -89,6 +91,10 @@ def remember_pass(
             observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
         if {**whole, **kept} != known:
             remember(state, root, rules, {**whole, **kept})
+            if new := kept.keys() - known.keys():
+                from baileys_tools.state.places import introduce
+
+                introduce(state, new)
 
 
 def _observation(company: str, look: Look, rules: HealthRules, now: datetime) -> "Observation":
@@ -114,12 +120,13 @@ def _is_part(settings: Settings) -> bool:
 
 def remember_news(state: State, report: MonitorReport, looked_at: Set[str]) -> frozenset[tuple[str, str]]:
     """Return what was not there at the last pass, and remember what is there now."""
-    said = memory.recall(state, SAID)
+    about = root_key(state.scope.root)
+    said = memory.recall(state, SAID, about)
     before = said if isinstance(said, dict) else {}
     worth = [finding for finding in report.findings if finding.severity.rank > 0]
     # Of companies that this pass did not look at, what was said before still stands.
     present = {key: severity for key, severity in before.items() if key.partition(" ")[2] not in looked_at}
     present |= {said_key(finding): finding.severity.value for finding in worth}
     if present != before:
-        memory.keep(state, SAID, present)
+        memory.keep(state, SAID, present, about)
     return news_among(worth, before)

@@ -94,7 +94,9 @@ def fleet_report(
         if run.counts.get("removed") != 0
     ]
     marks = marks_for(len(status.companies))
-    snapshots = _snapshots(settings, [company.id for company in status.companies], since, marks)
+    snapshots = _snapshots(
+        settings, {one.id: state.scope.key(one.id) for one in status.companies}, since, marks
+    )
     most = points_for(len(status.companies))
     companies = [
         _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)
@@ -143,22 +145,24 @@ def _incidents(state: State, company: str, since: datetime) -> list[ReportedInci
 
 
 def _snapshots(
-    settings: Settings, companies: list[str], since: datetime, most: int
+    settings: Settings, companies: Mapping[str, str], since: datetime, most: int
 ) -> dict[str, list[SnapshotMark]]:
     if settings.backup.path is None:
         return {}
     from baileys_tools.snapshots.repository import Repository
+    from baileys_tools.snapshots.shelves import shelf_at
 
     # Without a repository the report is about the rest; the findings say that it is missing.
     with suppress(BaileysToolsError), Repository(settings.backup.path) as repository:
 
         def marks(company: str) -> list[SnapshotMark]:
-            listing = [info for info in repository.snapshots(company) if info.taken_at >= since]
+            shelf = shelf_at(repository, company, companies[company]).name
+            listing = [info for info in repository.snapshots(shelf) if info.taken_at >= since]
             return [
                 SnapshotMark(to_seconds(info.taken_at), info.size, info.damaged) for info in listing[-most:]
             ]
 
-        found = for_each(companies, marks, lambda company, why: [], workers=1)
+        found = for_each([*companies], marks, lambda company, why: [], workers=1)
         return dict(zip(companies, found, strict=True))
     return {}
 

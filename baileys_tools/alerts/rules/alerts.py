@@ -114,7 +114,10 @@ _URGENCY = {why: number for number, why in enumerate(Why)}
 
 
 class Alert(NamedTuple):
-    """One thing to tell. `severity` of what is over is the one that was told; `lasted` is how long it has been so."""
+    """One thing to tell. `severity` of what is over is the one that was told; `lasted` is how long it has been so.
+
+    `path` is where the company's session stands, "" where its name says enough.
+    """
 
     why: Why
     at: datetime
@@ -126,6 +129,7 @@ class Alert(NamedTuple):
     facts: Mapping[str, int | float | str] = {}
     lasted: timedelta = timedelta()
     times: int = 1
+    path: str = ""
 
 
 class Decisions(NamedTuple):

@@ -161,11 +161,17 @@ def _ordinal(number: int) -> str:
 
 
 def _company(alert: Alert) -> str:
-    return f"company {_safe(alert.company, alert.company)}" if alert.company else "this host"
+    return f"company {_name(alert)}" if alert.company else "this host"
+
+
+def _name(alert: Alert) -> str:
+    """How the company is called: where another has its name, with the folder around it."""
+    around = f" ({alert.path.rpartition('/')[0]})" if alert.path else ""
+    return _safe(alert.company + around, alert.company)
 
 
 def _companies(group: Sequence[Alert]) -> str:
-    named = ", ".join(_safe(alert.company or "this host", alert.company) for alert in group[:3])
+    named = ", ".join(_name(alert) if alert.company else "this host" for alert in group[:3])
     more = f" and {len(group) - 3} more" if len(group) > 3 else ""
     return f"{len(group)} companies ({named}{more})"
 
@@ -204,6 +210,7 @@ def _facts(alert: Alert) -> dict[str, Any]:
         "why": alert.why.value,
         "at": timestamp(alert.at),
         "company": printable(alert.company),
+        **({"path": safe(alert.path)} if alert.path else {}),
         "code": alert.code,
         "severity": alert.severity.value,
         "message": safe(alert.message),

@@ -4,7 +4,7 @@ Everything in a crontab outside the block belongs to somebody else and stays byt
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -147,45 +147,68 @@ def crontab_block(
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
-def with_block(tab: bytes, block: bytes) -> bytes:
+Ours = Callable[[bytes], bool]
+"""Whether a block of a crontab is the one of the settings in force: every settings file has its own."""
+
+
+def with_block(tab: bytes, block: bytes, is_ours: Ours = lambda block: True) -> bytes:
     """Given a crontab, return it with `block` where our block was, else at its end.
 
     A last line without its line break gets one, as crontab(1) takes no other.
     """
-    before, found, after = split(tab)
-    if found:
-        return before + block + after
-    return before + (b"\n" if before and not before.endswith(b"\n") else b"") + block
+    parts, found = [], False
+    for part, is_block in split(tab):
+        if is_block and is_ours(part):
+            parts += [] if found else [block]
+            found = True
+        else:
+            parts.append(part)
+    before = b"".join(parts)
+    return before if found else before + (b"\n" if before and not before.endswith(b"\n") else b"") + block
 
 
-def without_block(tab: bytes) -> bytes:
+def without_block(tab: bytes, is_ours: Ours = lambda block: True) -> bytes:
     """Given a crontab, return it without our block."""
-    before, _, after = split(tab)
-    return before + after
+    return b"".join(part for part, is_block in split(tab) if not (is_block and is_ours(part)))
 
 
-def split(tab: bytes) -> tuple[bytes, bytes, bytes]:
-    """Given a crontab, return what is before our block, the block (empty: none) and what is after it.
+def blocks_in(tab: bytes) -> list[bytes]:
+    """Given a crontab, return the blocks that `cron install` has written there."""
+    return [part for part, is_block in split(tab) if is_block]
 
-    Raise BaileysToolsError when the marks do not make one block: then nobody knows whose the lines are.
+
+def split(tab: bytes) -> list[tuple[bytes, bool]]:
+    """Given a crontab, return its parts in order: what others have written, and (true) each of our blocks.
+
+    Raise BaileysToolsError when the marks do not make whole blocks: then nobody knows whose the lines are.
     """
-    marks = []
+    parts: list[tuple[bytes, bool]] = []
+    begun, rest = None, 0
     start = 0
     for line in _lines(tab):
         text = line.rstrip()
         if text in (BEGIN, END):
-            marks.append((text, start, start + len(line)))
+            if (text == BEGIN) is not (begun is None):
+                raise _unfit_marks()
+            if begun is None:
+                parts.append((tab[rest:start], False))
+                begun = start
+            else:
+                rest = start + len(line)
+                parts.append((tab[begun:rest], True))
+                begun = None
         start += len(line)
-    if not marks:
-        return tab, b"", b""
-    if [mark[0] for mark in marks] != [BEGIN, END]:
-        raise BaileysToolsError(
-            f'the crontab has not one "{BEGIN.decode()}" with one "{END.decode()}" after it',
-            "Somebody changed these marks. Take the lines out by hand (crontab -e), then install again.",
-            exit_code=ExitCode.REFUSED,
-        )
-    first, last = marks[0][1], marks[1][2]
-    return tab[:first], tab[first:last], tab[last:]
+    if begun is not None:
+        raise _unfit_marks()
+    return [*((part, is_block) for part, is_block in parts if part), (tab[rest:], False)]
+
+
+def _unfit_marks() -> BaileysToolsError:
+    return BaileysToolsError(
+        f'the crontab has not one "{BEGIN.decode()}" with one "{END.decode()}" after it',
+        "Somebody changed these marks. Take the lines out by hand (crontab -e), then install again.",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 def _lines(tab: bytes) -> list[bytes]:

@@ -11,6 +11,7 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.host.rules.cron import JOBS, entries_of
 from baileys_tools.schedule import parse_schedule
 
+SESSIONS_VARIABLES = ("BAILEYS_SESSIONS_PATH", "BAILEYS_TOOLS_SESSIONS__PATH")
 GRACE = timedelta(minutes=10)
 """A run is recorded when it ends; this long after its time it is not yet missed."""
 
@@ -54,6 +55,34 @@ class JobSurroundings(NamedTuple):
     user: str = ""
     variables: Mapping[str, str] = {}
     config: str | None = None
+
+    @property
+    def sessions(self) -> str | None:
+        """The sessions path that they are given, None where the settings file has it."""
+        return next((self.variables[name] for name in SESSIONS_VARIABLES if name in self.variables), None)
+
+
+class WhoseJobs(NamedTuple):
+    """The settings that jobs are installed by: a file, and the sessions path that they have; None where unknown.
+
+    `carried` is the sessions path that each line has to give because the file says another; None where none has to.
+    """
+
+    config: str | None
+    sessions: str | None = None
+    carried: str | None = None
+
+
+def is_of(given: JobSurroundings, ours: WhoseJobs) -> bool:
+    """Whether jobs are those of our settings: of the same file, or where there is none, for the same sessions path.
+
+    Jobs that were installed before there was a settings file are those of the file that names the same sessions.
+    """
+    if given.config is not None and ours.config is not None:
+        return given.config == ours.config and given.sessions == ours.carried
+    if given.config is None and ours.config is None:
+        return None in (given.sessions, ours.sessions) or given.sessions == ours.sessions
+    return ours.sessions is not None and given.sessions == ours.sessions
 
 
 def surroundings_of_block(block: bytes, *, system: bool) -> JobSurroundings:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from baileys_tools.host.rules.cron import CronEntry, require_one_line
+from baileys_tools.host.rules.cron import JOBS, CronEntry, require_one_line
 from baileys_tools.schedule import Schedule, parse_schedule
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
@@ -38,10 +40,37 @@ SystemCallFilter=@system-service
 """
 
 
+PREFIX = "baileys-tools"
+"""What the names of all units begin with, and those of the first settings file have nothing more of."""
+
+
+def sets_of(names: Iterable[str]) -> dict[str, list[str]]:
+    """Given the names in a folder of units, return those of our timers by the prefix of their set, sorted."""
+    found: dict[str, list[str]] = {}
+    commands = "|".join(re.escape(job.command) for job in JOBS)
+    for name in sorted(names):
+        if match := re.fullmatch(rf"({PREFIX}(?:-.+?)?)-(?:{commands})\.timer", name):
+            found.setdefault(match[1], []).append(name)
+    return found
+
+
+def own_prefix(settings: str) -> str:
+    """Return the prefix of the units of another settings file than the first: its name, and what tells it apart."""
+    name = settings.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")[:32]
+    digest = hashlib.sha256(settings.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{PREFIX}-{plain or 'settings'}_{digest[:6]}"
+
+
 def units(
-    entries: Sequence[CronEntry], variables: Mapping[str, str], user: str, writable: Sequence[str]
+    entries: Sequence[CronEntry],
+    variables: Mapping[str, str],
+    user: str,
+    writable: Sequence[str],
+    prefix: str = PREFIX,
 ) -> dict[str, str]:
-    """Return the unit files by name. `writable` are the folders that the jobs write to.
+    """Return the unit files by name, which begins with `prefix`. `writable` are the folders that the jobs write to.
 
     4 and 5 are findings and 75 is a lock that somebody else holds: no failures of the unit.
     """
@@ -50,7 +79,7 @@ def units(
     for text in (user, *words, *variables, *variables.values(), *writable):
         require_one_line(text, "a unit")
     for entry in entries:
-        name = f"baileys-tools-{entry.job.command}"
+        name = f"{prefix}-{entry.job.command}"
         made[f"{name}.service"] = (
             "[Unit]\n"
             f"Description=baileys-tools {entry.job.command}\n"

@@ -10,6 +10,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.snapshots.rules.prune_report import PruneReport, SnapshotHealth, VerifyReport
+from baileys_tools.snapshots.rules.shelf_names import name_of
 from baileys_tools.units import counted, printable
 
 LASTING_CODES = frozenset(
@@ -137,7 +138,8 @@ def _of_company(company: CompanyBackup) -> list[Finding]:
     return found
 
 
-def _damaged(company: str, infos: Sequence[SnapshotInfo]) -> Finding:
+def _damaged(shelf: str, infos: Sequence[SnapshotInfo]) -> Finding:
+    company = name_of(shelf)
     names = ", ".join(info.id for info in infos[:3]) + (", ..." if len(infos) > 3 else "")
     return Finding(
         "snapshot-damaged",

@@ -54,6 +54,9 @@ class CompanyBackup:
     trouble: str = ""
     holder: Holder | None = None
     """Who holds the lock, as the kernel tells it, where the company is locked."""
+    apart: str = ""
+    """The folder of the repository, after `company_`, where another place had this name first; `beside` is that one."""
+    beside: str = ""
     held_too_long: Finding | None = None
     """What is said of a lock that has been held for longer than `locks.patience`: the company has failed."""
 

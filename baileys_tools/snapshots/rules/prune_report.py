@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -32,6 +32,8 @@ class PruneReport:
     now: datetime
     dry_run: bool
     companies: Sequence[CompanyPrune]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where the snapshots come from, of those whose name several places have: `Repository.sources`."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -46,13 +48,17 @@ class PruneReport:
 
 @dataclass(frozen=True, slots=True)
 class CompanySnapshots:
-    """The snapshots of one company, oldest first. `failure` is why its last backup failed, at `failed_at`."""
+    """The snapshots of one company, oldest first. `failure` is why its last backup failed, at `failed_at`.
+
+    `company` is their shelf, see shelves.py; `source` is where they come from, "" where that is not known.
+    """
 
     company: str
     snapshots: Sequence[SnapshotInfo] = ()
     failure: str = ""
     failed_at: str = ""
     trouble: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class SnapshotsReport:
     repository: str
     now: datetime
     companies: Sequence[CompanySnapshots]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -103,6 +110,7 @@ class VerifyReport:
     deep: bool
     results: Sequence[Verified]
     troubles: Sequence[str] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, health: SnapshotHealth) -> int:
         """How many were found so."""

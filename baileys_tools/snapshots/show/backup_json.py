@@ -15,6 +15,7 @@ from baileys_tools.snapshots.rules.prune_report import (
     VerifyReport,
 )
 from baileys_tools.snapshots.rules.retention import Decision
+from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 def backup_json(report: BackupReport) -> str:
@@ -37,7 +38,7 @@ def backup_json(report: BackupReport) -> str:
                     "waiting": copy.waiting,
                     "trouble": name_text(copy.trouble),
                     "damaged": [
-                        {"company": name_text(info.company), "sequence": info.sequence}
+                        {"company": name_text(name_of(info.company)), "sequence": info.sequence}
                         for info in copy.damaged
                     ],
                 }
@@ -75,7 +76,8 @@ def snapshots_json(report: SnapshotsReport) -> str:
             "repository": name_text(report.repository),
             "companies": [
                 {
-                    "company": name_text(company.company),
+                    "company": name_text(name_of(company.company)),
+                    **_path(company.source),
                     "trouble": name_text(company.trouble),
                     "last_failure": {"why": name_text(company.failure), "at": company.failed_at}
                     if company.failure
@@ -99,7 +101,8 @@ def verify_json(report: VerifyReport) -> str:
             "deep": report.deep,
             "results": [
                 {
-                    "company": name_text(result.snapshot.company),
+                    "company": name_text(name_of(result.snapshot.company)),
+                    **_path(report.sources.get(result.snapshot.company, "")),
                     "snapshot": _snapshot(result.snapshot),
                     "health": result.health.value,
                     "why": name_text(result.why),
@@ -122,20 +125,25 @@ def prune_json(report: PruneReport) -> str:
         {
             "repository": name_text(report.repository),
             "dry_run": report.dry_run,
-            "companies": [_company_prune(company) for company in report.companies],
+            "companies": [_company_prune(company, report) for company in report.companies],
         },
     )
 
 
-def _company_prune(company: CompanyPrune) -> dict[str, Any]:
+def _company_prune(company: CompanyPrune, report: PruneReport) -> dict[str, Any]:
     return {
-        "company": name_text(company.company),
+        "company": name_text(name_of(company.company)),
+        **_path(report.sources.get(company.company, "")),
         "locked": company.locked,
         "trouble": name_text(company.trouble),
         "plan": [_decision(decision) for decision in company.plan],
         "removed": [info.sequence for info in company.removed],
         "damaged": [info.sequence for info in company.damaged],
     }
+
+
+def _path(source: str) -> dict[str, str]:
+    return {"path": name_text(source)} if source else {}
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from baileys_tools.snapshots.rules.prune_report import (
     VerifyReport,
 )
 from baileys_tools.snapshots.rules.retention import Decision, Keep
+from baileys_tools.snapshots.rules.shelf_names import label_of, name_of
 from baileys_tools.units import format_age, format_size, printable
 
 _STATUS = {
@@ -122,6 +123,9 @@ def _backup_lines(company: CompanyBackup, style: Style, who: str = "") -> Iterat
     elif company.status is BackupStatus.PLANNED:
         head += f": {counted(company.files, 'file')}, {format_size(company.bytes)}"
     yield head
+    if company.apart and company.status is not BackupStatus.UNCHANGED:
+        beside = f"{company.beside} has this name in the repository, so these are in company_{company.apart}"
+        yield from wrapped(printable(beside), WIDTH, "  ")
     if company.trouble:
         yield from wrapped(printable(company.trouble), WIDTH, "  ")
     for odd in company.left_out:
@@ -154,7 +158,7 @@ def _copy_line(copy: CopyResult, style: Style) -> str:
 
 
 def _damaged_here(copy: CopyResult) -> list[str]:
-    return [f"company {printable(info.company)}: {_is_damaged(info)}" for info in copy.damaged]
+    return [f"company {printable(name_of(info.company))}: {_is_damaged(info)}" for info in copy.damaged]
 
 
 def _copy_trouble(copy: CopyResult) -> str:
@@ -169,7 +173,7 @@ def snapshots_text(report: SnapshotsReport, style: Style) -> str:
     """Given a listing, return it as a table for each company, oldest first."""
     lines: list[str] = []
     for company in report.companies:
-        lines += _listing(company, report.now, style)
+        lines += _listing(company, label_of(company.company, report.sources), report.now, style)
     total = [info for company in report.companies for info in company.snapshots]
     lines.append(
         f"{counted(len(total), 'snapshot')} of {counted(len(report.companies), 'company', 'companies')}, "
@@ -178,8 +182,9 @@ def snapshots_text(report: SnapshotsReport, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _listing(company: CompanySnapshots, now: datetime, style: Style) -> Iterator[str]:
-    yield style.paint(f"company {printable(company.company)}", "bold")
+def _listing(company: CompanySnapshots, who: str, now: datetime, style: Style) -> Iterator[str]:
+    source = f"  of {printable(company.source)}" if company.source else ""
+    yield style.paint(f"company {printable(who)}", "bold") + source
     if company.trouble:
         yield f"  {style.paint('not readable', 'red')}: {printable(company.trouble)}"
     if company.failure:
@@ -217,7 +222,7 @@ def verify_text(report: VerifyReport, style: Style) -> str:
     lines = []
     for result in report.results:
         colour = "green" if result.health is SnapshotHealth.WHOLE else "red"
-        line = f"company {printable(result.snapshot.company)} snapshot {result.snapshot.id}: "
+        line = f"company {printable(label_of(result.snapshot.company, report.sources))} snapshot {result.snapshot.id}: "
         line += style.paint(result.health.value, colour)
         if result.manifest is not None:
             line += (
@@ -236,8 +241,8 @@ def verify_text(report: VerifyReport, style: Style) -> str:
 def verify_troubles(report: VerifyReport) -> list[str]:
     """Given a report, return one line for each snapshot that is not known to be whole."""
     return [
-        f"company {printable(result.snapshot.company)} snapshot {result.snapshot.id}: {result.health}"
-        + _because(result)
+        f"company {printable(label_of(result.snapshot.company, report.sources))} snapshot {result.snapshot.id}: "
+        f"{result.health}" + _because(result)
         for result in report.results
         if result.health is not SnapshotHealth.WHOLE
     ] + [printable(trouble) for trouble in report.troubles]
@@ -266,7 +271,7 @@ def prune_troubles(report: PruneReport) -> list[str]:
     """Given a report, return one line for each thing that a person has to see even when all is quiet."""
     lines = []
     for company in report.companies:
-        who = f"company {printable(company.company)}"
+        who = f"company {printable(label_of(company.company, report.sources))}"
         if company.trouble:
             lines.append(f"{who}: {printable(company.trouble)}")
         lines += [f"{who}: {_is_damaged(info)}" for info in company.damaged]
@@ -284,7 +289,7 @@ def _prune_lines(company: CompanyPrune, report: PruneReport, style: Style, *, ve
     kept = (
         f"  {counted(stay, 'snapshot')} kept" if company.plan else "" if company.trouble else "  no snapshot"
     )
-    yield style.paint(f"company {printable(company.company)}", "bold") + kept
+    yield style.paint(f"company {printable(label_of(company.company, report.sources))}", "bold") + kept
     if company.trouble:
         yield f"  {style.paint('skipped', 'yellow')}: {printable(company.trouble)}"
     for info in company.damaged:

@@ -47,14 +47,30 @@ class IncidentEntry(NamedTuple):
     detail: str
 
 
+class Whose(NamedTuple):
+    """A company by its name and its place ("" where nobody knows it)."""
+
+    company: str
+    place: str
+
+
 class Incident(NamedTuple):
-    """A time of trouble of one company; `closed` is None while it lasts."""
+    """A time of trouble of one company; `closed` is None while it lasts.
+
+    `place` is where its session stands, "" where a version before kept the name alone.
+    """
 
     id: int
     company: str
     opened: datetime
     closed: datetime | None
     cause: str
+    place: str = ""
+
+    @property
+    def whose(self) -> Whose:
+        """Who was in trouble."""
+        return Whose(self.company, self.place)
 
 
 class Episode(NamedTuple):

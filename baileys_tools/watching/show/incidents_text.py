@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +20,28 @@ from baileys_tools.watching.rules.incidents import (
     Incident,
     IncidentEntry,
     Service,
+    Whose,
 )
 
 Listed = Sequence[tuple[Incident, Sequence[IncidentEntry]]]
 
 
-def incidents_text(now: datetime, listed: Listed, services: Mapping[str, Service], style: Style) -> str:
+def told_apart(companies: Iterable[Whose]) -> dict[Whose, str]:
+    """Return how each is called: by its name, and with the folder around it where others have that name."""
+    known = [*companies]
+    names = Counter(one.company for one in known)
+    return {
+        one: f"{one.company} ({os.path.dirname(one.place)})"
+        if one.place and names[one.company] > 1
+        else one.company
+        for one in known
+    }
+
+
+def incidents_text(now: datetime, listed: Listed, services: Mapping[Whose, Service], style: Style) -> str:
     """Given incidents, the newest first, return them as a table, with how well each company served."""
     lines = []
+    labels = told_apart(services)
     if listed:
         head = f"  {'id':>4}  {'opened (UTC)':16}  {'length':>7}  {'cause':22}  company"
         lines.append(style.paint(head, "bold"))
@@ -33,13 +49,13 @@ def incidents_text(now: datetime, listed: Listed, services: Mapping[str, Service
         length = format_age((incident.closed or now) - incident.opened)
         text = (
             f"  {incident.id:>4}  {incident.opened:%Y-%m-%d %H:%M}  {length:>7}  {printable(incident.cause):22}  "
-            f"{printable(incident.company)}"
+            f"{printable(labels[incident.whose])}"
         )
         lines.append(text if incident.closed else style.paint(f"{text} (open)", "red"))
     if not listed:
         lines.append("no incident is on record")
-    for company, service in services.items():
-        lines += ["", *(f"  {line}" for line in _served(printable(company), service))]
+    for whose, service in services.items():
+        lines += ["", *(f"  {line}" for line in _served(printable(labels[whose]), service))]
     return "\n".join(lines)
 
 
@@ -120,7 +136,7 @@ def _plain(text: str) -> str:
     return numbers_masked(printable(text)).replace("|", "\\|").replace("<", "&lt;")
 
 
-def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service]) -> str:
+def incidents_json(now: datetime, listed: Listed, services: Mapping[Whose, Service]) -> str:
     """Given incidents, return them as JSON (docs/json/incidents.schema.json).
 
     A company keeps its name, whatever that is: programs know it by it. Phone numbers in texts are masked.
@@ -134,6 +150,7 @@ def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service
                 {
                     "id": one.id,
                     "company": name_text(one.company),
+                    **({"path": name_text(one.place)} if one.place else {}),
                     "opened": timestamp(one.opened),
                     "closed": timestamp(one.closed) if one.closed else None,
                     "seconds": int(((one.closed or now) - one.opened).total_seconds()),
@@ -150,8 +167,12 @@ def incidents_json(now: datetime, listed: Listed, services: Mapping[str, Service
                 for one, timeline in listed
             ],
             "services": [
-                {"company": name_text(company), **service_facts(service)}
-                for company, service in services.items()
+                {
+                    "company": name_text(whose.company),
+                    **({"path": name_text(whose.place)} if whose.place else {}),
+                    **service_facts(service),
+                }
+                for whose, service in services.items()
             ],
         },
     )

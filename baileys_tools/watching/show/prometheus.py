@@ -30,9 +30,16 @@ class _Metric(NamedTuple):
 
 
 def prometheus_text(
-    report: MonitorReport, runs: Iterable[CommandRun] = (), services: Mapping[str, Service] | None = None
+    report: MonitorReport,
+    runs: Iterable[CommandRun] = (),
+    services: Mapping[str, Service] | None = None,
+    namesakes: Mapping[str, str] | None = None,
 ) -> str:
-    """Given a pass, the last run of each command and how each company served, return the metrics: all gauges."""
+    """Given a pass, the last run of each command and how each company served, return the metrics: all gauges.
+
+    `namesakes` are the companies whose name others have as well, by their paths, which then are a label.
+    """
+    paths = namesakes or {}
     lines = []
     for metric in (
         *_of_the_pass(report),
@@ -43,8 +50,15 @@ def prometheus_text(
         samples = list(metric.samples)
         if samples:
             lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} gauge"]
-            lines += [f"{metric.name}{_labels(labels)} {value}" for labels, value in samples]
+            lines += [
+                f"{metric.name}{_labels(_told_apart(labels, paths))} {value}" for labels, value in samples
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _told_apart(labels: _Labels, paths: Mapping[str, str]) -> _Labels:
+    path = paths.get(labels.get("company", ""))
+    return {**labels, "path": path} if path else labels
 
 
 def _of_the_pass(report: MonitorReport) -> Iterator[_Metric]:

@@ -19,7 +19,7 @@ from baileys_tools.watching.show.status_text import (
 _CURVE = 30
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _PLAIN = "_.-=+*#@"
-_LONGEST_ID = 16
+LONGEST_ID = 16
 
 
 def report_text(report: FleetReport, style: Style) -> str:
@@ -41,13 +41,13 @@ def report_text(report: FleetReport, style: Style) -> str:
 def _company(company: CompanyReport, report: FleetReport, marks: str, style: Style) -> Iterator[str]:
     one = company.status
     name = printable(one.id)
-    name = name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 3] + "..."
+    name = name if len(name) <= LONGEST_ID else name[: LONGEST_ID - 3] + "..."
     line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
     state = one.condition.value
     painted = style.paint(state, *CONDITION_COLOURS[one.condition])
     counts = [point.counted for point in company.curve] or [one.counted]
     yield (
-        f"{name:<{_LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(state))}"
+        f"{name:<{LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(state))}"
         f"{min(counts):,}-{max(counts):,}"
     ).rstrip()
     cleanups = sum(drop.cleaned for drop in company.drops)

@@ -18,7 +18,7 @@ from baileys_tools.watching.show.incidents_text import service_line
 
 NARROWEST = 80
 _GAP = "  "
-_LONGEST_ID = 24
+LONGEST_ID = 24
 _SEVERITY_COLOURS = {
     Severity.NOTICE: ("dim",),
     Severity.WARNING: ("yellow",),
@@ -110,7 +110,7 @@ def _creds(company: CompanyStatus) -> str:
 
 def _name(company: CompanyStatus) -> str:
     shown = printable(company.id)
-    return shown if len(shown) <= _LONGEST_ID else shown[: _LONGEST_ID - 3] + "..."
+    return shown if len(shown) <= LONGEST_ID else shown[: LONGEST_ID - 3] + "..."
 
 
 _COLUMNS = (

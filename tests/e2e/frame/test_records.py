@@ -14,7 +14,7 @@ import pytest
 from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import Run, last_in_companies, runs_since
 from baileys_tools.state.spool import ENOUGH, take_in
-from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment
+from tests.support import COMMAND, about, company_folder, run_cli, scrubbed_environment
 
 OLD = {f"session-49170000000{n:02}.0.json": timedelta(days=20) for n in range(3)}
 
@@ -75,6 +75,7 @@ def test_every_command_leaves_a_record_with_its_exit_code_and_its_sums(
     }
     assert all(run.started <= run.finished for run in found)
     with open_state(str(state_dir), datetime.now(UTC)) as state:
+        about(state, Path(settings["BAILEYS_SESSIONS_PATH"]), "1001")
         assert last_in_companies(state, "cleanup")["1001"].changed == 3
         assert last_in_companies(state, "backup")["1001"].changed == 1
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,40 +113,110 @@ def test_a_tag_is_put_on_an_unchanged_folder_once(env, sessions):
     assert statuses(result_of("backup", env=env))["1001"] == "unchanged"
 
 
-def test_two_bots_whose_folders_have_one_name_do_not_share_their_snapshots(env, tmp_path):
+def two_bots(tmp_path):
     bots = [tmp_path / bot / "auth_info_baileys" for bot in ("bot1", "bot2")]
     for number, folder in enumerate(bots):
         me = {"id": f"44770090012{number}:1@s.whatsapp.net"}
         write_key(company_folder(folder.parent, "1"), "creds.json", OLD, json.dumps(creds(me=me)))
         (folder.parent / "company_1").rename(folder)
+    return bots
+
+
+def shelves(env):
+    return sorted(path.name for path in Path(env["BAILEYS_TOOLS_BACKUP_PATH"]).glob("company_*"))
+
+
+def test_two_bots_whose_folders_have_one_name_do_not_share_their_snapshots(env, tmp_path):
+    bots = two_bots(tmp_path)
     one, two = ("--sessions", str(bots[0])), ("--sessions", str(bots[1]))
     assert statuses(result_of("backup", *one, env=env)) == {"auth_info_baileys": "taken"}
-    for dry_run in (["--dry-run"], []):
-        refused = result_of("backup", *two, *dry_run, env=env)
-        assert refused["exit_code"] == 1
-        assert f"another session folder, {bots[0]}" in refused["companies"][0]["trouble"]
-    assert len(archives(env, "auth_info_baileys")) == 1
+    assert statuses(result_of("backup", *two, "--dry-run", env=env)) == {"auth_info_baileys": "planned"}
+    assert len(shelves(env)) == 1
     said = run_cli("backup", *two, env=env).stdout
-    assert [line for line in said.splitlines() if len(line) > 80 and str(bots[0]) not in line] == []
-    assert "back it up with --force once" in " ".join(said.split())
+    assert f"{bots[0]} has this name in the repository" in " ".join(said.split())
+    plain, apart = shelves(env)
+    assert plain == "company_auth_info_baileys"
+    assert apart.startswith(plain + "~")
+    for way in (one, two):
+        assert statuses(result_of("backup", *way, env=env)) == {"auth_info_baileys": "unchanged"}
+        assert statuses(result_of("backup", *way, "--force", env=env)) == {"auth_info_baileys": "taken"}
+    listed = result_of("snapshots", "--company", "auth_info_baileys", env=env)["companies"]
+    assert {(one["company"], one["path"]): len(one["snapshots"]) for one in listed} == {
+        ("auth_info_baileys", str(bots[0])): 2,
+        ("auth_info_baileys", str(bots[1])): 2,
+    }
+    text = run_cli("snapshots", env=env).stdout
+    for bot in bots:
+        assert f"company auth_info_baileys ({bot.parent})" in text
     # By another way to the same folder it is the same bot.
     (tmp_path / "current").symlink_to(bots[0].parent)
     way = ("--sessions", str(tmp_path / "current" / "auth_info_baileys"))
-    assert statuses(result_of("backup", *way, "--force", env=env)) == {"auth_info_baileys": "taken"}
-    assert statuses(result_of("backup", *one, env=env)) == {"auth_info_baileys": "unchanged"}
-    # A bot that has moved has left no session behind.
-    (bots[0] / "creds.json").rename(bots[0] / "creds.json.bak")
-    assert statuses(result_of("backup", *two, env=env)) == {"auth_info_baileys": "taken"}
+    assert statuses(result_of("backup", *way, env=env)) == {"auth_info_baileys": "unchanged"}
+    # Each comes back from its own, and neither is pruned for the other.
+    prune = result_of(
+        "prune", env={**env, "BAILEYS_TOOLS_BACKUP__KEEP_LAST": "1", "BAILEYS_TOOLS_BACKUP__MINIMUM": "1"}
+    )
+    assert {(one["path"], len(one["plan"])) for one in prune["companies"]} == {(str(bot), 2) for bot in bots}
+    assert {one["path"] for one in result_of("verify", env=env)["results"]} == {str(bot) for bot in bots}
+    for number, (bot, way) in enumerate(zip(bots, (one, two), strict=True)):
+        (bot / "creds.json").write_text("")
+        os.utime(bot / "creds.json", (time.time() - 7200,) * 2)
+        done = run_cli("restore", *way, "--company", "auth_info_baileys", "--yes", "--force", env=env)
+        assert done.returncode == 0, done.stderr
+        assert f"44770090012{number}:" in (bot / "creds.json").read_text()
 
 
-def test_a_cleanup_tells_of_another_bot_with_the_name_of_this(env, sessions, tmp_path):
+def test_a_bot_that_has_lost_its_session_keeps_its_snapshots_from_another_of_its_name(env, tmp_path):
+    bots = two_bots(tmp_path)
+    one, two = ("--sessions", str(bots[0])), ("--sessions", str(bots[1]))
+    result_of("backup", *one, env=env)
+    for loss in ("emptied", "gone"):
+        if loss == "gone":
+            shutil.rmtree(bots[0])
+        else:
+            (bots[0] / "creds.json").write_text("")
+        for force in ((), ("--force",)):
+            assert set(statuses(result_of("backup", *two, *force, env=env)).values()) <= {
+                "taken",
+                "unchanged",
+            }
+        listed = {one["path"]: len(one["snapshots"]) for one in result_of("snapshots", env=env)["companies"]}
+        assert listed[str(bots[0])] == 1, loss
+
+
+def test_a_bot_that_has_moved_takes_its_snapshots_along(env, tmp_path):
+    bots = two_bots(tmp_path)
+    result_of("backup", "--sessions", str(bots[0]), env=env)
+    new = tmp_path / "new" / "auth_info_baileys"
+    new.parent.mkdir()
+    bots[0].rename(new)
+    assert statuses(result_of("backup", "--sessions", str(new), "--force", env=env)) == {
+        "auth_info_baileys": "taken"
+    }
+    assert shelves(env) == ["company_auth_info_baileys"]
+    # Copied, with the old folder still there: whoever says so has moved it.
+    newer = tmp_path / "newer" / "auth_info_baileys"
+    shutil.copytree(new, newer)
+    assert statuses(result_of("backup", "--sessions", str(newer), "--force", env=env)) == {
+        "auth_info_baileys": "taken"
+    }
+    assert shelves(env) == ["company_auth_info_baileys"]
+    (listed,) = result_of("snapshots", env=env)["companies"]
+    assert (listed["path"], len(listed["snapshots"])) == (str(newer), 3)
+
+
+def test_a_cleanup_keeps_what_was_beside_another_bot_of_the_name(env, sessions, tmp_path):
     result_of("backup", env=env)
     other = tmp_path / "other"
-    company_folder(other, "1001", {"session-2.0.json": timedelta(days=30)})
+    company_folder(
+        other, "1001", {"session-2.0.json": timedelta(days=30)}, me={"id": "4477009001299:1@s.whatsapp.net"}
+    )
+    write_key(other / "company_1001", "session-3.0.json", timedelta(hours=20))
     done = run_cli("cleanup", "--sessions", other, env=env)
-    assert done.returncode == 4
-    assert "another session folder" in done.stdout.replace("\n", " ")
+    assert done.returncode == 0, done.stdout
     assert len(archives(env)) == 1
+    (apart,) = [name for name in shelves(env) if "~" in name]
+    assert len(archives(env, apart.removeprefix("company_"))) == 1
 
 
 @pytest.mark.parametrize("tag", ["import", "pre-restore", "Up", "a b", "-x", "x" * 33, "a/b"])

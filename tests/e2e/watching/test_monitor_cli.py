@@ -24,7 +24,15 @@ from baileys_tools.state.spool import ENOUGH_OF_ONE, take_in
 from fixtures.lay import lay
 from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Request, answering
-from tests.support import COMMAND, company_folder, require_root, require_tool, scrubbed_environment, write_key
+from tests.support import (
+    COMMAND,
+    about,
+    company_folder,
+    require_root,
+    require_tool,
+    scrubbed_environment,
+    write_key,
+)
 
 LONG_AGO = timedelta(hours=1)
 
@@ -648,7 +656,7 @@ def test_each_pass_is_recorded_and_history_has_what_moved(tmp_path: Path) -> Non
         take_in(state)
         run = runs_since(state, now - timedelta(hours=1), "monitor-once")[-1]
         assert (run.exit_code, run.counts["companies"]) == (4, 1)
-        seen = history(state, "1", now - timedelta(hours=1))
+        seen = history(about(state, tmp_path, "1"), "1", now - timedelta(hours=1))
     assert [(one.counted, one.level) for one in seen] == [(100, "healthy"), (160, "warning")]
     assert seen[0].size is not None
     assert seen[0].last_activity is not None
@@ -821,6 +829,7 @@ def test_a_clock_that_is_wrong_is_said_and_nothing_is_forgotten_for_it(tmp_path:
     assert codes(last["companies"][0]) == {}
     assert last["companies"][0]["files"] == first["companies"][0]["files"]
     with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], datetime.now(UTC)) as state:
+        about(state, tmp_path, "1")
         assert history(state, "1", datetime.now(UTC) - timedelta(days=1))[0].counted == 20
 
 

@@ -15,7 +15,7 @@ from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
 from tests.e2e.cleanup.test_cleanup_cli import checked_json
 from tests.integration.faults.forked import run_cli
-from tests.support import company_folder, require_root, snapshot_tree
+from tests.support import about, company_folder, require_root, snapshot_tree
 
 OLD = timedelta(days=20)
 HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Path:
             )
             for hours in range(1, 5 * 24)
         ]
-        observe(state, looks)
+        observe(about(state, root, "1001"), looks)
     return tmp_path
 
 

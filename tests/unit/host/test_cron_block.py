@@ -18,14 +18,16 @@ from baileys_tools.host.rules.cron import (
     JOBS,
     CronEntry,
     Log,
+    blocks_in,
     crontab_line,
     entries_of,
     plan_entries,
-    split,
     spread,
     with_block,
     without_block,
 )
+from baileys_tools.host.rules.cron_status import JobSurroundings, WhoseJobs, is_of
+from baileys_tools.host.rules.systemd import own_prefix, sets_of
 from baileys_tools.schedule import parse_schedule
 from tests.crontabs import CRONTABS, TIMES, block
 
@@ -52,7 +54,66 @@ def test_a_block_in_the_middle_stays_in_its_place(above: bytes, below: bytes) ->
     tab = above + FIRST + below
     assert with_block(tab, OTHER) == above + OTHER + below
     assert without_block(tab) == above + below
-    assert split(tab) == (above, FIRST, below)
+    assert blocks_in(tab) == [FIRST]
+
+
+@settings(max_examples=300)
+@given(CRONTABS, CRONTABS, CRONTABS)
+def test_each_settings_file_has_a_block_of_its_own(above: bytes, between: bytes, below: bytes) -> None:
+    above, between = (one if not one or one.endswith(b"\n") else one + b"\n" for one in (above, between))
+    theirs = FIRST.replace(b"/etc/50\\%.yaml", b"/etc/other.yaml")
+    assert theirs != FIRST
+
+    def is_ours(found: bytes) -> bool:
+        return b"/etc/other.yaml" not in found
+
+    tab = above + theirs + between
+    installed = with_block(tab, FIRST, is_ours)
+    assert installed == tab + FIRST
+    assert with_block(installed + below, OTHER, is_ours) == tab + OTHER + below
+    assert without_block(installed + below, is_ours) == tab + below
+    assert blocks_in(installed + below) == [theirs, FIRST]
+    assert with_block(FIRST + between + FIRST, OTHER) == OTHER + between, "what was doubled is one again"
+
+
+FILE, ROOT = "/etc/a.yaml", "/srv/a"
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "ours", "is_theirs"),
+    [
+        ({}, FILE, WhoseJobs(FILE, ROOT), True),
+        ({}, FILE, WhoseJobs("/etc/b.yaml", ROOT), False),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, FILE, WhoseJobs(FILE, "/srv/b"), False),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, FILE, WhoseJobs(FILE, "/srv/b", "/srv/b"), False),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, FILE, WhoseJobs(FILE, ROOT, ROOT), True),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, None, WhoseJobs(None, ROOT), True),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, None, WhoseJobs(None, "/srv/b"), False),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, None, WhoseJobs(FILE, ROOT), True),
+        ({"BAILEYS_SESSIONS_PATH": ROOT}, None, WhoseJobs(FILE, "/srv/b"), False),
+        ({}, FILE, WhoseJobs(None, ROOT), False),
+    ],
+)
+def test_whose_jobs_these_are(
+    variables: dict[str, str], config: str | None, ours: WhoseJobs, is_theirs: bool
+) -> None:
+    assert is_of(JobSurroundings("", variables, config), ours) is is_theirs
+
+
+def test_the_units_of_each_settings_file_have_names_of_their_own() -> None:
+    other = own_prefix("/etc/bots/shop two.yaml")
+    assert other.startswith("baileys-tools-shop_two_")
+    assert own_prefix("/srv/bots/shop two.yaml") != other
+    names = [
+        f"{prefix}-{command}.{kind}"
+        for prefix in ("baileys-tools", other)
+        for command in ("monitor-once", "backup")
+        for kind in ("service", "timer")
+    ]
+    assert sets_of([*names, "baileys-toolsx-backup.timer", "baileys-tools-my-own.timer"]) == {
+        "baileys-tools": ["baileys-tools-backup.timer", "baileys-tools-monitor-once.timer"],
+        other: [f"{other}-backup.timer", f"{other}-monitor-once.timer"],
+    }
 
 
 def test_a_block_whose_line_ends_somebody_converted_is_still_found() -> None:
@@ -66,10 +127,10 @@ def test_a_block_whose_line_ends_somebody_converted_is_still_found() -> None:
         BEGIN + b"\n* * * * * x\n",
         b"x\n" + END + b"\n",
         END + b"\n" + BEGIN + b"\n",
-        FIRST + FIRST,
         BEGIN + b"\n" + FIRST,
+        FIRST + END + b"\n",
     ],
-    ids=["no end", "no begin", "turned around", "two", "two beginnings"],
+    ids=["no end", "no begin", "turned around", "two beginnings", "two ends"],
 )
 def test_marks_that_make_no_block_are_refused(tab: bytes) -> None:
     for edit in (without_block, lambda one: with_block(one, FIRST)):
