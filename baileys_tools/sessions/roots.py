@@ -16,11 +16,23 @@ _OURS = ".baileys-tools-"
 
 
 class Company(NamedTuple):
-    """One tenant: `id` as people name it, `entry` the folder's name in the root (`.` for the root itself)."""
+    """One tenant: `id` as people name it, `entry` the way to its folder from its root (`.` for the root itself).
+
+    `base` is which of the roots that is, `linked` whether a link that is meant stands on the way. `real` is its place,
+    where the listing knew it.
+    """
 
     id: str
     entry: str
     path: str
+    base: int = 0
+    linked: bool = False
+    real: str = ""
+
+    @property
+    def place(self) -> str:
+        """The real path of its folder: who it is, whatever its name."""
+        return self.real or os.path.realpath(self.path)
 
 
 class NotASessionFolder(OSError):
