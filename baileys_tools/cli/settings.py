@@ -13,6 +13,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 config_app = typer.Typer(
     help="Show, check and write the settings.", no_args_is_help=True, rich_markup_mode=None
@@ -33,7 +34,7 @@ def config_show(
     """
     from baileys_tools.host.config_commands import show_command
 
-    finish(lambda: show_command({"sessions.path": sessions}, config, as_json=json))
+    finish(lambda: show_command(sessions_flags(sessions), config, as_json=json))
 
 
 @config_app.command("check")

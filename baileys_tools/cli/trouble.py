@@ -17,6 +17,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
@@ -52,7 +53,7 @@ def recover(
     """
     from baileys_tools.recovery.recovering import recover_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: recover_command(
             flags, config, dry_run=dry_run, yes=yes, verbose=verbose, as_json=json, quiet=quiet
@@ -140,7 +141,7 @@ def reset(
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
     may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
 
 

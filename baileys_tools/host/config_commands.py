@@ -17,6 +17,7 @@ from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
@@ -24,6 +25,7 @@ from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
+from baileys_tools.layouts import RootSpec
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
 from baileys_tools.trust import doubt_of
@@ -81,6 +83,8 @@ def _plain(setting: Setting, value: object) -> object:
         return setting.show(value)
     if isinstance(value, LogFile):
         return setting.show((value,))
+    if isinstance(value, RootSpec):
+        return plain_root(value)
     return (
         [_plain(setting, item) if not isinstance(item, Secret) else str(item) for item in value]
         if isinstance(value, tuple)
@@ -185,6 +189,8 @@ def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
 
 
 def _yaml(setting: Setting, value: object) -> str:
+    if setting.kind is ROOTS:
+        return setting.show(value)
     if isinstance(value, tuple):
         # One by one: a comma within an item is no end of it.
         shown = (item.reveal() if isinstance(item, Secret) else setting.show((item,)) for item in value)

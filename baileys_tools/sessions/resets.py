@@ -67,7 +67,7 @@ def _place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
     except BaileysToolsError as error:
         if error.exit_code is not ExitCode.REFUSED:
             raise
-        raise _mount_point(root.path) from error
+        raise _mount_point(company.path) from error
 
 
 def _mount_point(path: str) -> BaileysToolsError:
