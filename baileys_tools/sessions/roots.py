@@ -68,6 +68,11 @@ class Base:
         """Whether its settings say how its session folders are found."""
         return bool(self.spec.folders or self.spec.layout)
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written here."""
+        return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)
+
 
 class Root:
     """The open sessions path, with all roots that it stands for. Closed by `with`."""
@@ -82,6 +87,8 @@ class Root:
         """What the last listing did not take for a session folder: base, way to it, and why."""
         self.trouble: BaileysToolsError | None = None
         """Why no root could be opened, with `keep_lost`."""
+        self.rules: dict[int, dict[str, str]] = {}
+        """By base with patterns, and way to a folder, the rule that found it."""
         self._listed: dict[tuple[str, str], Company] = {}
         troubles = []
         for spec in roots_of(path):
@@ -102,11 +109,6 @@ class Root:
         for base in self.bases:
             if base.fd >= 0:
                 os.close(base.fd)
-
-    @property
-    def fd(self) -> int:
-        """The handle of the first root that is there."""
-        return next(base.fd for base in self.bases if base.fd >= 0)
 
     def companies(self, multitenancy: bool | None = None, known: Container[str] = ()) -> list[Company]:
         """Return the companies of all roots, those of each in natural order of their ids.
@@ -150,12 +152,13 @@ class Root:
             from baileys_tools.sessions.search.listing import by_content
 
             found = by_content(self, number)
-        if is_one or (multitenancy is None and not self._has_prefix(found) and itself.id in known):
+        if is_one or (
+            multitenancy is None
+            and not any(one.entry.startswith(COMPANY_PREFIX) for one in found)
+            and itself.id in known
+        ):
             found.insert(0, itself)
         return found
-
-    def _has_prefix(self, found: Sequence[Company]) -> bool:
-        return bool(found) and found[0].entry.startswith(COMPANY_PREFIX)
 
     def itself(self, number: int) -> Company:
         """Return a root as a company of its own."""
@@ -206,7 +209,7 @@ class Root:
     def is_read_only(self) -> bool:
         """Whether nothing can be written anywhere here."""
         there = [base for base in self.bases if base.fd >= 0]
-        return bool(there) and all(os.fstatvfs(base.fd).f_flag & os.ST_RDONLY for base in there)
+        return bool(there) and all(base.is_read_only for base in there)
 
     @contextmanager
     def open(self, company: Company) -> Iterator[int]:

@@ -42,6 +42,7 @@ from baileys_tools.snapshots.snapshot_names import (
     COMPANY_PREFIX,
     is_out_of_range,
 )
+from baileys_tools.units import did_you_mean
 
 CREDS = "creds.json"
 """No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
@@ -134,7 +135,8 @@ class Repository:
         if chosen:
             return chosen[0]
         raise BaileysToolsError(
-            f"no snapshot {wanted} of company {company} in {self.path}",
+            f"no snapshot {wanted} of company {company} in {self.path}"
+            + ("" if found else did_you_mean(company, self.companies())),
             f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."
             if found
             else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "

@@ -1,6 +1,7 @@
 """Where session folders stand that the settings do not reach: what a hint, `sessions` and `config init` propose."""
 
 import os
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,31 +16,51 @@ DEEPEST = 3
 
 
 class Proposal(NamedTuple):
-    """A pattern that finds session folders below a root: an example of them, and how many it finds at least."""
+    """A pattern that finds session folders below a root, and those that it finds at least, by the way to each."""
 
     pattern: str
-    example: str
-    number: int
+    entries: tuple[str, ...]
+
+    @property
+    def number(self) -> int:
+        """How many that are."""
+        return len(self.entries)
 
 
-def proposals(base: Base, deepest: int = DEEPEST) -> list[Proposal]:
-    """Return patterns of what looks like session folders below a root, the most of them first. Bounded."""
+def proposals(
+    base: Base, deepest: int = DEEPEST, taken: Callable[[str], bool] = lambda way: False
+) -> list[Proposal]:
+    """Return patterns of what looks like session folders below a root, the most of them first. Bounded.
+
+    `taken` tells of a way that it is found already.
+    """
     found: dict[str, list[str]] = {}
     left = [MOST_LOOKED_INTO]
-    _look(base.fd, "", deepest, left, found)
-    patterns = [Proposal(_pattern(where, names), names[0], len(names)) for where, names in found.items()]
-    merged: dict[str, list[Proposal]] = {}
-    for one in patterns:
-        merged.setdefault(_widened(one.pattern), []).append(one)
-    # bots/a/auth and bots/b/auth are one pattern, GataJadiBot/* stays what it is.
-    done = [
-        Proposal(wide, same[0].example, sum(one.number for one in same)) if len(same) > 1 else same[0]
-        for wide, same in merged.items()
-    ]
+    _look(base.fd, "", deepest, left, found, taken)
+    around: dict[str, list[str]] = {}
+    for way in found:
+        if way:
+            around.setdefault(way.rpartition("/")[0], []).append(way)
+    done = []
+    for parent, ways in around.items():
+        names = [name for way in ways for name in found[way]]
+        # bots/a/auth and bots/b/auth are one pattern, GataJadiBot/* stays what it is.
+        inner = "*" if len(ways) > 1 else ways[0].rpartition("/")[2]
+        pattern = "/".join(filter(None, (parent, inner, _pattern(names))))
+        done.append(Proposal(pattern, tuple(f"{way}/{name}" for way in ways for name in found[way])))
+    if names := found.get(""):
+        done.append(Proposal(_pattern(names), tuple(names)))
     return sorted(done, key=lambda one: (-one.number, one.pattern))
 
 
-def _look(folder: int, way: str, deepest: int, left: list[int], found: dict[str, list[str]]) -> None:
+def _look(
+    folder: int,
+    way: str,
+    deepest: int,
+    left: list[int],
+    found: dict[str, list[str]],
+    taken: Callable[[str], bool],
+) -> None:
     try:
         entries = folders_in(folder).entries
     except OSError:
@@ -51,12 +72,11 @@ def _look(folder: int, way: str, deepest: int, left: list[int], found: dict[str,
         if left[0] <= 0:
             return
         left[0] -= 1
-        if why_passed_by(entry.name, folder, follow_links=False):
-            inner.append(entry.name)
-        else:
+        # Also within a session folder: a sub-bot may stand in a folder of its own there.
+        inner.append(entry.name)
+        is_found = taken(f"{way}/{entry.name}" if way else entry.name)
+        if not is_found and not why_passed_by(entry.name, folder, follow_links=False):
             found.setdefault(way, []).append(entry.name)
-            # A sub-bot stands in a folder of its own inside.
-            inner.append(entry.name)
     if deepest > 1:
         for name in inner:
             try:
@@ -64,25 +84,18 @@ def _look(folder: int, way: str, deepest: int, left: list[int], found: dict[str,
             except OSError:
                 continue
             try:
-                _look(fd, f"{way}/{name}" if way else name, deepest - 1, left, found)
+                _look(fd, f"{way}/{name}" if way else name, deepest - 1, left, found, taken)
             finally:
                 os.close(fd)
 
 
-def _pattern(way: str, names: list[str]) -> str:
-    """Return the pattern of some names in one folder: what they begin with stays, where that is a word."""
-    common = os.path.commonprefix(names) if len(names) > 1 else ""  # noqa: RUF071 - letters are meant
+def _pattern(names: list[str]) -> str:
+    """Return the pattern of some names: what they begin with stays, where that is a word, and a name that all have."""
+    if len(set(names)) == 1:
+        return "*" if any(letter.isdigit() for letter in names[0]) else names[0]
+    common = os.path.commonprefix(names)  # noqa: RUF071 - letters are meant
     cut = max(common.rfind("_"), common.rfind("-")) + 1
-    last = f"{common[:cut]}*" if cut > 1 else (names[0] if len(names) == 1 else "*")
-    return f"{way}/{last}" if way else last
-
-
-def _widened(pattern: str) -> str:
-    """Return the pattern with a star in the place of the one folder that can differ: the last but one, if any."""
-    parts = pattern.split("/")
-    if len(parts) > 1:
-        parts[-2] = "*"
-    return "/".join(parts)
+    return f"{common[:cut]}*" if cut > 1 else "*"
 
 
 def where_they_could_be(root: Root) -> str:

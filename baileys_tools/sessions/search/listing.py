@@ -34,6 +34,7 @@ def by_patterns(root: Root, number: int, known: Container[str]) -> list[Company]
     base = root.bases[number]
     passed: list[PassedBy] = []
     found: dict[str, Company] = {}
+    rules = root.rules[number] = {}
     try:
         root.note_left(number, os.listdir(base.fd))
         for one in walk(base.fd, patterns_of(base.spec), base.spec.follow_links, passed):
@@ -55,6 +56,7 @@ def by_patterns(root: Root, number: int, known: Container[str]) -> list[Company]
                     passed.append(PassedBy(one.entry, why))
                     continue
             found[one.entry] = company
+            rules[one.entry] = f"pattern {one.pattern.text}"
     except OSError as error:
         raise BaileysToolsError(f"cannot list the sessions path {base.path}: {say_why(error)}") from error
     taken = set(found)
