@@ -15,7 +15,7 @@ from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
 from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import companies_of_run, ids_here
+from baileys_tools.frame.companies import companies_of_run, ids_here, require_known
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
@@ -54,6 +54,7 @@ def logs_command(flags: Mapping[str, object], config: str | None, since: str, *,
 def run_logs(settings: Settings, company: str, since: datetime, now: datetime, state: State) -> LogReport:
     """Read what is new in a company's logs, and return all counts since a moment with what they mean."""
     if not log_paths(settings, company):
+        require_known(settings, [company])
         raise UsageError(
             f"no log of company {printable(company)} is known",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",

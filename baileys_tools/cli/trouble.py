@@ -68,6 +68,7 @@ def logs(
         typer.Option("--company", metavar="ID", help="The company. [default: the only one with a log]"),
     ] = None,
     since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back; 90d at most.")] = "24h",
+    sessions: SessionsOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -85,7 +86,8 @@ def logs(
     """
     from baileys_tools.bots.logs import logs_command
 
-    finish(lambda: logs_command({"sessions.companies": company or None}, config, since, as_json=json))
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
+    finish(lambda: logs_command(flags, config, since, as_json=json))
 
 
 @app.command()
@@ -260,6 +262,7 @@ def incidents(
     markdown: Annotated[
         int | None, typer.Option("--markdown", metavar="ID", help="Print this one as a report to file.")
     ] = None,
+    sessions: SessionsOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -276,5 +279,5 @@ def incidents(
     """
     from baileys_tools.watching.incidents import incidents_command
 
-    flags = {"sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: incidents_command(flags, config, markdown, as_json=json))

@@ -92,6 +92,15 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
     )
 
 
+def require_known(settings: Settings, wanted: Sequence[str]) -> None:
+    """Raise exit code 10 for a company that is none of those that there are, where that can be told."""
+    known = ids_here(settings)
+    missing = [company for company in wanted if company not in known]
+    if known and missing:
+        where = settings.sessions.where
+        raise no_such_company(f"no company {', '.join(missing)} in {where}", missing, known)
+
+
 def is_single(settings: Settings) -> bool:
     """Whether the settings name one session folder, which may have been emptied, or be gone itself."""
     where = settings.sessions.where

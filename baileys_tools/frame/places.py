@@ -105,20 +105,21 @@ class _Places:
         self.copies = [
             self.folder("backup.copies", folder, by_company=True) for folder in _copies_of(settings)
         ]
-        first, *more = [
+        roots = [
             (
                 without_binds(root, self._mounts),
                 not (spec.folders or spec.layout) and _is_session(root, settings.sessions.multitenancy),
             )
             for root, spec in self._roots
-        ] or [(None, False)]
+        ]
         self.ground = Ground(
-            *first,
+            roots[0][0] if roots else None,
+            bool(roots) and roots[0][1],
             self.repository[0].lands[0] if self.repository else None,
             self.state.lands[0],
             [mounted for root, _ in self._roots for mounted in self._companies_mounted_in(root)],
             [one.lands[0] for one in self.copies],
-            [(root, is_session) for root, is_session in more if root is not None],
+            roots[1:],
         )
 
     def own_place(self, name: str) -> str:

@@ -125,12 +125,11 @@ def _not_looked_after(root: Root, companies: Sequence[Company]) -> int:
     from baileys_tools.sessions.search.hints import proposals
 
     places = {company.place for company in companies}
-    return sum(
-        one.number
-        for base in root.bases
-        if base.fd >= 0 and companies
-        for one in proposals(base, 2, lambda way, real=base.real: os.path.join(real, way) in places)
-    )
+    number = 0
+    for base in root.bases if companies else ():
+        if base.fd >= 0:
+            number += sum(one.number for one in proposals(base, places, deepest=2))
+    return number
 
 
 def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) -> Iterator[Check]:

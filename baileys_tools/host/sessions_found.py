@@ -12,9 +12,9 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.host.rules.sessions_found import FoundRoot, FoundSession, Passed, Proposed, SessionsFound
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.names import COMPANY_PREFIX
-from baileys_tools.sessions.roots import Base, Company, Root
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.writers import Writer, writer_of
-from baileys_tools.sessions.search.hints import Proposal, proposals
+from baileys_tools.sessions.search.hints import proposals
 from baileys_tools.sessions.search.others import others_in
 
 MOST_NAMES = 20_000
@@ -53,14 +53,10 @@ def find_sessions(loaded: LoadedSettings) -> SessionsFound:
             here = {company.entry for company in companies if company.base == number and base.fd >= 0}
             roots.append(FoundRoot(base.path, base.fd >= 0, len(here)))
             if base.fd >= 0:
-                more = _proposed(base, places)
+                more = proposals(base, places)
                 passed += _passed(root, number, here | {entry for one in more for entry in one.entries})
                 proposed += [Proposed(base.path, one.pattern, one.number) for one in more]
     return SessionsFound(root.path, roots, found, passed, proposed)
-
-
-def _proposed(base: Base, places: Set[str]) -> list[Proposal]:
-    return proposals(base, taken=lambda way: os.path.join(base.real, way) in places)
 
 
 def _passed(root: Root, number: int, taken: Set[str]) -> list[Passed]:

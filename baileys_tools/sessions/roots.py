@@ -53,15 +53,12 @@ class Base:
         self.spec = spec
         self.path = spec.path
         self.real = os.path.realpath(spec.path)
-        # The operator names the root, so here a link is followed.
-        self.fd = os.open(spec.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.fd = -1
 
-    @classmethod
-    def lost(cls, spec: RootSpec) -> Self:
-        """Return one that is not there."""
-        base = cls.__new__(cls)
-        base.spec, base.path, base.real, base.fd = spec, spec.path, os.path.realpath(spec.path), -1
-        return base
+    def open(self) -> None:
+        """Open it. Raises OSError."""
+        # The operator names the root, so here a link is followed.
+        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @property
     def has_patterns(self) -> bool:
@@ -91,12 +88,12 @@ class Root:
         """By base with patterns, and way to a folder, the rule that found it."""
         self._listed: dict[tuple[str, str], Company] = {}
         troubles = []
-        for spec in roots_of(path):
+        for base in map(Base, roots_of(path)):
+            self.bases.append(base)
             try:
-                self.bases.append(Base(spec))
+                base.open()
             except OSError as error:
-                self.bases.append(Base.lost(spec))
-                troubles.append(_cannot_be_opened(spec.path, error))
+                troubles.append(_cannot_be_opened(base.path, error))
         if len(troubles) == len(self.bases):
             self.trouble = troubles[0]
             if not keep_lost:
@@ -199,7 +196,7 @@ class Root:
         return Company(company_id, "." if path == self.path else os.path.basename(path), path)
 
     def listed(self) -> Iterable[Company]:
-        """Return what the last call of `companies` did."""
+        """Return what `companies` returned last."""
         return self._listed.values()
 
     def is_lost(self, company: Company) -> bool:
@@ -208,8 +205,7 @@ class Root:
 
     def is_read_only(self) -> bool:
         """Whether nothing can be written anywhere here."""
-        there = [base for base in self.bases if base.fd >= 0]
-        return bool(there) and all(base.is_read_only for base in there)
+        return all(base.is_read_only for base in self.bases if base.fd >= 0)
 
     @contextmanager
     def open(self, company: Company) -> Iterator[int]:

@@ -1,14 +1,16 @@
 """Where session folders stand that the settings do not reach: what a hint, `sessions` and `config init` propose."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from itertools import islice
 from typing import NamedTuple
 
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
 from baileys_tools.sessions.roots import Base, Root, open_way
 from baileys_tools.sessions.search.walk import folders_in, why_passed_by
+from baileys_tools.units import printable
 
 MOST_LOOKED_INTO = 500
 """Folders that are looked into for a hint."""
@@ -27,16 +29,14 @@ class Proposal(NamedTuple):
         return len(self.entries)
 
 
-def proposals(
-    base: Base, deepest: int = DEEPEST, taken: Callable[[str], bool] = lambda way: False
-) -> list[Proposal]:
+def proposals(base: Base, taken: Set[str] = frozenset(), deepest: int = DEEPEST) -> list[Proposal]:
     """Return patterns of what looks like session folders below a root, the most of them first. Bounded.
 
-    `taken` tells of a way that it is found already.
+    `taken` are the places that are found already.
     """
     found: dict[str, list[str]] = {}
     left = [MOST_LOOKED_INTO]
-    _look(base.fd, "", deepest, left, found, taken)
+    _look(base.fd, "", deepest, left, found, lambda way: os.path.join(base.real, way) in taken)
     around: dict[str, list[str]] = {}
     for way in found:
         if way:
@@ -48,9 +48,22 @@ def proposals(
         inner = "*" if len(ways) > 1 else ways[0].rpartition("/")[2]
         pattern = "/".join(filter(None, (parent, inner, _pattern(names))))
         done.append(Proposal(pattern, tuple(f"{way}/{name}" for way in ways for name in found[way])))
-    if names := found.get(""):
-        done.append(Proposal(_pattern(names), tuple(names)))
+    if here := found.get(""):
+        done.append(Proposal(_pattern(here), tuple(here)))
     return sorted(done, key=lambda one: (-one.number, one.pattern))
+
+
+def require_none_below(folder: int) -> None:
+    """Raise exit code 13 where another session folder stands within this one, which is about to go as a whole."""
+    found: dict[str, list[str]] = {}
+    _look(folder, "", DEEPEST, [MOST_LOOKED_INTO], found, lambda way: False)
+    names = [f"{way}/{name}" if way else name for way, inner in found.items() for name in inner]
+    if names:
+        raise BaileysToolsError(
+            f"refused: another session folder stands in this one, and would go with it: {printable(names[0])}",
+            "Move that one out first, and tell its bot where it is; this folder alone is reset then.",
+            exit_code=ExitCode.REFUSED,
+        )
 
 
 def _look(

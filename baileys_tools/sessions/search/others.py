@@ -45,7 +45,7 @@ def _others(
     if what := _what_it_is(way.rpartition("/")[2], folders, files):
         yield way or ".", what
         return
-    told = set()
+    told: set[str] = set()
     for name in files:
         what = _what_file(name, folder, way, told)
         if what and what not in told:
