@@ -176,8 +176,7 @@ def require_sessions_path(loaded: LoadedSettings) -> str:
             "  a flag         --sessions /path/to/sessions\n"
             "  environment    BAILEYS_SESSIONS_PATH=/path/to/sessions (or SESSION_PATH)\n"
             "  settings file  sessions: {path: /path/to/sessions}\n"
-            "What a path can be, and how other layouts are named: docs/layouts.md. What stands in a folder: "
-            "baileys-tools sessions --sessions DIR",
+            "Other layouts: docs/layouts.md. What is there: baileys-tools sessions",
         )
     return where
 

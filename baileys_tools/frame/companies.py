@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.sessions.roots import Company, Root, is_session_folder
 from baileys_tools.units import did_you_mean, some_of
 
@@ -87,7 +88,7 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
     return BaileysToolsError(
         f"{len(companies)} companies are called {name}",
         "Name the one that is meant:\n"
-        + "\n".join(f"  --company {company.id}   {company.path}" for company in companies[:10]),
+        + "\n".join(f"{command('  --company {}', company.id)}   {company.path}" for company in companies[:10]),
         exit_code=ExitCode.USAGE,
     )
 

@@ -18,7 +18,7 @@ from baileys_tools.frame.rules.places import (
     misplaced_folder,
 )
 from baileys_tools.layouts import MOST_PARTS, roots_of
-from baileys_tools.sessions.roots import is_session_folder
+from baileys_tools.sessions.roots import Base, is_session_folder
 
 
 def settings_in_force(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
@@ -155,9 +155,9 @@ class _Places:
             if any(_is_session(os.path.join(root, *way)) for way in ways):
                 return True
             if spec.folders or spec.layout:
-                from baileys_tools.sessions.rules.patterns import patterns_of
+                from baileys_tools.sessions.search.listing import patterns_below
 
-                return any(one.names(way) for one in patterns_of(spec) for way in ways)
+                return any(one.names(way) for one in patterns_below(Base(spec)) for way in ways)
         return False
 
     def _companies_mounted_in(self, root: str) -> list[str]:

@@ -11,7 +11,6 @@ from baileys_tools.config import LoadedSettings, load_settings, require_sessions
 from baileys_tools.errors import ExitCode
 from baileys_tools.host.rules.sessions_found import FoundRoot, FoundSession, Passed, Proposed, SessionsFound
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.writers import Writer, writer_of
 from baileys_tools.sessions.search.hints import proposals
@@ -87,10 +86,9 @@ def _session(root: Root, company: Company) -> FoundSession:
 
 
 def _rule(root: Root, company: Company) -> str:
-    if company.base in root.rules:
-        return root.rules[company.base].get(company.entry, "")
+    rules = root.rules.get(company.base, {})
+    if company.entry in rules:
+        return rules[company.entry]
     if company.entry == ".":
         return "a session folder itself"
-    return (
-        "company_<id>" if company.entry.startswith(COMPANY_PREFIX) else "its content is a session of Baileys"
-    )
+    return "company_<id>"

@@ -2,73 +2,29 @@
 
 import errno
 import os
-import stat
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.layouts import RootSpec, roots_of
+from baileys_tools.layouts import roots_of
 from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS, OWN_FOLDER
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.search.way import (
+    Base,
+    Company,
+    NotASessionFolder,
+    natural_order,
+    open_way,
+)
+
+__all__ = ["Base", "Company", "NotASessionFolder", "Root", "is_session_folder"]
+
+if TYPE_CHECKING:
+    from baileys_tools.sessions.search.listing import Listed
 
 _OURS = ".baileys-tools-"
 """Before whatever this tool has beside session folders (`sessions/names.py`)."""
-
-
-class Company(NamedTuple):
-    """One tenant: `id` as people name it, `entry` the way to its folder from its root (`.` for the root itself).
-
-    `base` is which of the roots that is, `linked` whether a link that is meant stands on the way. `real` is its place,
-    where the listing knew it. `name` is the name that it shares with others, where it does: `id` tells them apart.
-    """
-
-    id: str
-    entry: str
-    path: str
-    base: int = 0
-    linked: bool = False
-    real: str = ""
-    name: str = ""
-
-    @property
-    def place(self) -> str:
-        """The real path of its folder: who it is, whatever its name."""
-        return self.real or os.path.realpath(self.path)
-
-
-class NotASessionFolder(OSError):
-    """A company's entry that is not a folder of its own: a link, a file. The text says what to do."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class Base:
-    """One open root of a run. `fd` is -1 where it is not there."""
-
-    __slots__ = ("fd", "path", "real", "spec")
-
-    def __init__(self, spec: RootSpec) -> None:
-        self.spec = spec
-        self.path = spec.path
-        self.real = os.path.realpath(spec.path)
-        self.fd = -1
-
-    def open(self) -> None:
-        """Open it. Raises OSError."""
-        # The operator names the root, so here a link is followed.
-        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-    @property
-    def has_patterns(self) -> bool:
-        """Whether its settings say how its session folders are found."""
-        return bool(self.spec.folders or self.spec.layout)
-
-    @property
-    def is_read_only(self) -> bool:
-        """Whether nothing can be written here."""
-        return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)
 
 
 class Root:
@@ -137,18 +93,18 @@ class Root:
         if base.has_patterns:
             from baileys_tools.sessions.search.listing import by_patterns
 
-            return by_patterns(self, number, known)
+            return self._noted(number, by_patterns(base, number, known))
         itself = self.itself(number)
         if multitenancy is False:
             return [itself]
         names = self._names(base)
-        self.note_left(number, names)
+        self._note_left(number, names)
         is_one = multitenancy is None and is_session_folder(base.fd, names)
         found = self._company_folders(number, names)
         if not found and not is_one:
             from baileys_tools.sessions.search.listing import by_content
 
-            found = by_content(self, number)
+            found = self._noted(number, by_content(base, number))
         if is_one or (
             multitenancy is None
             and not any(one.entry.startswith(COMPANY_PREFIX) for one in found)
@@ -156,6 +112,12 @@ class Root:
         ):
             found.insert(0, itself)
         return found
+
+    def _noted(self, number: int, listed: "Listed") -> list[Company]:
+        self.passed += [(number, *one) for one in listed.passed]
+        self.rules[number] = listed.rules
+        self._note_left(number, listed.names)
+        return listed.companies
 
     def itself(self, number: int) -> Company:
         """Return a root as a company of its own."""
@@ -171,7 +133,7 @@ class Root:
         except OSError as error:
             raise BaileysToolsError(f"cannot list the sessions path {base.path}: {error.strerror}") from error
 
-    def note_left(self, number: int, names: Iterable[str]) -> None:
+    def _note_left(self, number: int, names: Iterable[str]) -> None:
         """Note, of the names in a root, what restores can have left there."""
         if left := _left_here([name for name in names if name.startswith(_OURS)]):
             self.left = {**self.left, **{(number, folder): found for folder, found in left.items()}}
@@ -288,43 +250,6 @@ class Root:
         return os.path.samestat(by_name, os.fstat(folder))
 
 
-def open_way(root: int, entry: str, *, follow_links: bool = False, flags: int = FOLDER_FLAGS) -> int:
-    """Open a folder below an open one, component by component. As `step`."""
-    if "/" not in entry:
-        return step(entry, root, follow_links=follow_links, flags=flags)
-    *way, last = entry.split("/")
-    around = root
-    try:
-        for name in way:
-            inner = step(name, around, follow_links=follow_links)
-            if around != root:
-                os.close(around)
-            around = inner
-        return step(last, around, follow_links=follow_links, flags=flags)
-    finally:
-        if around != root:
-            os.close(around)
-
-
-def step(name: str, around: int, *, follow_links: bool = False, flags: int = FOLDER_FLAGS) -> int:
-    """Open a folder in an open one. A link is followed where that is meant, and it belongs to whoever owns the folder
-    that it leads to. Raises OSError."""
-    try:
-        return os.open(name, flags, dir_fd=around)
-    except NotADirectoryError as error:
-        seen = os.stat(name, dir_fd=around, follow_symlinks=False)
-        if not stat.S_ISLNK(seen.st_mode) or not follow_links:
-            raise NotASessionFolder(_what_it_is(seen.st_mode)) from error
-    fd = os.open(name, flags & ~os.O_NOFOLLOW, dir_fd=around)
-    if os.fstat(fd).st_uid != seen.st_uid:
-        os.close(fd)
-        raise NotASessionFolder(
-            "is a symbolic link of one user to a folder of another, which is not followed; name its target "
-            "with --sessions instead"
-        )
-    return fd
-
-
 def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
     return BaileysToolsError(
         f"cannot open the sessions path {path}: {error.strerror}",
@@ -361,12 +286,6 @@ def _left_here(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def natural_order(company_id: str) -> tuple[int, int, str]:
-    if company_id.isascii() and company_id.isdigit() and len(company_id) < 20:
-        return (0, int(company_id), company_id)
-    return (1, 0, company_id)
-
-
 def is_session_folder(folder: int, names: Collection[str]) -> bool:
     """Given the handle of a folder and the names in it, return whether it is a session folder.
 
@@ -392,9 +311,3 @@ def _exists(name: str, dir_fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _what_it_is(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "is a symbolic link, which is not followed; name its target with --sessions instead"
-    return "is not a folder"

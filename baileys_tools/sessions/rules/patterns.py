@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from baileys_tools.layouts import LAYOUTS, WILD, RootSpec
-
+WILD = frozenset("*?[")
 _WORD = re.compile(r"\*+|\?|\[[!^]?\]?[^\]]*\]|[^*?\[]+|\[")
 _STAR_NUMBER = re.compile(r"\{(\d{1,2})\}")
 
@@ -78,12 +77,9 @@ class Pattern(NamedTuple):
         return filled if WILD.isdisjoint(filled) else ""
 
 
-def patterns_of(spec: RootSpec) -> list[Pattern]:
-    """Return the patterns of a root in their order; none where what stands there has to tell."""
-    found = [pattern(text, spec.name) for text in spec.folders]
-    if spec.layout:
-        found += [pattern(text, spec.name or name) for text, name in LAYOUTS[spec.layout].folders]
-    return found
+def patterns_of(folders: Sequence[tuple[str, str]], name: str = "") -> list[Pattern]:
+    """Given texts of patterns with what a company of each is called, return the patterns; `name` is for all of them."""
+    return [pattern(text, name or own) for text, own in folders]
 
 
 def pattern(text: str, name: str = "") -> Pattern:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
-from baileys_tools.sessions.roots import Base, Root, open_way
+from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.search.walk import folders_in, why_passed_by
+from baileys_tools.sessions.search.way import Base, open_way
 from baileys_tools.units import printable
 
 MOST_LOOKED_INTO = 500
@@ -116,11 +117,12 @@ def where_they_could_be(root: Root) -> str:
     base = root.bases[0]
     if base.fd >= 0 and (found := proposals(base)):
         paths = [os.path.join(base.path, one.pattern) for one in found[:3]]
+        more = [command(" --sessions {}", path) for path in paths[1:]]
         number = sum(one.number for one in found)
         told = "session folder stands" if number == 1 else "session folders stand"
         return (
             f"{number} {told} deeper. Name them with a pattern: "
-            + command("baileys-tools status" + " --sessions {}" * len(paths), *paths)
+            + "".join([command("baileys-tools status --sessions {}", paths[0]), *more])
             + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
         )
     told = command("baileys-tools sessions --sessions {}", *_typed(root))

@@ -4,13 +4,15 @@ import os
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError
+from baileys_tools.layouts import LAYOUTS
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.roots import Base, Company, Root, natural_order, open_way
-from baileys_tools.sessions.rules.patterns import patterns_of
+from baileys_tools.sessions.rules.patterns import Pattern, patterns_of
 from baileys_tools.sessions.scan import exists
 from baileys_tools.sessions.search.walk import (
+    Found,
     PassedBy,
     children,
     folders_in,
@@ -18,6 +20,7 @@ from baileys_tools.sessions.search.walk import (
     walk,
     why_no_session,
 )
+from baileys_tools.sessions.search.way import Base, Company, natural_order, open_way
 
 LONGEST_ID = 240
 """Bytes: `company_<id>` names a folder in the repository, and what tells two apart has to fit, too."""
@@ -25,49 +28,65 @@ MOST_AROUND = 64
 """Folders around a session folder that are looked at to tell two apart."""
 
 
-def by_patterns(root: Root, number: int, known: Container[str]) -> list[Company]:
+class Listed(NamedTuple):
+    """The companies of a root, what was not taken for one, the rule by the way to each, and the names in the root."""
+
+    companies: list[Company]
+    passed: list[PassedBy]
+    rules: dict[str, str]
+    names: list[str]
+
+
+def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
     """Return the companies that the patterns of a root name, in natural order.
 
     Where the last part of a pattern has a text of its own, each folder that matches is one, as `company_<id>` is. Where
     it is a bare star, its content has to tell, or that it was `known` as one.
     """
-    base = root.bases[number]
     passed: list[PassedBy] = []
     found: dict[str, Company] = {}
-    rules = root.rules[number] = {}
+    rules: dict[str, str] = {}
     try:
-        root.note_left(number, os.listdir(base.fd))
-        for one in walk(base.fd, patterns_of(base.spec), base.spec.follow_links, passed):
+        names = os.listdir(base.fd)
+        for one in walk(base.fd, patterns_below(base), base.spec.follow_links, passed):
             if one.entry in found:
                 continue
-            path = base.path if one.entry == "." else os.path.join(base.path, one.entry)
-            real = (
-                os.path.realpath(path) if one.linked else os.path.normpath(os.path.join(base.real, one.entry))
-            )
-            called = one.pattern.company(
-                one.stars, one.entry if one.pattern.parts else os.path.basename(real)
-            )
-            if len(os.fsencode(called)) > LONGEST_ID:
-                called = _by_digest(called, Company("", "", path, real=real))
-            company = Company(called, one.entry, path, number, one.linked, real)
+            company = _company(base, number, one)
             if not one.pattern.has_own_name or one.entry == ".":
-                why = _why_not(root, company)
-                if why and called not in known and real not in known:
+                why = _why_not(base, company)
+                if why and company.id not in known and company.place not in known:
                     passed.append(PassedBy(one.entry, why))
                     continue
             found[one.entry] = company
             rules[one.entry] = f"pattern {one.pattern.text}"
     except OSError as error:
         raise BaileysToolsError(f"cannot list the sessions path {base.path}: {say_why(error)}") from error
-    taken = set(found)
-    root.passed += [(number, one.entry, one.why) for one in dict.fromkeys(passed) if one.entry not in taken]
-    return sorted(found.values(), key=lambda company: natural_order(company.id))
+    left = [one for one in dict.fromkeys(passed) if one.entry not in found]
+    return Listed(sorted(found.values(), key=lambda company: natural_order(company.id)), left, rules, names)
+
+
+def patterns_below(base: Base) -> list[Pattern]:
+    spec = base.spec
+    presets = LAYOUTS[spec.layout].folders if spec.layout else ()
+    return patterns_of([*((text, "") for text in spec.folders), *presets], spec.name)
+
+
+def _company(base: Base, number: int, one: Found) -> Company:
+    path = base.path if one.entry == "." else os.path.join(base.path, one.entry)
+    real = os.path.realpath(path) if one.linked else os.path.normpath(os.path.join(base.real, one.entry))
+    called = one.pattern.company(one.stars, one.entry if one.pattern.parts else os.path.basename(real))
+    company = Company(called, one.entry, path, number, one.linked, real)
+    return (
+        company
+        if len(os.fsencode(called)) <= LONGEST_ID
+        else company._replace(id=_by_digest(called, company))
+    )
 
 
 def renamed_below(base: Base, prefix: str) -> Iterator[tuple[int, str]]:
     """Yield, for each folder that waits under `prefix` beside its place somewhere on the way to the folders of a root,
     the handle of what is around it, and its name."""
-    for one in patterns_of(base.spec):
+    for one in patterns_below(base):
         if len(one.parts) < 2:
             continue
         last = one.parts[-1]
@@ -87,29 +106,33 @@ def renamed_below(base: Base, prefix: str) -> Iterator[tuple[int, str]]:
                     os.close(around)
 
 
-def _why_not(root: Root, company: Company) -> str:
+def _why_not(base: Base, company: Company) -> str:
     if company.entry != "." and is_copy_by_name(company.entry.rpartition("/")[2]):
         return "a copy, as its name says"
     try:
-        with root.open(company) as folder:
-            return why_no_session(folder)
+        folder = open_way(base.fd, company.entry, follow_links=company.linked)
     except OSError as error:
         return say_why(error)
+    try:
+        return why_no_session(folder)
+    except OSError as error:
+        return say_why(error)
+    finally:
+        os.close(folder)
 
 
-def by_content(root: Root, number: int) -> list[Company]:
+def by_content(base: Base, number: int) -> Listed:
     """Return the companies of a root without patterns whose content tells that they are."""
-    base = root.bases[number]
     passed: list[PassedBy] = []
     try:
         names = list(children(base.fd, passed))
     except OSError as error:
         raise BaileysToolsError(f"cannot list the sessions path {base.path}: {say_why(error)}") from error
-    root.passed += [(number, one.entry, one.why) for one in passed]
-    return [
+    found = [
         Company(name, name, os.path.join(base.path, name), number, False, os.path.join(base.real, name))
         for name in sorted(names, key=natural_order)
     ]
+    return Listed(found, passed, dict.fromkeys(names, "its content is a session of Baileys"), [])
 
 
 def told_apart(companies: Sequence[Company]) -> list[Company]:

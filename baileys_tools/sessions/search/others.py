@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 from baileys_tools.sessions.names import OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.roots import open_way
+from baileys_tools.sessions.search.way import open_way
 
 MOST_FOLDERS = 300
 MOST_FILES = 200

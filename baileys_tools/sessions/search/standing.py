@@ -4,7 +4,7 @@ import os
 
 from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.patterns import patterns_of
+from baileys_tools.sessions.search.listing import patterns_below
 
 
 def where_it_stood(root: Root, company_id: str, source: str = "") -> Company:
@@ -29,7 +29,7 @@ def where_it_stood(root: Root, company_id: str, source: str = "") -> Company:
 def _entry(root: Root, number: int, company_id: str) -> str:
     base = root.bases[number]
     if base.has_patterns:
-        for one in patterns_of(base.spec):
+        for one in patterns_below(base):
             entry = one.filled_in(company_id)
             # What is around it has to be there: of several patterns that is the one in use.
             if entry and os.path.isdir(os.path.dirname(os.path.join(base.path, entry))):
@@ -51,7 +51,7 @@ def _of_source(root: Root, company_id: str, source: str) -> Company | None:
         if base.fd < 0 or inside == source or ".." in parts:
             continue
         if base.has_patterns:
-            fits = any(one._replace(has_own_name=True).names(parts) for one in patterns_of(base.spec))
+            fits = any(one._replace(has_own_name=True).names(parts) for one in patterns_below(base))
         else:
             fits = len(parts) == 1
         if fits:

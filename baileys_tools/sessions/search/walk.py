@@ -12,9 +12,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from baileys_tools.sessions.names import LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.roots import NotASessionFolder, step
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.rules.patterns import Part, Pattern
+from baileys_tools.sessions.search.way import NotASessionFolder, step
 
 MOST_IN_A_ROOT = 1_000_000
 MOST_ON_THE_WAY = 10_000
