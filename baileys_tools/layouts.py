@@ -75,12 +75,11 @@ def valid_pattern(text: str) -> str:
     if not text.isprintable():
         raise ValueError(f"{text!r} has a character that cannot be typed")
     if "[" in text:
-        import fnmatch
         import re
 
         try:
-            for part in parts:
-                re.compile(fnmatch.translate(part))
+            for letters in re.findall(r"\[[!^]?(\]?[^\]]*)\]", text):
+                re.compile(f"[{letters}]".replace("[", "\\[").replace("\\[", "[", 1))
         except re.error:
             raise ValueError(f"{text!r} has a [...] that means nothing") from None
     return "/".join(parts) or "."

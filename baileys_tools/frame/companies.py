@@ -88,7 +88,9 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
     return BaileysToolsError(
         f"{len(companies)} companies are called {name}",
         "Name the one that is meant:\n"
-        + "\n".join(f"{command('  --company {}', company.id)}   {company.path}" for company in companies[:10]),
+        + "\n".join(
+            f"{command('  --company {}', company.id)}   {company.path}" for company in companies[:10]
+        ),
         exit_code=ExitCode.USAGE,
     )
 

@@ -116,8 +116,11 @@ def _whose(settings: Settings, path: str, name: str, repository_path: str) -> st
         return name
     if not wanted and is_single(settings):
         return the_name_of_one(settings, "--import")
+    # shop.bak, shop-copy-2: the name that it begins with is the likely one.
+    meant = max((one for one in known if name.startswith(one)), key=len, default=name)
+    near = f"; did you mean {meant}?" if meant != name else did_you_mean(name, known)
     raise UsageError(
-        f"whose copy is {path}? No company is called {name}{did_you_mean(name, known)}",
+        f"whose copy is {path}? No company is called {name}{near}",
         "Name the company that it is a copy of: "
         f"{command('baileys-tools backup --import {} --company ID', path)}"
         + (f"\nCompanies: {some_of(known)}." if known else ""),

@@ -56,9 +56,9 @@ class Pattern(NamedTuple):
                 lambda found: stars[int(found[1]) - 1] if 0 < int(found[1]) <= len(stars) else "", self.name
             )
         else:
-            called = "-".join(self._what_differs(entry)) or last
+            called = "-".join(self._what_differs(entry) if self.parts else ()) or last
         called = called.replace("/", "-").removeprefix("company_")
-        return called if called not in ("", ".", "..") else last.removeprefix("company_")
+        return called if called not in ("", ".", "..") else last.removeprefix("company_") or last
 
     def _what_differs(self, entry: str) -> Iterator[str]:
         for part, name in zip(self.parts, entry.split("/"), strict=True):
