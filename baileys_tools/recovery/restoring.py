@@ -246,7 +246,9 @@ def _company(
     found = next((company for company in listed if company.id == company_id), None)
     if found is not None:
         return found, not root.is_lost(found)
-    if any(company.name == company_id for company in listed) or [one.entry for one in listed] == ["."]:
+    if any(company.name == company_id for company in listed) or (
+        [one.entry for one in listed] == ["."] and not root.bases[0].has_patterns
+    ):
         # It says what is meant, and how.
         choose(listed, [company_id], root.path)
     source = "" if repository is None else repository.index(company_id).source

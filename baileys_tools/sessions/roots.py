@@ -20,6 +20,8 @@ from baileys_tools.sessions.search.way import (
 
 __all__ = ["Base", "Company", "NotASessionFolder", "Root", "is_session_folder"]
 
+STAMP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 if TYPE_CHECKING:
     from baileys_tools.sessions.search.listing import Listed
 
@@ -218,7 +220,9 @@ class Root:
 
     def stamp_handle(self, company: Company) -> int:
         """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link."""
-        return self._way_to(company, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if "/" not in company.entry and not company.linked:
+            return os.open(company.entry, STAMP_FLAGS, dir_fd=self.bases[company.base].fd)
+        return self._way_to(company, STAMP_FLAGS)
 
     def may_have_left(self, company: Company) -> bool:
         """Whether a restore seems to have left an old folder beside that of a company, as far as names tell."""
@@ -226,9 +230,15 @@ class Root:
             return (company.base, company.entry) in self.left
         from baileys_tools.sessions.names import REPLACED_PREFIX, STAGE_PREFIX
 
+        prefixes = (STAGE_PREFIX, REPLACED_PREFIX)
+        if company.entry != "." and not company.linked:
+            # Without opening the way: what is found is looked at by handle.
+            way, _, name = company.entry.rpartition("/")
+            fd = self.bases[company.base].fd
+            return any(_exists(f"{way}/{prefix}{name}", fd) for prefix in prefixes)
         try:
             with self.around(company) as (around, name):
-                return any(_exists(prefix + name, around) for prefix in (STAGE_PREFIX, REPLACED_PREFIX))
+                return any(_exists(prefix + name, around) for prefix in prefixes)
         except OSError:
             return False
 

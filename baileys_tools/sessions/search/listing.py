@@ -52,11 +52,12 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
             if one.entry in found:
                 continue
             company = _company(base, number, one)
-            if not one.pattern.has_own_name or one.entry == ".":
-                why = _why_not(base, company)
-                if why and company.id not in known and company.place not in known:
-                    passed.append(PassedBy(one.entry, why))
-                    continue
+            has_to_tell = not one.pattern.has_own_name or one.entry == "."
+            # Of what an earlier look knew nothing has to be read: that is most of them, every minute.
+            is_new = has_to_tell and company.id not in known and company.place not in known
+            if is_new and (why := _why_not(base, company)):
+                passed.append(PassedBy(one.entry, why))
+                continue
             found[one.entry] = company
             rules[one.entry] = f"pattern {one.pattern.text}"
     except OSError as error:
@@ -72,8 +73,9 @@ def patterns_below(base: Base) -> list[Pattern]:
 
 
 def _company(base: Base, number: int, one: Found) -> Company:
-    path = base.path if one.entry == "." else os.path.join(base.path, one.entry)
-    real = os.path.realpath(path) if one.linked else os.path.normpath(os.path.join(base.real, one.entry))
+    below = "" if one.entry == "." else "/" + one.entry
+    path = base.path.rstrip("/") + below if below else base.path
+    real = os.path.realpath(path) if one.linked else base.real.rstrip("/") + below if below else base.real
     called = one.pattern.company(one.stars, one.entry if one.pattern.parts else os.path.basename(real))
     company = Company(called, one.entry, path, number, one.linked, real)
     return (

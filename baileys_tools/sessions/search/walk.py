@@ -77,11 +77,10 @@ def _below(
 ) -> Iterator[Found]:
     part = pattern.parts[place]
     is_last = place + 1 == len(pattern.parts)
-    for name, found in _matching(around, way, part, passed, listings):
+    for name, found, is_link, is_folder in _matching(around, way, part, passed, listings):
         if name.startswith(OWN_PREFIX):
             continue
         entry = f"{way}/{name}" if way else name
-        is_link, is_folder = _kind_of_entry(name, around)
         if is_link and not follow_links:
             passed.append(
                 PassedBy(entry, "a link, which is not followed (follow_links: true, if it is meant)")
@@ -117,10 +116,10 @@ def _below(
 
 def _matching(
     around: int, way: str, part: Part, passed: list[PassedBy], listings: list[list[os.DirEntry[str]]]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the names in a folder that match a part, with what its stars stand for."""
+) -> Iterator[tuple[str, tuple[str, ...], bool, bool]]:
+    """Yield the names in a folder that match a part: what its stars stand for, whether it is a link, and a folder."""
     if part.expression is None:
-        yield part.text, ()
+        yield part.text, (), *_kind_of_entry(part.text, around)
         return
     if way or not listings:
         try:
@@ -140,7 +139,7 @@ def _matching(
     for entry in entries:
         stars = part.match(entry.name)
         if stars is not None:
-            yield entry.name, stars
+            yield entry.name, stars, entry.is_symlink(), entry.is_dir(follow_symlinks=False)
 
 
 class Listing(NamedTuple):

@@ -1,6 +1,7 @@
 """Patterns of session folders: what matches, what a company is called, and that no name takes long."""
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,7 @@ def test_sub_bots_of_every_fork_are_called_by_their_number() -> None:
         assert found[0] == "1555", entry
 
 
-def test_a_path_with_stars_is_split_unless_a_folder_has_that_very_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_path_with_stars_is_split_unless_a_folder_has_that_very_name(tmp_path: Path) -> None:
     text = f"{tmp_path}/*/auth_info_baileys"
     assert roots_of(text) == (RootSpec(str(tmp_path), ("*/auth_info_baileys",)),)
     (tmp_path / "a*b").mkdir()
