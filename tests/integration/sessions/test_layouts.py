@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from baileys_tools.errors import BaileysToolsError
@@ -522,3 +523,57 @@ def test_a_stronger_source_says_all_of_where_the_sessions_are(tmp_path: Path) ->
 def test_an_unreadable_root_raises(tmp_path: Path) -> None:
     with pytest.raises(BaileysToolsError, match="cannot open"):
         Root(f"{tmp_path}/none")
+
+
+# --- what `sessions` says -----------------------------------------------------------------------------------
+
+
+def test_sessions_names_what_it_finds_and_what_it_passes_by(tmp_path: Path) -> None:
+    session(tmp_path / "app" / "auth_info_alice")
+    session(tmp_path / "app" / "tenants" / "acme" / "15550007777")
+    (tmp_path / "app" / "session-x" / "Default").mkdir(parents=True)
+    (tmp_path / "app" / "tokens").mkdir()
+    (tmp_path / "app" / "tokens" / "shop.data.json").write_text("{}")
+    (tmp_path / "app" / "auth_info.json").write_text('{"creds": {"noiseKey": 1}, "keys": {}}')
+    (tmp_path / "app" / "store.bin").touch()
+    (tmp_path / "app" / "gows.db").write_bytes(b"SQLite format 3\0")
+    bare(tmp_path / "app" / "google", '{"type": "service_account"}')
+    bare(tmp_path / "app" / "auth_info_alice.bak")
+    (tmp_path / "app" / "link").symlink_to("auth_info_alice")
+    done = run_cli("sessions", "--sessions", tmp_path / "app", "--json")
+    document = json.loads(done.stdout)
+    schema = json.loads((Path(__file__).parents[3] / "docs/json/sessions.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    (one,) = document["companies"]
+    assert (one["id"], one["writer"]) == ("auth_info_alice", "Baileys 6")
+    why = {Path(passed["path"]).name: passed["why"] for passed in document["passed_by"]}
+    for name, word in {
+        "session-x": "whatsapp-web.js",
+        "tokens": "wppconnect",
+        "auth_info.json": "useSingleFileAuthState",
+        "store.bin": ".bin",
+        "gows.db": "WAHA",
+        "google": "none of Baileys",
+        "auth_info_alice.bak": "a copy",
+        "link": "follow_links",
+    }.items():
+        assert word in why[name], name
+    assert [(one["pattern"], one["companies"]) for one in document["proposed"]] == [("tenants/acme/*", 1)]
+    shown = run_cli("sessions", "--sessions", tmp_path / "app").stdout
+    assert '"folders": ["*", "tenants/acme/*"]' in shown
+    assert (
+        max(map(len, (line for line in shown.splitlines() if "{" not in line and str(tmp_path) not in line)))
+        <= 80
+    )
+
+
+def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
+    session(tmp_path / "app" / "main")
+    session(tmp_path / "app" / "subs" / "1555")
+    config = tmp_path / "c.yaml"
+    done = run_cli("config", "init", config, "--sessions", tmp_path / "app")
+    assert "proposed   sessions.roots: 1 more session folder" in done.stdout
+    told = run_cli("sessions", "--config", config, "--json")
+    assert {one["id"] for one in json.loads(told.stdout)["companies"]} == {"main", "1555"}
+    assert json.loads(told.stdout)["proposed"] == []
+    assert run_cli("config", "check", "--config", config).returncode in (0, 4)
