@@ -15,7 +15,13 @@ from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
 from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import add_missing, companies_of_run, look_from_settings
+from baileys_tools.frame.companies import (
+    add_missing,
+    companies_of_run,
+    ids_here,
+    look_from_settings,
+    require_known,
+)
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
@@ -56,6 +62,7 @@ def logs_command(flags: Mapping[str, object], config: str | None, since: str, *,
 def run_logs(settings: Settings, company: str, since: datetime, now: datetime, state: State) -> LogReport:
     """Read what is new in a company's logs, and return all counts since a moment with what they mean."""
     if not log_paths(settings, company):
+        require_known(settings, [company])
         raise UsageError(
             f"no log of company {printable(company)} is known",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
@@ -77,10 +84,10 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
 
 def _last_reset(settings: Settings, company: str) -> datetime | None:
     """Return when the company's folder was last reset, None where no folder is known: a log is enough here."""
-    if settings.sessions.path is None:
+    if settings.sessions.where is None:
         return None
     try:
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             (found,) = companies_of_run(root, settings, only=[company])
             return last_reset_of(root, found)
     except BaileysToolsError:
@@ -91,6 +98,10 @@ def _the_one(settings: Settings) -> str:
     chosen = list(settings.sessions.companies) or companies_with_logs(settings)
     if len(chosen) == 1:
         return chosen[0]
+    here = ids_here(settings)
+    if len(here) == 1 and (not chosen or here[0] in chosen):
+        # Of a single session folder there is nothing to choose.
+        return here[0]
     if not chosen:
         raise UsageError("whose logs?", "Give --company ID.")
     raise UsageError(f"the logs of {len(chosen)} companies at once", "Give one --company ID.")

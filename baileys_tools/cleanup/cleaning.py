@@ -97,8 +97,11 @@ def cleanup_command(
 
 def _options_again(loaded: LoadedSettings, config: str | None) -> str:
     """Return the options that say where the folders are, to be typed again."""
-    path = loaded.settings.sessions.path or ""
-    told = command(" --sessions {}", path) if loaded.origin["sessions.path"].startswith("flag") else ""
+    settings, origin = loaded.settings.sessions, loaded.origin
+    paths = [settings.path] if settings.path and origin["sessions.path"].startswith("flag") else []
+    if origin["sessions.roots"].startswith("flag"):
+        paths += [root.path for root in settings.roots]
+    told = "".join(command(" --sessions {}", path) for path in paths)
     return told + (command(" --config {}", config) if config is not None else "")
 
 

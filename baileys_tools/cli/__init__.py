@@ -23,7 +23,7 @@ MODULES = {
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
-    "settings": ("config",),
+    "settings": ("sessions", "config"),
     "host": ("cron", "doctor", "report", "watch", "help"),
 }
 """Which module has which commands and groups, in the order of the help."""

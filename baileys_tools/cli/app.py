@@ -61,11 +61,14 @@ app = typer.Typer(
 )
 
 SessionsOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--sessions", metavar="PATH", help="Folder of the company_<id> folders, or one session folder."
+        "--sessions",
+        metavar="PATH",
+        help="Folder of the session folders, one session folder, or a pattern; repeatable.",
     ),
 ]
+
 _company_option = partial(typer.Option, "--company", metavar="ID", autocompletion=complete_company)
 CompanyOption = Annotated[
     list[str] | None,
@@ -85,7 +88,15 @@ def _company_id(text: str) -> str:
         raise UsageError(f"--company: {error}") from error
 
 
+def _company_id_or_none(text: str) -> str:
+    return _company_id(text) if text else ""
+
+
 OneCompanyOption = Annotated[str, _company_option(help="The company.", parser=_company_id)]
+OneIfSeveralOption = Annotated[
+    str,
+    _company_option(help="The company; may be left out where there is only one.", parser=_company_id_or_none),
+]
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: each file, each reason.")]

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import typer
 
+from baileys_tools.cli.quick import sessions_flags
+
 PLAIN = frozenset(string.ascii_letters + string.digits + "._@+-")
 """The characters of a name that is offered. What zsh is offered it evaluates, bash splits it and expands its patterns,
 and whoever can make a folder chooses its name."""
@@ -31,11 +33,11 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
     from baileys_tools.sessions.roots import Root
 
     try:
-        flags = {"sessions.path": ctx.params.get("sessions")}
+        flags = sessions_flags(ctx.params.get("sessions"))
         settings = load_settings(flags, os.environ, config=ctx.params.get("config")).settings
-        if settings.sessions.path is None:
+        if settings.sessions.where is None:
             return []
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             companies = root.companies(settings.sessions.multitenancy)
     except (BaileysToolsError, OSError):
         return []

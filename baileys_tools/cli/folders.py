@@ -16,6 +16,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 
 @app.command()
@@ -64,7 +65,7 @@ def cleanup(
     from baileys_tools.cleanup.cleaning import cleanup_command
 
     flags = {
-        "sessions.path": sessions,
+        **sessions_flags(sessions),
         "sessions.companies": company or None,
         "cleanup.dry_run": dry_run,
         "cleanup.session_max_age": session_max_age,
@@ -101,7 +102,7 @@ def undo(
     """
     from baileys_tools.cleanup.undoing import undo_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: undo_command(
             flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet

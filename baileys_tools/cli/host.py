@@ -16,6 +16,7 @@ from baileys_tools.cli.app import (
     finish,
 )
 from baileys_tools.cli.complete import complete_topic
+from baileys_tools.cli.quick import sessions_flags
 
 cron_app = typer.Typer(
     help="Run everything by itself, from cron or systemd timers.",
@@ -59,7 +60,7 @@ def cron_show(
     """
     from baileys_tools.host.cron import show_command
 
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: show_command(flags, config, system=system, user=user, systemd=systemd, into=into))
 
 
@@ -85,7 +86,7 @@ def cron_install(
     """
     from baileys_tools.host.cron import install_command
 
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: install_command(flags, config, system=system, user=user, dry_run=dry_run, quiet=quiet))
 
 
@@ -140,7 +141,7 @@ def cron_run(sessions: SessionsOption = None, config: ConfigOption = None) -> No
     """
     from baileys_tools.host.cron_run import run_command
 
-    finish(lambda: run_command({"sessions.path": sessions}, config))
+    finish(lambda: run_command(sessions_flags(sessions), config))
 
 
 @app.command()
@@ -166,7 +167,7 @@ def doctor(
     """
     from baileys_tools.host.doctor import doctor_command
 
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))
 
 
@@ -189,7 +190,7 @@ def watch(
     """
     from baileys_tools.watching.watch import watch_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: watch_command(flags, config, interval))
 
 
@@ -243,5 +244,5 @@ def report(
     """
     from baileys_tools.watching.report import report_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: report_command(flags, config, html=html, since=since, quiet=quiet))

@@ -17,8 +17,8 @@ SWITCHES = {
     "--quiet": "quiet",
     "-q": "quiet",
 }
-VALUES = {"--sessions": "sessions", "--textfile": "textfile", "--config": "config"}
-LISTS = {"--company": "company"}
+VALUES = {"--textfile": "textfile", "--config": "config"}
+LISTS = {"--company": "company", "--sessions": "sessions"}
 
 
 def quick_command(arguments: Sequence[str]) -> Callable[[], int] | None:
@@ -34,7 +34,7 @@ def quick_command(arguments: Sequence[str]) -> Callable[[], int] | None:
 def understood(words: Sequence[str]) -> dict[str, Any] | None:
     """Given the words behind `monitor-once`, return its parameters that were given, or None."""
     given: dict[str, Any] = {}
-    companies: list[str] = []
+    lists: dict[str, list[str]] = {}
     rest = iter(words)
     for word in rest:
         if word in SWITCHES:
@@ -46,14 +46,21 @@ def understood(words: Sequence[str]) -> dict[str, Any] | None:
         if value.startswith("-"):
             return None
         if word in LISTS:
-            companies.append(value)
+            lists.setdefault(LISTS[word], []).append(value)
         else:
             given[VALUES[word]] = value
-    return given | ({"company": companies} if companies else {})
+    return given | lists
+
+
+def sessions_flags(sessions: Sequence[str] | None) -> dict[str, object]:
+    """Given what --sessions says, return the settings that it gives: one path, or several roots."""
+    if sessions and len(sessions) > 1:
+        return {"sessions.roots": list(sessions)}
+    return {"sessions.path": sessions[0] if sessions else None}
 
 
 def _monitor_once(
-    sessions: str | None = None,
+    sessions: list[str] | None = None,
     company: list[str] | None = None,
     json: bool = False,
     nagios: bool = False,
@@ -64,6 +71,6 @@ def _monitor_once(
 ) -> int:
     from baileys_tools.watching.monitor import MonitorOptions, monitor_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company, "monitor.textfile": textfile}
+    flags = {**sessions_flags(sessions), "sessions.companies": company, "monitor.textfile": textfile}
     options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
     return monitor_command(flags, config, options)

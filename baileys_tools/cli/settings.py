@@ -13,11 +13,29 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 config_app = typer.Typer(
     help="Show, check and write the settings.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(config_app, name="config")
+
+
+@app.command()
+def sessions(sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Say which session folders are found, by which rule, and what is passed by.
+
+    With what has written each, and settings for what stands deeper. Other programs' folders are named. Looks only.
+
+    \b
+    Examples:
+      baileys-tools sessions --sessions /srv/bots
+      baileys-tools sessions --sessions '/srv/bots/*/auth_info_baileys'
+      baileys-tools sessions --json
+    """
+    from baileys_tools.host.sessions_found import sessions_command
+
+    finish(lambda: sessions_command(sessions_flags(sessions), config, as_json=json))
 
 
 @config_app.command("show")
@@ -33,7 +51,7 @@ def config_show(
     """
     from baileys_tools.host.config_commands import show_command
 
-    finish(lambda: show_command({"sessions.path": sessions}, config, as_json=json))
+    finish(lambda: show_command(sessions_flags(sessions), config, as_json=json))
 
 
 @config_app.command("check")
@@ -60,10 +78,12 @@ def config_init(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    sessions: SessionsOption = None,
 ) -> None:
     """Write a settings file with what is in force now (mode 0600).
 
-    Every other setting is in it as a comment. A secret that only a variable holds is not written.
+    Every other setting is in it as a comment. A secret that only a variable holds is not written. Where session folders
+    stand that no rule finds, it gets roots that find them.
 
     \b
     Examples:
@@ -72,4 +92,4 @@ def config_init(
     """
     from baileys_tools.host.config_commands import init_command
 
-    finish(lambda: init_command(path, force=force))
+    finish(lambda: init_command(path, force=force, flags=sessions_flags(sessions)))

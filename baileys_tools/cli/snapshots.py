@@ -11,13 +11,14 @@ from baileys_tools.cli.app import (
     ConfigOption,
     IdentityOption,
     JsonOption,
-    OneCompanyOption,
+    OneIfSeveralOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 
 @app.command()
@@ -55,7 +56,7 @@ def backup(
     """
     from baileys_tools.snapshots.backup import backup_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: backup_command(
             flags,
@@ -145,7 +146,7 @@ def prune(
 
 @app.command()
 def restore(
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     snapshot: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
     ] = "latest",
@@ -190,6 +191,6 @@ def restore(
     from baileys_tools.recovery.restore_job import RestoreOptions
     from baileys_tools.recovery.restoring import restore_command
 
-    flags = {"sessions.path": sessions, "backup.identity_file": identity}
+    flags = {**sessions_flags(sessions), "backup.identity_file": identity}
     options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)
     finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))

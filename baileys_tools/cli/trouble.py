@@ -17,6 +17,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
@@ -52,7 +53,7 @@ def recover(
     """
     from baileys_tools.recovery.recovering import recover_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: recover_command(
             flags, config, dry_run=dry_run, yes=yes, verbose=verbose, as_json=json, quiet=quiet
@@ -67,6 +68,7 @@ def logs(
         typer.Option("--company", metavar="ID", help="The company. [default: the only one with a log]"),
     ] = None,
     since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back; 90d at most.")] = "24h",
+    sessions: SessionsOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -84,7 +86,8 @@ def logs(
     """
     from baileys_tools.bots.logs import logs_command
 
-    finish(lambda: logs_command({"sessions.companies": company or None}, config, since, as_json=json))
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
+    finish(lambda: logs_command(flags, config, since, as_json=json))
 
 
 @app.command()
@@ -140,7 +143,7 @@ def reset(
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
     may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
 
 
@@ -259,6 +262,7 @@ def incidents(
     markdown: Annotated[
         int | None, typer.Option("--markdown", metavar="ID", help="Print this one as a report to file.")
     ] = None,
+    sessions: SessionsOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -275,5 +279,5 @@ def incidents(
     """
     from baileys_tools.watching.incidents import incidents_command
 
-    flags = {"sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: incidents_command(flags, config, markdown, as_json=json))

@@ -17,6 +17,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.quick import sessions_flags
 
 
 @app.command("monitor-once")
@@ -52,7 +53,7 @@ def monitor_once(
     # cli/quick.py has the same once more, without typer.
     from baileys_tools.watching.monitor import MonitorOptions, monitor_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None, "monitor.textfile": textfile}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None, "monitor.textfile": textfile}
     options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
     finish(lambda: monitor_command(flags, config, options))
 
@@ -77,7 +78,7 @@ def status(
     """
     from baileys_tools.watching.status import status_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: status_command(flags, config, as_json=json))
 
 
@@ -107,7 +108,7 @@ def trigger(
     from baileys_tools.cleanup.triggering import trigger_command
 
     flags = {
-        "sessions.path": sessions,
+        **sessions_flags(sessions),
         "sessions.companies": company or None,
         "cleanup.dry_run": dry_run,
     }
@@ -138,7 +139,7 @@ def inspect(
     """
     from baileys_tools.watching.inspect import inspect_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: inspect_command(flags, config, verbose=verbose, as_json=json))
 
 

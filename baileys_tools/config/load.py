@@ -110,13 +110,14 @@ def resolve(
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     file, content = find_config(host, config, problems)
-    given = [
-        *_from_flags(schema, flags, host),
-        *_from_environment(schema, host, problems),
-        *(_from_file(schema, host, file, content, problems) if file is not None else ()),
-        *_from_host(schema, host),
-    ]
-    for item in given:
+    sources = (
+        _from_flags(schema, flags, host),
+        _from_environment(schema, host, problems),
+        _from_file(schema, host, file, content, problems) if file is not None else (),
+        _from_host(schema, host),
+    )
+    strength: dict[str, int] = {}
+    for rank, item in ((rank, item) for rank, source in enumerate(sources) for item in list(source)):
         try:
             value = _checked(item)
         except ValueError as error:
@@ -124,11 +125,13 @@ def resolve(
             continue
         target = item.of_company + item.setting.target
         if target not in values:
-            values[target] = value
+            values[target], strength[target] = value, rank
             by_file = item.setting.path != item.setting.target
             origin[target] = f"{item.origin} ({item.setting.key})" if by_file else item.origin
             if by_file:
                 secret_files[target] = item.absolute(str(item.raw))
+    for weaker in _said_by_a_stronger(strength):
+        del values[weaker]
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
@@ -138,6 +141,14 @@ def resolve(
     if problems:
         raise ConfigError(problems)
     return values, origin, file, secret_files
+
+
+def _said_by_a_stronger(strength: Mapping[str, int]) -> Iterator[str]:
+    """Where the sessions are is one question with two settings: the answer of the stronger source is the whole one."""
+    ranks = {path: strength[path] for path in ("sessions.path", "sessions.roots") if path in strength}
+    for path, rank in ranks.items():
+        if rank > min(ranks.values()):
+            yield path
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
@@ -156,16 +167,18 @@ def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
 
 
 def require_sessions_path(loaded: LoadedSettings) -> str:
-    """Return the absolute sessions path. Raise UsageError, saying how to give one, when there is none."""
-    if loaded.settings.sessions.path is None:
+    """Return the sessions path with all its roots. Raise UsageError, saying how to give one, when there is none."""
+    where = loaded.settings.sessions.where
+    if where is None:
         raise UsageError(
             "No sessions path is given: where are the bots' session folders?",
             "Give it in one of three ways:\n"
             "  a flag         --sessions /path/to/sessions\n"
             "  environment    BAILEYS_SESSIONS_PATH=/path/to/sessions (or SESSION_PATH)\n"
-            "  settings file  sessions: {path: /path/to/sessions}",
+            "  settings file  sessions: {path: /path/to/sessions}\n"
+            "Other layouts: docs/layouts.md. What is there: baileys-tools sessions",
         )
-    return loaded.settings.sessions.path
+    return where
 
 
 def require_backup_path(loaded: LoadedSettings) -> str:

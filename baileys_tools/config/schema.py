@@ -28,7 +28,9 @@ from baileys_tools.config.kinds import (
     Secret,
 )
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
+from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.section import Schema, Section, setting
+from baileys_tools.layouts import RootSpec, SessionsPath
 
 
 class Sessions(Section, name="sessions"):
@@ -39,9 +41,18 @@ class Sessions(Section, name="sessions"):
     path: str | None = setting(
         default=None,
         kind=PATH,
-        about="The folder that holds the `company_<id>` folders, or the session folder of a single bot.",
+        about="The folder that holds the session folders (`company_<id>`, or any name), or the session folder of a "
+        "single bot. With a star it is a pattern: `/srv/bots/*/auth`.",
         flag="--sessions",
         env=("BAILEYS_SESSIONS_PATH", "SESSION_PATH"),
+        default_text="none",
+    )
+    roots: tuple[RootSpec, ...] = setting(
+        default=(),
+        kind=ROOTS,
+        about="More than one folder, or another layout (docs/layouts.md): a list of `{path, folders, name, layout, "
+        "follow_links}`, of which `path` is enough.",
+        flag="--sessions",
         default_text="none",
     )
     companies: tuple[str, ...] = setting(
@@ -60,6 +71,13 @@ class Sessions(Section, name="sessions"):
         env=("ENABLE_MULTITENANCY",),
         default_text="detected",
     )
+
+    @property
+    def where(self) -> str | None:
+        """The sessions path with all roots that it stands for, None where none is given."""
+        if not self.roots:
+            return self.path
+        return SessionsPath(*([] if self.path is None else [RootSpec(self.path)]), *self.roots)
 
 
 class Cleanup(Section, name="cleanup"):

@@ -1,5 +1,6 @@
 """Which companies a run is about: those that the settings choose below the sessions path."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from os.path import basename, isdir, join, realpath
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.sessions.names import COMPANY_PREFIX
-from baileys_tools.sessions.roots import Company, Root, choose
-from baileys_tools.units import some_of
+from baileys_tools.sessions.roots import Company, Root, is_session_folder
+from baileys_tools.units import did_you_mean, some_of
 
 if TYPE_CHECKING:
     # A quiet cleanup of every minute opens no state.
@@ -27,6 +29,18 @@ def all_companies(root: Root, settings: Settings, state: "State | None" = None) 
     companies = root.companies(settings.sessions.multitenancy, known.looks)
     look_from(state, root.path, companies, known)
     return companies
+
+
+def ids_here(settings: Settings) -> list[str]:
+    """Return the ids of the companies that there are; none where no sessions path is given, or it cannot be read."""
+    where = settings.sessions.where
+    if where is None:
+        return []
+    try:
+        with Root(where) as root:
+            return [company.id for company in root.companies(settings.sessions.multitenancy)]
+    except BaileysToolsError:
+        return []
 
 
 def companies_of_run(
@@ -55,16 +69,103 @@ def the_one_company(root: Root, settings: Settings, verb: str, state: "State | N
     return companies[0]
 
 
+def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> list[Company]:
+    """Given the companies found and the ids asked for (none: all), return those to work on.
+
+    An id is compared with the listing and never becomes part of a path. Raises exit code 10 with the ids that
+    are there when one is not found.
+    """
+    if not wanted:
+        return list(companies)
+    by_id = {company.id: company for company in companies}
+    missing = [company_id for company_id in wanted if company_id not in by_id]
+    if missing:
+        if same := [company for company in companies if company.name == missing[0]]:
+            raise several_of_that_name(missing[0], same)
+        if [company.entry for company in companies] == ["."]:
+            raise BaileysToolsError(
+                f"no company {', '.join(missing)} in {root}{did_you_mean(missing[0], list(by_id))}",
+                f"It is a single session folder, company {companies[0].id}: leave out --company and COMPANY_ID.",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        raise no_such_company(f"no company {', '.join(missing)} in {root}", missing, list(by_id))
+    return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
+
+
+def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysToolsError:
+    """Return the error of a name that more than one place claims: it lists them, exit code 2."""
+    return BaileysToolsError(
+        f"{len(companies)} companies are called {name}",
+        "Name the one that is meant:\n"
+        + "\n".join(
+            f"{command('  --company {}', company.id)}   {company.path}" for company in companies[:10]
+        ),
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def require_known(settings: Settings, wanted: Sequence[str]) -> None:
+    """Raise exit code 10 for a company that is none of those that there are, where that can be told."""
+    known = ids_here(settings)
+    missing = [company for company in wanted if company not in known]
+    if known and missing:
+        where = settings.sessions.where
+        raise no_such_company(f"no company {', '.join(missing)} in {where}", missing, known)
+
+
+def is_single(settings: Settings) -> bool:
+    """Whether the settings name one session folder, which may have been emptied, or be gone itself."""
+    where = settings.sessions.where
+    if where is None or settings.sessions.multitenancy is True:
+        return False
+    with Root(where, keep_lost=True) as root:
+        base = root.bases[0]
+        if len(root.bases) > 1 or base.has_patterns:
+            return False
+        if base.fd < 0:
+            return True
+        names = os.listdir(base.fd)
+        return not names or is_session_folder(base.fd, names)
+
+
+def the_name_of_one(settings: Settings, verb: str) -> str:
+    """Return the id of the one company that the settings choose, or that there is; a single folder may be gone itself.
+
+    Raises UsageError where more than one could be meant.
+    """
+    chosen = list(settings.sessions.companies) or ids_here(settings)
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise UsageError(
+            f"{verb} is about one company, and there are {len(chosen)}",
+            f"Name it with --company: {some_of(chosen)}.",
+        )
+    if is_single(settings):
+        # Emptied, or gone: its name still tells.
+        with Root(settings.sessions.where or "", keep_lost=True) as root:
+            return root.itself(0).id
+    raise UsageError(f"{verb} is about one company, and none is found", "Name it with --company ID.")
+
+
+def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
+    """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
+    return BaileysToolsError(
+        message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
+        f"Companies found there: {some_of(known) or 'none'}.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
+
+
 def no_session_folder(root: Root) -> BaileysToolsError:
     """Return the error of a root without companies, with the hint where they could be."""
-    others = root.folders_with_creds()
-    hint = "A sessions path holds company_<id> folders, or is itself a folder with a creds.json."
-    if others:
-        hint = (
-            f"{len(others)} folder(s) there hold a creds.json under another name ({', '.join(others[:3])}): "
-            "name one of them with --sessions, or rename it to company_<id>."
-        )
-    return BaileysToolsError(f"no session folder in {root.path}", hint, exit_code=ExitCode.NOT_FOUND)
+    if root.trouble is not None:
+        return root.trouble
+    from baileys_tools.sessions.search.hints import where_they_could_be
+
+    return BaileysToolsError(
+        f"no session folder in {root.path}", where_they_could_be(root), exit_code=ExitCode.NOT_FOUND
+    )
 
 
 class KeptLooks(NamedTuple):
@@ -122,13 +223,13 @@ def look_from_settings(state: "State", settings: Settings) -> None:
 
     One that the settings name and that is not there is the one that would be.
     """
-    if settings.sessions.path is None:
+    if settings.sessions.where is None:
         return
     try:
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             all_companies(root, settings, state)
     except BaileysToolsError:
-        kept_looks(state, settings.sessions.path)
+        kept_looks(state, settings.sessions.where)
     add_missing(state, settings.sessions.companies)
 
 
@@ -152,10 +253,10 @@ def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
     """Given numbers by company, return them by the places of those companies that are there."""
     from baileys_tools.sessions.identity import identities_of
 
-    if settings.sessions.path is None:
+    if settings.sessions.where is None:
         return {}
     try:
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             places = identities_of(root.companies(settings.sessions.multitenancy, numbers))
     except BaileysToolsError:
         return {}
@@ -166,7 +267,7 @@ def place_named(settings: Settings, company: str, root_path: str | None = None) 
     """Return the place of a company by its name, or where it would be; "" where no sessions path is known."""
     from baileys_tools.sessions.identity import identities_of
 
-    path = root_path or settings.sessions.path
+    path = root_path or settings.sessions.where
     if path is None:
         return ""
     try:

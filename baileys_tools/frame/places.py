@@ -17,7 +17,8 @@ from baileys_tools.frame.rules.places import (
     misplaced_file,
     misplaced_folder,
 )
-from baileys_tools.sessions.roots import is_session_folder
+from baileys_tools.layouts import MOST_PARTS, roots_of
+from baileys_tools.sessions.roots import Base, is_session_folder
 
 
 def settings_in_force(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
@@ -96,20 +97,29 @@ class _Places:
 
     def __init__(self, settings: Settings) -> None:
         self._mounts: list[Mount] = read_mounts()
-        sessions, path = settings.sessions.path, settings.backup.path
+        where, path = settings.sessions.where, settings.backup.path
+        specs = () if where is None else roots_of(where)
+        self._roots = [(os.path.realpath(spec.path), spec) for spec in specs]
         self.state = self.folder("state.dir", settings.state.dir)
         self.repository = [self.folder("backup.path", path, by_company=True)] if path is not None else []
         self.copies = [
             self.folder("backup.copies", folder, by_company=True) for folder in _copies_of(settings)
         ]
-        root = None if sessions is None else os.path.realpath(sessions)
+        roots = [
+            (
+                without_binds(root, self._mounts),
+                not (spec.folders or spec.layout) and _is_session(root, settings.sessions.multitenancy),
+            )
+            for root, spec in self._roots
+        ]
         self.ground = Ground(
-            None if root is None else without_binds(root, self._mounts),
-            root is not None and _is_session(root, settings.sessions.multitenancy),
+            roots[0][0] if roots else None,
+            bool(roots) and roots[0][1],
             self.repository[0].lands[0] if self.repository else None,
             self.state.lands[0],
-            [] if root is None else self._companies_mounted_in(root),
+            [mounted for root, _ in self._roots for mounted in self._companies_mounted_in(root)],
             [one.lands[0] for one in self.copies],
+            roots[1:],
         )
 
     def own_place(self, name: str) -> str:
@@ -122,7 +132,7 @@ class _Places:
         lands = [without_binds(real, self._mounts)]
         if by_company:
             lands += self._companies_mounted_in(real)
-        return Target(name, path, lands, _is_session(real))
+        return Target(name, path, lands, _is_session(real) or self._is_below_one(real))
 
     def file(self, name: str, path: str) -> Target:
         """Return a file as a target."""
@@ -130,7 +140,25 @@ class _Places:
         folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
         reals = [os.path.join(folder, os.path.basename(path)), os.path.realpath(path)]
         lands = list(dict.fromkeys(without_binds(real, self._mounts) for real in reals))
-        return Target(name, path, lands, any(_is_session(os.path.dirname(real)) for real in reals))
+        beside = any(
+            _is_session(folder) or self._is_below_one(folder) for folder in map(os.path.dirname, reals)
+        )
+        return Target(name, path, lands, beside)
+
+    def _is_below_one(self, path: str) -> bool:
+        """Whether a folder is below one of a session, at whatever depth of a root and by whichever rule that is one."""
+        for root, spec in self._roots:
+            if not path.startswith(root.rstrip("/") + "/"):
+                continue
+            parts = path[len(root.rstrip("/")) + 1 :].split("/")[:MOST_PARTS]
+            ways = [parts[:end] for end in range(1, len(parts) + 1)]
+            if any(_is_session(os.path.join(root, *way)) for way in ways):
+                return True
+            if spec.folders or spec.layout:
+                from baileys_tools.sessions.search.listing import patterns_below
+
+                return any(one.names(way) for one in patterns_below(Base(spec)) for way in ways)
+        return False
 
     def _companies_mounted_in(self, root: str) -> list[str]:
         points = (mount.point for mount in self._mounts if company_folder_of(mount.point, root))

@@ -17,6 +17,7 @@ from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
@@ -24,10 +25,11 @@ from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
+from baileys_tools.layouts import RootSpec
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
 from baileys_tools.trust import doubt_of
-from baileys_tools.units import printable
+from baileys_tools.units import counted, printable
 
 NO_FILE = "none found"
 
@@ -81,6 +83,8 @@ def _plain(setting: Setting, value: object) -> object:
         return setting.show(value)
     if isinstance(value, LogFile):
         return setting.show((value,))
+    if isinstance(value, RootSpec):
+        return plain_root(value)
     return (
         [_plain(setting, item) if not isinstance(item, Secret) else str(item) for item in value]
         if isinstance(value, tuple)
@@ -143,16 +147,38 @@ def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> s
     given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists.", "Use --force to replace it.")
+    proposed = _with_proposed_roots(given, loaded) if loaded is not None else []
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, commented_file(given))
     except OSError as error:
         raise BaileysToolsError(f"Cannot write {path}: {error.strerror}.") from error
     rest = "Every other setting is in a comment." if given else "Every setting is in a comment."
-    lines = [f"Wrote {printable(str(path))}. {rest}", *(f"  in force   {key}" for key in given)]
+    lines = [f"Wrote {printable(str(path))}. {rest}", *(f"  in force   {key}" for key in given), *proposed]
     for secret in left_out:
         lines += wrap(f"  left out   {secret}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def _with_proposed_roots(given: dict[str, str], loaded: LoadedSettings) -> list[str]:
+    """Put roots that find all session folders into what is written; return what is to be said of it."""
+    from baileys_tools.host.rules.sessions_found import SessionsFound
+    from baileys_tools.host.sessions_found import find_sessions
+
+    if loaded.settings.sessions.where is None:
+        return []
+    try:
+        found: SessionsFound = find_sessions(loaded)
+    except BaileysToolsError:
+        return []
+    if not found.proposed:
+        return []
+    given.pop("sessions.path", None)
+    given["sessions.roots"] = json.dumps(found.settings, ensure_ascii=False)
+    more = sum(one.number for one in found.proposed)
+    return [
+        f"  proposed   sessions.roots: {counted(more, 'more session folder')} in it; look with baileys-tools sessions"
+    ]
 
 
 def _require_obeyed(path: Path) -> None:
@@ -185,6 +211,8 @@ def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
 
 
 def _yaml(setting: Setting, value: object) -> str:
+    if setting.kind is ROOTS:
+        return setting.show(value)
     if isinstance(value, tuple):
         # One by one: a comma within an item is no end of it.
         shown = (item.reveal() if isinstance(item, Secret) else setting.show((item,)) for item in value)
@@ -220,7 +248,7 @@ def check_command(config: str | None) -> ExitCode:
     return code
 
 
-def init_command(path: str | None, *, force: bool) -> ExitCode:
+def init_command(path: str | None, *, force: bool, flags: Mapping[str, object] | None = None) -> ExitCode:
     """Given the command line, write a settings file."""
     host = Surroundings(os.environ)
     named = named_config(host)
@@ -228,5 +256,5 @@ def init_command(path: str | None, *, force: bool) -> ExitCode:
     # The file that it names may be the one to be made.
     is_there = named is None or os.path.exists(named)
     environ = {name: text for name, text in os.environ.items() if is_there or name != CONFIG_VARIABLE}
-    print(run_init(Path(place), force, load_settings({}, environ)))
+    print(run_init(Path(place), force, load_settings(flags or {}, environ)))
     return ExitCode.DONE

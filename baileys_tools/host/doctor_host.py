@@ -19,6 +19,7 @@ from baileys_tools.host.rules.doctor import (
     room_check,
     warning,
 )
+from baileys_tools.layouts import roots_of
 from baileys_tools.owner import user_name
 from baileys_tools.pasted import command
 from baileys_tools.sessions.holders import held_folders
@@ -62,23 +63,49 @@ def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
 
 def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     """The sessions path: who owns what, whether its file system has locks and leases, room, clock."""
-    path = loaded.settings.sessions.path
-    if path is None:
+    where = loaded.settings.sessions.where
+    if where is None:
         yield critical(
             "sessions",
             "no sessions path is given",
             "sessions.path in the settings file, or BAILEYS_SESSIONS_PATH",
         )
         return
-    with Root(path) as root:
+    with Root(where) as root:
         companies = root.companies(loaded.settings.sessions.multitenancy)
-        is_read_only = root.is_read_only()
         held = held_folders(root, companies)
+        lost = [base.path for base in root.bases if base.fd < 0]
+        there = [(number, base.path) for number, base in enumerate(root.bases) if base.fd >= 0]
+        read_only = {base.path for base in root.bases if base.fd >= 0 and base.is_read_only}
+        deeper = _not_looked_after(root, companies)
+    for path in lost:
+        yield critical("sessions", f"{path} is not there", f"Is it mounted? {command('ls -ld {}', path)}")
+    for number, path in there:
+        yield from _root_checks(path, [one for one in companies if one.base == number], path in read_only)
+    if not companies:
+        return
+    if deeper:
+        yield warning(
+            "sessions",
+            f"{counted(deeper, 'session folder')} deeper are not looked after",
+            "baileys-tools sessions",
+        )
+    yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
+    yield from _held_checks(loaded.settings, held, now)
+    if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
+        yield warning(
+            "other cleaners",
+            f"the lock file of another program, less than a day old, in company {', '.join(older[:5])}",
+            "An older script still cleans here: take it out of its cron or process manager.",
+        )
+
+
+def _root_checks(path: str, companies: Sequence[Company], is_read_only: bool) -> Iterator[Check]:
     if not companies:
         yield critical(
             "sessions",
             f"{path} holds no session folder",
-            f"Is this the right path? {command('ls -la {}', path)}",
+            f"Is this the right path? {command('baileys-tools sessions --sessions {}', path)}",
         )
         return
     yield from _owner_checks(path, companies)
@@ -91,14 +118,18 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     else:
         yield from _file_system_checks(path)
     yield _room("disk: sessions", path)
-    yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
-    yield from _held_checks(loaded.settings, held, now)
-    if older := [company.id for company in companies if _has_lock_of_others(company, now)]:
-        yield warning(
-            "other cleaners",
-            f"the lock file of another program, less than a day old, in company {', '.join(older[:5])}",
-            "An older script still cleans here: take it out of its cron or process manager.",
-        )
+
+
+def _not_looked_after(root: Root, companies: Sequence[Company]) -> int:
+    """Return how many session folders stand below the roots that no rule finds, as far as a short look tells."""
+    from baileys_tools.sessions.search.hints import proposals
+
+    places = {company.place for company in companies}
+    number = 0
+    for base in root.bases if companies else ():
+        if base.fd >= 0:
+            number += sum(one.number for one in proposals(base, places, deepest=2))
+    return number
 
 
 def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) -> Iterator[Check]:
@@ -249,7 +280,9 @@ def repository_checks(settings: Settings) -> Iterator[Check]:
                 f"What {owner} cannot read is no backup: {command('sudo chown -R {} {}', owner, backup.path)}",
             )
         yield _room("disk: backups", backup.path)
-        if not backup.copies and _on_device(settings.sessions.path, status.st_dev):
+        if not backup.copies and any(
+            _on_device(root.path, status.st_dev) for root in roots_of(settings.sessions.where or "")
+        ):
             yield note(
                 "one disk",
                 "snapshots are on the disk of the sessions, and there are no copies elsewhere",
@@ -272,8 +305,8 @@ def _missing_repository(path: str) -> Check:
     )
 
 
-def _on_device(path: str | None, device: int) -> bool:
-    return path is not None and os.path.isdir(path) and os.stat(path).st_dev == device
+def _on_device(path: str, device: int) -> bool:
+    return os.path.isdir(path) and os.stat(path).st_dev == device
 
 
 def _encryption_checks(settings: Settings) -> Iterator[Check]:

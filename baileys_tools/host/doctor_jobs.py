@@ -163,15 +163,9 @@ def _all_well(
 
 def _companies(settings: Settings) -> list[str]:
     """Return the companies that there are; none where that cannot be told, which is said of the sessions."""
-    from baileys_tools.sessions.roots import Root
+    from baileys_tools.frame.companies import ids_here
 
-    if settings.sessions.path is None:
-        return []
-    try:
-        with Root(settings.sessions.path) as root:
-            return [company.id for company in root.companies(settings.sessions.multitenancy)]
-    except BaileysToolsError:
-        return []
+    return ids_here(settings)
 
 
 def bot_api_checks(settings: Settings) -> Iterator[Check]:

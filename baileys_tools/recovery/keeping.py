@@ -18,7 +18,6 @@ from baileys_tools.recovery.restore_job import (
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.sessions.identity import identity_of
-from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.rollback import write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
@@ -100,10 +99,9 @@ def store_as_it_is(
         return writer.publish(manifest, files, recipients)
 
 
-def make_session_folder(root: Root, job: RestoreJob) -> RestoreReport:
+def make_session_folder(root: Root, company: Company, job: RestoreJob) -> RestoreReport:
     """Restore a company whose folder is gone: it is made anew, in one step."""
-    name = COMPANY_PREFIX + job.options.company
-    path = os.path.join(root.path, name)
+    path = company.path
     signs = job.bot_signs()
     live = LiveFolder(bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     plan = plan_restore(live, job.facts, job.choice, job.now)
@@ -117,5 +115,16 @@ def make_session_folder(root: Root, job: RestoreJob) -> RestoreReport:
     # On another host the snapshot's user is nobody, or somebody else.
     here = job.snapshot.manifest.host == socket.gethostname()
     knows_owner = here and job.snapshot.files[CREDS].entry.uid != 0
-    write_plain_folder(path, files, like=None if knows_owner else root.fd)
+    if knows_owner:
+        write_plain_folder(path, files)
+    else:
+        like = root.bases[company.base].fd
+        if like >= 0:
+            write_plain_folder(path, files, like=like)
+        else:
+            around = os.open(os.path.dirname(company.place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                write_plain_folder(path, files, like=around)
+            finally:
+                os.close(around)
     return replace(report, status=RestoreStatus.RESTORED, brought_back=names)

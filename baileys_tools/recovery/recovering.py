@@ -160,7 +160,7 @@ def run_recover(
     `agrees` is asked once with all of them before anything is done. Raises BaileysToolsError when the sessions
     path cannot be read, or a named company is not there.
     """
-    with Root(root_path) as root:
+    with Root(root_path, keep_lost=True) as root:
         job.root = root
         job.companies = companies_of_run(root, job.settings, job.state)
         job.left = left_stopped(job.state)

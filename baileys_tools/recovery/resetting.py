@@ -29,6 +29,7 @@ from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.restore_plan import LiveFile, LiveFolder
 from baileys_tools.sessions.rules.snapshot import Account, SnapshotInfo, may_be_stored
+from baileys_tools.sessions.search.hints import require_none_below
 from baileys_tools.units import counted, format_duration, printable
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def _look(
             f"{company.path} is empty already: there is no session to set aside",
             f"{command('baileys-tools init --company {}', company.id)}, then qr, pairs the bot.",
         )
+    require_none_below(folder)
     report = ResetReport(
         company.id,
         company.path,
@@ -294,10 +296,9 @@ def _final_snapshot(
         return None, f"no last snapshot: {error.strerror}"
     if stored is None:
         return None, "no last snapshot: there is nothing in the files"
-    left_out = (
-        len(live.every_file) + len(live.oddities) - sum(may_be_stored(file.entry.name) for file in contents)
-    )
-    entries = "1 entry of the folder is" if left_out == 1 else f"{left_out:,} entries of the folder are"
+    everything = len(live.every_file) + len(live.oddities)
+    left_out = everything - sum(may_be_stored(file.entry.name) for file in contents)
+    entries = f"{counted(left_out, 'entry', 'entries')} of the folder {'is' if left_out == 1 else 'are'}"
     return stored, f"{entries} not in it" if left_out else ""
 
 

@@ -11,7 +11,7 @@ from baileys_tools.bots.asking import signs_of_a_bot
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import place_named
+from baileys_tools.frame.companies import choose, no_such_company, place_named, the_name_of_one
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
@@ -68,6 +68,8 @@ def restore_command(
     _require_bak_alone(options)
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
+    if not options.company:
+        options = replace(options, company=the_name_of_one(loaded.settings, "restore"))
 
     shown: list[str] = []
 
@@ -161,10 +163,12 @@ def run_restore(
     Raises exit code 10 to 13 before anything is touched, 75 when the company is locked.
     """
     identity_file = settings.backup.identity_file
-    opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
+    opened = (
+        Root(root_path, keep_lost=True) if options.dry_run else root_to_change(root_path, now, keep_lost=True)
+    )
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
-        _company(root, settings.sessions.multitenancy, options.company)
+        _company(root, settings, options.company)
         place = place_named(settings, options.company, root_path)
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
@@ -175,9 +179,9 @@ def run_restore(
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
-            company = _company(root, settings.sessions.multitenancy, options.company)
-            if company is None:
-                return make_session_folder(root, job)
+            company, is_there = _company(root, settings, options.company, repository)
+            if not is_there:
+                return make_session_folder(root, company, job)
             with root.open(company) as folder:
                 if options.dry_run:
                     return report_of(company.path, job, _look(folder, job).plan)
@@ -201,10 +205,12 @@ def run_from_bak(
     from baileys_tools.recovery.from_bak import bak_of, require_bak
     from baileys_tools.state.database import open_state
 
-    opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
+    opened = (
+        Root(root_path, keep_lost=True) if options.dry_run else root_to_change(root_path, now, keep_lost=True)
+    )
     with opened as root, open_state(settings.state.dir, now) as state:
-        company = _company(root, settings.sessions.multitenancy, options.company)
-        if company is None:
+        company, is_there = _company(root, settings, options.company)
+        if not is_there:
             raise BaileysToolsError(
                 f"no company {options.company} in {root.path}",
                 "Its folder is gone, and creds.json.bak with it: restore without --from-bak.",
@@ -230,20 +236,33 @@ def run_from_bak(
             raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
 
 
-def _company(root: Root, multitenancy: bool | None, company_id: str) -> Company | None:
-    """Return the company to restore, None when its folder is gone. Raises exit code 10 for no place to make it in."""
-    listed = root.companies(multitenancy)
-    if [company.entry for company in listed] == ["."] and listed[0].id != company_id:
-        raise BaileysToolsError(
-            f"no company {company_id} in {root.path}",
-            f"It is a single session folder, company {listed[0].id}. Give the folder around the company_<id> folders "
-            "with --sessions, or a new folder with --target.",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+def _company(
+    root: Root, settings: Settings, company_id: str, repository: Repository | None = None
+) -> tuple[Company, bool]:
+    """Return the company to restore, and whether its folder is there. Raises exit code 10 where nothing tells."""
+    from baileys_tools.sessions.search.standing import where_it_stood
+
+    listed = root.companies(settings.sessions.multitenancy, frozenset([company_id]))
     if not listed:
         # A single folder that has lost its creds.json is not listed; its name still tells.
-        listed = root.companies(multitenancy=False)
-    return next((company for company in listed if company.id == company_id), None)
+        listed = [one for one in root.companies(multitenancy=False) if one.id == company_id]
+    found = next((company for company in listed if company.id == company_id), None)
+    if found is not None:
+        return found, not root.is_lost(found)
+    if any(company.name == company_id for company in listed) or (
+        [one.entry for one in listed] == ["."] and not root.bases[0].has_patterns
+    ):
+        # It says what is meant, and how.
+        choose(listed, [company_id], root.path)
+    source = "" if repository is None else repository.index(company_id).source
+    stood = where_it_stood(root, company_id, source)
+    if not stood.path or root.is_lost(stood):
+        if root.trouble is not None:
+            raise root.trouble
+        raise no_such_company(
+            f"no company {company_id} in {root.path}", [company_id], [one.id for one in listed]
+        )
+    return stood, False
 
 
 def _look(folder: int, job: RestoreJob) -> FolderLook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from baileys_tools.sessions.roots import NotASessionFolder
+from baileys_tools.sessions.search.way import NotASessionFolder
 
 _HELP = {
     errno.EACCES: "permission denied: run as the owner of the folder, or as root",

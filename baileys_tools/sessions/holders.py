@@ -29,18 +29,19 @@ def holder_of(fd: int) -> Holder:
 
 def held_folders(root: Root, companies: Iterable[Company]) -> dict[str, Holder]:
     """Return by company who holds its lock at this moment. Takes none itself; what cannot be seen is held by nobody."""
-    device = os.fstat(root.fd).st_dev
-    locks = {place: pid for place, pid in _locks().items() if place[0] == device}
+    devices = {os.fstat(base.fd).st_dev for base in root.bases if base.fd >= 0}
+    locks = {place: pid for place, pid in _locks().items() if place[0] in devices}
     if not locks:
         return {}
     found = {}
     for company in companies:
-        for name in (company.entry, f"{company.entry}/{LOCK_NAME}"):
-            with suppress(OSError):
-                seen = os.stat(name, dir_fd=root.fd, follow_symlinks=False)
-                if (pid := locks.get((seen.st_dev, seen.st_ino))) is not None:
-                    found[company.id] = _process(pid)
-                    break
+        with suppress(OSError), root.around(company) as (around, entry):
+            for name in (entry, f"{entry}/{LOCK_NAME}"):
+                with suppress(OSError):
+                    seen = os.stat(name, dir_fd=around, follow_symlinks=False)
+                    if (pid := locks.get((seen.st_dev, seen.st_ino))) is not None:
+                        found[company.id] = _process(pid)
+                        break
     return found
 
 

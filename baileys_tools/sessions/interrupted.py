@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from baileys_tools.errors import BaileysToolsError
+from baileys_tools.layouts import roots_of
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import (
@@ -64,18 +65,11 @@ def is_interrupted(root: Root, company: Company, folder: int) -> bool:
 
 
 def _stands_beside(root: Root, company: Company, prefix: str) -> bool:
-    if company.entry != ".":
-        return exists(prefix + company.entry, root.fd)
-    name = os.path.basename(os.path.realpath(root.path))
     try:
-        # To search the folder around it will do, where this user may not list it.
-        around = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root.fd)
+        with root.around(company) as (around, name):
+            return exists(prefix + name, around)
     except OSError:
         return False
-    try:
-        return exists(prefix + name, around)
-    finally:
-        os.close(around)
 
 
 def _finish(root: Root, company: Company, folder: int) -> str:
@@ -130,33 +124,40 @@ def last_reset_of(root: Root, company: Company) -> datetime | None:
         return None
 
 
-def root_to_change(path: str, now: datetime) -> Root:
-    """Open the sessions path for a command that may change what is in it. Raises BaileysToolsError.
+def root_to_change(path: str, now: datetime, *, keep_lost: bool = False) -> Root:
+    """Open the sessions path for a command that may change what is in it. Raises BaileysToolsError as `Root` does.
 
-    Each folder whose rollback or reset died between two renames gets its name back first, also the path itself where
+    Each folder whose rollback or reset died between two renames gets its name back first, also a root itself where
     it is a session folder.
     """
-    try:
-        root = Root(path)
-    except BaileysToolsError:
-        parent_path, name = os.path.split(os.path.realpath(path))
-        with suppress(OSError):
-            parent = os.open(parent_path, FOLDER_FLAGS)
-            try:
-                _put_back(name, parent, now)
-            finally:
-                os.close(parent)
-        root = Root(path)
-    try:
-        for entry in os.listdir(root.fd):
+    for spec in roots_of(path):
+        if not os.path.lexists(spec.path):
+            parent_path, name = os.path.split(os.path.realpath(spec.path))
+            with suppress(OSError):
+                parent = os.open(parent_path, FOLDER_FLAGS)
+                try:
+                    _put_back(name, parent, now)
+                finally:
+                    os.close(parent)
+    root = Root(path, keep_lost=keep_lost)
+    for base in root.bases:
+        try:
+            entries = os.listdir(base.fd) if base.fd >= 0 else []
+        except OSError as error:
+            with root:
+                raise BaileysToolsError(f"{base.path}: {say_why(error)}") from error
+        for entry in entries:
             name = entry.removeprefix(REPLACED_PREFIX)
             if name and name != entry:
                 # One that cannot be is a company's trouble: it is missing from the listing, as monitor-once says.
                 with suppress(OSError):
-                    _put_back(name, root.fd, now)
-    except OSError as error:
-        os.close(root.fd)
-        raise BaileysToolsError(f"{path}: {say_why(error)}") from error
+                    _put_back(name, base.fd, now)
+        if base.has_patterns and base.fd >= 0:
+            from baileys_tools.sessions.search.listing import renamed_below
+
+            for around, name in renamed_below(base, REPLACED_PREFIX):
+                with suppress(OSError):
+                    _put_back(name, around, now)
     return root
 
 

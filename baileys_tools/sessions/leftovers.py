@@ -152,16 +152,18 @@ def _moved_at(seen: os.stat_result) -> datetime:
 
 def names_beside(root: Root, company: Company) -> list[str]:
     """Return under which names a restore can have left a folder beside that of a company, as the listing tells."""
-    if company.entry == ".":
-        own = os.path.basename(os.path.realpath(root.path))
+    if company.entry == "." or company.linked or "/" in company.entry:
+        own = os.path.basename(company.place)
         return [prefix + own for prefix in (STAGE_PREFIX, REPLACED_PREFIX)]
-    return [name for name in root.left.get(company.entry, ()) if _is_of(name, company.entry, root)]
+    around = root.bases[company.base].fd
+    left = root.left.get((company.base, company.entry), ())
+    return [name for name in left if _is_of(name, company.entry, around)]
 
 
-def _is_of(name: str, entry: str, root: Root) -> bool:
+def _is_of(name: str, entry: str, around: int) -> bool:
     """Of two folders that something can have been left of, it is that of the one whose name it has whole."""
     return next(left_by_a_restore(name)) == entry or not any(
-        exists(other, root.fd) for other in left_by_a_restore(name) if other != entry
+        exists(other, around) for other in left_by_a_restore(name) if other != entry
     )
 
 
@@ -183,13 +185,13 @@ def old_folders_beside(root: Root, company: Company, folder: int, now: datetime)
 
 def old_folders_without_company(root: Root, companies: Sequence[Company], now: datetime) -> list[OldFolder]:
     """Return what restores have left here of folders that are gone themselves. As `old_folders_beside`."""
-    entries = {company.entry for company in companies}
-    names = {name for left in root.left.values() for name in left}
+    entries = {(company.base, company.entry) for company in companies}
+    names = {(base, name) for (base, _), left in root.left.items() for name in left}
     found: list[OldFolder] = []
-    for name in sorted(names):
+    for base, name in sorted(names):
         folders = list(left_by_a_restore(name))
-        if not entries.intersection(folders):
-            found += _told(name, Place(root.fd, folders[0]), None, now)
+        if not entries.intersection((base, folder) for folder in folders):
+            found += _told(name, Place(root.bases[base].fd, folders[0]), None, now)
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import Look, Stamp
@@ -22,14 +22,14 @@ FEW_FILES = 20
 """Files that are asked whose they are, before all are."""
 
 
-def stamp_of(root: int, company: Company) -> Stamp | None:
-    """Given the handle of the sessions path, return the stamp of a company's folder.
+def stamp_of(root: Root, company: Company) -> Stamp | None:
+    """Given the open sessions path, return the stamp of a company's folder.
 
     None when it is no folder of its own: opening it will say why. Raises OSError.
     """
     try:
-        fd = os.open(company.entry, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
-    except NotADirectoryError:
+        fd = root.stamp_handle(company)
+    except (NotADirectoryError, NotASessionFolder):
         return None
     try:
         folder = os.fstat(fd)

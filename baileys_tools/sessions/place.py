@@ -36,16 +36,17 @@ class Place(NamedTuple):
 @contextmanager
 def place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
     """Yield where the folder of a company hangs. Raises OSError, or BaileysToolsError where it cannot be told."""
-    if company.entry != ".":
-        yield Place(root.fd, company.entry)
+    if company.entry != "." and not company.linked:
+        with root.around(company) as (around, name):
+            yield Place(around, name)
         return
     parent = os.open("..", FOLDER_FLAGS, dir_fd=folder)
     try:
-        name = os.path.basename(os.path.realpath(root.path))
+        name = os.path.basename(company.place)
         seen = look(name, parent) if name else None
         if seen is None or seen.st_ino != os.fstat(folder).st_ino:
             raise BaileysToolsError(
-                f"{root.path} is a mount point or has no folder around it, so it cannot be swapped in one step",
+                f"{company.path} is a mount point or has no folder around it, so it cannot be swapped in one step",
                 "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
                 exit_code=ExitCode.REFUSED,
             )

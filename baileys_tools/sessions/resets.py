@@ -67,7 +67,7 @@ def _place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
     except BaileysToolsError as error:
         if error.exit_code is not ExitCode.REFUSED:
             raise
-        raise _mount_point(root.path) from error
+        raise _mount_point(company.path) from error
 
 
 def _mount_point(path: str) -> BaileysToolsError:
@@ -122,6 +122,9 @@ def bring_back(root: Root, company: Company, folder: int, run: str, new_run: str
 
 
 def _change_places(place: Place, going: int, coming: int, what: dict[str, str], now: datetime) -> None:
+    from baileys_tools.sessions.search.hints import require_none_below
+
+    require_none_below(going)
     # Whoever opens the folder by name from the swap on finds it locked as well.
     with company_lock(coming, now):
         try:

@@ -1,112 +1,187 @@
 """Where the session folders are."""
 
+import errno
 import os
-import stat
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.layouts import roots_of
 from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS, OWN_FOLDER
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
-from baileys_tools.units import did_you_mean, some_of
+from baileys_tools.sessions.search.way import (
+    Base,
+    Company,
+    NotASessionFolder,
+    natural_order,
+    open_way,
+)
+
+__all__ = ["Base", "Company", "NotASessionFolder", "Root", "is_session_folder"]
+
+STAMP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+if TYPE_CHECKING:
+    from baileys_tools.sessions.search.listing import Listed
 
 _OURS = ".baileys-tools-"
 """Before whatever this tool has beside session folders (`sessions/names.py`)."""
 
 
-class Company(NamedTuple):
-    """One tenant: `id` as people name it, `entry` the folder's name in the root (`.` for the root itself)."""
-
-    id: str
-    entry: str
-    path: str
-
-
-class NotASessionFolder(OSError):
-    """A company's entry that is not a folder of its own: a link, a file. The text says what to do."""
-
-
 class Root:
-    """An open sessions path. Closed by `with`."""
+    """The open sessions path, with all roots that it stands for. Closed by `with`."""
 
-    def __init__(self, path: str) -> None:
-        try:
-            # The operator names the root, so here a link is followed.
-            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise BaileysToolsError(
-                f"cannot open the sessions path {path}: {error.strerror}",
-                _where_it_went(path)
-                or "Give the folder that holds the company_<id> folders, or a folder with a creds.json.",
-                exit_code=ExitCode.USAGE
-                if isinstance(error, FileNotFoundError | NotADirectoryError)
-                else ExitCode.FAILED,
-            ) from error
+    def __init__(self, path: str, *, keep_lost: bool = False) -> None:
+        """Open the sessions path. With `keep_lost`, one that is not there raises nothing: `trouble` has it."""
         self.path = path
-        self.left: Mapping[str, Sequence[str]] = {}
-        """What restores can have left here, by the name of the folder, as the last listing for `companies` told."""
+        self.bases: list[Base] = []
+        self.left: Mapping[tuple[int, str], Sequence[str]] = {}
+        """What restores can have left, by base and name of the folder, as the last listing for `companies` told."""
+        self.passed: list[tuple[int, str, str]] = []
+        """What the last listing did not take for a session folder: base, way to it, and why."""
+        self.trouble: BaileysToolsError | None = None
+        """Why no root could be opened, with `keep_lost`."""
+        self.rules: dict[int, dict[str, str]] = {}
+        """By base with patterns, and way to a folder, the rule that found it."""
+        self._listed: dict[tuple[str, str], Company] = {}
+        troubles = []
+        for base in map(Base, roots_of(path)):
+            self.bases.append(base)
+            try:
+                base.open()
+            except OSError as error:
+                troubles.append(_cannot_be_opened(base.path, error))
+        if len(troubles) == len(self.bases):
+            self.trouble = troubles[0]
+            if not keep_lost:
+                raise self.trouble
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
+        for base in self.bases:
+            if base.fd >= 0:
+                os.close(base.fd)
 
     def companies(self, multitenancy: bool | None = None, known: Container[str] = ()) -> list[Company]:
-        """Return the companies below this root, in natural order of their ids.
+        """Return the companies of all roots, those of each in natural order of their ids.
 
-        `multitenancy` None finds out: each `company_<id>` entry is one, and a root that is a session folder is itself
-        one. Also one that holds nothing by now is, where the root was `known` by its id as one. True looks for the
-        entries only, False takes the root and nothing else.
+        `multitenancy` None finds out: a root that is a session folder is itself one, each `company_<id>` entry is one,
+        and where there are none of these, each entry that holds a login. Also a folder that holds nothing by now is,
+        where it was `known` by its id as one. True looks for the entries only, False takes the root and nothing else.
+        Patterns of a root say it all. No place is two companies.
         """
-        itself = Company(self._own_id(), ".", self.path)
+        self.left, self.passed = {}, []
+        found = [
+            company
+            for number in range(len(self.bases))
+            for company in self._companies_of(number, multitenancy, known)
+        ]
+        if len(self.bases) > 1 or self.bases[0].has_patterns:
+            from baileys_tools.sessions.search.listing import told_apart
+
+            found = told_apart(found)
+        self._listed = {(company.id, company.path): company for company in found}
+        return found
+
+    def _companies_of(self, number: int, multitenancy: bool | None, known: Container[str]) -> list[Company]:
+        base = self.bases[number]
+        if base.fd < 0:
+            # Whoever opens it says so. One that never held a session of its own is no company.
+            itself = self.itself(number)
+            return [itself] if len(self.bases) > 1 or itself.id in known or itself.place in known else []
+        if base.has_patterns:
+            from baileys_tools.sessions.search.listing import by_patterns
+
+            return self._noted(number, by_patterns(base, number, known))
+        itself = self.itself(number)
         if multitenancy is False:
             return [itself]
-        names = self._names()
-        self.left = _left_here([name for name in names if name.startswith(_OURS)])
-        found = self._company_folders(names)
-        if multitenancy is None and (is_session_folder(self.fd, names) or (not found and itself.id in known)):
+        names = self._names(base)
+        self._note_left(number, names)
+        is_one = multitenancy is None and is_session_folder(base.fd, names)
+        found = self._company_folders(number, names)
+        if not found and not is_one:
+            from baileys_tools.sessions.search.listing import by_content
+
+            found = self._noted(number, by_content(base, number))
+        if is_one or (
+            multitenancy is None
+            and not any(one.entry.startswith(COMPANY_PREFIX) for one in found)
+            and itself.id in known
+        ):
             found.insert(0, itself)
         return found
 
-    def _own_id(self) -> str:
-        name = os.path.basename(os.path.realpath(self.path))
-        return name.removeprefix(COMPANY_PREFIX) or name or "session"
+    def _noted(self, number: int, listed: "Listed") -> list[Company]:
+        self.passed += [(number, *one) for one in listed.passed]
+        self.rules[number] = listed.rules
+        self._note_left(number, listed.names)
+        return listed.companies
 
-    def _names(self) -> list[str]:
+    def itself(self, number: int) -> Company:
+        """Return a root as a company of its own."""
+        base = self.bases[number]
+        name = os.path.basename(base.real)
+        return Company(
+            name.removeprefix(COMPANY_PREFIX) or name or "session", ".", base.path, number, real=base.real
+        )
+
+    def _names(self, base: Base) -> list[str]:
         try:
-            return os.listdir(self.fd)
+            return os.listdir(base.fd)
         except OSError as error:
-            raise BaileysToolsError(f"cannot list the sessions path {self.path}: {error.strerror}") from error
+            raise BaileysToolsError(f"cannot list the sessions path {base.path}: {error.strerror}") from error
 
-    def _company_folders(self, names: Sequence[str]) -> list[Company]:
+    def _note_left(self, number: int, names: Iterable[str]) -> None:
+        """Note, of the names in a root, what restores can have left there."""
+        if left := _left_here([name for name in names if name.startswith(_OURS)]):
+            self.left = {**self.left, **{(number, folder): found for folder, found in left.items()}}
+
+    def _company_folders(self, number: int, names: Sequence[str]) -> list[Company]:
+        base = self.bases[number]
         ids = [name[len(COMPANY_PREFIX) :] for name in names if name.startswith(COMPANY_PREFIX)]
+        prefix = base.path.rstrip("/") + "/" + COMPANY_PREFIX
+        real = base.real.rstrip("/") + "/" + COMPANY_PREFIX
         return [
             Company(
-                company_id, COMPANY_PREFIX + company_id, os.path.join(self.path, COMPANY_PREFIX + company_id)
+                company_id, COMPANY_PREFIX + company_id, prefix + company_id, number, False, real + company_id
             )
-            for company_id in sorted(filter(None, ids), key=_natural_order)
+            for company_id in sorted(filter(None, ids), key=natural_order)
         ]
 
     def company_at(self, company_id: str, path: str) -> Company:
         """Return the company of which `companies` told this id and path."""
+        found = self._listed.get((company_id, path))
+        if found is not None:
+            return found
         return Company(company_id, "." if path == self.path else os.path.basename(path), path)
+
+    def listed(self) -> Iterable[Company]:
+        """Return what `companies` returned last."""
+        return self._listed.values()
+
+    def is_lost(self, company: Company) -> bool:
+        """Whether the root of a company, which is its folder, is not there."""
+        return self.bases[company.base].fd < 0
 
     def is_read_only(self) -> bool:
         """Whether nothing can be written anywhere here."""
-        return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)
+        return all(base.is_read_only for base in self.bases if base.fd >= 0)
 
     @contextmanager
     def open(self, company: Company) -> Iterator[int]:
-        """Open the folder of a company and yield its handle. A link is refused. Raises OSError."""
+        """Open the folder of a company and yield its handle. A link is refused unless it is meant. Raises OSError."""
+        base = self.bases[company.base]
+        if base.fd < 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if company.entry == ".":
-            fd = os.open(".", FOLDER_FLAGS, dir_fd=self.fd)
+            fd = os.open(".", FOLDER_FLAGS, dir_fd=base.fd)
         else:
             try:
-                fd = os.open(company.entry, FOLDER_FLAGS, dir_fd=self.fd)
-            except NotADirectoryError as error:
-                raise NotASessionFolder(_what_it_is(company.entry, self.fd)) from error
+                fd = self._way_to(company)
             except OSError as error:
                 error.filename = None  # whoever tells of it names the company
                 raise
@@ -115,41 +190,85 @@ class Root:
         finally:
             os.close(fd)
 
+    def _way_to(self, company: Company, flags: int = FOLDER_FLAGS) -> int:
+        base = self.bases[company.base]
+        return open_way(base.fd, company.entry, follow_links=company.linked, flags=flags)
+
+    @contextmanager
+    def around(self, company: Company) -> Iterator[tuple[int, str]]:
+        """Yield the handle of the folder in which that of a company stands, and its name there. Raises OSError.
+
+        To search it will do: of a company that is a root itself, this user may have no business in there.
+        """
+        base = self.bases[company.base]
+        if base.fd < 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if company.entry == "." or company.linked:
+            with self.open(company) as folder:
+                fd = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+            name = os.path.basename(company.place)
+        elif "/" in company.entry:
+            way, _, name = company.entry.rpartition("/")
+            fd = open_way(base.fd, way)
+        else:
+            yield base.fd, company.entry
+            return
+        try:
+            yield fd, name
+        finally:
+            os.close(fd)
+
+    def stamp_handle(self, company: Company) -> int:
+        """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link."""
+        if "/" not in company.entry and not company.linked:
+            return os.open(company.entry, STAMP_FLAGS, dir_fd=self.bases[company.base].fd)
+        return self._way_to(company, STAMP_FLAGS)
+
     def may_have_left(self, company: Company) -> bool:
         """Whether a restore seems to have left an old folder beside that of a company, as far as names tell."""
-        if company.entry != ".":
-            return company.entry in self.left
+        if company.entry != "." and not company.linked and "/" not in company.entry:
+            return (company.base, company.entry) in self.left
         from baileys_tools.sessions.names import REPLACED_PREFIX, STAGE_PREFIX
 
-        place, name = os.path.split(os.path.realpath(self.path))
-        return any(
-            os.path.lexists(os.path.join(place, prefix + name)) for prefix in (STAGE_PREFIX, REPLACED_PREFIX)
-        )
+        prefixes = (STAGE_PREFIX, REPLACED_PREFIX)
+        if company.entry != "." and not company.linked:
+            # Without opening the way: what is found is looked at by handle.
+            way, _, name = company.entry.rpartition("/")
+            fd = self.bases[company.base].fd
+            return any(_exists(f"{way}/{prefix}{name}", fd) for prefix in prefixes)
+        try:
+            with self.around(company) as (around, name):
+                return any(_exists(prefix + name, around) for prefix in prefixes)
+        except OSError:
+            return False
 
     def still_leads_to(self, company: Company, folder: int) -> bool:
         """Whether the name of a company leads to the folder that was opened by it, or to another by now."""
+        base = self.bases[company.base]
         try:
-            # The root itself can be a link; see `__init__`.
-            by_name = os.stat(self.path) if company.entry == "." else os.lstat(company.entry, dir_fd=self.fd)
-        except FileNotFoundError:
+            # The root itself can be a link; see `Base`.
+            if company.entry == ".":
+                by_name = os.stat(base.path)
+            elif "/" not in company.entry and not company.linked:
+                by_name = os.lstat(company.entry, dir_fd=base.fd)
+            else:
+                fd = self._way_to(company)
+                by_name = os.fstat(fd)
+                os.close(fd)
+        except (FileNotFoundError, NotADirectoryError, NotASessionFolder):
             return False
         return os.path.samestat(by_name, os.fstat(folder))
 
-    def folders_with_creds(self) -> list[str]:
-        """Return entries that look like session folders under other names, for the hint when none is found."""
-        with os.scandir(self.fd) as entries:
-            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return sorted(name for name in folders if self._holds_creds(name))
 
-    def _holds_creds(self, name: str) -> bool:
-        try:
-            folder = os.open(name, FOLDER_FLAGS, dir_fd=self.fd)
-        except OSError:
-            return False
-        try:
-            return _exists("creds.json", folder)
-        finally:
-            os.close(folder)
+def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
+    return BaileysToolsError(
+        f"cannot open the sessions path {path}: {error.strerror}",
+        _where_it_went(path)
+        or "Give the folder around the session folders, or a session folder itself: docs/layouts.md.",
+        exit_code=ExitCode.USAGE
+        if isinstance(error, FileNotFoundError | NotADirectoryError)
+        else ExitCode.FAILED,
+    )
 
 
 def _where_it_went(path: str) -> str:
@@ -166,36 +285,6 @@ def _where_it_went(path: str) -> str:
     )
 
 
-def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> list[Company]:
-    """Given the companies found and the ids asked for (none: all), return those to work on.
-
-    An id is compared with the listing and never becomes part of a path. Raises exit code 10 with the ids that
-    are there when one is not found.
-    """
-    if not wanted:
-        return list(companies)
-    by_id = {company.id: company for company in companies}
-    missing = [company_id for company_id in wanted if company_id not in by_id]
-    if missing:
-        if [company.entry for company in companies] == ["."]:
-            raise BaileysToolsError(
-                f"no company {', '.join(missing)} in {root}",
-                f"It is a single session folder, company {companies[0].id}: leave out --company and COMPANY_ID.",
-                exit_code=ExitCode.NOT_FOUND,
-            )
-        raise no_such_company(f"no company {', '.join(missing)} in {root}", missing, list(by_id))
-    return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
-
-
-def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
-    """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
-    return BaileysToolsError(
-        message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
-        f"Companies found there: {some_of(known) or 'none'}.",
-        exit_code=ExitCode.NOT_FOUND,
-    )
-
-
 def _left_here(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     if names:
@@ -205,12 +294,6 @@ def _left_here(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
             for folder in left_by_a_restore(name):
                 found.setdefault(folder, []).append(name)
     return found
-
-
-def _natural_order(company_id: str) -> tuple[int, int, str]:
-    if company_id.isascii() and company_id.isdigit() and len(company_id) < 20:
-        return (0, int(company_id), company_id)
-    return (1, 0, company_id)
 
 
 def is_session_folder(folder: int, names: Collection[str]) -> bool:
@@ -238,10 +321,3 @@ def _exists(name: str, dir_fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _what_it_is(entry: str, root: int) -> str:
-    mode = os.stat(entry, dir_fd=root, follow_symlinks=False).st_mode
-    if stat.S_ISLNK(mode):
-        return "is a symbolic link, which is not followed; name its target with --sessions instead"
-    return "is not a folder"

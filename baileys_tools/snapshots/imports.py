@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from baileys_tools.config import Settings
 from baileys_tools.config.kinds import COPY_SCHEMES, parts_of_place
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import place_named
+from baileys_tools.frame.companies import ids_here, is_single, place_named, the_name_of_one
 from baileys_tools.frame.fleet import for_each
+from baileys_tools.pasted import command
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.snapshot import IMPORT_TAG, SnapshotInfo
@@ -20,6 +21,7 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.snapshots.storing import BackupJob, job_of, manifest_of, not_as_written
+from baileys_tools.units import did_you_mean, some_of
 
 OLD_BACKUP_PREFIX = "backup_"
 
@@ -74,7 +76,12 @@ def copies_in(source: str) -> list[str]:
     try:
         names = sorted(name for name in os.listdir(source) if name.startswith(OLD_BACKUP_PREFIX))
     except OSError as error:
-        raise UsageError(f"cannot read {source}: {error.strerror}") from error
+        hint = ""
+        if isinstance(error, NotADirectoryError):
+            hint = (
+                "An archive is unpacked first (tar -xzf, unzip); then name the folder that comes out of it."
+            )
+        raise UsageError(f"cannot read {source}: {error.strerror}", hint) from error
     inner = [os.path.join(source, name) for name in names]
     return [source, *(path for path in inner if os.path.isdir(path) and not os.path.islink(path))]
 
@@ -85,9 +92,8 @@ def _import_folder(
     wanted = settings.sessions.companies
     with Root(path) as root:
         companies = root.companies()
-        if len(companies) == 1 and companies[0].entry == "." and len(wanted) == 1:
-            # A lone copied folder has any name: --company says whose it is.
-            companies = [companies[0]._replace(id=wanted[0])]
+        if [company.entry for company in companies] == ["."]:
+            companies = [companies[0]._replace(id=_whose(settings, path, companies[0].id, repository_path))]
         return for_each(
             [company for company in companies if not wanted or company.id in wanted],
             lambda company: _import_company(
@@ -96,6 +102,40 @@ def _import_folder(
             lambda company, why: CompanyBackup(company.id, company.path, BackupStatus.FAILED, trouble=why),
             workers=1,
         )
+
+
+def _whose(settings: Settings, path: str, name: str, repository_path: str) -> str:
+    """Return whose a lone copied folder is, which has any name: --company says so, or there is just one company.
+
+    Raises UsageError where nobody can know.
+    """
+    wanted = settings.sessions.companies
+    if len(wanted) == 1:
+        return wanted[0]
+    here = ids_here(settings)
+    known = here or ids_in(repository_path)
+    if name in known or (not known and settings.sessions.where is None):
+        return name
+    if not wanted and is_single(settings):
+        return the_name_of_one(settings, "--import")
+    # shop.bak, shop-copy-2: the name that it begins with is the likely one.
+    meant = max((one for one in known if name.startswith(one)), key=len, default=name)
+    near = f"; did you mean {meant}?" if meant != name else did_you_mean(name, known)
+    raise UsageError(
+        f"whose copy is {path}? No company is called {name}{near}",
+        "Name the company that it is a copy of: "
+        f"{command('baileys-tools backup --import {} --company ID', path)}"
+        + (f"\nCompanies: {some_of(known)}." if known else ""),
+    )
+
+
+def ids_in(repository_path: str) -> list[str]:
+    """Return the companies that a repository has snapshots of."""
+    try:
+        with Repository(repository_path) as repository:
+            return repository.companies()
+    except (BaileysToolsError, OSError):
+        return []
 
 
 def _import_company(

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from baileys_tools.config import Backup, Copies, require_backup_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.companies import no_such_company
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
-from baileys_tools.sessions.roots import no_such_company
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.backup_alerts import tell_of_damage

@@ -40,6 +40,7 @@ from baileys_tools.snapshots.index import Index, read_index
 from baileys_tools.snapshots.private_folders import LOCK_PATIENCE, lock_folder, make_private_folders, way_in
 from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, name_of
 from baileys_tools.snapshots.snapshot_names import is_out_of_range
+from baileys_tools.units import did_you_mean
 
 CREDS = "creds.json"
 """No snapshot, nor anything else in a repository, has this name: where it is, a bot logs in."""
@@ -133,7 +134,8 @@ class Repository:
             return chosen[0]
         company = name_of(company)
         raise BaileysToolsError(
-            f"no snapshot {wanted} of company {company} in {self.path}",
+            f"no snapshot {wanted} of company {company} in {self.path}"
+            + ("" if found else did_you_mean(company, self.companies())),
             f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."
             if found
             else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import open_state_about
+from baileys_tools.frame.companies import open_state_about, require_known
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place
@@ -34,7 +34,10 @@ def incidents_command(
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with open_state_about(loaded.settings, now) as state:
-        report = list_incidents(state, loaded.settings.sessions.companies, now)
+        wanted = loaded.settings.sessions.companies
+        report = list_incidents(state, wanted, now)
+        if wanted and not report.incidents:
+            require_known(loaded.settings, wanted)
     if markdown is not None:
         from baileys_tools.watching.show.incidents_text import incident_markdown
 

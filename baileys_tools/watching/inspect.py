@@ -56,7 +56,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
     Works while a bot writes there, and while a cleanup holds the lock. Raises BaileysToolsError when no company, or
     more than one, is meant.
     """
-    with Root(root_path) as root:
+    with Root(root_path, keep_lost=True) as root:
         company = the_one_company(root, settings, "inspect", state)
         rules = rules_of(settings)
         try:

@@ -132,7 +132,7 @@ def look_at_all(
 
 def _stamp(root: Root, company: Company) -> Stamp | None:
     try:
-        return stamp_of(root.fd, company)
+        return stamp_of(root, company)
     except OSError:
         return None  # opening it will say why
 

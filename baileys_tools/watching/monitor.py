@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.frame.companies import all_companies
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.roots import Root
@@ -100,7 +101,7 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
 
 def _about(settings: Settings) -> str:
     """What a pass is about; two that look at other companies are in nobody's way."""
-    root = os.path.realpath(settings.sessions.path or "")
+    root = os.path.realpath(settings.sessions.where or "")
     return "\0".join([root, *sorted(settings.sessions.companies)])
 
 
@@ -172,15 +173,13 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     if is_worth_taking_in(state.folder, COMMAND):
         take_in(state)
     done: list[Finding] = []
-    try:
-        root = Root(root_path)
-    except BaileysToolsError:
-        lost = lost_root(settings, root_path, state, now)
-        if lost is None:
-            raise
-        report = lost
-    else:
-        with root:
+    with Root(root_path, keep_lost=True) as root:
+        if root.trouble is not None and not all_companies(root, settings, state):
+            lost = lost_root(settings, root_path, state, now)
+            if lost is None:
+                raise root.trouble
+            report = lost
+        else:
             report = _look_and_clean(settings, root, state, now, done)
             if settings.logs.files or any(
                 one.connection or one.running is not None for one in report.companies

@@ -1,14 +1,15 @@
 """One pass of watching: look at every folder and at what surrounds it, and remember what is worth it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
-from baileys_tools.frame.companies import all_companies
-from baileys_tools.sessions.roots import Company, Root, choose
+from baileys_tools.frame.companies import all_companies, choose
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look
@@ -101,7 +102,7 @@ def look_once(
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
         *([_new_state(state)] if state.is_new else []),
         *repository,
-        *space_findings("", _space(root), rules),
+        *(space_findings("", _space(root), rules) if root.trouble is None else ()),
         *left_without_company(root, everyone, now),
     ]
     if everyone:
@@ -250,13 +251,15 @@ def chosen(
     Raises exit code 10 when one is neither.
     """
     wanted = settings.sessions.companies
+    lost = {company.id for company in everyone if root.is_lost(company)}
     gone = {
         company: look
-        for company, look in _gone(known, everyone, int(now.timestamp())).items()
+        for company, look in _gone(known, everyone, lost, int(now.timestamp())).items()
         if not wanted or company in wanted
     }
     here = [one for one in wanted if one not in gone]
-    return choose(everyone, here, root.path) if here or not wanted else [], gone
+    companies = choose(everyone, here, root.path) if here or not wanted else []
+    return [company for company in companies if company.id not in gone], gone
 
 
 def logins_of(
@@ -271,23 +274,29 @@ def logins_of(
 
 def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
     """Given the last look at a company that has vanished, return where it was, and the finding."""
-    company = Company(company_id, "", os.path.join(root.path, f"company_{company_id}"))
-    return company, gone_finding(company.id, printable(company.path), look.was_linked)
+    from baileys_tools.sessions.search.standing import where_it_stood
+
+    company = where_it_stood(root, company_id)
+    is_single = company.entry == "." and root.is_lost(company)
+    return company, gone_finding(company.id, printable(company.path), look.was_linked, is_single=is_single)
 
 
-def _gone(known: Mapping[str, Look], everyone: Sequence[Company], now: int) -> dict[str, Look]:
-    """Return the companies of earlier passes whose folders have vanished within a day.
+def _gone(
+    known: Mapping[str, Look], everyone: Sequence[Company], lost: Set[str], now: int
+) -> dict[str, Look]:
+    """Return the companies of earlier passes whose folders have vanished within a day, a `lost` single one for ever.
 
     Where all have vanished, that is what has to be said and not each by itself.
     """
-    here = {company.id for company in everyone}
-    if not here:
+    here = {company.id for company in everyone} - lost
+    if not everyone:
         return {}
     gone = {}
     for company, look in known.items():
         since = look.gone_since or now
         had_something = look.files > 0 or look.was_linked
-        if company not in here and 0 <= now - since <= GONE_FOR.total_seconds() and had_something:
+        lately = company in lost or 0 <= now - since <= GONE_FOR.total_seconds()
+        if company not in here and lately and had_something:
             gone[company] = look._replace(gone_since=since, settled=False, findings=(), trouble="")
     return gone
 
@@ -359,8 +368,11 @@ def _watch(
 
 
 def _space(root: Root) -> Space:
-    seen = os.fstatvfs(root.fd)
-    return Space(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
+    """Return how little room there is where the sessions are, of several file systems the least."""
+    seen = [os.fstatvfs(base.fd) for base in root.bases if base.fd >= 0]
+    full = min(seen, key=lambda one: one.f_bavail * one.f_frsize)
+    few = min(seen, key=lambda one: one.f_favail if one.f_files else sys.maxsize)
+    return Space(full.f_blocks * full.f_frsize, full.f_bavail * full.f_frsize, few.f_files, few.f_favail)
 
 
 # --- what is remembered -------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     """
     rules = rules_of(settings)
     take_in(state)
-    with Root(root_path) as root:
+    with Root(root_path, keep_lost=True) as root:
         everyone = all_companies(root, settings, state)
         known = remembered(state, root.path, rules)
         companies, gone = chosen(settings, everyone, known, root, now)

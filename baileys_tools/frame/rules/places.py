@@ -16,7 +16,7 @@ class Ground(NamedTuple):
     """What is to be kept from harm: the sessions path (`is_session`: a session folder itself), repository and state.
 
     `elsewhere` are session folders that are mounted below the sessions path, by where they stand; `copies` the folders
-    on this host that copies of snapshots go to.
+    on this host that copies of snapshots go to. `more` are further roots of the sessions path, as the first.
     """
 
     sessions: str | None
@@ -25,6 +25,13 @@ class Ground(NamedTuple):
     state: str
     elsewhere: Sequence[str] = ()
     copies: Sequence[str] = ()
+    more: Sequence[tuple[str, bool]] = ()
+
+    @property
+    def roots(self) -> list[tuple[str, bool]]:
+        """Each root, and whether it is a session folder itself."""
+        first = [] if self.sessions is None else [(self.sessions, self.is_session)]
+        return [*first, *self.more]
 
 
 class Target(NamedTuple):
@@ -82,10 +89,10 @@ def misplaced_folder(
     for path in target.lands:
         if why := _in_session(path, ground, target.beside_creds):
             return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
-        if path == ground.sessions:
+        if any(path == root for root, _ in ground.roots):
             return Misplaced(target.name, f"{target.path} is the sessions path itself", OWN_FOLDER)
         if holds_snapshots:
-            for sessions in filter(None, (ground.sessions, *ground.elsewhere)):
+            for sessions in (*(root for root, _ in ground.roots), *ground.elsewhere):
                 if company_folder_of(sessions, path):
                     why = f"is where the sessions path {sessions} has its place as a company's snapshots"
                     return Misplaced(target.name, f"{target.path} {why}", OWN_FOLDER)
@@ -103,17 +110,18 @@ def misplaced_folder(
 def crowded(ground: Ground, folders: Sequence[Target]) -> Iterator[Misplaced]:
     """Yield what stands beside the company folders: this tool tells them apart, but does the bot, or an `rm`?"""
     for target in folders:
-        if ground.sessions is not None and any(is_inside(path, ground.sessions) for path in target.lands):
+        if any(is_inside(path, root) for path in target.lands for root, _ in ground.roots):
             yield Misplaced(
                 target.name, f"{target.path} is inside the sessions path", "Give it a place of its own."
             )
 
 
 def _in_session(path: str, ground: Ground, beside_creds: bool) -> str:
-    if ground.sessions is not None and is_inside(path, ground.sessions):
-        folder = ground.sessions if ground.is_session else company_folder_of(path, ground.sessions)
-        if folder:
-            return _in_words(path, folder)
+    for root, is_session in ground.roots:
+        if is_inside(path, root):
+            folder = root if is_session else company_folder_of(path, root)
+            if folder:
+                return _in_words(path, folder)
     for folder in ground.elsewhere:
         if is_inside(path, folder):
             return _in_words(path, folder)

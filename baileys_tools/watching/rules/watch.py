@@ -92,8 +92,19 @@ def is_worth_history(look: Look, known: Look | None, thresholds: Thresholds, now
     return look.counted != look.observed_counted and age >= OBSERVED_EVERY.total_seconds()
 
 
-def gone_finding(company: str, path: str, linked: bool) -> Finding:
-    """Given a company whose folder has vanished, return the finding."""
+def gone_finding(company: str, path: str, linked: bool, *, is_single: bool = False) -> Finding:
+    """Given a company whose folder has vanished, return the finding. `is_single`: nothing else is looked after."""
+    if is_single and linked:
+        # Nobody takes a bot away and leaves its name in the settings: it is the loss of the login, until that ends.
+        return Finding(
+            "creds-missing",
+            Severity.EMERGENCY,
+            company,
+            f"the session folder {path} is gone, and with it the login: the bot will take this for a new installation "
+            "and ask for a QR code",
+            "Stop the bot before it writes a new identity, then: "
+            f"{command('baileys-tools restore --company {} --dry-run', company)}",
+        )
     session = "and with it a linked session" if linked else "though no session was linked in it"
     return Finding(
         "folder-gone",

@@ -188,11 +188,13 @@ def test_a_sessions_path_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_companies_says_where_they_may_be(tmp_path: Path) -> None:
-    company_folder(tmp_path / "bot-a", None)
+    company_folder(tmp_path / "bots" / "bot-a", None)
     refused = cleanup(tmp_path)
     assert refused.returncode == 10
-    assert "bot-a" in refused.stderr
-    assert "rename it to company_<id>" in refused.stderr
+    assert (
+        f"--sessions '{tmp_path}/bots/bot-*'" in refused.stderr or f"{tmp_path}/bots/bot-a" in refused.stderr
+    )
+    assert "rename" not in refused.stderr
 
 
 # --- the plan -----------------------------------------------------------------------------------------------

@@ -382,7 +382,7 @@ def test_no_second_session_is_made_in_a_session_folder(folder: Path, told: dict[
     for option in ("--dry-run", "--yes"):
         done = restore(folder, option, "--sessions", str(single), env=told)
         assert done.returncode == 10, done.stdout + done.stderr
-        assert "It is a single session folder, company session." in done.stderr
+        assert "It is a single session folder, company session:" in done.stderr
     assert snapshot_tree(single) == before
 
 

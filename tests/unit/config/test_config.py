@@ -50,9 +50,11 @@ from baileys_tools.config.kinds import (
 )
 from baileys_tools.config.load import build, resolve
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
+from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.layouts import RootSpec
 
 SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
     BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
@@ -67,6 +69,18 @@ SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
         ("/b/{company}.log", (LogFile("/b/{company}.log"),)),
         ("1=/c, /d/{company}", (LogFile("/c", "1"), LogFile("/d/{company}"))),
         ("07=/e=f.log", (LogFile("/e=f.log", "07"),)),
+    ),
+    ROOTS: (
+        ("/a", (RootSpec("/a"),)),
+        ('{"path": "/b", "folders": ["*/auth", "auth_*"]}', (RootSpec("/b", ("*/auth", "auth_*")),)),
+        (
+            '["/c", {"path": "/d", "layout": "openclaw"}]',
+            (RootSpec("/c"), RootSpec("/d", layout="openclaw")),
+        ),
+        (
+            '{"path": "/e,f", "folders": "*", "name": "x-{1}", "follow_links": "yes"}',
+            (RootSpec("/e,f", ("*",), "x-{1}", True),),
+        ),
     ),
     TEXTS: (("age1a", ("age1a",)), ("age1b,age1c", ("age1b", "age1c")), ("d e", ("d e",)), ("f", ("f",))),
     COPY_TARGETS: (

@@ -1,0 +1,257 @@
+"""Walks from a root to the session folders that a pattern names, or that their content tells.
+
+Everything below a root is somebody else's: each step is by handle, no link is followed unless it is meant and within
+one owner, and each folder on the way costs no more than its share, however much stands in it.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from baileys_tools.sessions.names import LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
+from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
+from baileys_tools.sessions.rules.patterns import Part, Pattern
+from baileys_tools.sessions.search.way import NotASessionFolder, step
+
+MOST_IN_A_ROOT = 1_000_000
+MOST_ON_THE_WAY = 10_000
+"""Entries of one folder below a root that are looked at: what one tenant puts there is not for all to pay."""
+MOST_NAMES = 2_000
+"""Names of a folder that are looked at to tell whether it is a session's."""
+_CREDS_READ = 1 << 20
+_CREDS = "creds.json"
+_OF_BAILEYS = (
+    b'"noiseKey"',
+    b'"signedIdentityKey"',
+    b'"signedPreKey"',
+    b'"registrationId"',
+    b'"advSecretKey"',
+)
+"""Keys of creds.json (baileys `Utils/auth-utils.js: initAuthCreds`): two of them are no accident."""
+_COPY = re.compile(
+    r"(?i)[._ -](?:bak|backup|old|orig|copy|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backup|copy)[._ -]"
+)
+
+
+class Found(NamedTuple):
+    """A folder that a pattern matches: the way to it, and what the pattern's stars stand for."""
+
+    entry: str
+    stars: tuple[str, ...]
+    pattern: Pattern
+    linked: bool
+
+
+class PassedBy(NamedTuple):
+    """What was not taken for a session folder, and why not."""
+
+    entry: str
+    why: str
+
+
+def walk(
+    root: int, patterns: Sequence[Pattern], follow_links: bool, passed: list[PassedBy]
+) -> Iterator[Found]:
+    """Given the handle of a root, yield the folders that the patterns match. Raises OSError for the root itself."""
+    listings: list[list[os.DirEntry[str]]] = []
+    for one in patterns:
+        if not one.parts:
+            yield Found(".", (), one, False)
+            continue
+        yield from _below(root, "", (), False, one, 0, follow_links, passed, listings)
+
+
+def _below(
+    around: int,
+    way: str,
+    stars: tuple[str, ...],
+    linked: bool,
+    pattern: Pattern,
+    place: int,
+    follow_links: bool,
+    passed: list[PassedBy],
+    listings: list[list[os.DirEntry[str]]],
+) -> Iterator[Found]:
+    part = pattern.parts[place]
+    is_last = place + 1 == len(pattern.parts)
+    for name, found, is_link, is_folder in _matching(around, way, part, passed, listings):
+        if name.startswith(OWN_PREFIX):
+            continue
+        entry = f"{way}/{name}" if way else name
+        if is_link and not follow_links:
+            passed.append(
+                PassedBy(entry, "a link, which is not followed (follow_links: true, if it is meant)")
+            )
+            continue
+        if not is_folder and not is_link:
+            continue
+        if is_last:
+            yield Found(entry, stars + found, pattern, linked or is_link)
+            continue
+        try:
+            fd = step(name, around, follow_links=follow_links)
+        except OSError as error:
+            passed.append(
+                PassedBy(entry, str(error) if isinstance(error, NotASessionFolder) else _why(error))
+            )
+            continue
+        try:
+            yield from _below(
+                fd,
+                entry,
+                stars + found,
+                linked or is_link,
+                pattern,
+                place + 1,
+                follow_links,
+                passed,
+                listings,
+            )
+        finally:
+            os.close(fd)
+
+
+def _matching(
+    around: int, way: str, part: Part, passed: list[PassedBy], listings: list[list[os.DirEntry[str]]]
+) -> Iterator[tuple[str, tuple[str, ...], bool, bool]]:
+    """Yield the names in a folder that match a part: what its stars stand for, whether it is a link, and a folder."""
+    if part.expression is None:
+        yield part.text, (), *_kind_of_entry(part.text, around)
+        return
+    if way or not listings:
+        try:
+            names = folders_in(around, MOST_ON_THE_WAY if way else MOST_IN_A_ROOT)
+        except OSError as error:
+            if not way:
+                raise
+            passed.append(PassedBy(way, _why(error)))
+            return
+        if names.cut_off:
+            passed.append(PassedBy(way or ".", f"more than {names.most} entries: the rest is not looked at"))
+        if not way:
+            listings.append(names.entries)
+        entries = names.entries
+    else:
+        entries = listings[0]
+    for entry in entries:
+        stars = part.match(entry.name)
+        if stars is not None:
+            yield entry.name, stars, entry.is_symlink(), entry.is_dir(follow_symlinks=False)
+
+
+class Listing(NamedTuple):
+    """The folders and links in a folder, by name; `cut_off`: more than `most` entries stand there."""
+
+    entries: "list[os.DirEntry[str]]"
+    most: int
+    cut_off: bool
+
+
+def folders_in(folder: int, most: int = MOST_ON_THE_WAY) -> Listing:
+    """List the folders and links in a folder, of its first `most` entries. Raises OSError."""
+    with os.scandir(folder) as entries:
+        found = [
+            entry
+            for entry in islice(entries, most)
+            if entry.is_dir(follow_symlinks=False) or entry.is_symlink()
+        ]
+        cut_off = next(entries, None) is not None
+    return Listing(sorted(found, key=lambda entry: entry.name), most, cut_off)
+
+
+def _kind_of_entry(name: str, around: int) -> tuple[bool, bool]:
+    """Return whether a name is a link, and whether it is a folder."""
+    try:
+        mode = os.stat(name, dir_fd=around, follow_symlinks=False).st_mode
+    except OSError:
+        return False, False
+    return stat.S_ISLNK(mode), stat.S_ISDIR(mode)
+
+
+def _why(error: OSError) -> str:
+    return f"cannot be looked into: {error.strerror}"
+
+
+# --- by content ---------------------------------------------------------------------------------------------
+
+
+def is_copy_by_name(name: str) -> bool:
+    """Whether a folder is called as people call the copies that they put aside."""
+    return _COPY.search(name) is not None
+
+
+def why_no_session(folder: int) -> str:
+    """Given an open folder, return why it is none of a session, "" where it is one. Raises OSError.
+
+    What stands in creds.json tells. Where that is torn, empty or gone, the other key files do.
+    """
+    creds = _head_of_creds(folder)
+    if creds is not None and sum(key in creds for key in _OF_BAILEYS) >= 2:
+        return ""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, MOST_NAMES)]
+    if any(_tells(name) for name in names):
+        return ""
+    if creds is not None and creds.strip(b"\0 \t\r\n"):
+        return "its creds.json is none of Baileys"
+    if creds is not None:
+        return "its creds.json is empty, and no key file is beside it"
+    return "no creds.json" if names else "empty"
+
+
+def _tells(name: str) -> bool:
+    return name in (OWN_FOLDER, LOCK_NAME) or kind_of(name) not in (Kind.UNKNOWN, Kind.CREDS)
+
+
+def _head_of_creds(folder: int) -> bytes | None:
+    try:
+        fd = os.open(_CREDS, READ_FLAGS, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        # In UTF-16 there is a NUL behind each letter. Torn and odd files are for others to judge.
+        return os.read(fd, _CREDS_READ).replace(b"\0", b"")
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def children(root: int, passed: list[PassedBy]) -> Iterator[str]:
+    """Given the handle of a root without patterns, yield the names of its folders that are sessions by content."""
+    listing = folders_in(root, MOST_IN_A_ROOT)
+    if len(listing.entries) > MOST_ON_THE_WAY:
+        passed.append(PassedBy(".", f"more than {MOST_ON_THE_WAY} folders: the rest is not looked into"))
+    for entry in listing.entries[:MOST_ON_THE_WAY]:
+        name = entry.name
+        if name.startswith(OWN_PREFIX):
+            continue
+        if entry.is_symlink():
+            passed.append(
+                PassedBy(name, "a link, which is not followed (follow_links: true, if it is meant)")
+            )
+        elif why := why_passed_by(name, root, follow_links=False):
+            passed.append(PassedBy(name, why))
+        else:
+            yield name
+
+
+def why_passed_by(name: str, around: int, *, follow_links: bool) -> str:
+    """Given a folder's name, return why its content makes it no session folder, "" where it is one."""
+    if is_copy_by_name(name):
+        return "a copy, as its name says"
+    try:
+        fd = step(name, around, follow_links=follow_links)
+    except OSError as error:
+        return str(error) if isinstance(error, NotASessionFolder) else _why(error)
+    try:
+        return why_no_session(fd)
+    except OSError as error:
+        return _why(error)
+    finally:
+        os.close(fd)

@@ -1,0 +1,112 @@
+"""A company and the way to its folder: by handle, component by component, no link followed unless it is meant."""
+
+import os
+import stat
+from typing import NamedTuple
+
+from baileys_tools.layouts import RootSpec
+from baileys_tools.sessions.names import FOLDER_FLAGS
+
+
+class Company(NamedTuple):
+    """One tenant: `id` as people name it, `entry` the way to its folder from its root (`.` for the root itself).
+
+    `base` is which of the roots that is, `linked` whether a link that is meant stands on the way. `real` is its place,
+    where the listing knew it. `name` is the name that it shares with others, where it does: `id` tells them apart.
+    """
+
+    id: str
+    entry: str
+    path: str
+    base: int = 0
+    linked: bool = False
+    real: str = ""
+    name: str = ""
+
+    @property
+    def place(self) -> str:
+        """The real path of its folder: who it is, whatever its name."""
+        return self.real or os.path.realpath(self.path)
+
+
+class NotASessionFolder(OSError):
+    """A company's entry that is not a folder of its own: a link, a file. The text says what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Base:
+    """One open root of a run. `fd` is -1 where it is not there."""
+
+    __slots__ = ("fd", "path", "real", "spec")
+
+    def __init__(self, spec: RootSpec) -> None:
+        self.spec = spec
+        self.path = spec.path
+        self.real = os.path.realpath(spec.path)
+        self.fd = -1
+
+    def open(self) -> None:
+        """Open it. Raises OSError."""
+        # The operator names the root, so here a link is followed.
+        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether its settings say how its session folders are found."""
+        return bool(self.spec.folders or self.spec.layout)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written here."""
+        return bool(os.fstatvfs(self.fd).f_flag & os.ST_RDONLY)
+
+
+def open_way(root: int, entry: str, *, follow_links: bool = False, flags: int = FOLDER_FLAGS) -> int:
+    """Open a folder below an open one, component by component. As `step`."""
+    if "/" not in entry:
+        return step(entry, root, follow_links=follow_links, flags=flags)
+    *way, last = entry.split("/")
+    around = root
+    try:
+        for name in way:
+            inner = step(name, around, follow_links=follow_links)
+            if around != root:
+                os.close(around)
+            around = inner
+        return step(last, around, follow_links=follow_links, flags=flags)
+    finally:
+        if around != root:
+            os.close(around)
+
+
+def step(name: str, around: int, *, follow_links: bool = False, flags: int = FOLDER_FLAGS) -> int:
+    """Open a folder in an open one. A link is followed where that is meant, and it belongs to whoever owns the folder
+    that it leads to. Raises OSError."""
+    try:
+        return os.open(name, flags, dir_fd=around)
+    except NotADirectoryError as error:
+        seen = os.stat(name, dir_fd=around, follow_symlinks=False)
+        if not stat.S_ISLNK(seen.st_mode) or not follow_links:
+            raise NotASessionFolder(_what_it_is(seen.st_mode)) from error
+    fd = os.open(name, flags & ~os.O_NOFOLLOW, dir_fd=around)
+    if os.fstat(fd).st_uid != seen.st_uid:
+        os.close(fd)
+        raise NotASessionFolder(
+            "is a symbolic link of one user to a folder of another, which is not followed; name its target "
+            "with --sessions instead"
+        )
+    return fd
+
+
+def natural_order(company_id: str) -> tuple[int, int, str]:
+    if company_id.isascii() and company_id.isdigit() and len(company_id) < 20:
+        return (0, int(company_id), company_id)
+    return (1, 0, company_id)
+
+
+def _what_it_is(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link, which is not followed; name its target with --sessions instead"
+    return "is not a folder"

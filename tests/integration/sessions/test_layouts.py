@@ -1,0 +1,579 @@
+"""Session folders as public bots lay them out: found, cleaned, backed up and brought back, with nothing renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.layouts import RootSpec, SessionsPath
+from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
+from fixtures.lay import lay
+from tests.integration.faults.forked import run_cli
+from tests.support import creds
+
+NOW = datetime.now(UTC)
+
+
+def session(path: Path) -> Path:
+    """Lay a real session folder out, with files to remove in it, of a bot that was on an hour ago."""
+    lay("single", path, NOW)
+    return path
+
+
+def bare(path: Path, text: str | None = None) -> Path:
+    """Make a folder that is a session's by its creds.json alone."""
+    path.mkdir(parents=True)
+    (path / "creds.json").write_text(json.dumps(creds()) if text is None else text)
+    return path
+
+
+def found(where: str | SessionsPath | Path, **how: object) -> dict[str, str]:
+    with Root(where if isinstance(where, SessionsPath) else str(where)) as root:
+        return {company.id: company.path for company in root.companies(**how)}  # type: ignore[arg-type]
+
+
+Layout = Callable[[Path], tuple[list[str], dict[str, Path]]]
+
+
+def _auth_by_phone(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [f"{top}/auth"], {name: top / "auth" / name for name in ("15550001111", "15550002222")}
+
+
+def _baileys_api(top: Path) -> tuple[list[str], dict[str, Path]]:
+    (top / "sessions").mkdir()
+    (top / "sessions" / "shop_store.json").write_text('{"chats":[]}')
+    return [f"{top}/sessions/md_*"], {name: top / "sessions" / f"md_{name}" for name in ("shop", "clinic")}
+
+
+def _own_folders(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [f"{top}/bots/*/auth_info_baileys"], {
+        name: top / "bots" / name / "auth_info_baileys" for name in ("alice", "bob")
+    }
+
+
+def _siblings(top: Path) -> tuple[list[str], dict[str, Path]]:
+    (top / "node_modules").mkdir()
+    (top / "package.json").write_text("{}")
+    return [f"{top}/auth_info_*"], {name: top / f"auth_info_{name}" for name in ("alice", "bob")}
+
+
+def _openclaw(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [json.dumps({"path": str(top), "layout": "openclaw"})], {
+        name: top / "credentials" / "whatsapp" / name for name in ("default", "bot")
+    }
+
+
+def _instances(top: Path) -> tuple[list[str], dict[str, Path]]:
+    names = ("0b0e1c7e-1111-4222-8333-944455556666", "1c1e1c7e-1111-4222-8333-944455556666")
+    return [json.dumps({"path": str(top), "layout": "evolution-files"})], {
+        name: top / "instances" / name for name in names
+    }
+
+
+def _sub_bots_beside(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [json.dumps({"path": str(top), "layout": "jadibot"})], {
+        "GataBotSession": top / "GataBotSession",
+        "15550004444": top / "GataJadiBot" / "15550004444",
+    }
+
+
+def _sub_bots_inside(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [json.dumps({"path": str(top / "session"), "folders": [".", "jadibts/*"]})], {
+        "session": top / "session",
+        "15550006666": top / "session" / "jadibts" / "15550006666",
+    }
+
+
+def _two_deep(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [f"{top}/*/*"], {"acme-15550007777": top / "acme" / "15550007777", "zeta-1": top / "zeta" / "1"}
+
+
+LAYOUTS: list[Layout] = [
+    _auth_by_phone,
+    _baileys_api,
+    _own_folders,
+    _siblings,
+    _openclaw,
+    _instances,
+    _sub_bots_beside,
+    _sub_bots_inside,
+    _two_deep,
+]
+
+
+def options_of(paths: list[str]) -> tuple[dict[str, str], list[str]]:
+    """What is JSON goes into the variable, as it would into a settings file; the rest to the flag."""
+    if paths[0].startswith("{"):
+        return {"BAILEYS_TOOLS_SESSIONS__ROOTS": f"[{', '.join(paths)}]"}, []
+    return {}, [word for path in paths for word in ("--sessions", path)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__.strip("_"))
+def test_a_layout_is_found_cleaned_backed_up_and_brought_back(tmp_path: Path, layout: Layout) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    paths, folders = layout(top)
+    for folder in folders.values():
+        if folder.is_dir():  # the outer one of a sub-bot
+            continue
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lay_beside(folder)
+    env, flags = options_of(paths)
+    env |= {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+
+    def run(*words: str) -> dict[str, object]:
+        done = run_cli(words[0], *flags, *words[1:], "--json", env=env)
+        assert done.returncode in (0, 4, 5), done.stdout + done.stderr
+        document: dict[str, object] = json.loads(done.stdout)
+        return document
+
+    told = {one["id"]: one["path"] for one in run("sessions")["companies"]}  # type: ignore[attr-defined]
+    assert told == {name: str(folder) for name, folder in folders.items()}
+    run("monitor-once", "--no-notify")
+    before = {name: names_in(folder) for name, folder in folders.items()}
+    planned = run("cleanup", "--dry-run")
+    assert {name: names_in(folder) for name, folder in folders.items()} == before
+    assert planned["totals"]["to_remove"] > 0  # type: ignore[index]
+    assert {one["status"] for one in run("backup")["companies"]} == {"taken"}  # type: ignore[attr-defined]
+    cleaned = run("cleanup")
+    assert cleaned["totals"]["removed"] == planned["totals"]["to_remove"]  # type: ignore[index]
+    name, folder = next(reversed(folders.items()))
+    run("undo")
+    assert {name: names_in(folder) for name, folder in folders.items()} == before
+    kept = (folder / "creds.json").read_bytes()
+    (folder / "creds.json").unlink()
+    run("restore", "--company", name, "--yes")
+    assert json.loads((folder / "creds.json").read_bytes())["me"] == json.loads(kept)["me"]
+    # The folder itself, too: it is made anew where it stood.
+    shutil.rmtree(folder)
+    run("restore", "--company", name, "--yes")
+    assert (folder / "creds.json").is_file()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def lay_beside(folder: Path) -> None:
+    """Lay a session folder out where other folders may stand inside it already."""
+    stage = folder.parent / ".stage"
+    session(stage)
+    stage.rename(folder)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+
+
+def test_one_pass_looks_at_three_layouts_at_once(tmp_path: Path) -> None:
+    session(tmp_path / "one" / "auth_info_baileys")
+    for name in ("alice", "bob"):
+        session(tmp_path / "many" / name / "auth")
+    lay(
+        "healthy-v6" if (Path(__file__).parents[3] / "fixtures" / "healthy-v6").is_dir() else "bloated-v6",
+        tmp_path / "root",
+        NOW,
+    )
+    words = [
+        word
+        for path in (tmp_path / "one" / "auth_info_baileys", f"{tmp_path}/many/*/auth", tmp_path / "root")
+        for word in ("--sessions", str(path))
+    ]
+    done = run_cli("monitor-once", *words, "--json", "--no-notify")
+    told = {one["company"]: one["path"] for one in json.loads(done.stdout)["companies"]}
+    assert {"alice", "bob", "auth_info_baileys"} < set(told)
+    assert told["alice"] == f"{tmp_path}/many/alice/auth"
+    assert any(path.startswith(f"{tmp_path}/root/company_") for path in told.values())
+
+
+# --- what tells a session -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "is_one"),
+    [
+        ({"creds.json": json.dumps(creds())}, True),
+        ({"creds.json": json.dumps(creds()), "x.txt": ""}, True),
+        ({"creds.json": '{"type": "service_account", "private_key": "x"}'}, False),
+        ({"creds.json": '{"installed": {"client_id": "noiseKey"}}'}, False),
+        ({"creds.json": ""}, False),
+        ({"creds.json": "", "pre-key-1.json": "{}"}, True),
+        ({"creds.json": '{"noiseKey": {"priv', "app-state-sync-key-AAAA.json": "{}"}, True),
+        ({"pre-key-1.json": "{}"}, True),
+        ({"session-shop.json": "{}"}, False),
+        ({}, False),
+    ],
+)
+def test_the_content_of_a_folder_tells_whether_it_is_a_session(
+    tmp_path: Path, files: dict[str, str], is_one: bool
+) -> None:
+    (tmp_path / "any").mkdir()
+    for name, text in files.items():
+        (tmp_path / "any" / name).write_text(text)
+    assert list(found(tmp_path)) == (["any"] if is_one else [])
+    assert list(found(f"{tmp_path}/*")) == (["any"] if is_one else [])
+
+
+def test_creds_in_another_encoding_still_tell(tmp_path: Path) -> None:
+    (tmp_path / "any").mkdir()
+    (tmp_path / "any" / "creds.json").write_text(json.dumps(creds()), encoding="utf-16")
+    assert list(found(tmp_path)) == ["any"]
+
+
+def test_copies_by_their_name_are_no_bots(tmp_path: Path) -> None:
+    bare(tmp_path / "shop")
+    for name in ("shop.bak", "shop-copy", "shop_old2", "backup-shop", "shop (copy)", "shop~"):
+        bare(tmp_path / name)
+    assert list(found(tmp_path)) == ["shop"]
+    assert list(found(f"{tmp_path}/*")) == ["shop"]
+    assert "shop.bak" in found(f"{tmp_path}/shop.ba*") or "k" in found(f"{tmp_path}/shop.ba*")
+
+
+def test_company_folders_come_before_any_name(tmp_path: Path) -> None:
+    bare(tmp_path / "other")
+    (tmp_path / "company_1").mkdir()
+    assert list(found(tmp_path)) == ["1"]
+
+
+# --- names --------------------------------------------------------------------------------------------------
+
+
+def test_two_of_one_name_are_told_apart_and_the_short_name_is_refused(tmp_path: Path) -> None:
+    for owner in ("alice", "bob"):
+        session(tmp_path / owner / "auth_info_baileys")
+    paths = [str(tmp_path / owner / "auth_info_baileys") for owner in ("alice", "bob")]
+    where = SessionsPath(*(RootSpec(path) for path in paths))
+    assert list(found(where)) == ["auth_info_baileys@alice", "auth_info_baileys@bob"]
+    words = [word for path in paths for word in ("--sessions", path)]
+    done = run_cli("cleanup", *words, "--dry-run", "--company", "auth_info_baileys")
+    assert done.returncode == 2
+    assert all(
+        path in done.stderr and f"@{owner}" in done.stderr
+        for owner, path in zip(("alice", "bob"), paths, strict=True)
+    )
+    done = run_cli("cleanup", *words, "--dry-run", "--company", "auth_info_baileys@bob")
+    assert done.returncode == 0
+    assert paths[1] in done.stdout
+    assert paths[0] not in done.stdout
+
+
+def test_the_same_place_is_one_company_however_many_roots_lead_there(tmp_path: Path) -> None:
+    folder = bare(tmp_path / "bots" / "alice")
+    (tmp_path / "link").symlink_to(folder)
+    where = SessionsPath(
+        RootSpec(str(folder)), RootSpec(str(tmp_path / "link")), RootSpec(str(tmp_path / "bots"))
+    )
+    assert list(found(where)) == ["alice"]
+
+
+def test_ten_of_each_name_in_twenty_roots_are_two_hundred_bots(tmp_path: Path) -> None:
+    specs = []
+    for root in range(20):
+        for bot in range(10):
+            bare(tmp_path / f"r{root}" / "bots" / f"b{bot}")
+        specs.append(RootSpec(str(tmp_path / f"r{root}" / "bots")))
+    names = list(found(SessionsPath(*specs)))
+    assert len(set(names)) == 200
+    assert "b3@r7" in names
+
+
+# --- links --------------------------------------------------------------------------------------------------
+
+
+def test_a_link_is_followed_only_where_it_is_meant(tmp_path: Path) -> None:
+    target = bare(tmp_path / "elsewhere" / "auth")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "alice").symlink_to(target)
+    assert found(f"{tmp_path}/root/*") == {}
+    meant = SessionsPath(RootSpec(str(tmp_path / "root"), ("*",), follow_links=True))
+    with Root(meant) as root:
+        (company,) = root.companies()
+        assert (company.id, company.place) == ("alice", str(target))
+        with root.open(company) as folder:
+            assert os.path.samestat(os.fstat(folder), target.stat())
+        with root.around(company) as (around, name):
+            assert (name, os.fstat(around).st_ino) == ("auth", target.parent.stat().st_ino)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root")
+def test_a_link_of_one_user_to_a_folder_of_another_is_not_followed(tmp_path: Path) -> None:
+    target = bare(tmp_path / "elsewhere")
+    (tmp_path / "root").mkdir()
+    link = tmp_path / "root" / "alice"
+    link.symlink_to(target)
+    os.lchown(link, 12345, 12345)
+    meant = SessionsPath(RootSpec(str(tmp_path / "root"), ("*",), follow_links=True))
+    assert found(meant) == {}
+    company = Company("alice", "alice", str(link), linked=True)
+    with Root(meant) as root, pytest.raises(NotASessionFolder, match="of one user"), root.open(company):
+        pass
+
+
+def test_a_link_put_on_the_way_after_the_listing_leads_nowhere(tmp_path: Path) -> None:
+    bare(tmp_path / "root" / "alice" / "auth")
+    bare(tmp_path / "secret" / "auth")
+    with Root(f"{tmp_path}/root/*/auth") as root:
+        (company,) = root.companies()
+        (tmp_path / "root" / "alice").rename(tmp_path / "root" / "was")
+        (tmp_path / "root" / "alice").symlink_to(tmp_path / "secret")
+        with pytest.raises(NotASessionFolder), root.open(company):
+            pass
+        with pytest.raises(OSError, match="link"):
+            root.stamp_handle(company)
+
+
+def test_loops_end(tmp_path: Path) -> None:
+    bare(tmp_path / "root" / "alice")
+    (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "itself").symlink_to("itself")
+    for follows in (False, True):
+        where = SessionsPath(RootSpec(str(tmp_path / "root"), ("*/*/*", "*/*", "*"), follow_links=follows))
+        assert set(found(where).values()) & {str(tmp_path / "root" / "alice")}
+        assert len(found(where)) == 1
+
+
+# --- hostile trees ------------------------------------------------------------------------------------------
+
+
+def test_names_that_anybody_can_choose_break_nothing(tmp_path: Path) -> None:
+    names = ["new\nline", "\x1b[31mred", "a,b", "-rf", "--company", "x..", "\udcff", "n" * 255, "company_"]
+    for name in names:
+        bare(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(name))))
+    listed = found(f"{tmp_path}/*")
+    assert len(listed) == len(names)
+    for words in (("sessions",), ("status",), ("monitor-once", "--no-notify"), ("cleanup", "--dry-run")):
+        done = run_cli(*words, "--sessions", tmp_path)
+        assert "\x1b[31m" not in done.stdout + done.stderr
+        assert "\nline" not in done.stdout
+
+
+def test_one_tenants_hundred_thousand_entries_are_not_for_all_to_pay(tmp_path: Path) -> None:
+    bare(tmp_path / "zoe" / "auth")
+    crowd = tmp_path / "mallory"
+    crowd.mkdir()
+    for number in range(100_000):
+        (crowd / f"x{number}").touch()
+    for pattern in ("*/auth", "*/*"):
+        begin = time.perf_counter()
+        assert list(found(f"{tmp_path}/{pattern}").values()) == [str(tmp_path / "zoe" / "auth")]
+        assert time.perf_counter() - begin < 1
+    with Root(f"{tmp_path}/*/*") as root:
+        root.companies()
+        assert any(entry == "mallory" and "10000" in why for _, entry, why in root.passed)
+    begin = time.perf_counter()
+    run_cli("sessions", "--sessions", tmp_path)
+    assert time.perf_counter() - begin < 3
+
+
+def test_a_deep_tree_costs_its_few_first_folders(tmp_path: Path) -> None:
+    bare(tmp_path / "root" / "alice")
+    deep = os.open(tmp_path / "root", os.O_RDONLY)
+    for _ in range(2_000):
+        os.mkdir("d", dir_fd=deep)
+        inner = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+    begin = time.perf_counter()
+    done = run_cli("sessions", "--sessions", tmp_path / "root")
+    assert "alice" in done.stdout
+    assert time.perf_counter() - begin < 3
+    fd = os.open(tmp_path / "root", os.O_RDONLY)
+    assert os.system(f"rm -rf {tmp_path}/root/d") == 0  # pytest's own way to remove it recurses
+    os.close(fd)
+
+
+# --- a single folder ----------------------------------------------------------------------------------------
+
+
+def test_a_single_folder_that_is_gone_is_the_loss_of_its_login_with_the_way_back(tmp_path: Path) -> None:
+    folder = session(tmp_path / "bot" / "session")
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    words = ("--sessions", str(folder))
+    assert run_cli("backup", *words, env=env).returncode == 0
+    assert run_cli("monitor-once", *words, "--no-notify", env=env).returncode == 0
+    folder.rename(tmp_path / "gone")
+    done = run_cli("monitor-once", *words, "--no-notify", "--json", env=env)
+    (company,) = json.loads(done.stdout)["companies"]
+    assert done.returncode == 5
+    first = company["findings"][0]
+    assert (first["code"], first["severity"]) == ("creds-missing", "emergency")
+    assert "restore --company session" in company["findings"][0]["action"]
+    for command in ("status", "inspect"):
+        assert "session" in run_cli(command, *words, env=env).stdout
+    assert "creds-lost" in run_cli("recover", "--dry-run", *words, env=env).stdout
+    done = run_cli("restore", "--yes", *words, env=env)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "creds.json").is_file()
+    assert run_cli("monitor-once", *words, "--no-notify", env=env).returncode == 0
+
+
+def test_a_single_folder_that_was_emptied_comes_back_without_its_name(tmp_path: Path) -> None:
+    folder = session(tmp_path / "bot" / "session")
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    words = ("--sessions", str(folder))
+    run_cli("backup", *words, env=env)
+    run_cli("monitor-once", *words, "--no-notify", env=env)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    assert run_cli("monitor-once", *words, "--no-notify", env=env).returncode == 5
+    assert "creds-lost" in run_cli("recover", "--dry-run", *words, env=env).stdout
+    assert run_cli("restore", "--yes", *words, env=env).returncode == 0
+    assert (folder / "creds.json").is_file()
+
+
+def test_a_path_that_never_was_is_still_a_mistake(tmp_path: Path) -> None:
+    for command in ("monitor-once", "status", "recover", "cleanup"):
+        done = run_cli(command, "--sessions", tmp_path / "typo")
+        assert done.returncode == 2, command
+        assert "cannot open the sessions path" in done.stderr
+
+
+def test_a_root_that_is_not_there_stops_no_other(tmp_path: Path) -> None:
+    session(tmp_path / "here" / "alice")
+    words = ("--sessions", str(tmp_path / "here"), "--sessions", str(tmp_path / "away"))
+    done = run_cli("cleanup", *words, "--json")
+    told = {one["company"]: one["status"] for one in json.loads(done.stdout)["companies"]}
+    assert (done.returncode, told) == (3, {"alice": "cleaned", "away": "failed"})
+
+
+# --- imports ------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_of_any_name_is_taken_in_for_the_one_bot_that_there_is(tmp_path: Path) -> None:
+    folder = session(tmp_path / "auth_info_baileys")
+    copy = shutil.copytree(folder, tmp_path / "auth_info_baileys.bak")
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    (folder / "creds.json").write_text("")
+    os.utime(folder / "creds.json", (time.time() - 600,) * 2)
+    done = run_cli("backup", "--import", copy, "--sessions", folder, env=env)
+    assert "company auth_info_baileys: taken" in done.stdout
+    done = run_cli("restore", "--yes", "--sessions", folder, env=env)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "creds.json").stat().st_size > 100
+    done = run_cli("restore", "--yes", "--company", "auth_info_baileys.bak", "--sessions", folder, env=env)
+    assert done.returncode == 10
+    assert "did you mean auth_info_baileys?" in done.stderr
+
+
+def test_a_copy_of_one_of_many_has_to_be_said_whose_it_is(tmp_path: Path) -> None:
+    for name in ("shop", "clinic"):
+        session(tmp_path / "root" / name)
+    copy = shutil.copytree(tmp_path / "root" / "shop", tmp_path / "shop.bak")
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    words = ("backup", "--import", str(copy), "--sessions", str(tmp_path / "root"))
+    done = run_cli(*words, env=env)
+    assert done.returncode == 2
+    assert "did you mean shop?" in done.stderr
+    assert not (tmp_path / "repository" / "company_shop.bak").exists()
+    assert "company shop: taken" in run_cli(*words, "--company", "shop", env=env).stdout
+
+
+# --- what stands inside -------------------------------------------------------------------------------------
+
+
+def test_a_reset_takes_no_sub_bot_along(tmp_path: Path) -> None:
+    outer = session(tmp_path / "session")
+    inner = session(outer / "jadibts" / "15550006666")
+    done = run_cli("reset", "--company", "session", "--yes", "--force", "--sessions", outer)
+    assert done.returncode == 13
+    assert "another session folder stands in this one" in done.stderr
+    assert (inner / "creds.json").is_file()
+
+
+def test_state_and_repository_go_into_no_session_folder_at_any_depth(tmp_path: Path) -> None:
+    bare(tmp_path / "bots" / "alice" / "auth")
+    for place in ("auth", "auth/state", "auth/deep/er"):
+        env = {"BAILEYS_TOOLS_STATE__DIR": str(tmp_path / "bots" / "alice" / place)}
+        done = run_cli("cleanup", "--dry-run", "--sessions", f"{tmp_path}/bots/*/auth", env=env)
+        assert done.returncode == 2, place
+        assert "session folder" in done.stderr
+
+
+def test_a_root_that_cannot_be_meant_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    for root, why in (
+        ('{"path": "/a", "store": "redis://x"}', "not looked after yet"),
+        ('{"path": "/a", "layout": "opnclaw"}', "did you mean openclaw?"),
+        ('{"folders": ["*"]}', "without a path"),
+        ('{"path": "/a", "folders": ["../b"]}', "leads out"),
+    ):
+        done = run_cli("status", env={"BAILEYS_TOOLS_SESSIONS__ROOTS": root})
+        assert done.returncode == 2
+        assert why in done.stderr
+
+
+def test_a_stronger_source_says_all_of_where_the_sessions_are(tmp_path: Path) -> None:
+    session(tmp_path / "flag" / "alice")
+    session(tmp_path / "file" / "bob")
+    config = tmp_path / "c.yaml"
+    config.write_text(f"sessions:\n  roots:\n    - {{path: {tmp_path}/file, folders: ['*']}}\n")
+    config.chmod(0o600)
+    assert "bob" in run_cli("status", "--config", config).stdout
+    both = run_cli("status", "--config", config, "--sessions", tmp_path / "flag").stdout
+    assert "alice" in both
+    assert "bob" not in both
+
+
+def test_an_unreadable_root_raises(tmp_path: Path) -> None:
+    with pytest.raises(BaileysToolsError, match="cannot open"):
+        Root(f"{tmp_path}/none")
+
+
+# --- what `sessions` says -----------------------------------------------------------------------------------
+
+
+def test_sessions_names_what_it_finds_and_what_it_passes_by(tmp_path: Path) -> None:
+    session(tmp_path / "app" / "auth_info_alice")
+    session(tmp_path / "app" / "tenants" / "acme" / "15550007777")
+    (tmp_path / "app" / "session-x" / "Default").mkdir(parents=True)
+    (tmp_path / "app" / "tokens").mkdir()
+    (tmp_path / "app" / "tokens" / "shop.data.json").write_text("{}")
+    (tmp_path / "app" / "auth_info.json").write_text('{"creds": {"noiseKey": 1}, "keys": {}}')
+    (tmp_path / "app" / "store.bin").touch()
+    (tmp_path / "app" / "gows.db").write_bytes(b"SQLite format 3\0")
+    bare(tmp_path / "app" / "google", '{"type": "service_account"}')
+    bare(tmp_path / "app" / "auth_info_alice.bak")
+    (tmp_path / "app" / "link").symlink_to("auth_info_alice")
+    done = run_cli("sessions", "--sessions", tmp_path / "app", "--json")
+    document = json.loads(done.stdout)
+    schema = json.loads((Path(__file__).parents[3] / "docs/json/sessions.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+    (one,) = document["companies"]
+    assert (one["id"], one["writer"]) == ("auth_info_alice", "Baileys 6")
+    why = {Path(passed["path"]).name: passed["why"] for passed in document["passed_by"]}
+    for name, word in {
+        "session-x": "whatsapp-web.js",
+        "tokens": "wppconnect",
+        "auth_info.json": "useSingleFileAuthState",
+        "store.bin": ".bin",
+        "gows.db": "WAHA",
+        "google": "none of Baileys",
+        "auth_info_alice.bak": "a copy",
+        "link": "follow_links",
+    }.items():
+        assert word in why[name], name
+    assert [(one["pattern"], one["companies"]) for one in document["proposed"]] == [("tenants/acme/*", 1)]
+    shown = run_cli("sessions", "--sessions", tmp_path / "app").stdout
+    assert '"folders": ["*", "tenants/acme/*"]' in shown
+    assert (
+        max(map(len, (line for line in shown.splitlines() if "{" not in line and str(tmp_path) not in line)))
+        <= 80
+    )
+
+
+def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
+    session(tmp_path / "app" / "main")
+    session(tmp_path / "app" / "subs" / "1555")
+    config = tmp_path / "c.yaml"
+    done = run_cli("config", "init", config, "--sessions", tmp_path / "app")
+    assert "proposed   sessions.roots: 1 more session folder" in done.stdout
+    told = run_cli("sessions", "--config", config, "--json")
+    assert {one["id"] for one in json.loads(told.stdout)["companies"]} == {"main", "1555"}
+    assert json.loads(told.stdout)["proposed"] == []
+    assert run_cli("config", "check", "--config", config).returncode in (0, 4)
