@@ -92,6 +92,7 @@ def cron_install(
 
 @cron_app.command("remove")
 def cron_remove(
+    sessions: SessionsOption = None,
     system: SystemOption = False,
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
@@ -99,18 +100,23 @@ def cron_remove(
 ) -> None:
     """Take the jobs out of the crontab again.
 
+    Where it has those of several settings, say which: --config, or --sessions where there is no settings file.
+
     \b
     Examples:
       baileys-tools cron remove --dry-run
       baileys-tools cron remove
+      baileys-tools cron remove --config /etc/baileys-tools/config.yaml
     """
     from baileys_tools.host.cron import remove_command
 
-    finish(lambda: remove_command(config, system=system, dry_run=dry_run, quiet=quiet))
+    flags = {"sessions.path": sessions}
+    finish(lambda: remove_command(flags, config, system=system, dry_run=dry_run, quiet=quiet))
 
 
 @cron_app.command("status")
 def cron_status(
+    sessions: SessionsOption = None,
     system: SystemOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -125,7 +131,8 @@ def cron_status(
     """
     from baileys_tools.host.cron_status import status_command
 
-    finish(lambda: status_command({}, config, system=system, as_json=json, quiet=quiet))
+    flags = {"sessions.path": sessions}
+    finish(lambda: status_command(flags, config, system=system, as_json=json, quiet=quiet))
 
 
 @cron_app.command("run")

@@ -23,9 +23,10 @@ app.add_typer(config_app, name="config")
 
 @app.command()
 def sessions(sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Say which session folders are found, by which rule, and what is passed by.
+    """Say which session folders are found, and which not.
 
-    With what has written each, and settings for what stands deeper. Other programs' folders are named. Looks only.
+    By which rule, what has written each, what is passed by and why, and settings for what stands deeper. Other
+    programs' folders are named. Looks only.
 
     \b
     Examples:

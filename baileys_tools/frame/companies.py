@@ -128,24 +128,25 @@ def is_single(settings: Settings) -> bool:
         return not names or is_session_folder(base.fd, names)
 
 
-def the_name_of_one(settings: Settings, verb: str) -> str:
+def the_name_of_one(settings: Settings, verb: str, typed: str = "") -> str:
     """Return the id of the one company that the settings choose, or that there is; a single folder may be gone itself.
 
-    Raises UsageError where more than one could be meant.
+    Raises UsageError where more than one could be meant. `typed` is a word that was perhaps meant as its id.
     """
+    meant = f". Did you mean {command('--company {}', typed)}?" if typed and typed.isprintable() else ""
     chosen = list(settings.sessions.companies) or ids_here(settings)
     if len(chosen) == 1:
         return chosen[0]
     if chosen:
         raise UsageError(
-            f"{verb} is about one company, and there are {len(chosen)}",
+            f"{verb} is about one company, and there are {len(chosen)}{meant}",
             f"Name it with --company: {some_of(chosen)}.",
         )
     if is_single(settings):
         # Emptied, or gone: its name still tells.
         with Root(settings.sessions.where or "", keep_lost=True) as root:
             return root.itself(0).id
-    raise UsageError(f"{verb} is about one company, and none is found", "Name it with --company ID.")
+    raise UsageError(f"{verb} is about one company, and none is found{meant}", "Name it with --company ID.")
 
 
 def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:

@@ -133,12 +133,15 @@ def _warn_of_other_cleaners(settings: Settings) -> None:
             print(f"baileys-tools: {check.message}\n  {check.action}", file=sys.stderr)
 
 
-def remove_command(config: str | None, *, system: bool, dry_run: bool, quiet: bool) -> ExitCode:
+def remove_command(
+    flags: Mapping[str, object], config: str | None, *, system: bool, dry_run: bool, quiet: bool
+) -> ExitCode:
     """Given the command line, take our block out of the crontab, or show what would change there."""
-    loaded = settings_in_force({}, config)
+    loaded = settings_in_force(flags, config)
     blocks = blocks_in(read_tab(system=system) or b"")
     is_ours = _ours(whose_jobs(loaded), system=system)
-    if config is None and len(blocks) == 1:
+    is_named = config is not None or flags.get("sessions.path") is not None
+    if len(blocks) == 1 and not is_named:
         # Whatever its settings are: there is no other that could be meant.
         is_ours = lambda block: True  # noqa: E731
     elif loaded.config_file is not None and not any(map(is_ours, blocks)):

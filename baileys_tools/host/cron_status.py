@@ -150,7 +150,7 @@ def _remove(given: JobSurroundings, blocks: int) -> str:
         return "baileys-tools cron remove"
     if given.config is not None:
         return command("baileys-tools cron remove --config {}", given.config)
-    return command("env BAILEYS_SESSIONS_PATH={} baileys-tools cron remove", given.sessions or "")
+    return command("baileys-tools cron remove --sessions {}", given.sessions or "")
 
 
 def _jobs_of_block(

@@ -69,7 +69,7 @@ def restore_command(
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     if not options.company:
-        options = replace(options, company=the_name_of_one(loaded.settings, "restore"))
+        options = replace(options, company=the_name_of_one(loaded.settings, "restore", _typed(options)))
 
     shown: list[str] = []
 
@@ -105,6 +105,10 @@ def restore_command(
         plan = not (shown and sys.stdout.isatty())
         print(restore_text(report, Style(), verbose=verbose, plan=plan))
     return report.exit_code
+
+
+def _typed(options: RestoreOptions) -> str:
+    return "" if options.wanted == "latest" else options.wanted
 
 
 def _require_bak_alone(options: RestoreOptions) -> None:

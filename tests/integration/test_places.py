@@ -166,18 +166,25 @@ def without_places_of_the_repository(memory: Mapping[tuple[str, str], Any]) -> d
 
 
 def live_side_by_side(
-    tmp_path: Path, server: Server, names: int, roots: int, per_root: int, hours: int, step: timedelta
+    tmp_path: Path,
+    server: Server,
+    names: int,
+    roots: int,
+    per_root: int,
+    hours: int,
+    step: timedelta,
+    backups: timedelta = 2 * HOUR,
 ) -> None:
     bots = Bots(tmp_path, [f"bot{number}" for number in range(names)], roots, per_root)
     for at in (tmp_path / "shared", *(root.parent / "alone" for root in bots.roots)):
         at.mkdir()
     shared = Kept(tmp_path / "shared", server)
     alone = {root: Kept(root.parent / "alone", server) for root in bots.roots}
-    now, last_backup = START, START - 2 * HOUR
+    now, last_backup = START, START - backups
     while now < START + hours * HOUR:
         now += step
         bots.live(now)
-        is_backup = now - last_backup >= 2 * HOUR
+        is_backup = now - last_backup >= backups
         for root in bots.roots:
             if is_backup:
                 last_backup = now
@@ -208,7 +215,9 @@ def test_bots_of_one_name_in_many_roots_live_as_if_each_were_alone(tmp_path: Pat
 
 @pytest.mark.faults
 def test_two_hundred_bots_ten_of_each_name_in_twenty_roots(tmp_path: Path, server: Server) -> None:
-    live_side_by_side(tmp_path, server, names=20, roots=20, per_root=10, hours=48, step=timedelta(minutes=30))
+    live_side_by_side(
+        tmp_path, server, names=20, roots=20, per_root=10, hours=48, step=timedelta(hours=1), backups=8 * HOUR
+    )
 
 
 def test_a_cleanup_of_one_is_no_pause_for_another_of_the_name(tmp_path: Path, server: Server) -> None:

@@ -331,3 +331,28 @@ def test_the_jobs_find_the_pm2_that_the_shell_finds(tmp_path: Path) -> None:
     assert " PATH=" not in without
     assert shutil.which("pm2", path="/usr/bin:/bin") or "# pm2 is not in your PATH" in without
     assert " PATH=" not in run_cli("cron", "show", env=env | {"BAILEYS_TOOLS_PROCESS__PM2": ""}).stdout
+
+
+def test_units_of_a_second_settings_file_leave_those_of_the_first(tmp_path: Path) -> None:
+    files = []
+    for name in ("shop", "desk"):
+        company_folder(tmp_path / name)
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(f"sessions: {{path: {tmp_path / name}}}\n")
+    units = tmp_path / "units"
+    units.mkdir()
+
+    def written(file: Path) -> dict[str, bytes]:
+        run = run_cli("cron", "show", "--systemd", "--into", units, "--config", file)
+        assert run.returncode == 0, run.stderr
+        return {found.name: found.read_bytes() for found in units.iterdir()}
+
+    first = written(files[0])
+    assert "baileys-tools-monitor-once.timer" in first
+    both = written(files[1])
+    assert first.items() <= both.items()
+    own = both.keys() - first.keys()
+    assert len(own) == len(first)
+    assert {name.split("_")[0] for name in own} == {"baileys-tools-desk"}
+    assert all(str(files[1]).encode() in both[name] for name in own if name.endswith(".service"))
+    assert written(files[0]) == written(files[1]) == both, "each again and again"

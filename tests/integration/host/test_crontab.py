@@ -293,3 +293,57 @@ def test_the_tests_cannot_reach_the_real_crontab(tmp_path: Path) -> None:
     run = run_cli("cron", "install", "--sessions", tmp_path)
     assert run.returncode == 1
     assert "a test went for the real crontab" in run.stderr
+
+
+@pytest.mark.root
+def test_a_second_settings_file_never_takes_the_jobs_of_the_first(tmp_path: Path) -> None:
+    host = CronHost(tmp_path)
+    files = {}
+    for name in ("shop", "desk"):
+        company_folder(tmp_path / name)
+        files[name] = tmp_path / f"{name}.yaml"
+        files[name].write_text(
+            f"sessions: {{path: {tmp_path / name}}}\nstate: {{dir: {tmp_path / 'state'}}}\ncron: {{jitter: 0}}\n"
+        )
+
+    def cron(*words: str | Path, code: int = 0) -> str:
+        done = host.run(COMMAND, "cron", *words)
+        assert done.returncode == code, done.stderr
+        return (done.stdout + done.stderr).decode()
+
+    cron("install", "--config", files["shop"])
+    alone = host.installed()
+    cron("install", "--config", files["desk"])
+    both = host.installed()
+    assert both.startswith(alone)
+    assert both.count(b"# BEGIN baileys-tools\n") == 2
+    for name in files:
+        cron("install", "--config", files[name])
+        assert host.installed() == both, "twice is once"
+        assert "--config" not in cron("status", "--config", files[name])
+        assert f"these jobs look after {tmp_path / name}" not in cron("status", "--config", files[name])
+    refused = cron("remove", code=10)
+    for file in files.values():
+        assert f"baileys-tools cron remove --config {file}" in " ".join(refused.split())
+    assert host.installed() == both
+    cron("remove", "--config", files["shop"])
+    assert host.installed() == both.removeprefix(alone)
+    cron("remove")
+    assert host.installed() == b""
+
+
+@pytest.mark.root
+def test_the_jobs_from_before_there_was_a_settings_file_become_those_of_the_file(tmp_path: Path) -> None:
+    host = CronHost(tmp_path)
+    for name in ("shop", "desk"):
+        company_folder(tmp_path / name)
+        done = host.run(COMMAND, "cron", "install", "--sessions", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    assert host.installed().count(b"# BEGIN baileys-tools\n") == 2, "of two sessions paths"
+    file = tmp_path / "shop.yaml"
+    file.write_text(f"sessions: {{path: {tmp_path / 'shop'}}}\n")
+    done = host.run(COMMAND, "cron", "install", "--config", file)
+    assert done.returncode == 0, done.stderr
+    first, second = host.installed().split(b"# BEGIN baileys-tools\n")[1:]
+    assert b"--config" in first
+    assert b"--config" not in second
