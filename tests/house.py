@@ -38,6 +38,7 @@ GROUND = (
         "errors",
         "finding_codes",
         "findings",
+        "limits",
         "masking",
         "owner",
         "parsing",

@@ -133,10 +133,8 @@ def _forecast(state: State, settings: Settings, company: str, files: int, now: d
         next_threshold,
     )
     from baileys_tools.state.observations import counted_since
-    from baileys_tools.thresholds import Thresholds
 
-    levels = settings.thresholds
-    thresholds = Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+    thresholds = settings.for_company(company).thresholds.levels
     seen = counted_since(state, company, now - LOOKED_BACK, LOOKED_EVERY)
     forecast = next_threshold(files, growth_per_day([Sample(*one) for one in seen]), thresholds)
     return forecast.words if forecast is not None else ""

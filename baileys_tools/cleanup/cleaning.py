@@ -12,7 +12,8 @@ from typing import NamedTuple
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.cleanup.rules.explaining import explain
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, plan_cleanup
+from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
+from baileys_tools.cleanup.rules.policy import plan_cleanup
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
@@ -20,6 +21,7 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.progress import PatientProgress
+from baileys_tools.limits import Policy
 from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
@@ -43,7 +45,6 @@ from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
 from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
-from baileys_tools.thresholds import Thresholds
 from baileys_tools.units import moment_of, parse_time
 
 
@@ -83,7 +84,7 @@ def cleanup_command(
         print(
             cleanup_text(
                 report,
-                policy_of(loaded.settings),
+                loaded.settings.policy,
                 Style(),
                 verbose=verbose,
                 undo_options=_options_again(loaded, config),
@@ -191,7 +192,7 @@ def clean_companies(
     run = new_run_id(now) if undo_window and not dry_run else None
     with _snapshots(settings, now) as snapshot, closing(Observed(settings.state.dir, now)) as observed:
         job = CleanupJob(
-            policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
+            settings.policy, now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -242,26 +243,6 @@ def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snap
     return snapshots_before(settings, now)
 
 
-def policy_of(settings: Settings) -> Policy:
-    """Given the settings, return the policy. The emergency limits are never laxer than the normal ones."""
-    normal = Limits(
-        settings.cleanup.session_max_age, settings.cleanup.sender_key_max_age, settings.pre_keys.keep
-    )
-    emergency = Limits(
-        min(settings.emergency.session_max_age, normal.session_max_age),
-        min(settings.emergency.sender_key_max_age, normal.sender_key_max_age),
-        min(settings.emergency.pre_keys_keep, normal.pre_keys_keep),
-    )
-    levels = settings.thresholds
-    return Policy(
-        normal,
-        emergency,
-        settings.pre_keys.guard,
-        Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger),
-        settings.cleanup.silence,
-    )
-
-
 def _one(
     root: Root,
     company: Company,
@@ -297,7 +278,9 @@ def look_and_plan(
 
     `changed` is when a file last came or went there, where we have made and taken some since.
     """
-    facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
+    limits = job.policy.normal
+    unused = limits.device_lists is not None or limits.identity_keys is not None
+    facts = scan_folder(folder, limits.pre_keys_keep, unused=unused)
     cleaned = newest_run(folder)
     if cleaned is None and not job.undo_window:
         # Nothing tells of a cleanup that leaves no quarantine, but that files went.
@@ -307,9 +290,9 @@ def look_and_plan(
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)
         plan = plan_cleanup(facts, job.policy, job.now, known)
-    if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
-        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway. Such a folder can be
-        # huge: not two of its kind in memory.
+    if plan.tier is not Tier.NORMAL or plan.emergency_would_leave is not None:
+        # Rare, so only now is looked at what the normal limits keep anyway: more pre-keys, and what no session uses.
+        # Such a folder can be huge: not two of its kind in memory.
         del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now, known)

@@ -16,11 +16,10 @@ from baileys_tools.cleanup.cleaning import (
     clean_companies,
     left_connected,
     look_and_plan,
-    policy_of,
 )
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
-from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.plan import CleanupPlan
 from baileys_tools.cleanup.rules.trigger import Past, Rules, TriggerAction, TriggerReason, advice, decide
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.config import Settings, require_sessions_path
@@ -291,7 +290,7 @@ def _look_at(
 ) -> list[_TriggerLook]:
     observed = Observed(settings.state.dir, now, state)
     job = CleanupJob(
-        policy_of(settings), now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
+        settings.policy, now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
     )
     rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 

@@ -275,7 +275,7 @@ def _from_host(schema: Schema, host: Surroundings) -> Iterator[_Given]:
 def _checked(item: _Given) -> Any:
     setting = item.setting
     value = setting.kind.read(item.raw, item.absolute)
-    if setting.at_least is not None and value < setting.at_least:
+    if setting.at_least is not None and value is not None and value < setting.at_least:
         floor = setting.show(setting.at_least)
         raise ValueError(f"{setting.show(value)} is below {floor}, the floor that no setting goes below")
     return value

@@ -11,10 +11,13 @@ from typing import Any, NamedTuple, Self
 
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.kinds import (
+    AGE_OR_KEEP,
+    AGE_OR_OFF,
     BOOLEAN,
     COMPANY_IDS,
     COPY_TARGETS,
     COUNT,
+    COUNT_OR_OFF,
     DURATION,
     HEADERS,
     KEY_FILE,
@@ -29,6 +32,8 @@ from baileys_tools.config.kinds import (
 )
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.section import Schema, Section, setting
+from baileys_tools.limits import Gentle, Limits, Policy
+from baileys_tools.thresholds import Thresholds
 
 
 class Sessions(Section, name="sessions"):
@@ -87,6 +92,40 @@ class Cleanup(Section, name="cleanup"):
         about="`sender-key-*` files older than this are removed, the bot's own only with its memory.",
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
+    )
+    device_lists: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_KEEP,
+        about="`device-list-*` files older than this are removed where no session of that number stands. In an "
+        "emergency they go in any case.",
+        at_least=timedelta(days=1),
+    )
+    identity_keys: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_KEEP,
+        about="`identity-key-*` files older than this are removed where their session is gone. In an emergency they "
+        "go in any case.",
+        at_least=timedelta(days=1),
+    )
+    until: int | None = setting(
+        default=None,
+        kind=COUNT_OR_OFF,
+        about="Remove nothing while this many files or fewer stand of kinds that are removed, guarded pre-keys left "
+        "out; beyond, the oldest of what the limits allow, down to 10 below.",
+        flag="--until",
+        at_least=20,
+    )
+    active_group: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_OFF,
+        about="The limit of sender-keys of a group in which anybody wrote within `cleanup.sender_key_max_age`.",
+        at_least=timedelta(days=1),
+    )
+    keep_own_keys: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Keep the bot's own sender-key and memory of a group that lives: somebody wrote there within "
+        "`cleanup.sender_key_max_age`, or the bot within `cleanup.session_max_age`.",
     )
     snapshot_first: bool = setting(
         default=True,
@@ -164,6 +203,11 @@ class ThresholdSettings(Section, name="thresholds"):
     trigger: int = setting(default=175, kind=COUNT, about="From here on: time for a cleanup.")
     emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.")
     danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
+
+    @property
+    def levels(self) -> Thresholds:
+        """The thresholds as rules compare with them."""
+        return Thresholds(self.warning, self.critical, self.trigger, self.emergency, self.danger)
 
 
 class Health(Section, name="health"):
@@ -720,6 +764,30 @@ class Settings(NamedTuple):
     cron: Cron = Cron()
     companies: Mapping[str, Mapping[str, Any]] = {}
     """By company id: values by dotted path that are its own."""
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of a cleanup. The emergency limits are never laxer than the normal ones."""
+        cleanup, strict = self.cleanup, self.emergency
+        normal = Limits(
+            cleanup.session_max_age,
+            cleanup.sender_key_max_age,
+            self.pre_keys.keep,
+            cleanup.device_lists,
+            cleanup.identity_keys,
+        )
+        return Policy(
+            normal,
+            normal._replace(
+                session_max_age=min(strict.session_max_age, normal.session_max_age),
+                sender_key_max_age=min(strict.sender_key_max_age, normal.sender_key_max_age),
+                pre_keys_keep=min(strict.pre_keys_keep, normal.pre_keys_keep),
+            ),
+            self.pre_keys.guard,
+            self.thresholds.levels,
+            cleanup.silence,
+            Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys),
+        )
 
     def for_company(self, company: str) -> Self:
         """Given a company's id, return the settings that are in force for it."""

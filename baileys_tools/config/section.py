@@ -68,7 +68,7 @@ class Setting:
 
     def show(self, value: Any) -> str:
         """Given a value of this setting, return it as it could be written in the settings file."""
-        return "" if value is None else self.kind.show(value)
+        return self.kind.none if value is None else self.kind.show(value)
 
     def flag_for(self, value: Any) -> str:
         """Given a value that a flag gave, return the flag as it was typed."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
@@ -19,20 +19,17 @@ from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
-from baileys_tools.thresholds import LEVELS, Thresholds, level_of
+from baileys_tools.thresholds import LEVELS, level_of
 from baileys_tools.units import moment_of
 from baileys_tools.watching.rules.health import cheap_findings
 from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
-
-if TYPE_CHECKING:
-    from baileys_tools.cleanup.rules.policy import Policy
 
 
 def rules_of(settings: Settings) -> HealthRules:
     """Given the settings, return the limits that findings compare with."""
     health = settings.health
     return HealthRules(
-        thresholds_of(settings),
+        settings.thresholds.levels,
         settings.pre_keys.keep,
         settings.pre_keys.guard,
         health.inactive_warning,
@@ -43,12 +40,6 @@ def rules_of(settings: Settings) -> HealthRules:
         health.free_inodes,
         settings.cleanup.silence,
     )
-
-
-def thresholds_of(settings: Settings) -> Thresholds:
-    """Given the settings, return the thresholds."""
-    levels = settings.thresholds
-    return Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -190,11 +181,10 @@ def _login(creds: Creds | CredsState, before: Look | None) -> str:
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
     """Return how many counted files even the emergency limits would leave, 0 where they would do."""
-    from baileys_tools.cleanup.cleaning import policy_of
     from baileys_tools.cleanup.rules.policy import plan_cleanup
     from baileys_tools.sessions.scan import scan_folder
 
-    policy: Policy = policy_of(settings)
+    policy = settings.policy
     plan = plan_cleanup(scan_folder(folder, policy.emergency.pre_keys_keep), policy, now)
     return plan.emergency_would_leave or 0
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.plan import CleanupPlan
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, UNCOUNTED, Kind
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT

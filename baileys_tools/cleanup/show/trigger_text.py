@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from baileys_tools.cleanup.rules.cleanup_report import Status
-from baileys_tools.cleanup.rules.policy import Tier
+from baileys_tools.cleanup.rules.plan import Tier
 from baileys_tools.cleanup.rules.trigger import TriggerAction, TriggerReason
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerEnding, TriggerReport
 from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
