@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
@@ -84,7 +84,7 @@ def cleanup_command(
         print(
             cleanup_text(
                 report,
-                loaded.settings.policy,
+                lambda company: loaded.settings.for_company(company).policy,
                 Style(),
                 verbose=verbose,
                 undo_options=_options_again(loaded, config),
@@ -151,6 +151,16 @@ class CleanupJob(NamedTuple):
     resets_kept_for: timedelta = timedelta(days=30)
     observed: Callable[[str], Sequence[Seen]] = lambda company: ()
 
+    def for_company(self, settings: Settings, company: str) -> Self:
+        """Return the job with what the settings say of one company."""
+        own = settings.for_company(company)
+        return self._replace(
+            policy=own.policy,
+            run=self.run if own.cleanup.undo_window else None,
+            undo_window=own.cleanup.undo_window,
+            snapshot=self.snapshot if own.cleanup.snapshot_first else None,
+        )
+
 
 def run_cleanup(
     settings: Settings,
@@ -182,17 +192,23 @@ def clean_companies(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CleanupReport:
     """Clean these companies of an open root, or plan it when the settings say dry run. As `run_cleanup`."""
-    undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
     if not dry_run and root.is_read_only():
         # One word for all of them.
         raise BaileysToolsError(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
-    run = new_run_id(now) if undo_window and not dry_run else None
+    run = None if dry_run else new_run_id(now)
     with _snapshots(settings, now) as snapshot, closing(Observed(settings.state.dir, now)) as observed:
         job = CleanupJob(
-            settings.policy, now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
+            settings.policy,
+            now,
+            run,
+            settings.cleanup.undo_window,
+            verdicts,
+            snapshot,
+            settings.reset.keep,
+            observed,
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -200,7 +216,7 @@ def clean_companies(
         def one(company: Company) -> CompanyCleanup:
             if company.id in connected:
                 return CompanyCleanup(company.id, company.path, Status.CONNECTED)
-            return _one(root, company, job, work)
+            return _one(root, company, job.for_company(settings, company.id), work)
 
         done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
@@ -226,7 +242,8 @@ def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup])
 
 def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
     """Return the ids of the companies that are left alone because their bots are connected; by default none."""
-    if settings.cleanup.when_connected != "skip":
+    companies = [one for one in companies if settings.for_company(one.id).cleanup.when_connected == "skip"]
+    if not companies:
         return frozenset()
     from baileys_tools.bots.asking import connections
 
@@ -236,7 +253,8 @@ def left_connected(settings: Settings, companies: Sequence[Company]) -> frozense
 
 def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:
     """What takes a snapshot before a removal, None where nothing is removed or no repository is configured."""
-    if settings.backup.path is None or not settings.cleanup.snapshot_first or settings.cleanup.dry_run:
+    wanted = settings.cleanup.snapshot_first or settings.companies
+    if settings.backup.path is None or not wanted or settings.cleanup.dry_run:
         return nullcontext()
     from baileys_tools.snapshots.backup import snapshots_before
 

@@ -128,19 +128,14 @@ def _print(report: TriggerReport, *, verbose: bool, as_json: bool, quiet: bool) 
 
 def rules_of(settings: Settings) -> Rules:
     """Given the settings, return the rules of the command."""
-    return Rules(
-        settings.thresholds.trigger,
-        settings.thresholds.danger,
-        settings.trigger.cooldown,
-        settings.trigger.emergency_cooldown,
-    )
+    levels, pauses = settings.thresholds, settings.trigger
+    return Rules(levels.trigger, levels.danger, pauses.cooldown, pauses.emergency_cooldown)
 
 
 def emergency_rules_of(settings: Settings) -> Rules:
     """Given the settings, return the rules of the emergency path, which may be taken at every minute."""
-    return rules_of(settings)._replace(
-        clean_from=None, emergency_from=settings.thresholds.emergency, blind=False
-    )
+    emergency_from = settings.thresholds.emergency
+    return rules_of(settings)._replace(clean_from=None, emergency_from=emergency_from, blind=False)
 
 
 def run_emergency(
@@ -156,10 +151,11 @@ def run_emergency(
 
     For whoever watches and may clean by itself. None while a `trigger` is at work. Raises as `run_trigger`.
     """
-    rules = emergency_rules_of(settings)
     try:
         with _one_at_a_time(settings, now):
-            return run_trigger(settings, root_path, state, now, rules=rules, only=companies, tell=tell)
+            return run_trigger(
+                settings, root_path, state, now, rules=emergency_rules_of, only=companies, tell=tell
+            )
     except Locked:
         return None
 
@@ -170,7 +166,7 @@ def run_trigger(
     state: State,
     now: datetime,
     *,
-    rules: Rules | None = None,
+    rules: Callable[[Settings], Rules] = rules_of,
     only: Sequence[str] | None = None,
     tell: Tell = lambda told: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -181,13 +177,12 @@ def run_trigger(
     something is cleaned, and at the end. One company's trouble is part of the report. Raises BaileysToolsError when no
     company can be worked on at all.
     """
-    rules = rules or rules_of(settings)
     dry_run = settings.cleanup.dry_run
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
         companies = companies_of_run(root, settings, state, only)
         found = _look_and_decide(settings, root, companies, state, rules, now, progress)
         found = _leave_connected(settings, companies, found)
-        report = TriggerReport(root.path, now, dry_run, rules, found, state_trouble=state.trouble)
+        report = TriggerReport(root.path, now, dry_run, rules(settings), found, state_trouble=state.trouble)
         due = [
             company
             for company, one in zip(companies, found, strict=True)
@@ -195,7 +190,8 @@ def run_trigger(
         ]
         if due and not dry_run:
             # What is about to be mended is news and no alarm.
-            tell(Told([_beginning(one, rules) for one in found if _is_due(one)], (), frozenset()))
+            begun = [_beginning(one, rules(settings.for_company(one.id))) for one in found if _is_due(one)]
+            tell(Told(begun, (), frozenset()))
             report = _clean(settings, root, due, report, state)
         if not dry_run:
             tell(_told(report, [_end(one) for one in report.companies if one.cleanup is not None]))
@@ -237,7 +233,7 @@ def _look_and_decide(
     root: Root,
     companies: Sequence[Company],
     state: State,
-    rules: Rules,
+    rules_of: Callable[[Settings], Rules],
     now: datetime,
     progress: Callable[[int, int], None],
 ) -> list[CompanyTrigger]:
@@ -250,12 +246,14 @@ def _look_and_decide(
             company.id, company.path, look.plan, count_finding=look.finding, trouble=look.trouble
         )
         if look.plan is not None:
+            own = settings.for_company(company.id)
+            rules = rules_of(own)
             past = Past(
                 last_done(state, FINISHED, company.id),
                 last_done(state, BEGUN, company.id),
                 look.quarantined,
                 state.is_durable,
-                bool(settings.cleanup.undo_window),
+                bool(own.cleanup.undo_window),
             )
             decision = decide(look.plan, rules, past, now)
             full = decision.why is not TriggerReason.BELOW
@@ -292,11 +290,13 @@ def _look_at(
     job = CleanupJob(
         settings.policy, now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
     )
-    rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
 
     def look(company: Company) -> _TriggerLook:
+        own = job.for_company(settings, company.id)
+        policy = own.policy
+        rules = HealthRules(policy.thresholds, policy.normal.pre_keys_keep, policy.pre_key_guard)
         with root.open(company) as folder:
-            facts, plan = look_and_plan(folder, company.id, job)
+            facts, plan = look_and_plan(folder, company.id, own)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)
             return _TriggerLook(plan.in_numbers(), newest_run(folder), finding)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Self
 
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
+from baileys_tools.config.companies import Owners
 from baileys_tools.config.kinds import (
     AGE_OR_KEEP,
     AGE_OR_OFF,
@@ -78,6 +79,7 @@ class Cleanup(Section, name="cleanup"):
         about="Only show what a cleanup would remove.",
         flag="--dry-run/--no-dry-run",
         env=("DRY_RUN",),
+        for_all=True,
     )
     session_max_age: timedelta = setting(
         default=timedelta(days=14),
@@ -237,11 +239,13 @@ class Health(Section, name="health"):
         default=500_000_000,
         kind=SIZE,
         about="Less free space where the sessions are: warning; less than a tenth of it: critical.",
+        for_all=True,
     )
     free_inodes: int = setting(
         default=10_000,
         kind=COUNT,
         about="Room for fewer files there: warning; for fewer than a tenth of it: critical.",
+        for_all=True,
     )
 
 
@@ -267,6 +271,7 @@ class Trigger(Section, name="trigger"):
         kind=PATH,
         about="The lock that keeps `trigger` to one process. Name that of an older script to take turns with it.",
         default_text="`trigger.lock` in `state.dir`",
+        for_all=True,
     )
 
 
@@ -300,6 +305,7 @@ class Monitor(Section, name="monitor"):
         about="Write the metrics for Prometheus into this file, for the textfile collector of node_exporter.",
         flag="--textfile",
         default_text="none",
+        for_all=True,
     )
 
 
@@ -317,6 +323,7 @@ class Backup(Section, name="backup"):
         about="The backup repository: a folder of its own, made with mode 0700.",
         env=("BAILEYS_TOOLS_BACKUP_PATH",),
         default_text="none",
+        for_all=True,
     )
     recipients: tuple[str, ...] = setting(
         default=(),
@@ -324,6 +331,7 @@ class Backup(Section, name="backup"):
         about="age public keys (`age1...`, `ssh-ed25519 ...`) that snapshots are encrypted to. This host needs no "
         "secret key.",
         default_text="none: snapshots are not encrypted",
+        for_all=True,
     )
     identity_file: str | None = setting(
         default=None,
@@ -331,12 +339,14 @@ class Backup(Section, name="backup"):
         about="The age secret key that opens snapshots, for `restore` and `verify --deep`. Better kept elsewhere.",
         flag="--identity",
         default_text="none",
+        for_all=True,
     )
     copies: tuple[str, ...] = setting(
         default=(),
         kind=COPY_TARGETS,
         about="Where each snapshot is copied to: `sftp://user@host/folder`, `s3://bucket/folder`, `file:///mnt/disk`.",
         default_text="none",
+        for_all=True,
     )
     keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
     keep_within: timedelta = setting(
@@ -471,11 +481,19 @@ class Notify(Section, name="notify"):
         about="How often an emergency that lasts is told again.",
         at_least=timedelta(minutes=1),
     )
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether there is anybody to tell."""
+        telegram = self.telegram_bot_token is not None and self.telegram_chat_id is not None
+        return bool(self.webhook is not None or self.urls or telegram)
+
     host: str | None = setting(
         default=None,
         kind=LINE,
         about="What alerts call this host.",
         default_text="its own name",
+        for_all=True,
     )
 
 
@@ -735,7 +753,10 @@ class Reset(Section, name="reset"):
     )
 
 
-PER_COMPANY = ("bot_api", "process")
+PER_COMPANY = (
+    *("cleanup", "pre_keys", "emergency", "thresholds", "trigger", "health", "monitor", "backup", "notify"),
+    *("bot_api", "process"),
+)
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 
 
@@ -762,8 +783,8 @@ class Settings(NamedTuple):
     recover: Recover = Recover()
     reset: Reset = Reset()
     cron: Cron = Cron()
-    companies: Mapping[str, Mapping[str, Any]] = {}
-    """By company id: values by dotted path that are its own."""
+    companies: Owners = Owners()
+    """By company id or pattern of ids, the least specific first: values by dotted path that are its own."""
 
     @property
     def policy(self) -> Policy:
@@ -789,9 +810,19 @@ class Settings(NamedTuple):
             Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys),
         )
 
+    @property
+    def tells_anybody(self) -> bool:
+        """Whether there is a channel for alerts at all, of all companies or of one."""
+        own = (self.for_company(key).notify for key in self.companies.those_with("notify"))
+        return any(notify.has_channel for notify in (self.notify, *own))
+
     def for_company(self, company: str) -> Self:
         """Given a company's id, return the settings that are in force for it."""
-        own = self.companies.get(company)
+        if not self.companies:
+            return self
+        own: dict[str, Any] = {}
+        for key in self.companies.keys_for(company):
+            own |= self.companies[key]
         if not own:
             return self
         by_section: dict[str, dict[str, Any]] = {}
@@ -811,8 +842,8 @@ ASCENDING = (
 )
 """Pairs of settings of which the second has to be above the first."""
 
-MANAGERS = ("pm2", "systemd", "pidfile")
-"""The settings of `process` of which a company has one at most."""
+MANAGERS = ("process.pm2", "process.systemd", "process.pidfile")
+"""The settings of which a company has one at most."""
 
 
 SCHEMA = Schema(

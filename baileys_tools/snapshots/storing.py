@@ -17,10 +17,9 @@ from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.company_writer import CompanyWriter
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
-from baileys_tools.snapshots.prune import prune_company, retention_of
+from baileys_tools.snapshots.prune import RetentionOf, prune_company, retention_by_company
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
-from baileys_tools.snapshots.rules.retention import Retention
 from baileys_tools.snapshots.snapshot_names import parse_name
 
 TOOL = f"baileys-tools {__version__}"
@@ -32,7 +31,7 @@ class BackupJob:
 
     now: datetime
     recipients: Recipients | None
-    retention: Retention
+    retention: RetentionOf
     tag: str = ""
     force: bool = False
 
@@ -40,7 +39,7 @@ class BackupJob:
 def job_of(settings: Settings, now: datetime, *, tag: str = "", force: bool = False) -> BackupJob:
     """Given the settings, return the job. Raises UsageError for an invalid recipient."""
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
-    return BackupJob(now, recipients, retention_of(settings.backup), tag, force)
+    return BackupJob(now, recipients, retention_by_company(settings), tag, force)
 
 
 def not_as_written(damage: DamagedSnapshot) -> str:
@@ -71,7 +70,7 @@ def store(
     # From here on the snapshot is safe, and trouble is no reason to call the backup failed.
     try:
         write_index(writer.folder, replace(known, last=info.file, sequence=info.sequence))
-        pruned = prune_company(repository, writer, job.retention, verified=info)
+        pruned = prune_company(repository, writer, job.retention(company.id), verified=info)
     except OSError as error:
         return replace(
             report, trouble=f"the snapshot is safe, but older ones were not pruned: {say_why(error)}"

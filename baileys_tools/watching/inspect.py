@@ -58,7 +58,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
     """
     with Root(root_path) as root:
         company = the_one_company(root, settings, "inspect", state)
-        rules = rules_of(settings)
+        rules = rules_of(settings.for_company(company.id))
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)

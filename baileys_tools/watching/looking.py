@@ -1,9 +1,8 @@
 """How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from baileys_tools import __version__
@@ -39,7 +38,16 @@ def rules_of(settings: Settings) -> HealthRules:
         health.free_disk,
         health.free_inodes,
         settings.cleanup.silence,
+        repr(settings.companies) if settings.companies else "",
     )
+
+
+def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
+    """Given the settings, return what gives the limits of a company by its id."""
+    for_all = rules_of(settings)
+    if not settings.companies:
+        return lambda company: for_all
+    return lambda company: rules_of(settings.for_company(company))
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -107,8 +115,12 @@ def look_at_all(
             found[company.id] = before
         else:
             tasks.append(_Task(company, stamp, before, full, newest))
-    rules = rules_of(settings)
-    work = partial(_look, root, rules, settings, now)
+    rules_for = rules_by_company(settings)
+
+    def work(task: _Task) -> Look:
+        own = settings.for_company(task.company.id)
+        return _look(root, rules_for(task.company.id), own, now, task)
+
     done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
     found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
     return found, frozenset(task.company.id for task in tasks)

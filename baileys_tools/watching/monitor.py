@@ -200,7 +200,7 @@ def _look_and_clean(
     settings: Settings, root: Root, state: State, now: datetime, done: list[Finding]
 ) -> MonitorReport:
     report, asked = look_once(settings, root, state, now)
-    full = _to_be_cleaned(report, state) if settings.monitor.auto_cleanup else []
+    full = _to_be_cleaned(report, settings, state)
     if not full:
         return report
     cleaned, removed, trouble = _clean(settings, root, full, state, now, done)
@@ -210,8 +210,7 @@ def _look_and_clean(
 
 def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequence[Finding]) -> MonitorReport:
     """Send the alerts that are due; return the report with what became of them."""
-    channels = settings.notify
-    if not (channels.webhook or channels.urls or (channels.telegram_bot_token and channels.telegram_chat_id)):
+    if not settings.tells_anybody:
         return report  # and nothing is loaded for it
     from baileys_tools.alerts.rules.alerts import LookedAt
     from baileys_tools.alerts.sending import send_alerts
@@ -223,20 +222,25 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
     return report._replace(host=[*report.host, *outcome.findings])
 
 
-def _to_be_cleaned(report: MonitorReport, state: State) -> list[str]:
-    """Return the companies at emergency level that a cleanup could change something about.
+def _to_be_cleaned(report: MonitorReport, settings: Settings, state: State) -> list[str]:
+    """Return the companies at emergency level that a cleanup could change something about, where the settings allow it.
 
     Those in which nothing has moved since they were cleaned are left to `trigger`: to look at all files of each at
     every minute would cost more than all the rest.
     """
+    full = [
+        company
+        for company in report.companies
+        if LEVELS.index(company.level) >= LEVELS.index(Level.EMERGENCY)
+        and settings.for_company(company.id).monitor.auto_cleanup
+    ]
+    if not full:
+        return []
     from baileys_tools.cleanup.triggering import FINISHED
     from baileys_tools.state.cooldowns import last_done
 
     return [
-        company.id
-        for company in report.companies
-        if LEVELS.index(company.level) >= LEVELS.index(Level.EMERGENCY)
-        and (company.listed or last_done(state, FINISHED, company.id) is None)
+        company.id for company in full if (company.listed or last_done(state, FINISHED, company.id) is None)
     ]
 
 

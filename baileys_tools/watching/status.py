@@ -23,7 +23,7 @@ from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
 from baileys_tools.state.spool import take_in
 from baileys_tools.thresholds import level_of
-from baileys_tools.watching.looking import last_activity, look_at_all, remembered, rules_of
+from baileys_tools.watching.looking import last_activity, look_at_all, remembered, rules_by_company, rules_of
 from baileys_tools.watching.monitor_pass import chosen, left_beside, logins_of, timely_findings, what_is_gone
 from baileys_tools.watching.pass_memory import snapshots_of
 from baileys_tools.watching.rules.incidents import Service
@@ -62,7 +62,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
 
     One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
     """
-    rules = rules_of(settings)
+    rules, rules_for = rules_of(settings), rules_by_company(settings)
     take_in(state)
     with Root(root_path) as root:
         everyone = all_companies(root, settings, state)
@@ -79,7 +79,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
 
     def one_of(company: Company) -> CompanyStatus:
         look = looks[company.id]
-        one = _status_of(company, look, snapshots.get(company.id), rules, now)
+        one = _status_of(company, look, snapshots.get(company.id), rules_for(company.id), now)
         others = logins.get(company.id)
         more = [*left[company.id], *([account_twice(company.id, others)] if others else [])]
         if more:
@@ -90,14 +90,14 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
         history = [
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
-        return with_forecast(one, history, rules.thresholds, now)
+        return with_forecast(one, history, rules_for(one.id).thresholds, now)
 
     def failed(company: Company, why: str) -> CompanyStatus:
-        return _status_of(company, unreadable(why, looks[company.id]), None, rules, now)
+        return _status_of(company, unreadable(why, looks[company.id]), None, rules_for(company.id), now)
 
     found = for_each(companies, one_of, failed, workers=1)
     for company, finding, look in vanished:
-        one = _status_of(company, without_files(look), None, rules, now)
+        one = _status_of(company, without_files(look), None, rules_for(company.id), now)
         found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))
     return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from textwrap import fill
 
@@ -37,14 +37,14 @@ _TIERS = {
 
 def cleanup_text(
     report: CleanupReport,
-    policy: Policy,
+    policy_of: Callable[[str], Policy],
     style: Style,
     *,
     verbose: bool,
     undo_options: str = "",
     undo_window: timedelta = timedelta(),
 ) -> str:
-    """Given a report, return it as text: a block for each company, then the sums.
+    """Given a report, and what gives a company's policy, return it as text: a block for each company, then the sums.
 
     A company with nothing to do and nothing to say has one line, unless `verbose`; those that one and the same
     thing stopped are one block. `undo_options` is what `undo` has to be told to find the same folders,
@@ -62,7 +62,7 @@ def cleanup_text(
         if lines and lines[-1]:
             lines.append("")
         others = stopped[why] if why else ()
-        lines += _company(company, policy, style, verbose=verbose, others=others)
+        lines += _company(company, policy_of(company.id), style, verbose=verbose, others=others)
     if lines and lines[-1]:
         lines.append("")
     lines += _summary(report, style, undo_options, undo_window)

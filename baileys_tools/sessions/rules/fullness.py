@@ -29,6 +29,8 @@ class HealthRules(NamedTuple):
     free_disk: int = 500_000_000
     free_inodes: int = 10_000
     cleanup_silence: timedelta = timedelta(days=3)
+    of_companies: str = ""
+    """What single companies have of their own, so that looks by other rules can be told."""
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -78,8 +80,8 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
         but = ": a cleanup can lower the count, but " if stay < count.counted else ", so "
         message += f"{staying}{but}no cleanup can lower the level"
         action = (
-            "A working session is no worse for it. Where such folders are normal, raise the thresholds, which are "
-            "those of all companies."
+            "A working session is no worse for it. Where such folders are normal, raise the thresholds, for this "
+            "company alone under companies in the settings file."
         )
     elif level is Level.WARNING:
         action = f"See what a cleanup would take: {command('baileys-tools cleanup --company {} --dry-run', company)}"

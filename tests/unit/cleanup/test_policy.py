@@ -289,7 +289,10 @@ STANDING = {
 @pytest.mark.parametrize("kind", [Kind.DEVICE_LIST, Kind.IDENTITY_KEY])
 def test_what_no_session_uses_goes_when_asked_for(kind: Kind) -> None:
     limits = Limits(days(14), days(3), 50)
-    limits = limits._replace(**{f"{kind}s".replace("-", "_"): days(5)})
+    if kind is Kind.DEVICE_LIST:
+        limits = limits._replace(device_lists=days(5))
+    else:
+        limits = limits._replace(identity_keys=days(5))
     ages = dict.fromkeys(UNUSED, days(5.1)) | STANDING
     _, verdicts = planned(ages, policy=Policy(normal=limits))
     said = {name: verdicts[name].reason for name in UNUSED if kind_of(name) is kind}
