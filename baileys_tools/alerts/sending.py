@@ -14,6 +14,7 @@ from baileys_tools.alerts import kept_alerts as memory
 from baileys_tools.alerts import last_told
 from baileys_tools.alerts.channels.delivery import Channel, deliver
 from baileys_tools.alerts.channels_of import ChannelResult, Routes, host_name, say
+from baileys_tools.alerts.kept_silences import silences
 from baileys_tools.alerts.rules.alerts import (
     Alert,
     AlertRules,
@@ -25,6 +26,7 @@ from baileys_tools.alerts.rules.alerts import (
     worst_first,
 )
 from baileys_tools.alerts.rules.message import Message, Sent
+from baileys_tools.alerts.rules.silences import spoken as spoken_of
 from baileys_tools.alerts.show.alert_text import alert_message, spoken
 from baileys_tools.config import Notify, Settings
 from baileys_tools.findings import Finding, Severity
@@ -60,12 +62,20 @@ def send_alerts(
     """Given all that a run found in what it looked at, tell what is due, and what waited from earlier runs.
 
     `done` is what the run did, told once as it is (a cleanup that was triggered). Never raises, and takes 30 seconds at
-    most, most of the time none: nothing is sent when nothing is due.
+    most, most of the time none: nothing is sent when nothing is due, nor of what is silenced.
     """
     try:
         if not settings.tells_anybody:
             return AlertOutcome()
         routes = Routes(settings)
+        silent = silences(state, now)
+        findings = spoken_of(findings, silent)
+        done = spoken_of(done, silent)
+        looked_at = looked_at._replace(
+            unknown=looked_at.unknown.union(
+                (one.company, one.code) if one.code else one.company for one in silent
+            )
+        )
         told = _decided(
             state, settings, [*findings], now, looked_at, [news(one, now) for one in done], routes
         )
@@ -145,7 +155,7 @@ def _forecast(state: State, settings: Settings, company: str, files: int, now: d
     )
     from baileys_tools.state.observations import counted_since
 
-    thresholds = settings.for_company(company).thresholds.levels
+    thresholds = settings.for_company(company).levels
     seen = counted_since(state, company, now - LOOKED_BACK, LOOKED_EVERY)
     forecast = next_threshold(files, growth_per_day([Sample(*one) for one in seen]), thresholds)
     return forecast.words if forecast is not None else ""

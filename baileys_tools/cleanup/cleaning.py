@@ -176,6 +176,10 @@ def run_cleanup(
     files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
+    if settings.learns:
+        from baileys_tools.frame.baselines import with_baselines
+
+        settings = with_baselines(settings, now)
     opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
     with opened as root:
         companies = companies_of_run(root, settings)

@@ -25,6 +25,7 @@ from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerRe
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -177,6 +178,7 @@ def run_trigger(
     something is cleaned, and at the end. One company's trouble is part of the report. Raises BaileysToolsError when no
     company can be worked on at all.
     """
+    settings = with_baselines(settings, now, state)
     dry_run = settings.cleanup.dry_run
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
         companies = companies_of_run(root, settings, state, only)

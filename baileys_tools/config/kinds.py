@@ -344,6 +344,15 @@ def _or(word: str, kind: ValueKind) -> ValueKind:
     return ValueKind(read, kind.show, none=word)
 
 
+def _read_counted(raw: object, absolute: Absolute) -> str:
+    noun = "all or removable"
+    text = _text(raw, noun).strip().lower()
+    if text not in ("all", "removable"):
+        raise ValueError(f"{quoted(text)} is not {noun}")
+    return text
+
+
+COUNTED = ValueKind(_read_counted, str)
 BOOLEAN = ValueKind(_read_boolean, lambda value: str(value).lower())
 COUNT = ValueKind(_read_count, str)
 SIZE = ValueKind(_read_size, _show_size)

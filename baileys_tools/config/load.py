@@ -352,12 +352,13 @@ def _of_companies_together(
         prefix = f"{OF_COMPANY}{company}."
         if not where.keys().isdisjoint(path for pair in ASCENDING for path in pair):
             yield from (prefix + problem for problem in _out_of_order(schema, merged, origins))
-        if not where.keys().isdisjoint(MANAGERS):
+        if not where.keys().isdisjoint(f"process.{manager}" for manager in MANAGERS):
             yield from _two_managers(merged, origins, prefix)
 
 
 def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str], prefix: str = "") -> Iterator[str]:
-    named = [path for path in MANAGERS if values.get(path) is not None]
+    paths = (f"process.{manager}" for manager in MANAGERS)
+    named = [path for path in paths if values.get(path) is not None]
     if len(named) > 1:
         shown = " and ".join(f"{path} ({origin[path]})" for path in named)
         yield f"{prefix}process: {shown}: give the one that the bot runs under"

@@ -19,6 +19,7 @@ from baileys_tools.config.kinds import (
     COPY_TARGETS,
     COUNT,
     COUNT_OR_OFF,
+    COUNTED,
     DURATION,
     HEADERS,
     KEY_FILE,
@@ -206,10 +207,18 @@ class ThresholdSettings(Section, name="thresholds"):
     emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.")
     danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
 
-    @property
-    def levels(self) -> Thresholds:
-        """The thresholds as rules compare with them."""
-        return Thresholds(self.warning, self.critical, self.trigger, self.emergency, self.danger)
+    count: str = setting(
+        default="all",
+        kind=COUNTED,
+        about="What counts: `all` kinds, or only the `removable` ones, which a rule in force removes at some age or "
+        "number. A level that no cleanup can lower is then no level.",
+    )
+    learn: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Raise the levels of a folder that usually has more: `warning` begins a fourth, and 20 files at least, "
+        "above the median of its last 14 days, and the others as far above that as they are here.",
+    )
 
 
 class Health(Section, name="health"):
@@ -753,6 +762,9 @@ class Reset(Section, name="reset"):
     )
 
 
+ALWAYS_REMOVABLE = frozenset({"pre-key", "session", "sender-key", "sender-key-memory"})
+"""Kinds of files that a cleanup removes by default (sessions/rules/keyfiles.py: REMOVED_BY_DEFAULT)."""
+
 PER_COMPANY = (
     *("cleanup", "pre_keys", "emergency", "thresholds", "trigger", "health", "monitor", "backup", "notify"),
     *("bot_api", "process"),
@@ -785,6 +797,23 @@ class Settings(NamedTuple):
     cron: Cron = Cron()
     companies: Owners = Owners()
     """By company id or pattern of ids, the least specific first: values by dotted path that are its own."""
+    baselines: Mapping[str, int] = {}
+    """By company id: how many counted files it usually has, of those that learn (`frame/baselines.py`)."""
+    baseline: int | None = None
+    """That of the company that these settings are for."""
+
+    @property
+    def levels(self) -> Thresholds:
+        """The thresholds as rules compare with them."""
+        given, cleanup = self.thresholds, self.cleanup
+        counts = None
+        if given.count == "removable":
+            asked = {"device-list": cleanup.device_lists, "identity-key": cleanup.identity_keys}
+            counts = ALWAYS_REMOVABLE.union(kind for kind, age in asked.items() if age is not None)
+        levels = Thresholds(
+            given.warning, given.critical, given.trigger, given.emergency, given.danger, counts
+        )
+        return levels if self.baseline is None else levels.learnt(self.baseline)
 
     @property
     def policy(self) -> Policy:
@@ -805,7 +834,7 @@ class Settings(NamedTuple):
                 pre_keys_keep=min(strict.pre_keys_keep, normal.pre_keys_keep),
             ),
             self.pre_keys.guard,
-            self.thresholds.levels,
+            self.levels,
             cleanup.silence,
             Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys),
         )
@@ -818,19 +847,26 @@ class Settings(NamedTuple):
 
     def for_company(self, company: str) -> Self:
         """Given a company's id, return the settings that are in force for it."""
-        if not self.companies:
+        if not self.companies and not self.baselines:
             return self
         own: dict[str, Any] = {}
         for key in self.companies.keys_for(company):
             own |= self.companies[key]
-        if not own:
+        baseline = self.baselines.get(company)
+        if not own and baseline is None:
             return self
         by_section: dict[str, dict[str, Any]] = {}
         for path, value in own.items():
             section, _, key = path.partition(".")
             by_section.setdefault(section, {})[key] = value
         changed = {name: getattr(self, name).changed(values) for name, values in by_section.items()}
-        return self._replace(**changed)
+        found = self._replace(**changed)
+        return found._replace(baseline=baseline if found.thresholds.learn else None)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any company's levels are to be raised by what it usually has."""
+        return self.thresholds.learn or any(own.get("thresholds.learn") for own in self.companies.values())
 
 
 ASCENDING = (
@@ -842,8 +878,8 @@ ASCENDING = (
 )
 """Pairs of settings of which the second has to be above the first."""
 
-MANAGERS = ("process.pm2", "process.systemd", "process.pidfile")
-"""The settings of which a company has one at most."""
+MANAGERS = ("pm2", "systemd", "pidfile")
+"""The settings of `process` of which a company has one at most."""
 
 
 SCHEMA = Schema(

@@ -28,7 +28,7 @@ def rules_of(settings: Settings) -> HealthRules:
     """Given the settings, return the limits that findings compare with."""
     health = settings.health
     return HealthRules(
-        settings.thresholds.levels,
+        settings.levels,
         settings.pre_keys.keep,
         settings.pre_keys.guard,
         health.inactive_warning,
@@ -38,14 +38,14 @@ def rules_of(settings: Settings) -> HealthRules:
         health.free_disk,
         health.free_inodes,
         settings.cleanup.silence,
-        repr(settings.companies) if settings.companies else "",
+        f"{settings.companies} {settings.baselines}" if settings.companies or settings.baselines else "",
     )
 
 
 def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
     """Given the settings, return what gives the limits of a company by its id."""
     for_all = rules_of(settings)
-    if not settings.companies:
+    if not settings.companies and not settings.baselines:
         return lambda company: for_all
     return lambda company: rules_of(settings.for_company(company))
 
@@ -142,7 +142,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     company, before = task.company, task.known
     stamp = task.stamp or Stamp(0, 0, 0, 0, 0, 0)
     facts, settled = list_folder(folder, stamp)
-    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
     was_linked = paired or was_linked_at(before, folder, task.newest)
     full_at, size, written_at, strictest = (
@@ -182,6 +182,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
         login=_login(facts.creds, before if was_linked else None),
+        uncounted=count.uncounted,
     )
 
 

@@ -29,6 +29,8 @@ COMMAND = "monitor-once"
 THINNED = "thinned"
 THIN_EVERY = timedelta(hours=6)
 LONG_SILENCE = timedelta(days=7)
+SILENCE = "silence"
+"""What alerts/kept_silences.py keeps them under; that is loaded where there are any."""
 TROUBLE = "monitor-trouble"
 TROUBLE_EVERY = timedelta(hours=1)
 """How often `--quiet` prints the same trouble again."""
@@ -166,6 +168,10 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     sessions path cannot be read, and never held a company.
     """
     settings = loaded.settings
+    if settings.learns:
+        from baileys_tools.frame.baselines import with_baselines
+
+        settings = with_baselines(settings, now, state)
     root_path = require_sessions_path(loaded)
     if is_worth_taking_in(state.folder, COMMAND):
         take_in(state)
@@ -186,6 +192,8 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
                 from baileys_tools.watching.history import with_links
 
                 report = with_links(report, settings, root, state, now)
+    if memory.recall_all(state, SILENCE):
+        report = _silenced(report, state)
     if notify:
         report = _tell(report, settings, state, done)
     _thin_now_and_then(state, now)
@@ -194,6 +202,16 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
         trouble = _write_textfile(settings.monitor.textfile, report, state, services)
         report = report._replace(trouble=[*report.trouble, *trouble])
     return report
+
+
+def _silenced(report: MonitorReport, state: State) -> MonitorReport:
+    """Return the report with the silences that hold, and without news of what they are about."""
+    from baileys_tools.alerts.kept_silences import silences
+    from baileys_tools.alerts.rules.silences import spoken
+
+    found = silences(state, report.now)
+    told = {(one.code, one.company) for one in spoken(report.findings, found)}
+    return report._replace(silences=found, news=report.news & told)
 
 
 def _look_and_clean(

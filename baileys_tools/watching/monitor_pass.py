@@ -354,6 +354,7 @@ def _watch(
         last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_first(findings),
         listed=listed,
+        uncounted=look.uncounted,
     )
 
 

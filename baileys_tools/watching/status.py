@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from baileys_tools.alerts.kept_silences import all_silences
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import all_companies, no_session_folder
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -62,6 +64,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
 
     One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
     """
+    settings = with_baselines(settings, now, state)
     rules, rules_for = rules_of(settings), rules_by_company(settings)
     take_in(state)
     with Root(root_path) as root:
@@ -99,7 +102,9 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     for company, finding, look in vanished:
         one = _status_of(company, without_files(look), None, rules_for(company.id), now)
         found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))
-    return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
+    shown = {one.id for one in found}
+    silent = [one for one in all_silences(state) if one.company in shown]
+    return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble, silent)
 
 
 def _service(settings: Settings, state: State, company: Company, look: Look, now: datetime) -> Service | None:
@@ -127,6 +132,7 @@ def _status_of(
         last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_finding_first(findings),
         trouble=look.trouble,
+        uncounted=look.uncounted,
     )
 
 

@@ -108,6 +108,8 @@ class CleanupPlan(NamedTuple):
     emergency_would_leave: int | None = None
     silences: tuple[Silence, ...] = ()
     own_keys_to_follow: int = 0
+    counts: frozenset[str] | None = None
+    """The kinds that count for the thresholds, None for all."""
 
     def in_numbers(self) -> Self:
         """Return the plan without the names of files: what a large run keeps of it."""
@@ -125,13 +127,17 @@ class CleanupPlan(NamedTuple):
 
     @property
     def counted_before(self) -> int:
-        """Files that count for the thresholds: all but guarded pre-keys."""
-        return self.files - self.guarded_pre_keys
+        """Files that count for the thresholds: all but guarded pre-keys, of the kinds that the settings name."""
+        return self._counted(self.by_kind) - self.guarded_pre_keys
 
     @property
     def counted_after(self) -> int:
         """The same once the plan is carried out."""
-        return self.counted_before - self.remove_count
+        return self.counted_before - self._counted(self.removed_by_kind)
+
+    def _counted(self, by_kind: Mapping[Kind, int]) -> int:
+        counts, files = self.counts, by_kind.items()
+        return sum(n for kind, n in files if kind not in UNCOUNTED and (counts is None or kind in counts))
 
     @property
     def counted_at_last(self) -> int:

@@ -14,7 +14,7 @@ from baileys_tools.cleanup.rules.cost import Cost, senders_missed, sessions_miss
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, PolicyHold, Reason, Tier
 from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
-from baileys_tools.sessions.rules.counting import guarded_pre_keys, pre_key_pool
+from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_DEFAULT, Kind, key_id_of, session_user
@@ -66,7 +66,8 @@ def plan_cleanup(
 
 def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
     guarded = guarded_pre_keys(folder, policy.normal.pre_keys_keep, guard=policy.pre_key_guard)
-    level = level_of(folder.file_count - len(guarded), policy.thresholds)
+    uncounted = policy.thresholds.uncounted(counted_kinds(folder).items())
+    level = level_of(folder.file_count - uncounted - len(guarded), policy.thresholds)
     held = {name: Reason.HELD for kind in REMOVED_BY_DEFAULT for name in folder.of(kind)}
     return CleanupPlan(
         removals=(),
@@ -81,6 +82,7 @@ def _keep_everything(folder: FolderFacts, policy: Policy) -> CleanupPlan:
         cost=Cost(),
         # A folder with nothing in it yet is no trouble.
         holds=(PolicyHold.CREDS,) if folder.names else (),
+        counts=policy.thresholds.counts,
     )
 
 
@@ -152,7 +154,9 @@ def _plan_tier(
         Kind.DEVICE_LIST: len(unused.device_lists),
         Kind.IDENTITY_KEY: len(unused.identity_keys),
     }
-    counted = folder.file_count - len(guarded)
+    thresholds = policy.thresholds
+    counted = folder.file_count - thresholds.uncounted(counted_kinds(folder).items()) - len(guarded)
+    left = counted - len(removed) + thresholds.uncounted(removed_by_kind.items())
     return CleanupPlan(
         # What no session uses goes last: a session that could not go may still use it.
         removals=[
@@ -166,8 +170,8 @@ def _plan_tier(
         guarded_pre_keys=len(guarded),
         removed_by_kind={kind: count for kind, count in removed_by_kind.items() if count},
         bytes_to_free=sum([folder.stats[name].st_size for name in removed]),
-        level_before=level_of(counted, policy.thresholds),
-        level_after=level_of(counted - len(removed), policy.thresholds),
+        level_before=level_of(counted, thresholds),
+        level_after=level_of(left, thresholds),
         cost=Cost(
             contacts=sessions_missed(folder, going.sessions),
             group_senders=senders_missed(folder, going.peers)
@@ -178,6 +182,7 @@ def _plan_tier(
         holds=(PolicyHold.CLOCK,) if by_age.held else (),
         silences=by_age.silences,
         own_keys_to_follow=sum(map(len, by_age.following.values())),
+        counts=thresholds.counts,
     )
 
 

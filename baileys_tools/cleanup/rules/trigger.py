@@ -161,8 +161,11 @@ class Remainder(NamedTuple):
 
 def remainder(plan: CleanupPlan) -> Remainder:
     """Given the plan of a folder, return what it leaves and why."""
+    counts = plan.counts
     staying = {
-        kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE | UNCOUNTED and count
+        kind: count
+        for kind, count in plan.by_kind.items()
+        if kind not in REMOVABLE | UNCOUNTED and count and (counts is None or kind in counts)
     }
     left = sum(count for kind, count in plan.by_kind.items() if kind in REMOVABLE)
     young = left - plan.guarded_pre_keys - plan.remove_count

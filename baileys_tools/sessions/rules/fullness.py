@@ -50,7 +50,9 @@ def count_findings(
     `strictest_leaves` is how many counted files even the emergency limits would leave, `count` what `count_files` says
     where it was asked.
     """
-    count = count or count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count or count_files(
+        facts, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds
+    )
     level = level_of(count.counted, rules.thresholds)
     if level is not Level.HEALTHY:
         yield _too_many(company, count, max(count.fixed, strictest_leaves), rules.thresholds)
@@ -72,7 +74,11 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
     level = level_of(count.counted, thresholds)
     limit = limit_of(level, thresholds)
     guarded = f"; {counted(count.guarded, 'guarded pre-key')} left out" if count.guarded else ""
-    message = f"{counted(count.counted, 'counted file')}, level {level} (limit {limit}){guarded}"
+    learnt = f"; learnt: it usually has {thresholds.baseline:,}" if thresholds.baseline is not None else ""
+    left_out = f"; {count.uncounted:,} of kinds that no rule removes left out" if count.uncounted else ""
+    message = (
+        f"{counted(count.counted, 'counted file')}, level {level} (limit {limit}{learnt}){guarded}{left_out}"
+    )
     severity = SEVERITY_OF_LEVEL[level]
     if level_of(min(stay, count.counted), thresholds) is level:
         severity = min(severity, Severity.WARNING, key=lambda one: one.rank)
