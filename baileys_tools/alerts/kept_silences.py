@@ -4,19 +4,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from baileys_tools.alerts.rules.silences import REMEMBERED_FOR, Silence
+from baileys_tools.alerts.rules.silences import REMEMBERED_FOR, AlertSilence
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, from_seconds, to_seconds
 
 KEY = "silence"
 
 
-def silences(state: State, now: datetime) -> list[Silence]:
+def silences(state: State, now: datetime) -> list[AlertSilence]:
     """Return the silences that hold now."""
     return [one for one in all_silences(state) if one.is_on(now)]
 
 
-def all_silences(state: State) -> list[Silence]:
+def all_silences(state: State) -> list[AlertSilence]:
     """Return the silences that hold and those that have ended lately, by company and beginning."""
     found = [
         silence
@@ -28,7 +28,7 @@ def all_silences(state: State) -> list[Silence]:
     return sorted(found)
 
 
-def begin(state: State, silence: Silence, now: datetime) -> None:
+def begin(state: State, silence: AlertSilence, now: datetime) -> None:
     """Remember a silence; it takes the place of one of the same company and code."""
     with state.transaction():
         others = [
@@ -37,7 +37,7 @@ def begin(state: State, silence: Silence, now: datetime) -> None:
         _keep(state, silence.company, [*others, silence], now)
 
 
-def end(state: State, companies: Sequence[str], code: str, now: datetime) -> list[Silence]:
+def end(state: State, companies: Sequence[str], code: str, now: datetime) -> list[AlertSilence]:
     """End the silences of these companies (none: of all) and of a code ("": whatever it is); return them."""
     ended = []
     with state.transaction():
@@ -50,11 +50,11 @@ def end(state: State, companies: Sequence[str], code: str, now: datetime) -> lis
     return ended
 
 
-def _of(state: State, company: str) -> list[Silence]:
+def _of(state: State, company: str) -> list[AlertSilence]:
     return [one for one in all_silences(state) if one.company == company]
 
 
-def _keep(state: State, company: str, found: Iterable[Silence], now: datetime) -> None:
+def _keep(state: State, company: str, found: Iterable[AlertSilence], now: datetime) -> None:
     rows = [
         [one.code, to_seconds(one.since), to_seconds(one.until), one.because]
         for one in found
@@ -66,9 +66,9 @@ def _keep(state: State, company: str, found: Iterable[Silence], now: datetime) -
         memory.forget(state, KEY, company)
 
 
-def _silence(company: str, row: Any) -> Silence | None:
+def _silence(company: str, row: Any) -> AlertSilence | None:
     try:
         code, since, until, because = row
-        return Silence(company, str(code), from_seconds(since), from_seconds(until), str(because))
+        return AlertSilence(company, str(code), from_seconds(since), from_seconds(until), str(because))
     except (ValueError, TypeError, OverflowError):
         return None

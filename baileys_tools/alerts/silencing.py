@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from baileys_tools.alerts.kept_silences import all_silences, begin, end, silences
-from baileys_tools.alerts.rules.silences import LONGEST, Silence
+from baileys_tools.alerts.rules.silences import LONGEST, AlertSilence
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
@@ -51,7 +51,7 @@ def silence_command(flags: Mapping[str, object], config: str | None, options: Si
 
 def _done(
     loaded: LoadedSettings, state: State, code: str, options: SilenceOptions, now: datetime
-) -> Sequence[Silence]:
+) -> Sequence[AlertSilence]:
     wanted = loaded.settings.sessions.companies
     if options.listing and options.ending:
         raise UsageError("--list and --end do not go together.", "Give one of them.")
@@ -87,7 +87,7 @@ def _done(
     with Root(require_sessions_path(loaded)) as root:
         companies = companies_of_run(root, loaded.settings, state)
     for company in companies:
-        begin(state, Silence(company.id, code, now.replace(microsecond=0), now + lasts, because), now)
+        begin(state, AlertSilence(company.id, code, now.replace(microsecond=0), now + lasts, because), now)
     named = {company.id for company in companies}
     return [one for one in silences(state, now) if one.company in named]
 

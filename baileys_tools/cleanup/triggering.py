@@ -192,8 +192,7 @@ def run_trigger(
         ]
         if due and not dry_run:
             # What is about to be mended is news and no alarm.
-            begun = [_beginning(one, rules(settings.for_company(one.id))) for one in found if _is_due(one)]
-            tell(Told(begun, (), frozenset()))
+            tell(Told([_beginning(one) for one in found if _is_due(one)], (), frozenset()))
             report = _clean(settings, root, due, report, state)
         if not dry_run:
             tell(_told(report, [_end(one) for one in report.companies if one.cleanup is not None]))
@@ -261,7 +260,7 @@ def _look_and_decide(
             full = decision.why is not TriggerReason.BELOW
             limit = rules.emergency_from if rules.clean_from is None else rules.clean_from
             told = advice(company.id, look.plan, limit) if full else ""
-            one = replace(one, decision=decision, advice=told)
+            one = replace(one, decision=decision, advice=told, rules=rules)
         found.append(one)
     return found
 
@@ -359,8 +358,10 @@ def _told(report: TriggerReport, news: Sequence[Finding]) -> Told:
     return Told(news, findings, frozenset(one.id for one in seen))
 
 
-def _beginning(one: CompanyTrigger, rules: Rules) -> Finding:
+def _beginning(one: CompanyTrigger) -> Finding:
+    rules = one.rules
     assert one.plan is not None
+    assert rules is not None
     assert one.decision is not None
     is_emergency = one.decision.action is TriggerAction.EMERGENCY
     limit = rules.emergency_from if is_emergency else rules.clean_from

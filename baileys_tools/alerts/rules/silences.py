@@ -12,7 +12,7 @@ REMEMBERED_FOR = timedelta(days=40)
 """How long a silence that has ended is told in reports."""
 
 
-class Silence(NamedTuple):
+class AlertSilence(NamedTuple):
     """Of a company, or of one code there (""  is all), nobody is told from `since` until `until`, for a reason."""
 
     company: str
@@ -30,6 +30,6 @@ class Silence(NamedTuple):
         return self.company == finding.company and self.code in ("", finding.code)
 
 
-def spoken(findings: Iterable[Finding], silences: Sequence[Silence]) -> list[Finding]:
+def spoken(findings: Iterable[Finding], silences: Sequence[AlertSilence]) -> list[Finding]:
     """Given findings and the silences that hold, return those that people are told of."""
     return [one for one in findings if not any(silence.covers(one) for silence in silences)]

@@ -47,6 +47,8 @@ class CompanyTrigger:
     advice: str = ""
     count_finding: Finding | None = None
     trouble: str = ""
+    rules: Rules | None = None
+    """Those of this company, where it was looked at."""
 
     @property
     def ending(self) -> TriggerEnding:

@@ -4,7 +4,14 @@ from typing import NamedTuple
 
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import ONLY_IN_7, REMOVABLE, UNCOUNTED, Kind, pre_key_ids
+from baileys_tools.sessions.rules.keyfiles import (
+    ONLY_IN_7,
+    REMOVABLE,
+    REMOVED_BY_DEFAULT,
+    UNCOUNTED,
+    Kind,
+    pre_key_ids,
+)
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule
 from baileys_tools.thresholds import Thresholds
 
@@ -34,14 +41,17 @@ def count_files(
     pre_keys = len(folder.of(Kind.PRE_KEY))
     guarded = len(guarded_pre_keys(folder, pre_keys_kept, guard=guard))
     counts = thresholds.counts if thresholds is not None else None
-    fixed = [kind for kind in folder.names if kind not in REMOVABLE | UNCOUNTED]
-    stays = sum([len(folder.names[kind]) for kind in fixed if counts is None or kind in counts])
-    return FileCount(
-        folder.file_count,
-        guarded,
-        stays + min(FEWEST_KEPT, pre_keys - guarded),
-        0 if thresholds is None or counts is None else thresholds.uncounted(counted_kinds(folder).items()),
-    )
+    uncounted = 0
+    if thresholds is not None and counts is not None:
+        uncounted = thresholds.uncounted(counted_kinds(folder).items())
+    # What no session uses goes in an emergency alone.
+    is_full = thresholds is not None and folder.file_count - guarded - uncounted >= thresholds.danger
+    go = REMOVABLE if is_full else REMOVED_BY_DEFAULT
+    fixed = [
+        kind for kind in folder.names if kind not in go | UNCOUNTED and (counts is None or kind in counts)
+    ]
+    stays = sum([len(folder.names[kind]) for kind in fixed])
+    return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded), uncounted)
 
 
 def counted_kinds(folder: FolderFacts) -> dict[Kind, int]:

@@ -14,7 +14,7 @@ from baileys_tools.thresholds import LEVELS, Level, Thresholds
 from baileys_tools.watching.rules.incidents import Service
 
 if TYPE_CHECKING:
-    from baileys_tools.alerts.rules.silences import Silence
+    from baileys_tools.alerts.rules.silences import AlertSilence
 
 
 class Condition(StrEnum):
@@ -103,7 +103,7 @@ class FleetStatus(NamedTuple):
     thresholds: Thresholds
     companies: Sequence[CompanyStatus]
     trouble: str = ""
-    silences: Sequence["Silence"] = ()
+    silences: Sequence["AlertSilence"] = ()
     """Those that hold and those that have ended lately."""
 
     def at_level(self, level: Level) -> int:

@@ -18,7 +18,7 @@ from baileys_tools.units import some_of
 from baileys_tools.watching.rules.health import CREDS_LOST
 
 if TYPE_CHECKING:
-    from baileys_tools.alerts.rules.silences import Silence
+    from baileys_tools.alerts.rules.silences import AlertSilence
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -212,7 +212,7 @@ class MonitorReport(NamedTuple):
     removed: Mapping[str, int] = {}
     trouble: Sequence[str] = ()
     unknown: frozenset[str | Key] = frozenset()
-    silences: Sequence["Silence"] = ()
+    silences: Sequence["AlertSilence"] = ()
     """Those that hold: of what they are about nobody is told."""
 
     @property

@@ -38,6 +38,7 @@ from baileys_tools.config.kinds import (
     COPY_TARGETS,
     COUNT,
     COUNT_OR_OFF,
+    COUNTED,
     DURATION,
     HEADERS,
     KEY_FILE,
@@ -106,6 +107,7 @@ SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
         ("5d", timedelta(days=5)),
     ),
     COUNT_OR_OFF: (("60", 60), ("off", None), ("61", 61), ("62", 62)),
+    COUNTED: (("removable", "removable"), ("all", "all"), ("removable", "removable"), ("all", "all")),
     COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
 }
 
@@ -156,7 +158,7 @@ def test_flag_beats_environment_beats_file_beats_default(load, path):
     """For a setting, each mix of its four sources; those with a file come last."""
     found = SCHEMA.settings[path]
     samples = SAMPLES[found.kind]
-    if path.startswith("thresholds."):
+    if path.startswith("thresholds.") and found.kind is COUNT:
         # Small steps, as each has to stay above the one before.
         samples = tuple((str(found.default - step), found.default - step) for step in range(4))
     if path == "health.inactive_critical":

@@ -102,7 +102,7 @@ def test_a_level_that_no_cleanup_can_lower_is_never_more_than_a_warning(fixed, r
         "creds.json",
         "pre-key-30.json",
         *sessions(removable),
-        *(f"device-list-{n}.json" for n in range(fixed)),
+        *(f"tctoken-{n}@lid.json" for n in range(fixed)),
     ]
     facts = listing(names)
     found = by_code(cheap_findings("1", facts, RULES, NOW, strictest_leaves=unremovable))
