@@ -41,11 +41,13 @@ class OraclePolicy:
     until: int | None = None
     active_group: int | None = None
     keep_own_keys: bool = False
+    returners: tuple[tuple[str, int], ...] = ()
+    """Names of files that came back after a cleanup had removed them, and how often."""
 
     @property
     def plain(self) -> OraclePolicy:
         """The same without the rules that keep more."""
-        return replace(self, until=None, active_group=None, keep_own_keys=False)
+        return replace(self, until=None, active_group=None, keep_own_keys=False, returners=())
 
     @property
     def without_the_unused(self) -> OraclePolicy:
@@ -527,6 +529,12 @@ def _removed(
     def older(file: OracleFile, limit: int) -> bool:
         return lived(file.mtime_ns, off, now_ns) > limit
 
+    returned = dict(limits.returners)
+
+    def too_old(file: OracleFile, limit: int) -> bool:
+        times = returned.get(file.name, 0)
+        return older(file, max(limit, min(limit * 2**times, 60 * DAY)))
+
     groups = [(file, group_of(file.name)) for file in files if kind_of(file.name).startswith("sender-key")]
 
     def somebody_wrote(group: str, within: int) -> bool:
@@ -543,13 +551,13 @@ def _removed(
         units: dict[str, list[OracleFile]] = {}
         for file in files:
             kind = kind_of(file.name)
-            if kind == "session" and older(file, limits.session_max_age):
+            if kind == "session" and too_old(file, limits.session_max_age):
                 removed.add(file.name)
             elif kind == "sender-key-memory":
                 units.setdefault(memory_group(file.name), []).append(file)
             elif kind == "sender-key":
                 if owner_of(file.name, file.content, creds) == "peer":
-                    if older(file, limits.sender_key_max_age) and not stays_as_active(file):
+                    if too_old(file, limits.sender_key_max_age) and not stays_as_active(file):
                         removed.add(file.name)
                 else:
                     units.setdefault(sender_key_parts(file.name)[0], []).append(file)
@@ -558,7 +566,7 @@ def _removed(
             lives = by_the_bot or somebody_wrote(group, limits.sender_key_max_age)
             if (lives and limits.keep_own_keys) or any(stays_as_active(member) for member in members):
                 continue
-            if all(older(member, limits.sender_key_max_age) for member in members):
+            if all(too_old(member, limits.sender_key_max_age) for member in members):
                 memories = {member.name for member in members if kind_of(member.name) == "sender-key-memory"}
                 removed |= memories or {member.name for member in members}
                 memories_first |= dict.fromkeys(memories, len(members) - 1)

@@ -4,11 +4,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, Self
 
+from baileys_tools.cleanup.job import CleanupJob, Snapshot, Verdicts
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.cleanup.rules.explaining import explain
@@ -21,7 +20,6 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.progress import PatientProgress
-from baileys_tools.limits import Policy
 from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
@@ -43,7 +41,6 @@ from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
-from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
 from baileys_tools.units import moment_of, parse_time
 
@@ -124,44 +121,6 @@ def _now(text: str | None, *, dry_run: bool) -> datetime:
         raise UsageError(f"--now: {error}") from error
 
 
-class Verdicts(Enum):
-    """Which files' verdicts a report holds: memory that a large run need not spend."""
-
-    NONE = "none"
-    REMOVED = "removed"
-    ALL = "all"
-
-
-Snapshot = Callable[[int, Company], str]
-
-
-class CleanupJob(NamedTuple):
-    """What one run is to do. `run` names its quarantine; None removes for good.
-
-    `snapshot` is called before the first removal in a folder and returns what went wrong, or "". `observed` tells what
-    observations say of a company's bot; it is asked only where the age of a file decides something.
-    """
-
-    policy: Policy
-    now: datetime
-    run: str | None
-    undo_window: timedelta
-    verdicts: Verdicts
-    snapshot: Snapshot | None = None
-    resets_kept_for: timedelta = timedelta(days=30)
-    observed: Callable[[str], Sequence[Seen]] = lambda company: ()
-
-    def for_company(self, settings: Settings, company: str) -> Self:
-        """Return the job with what the settings say of one company."""
-        own = settings.for_company(company)
-        return self._replace(
-            policy=own.policy,
-            run=self.run if own.cleanup.undo_window else None,
-            undo_window=own.cleanup.undo_window,
-            snapshot=self.snapshot if own.cleanup.snapshot_first else None,
-        )
-
-
 def run_cleanup(
     settings: Settings,
     root_path: str,
@@ -213,6 +172,7 @@ def clean_companies(
             snapshot,
             settings.reset.keep,
             observed,
+            observed.removed_before,
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -223,6 +183,10 @@ def clean_companies(
             return _one(root, company, job.for_company(settings, company.id), work)
 
         done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
+        if not dry_run and settings.gives_returners_longer:
+            from baileys_tools.cleanup.returning import remember_removed
+
+            remember_removed(settings, done, now)
     undoable = any(company.removals.undoable for company in done if company.removals is not None)
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
 
@@ -308,6 +272,10 @@ def look_and_plan(
         # Nothing tells of a cleanup that leaves no quarantine, but that files went.
         cleaned = changed or _changed(folder)
     known = Known(cleaned=cleaned)
+    if job.policy.gentle.returners:
+        from baileys_tools.cleanup.rules.returners import came_back
+
+        known = known._replace(came_back=came_back(facts, job.removed_before(company)))
     plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)
@@ -318,7 +286,8 @@ def look_and_plan(
         del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now, known)
-    return facts, plan._replace(cost=plan.cost._replace(key_messages=_key_messages(folder, plan)))
+    cost = plan.cost._replace(key_messages=_key_messages(folder, plan))
+    return facts, plan._replace(cost=cost, came_back=known.came_back)
 
 
 def _changed(folder: int) -> datetime:

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.cleanup.cleaning import (
-    CleanupJob,
-    Verdicts,
     clean_companies,
     left_connected,
     look_and_plan,
 )
+from baileys_tools.cleanup.job import job_of_looking
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.plan import CleanupPlan
@@ -287,10 +286,7 @@ def _look_at(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_TriggerLook]:
-    observed = Observed(settings.state.dir, now, state)
-    job = CleanupJob(
-        settings.policy, now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
-    )
+    job = job_of_looking(settings, now, Observed(settings.state.dir, now, state))
 
     def look(company: Company) -> _TriggerLook:
         own = job.for_company(settings, company.id)

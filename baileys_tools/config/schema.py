@@ -130,6 +130,12 @@ class Cleanup(Section, name="cleanup"):
         about="Keep the bot's own sender-key and memory of a group that lives: somebody wrote there within "
         "`cleanup.sender_key_max_age`, or the bot within `cleanup.session_max_age`.",
     )
+    returners: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Give what was removed and came back twice the limit, and twice that each further time, up to 60 days. "
+        "The state remembers it; without one the limits are the usual ones.",
+    )
     snapshot_first: bool = setting(
         default=True,
         kind=BOOLEAN,
@@ -836,8 +842,13 @@ class Settings(NamedTuple):
             self.pre_keys.guard,
             self.levels,
             cleanup.silence,
-            Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys),
+            Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys, cleanup.returners),
         )
+
+    @property
+    def gives_returners_longer(self) -> bool:
+        """Whether any company's cleanup remembers what it removed."""
+        return self.cleanup.returners or any(own.get("cleanup.returners") for own in self.companies.values())
 
     @property
     def tells_anybody(self) -> bool:

@@ -110,6 +110,8 @@ class CleanupPlan(NamedTuple):
     own_keys_to_follow: int = 0
     counts: frozenset[str] | None = None
     """The kinds that count for the thresholds, None for all."""
+    came_back: Mapping[str, int] = {}
+    """What was removed before and came back, by name, where the policy asks."""
 
     def in_numbers(self) -> Self:
         """Return the plan without the names of files: what a large run keeps of it."""

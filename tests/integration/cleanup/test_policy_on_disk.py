@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from baileys_tools.cleanup.cleaning import Verdicts, run_cleanup
+from baileys_tools.cleanup.cleaning import run_cleanup
+from baileys_tools.cleanup.job import Verdicts
 from baileys_tools.cleanup.show.cleanup_json import cleanup_json
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.sessions.rules.keyfiles import REMOVED_IF_UNUSED

@@ -99,8 +99,15 @@ def policy_of(policy: OraclePolicy) -> Policy:
             policy.until,
             None if active is None else timedelta(microseconds=active // 1_000),
             policy.keep_own_keys,
+            bool(policy.returners),
         ),
     )
+
+
+def returned(rng: Random, tree: Tree) -> tuple[tuple[str, int], ...]:
+    """Some of the files of a tree, as having come back so often."""
+    names = sorted(oracle.key_of(file.name) for file in tree.files)
+    return tuple((name, rng.choice((1, 2, 3))) for name in names if rng.random() < 0.3)
 
 
 def removals(tree: Tree, policy: OraclePolicy) -> set[str]:
@@ -129,8 +136,10 @@ def looks(rng: Random) -> list[Seen]:
 def test_the_plan_is_what_the_second_opinion_says(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
     seen = looks(rng)
+    if rng.random() < 0.3:
+        policy = replace(policy, returners=returned(rng, tree))
     folder = facts(tree)
-    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen))
+    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen, came_back=dict(policy.returners)))
     verdicts = explain(folder, plan, NOW)
     expected = oracle.plan(
         tree.files, tree.parsed_creds, policy, NOW_NS, [(at, written) for at, written in seen]
@@ -188,7 +197,10 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
 @given(random_numbers, policies)
 def test_a_gentle_rule_never_removes_what_the_default_would_not(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
-    assert removals(tree, policy) <= removals(tree, policy.plain)
+    policy = replace(policy, returners=returned(rng, tree))
+    known = Known(came_back=dict(policy.returners))
+    plan = plan_cleanup(facts(tree), policy_of(policy), NOW, known)
+    assert {name for unit in plan.removals for name in unit} <= removals(tree, policy.plain)
 
 
 @given(random_numbers, policies)
