@@ -187,7 +187,11 @@ def clean_companies(
             from baileys_tools.cleanup.returning import remember_removed
 
             remember_removed(settings, done, now)
-    undoable = any(company.removals.undoable for company in done if company.removals is not None)
+    undoable = any(
+        one.removals.undoable and settings.for_company(one.id).cleanup.undo_window
+        for one in done
+        if one.removals is not None
+    )
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
 
 

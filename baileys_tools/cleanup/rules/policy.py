@@ -4,7 +4,7 @@ Pure: facts in, a plan out. The plan has a verdict with a reason for every file 
 costs in messages.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
@@ -17,10 +17,11 @@ from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_DEFAULT, Kind, key_id_of, session_user
+from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_DEFAULT, Kind
 from baileys_tools.sessions.rules.prekeys import PreKeyRule, apply_pre_key_rule, still_offered
 from baileys_tools.sessions.rules.senderkeys import is_memory, sort_by_owner
 from baileys_tools.sessions.rules.silence import Seen, last_write
+from baileys_tools.sessions.rules.unused import unused
 from baileys_tools.thresholds import level_of
 
 UNTIL_SPARE = 10
@@ -139,20 +140,20 @@ def _plan_tier(
         for memory in spared.intersection(by_age.following):
             spared.update(by_age.following.pop(memory))
         by_age.exceptions |= dict.fromkeys(spared, Reason.ENOUGH_ROOM)
-    unused = _unused(folder, by_age, limits)
+    spare = _unused(folder, by_age, limits)
 
     pre_keys = {int(name[8:-5]) for name in going.pre_keys}
     offered = still_offered(rule.removed if gentle.until is None else pre_keys, pool)
     unit_files = [name for unit in going.units for name in unit]
-    removed = [*going.pre_keys, *going.sessions, *going.peers, *unit_files, *unused.names]
+    removed = [*going.pre_keys, *going.sessions, *going.peers, *unit_files, *spare.names]
     memories = sum(map(is_memory, unit_files))
     removed_by_kind = {
         Kind.PRE_KEY: len(going.pre_keys),
         Kind.SESSION: len(going.sessions),
         Kind.SENDER_KEY: len(going.peers) + len(unit_files) - memories,
         Kind.SENDER_KEY_MEMORY: memories,
-        Kind.DEVICE_LIST: len(unused.device_lists),
-        Kind.IDENTITY_KEY: len(unused.identity_keys),
+        Kind.DEVICE_LIST: len(spare.device_lists),
+        Kind.IDENTITY_KEY: len(spare.identity_keys),
     }
     thresholds = policy.thresholds
     counted = folder.file_count - thresholds.uncounted(counted_kinds(folder).items()) - len(guarded)
@@ -162,10 +163,10 @@ def _plan_tier(
         removals=[
             *zip(chain(going.pre_keys, going.sessions, going.peers)),
             *going.units,
-            *zip(unused.names),
+            *zip(spare.names),
         ],
         exceptions=by_age.exceptions | _pre_key_exceptions(rule),
-        tier=Tier.NORMAL if tier is Tier.UNUSED and not unused.names else tier,
+        tier=Tier.NORMAL if tier is Tier.UNUSED and not spare.names else tier,
         by_kind={kind: len(names) for kind, names in folder.names.items()},
         guarded_pre_keys=len(guarded),
         removed_by_kind={kind: count for kind, count in removed_by_kind.items() if count},
@@ -242,54 +243,27 @@ class _Unused(NamedTuple):
 
 
 def _unused(folder: FolderFacts, by_age: AgeRule, limits: Limits) -> _Unused:
-    """Return the device lists and identity keys that go: old ones of whom no session stands.
+    """Return the device lists and identity keys that go: old ones that no session uses.
 
-    A device list is read for a user who has a session (`Signal/libsignal.js`: `migrateSession`), and an identity key
-    tells whether the one that a session was made with has changed. A session that goes only now may be kept at the last
-    moment, so what belongs to it goes in a later run. Without a LID mapping they alone tell that Baileys 7 wrote the
-    folder, which the guard of pre-keys rests on.
+    A session that goes only now may be kept at the last moment, so what belongs to it goes in a later run.
     """
-    if (limits.device_lists is None and limits.identity_keys is None) or not folder.of(Kind.LID_MAPPING):
+    if limits.device_lists is None and limits.identity_keys is None:
         return _Unused()
-    # One that is no plain file counts as unknown, and may be what the bot reads.
-    names_of_sessions = [
-        name
-        for name in chain(folder.of(Kind.SESSION), folder.of(Kind.UNKNOWN))
-        if name.startswith("session-")
-    ]
-    sessions = {name[len("session-") :] for name in names_of_sessions}
-    users = {_bare(session_user(name)) for name in names_of_sessions}
+    alone = unused(folder)
 
-    def old(kind: Kind, limit: timedelta | None, used: Callable[[str], bool]) -> list[str]:
+    def old(kind: Kind, limit: timedelta | None) -> list[str]:
         if limit is None:
             return []
-        names = folder.of(kind)
-        standing = [name for name in names if used(name)]
-        by_age.exceptions |= dict.fromkeys(standing, Reason.SESSION_STANDS)
+        names = set(alone[kind])
+        used = dict.fromkeys(set(folder.of(kind)) - names, Reason.SESSION_STANDS)
+        by_age.exceptions |= used if folder.of(Kind.LID_MAPPING) else {}
         # One that was not looked at has no stat and stays.
-        alone = [name for name in names if name in folder.stats and not used(name)]
-        going = by_age.old(alone, limit)
-        young = set(alone).difference(going, by_age.exceptions)
-        by_age.exceptions |= dict.fromkeys(young, Reason.YOUNG)
+        known = [name for name in alone[kind] if name in folder.stats]
+        going = by_age.old(known, limit)
+        by_age.exceptions |= dict.fromkeys(set(known).difference(going, by_age.exceptions), Reason.YOUNG)
         return going
 
-    return _Unused(
-        old(
-            Kind.DEVICE_LIST,
-            limits.device_lists,
-            lambda name: _bare(key_id_of(name, Kind.DEVICE_LIST)) in users,
-        ),
-        old(
-            Kind.IDENTITY_KEY,
-            limits.identity_keys,
-            lambda name: name[len("identity-key-") :] in sessions,
-        ),
-    )
-
-
-def _bare(user: str) -> str:
-    """Given a user, return it without its address domain: `270996591579169` for `270996591579169_1`."""
-    return user.partition("_")[0]
+    return _Unused(old(Kind.DEVICE_LIST, limits.device_lists), old(Kind.IDENTITY_KEY, limits.identity_keys))
 
 
 def _pre_key_exceptions(rule: PreKeyRule) -> dict[str, Reason]:

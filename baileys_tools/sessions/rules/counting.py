@@ -6,13 +6,13 @@ from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import (
     ONLY_IN_7,
-    REMOVABLE,
     REMOVED_BY_DEFAULT,
     UNCOUNTED,
     Kind,
     pre_key_ids,
 )
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, PreKeyPool, apply_pre_key_rule
+from baileys_tools.sessions.rules.unused import unused
 from baileys_tools.thresholds import Thresholds
 
 
@@ -44,13 +44,12 @@ def count_files(
     uncounted = 0
     if thresholds is not None and counts is not None:
         uncounted = thresholds.uncounted(counted_kinds(folder).items())
-    # What no session uses goes in an emergency alone.
-    is_full = thresholds is not None and folder.file_count - guarded - uncounted >= thresholds.danger
-    go = REMOVABLE if is_full else REMOVED_BY_DEFAULT
-    fixed = [
-        kind for kind in folder.names if kind not in go | UNCOUNTED and (counts is None or kind in counts)
-    ]
+    kept = UNCOUNTED | REMOVED_BY_DEFAULT
+    fixed = [kind for kind in folder.names if kind not in kept and (counts is None or kind in counts)]
     stays = sum([len(folder.names[kind]) for kind in fixed])
+    if thresholds is not None and folder.file_count - guarded - uncounted >= thresholds.danger:
+        # What no session uses goes in an emergency alone.
+        stays -= sum(len(names) for kind, names in unused(folder).items() if kind in fixed)
     return FileCount(folder.file_count, guarded, stays + min(FEWEST_KEPT, pre_keys - guarded), uncounted)
 
 
