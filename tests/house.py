@@ -39,6 +39,7 @@ GROUND = (
         "finding_codes",
         "findings",
         "layouts",
+        "limits",
         "masking",
         "owner",
         "parsing",

@@ -36,6 +36,32 @@ class OraclePolicy:
     guard: bool = True
     danger: int = 185
     silence: int = 3 * DAY
+    device_lists: int | None = None
+    identity_keys: int | None = None
+    until: int | None = None
+    active_group: int | None = None
+    keep_own_keys: bool = False
+    returners: tuple[tuple[str, int], ...] = ()
+    """Names of files that came back after a cleanup had removed them, and how often."""
+
+    @property
+    def plain(self) -> OraclePolicy:
+        """The same without the rules that keep more."""
+        return replace(self, until=None, active_group=None, keep_own_keys=False, returners=())
+
+    @property
+    def without_the_unused(self) -> OraclePolicy:
+        """What no session uses goes as well, once it is an hour old."""
+        return replace(self, device_lists=HOUR, identity_keys=HOUR)
+
+    @property
+    def strict(self) -> OraclePolicy:
+        return replace(
+            self.plain.without_the_unused,
+            session_max_age=min(self.session_max_age, 7 * DAY),
+            sender_key_max_age=min(self.sender_key_max_age, 1 * DAY),
+            max_pre_keys=min(self.max_pre_keys, 30),
+        )
 
 
 class OraclePlan(NamedTuple):
@@ -80,8 +106,8 @@ def kind_of(name: str) -> str:
         ("app-state-sync-key", r"app-state-sync-key-.*\.json"),
         ("app-state-sync-version", r"app-state-sync-version-.*\.json"),
         ("lid-mapping", r"lid-mapping-.*\.json"),
-        ("device-list", r"device-list-.*\.json"),
-        ("identity-key", r"identity-key-.*\.json"),
+        ("device-list", r"device-list-[0-9A-Za-z_-]{1,64}\.json"),
+        ("identity-key", r"identity-key-[0-9A-Za-z_-]{1,64}\.[0-9]{1,9}\.json"),
         ("tctoken", r"tctoken-.*\.json"),
         ("contacts-tc-token", r"contacts-tc-token-.*\.json"),
         ("bridge", r"bridge-.*\.json"),
@@ -422,32 +448,30 @@ def plan(
             everything, set(), guarded, len(files) - uncounted - len(guarded), False, False, 0, 0, 0
         )
 
-    normal_removed, guarded_ids, following = _removed(files, creds, policy, now_ns, seen)
+    removed, guarded_ids, following = _removed(files, creds, policy, now_ns, seen)
     guarded = {f"pre-key-{number}.json" for number in guarded_ids}
     counted = len(files) - uncounted - len(guarded)
     plausible = clock_is_plausible(files, now_ns)
     if plausible and is_off(files, seen, policy, now_ns):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         return OraclePlan(everything, set(), guarded, counted, False, False, 0, 0, 0)
+    emergency = False
     # With a clock in doubt nothing is known of how full the folder would be.
-    emergency = counted - len(normal_removed) - following >= policy.danger and plausible
-    removed = normal_removed
-    if emergency:
-        limits = replace(
-            policy,
-            session_max_age=min(policy.session_max_age, 7 * DAY),
-            sender_key_max_age=min(policy.sender_key_max_age, 1 * DAY),
-            max_pre_keys=min(policy.max_pre_keys, 30),
-        )
-        strictly, _, _ = _removed(files, creds, limits, now_ns, seen)
-        # Being strict where it does not help would cost messages every day and gain nothing. Whether it helps is
-        # asked as if the guard were on.
+    if plausible and counted - len(removed) - following >= policy.danger:
         _, held_back, _ = _removed(files, creds, replace(policy, guard=True), now_ns, seen)
-        guardedly, _, following = _removed(files, creds, replace(limits, guard=True), now_ns, seen)
-        left = len(files) - uncounted - len(held_back) - len(guardedly) - following
-        emergency = left < policy.danger
-        if emergency:
-            removed = strictly
+        # The mildest that helps. Being strict where it does not help would cost messages every day and gain nothing:
+        # then only what is free is done. Whether more than the limits helps is asked as if the guard were on.
+        last_resort = replace(policy, device_lists=HOUR, identity_keys=HOUR)
+        removed = _removed(files, creds, last_resort, now_ns, seen)[0]
+        for limits in (policy.plain, policy.plain.without_the_unused, policy.strict):
+            judged = limits if limits == policy.plain else replace(limits, guard=True)
+            going, back, following = _removed(files, creds, judged, now_ns, seen)
+            if judged.max_pre_keys != policy.max_pre_keys:
+                back = held_back
+            if len(files) - uncounted - len(back) - len(going) - following < policy.danger:
+                removed = _removed(files, creds, limits, now_ns, seen)[0]
+                emergency = limits == policy.strict
+                break
 
     contacts = sum(kind_of(name) == "session" and session_is_used(name, files) for name in removed)
     contents = {file.name: file.content for file in files}
@@ -470,6 +494,25 @@ def _pre_key_ids(files: Iterable[OracleFile]) -> list[int]:
     return [pre_key_id(file.name) for file in files if kind_of(file.name) == "pre-key"]
 
 
+def session_stands(name: str, files: Iterable[OracleFile]) -> bool:
+    """Whether somebody's session is there that a device list, or an identity key, may be needed for."""
+    kind, address = kind_of(name), name.removesuffix(".json").removeprefix(f"{kind_of(name)}-")
+    for file in files:
+        if file.name.startswith("session-"):
+            of = file.name.removeprefix("session-").removesuffix(".json")
+            if (
+                of == address
+                if kind == "identity-key"
+                else _number(of.rpartition(".")[0]) == _number(address)
+            ):
+                return True
+    return False
+
+
+def _number(user: str) -> str:
+    return user.split("_")[0]
+
+
 def _removed(
     files: Sequence[OracleFile],
     creds: dict[str, Any],
@@ -480,31 +523,54 @@ def _removed(
     """Return the names to remove under `limits`, the pre-key ids that the batch guard held back, and how many own keys
     wait for their memory to go first."""
     removed: set[str] = set()
-    following = 0
+    bare: dict[str, str] = {}  # own keys without a memory, by their group: one goes with the others
     off = off_times(files, seen, now_ns)
 
     def older(file: OracleFile, limit: int) -> bool:
         return lived(file.mtime_ns, off, now_ns) > limit
 
+    returned = dict(limits.returners)
+
+    def too_old(file: OracleFile, limit: int) -> bool:
+        times = returned.get(file.name, 0)
+        return older(file, max(limit, min(limit * 2**times, 60 * DAY)))
+
+    groups = [(file, group_of(file.name)) for file in files if kind_of(file.name).startswith("sender-key")]
+
+    def somebody_wrote(group: str, within: int) -> bool:
+        return any(not older(file, within) for file, of in groups if of == group)
+
+    def stays_as_active(file: OracleFile) -> bool:
+        """The limit is another one where anybody wrote within the usual one."""
+        if limits.active_group is None or not somebody_wrote(group_of(file.name), limits.sender_key_max_age):
+            return False
+        return not older(file, limits.active_group)
+
+    memories_first: dict[str, int] = {}
     if clock_is_plausible(files, now_ns):
         units: dict[str, list[OracleFile]] = {}
         for file in files:
             kind = kind_of(file.name)
-            if kind == "session" and older(file, limits.session_max_age):
+            if kind == "session" and too_old(file, limits.session_max_age):
                 removed.add(file.name)
             elif kind == "sender-key-memory":
                 units.setdefault(memory_group(file.name), []).append(file)
             elif kind == "sender-key":
                 if owner_of(file.name, file.content, creds) == "peer":
-                    if older(file, limits.sender_key_max_age):
+                    if too_old(file, limits.sender_key_max_age) and not stays_as_active(file):
                         removed.add(file.name)
                 else:
                     units.setdefault(sender_key_parts(file.name)[0], []).append(file)
-        for members in units.values():
-            if all(older(member, limits.sender_key_max_age) for member in members):
+        for group, members in units.items():
+            by_the_bot = any(not older(member, limits.session_max_age) for member in members)
+            lives = by_the_bot or somebody_wrote(group, limits.sender_key_max_age)
+            if (lives and limits.keep_own_keys) or any(stays_as_active(member) for member in members):
+                continue
+            if all(too_old(member, limits.sender_key_max_age) for member in members):
                 memories = {member.name for member in members if kind_of(member.name) == "sender-key-memory"}
                 removed |= memories or {member.name for member in members}
-                following += len(members) - len(memories) if memories else 0
+                memories_first |= dict.fromkeys(memories, len(members) - 1)
+                bare.update({} if memories else {member.name: group for member in members})
 
     ids = _pre_key_ids(files)
     going = pre_keys_to_go(ids, limits.max_pre_keys, creds)
@@ -512,7 +578,50 @@ def _removed(
     if limits.guard:
         guarded = guarded_at_last(going, lambda gone: pre_keys_of(files, creds, gone))
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
-    return removed, guarded, following
+    if limits.until is not None:
+        kinds = ("session", "sender-key", "sender-key-memory", "pre-key")
+        stand = sum(kind_of(file.name) in kinds for file in files) - len(guarded)
+        removed = oldest(removed, bare, {file.name: file.mtime_ns for file in files}, stand, limits.until)
+    if clock_is_plausible(files, now_ns):
+        for kind, limit in (("device-list", limits.device_lists), ("identity-key", limits.identity_keys)):
+            for file in files:
+                # Without a LID mapping they are what tells that the folder is one of Baileys 7.
+                alone = (
+                    kind_of(file.name) == kind and not session_stands(file.name, files) and has_lids(files)
+                )
+                if alone and limit is not None and older(file, limit):
+                    removed.add(file.name)
+    return removed, guarded, sum(keys for memory, keys in memories_first.items() if memory in removed)
+
+
+def group_of(name: str) -> str:
+    return memory_group(name) if kind_of(name) == "sender-key-memory" else sender_key_parts(name)[0]
+
+
+def oldest(
+    removed: set[str], bare: dict[str, str], written: dict[str, int], stand: int, until: int
+) -> set[str]:
+    """Of what may go, what goes where no more than `until` files are to stand: the oldest, down to 10 below."""
+    going: set[str] = set()
+    # Of equally old ones: pre-keys by number, the others by name.
+    while stand > until or (going and stand > until - 10):
+        together = {name: {name} for name in removed - going}
+        for name in together:
+            if name in bare:
+                together[name] = {other for other in removed if bare.get(other) == bare[name]}
+        if not together:
+            break
+        first = min(
+            together,
+            key=lambda name: (
+                max(written[one] for one in together[name]),
+                len(min(together[name])),
+                min(together[name]),
+            ),
+        )
+        stand -= len(together[first])
+        going |= together[first]
+    return going
 
 
 # --- folders to try it on -----------------------------------------------------------------------------------
@@ -537,6 +646,11 @@ KEPT_NAMES = (
 
 UNKNOWN_NAMES = (
     "session-1.0.json.temp",
+    "device-list-.json",
+    "device-list-1.0.json",
+    "identity-key-1.json",
+    "identity-key-.0.json",
+    "identity-key-1@lid.0.json",
     "session-1.0.json.bak.bak",
     "session-1.0.bak",
     "session-1.json.bak",
@@ -648,6 +762,12 @@ def random_tree(rng: Random, policy: OraclePolicy, now_ns: int) -> Tree:
     for _ in range(rng.choice((0, 1, 4, 12))):
         user = f"49170000000{rng.randrange(30):02}" + rng.choice(("", "_1", "_128", "_129"))
         files[f"session-{user}.{rng.choice((0, 3, 99))}.json"] = None
+    if rng.random() < 0.5:
+        files["lid-mapping-4917000000001.json"] = None
+    for _ in range(rng.choice((0, 0, 2, 8))):
+        user = f"49170000000{rng.randrange(30):02}"
+        files[f"device-list-{user}.json"] = None
+        files[f"identity-key-{user}{rng.choice(('', '_1', '_128'))}.{rng.choice((0, 3, 99))}.json"] = None
     for group in rng.sample(GROUPS, rng.choice((0, 1, 2, 3))):
         if rng.random() < 0.6:
             files[f"sender-key-memory-{group}.json"] = None

@@ -6,7 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 from baileys_tools.alerts.channels.delivery import Channel
-from baileys_tools.config import Notify
+from baileys_tools.config import Notify, Settings
+from baileys_tools.units import printable
 
 
 class ChannelResult(NamedTuple):
@@ -15,6 +16,39 @@ class ChannelResult(NamedTuple):
     name: str
     trouble: str = ""
     waiting: int = 0
+
+
+class Routes:
+    """Which channels the alerts of which company go to. Companies with the same settings share theirs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._owners: dict[Notify, str] = {settings.notify: ""}
+        self._channels: dict[str, Channel] = {}
+        self._of: dict[str, list[str]] = {}
+        self._names_of(settings.notify, "")
+        for key in settings.companies.those_with("notify"):
+            self._names_of(settings.for_company(key).notify, key)
+
+    @property
+    def channels(self) -> list[Channel]:
+        """All channels, those of all companies first."""
+        return [*self._channels.values()]
+
+    def of(self, company: str) -> list[str]:
+        """Return the names of the channels of a company; "" is the host."""
+        settings = self._settings.for_company(company) if company else self._settings
+        return self._names_of(settings.notify, company)
+
+    def _names_of(self, notify: Notify, key: str) -> list[str]:
+        owner = self._owners.setdefault(notify, key)
+        if owner not in self._of:
+            found = channels_of(notify)
+            if owner:
+                found = [one._replace(name=f"{one.name} of {printable(owner)}") for one in found]
+            self._channels |= {one.name: one for one in found}
+            self._of[owner] = [one.name for one in found]
+        return self._of[owner]
 
 
 def channels_of(notify: Notify) -> list[Channel]:
@@ -70,6 +104,5 @@ def host_name(notify: Notify) -> str:
 def say(text: str) -> None:
     """Print a line on standard error, without secrets."""
     from baileys_tools.masking import masked
-    from baileys_tools.units import printable
 
     print(f"baileys-tools: {printable(masked(text))}", file=sys.stderr)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from baileys_tools.alerts import kept_alerts as memory
 from baileys_tools.alerts import last_told
 from baileys_tools.alerts.channels.delivery import Channel, deliver
-from baileys_tools.alerts.channels_of import ChannelResult, channels_of, host_name, say
+from baileys_tools.alerts.channels_of import ChannelResult, Routes, host_name, say
+from baileys_tools.alerts.kept_silences import silences
 from baileys_tools.alerts.rules.alerts import (
     Alert,
     AlertRules,
@@ -25,6 +26,7 @@ from baileys_tools.alerts.rules.alerts import (
     worst_first,
 )
 from baileys_tools.alerts.rules.message import Message, Sent
+from baileys_tools.alerts.rules.silences import spoken as spoken_of
 from baileys_tools.alerts.show.alert_text import alert_message, spoken
 from baileys_tools.config import Notify, Settings
 from baileys_tools.findings import Finding, Severity
@@ -61,18 +63,26 @@ def send_alerts(
     """Given all that a run found in what it looked at, tell what is due, and what waited from earlier runs.
 
     `done` is what the run did, told once as it is (a cleanup that was triggered). Never raises, and takes 30 seconds at
-    most, most of the time none: nothing is sent when nothing is due.
+    most, most of the time none: nothing is sent when nothing is due, nor of what is silenced.
     """
     try:
-        channels = channels_of(settings.notify)
-        if not channels:
+        if not settings.tells_anybody:
             return AlertOutcome()
+        routes = Routes(settings)
+        silent = silences(state, now)
+        findings = spoken_of(findings, silent)
+        done = spoken_of(done, silent)
+        looked_at = looked_at._replace(
+            unknown=looked_at.unknown.union(
+                (one.company, one.code) if one.code else one.company for one in silent
+            )
+        )
         told = _decided(
-            state, settings, [*findings], now, looked_at, [news(one, now) for one in done], channels
+            state, settings, [*findings], now, looked_at, [news(one, now) for one in done], routes
         )
         if not state.is_durable:
-            return _without_memory(state, settings, told, now, channels)
-        return AlertOutcome(tuple(told), *_sent(state, settings, told, now, channels))
+            return _without_memory(state, settings, told, now, routes)
+        return AlertOutcome(tuple(told), *_sent(state, settings, told, now, routes))
     except Exception as error:  # noqa: BLE001 - the command's own work is done, and its result stands
         say(f"the alerts failed ({type(error).__name__})")
         return AlertOutcome(findings=(_undelivered([ChannelResult("alerts", type(error).__name__)]),))
@@ -93,13 +103,15 @@ def _decided(
     now: datetime,
     looked_at: LookedAt,
     done: Sequence[Alert],
-    channels: Sequence[Channel],
+    routes: Routes,
 ) -> list[Alert]:
     """Decide what to tell, and write down in one step that it is told and that it waits for each channel."""
-    rules = rules_of(settings.notify)
-    if not state.is_durable:
-        # Nothing can be counted from run to run, so nothing can wait for a third check.
-        rules = rules._replace(patience={})
+
+    def rules(company: str) -> AlertRules:
+        own = rules_of(settings.for_company(company).notify)
+        # Where nothing can be counted from run to run, nothing can wait for a third check.
+        return own if state.is_durable else own._replace(patience={})
+
     with state.transaction():
         before = memory.remembered(state)
         decisions = decide(before, findings, looked_at, rules, now)
@@ -108,8 +120,17 @@ def _decided(
         if told and (paths := namesakes(state)):
             told = [one._replace(path=paths.get(one.company, "")) for one in told]
         if told:
-            memory.put(state, [channel.name for channel in channels], told, now)
+            for name, alerts in _by_channel(told, routes).items():
+                memory.put(state, [name], alerts, now)
     return told
+
+
+def _by_channel(alerts: Iterable[Alert], routes: Routes) -> dict[str, list[Alert]]:
+    found: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        for name in routes.of(alert.company):
+            found.setdefault(name, []).append(alert)
+    return found
 
 
 def _with_forecasts(
@@ -136,17 +157,15 @@ def _forecast(state: State, settings: Settings, company: str, files: int, now: d
         next_threshold,
     )
     from baileys_tools.state.observations import counted_since
-    from baileys_tools.thresholds import Thresholds
 
-    levels = settings.thresholds
-    thresholds = Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+    thresholds = settings.for_company(company).levels
     seen = counted_since(state, company, now - LOOKED_BACK, LOOKED_EVERY)
     forecast = next_threshold(files, growth_per_day([Sample(*one) for one in seen]), thresholds)
     return forecast.words if forecast is not None else ""
 
 
 def _without_memory(
-    state: State, settings: Settings, told: Sequence[Alert], now: datetime, channels: Sequence[Channel]
+    state: State, settings: Settings, told: Sequence[Alert], now: datetime, routes: Routes
 ) -> AlertOutcome:
     """Tell what is so while nothing can be remembered: not more often than the window of the worst of it.
 
@@ -158,8 +177,10 @@ def _without_memory(
         due = [alert for alert in due if alert.why is Why.NEWS]
     if not due:
         return AlertOutcome()
-    message = alert_message(due, host_name(settings.notify), now)
-    sent = deliver([(channel, [message]) for channel in channels])
+    by_channel = _by_channel(due, routes)
+    channels = [channel for channel in routes.channels if channel.name in by_channel]
+    host = host_name(settings.notify)
+    sent = deliver([(one, [alert_message(by_channel[one.name], host, now)]) for one in channels])
     results = [
         ChannelResult(channel.name, one[0].trouble) for channel, one in zip(channels, sent, strict=True)
     ]
@@ -175,16 +196,17 @@ def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datet
 
 
 def _sent(
-    state: State, settings: Settings, told: Sequence[Alert], now: datetime, channels: Sequence[Channel]
+    state: State, settings: Settings, told: Sequence[Alert], now: datetime, routes: Routes
 ) -> tuple[tuple[ChannelResult, ...], tuple[Finding, ...]]:
     last_told.prepare(state.folder, last_told.ALERTS)
     waiting = memory.waiting(state)
     if not waiting:
         return (), ()
-    memory.forget_other_channels(state, [channel.name for channel in channels])
+    fresh = _by_channel(told, routes)
+    memory.forget_other_channels(state, [channel.name for channel in routes.channels])
     outboxes = [
-        _Outbox(state, channel, settings, now, has_fresh=bool(told))
-        for channel in channels
+        _Outbox(state, channel, settings, now, has_fresh=channel.name in fresh)
+        for channel in routes.channels
         if channel.name in waiting
     ]
     sent = deliver([(box.channel, box.messages) for box in outboxes])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.alerts.channels.delivery import Channel, deliver
-from baileys_tools.alerts.channels_of import ChannelResult, channels_of, host_name, notify_warnings, say
+from baileys_tools.alerts.channels_of import ChannelResult, Routes, host_name, notify_warnings, say
 from baileys_tools.alerts.rules.message import Message
 from baileys_tools.config import Notify
 from baileys_tools.errors import ExitCode, UsageError
@@ -21,7 +21,7 @@ def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_j
     loaded = settings_in_force(flags, config)
     notify = loaded.settings.notify
     now = datetime.now(UTC)
-    channels = channels_of(notify)
+    channels = Routes(loaded.settings).channels
     for warning in notify_warnings(notify):
         say(warning)
     if not channels:

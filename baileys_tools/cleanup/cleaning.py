@@ -4,15 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
 
+from baileys_tools.cleanup.job import CleanupJob, Snapshot, Verdicts
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.cleanup.rules.explaining import explain
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Known, Limits, Policy, Tier, plan_cleanup
+from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
+from baileys_tools.cleanup.rules.policy import plan_cleanup
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
@@ -41,9 +41,7 @@ from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
-from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
-from baileys_tools.thresholds import Thresholds
 from baileys_tools.units import moment_of, parse_time
 
 
@@ -83,7 +81,7 @@ def cleanup_command(
         print(
             cleanup_text(
                 report,
-                policy_of(loaded.settings),
+                lambda company: loaded.settings.for_company(company).policy,
                 Style(),
                 verbose=verbose,
                 undo_options=_options_again(loaded, config),
@@ -126,34 +124,6 @@ def _now(text: str | None, *, dry_run: bool) -> datetime:
         raise UsageError(f"--now: {error}") from error
 
 
-class Verdicts(Enum):
-    """Which files' verdicts a report holds: memory that a large run need not spend."""
-
-    NONE = "none"
-    REMOVED = "removed"
-    ALL = "all"
-
-
-Snapshot = Callable[[int, Company], str]
-
-
-class CleanupJob(NamedTuple):
-    """What one run is to do. `run` names its quarantine; None removes for good.
-
-    `snapshot` is called before the first removal in a folder and returns what went wrong, or "". `observed` tells what
-    observations say of a company's bot; it is asked only where the age of a file decides something.
-    """
-
-    policy: Policy
-    now: datetime
-    run: str | None
-    undo_window: timedelta
-    verdicts: Verdicts
-    snapshot: Snapshot | None = None
-    resets_kept_for: timedelta = timedelta(days=30)
-    observed: Callable[[Company], Sequence[Seen]] = lambda company: ()
-
-
 def run_cleanup(
     settings: Settings,
     root_path: str,
@@ -168,6 +138,10 @@ def run_cleanup(
     files' verdicts the report is to hold. `progress` is told how many companies of how many are done. Raises
     BaileysToolsError when no company can be worked on at all.
     """
+    if settings.learns:
+        from baileys_tools.frame.baselines import with_baselines
+
+        settings = with_baselines(settings, now)
     opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
     with opened as root:
         companies = companies_of_run(root, settings)
@@ -184,20 +158,27 @@ def clean_companies(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CleanupReport:
     """Clean these companies of an open root, or plan it when the settings say dry run. As `run_cleanup`."""
-    undo_window = settings.cleanup.undo_window
     dry_run = settings.cleanup.dry_run
     if not dry_run and root.is_read_only():
         # One word for all of them.
         raise BaileysToolsError(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
-    run = new_run_id(now) if undo_window and not dry_run else None
+    run = None if dry_run else new_run_id(now)
     with (
         _snapshots(settings, now) as snapshot,
         closing(Observed(settings.state.dir, now, of=(root, companies))) as observed,
     ):
         job = CleanupJob(
-            policy_of(settings), now, run, undo_window, verdicts, snapshot, settings.reset.keep, observed
+            settings.policy,
+            now,
+            run,
+            settings.cleanup.undo_window,
+            verdicts,
+            snapshot,
+            settings.reset.keep,
+            observed,
+            observed.removed_before,
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -205,10 +186,19 @@ def clean_companies(
         def one(company: Company) -> CompanyCleanup:
             if company.id in connected:
                 return CompanyCleanup(company.id, company.path, Status.CONNECTED)
-            return _one(root, company, job, work)
+            return _one(root, company, job.for_company(settings, company.id), work)
 
         done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
-    undoable = any(company.removals.undoable for company in done if company.removals is not None)
+        if not dry_run and settings.gives_returners_longer:
+            from baileys_tools.cleanup.returning import remember_removed
+            from baileys_tools.sessions.identity import identities_of
+
+            remember_removed(settings, done, identities_of(companies), now)
+    undoable = any(
+        one.removals.undoable and settings.for_company(one.id).cleanup.undo_window
+        for one in done
+        if one.removals is not None
+    )
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
 
 
@@ -231,7 +221,8 @@ def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup])
 
 def left_connected(settings: Settings, companies: Sequence[Company]) -> frozenset[str]:
     """Return the ids of the companies that are left alone because their bots are connected; by default none."""
-    if settings.cleanup.when_connected != "skip":
+    companies = [one for one in companies if settings.for_company(one.id).cleanup.when_connected == "skip"]
+    if not companies:
         return frozenset()
     from baileys_tools.bots.asking import connections
 
@@ -241,31 +232,12 @@ def left_connected(settings: Settings, companies: Sequence[Company]) -> frozense
 
 def _snapshots(settings: Settings, now: datetime) -> AbstractContextManager[Snapshot | None]:
     """What takes a snapshot before a removal, None where nothing is removed or no repository is configured."""
-    if settings.backup.path is None or not settings.cleanup.snapshot_first or settings.cleanup.dry_run:
+    wanted = settings.cleanup.snapshot_first or settings.companies
+    if settings.backup.path is None or not wanted or settings.cleanup.dry_run:
         return nullcontext()
     from baileys_tools.snapshots.backup import snapshots_before
 
     return snapshots_before(settings, now)
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Given the settings, return the policy. The emergency limits are never laxer than the normal ones."""
-    normal = Limits(
-        settings.cleanup.session_max_age, settings.cleanup.sender_key_max_age, settings.pre_keys.keep
-    )
-    emergency = Limits(
-        min(settings.emergency.session_max_age, normal.session_max_age),
-        min(settings.emergency.sender_key_max_age, normal.sender_key_max_age),
-        min(settings.emergency.pre_keys_keep, normal.pre_keys_keep),
-    )
-    levels = settings.thresholds
-    return Policy(
-        normal,
-        emergency,
-        settings.pre_keys.guard,
-        Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger),
-        settings.cleanup.silence,
-    )
 
 
 def _one(
@@ -303,23 +275,30 @@ def look_and_plan(
 
     `changed` is when a file last came or went there, where we have made and taken some since.
     """
-    facts = scan_folder(folder, job.policy.normal.pre_keys_keep)
+    limits = job.policy.normal
+    unused = limits.device_lists is not None or limits.identity_keys is not None
+    facts = scan_folder(folder, limits.pre_keys_keep, unused=unused)
     cleaned = newest_run(folder)
     if cleaned is None and not job.undo_window:
         # Nothing tells of a cleanup that leaves no quarantine, but that files went.
         cleaned = changed or _changed(folder)
     known = Known(cleaned=cleaned)
+    if job.policy.gentle.returners:
+        from baileys_tools.cleanup.rules.returners import came_back
+
+        known = known._replace(came_back=came_back(facts, job.removed_before(company)))
     plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)
         plan = plan_cleanup(facts, job.policy, job.now, known)
-    if plan.tier is Tier.EMERGENCY or plan.emergency_would_leave is not None:
-        # Rare, so only now the pre-keys are looked at that the normal limits keep anyway. Such a folder can be
-        # huge: not two of its kind in memory.
+    if plan.tier is not Tier.NORMAL or plan.emergency_would_leave is not None:
+        # Rare, so only now is looked at what the normal limits keep anyway: more pre-keys, and what no session uses.
+        # Such a folder can be huge: not two of its kind in memory.
         del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
         plan = plan_cleanup(facts, job.policy, job.now, known)
-    return facts, plan._replace(cost=plan.cost._replace(key_messages=_key_messages(folder, plan)))
+    cost = plan.cost._replace(key_messages=_key_messages(folder, plan))
+    return facts, plan._replace(cost=cost, came_back=known.came_back)
 
 
 def _changed(folder: int) -> datetime:

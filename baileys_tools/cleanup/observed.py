@@ -9,6 +9,7 @@ from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
+    from baileys_tools.cleanup.rules.returners import Departed
     from baileys_tools.state.database import State
 
 BACK_TO = timedelta(days=90)
@@ -41,20 +42,34 @@ class Observed:
 
     def __call__(self, company: Company) -> Sequence[Seen]:
         """Given a company, return what was seen of its bot, oldest first; nothing where there is no state."""
+        state = self._opened()
+        if state is None:
+            return ()
+        from baileys_tools.state.observations import activity_since
+
+        seconds = 1_000_000_000
+        found = activity_since(state, company.place, self._now - BACK_TO)
+        return [Seen(at * seconds, written * seconds) for at, written in found]
+
+    def removed_before(self, company: Company) -> "dict[str, Departed]":
+        """Given a company, return what cleanups have removed there and what of it came back."""
+        state = self._opened()
+        if state is None:
+            return {}
+        from baileys_tools.cleanup.returning import removed_from
+
+        return removed_from(state, company.place)
+
+    def _opened(self) -> "State | None":
         from baileys_tools.state.database import FILE, open_state
 
         if self._state is None or self._opened_by != os.getpid():
             if not os.path.exists(os.path.join(self._folder, FILE)):
-                return ()
+                return None
             self._state, self._opened_by = open_state(self._folder, self._now), os.getpid()
             self._is_ours = True
             if self._of is not None:
                 from baileys_tools.frame.companies import KeptLooks, look_from
 
                 look_from(self._state, self._of[0].path, self._of[1], KeptLooks())
-        from baileys_tools.sessions.identity import identity_of
-        from baileys_tools.state.observations import activity_since
-
-        seconds = 1_000_000_000
-        found = activity_since(self._state, identity_of(company), self._now - BACK_TO)
-        return [Seen(at * seconds, written * seconds) for at, written in found]
+        return self._state

@@ -11,21 +11,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.cleanup.cleaning import (
-    CleanupJob,
-    Verdicts,
     clean_companies,
     left_connected,
     look_and_plan,
-    policy_of,
 )
+from baileys_tools.cleanup.job import job_of_looking
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
-from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.plan import CleanupPlan
 from baileys_tools.cleanup.rules.trigger import Past, Rules, TriggerAction, TriggerReason, advice, decide
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerReport
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
+from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -129,19 +128,14 @@ def _print(report: TriggerReport, *, verbose: bool, as_json: bool, quiet: bool) 
 
 def rules_of(settings: Settings) -> Rules:
     """Given the settings, return the rules of the command."""
-    return Rules(
-        settings.thresholds.trigger,
-        settings.thresholds.danger,
-        settings.trigger.cooldown,
-        settings.trigger.emergency_cooldown,
-    )
+    levels, pauses = settings.thresholds, settings.trigger
+    return Rules(levels.trigger, levels.danger, pauses.cooldown, pauses.emergency_cooldown)
 
 
 def emergency_rules_of(settings: Settings) -> Rules:
     """Given the settings, return the rules of the emergency path, which may be taken at every minute."""
-    return rules_of(settings)._replace(
-        clean_from=None, emergency_from=settings.thresholds.emergency, blind=False
-    )
+    emergency_from = settings.thresholds.emergency
+    return rules_of(settings)._replace(clean_from=None, emergency_from=emergency_from, blind=False)
 
 
 def run_emergency(
@@ -157,10 +151,11 @@ def run_emergency(
 
     For whoever watches and may clean by itself. None while a `trigger` is at work. Raises as `run_trigger`.
     """
-    rules = emergency_rules_of(settings)
     try:
         with _one_at_a_time(settings, now):
-            return run_trigger(settings, root_path, state, now, rules=rules, only=companies, tell=tell)
+            return run_trigger(
+                settings, root_path, state, now, rules=emergency_rules_of, only=companies, tell=tell
+            )
     except Locked:
         return None
 
@@ -171,7 +166,7 @@ def run_trigger(
     state: State,
     now: datetime,
     *,
-    rules: Rules | None = None,
+    rules: Callable[[Settings], Rules] = rules_of,
     only: Sequence[str] | None = None,
     tell: Tell = lambda told: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -182,13 +177,13 @@ def run_trigger(
     something is cleaned, and at the end. One company's trouble is part of the report. Raises BaileysToolsError when no
     company can be worked on at all.
     """
-    rules = rules or rules_of(settings)
+    settings = with_baselines(settings, now, state)
     dry_run = settings.cleanup.dry_run
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
         companies = companies_of_run(root, settings, state, only)
         found = _look_and_decide(settings, root, companies, state, rules, now, progress)
         found = _leave_connected(settings, companies, found)
-        report = TriggerReport(root.path, now, dry_run, rules, found, state_trouble=state.trouble)
+        report = TriggerReport(root.path, now, dry_run, rules(settings), found, state_trouble=state.trouble)
         due = [
             company
             for company, one in zip(companies, found, strict=True)
@@ -196,7 +191,7 @@ def run_trigger(
         ]
         if due and not dry_run:
             # What is about to be mended is news and no alarm.
-            tell(Told([_beginning(one, rules) for one in found if _is_due(one)], (), frozenset()))
+            tell(Told([_beginning(one) for one in found if _is_due(one)], (), frozenset()))
             report = _clean(settings, root, due, report, state)
         if not dry_run:
             tell(_told(report, [_end(one) for one in report.companies if one.cleanup is not None]))
@@ -238,7 +233,7 @@ def _look_and_decide(
     root: Root,
     companies: Sequence[Company],
     state: State,
-    rules: Rules,
+    rules_of: Callable[[Settings], Rules],
     now: datetime,
     progress: Callable[[int, int], None],
 ) -> list[CompanyTrigger]:
@@ -251,18 +246,20 @@ def _look_and_decide(
             company.id, company.path, look.plan, count_finding=look.finding, trouble=look.trouble
         )
         if look.plan is not None:
+            own = settings.for_company(company.id)
+            rules = rules_of(own)
             past = Past(
                 last_done(state, FINISHED, company.id),
                 last_done(state, BEGUN, company.id),
                 look.quarantined,
                 state.is_durable,
-                bool(settings.cleanup.undo_window),
+                bool(own.cleanup.undo_window),
             )
             decision = decide(look.plan, rules, past, now)
             full = decision.why is not TriggerReason.BELOW
             limit = rules.emergency_from if rules.clean_from is None else rules.clean_from
             told = advice(company.id, look.plan, limit) if full else ""
-            one = replace(one, decision=decision, advice=told)
+            one = replace(one, decision=decision, advice=told, rules=rules)
         found.append(one)
     return found
 
@@ -289,15 +286,14 @@ def _look_at(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_TriggerLook]:
-    observed = Observed(settings.state.dir, now, state)
-    job = CleanupJob(
-        policy_of(settings), now, None, settings.cleanup.undo_window, Verdicts.NONE, observed=observed
-    )
-    rules = HealthRules(job.policy.thresholds, settings.pre_keys.keep, settings.pre_keys.guard)
+    job = job_of_looking(settings, now, Observed(settings.state.dir, now, state))
 
     def look(company: Company) -> _TriggerLook:
+        own = job.for_company(settings, company.id)
+        policy = own.policy
+        rules = HealthRules(policy.thresholds, policy.normal.pre_keys_keep, policy.pre_key_guard)
         with root.open(company) as folder:
-            facts, plan = look_and_plan(folder, company, job)
+            facts, plan = look_and_plan(folder, company, own)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)
             return _TriggerLook(plan.in_numbers(), newest_run(folder), finding)
@@ -358,8 +354,10 @@ def _told(report: TriggerReport, news: Sequence[Finding]) -> Told:
     return Told(news, findings, frozenset(one.id for one in seen))
 
 
-def _beginning(one: CompanyTrigger, rules: Rules) -> Finding:
+def _beginning(one: CompanyTrigger) -> Finding:
+    rules = one.rules
     assert one.plan is not None
+    assert rules is not None
     assert one.decision is not None
     is_emergency = one.decision.action is TriggerAction.EMERGENCY
     limit = rules.emergency_from if is_emergency else rules.clean_from

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "folders": ("cleanup", "undo"),
-    "watching": ("status", "inspect", "monitor-once", "trigger", "notify"),
+    "watching": ("status", "inspect", "monitor-once", "trigger", "notify", "silence"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
     "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
     "settings": ("sessions", "config"),

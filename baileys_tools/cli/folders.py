@@ -45,6 +45,12 @@ def cleanup(
     max_pre_keys: Annotated[
         str | None, typer.Option(metavar="N", help="Keep the N highest pre-keys. [default: 50]")
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="Remove only while more than N files of such kinds stand. [default: off]"
+        ),
+    ] = None,
     now: Annotated[
         str | None, typer.Option(metavar="TIME", help="Plan as of this time (ISO 8601); with --dry-run only.")
     ] = None,
@@ -70,6 +76,7 @@ def cleanup(
         "cleanup.dry_run": dry_run,
         "cleanup.session_max_age": session_max_age,
         "cleanup.sender_key_max_age": sender_key_max_age,
+        "cleanup.until": until,
         "pre_keys.keep": max_pre_keys,
         "pre_keys.guard": pre_key_guard,
     }

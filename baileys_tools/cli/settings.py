@@ -41,18 +41,24 @@ def sessions(sessions: SessionsOption = None, config: ConfigOption = None, json:
 
 @config_app.command("show")
 def config_show(
-    sessions: SessionsOption = None, config: ConfigOption = None, json: JsonOption = False
+    sessions: SessionsOption = None,
+    company: Annotated[
+        str | None, typer.Option("--company", metavar="ID", help="What is in force for this company.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Print every setting with its value and where that came from. Secrets show as ***.
 
     \b
     Examples:
       baileys-tools config show
+      baileys-tools config show --company 1001
       baileys-tools config show --json --config /etc/baileys-tools/config.yaml
     """
     from baileys_tools.host.config_commands import show_command
 
-    finish(lambda: show_command(sessions_flags(sessions), config, as_json=json))
+    finish(lambda: show_command(sessions_flags(sessions), config, as_json=json, company=company))
 
 
 @config_app.command("check")

@@ -1,4 +1,4 @@
-"""Watching: `status`, `inspect`, `monitor-once`, `trigger` and `notify`."""
+"""Watching: `status`, `inspect`, `monitor-once`, `trigger`, `notify` and `silence`."""
 
 from __future__ import annotations
 
@@ -159,3 +159,43 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
     from baileys_tools.alerts.try_channels import notify_test_command
 
     finish(lambda: notify_test_command({}, config, as_json=json))
+
+
+@app.command()
+def silence(
+    company: CompanyOption = None,
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only this finding. [default: all alerts]")
+    ] = None,
+    length: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="How long it holds (2h, 30m), 30 days at most."),
+    ] = None,
+    because: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The reason, for whoever reads it.")
+    ] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Show the silences that hold or have ended lately.")
+    ] = False,
+    ending: Annotated[bool, typer.Option("--end", help="End those of the company now.")] = False,
+    sessions: SessionsOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Have planned work on a company alert nobody, for a time and a reason.
+
+    Everything is watched on; monitor-once, status and report say that the company is silenced. It ends by itself: what
+    lasts by then is told.
+
+    \b
+    Examples:
+      baileys-tools silence --company 1001 --for 2h --because "update of the bot"
+      baileys-tools silence --company 1001 --code connection-lost --for 30m --because "new phone"
+      baileys-tools silence --list
+      baileys-tools silence --company 1001 --end
+    """
+    from baileys_tools.alerts.silencing import SilenceOptions, silence_command
+
+    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    options = SilenceOptions(code, length, because, listing, ending, json)
+    finish(lambda: silence_command(flags, config, options))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 
+from baileys_tools.config.companies import key_in
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.config.section import OF_COMPANY, Schema, Section, Setting
+from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Section, Setting
 
 _FILE_HEADING = """\
 # Settings of baileys-tools. Each line that is commented out shows its default:
@@ -63,16 +64,31 @@ others than the caller and root can have written is refused by every command ([s
 _PAGE_END = """\
 ## Single companies
 
-In the settings file, a company can have values of its own for PER_COMPANY; the others hold for all
-that have none:
+In the settings file, a company can have values of its own for PER_COMPANY.
+The others hold for all that have none. What is marked "For all companies." above is one for all. Values that several
+companies share are a template, and a key may be a pattern of ids:
 
 ```yaml
 bot_api: {preset: ai-admin, url: "http://127.0.0.1:3000"}
+templates:
+  busy:
+    thresholds: {warning: 700, critical: 750, trigger: 800, emergency: 850, danger: 900}
+    cleanup: {keep_own_keys: true}
 companies:
+  "shop-*": {use: busy}
+  shop-7:
+    cleanup: {until: 150}
   1002:
+    use: [busy]
     bot_api: {url: "http://127.0.0.1:3002", name: bakery}
     process: {pm2: "bot-{company}"}
 ```
+
+For each setting the most specific key that gives it wins: an id before any pattern, and of two patterns (`*`, `?`,
+`[0-9]`) the one with more letters of its own. Within one key its own values win over those of its templates, and a
+later template over an earlier one. So `shop-7` has the thresholds of `busy` and an `until` of its own. A flag on the
+command line is stronger than all of them, a variable is weaker. `config show --company ID` says what is in force for a
+company, and where it came from.
 
 ## Environment
 
@@ -98,19 +114,32 @@ def commented_file(given: Mapping[str, str] = {}, schema: Schema = SCHEMA) -> st
             line = f"  #{setting.key}: {_example(setting)}" if value is None else f"  {setting.key}: {value}"
             lines += [*_comment(_about(setting), "  "), line.rstrip()]
         parts.append("\n".join(lines) + "\n")
-    companies: dict[str, dict[str, dict[str, str]]] = {}
-    for path, value in given.items():
-        if path.startswith(OF_COMPANY):
-            company, name, key = path.removeprefix(OF_COMPANY).rsplit(".", 2)
-            companies.setdefault(company, {}).setdefault(name, {})[key] = value
-    if companies:
-        lines = ["# What single companies have of their own.", "companies:"]
-        for company, sections in companies.items():
-            lines.append(f"  {as_yaml(company)}:")
+    for prefix, about in (
+        (OF_TEMPLATE, "What companies have that use it."),
+        (OF_COMPANY, "What single ones have."),
+    ):
+        parts += _of_their_own(prefix, about, given)
+    return "\n".join(parts)
+
+
+def _of_their_own(prefix: str, about: str, given: Mapping[str, str]) -> Iterator[str]:
+    """Yield the section of templates or of single companies, where there is any."""
+    paths = [path for path in given if path.startswith(prefix)]
+    owners: dict[str, dict[str, dict[str, str]]] = {}
+    for path in paths:
+        sections = owners.setdefault(key_in(path), {})
+        if not path.endswith(f".{USE}"):
+            name, key = path.rsplit(".", 2)[1:]
+            sections.setdefault(name, {})[key] = given[path]
+    if owners:
+        lines = [f"# {about}", f"{prefix[:-1]}:"]
+        for owner, sections in owners.items():
+            lines.append(f"  {as_yaml(owner)}:")
+            if use := given.get(f"{prefix}{owner}.{USE}"):
+                lines.append(f"    {USE}: {use}")
             for name, values in sections.items():
                 lines += [f"    {name}:", *(f"      {key}: {value}" for key, value in values.items())]
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+        yield "\n".join(lines) + "\n"
 
 
 def as_yaml(text: str) -> str:
@@ -143,7 +172,7 @@ def reference_page(schema: Schema = SCHEMA) -> str:
     return (
         "\n".join(parts)
         + "\n"
-        + _PAGE_END.replace("PER_COMPANY", " and ".join(f"`{name}`" for name in schema.per_company))
+        + _PAGE_END.replace("PER_COMPANY", ", ".join(f"`{name}`" for name in schema.per_company))
         + "| variable | gives |\n|---|---|\n"
         + "".join(rows)
         + _ENVIRONMENT_END
@@ -156,7 +185,8 @@ def _settings_of(schema: Schema, section: type[Section]) -> list[Setting]:
 
 def _about(setting: Setting) -> str:
     floor = f" At least {setting.show(setting.at_least)}." if setting.at_least is not None else ""
-    return setting.about + floor
+    one = " For all companies." if setting.for_all else ""
+    return setting.about + floor + one
 
 
 def _default(setting: Setting) -> str:

@@ -82,17 +82,20 @@ class ValueKind:
 
     `read(raw, absolute)` takes text, a list, a mapping or an already typed flag and returns the value, or
     raises ValueError with a message that can stand behind "section.key: ". `show` writes a value so that it reads
-    back; `conceal` returns it as it may be printed, for an address that can hold a token.
+    back; `conceal` returns it as it may be printed, for an address that can hold a token. `none` is the word for None,
+    where that is a value of its own.
     """
 
-    __slots__ = ("conceal", "read", "show")
+    __slots__ = ("conceal", "none", "read", "show")
 
     def __init__(
         self,
         read: Callable[[object, Absolute], Any],
         show: Callable[[Any], str],
         conceal: Callable[[Any], Any] = lambda value: value,
+        none: str = "",
     ) -> None:
+        self.none = none
         self.read = read
         self.show = show
         self.conceal = conceal
@@ -325,10 +328,38 @@ def _read_key_file(raw: object, absolute: Absolute) -> str:
     return path
 
 
+def _or(word: str, kind: ValueKind) -> ValueKind:
+    """Given a kind, return the one that also takes a word, which stands for None."""
+
+    def read(raw: object, absolute: Absolute) -> Any:
+        is_word = isinstance(raw, str) and raw.strip().lower() in (
+            word,
+            *(_FALSE[:3] if word == "off" else ()),
+        )
+        try:
+            return None if is_word else kind.read(raw, absolute)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {word}") from None
+
+    return ValueKind(read, kind.show, none=word)
+
+
+def _read_counted(raw: object, absolute: Absolute) -> str:
+    noun = "all or removable"
+    text = _text(raw, noun).strip().lower()
+    if text not in ("all", "removable"):
+        raise ValueError(f"{quoted(text)} is not {noun}")
+    return text
+
+
+COUNTED = ValueKind(_read_counted, str)
 BOOLEAN = ValueKind(_read_boolean, lambda value: str(value).lower())
 COUNT = ValueKind(_read_count, str)
 SIZE = ValueKind(_read_size, _show_size)
 DURATION = ValueKind(_read_duration, format_duration)
+AGE_OR_KEEP = _or("keep", DURATION)
+AGE_OR_OFF = _or("off", DURATION)
+COUNT_OR_OFF = _or("off", COUNT)
 PATH = ValueKind(_read_path, str)
 KEY_FILE = ValueKind(_read_key_file, str)
 """A file with a secret key, which stays there until it is needed."""

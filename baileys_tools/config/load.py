@@ -4,9 +4,11 @@ Every source is checked whole, also where a stronger one wins, and everything wr
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from baileys_tools.config.companies import Owners, own_values
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
     JOB_VARIABLE,
@@ -18,9 +20,9 @@ from baileys_tools.config.host import (
 )
 from baileys_tools.config.kinds import Absolute, valid_company_id
 from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
-from baileys_tools.config.section import OF_COMPANY, Schema, Setting
+from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Setting
 from baileys_tools.errors import UsageError
-from baileys_tools.units import did_you_mean, printable
+from baileys_tools.units import did_you_mean, printable, quoted
 
 if TYPE_CHECKING:
     from baileys_tools.config.yaml_file import Node
@@ -121,9 +123,10 @@ def resolve(
         try:
             value = _checked(item)
         except ValueError as error:
-            problems.append(f"{item.of_company}{item.setting.path}: {error} ({item.origin})")
+            where = USE if item.setting is schema.use else item.setting.path
+            problems.append(f"{item.of_company}{where}: {error} ({item.origin})")
             continue
-        target = item.of_company + item.setting.target
+        target = item.of_company + (USE if item.setting is schema.use else item.setting.target)
         if target not in values:
             values[target], strength[target] = value, rank
             by_file = item.setting.path != item.setting.target
@@ -138,6 +141,8 @@ def resolve(
     if not problems:
         problems += _out_of_order(schema, values, origin)
         problems += _two_managers(values, origin)
+        _stronger_flags(values, origin)
+        problems += _of_companies_together(schema, values, origin)
     if problems:
         raise ConfigError(problems)
     return values, origin, file, secret_files
@@ -154,16 +159,16 @@ def _said_by_a_stronger(strength: Mapping[str, int]) -> Iterator[str]:
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:
     """Given values by dotted path, return the typed settings object."""
     by_section: dict[str, dict[str, Any]] = {name: {} for name in schema.sections}
-    companies: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
-        if path.startswith(OF_COMPANY):
-            company, section, key = path.removeprefix(OF_COMPANY).rsplit(".", 2)
-            companies.setdefault(company, {})[f"{section}.{key}"] = value
-            continue
-        section, _, key = path.partition(".")
-        by_section[section][key] = value
+        if not path.startswith((OF_COMPANY, OF_TEMPLATE)):
+            section, _, key = path.partition(".")
+            by_section[section][key] = value
     sections = {name: section(**by_section[name]) for name, section in schema.sections.items()}
-    return root(**sections, **({"companies": companies} if schema.per_company else {}))
+    if not schema.per_company:
+        return root(**sections)
+    own = own_values(values).items()
+    companies = {key: {path: values[where] for path, where in paths.items()} for key, paths in own}
+    return root(**sections, companies=Owners(companies))
 
 
 def require_sessions_path(loaded: LoadedSettings) -> str:
@@ -224,10 +229,12 @@ def _from_file(
     top, wrong = read_yaml(file, content)
     problems += wrong
     absolute = host.absolute_from(os.path.dirname(file))
+    if schema.per_company:
+        yield from _of_companies(schema, file, top.value, absolute, problems)
     for name, section in top.value.items():
-        if name == "companies" and schema.per_company:
-            yield from _of_companies(schema, file, section, absolute, problems)
-        elif name not in schema.sections:
+        if name in ("companies", "templates") and schema.per_company:
+            continue
+        if name not in schema.sections:
             meant = _meant(schema, "", name, problems)
             problems.append(f"{name}: unknown section in {file}:{section.line}{meant}")
         elif isinstance(section.value, dict):
@@ -246,30 +253,73 @@ def _from_file(
 
 
 def _of_companies(
-    schema: Schema, file: str, node: "Node", absolute: Absolute, problems: list[str]
+    schema: Schema, file: str, top: Mapping[str, "Node"], absolute: Absolute, problems: list[str]
 ) -> Iterator[_Given]:
-    """What single companies have of their own: `companies: {1001: {process: {pm2: shop}}}`."""
-    for company, section in _pairs(node, file, "companies", problems):
-        try:
-            prefix = f"{OF_COMPANY}{valid_company_id(company)}."
-        except ValueError as error:
-            problems.append(f"companies: {error} ({file}:{section.line})")
-            continue
-        for name, keys in _pairs(section, file, prefix[:-1], problems):
-            if name not in schema.per_company:
-                known = " and ".join(schema.per_company)
-                problems.append(f"{prefix}{name}: a company has only {known} of its own ({file}:{keys.line})")
+    """What single companies have of their own: `companies: {1001: {use: busy, process: {pm2: shop}}}`."""
+    templates = [name for name, _ in _pairs(top.get("templates"), file, "templates", [])]
+    for kind in ("templates", "companies"):
+        for key, section in _pairs(top.get(kind), file, kind, problems):
+            try:
+                prefix = f"{kind}.{valid_company_id(key)}."
+            except ValueError as error:
+                problems.append(f"{kind}: {error} ({file}:{section.line})")
                 continue
-            for key, value in _pairs(keys, file, f"{prefix}{name}", problems):
-                setting = schema.settings.get(f"{name}.{key}")
-                if setting is None:
-                    meant = _meant(schema, name, key, problems)
-                    problems.append(f"{prefix}{name}.{key}: unknown setting in {file}:{value.line}{meant}")
-                elif value.value is not None:
-                    yield _Given(setting, value.plain(), f"{file}:{value.line}", absolute, prefix)
+            for name, keys in _pairs(section, file, prefix[:-1], problems):
+                if name == USE and kind == "companies":
+                    yield from _used(schema, file, keys, templates, absolute, prefix, problems)
+                elif name not in schema.per_company:
+                    meant = did_you_mean(name, (*schema.per_company, USE))
+                    known = ", ".join(schema.per_company)
+                    problems.append(
+                        f"{prefix}{name}: a company has only {known} of its own ({file}:{keys.line}){meant}"
+                    )
+                else:
+                    yield from _of_section(schema, file, name, keys, absolute, prefix, problems)
 
 
-def _pairs(node: "Node", file: str, path: str, problems: list[str]) -> Iterator[tuple[str, "Node"]]:
+def _used(
+    schema: Schema,
+    file: str,
+    node: "Node",
+    templates: Sequence[str],
+    absolute: Absolute,
+    prefix: str,
+    problems: list[str],
+) -> Iterator[_Given]:
+    names = node.value if isinstance(node.value, list) else [node] if node.value is not None else []
+    for one in names:
+        if isinstance(one.value, str) and one.value not in templates:
+            meant = did_you_mean(one.value, templates)
+            problems.append(
+                f"{prefix}{USE}: there is no template {quoted(one.value)} ({file}:{one.line}){meant}"
+            )
+    if names:
+        yield _Given(schema.use, node.plain(), f"{file}:{node.line}", absolute, prefix)
+
+
+def _of_section(
+    schema: Schema,
+    file: str,
+    name: str,
+    keys: "Node",
+    absolute: Absolute,
+    prefix: str,
+    problems: list[str],
+) -> Iterator[_Given]:
+    for key, value in _pairs(keys, file, f"{prefix}{name}", problems):
+        setting = schema.settings.get(f"{name}.{key}")
+        if setting is None:
+            meant = _meant(schema, name, key, problems)
+            problems.append(f"{prefix}{name}.{key}: unknown setting in {file}:{value.line}{meant}")
+        elif setting.for_all:
+            problems.append(f"{prefix}{name}.{key}: it is one for all companies ({file}:{value.line})")
+        elif value.value is not None:
+            yield _Given(setting, value.plain(), f"{file}:{value.line}", absolute, prefix)
+
+
+def _pairs(node: "Node | None", file: str, path: str, problems: list[str]) -> Iterator[tuple[str, "Node"]]:
+    if node is None:
+        return
     if isinstance(node.value, dict):
         yield from node.value.items()
     elif node.value is not None:
@@ -288,7 +338,7 @@ def _from_host(schema: Schema, host: Surroundings) -> Iterator[_Given]:
 def _checked(item: _Given) -> Any:
     setting = item.setting
     value = setting.kind.read(item.raw, item.absolute)
-    if setting.at_least is not None and value < setting.at_least:
+    if setting.at_least is not None and value is not None and value < setting.at_least:
         floor = setting.show(setting.at_least)
         raise ValueError(f"{setting.show(value)} is below {floor}, the floor that no setting goes below")
     return value
@@ -302,15 +352,36 @@ def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str
             yield f"{higher}: {found} has to be above {lower}, which is {shown[1]} ({origin[lower]})"
 
 
-def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
-    of_companies = (path.rpartition("process.")[0] for path in values if path.startswith(OF_COMPANY))
-    for prefix in dict.fromkeys(("", *of_companies)):
-        own = [f"{prefix}process.{manager}" for manager in MANAGERS]
-        paths = [path if path in values else path.removeprefix(prefix) for path in own]
-        named = [path for path in paths if values.get(path) is not None]
-        if len(named) > 1 and any(path.startswith(prefix) for path in named):
-            shown = " and ".join(f"{path} ({origin[path]})" for path in named)
-            yield f"{prefix}process: {shown}: give the one that the bot runs under"
+def _of_companies_together(
+    schema: Schema, values: Mapping[str, Any], origin: Mapping[str, str]
+) -> Iterator[str]:
+    """What does not go together once a company has its own values, and those of the patterns that it fits."""
+    own = own_values(values)
+    all_values, all_origins = dict(values), dict(origin)
+    for company in own:
+        where = {path: there for key in own.keys_for(company) for path, there in own[key].items()}
+        merged = ChainMap({path: values[there] for path, there in where.items()}, all_values)
+        origins = ChainMap({path: origin[there] for path, there in where.items()}, all_origins)
+        prefix = f"{OF_COMPANY}{company}."
+        if not where.keys().isdisjoint(path for pair in ASCENDING for path in pair):
+            yield from (prefix + problem for problem in _out_of_order(schema, merged, origins))
+        if not where.keys().isdisjoint(f"process.{manager}" for manager in MANAGERS):
+            yield from _two_managers(merged, origins, prefix)
+
+
+def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    paths = (f"process.{manager}" for manager in MANAGERS)
+    named = [path for path in paths if values.get(path) is not None]
+    if len(named) > 1:
+        shown = " and ".join(f"{path} ({origin[path]})" for path in named)
+        yield f"{prefix}process: {shown}: give the one that the bot runs under"
+
+
+def _stronger_flags(values: dict[str, Any], origin: Mapping[str, str]) -> None:
+    """Take out what companies have of their own where a flag says otherwise for all of them."""
+    for path in [path for path in values if path.startswith((OF_COMPANY, OF_TEMPLATE))]:
+        if origin.get(".".join(path.rsplit(".", 2)[1:]), "").startswith("flag "):
+            del values[path]
 
 
 def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
@@ -321,5 +392,5 @@ def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:
     siblings = [known for name, known in keys.items() if name.startswith(f"{section}.")]
     # Also a known key in the wrong section, or written with its dot.
     elsewhere = [name for name, known in keys.items() if known == key.rpartition(".")[2]]
-    guess = did_you_mean(key, siblings if section else schema.sections)
+    guess = did_you_mean(key, siblings if section else [*schema.sections, "companies", "templates"])
     return guess or (f"; did you mean {elsewhere[0]}?" if elsewhere else "")

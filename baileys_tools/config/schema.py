@@ -10,11 +10,16 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Self
 
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
+from baileys_tools.config.companies import Owners
 from baileys_tools.config.kinds import (
+    AGE_OR_KEEP,
+    AGE_OR_OFF,
     BOOLEAN,
     COMPANY_IDS,
     COPY_TARGETS,
     COUNT,
+    COUNT_OR_OFF,
+    COUNTED,
     DURATION,
     HEADERS,
     KEY_FILE,
@@ -31,6 +36,8 @@ from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.layouts import RootSpec, SessionsPath
+from baileys_tools.limits import Gentle, Limits, Policy
+from baileys_tools.thresholds import Thresholds
 
 
 class Sessions(Section, name="sessions"):
@@ -91,6 +98,7 @@ class Cleanup(Section, name="cleanup"):
         about="Only show what a cleanup would remove.",
         flag="--dry-run/--no-dry-run",
         env=("DRY_RUN",),
+        for_all=True,
     )
     session_max_age: timedelta = setting(
         default=timedelta(days=14),
@@ -105,6 +113,46 @@ class Cleanup(Section, name="cleanup"):
         about="`sender-key-*` files older than this are removed, the bot's own only with its memory.",
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
+    )
+    device_lists: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_KEEP,
+        about="`device-list-*` files older than this are removed where no session of that number stands. In an "
+        "emergency they go in any case.",
+        at_least=timedelta(days=1),
+    )
+    identity_keys: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_KEEP,
+        about="`identity-key-*` files older than this are removed where their session is gone. In an emergency they "
+        "go in any case.",
+        at_least=timedelta(days=1),
+    )
+    until: int | None = setting(
+        default=None,
+        kind=COUNT_OR_OFF,
+        about="Remove nothing while this many files or fewer stand of kinds that are removed, guarded pre-keys left "
+        "out; beyond, the oldest of what the limits allow, down to 10 below.",
+        flag="--until",
+        at_least=20,
+    )
+    active_group: timedelta | None = setting(
+        default=None,
+        kind=AGE_OR_OFF,
+        about="The limit of sender-keys of a group in which anybody wrote within `cleanup.sender_key_max_age`.",
+        at_least=timedelta(days=1),
+    )
+    keep_own_keys: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Keep the bot's own sender-key and memory of a group that lives: somebody wrote there within "
+        "`cleanup.sender_key_max_age`, or the bot within `cleanup.session_max_age`.",
+    )
+    returners: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Give what was removed and came back twice the limit, and twice that each further time, up to 60 days. "
+        "The state remembers it; without one the limits are the usual ones.",
     )
     snapshot_first: bool = setting(
         default=True,
@@ -183,6 +231,19 @@ class ThresholdSettings(Section, name="thresholds"):
     emergency: int = setting(default=180, kind=COUNT, about="From here on: emergency.")
     danger: int = setting(default=185, kind=COUNT, about="Above this: danger.")
 
+    count: str = setting(
+        default="all",
+        kind=COUNTED,
+        about="What counts: `all` kinds, or only the `removable` ones, which a rule in force removes at some age or "
+        "number. A level that no cleanup can lower is then no level.",
+    )
+    learn: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Raise the levels of a folder that usually has more: `warning` begins a fourth, and 20 files at least, "
+        "above the median of its last 14 days, and the others as far above that as they are here.",
+    )
+
 
 class Health(Section, name="health"):
     """From where on `inspect` and `monitor-once` call something a finding (docs/findings.md)."""
@@ -211,11 +272,13 @@ class Health(Section, name="health"):
         default=500_000_000,
         kind=SIZE,
         about="Less free space where the sessions are: warning; less than a tenth of it: critical.",
+        for_all=True,
     )
     free_inodes: int = setting(
         default=10_000,
         kind=COUNT,
         about="Room for fewer files there: warning; for fewer than a tenth of it: critical.",
+        for_all=True,
     )
 
 
@@ -241,6 +304,7 @@ class Trigger(Section, name="trigger"):
         kind=PATH,
         about="The lock that keeps `trigger` to one process. Name that of an older script to take turns with it.",
         default_text="`trigger.lock` in `state.dir`",
+        for_all=True,
     )
 
 
@@ -274,6 +338,7 @@ class Monitor(Section, name="monitor"):
         about="Write the metrics for Prometheus into this file, for the textfile collector of node_exporter.",
         flag="--textfile",
         default_text="none",
+        for_all=True,
     )
 
 
@@ -291,6 +356,7 @@ class Backup(Section, name="backup"):
         about="The backup repository: a folder of its own, made with mode 0700.",
         env=("BAILEYS_TOOLS_BACKUP_PATH",),
         default_text="none",
+        for_all=True,
     )
     recipients: tuple[str, ...] = setting(
         default=(),
@@ -298,6 +364,7 @@ class Backup(Section, name="backup"):
         about="age public keys (`age1...`, `ssh-ed25519 ...`) that snapshots are encrypted to. This host needs no "
         "secret key.",
         default_text="none: snapshots are not encrypted",
+        for_all=True,
     )
     identity_file: str | None = setting(
         default=None,
@@ -305,12 +372,14 @@ class Backup(Section, name="backup"):
         about="The age secret key that opens snapshots, for `restore` and `verify --deep`. Better kept elsewhere.",
         flag="--identity",
         default_text="none",
+        for_all=True,
     )
     copies: tuple[str, ...] = setting(
         default=(),
         kind=COPY_TARGETS,
         about="Where each snapshot is copied to: `sftp://user@host/folder`, `s3://bucket/folder`, `file:///mnt/disk`.",
         default_text="none",
+        for_all=True,
     )
     keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
     keep_within: timedelta = setting(
@@ -445,11 +514,19 @@ class Notify(Section, name="notify"):
         about="How often an emergency that lasts is told again.",
         at_least=timedelta(minutes=1),
     )
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether there is anybody to tell."""
+        telegram = self.telegram_bot_token is not None and self.telegram_chat_id is not None
+        return bool(self.webhook is not None or self.urls or telegram)
+
     host: str | None = setting(
         default=None,
         kind=LINE,
         about="What alerts call this host.",
         default_text="its own name",
+        for_all=True,
     )
 
 
@@ -709,7 +786,13 @@ class Reset(Section, name="reset"):
     )
 
 
-PER_COMPANY = ("bot_api", "process")
+ALWAYS_REMOVABLE = frozenset({"pre-key", "session", "sender-key", "sender-key-memory"})
+"""Kinds of files that a cleanup removes by default (sessions/rules/keyfiles.py: REMOVED_BY_DEFAULT)."""
+
+PER_COMPANY = (
+    *("cleanup", "pre_keys", "emergency", "thresholds", "trigger", "health", "monitor", "backup", "notify"),
+    *("bot_api", "process"),
+)
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 
 
@@ -736,20 +819,83 @@ class Settings(NamedTuple):
     recover: Recover = Recover()
     reset: Reset = Reset()
     cron: Cron = Cron()
-    companies: Mapping[str, Mapping[str, Any]] = {}
-    """By company id: values by dotted path that are its own."""
+    companies: Owners = Owners()
+    """By company id or pattern of ids, the least specific first: values by dotted path that are its own."""
+    baselines: Mapping[str, int] = {}
+    """By company id: how many counted files it usually has, of those that learn (`frame/baselines.py`)."""
+    baseline: int | None = None
+    """That of the company that these settings are for."""
+
+    @property
+    def levels(self) -> Thresholds:
+        """The thresholds as rules compare with them."""
+        given, cleanup = self.thresholds, self.cleanup
+        counts = None
+        if given.count == "removable":
+            asked = {"device-list": cleanup.device_lists, "identity-key": cleanup.identity_keys}
+            counts = ALWAYS_REMOVABLE.union(kind for kind, age in asked.items() if age is not None)
+        levels = Thresholds(
+            given.warning, given.critical, given.trigger, given.emergency, given.danger, counts
+        )
+        return levels if self.baseline is None else levels.learnt(self.baseline)
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of a cleanup. The emergency limits are never laxer than the normal ones."""
+        cleanup, strict = self.cleanup, self.emergency
+        normal = Limits(
+            cleanup.session_max_age,
+            cleanup.sender_key_max_age,
+            self.pre_keys.keep,
+            cleanup.device_lists,
+            cleanup.identity_keys,
+        )
+        return Policy(
+            normal,
+            normal._replace(
+                session_max_age=min(strict.session_max_age, normal.session_max_age),
+                sender_key_max_age=min(strict.sender_key_max_age, normal.sender_key_max_age),
+                pre_keys_keep=min(strict.pre_keys_keep, normal.pre_keys_keep),
+            ),
+            self.pre_keys.guard,
+            self.levels,
+            cleanup.silence,
+            Gentle(cleanup.until, cleanup.active_group, cleanup.keep_own_keys, cleanup.returners),
+        )
+
+    @property
+    def gives_returners_longer(self) -> bool:
+        """Whether any company's cleanup remembers what it removed."""
+        return self.cleanup.returners or any(own.get("cleanup.returners") for own in self.companies.values())
+
+    @property
+    def tells_anybody(self) -> bool:
+        """Whether there is a channel for alerts at all, of all companies or of one."""
+        own = (self.for_company(key).notify for key in self.companies.those_with("notify"))
+        return any(notify.has_channel for notify in (self.notify, *own))
 
     def for_company(self, company: str) -> Self:
         """Given a company's id, return the settings that are in force for it."""
-        own = self.companies.get(company)
-        if not own:
+        if not self.companies and not self.baselines:
+            return self
+        own: dict[str, Any] = {}
+        for key in self.companies.keys_for(company):
+            own |= self.companies[key]
+        baseline = self.baselines.get(company)
+        if not own and baseline is None:
             return self
         by_section: dict[str, dict[str, Any]] = {}
         for path, value in own.items():
             section, _, key = path.partition(".")
             by_section.setdefault(section, {})[key] = value
         changed = {name: getattr(self, name).changed(values) for name, values in by_section.items()}
-        return self._replace(**changed)
+        found = self._replace(**changed)
+        return found._replace(baseline=baseline if found.thresholds.learn else None)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any company's levels are to be raised by what it usually has."""
+        return self.thresholds.learn or any(own.get("thresholds.learn") for own in self.companies.values())
 
 
 ASCENDING = (

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from baileys_tools.config.kinds import SECRET_KINDS, ValueKind, in_file
+from baileys_tools.config.kinds import SECRET_KINDS, TEXTS, ValueKind, in_file
 
 T = TypeVar("T")
 
 OF_COMPANY = "companies."
 """Begins the path of a value that a single company has: `companies.<id>.<section>.<key>`."""
+OF_TEMPLATE = "templates."
+"""The same of a template."""
+USE = "use"
+"""The key that names the templates of a company: `companies.<id>.use`."""
 
 
 class Setting:
@@ -27,6 +31,7 @@ class Setting:
         "default_text",
         "env",
         "flag",
+        "for_all",
         "key",
         "kind",
         "path",
@@ -42,7 +47,9 @@ class Setting:
         env: tuple[str, ...] = (),
         at_least: Any = None,
         default_text: str = "",
+        for_all: bool = False,
     ) -> None:
+        self.for_all = for_all
         self.default = default
         self.kind = kind
         self.about = about
@@ -68,7 +75,7 @@ class Setting:
 
     def show(self, value: Any) -> str:
         """Given a value of this setting, return it as it could be written in the settings file."""
-        return "" if value is None else self.kind.show(value)
+        return self.kind.none if value is None else self.kind.show(value)
 
     def flag_for(self, value: Any) -> str:
         """Given a value that a flag gave, return the flag as it was typed."""
@@ -85,14 +92,16 @@ def setting(
     env: tuple[str, ...] = (),
     at_least: T | None = None,
     default_text: str = "",
+    for_all: bool = False,
 ) -> T:
     """Declare one setting of a section.
 
     `flag` is the option that gives it ("--on/--no-on" for a switch), `env` are variables besides
     BAILEYS_TOOLS_<SECTION>__<KEY>, `at_least` is the floor, `default_text` says a default that depends on the
-    host. Typed as its value, which is what an instance of the section has.
+    host, `for_all` that no company has one of its own. Typed as its value, which is what an instance of the section
+    has.
     """
-    declared: Any = Setting(default, kind, about, flag, env, at_least, default_text)
+    declared: Any = Setting(default, kind, about, flag, env, at_least, default_text, for_all)
     return declared  # type: ignore[no-any-return]
 
 
@@ -139,16 +148,19 @@ class Section:
 class Schema:
     """The sections by name, all their settings by dotted path, and which sections a company may have of its own."""
 
-    __slots__ = ("per_company", "sections", "settings")
+    __slots__ = ("per_company", "sections", "settings", "use")
 
     def __init__(self, *sections: type[Section], per_company: tuple[str, ...] = ()) -> None:
         self.per_company = per_company
+        self.use = Setting((), TEXTS, "The templates whose values it has.").named("companies", USE)
         self.sections = {section.section_name: section for section in sections}
         self.settings = {found.path: found for section in sections for found in _settings_of(section)}
 
     def setting(self, path: str) -> Setting:
         """Given the path of a value, return its setting; `companies.<id>.<section>.<key>` is that of the section."""
-        if path.startswith(OF_COMPANY):
+        if path.startswith(OF_COMPANY) and path.endswith(f".{USE}"):
+            return self.use
+        if path.startswith((OF_COMPANY, OF_TEMPLATE)):
             path = ".".join(path.rsplit(".", 2)[1:])
         return self.settings[path]
 
@@ -160,5 +172,7 @@ def _settings_of(section: type[Section]) -> Iterator[Setting]:
             # What containers mount: TELEGRAM_BOT_TOKEN_FILE=/run/secrets/telegram
             env = tuple(f"{name}_FILE" for name in found.env[1:])
             about = f"A file that holds `{found.path}`."
-            companion = Setting(None, in_file(found.kind), about, env=env, default_text="none")
+            companion = Setting(
+                None, in_file(found.kind), about, env=env, default_text="none", for_all=found.for_all
+            )
             yield companion.named(section.section_name, f"{found.key}_file", found.path)

@@ -15,11 +15,11 @@ from typing import Any
 from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
-from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
+from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
-from baileys_tools.config.section import OF_COMPANY, Setting
+from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.pings import ping_warnings
@@ -34,11 +34,15 @@ from baileys_tools.units import counted, printable
 NO_FILE = "none found"
 
 
-def run_show(loaded: LoadedSettings, as_json: bool) -> str:
-    """Given the settings in force, return every value with where it came from, secrets masked."""
+def run_show(loaded: LoadedSettings, as_json: bool, company: str = "") -> str:
+    """Given the settings in force, return every value with where it came from, secrets masked. With a company, what is
+    in force for it."""
+    if company:
+        loaded = of_company(loaded, company)
     if as_json:
         return json.dumps(show_facts(loaded), indent=2)
     lines = [f"settings file: {printable(loaded.config_file or NO_FILE)}"]
+    lines += [f"company: {printable(company)}"] if company else []
     for name, section in SCHEMA.sections.items():
         lines += ["", name]
         rows = [_row(setting, loaded) for setting in section.declared.values()]
@@ -49,14 +53,31 @@ def run_show(loaded: LoadedSettings, as_json: bool) -> str:
             if len(line) > WIDTH:
                 line = f"  {key:{key_width}}  {value}\n  {'':{key_width}}  {origin}"
             lines.append(line)
-    own = [path for path in loaded.values if path.startswith(OF_COMPANY)]
-    lines += ["", "companies"] if own else []
-    for path in own:
-        value = printable(_shown(SCHEMA.setting(path), loaded.values[path]))
-        lines.append(
-            f"  {printable(path.removeprefix(OF_COMPANY))}  {value}  {printable(loaded.origin[path])}"
-        )
+    for prefix in (OF_TEMPLATE, OF_COMPANY):
+        own = [path for path in loaded.values if path.startswith(prefix)]
+        lines += ["", prefix[:-1]] if own else []
+        for path in own:
+            value = printable(_shown(SCHEMA.setting(path), loaded.values[path]))
+            lines.append(
+                f"  {printable(path.removeprefix(prefix))}  {value}  {printable(loaded.origin[path])}"
+            )
     return "\n".join(lines)
+
+
+def of_company(loaded: LoadedSettings, company: str) -> LoadedSettings:
+    """Return the settings as they are in force for a company, each with where it came from."""
+    from baileys_tools.config.companies import key_in, own_values
+
+    is_own = (OF_COMPANY, OF_TEMPLATE)
+    values = {path: value for path, value in loaded.values.items() if not path.startswith(is_own)}
+    origin = {path: where for path, where in loaded.origin.items() if not path.startswith(is_own)}
+    own = own_values(loaded.values)
+    for key in own.keys_for(valid_company_id(company)):
+        for path, there in own[key].items():
+            values[path] = loaded.values[there]
+            by = f"template {key_in(there)}, " if there.startswith(OF_TEMPLATE) else ""
+            origin[path] = f"{loaded.origin[there]} ({by}companies.{key})"
+    return loaded._replace(values=values, origin=origin)
 
 
 def _row(setting: Setting, loaded: LoadedSettings) -> tuple[str, str, str]:
@@ -104,6 +125,11 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     from baileys_tools.alerts.channels_of import notify_warnings
 
     warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)
+    for key in loaded.settings.companies.those_with("notify"):
+        warnings += [
+            f"companies.{key}: {warning}"
+            for warning in notify_warnings(loaded.settings.for_company(key).notify)
+        ]
     backup = loaded.settings.backup
     findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
     lines = [
@@ -235,9 +261,15 @@ def _write_private(path: Path, text: str) -> None:
         raise
 
 
-def show_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+def show_command(
+    flags: Mapping[str, object], config: str | None, *, as_json: bool, company: str | None = None
+) -> ExitCode:
     """Given the command line, print the settings in force."""
-    print(run_show(load_settings(flags, os.environ, config=config), as_json))
+    try:
+        text = run_show(load_settings(flags, os.environ, config=config), as_json, company or "")
+    except ValueError as error:
+        raise UsageError(f"--company: {error}") from error
+    print(text)
     return ExitCode.DONE
 
 

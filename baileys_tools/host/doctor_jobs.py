@@ -212,12 +212,12 @@ def logs_checks(settings: Settings) -> Iterator[Check]:
 
 def notification_checks(settings: Settings, now: datetime, *, send_test: bool) -> Iterator[Check]:
     """Whether anybody is told, and with `send_test` whether it arrives."""
-    from baileys_tools.alerts.channels_of import channels_of, notify_warnings
+    from baileys_tools.alerts.channels_of import Routes, notify_warnings
     from baileys_tools.alerts.try_channels import try_channels
 
     for trouble in notify_warnings(settings.notify):
         yield warning("notifications", trouble, "See the section notify in docs/configuration.md")
-    channels = channels_of(settings.notify)
+    channels = Routes(settings).channels
     if not channels:
         yield warning(
             "notifications",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from stat import S_ISREG
@@ -15,7 +15,15 @@ from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entr
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, companions_of, key_of, kind_of, sort_names
+from baileys_tools.sessions.rules.keyfiles import (
+    REMOVABLE,
+    REMOVED_IF_UNUSED,
+    Kind,
+    companions_of,
+    key_of,
+    kind_of,
+    sort_names,
+)
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_sender_keys
 
@@ -101,11 +109,12 @@ def exists(name: str, folder: int) -> bool:
     return True
 
 
-def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
+def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> FolderFacts:
     """Given the handle of a session folder, return the facts that a plan needs. Raises OSError.
 
     Only files that a rule may remove are stat'ed, `creds.json`, and what Baileys did not name: the rest is
     decided by name and by what the listing says that it is. Up to `pre_keys_kept` pre-keys no rule will remove any.
+    Without `unused`, none will remove what no session uses.
     """
     files, others = _list(folder)
     names, parts = sort_names(files)
@@ -118,13 +127,16 @@ def scan_folder(folder: int, pre_keys_kept: int = 0) -> FolderFacts:
         wanted = _standing(names.get(kind), parts)
         if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= pre_keys_kept:
             continue  # one of which only companions stand counts as well
+        if kind in REMOVED_IF_UNUSED and not unused:
+            continue
         # What Baileys did not name is only looked at for what it is.
         into = stats if kind is not Kind.UNKNOWN else {}
         if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
     beside: dict[str, Mapping[str, FileStat]] = {}
     if parts:
-        oddities += _look_beside(folder, device, names, parts, stats, beside)
+        not_looked_at = frozenset() if unused else REMOVED_IF_UNUSED
+        oddities += _look_beside(folder, device, names, parts, stats, beside, not_looked_at)
     creds = read_creds(folder)
     owned = {}
     if isinstance(creds, Creds):
@@ -222,11 +234,13 @@ def _look_beside(
     parts: Mapping[str, tuple[str, ...]],
     stats: dict[str, FileStat],
     found: dict[str, Mapping[str, FileStat]],
+    left_out: Set[Kind],
 ) -> Iterator[Oddity]:
     """Stat the companions of keys that were looked at; put the files of each into `found`, and what they are together
     into `stats`. A key of which no plain file stands any more goes out of `names`.
     """
-    alone = {key for key, files in parts.items() if files[-1] != key and kind_of(key) in REMOVABLE}
+    wanted = REMOVABLE - left_out
+    alone = {key for key, files in parts.items() if files[-1] != key and kind_of(key) in wanted}
     looked_at = [key for key in parts if (key in stats and key != CREDS) or key in alone]
     seen: dict[str, FileStat] = {}
     odd = look_at(folder, device, [name for key in looked_at for name in parts[key] if name != key], seen)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def tell_of_backup(report: BackupReport, settings: Settings, now: datetime) -> None:
     """Send the alerts that are due after a backup. Never raises, and changes no result."""
-    if not _has_channels(settings):
+    if not settings.tells_anybody:
         return
     from baileys_tools.snapshots.rules.backup_findings import backup_findings, looked_at
 
@@ -31,20 +31,13 @@ def tell_of_backup(report: BackupReport, settings: Settings, now: datetime) -> N
 
 def tell_of_damage(report: PruneReport | VerifyReport, settings: Settings, now: datetime) -> None:
     """Send word of the damaged snapshots that were found. Never raises, and changes no result."""
-    if not _has_channels(settings):
+    if not settings.tells_anybody:
         return
     from baileys_tools.alerts.rules.alerts import LookedAt
     from baileys_tools.snapshots.rules.backup_findings import damage_findings
 
     if news := damage_findings(report):
         _send(settings, now, (), LookedAt(frozenset()), news)
-
-
-def _has_channels(settings: Settings) -> bool:
-    """Whether there is anybody to tell; where there is not, nothing is loaded for it."""
-    channels = settings.notify
-    telegram = channels.telegram_bot_token is not None and channels.telegram_chat_id is not None
-    return bool(channels.webhook is not None or channels.urls or telegram)
 
 
 def _send(

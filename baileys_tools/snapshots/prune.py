@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from baileys_tools.config import Backup, Copies, require_backup_path
+from baileys_tools.config import Backup, Copies, Settings, require_backup_path
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.companies import no_such_company
 from baileys_tools.frame.fleet import for_each
@@ -22,6 +22,9 @@ from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
 from baileys_tools.snapshots.rules.shelf_names import name_of
+
+RetentionOf = Callable[[str], Retention]
+"""Gives the retention policy of a company by its id."""
 
 
 def prune_command(
@@ -38,10 +41,16 @@ def prune_command(
     now = datetime.now(UTC)
     with recorded("prune", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
         path = require_backup_path(loaded)
-        policy = retention_of(loaded.settings.backup)
-        report = run_prune(path, loaded.settings.sessions.companies, policy, now, dry_run=dry_run)
-        gone = sum(len(company.removed) for company in report.companies if not company.trouble)
-        run.ended(report.exit_code, companies=len(report.companies), removed=gone)
+        settings = loaded.settings
+        retention = retention_by_company(settings)
+        report = run_prune(path, settings.sessions.companies, retention, now, dry_run=dry_run)
+        gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
+        run.ended(
+            report.exit_code,
+            {} if dry_run else gone,
+            companies=len(report.companies),
+            removed=sum(gone.values()),
+        )
     if not dry_run:
         tell_of_damage(report, loaded.settings, now)
     if as_json:
@@ -62,7 +71,7 @@ def prune_command(
 
 
 def run_prune(
-    path: str, companies: Sequence[str], policy: Retention, now: datetime, *, dry_run: bool = False
+    path: str, companies: Sequence[str], policy_of: RetentionOf, now: datetime, *, dry_run: bool = False
 ) -> PruneReport:
     """Prune the chosen companies of a repository (none: all), or only plan it.
 
@@ -72,10 +81,12 @@ def run_prune(
 
         def one(company: str) -> CompanyPrune:
             if dry_run:
-                return CompanyPrune(company, plan_retention(repository.snapshots(company), policy))
+                return CompanyPrune(
+                    company, plan_retention(repository.snapshots(company), policy_of(company))
+                )
             try:
                 with repository.writing(company) as writer:
-                    pruned = prune_company(repository, writer, policy)
+                    pruned = prune_company(repository, writer, policy_of(company))
             except RepositoryLocked as lock:
                 return CompanyPrune(company, locked=True, trouble=lock.message)
             return CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged)
@@ -118,6 +129,11 @@ def prune_company(
             continue
         writer.remove(doomed)
         return Pruned(plan, doomed, damaged)
+
+
+def retention_by_company(settings: Settings) -> RetentionOf:
+    """Given the settings, return what gives the retention policy of a company by its id."""
+    return lambda company: retention_of(settings.for_company(company).backup)
 
 
 def retention_of(section: Backup | Copies) -> Retention:

@@ -18,10 +18,9 @@ from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.company_writer import CompanyWriter
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.index import Index, write_index
-from baileys_tools.snapshots.prune import prune_company, retention_of
+from baileys_tools.snapshots.prune import RetentionOf, prune_company, retention_by_company
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus, CompanyBackup
-from baileys_tools.snapshots.rules.retention import Retention
 from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
 from baileys_tools.snapshots.shelves import Shelf, is_from, shelf_to_fill
 from baileys_tools.snapshots.snapshot_names import parse_name
@@ -35,7 +34,7 @@ class BackupJob:
 
     now: datetime
     recipients: Recipients | None
-    retention: Retention
+    retention: RetentionOf
     tag: str = ""
     force: bool = False
 
@@ -43,7 +42,7 @@ class BackupJob:
 def job_of(settings: Settings, now: datetime, *, tag: str = "", force: bool = False) -> BackupJob:
     """Given the settings, return the job. Raises UsageError for an invalid recipient."""
     recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
-    return BackupJob(now, recipients, retention_of(settings.backup), tag, force)
+    return BackupJob(now, recipients, retention_by_company(settings), tag, force)
 
 
 def not_as_written(damage: DamagedSnapshot) -> str:
@@ -80,7 +79,7 @@ def store(
     # From here on the snapshot is safe, and trouble is no reason to call the backup failed.
     try:
         write_index(writer.folder, replace(known, last=info.file, sequence=info.sequence))
-        pruned = prune_company(repository, writer, job.retention, verified=info)
+        pruned = prune_company(repository, writer, job.retention(company.id), verified=info)
     except OSError as error:
         return replace(
             report, trouble=f"the snapshot is safe, but older ones were not pruned: {say_why(error)}"

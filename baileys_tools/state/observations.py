@@ -69,6 +69,12 @@ def history(state: State, company: str, since: datetime) -> list[Observation]:
     return [_observation(row)._replace(company=company) for row in rows]
 
 
+def observed_companies(state: State, since: datetime) -> list[str]:
+    """Return the companies that were observed from `since` on."""
+    rows = state.rows("SELECT DISTINCT company FROM observations WHERE at >= ?", (to_seconds(since),))
+    return [company for (company,) in rows]
+
+
 def counted_since(
     state: State, company: str, since: datetime, every: timedelta
 ) -> list[tuple[datetime, int]]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.findings import Finding
+from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -56,9 +57,10 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
     Works while a bot writes there, and while a cleanup holds the lock. Raises BaileysToolsError when no company, or
     more than one, is meant.
     """
+    settings = with_baselines(settings, now, state)
     with Root(root_path, keep_lost=True) as root:
         company = the_one_company(root, settings, "inspect", state)
-        rules = rules_of(settings)
+        rules = rules_of(settings.for_company(company.id))
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)

@@ -1,10 +1,9 @@
 """How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
@@ -20,20 +19,17 @@ from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place, root_key
-from baileys_tools.thresholds import LEVELS, Thresholds, level_of
+from baileys_tools.thresholds import LEVELS, level_of
 from baileys_tools.units import moment_of
 from baileys_tools.watching.rules.health import cheap_findings
 from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
-
-if TYPE_CHECKING:
-    from baileys_tools.cleanup.rules.policy import Policy
 
 
 def rules_of(settings: Settings) -> HealthRules:
     """Given the settings, return the limits that findings compare with."""
     health = settings.health
     return HealthRules(
-        thresholds_of(settings),
+        settings.levels,
         settings.pre_keys.keep,
         settings.pre_keys.guard,
         health.inactive_warning,
@@ -43,13 +39,16 @@ def rules_of(settings: Settings) -> HealthRules:
         health.free_disk,
         health.free_inodes,
         settings.cleanup.silence,
+        f"{settings.companies} {settings.baselines}" if settings.companies or settings.baselines else "",
     )
 
 
-def thresholds_of(settings: Settings) -> Thresholds:
-    """Given the settings, return the thresholds."""
-    levels = settings.thresholds
-    return Thresholds(levels.warning, levels.critical, levels.trigger, levels.emergency, levels.danger)
+def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
+    """Given the settings, return what gives the limits of a company by its id."""
+    for_all = rules_of(settings)
+    if not settings.companies and not settings.baselines:
+        return lambda company: for_all
+    return lambda company: rules_of(settings.for_company(company))
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -123,8 +122,12 @@ def look_at_all(
             found[company.id] = before
         else:
             tasks.append(_Task(company, stamp, before, full, newest))
-    rules = rules_of(settings)
-    work = partial(_look, root, rules, settings, now)
+    rules_for = rules_by_company(settings)
+
+    def work(task: _Task) -> Look:
+        own = settings.for_company(task.company.id)
+        return _look(root, rules_for(task.company.id), own, now, task)
+
     done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
     found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
     return found, frozenset(task.company.id for task in tasks)
@@ -146,7 +149,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     company, before = task.company, task.known
     stamp = task.stamp or Stamp(0, 0, 0, 0, 0, 0)
     facts, settled = list_folder(folder, stamp)
-    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
     was_linked = paired or was_linked_at(before, folder, task.newest)
     full_at, size, written_at, strictest = (
@@ -186,6 +189,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
         login=_login(facts.creds, before if was_linked else None),
+        uncounted=count.uncounted,
     )
 
 
@@ -197,11 +201,10 @@ def _login(creds: Creds | CredsState, before: Look | None) -> str:
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
     """Return how many counted files even the emergency limits would leave, 0 where they would do."""
-    from baileys_tools.cleanup.cleaning import policy_of
     from baileys_tools.cleanup.rules.policy import plan_cleanup
     from baileys_tools.sessions.scan import scan_folder
 
-    policy: Policy = policy_of(settings)
+    policy = settings.policy
     plan = plan_cleanup(scan_folder(folder, policy.emergency.pre_keys_keep), policy, now)
     return plan.emergency_would_leave or 0
 

@@ -31,6 +31,8 @@ COMMAND = "monitor-once"
 THINNED = "thinned"
 THIN_EVERY = timedelta(hours=6)
 LONG_SILENCE = timedelta(days=7)
+SILENCE = "silence"
+"""What alerts/kept_silences.py keeps them under; that is loaded where there are any."""
 TROUBLE = "monitor-trouble"
 TROUBLE_EVERY = timedelta(hours=1)
 """How often `--quiet` prints the same trouble again."""
@@ -169,6 +171,10 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     sessions path cannot be read, and never held a company.
     """
     settings = loaded.settings
+    if settings.learns:
+        from baileys_tools.frame.baselines import with_baselines
+
+        settings = with_baselines(settings, now, state)
     root_path = require_sessions_path(loaded)
     if is_worth_taking_in(state.folder, COMMAND):
         take_in(state)
@@ -187,6 +193,8 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
                 from baileys_tools.watching.history import with_links
 
                 report = with_links(report, settings, root, state, now)
+    if memory.recall_all(state, SILENCE):
+        report = _silenced(report, state)
     if notify:
         report = _tell(report, settings, state, done)
     _thin_now_and_then(state, now)
@@ -197,11 +205,21 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
     return report
 
 
+def _silenced(report: MonitorReport, state: State) -> MonitorReport:
+    """Return the report with the silences that hold, and without news of what they are about."""
+    from baileys_tools.alerts.kept_silences import silences
+    from baileys_tools.alerts.rules.silences import spoken
+
+    found = silences(state, report.now)
+    told = {(one.code, one.company) for one in spoken(report.findings, found)}
+    return report._replace(silences=found, news=report.news & told)
+
+
 def _look_and_clean(
     settings: Settings, root: Root, state: State, now: datetime, done: list[Finding]
 ) -> MonitorReport:
     report, asked = look_once(settings, root, state, now)
-    full = _to_be_cleaned(report, state) if settings.monitor.auto_cleanup else []
+    full = _to_be_cleaned(report, settings, state)
     if not full:
         return report
     cleaned, removed, trouble = _clean(settings, root, full, state, now, done)
@@ -211,8 +229,7 @@ def _look_and_clean(
 
 def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequence[Finding]) -> MonitorReport:
     """Send the alerts that are due; return the report with what became of them."""
-    channels = settings.notify
-    if not (channels.webhook or channels.urls or (channels.telegram_bot_token and channels.telegram_chat_id)):
+    if not settings.tells_anybody:
         return report  # and nothing is loaded for it
     from baileys_tools.alerts.rules.alerts import LookedAt
     from baileys_tools.alerts.sending import send_alerts
@@ -224,20 +241,25 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
     return report._replace(host=[*report.host, *outcome.findings])
 
 
-def _to_be_cleaned(report: MonitorReport, state: State) -> list[str]:
-    """Return the companies at emergency level that a cleanup could change something about.
+def _to_be_cleaned(report: MonitorReport, settings: Settings, state: State) -> list[str]:
+    """Return the companies at emergency level that a cleanup could change something about, where the settings allow it.
 
     Those in which nothing has moved since they were cleaned are left to `trigger`: to look at all files of each at
     every minute would cost more than all the rest.
     """
+    full = [
+        company
+        for company in report.companies
+        if LEVELS.index(company.level) >= LEVELS.index(Level.EMERGENCY)
+        and settings.for_company(company.id).monitor.auto_cleanup
+    ]
+    if not full:
+        return []
     from baileys_tools.cleanup.triggering import FINISHED
     from baileys_tools.state.cooldowns import last_done
 
     return [
-        company.id
-        for company in report.companies
-        if LEVELS.index(company.level) >= LEVELS.index(Level.EMERGENCY)
-        and (company.listed or last_done(state, FINISHED, company.id) is None)
+        company.id for company in full if (company.listed or last_done(state, FINISHED, company.id) is None)
     ]
 
 

@@ -21,6 +21,7 @@ from baileys_tools.watching.looking import (
     last_activity,
     look_at_all,
     remembered,
+    rules_by_company,
     rules_of,
 )
 from baileys_tools.watching.pass_memory import remember_news, remember_pass, snapshots_of
@@ -69,6 +70,7 @@ def look_once(
     `asked` is what others said a moment ago, None to ask them.
     """
     rules = rules_of(settings)
+    rules_for = rules_by_company(settings)
     known = remembered(state, root.path, rules)
     everyone = all_companies(root, settings, state)
     companies, gone = chosen(settings, everyone, known, root, now)
@@ -88,16 +90,16 @@ def look_once(
             *_of_linked(asked.findings.get(company.id, ()), look),
             *look.findings,
             *(one for one in stopped if one.company == company.id),
-            *timely_findings(company, look, stored, rules, now),
+            *timely_findings(company, look, stored, rules_for(company.id), now),
             *([held[company.id]] if company.id in held else []),
             *left_beside(root, company, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
-        watch = _watch(company, look, findings, stored, rules, company.id in listed)
+        watch = _watch(company, look, findings, stored, rules_for(company.id), company.id in listed)
         watched.append(watch._replace(running=asked.running.get(company.id)))
     for company_id, look in gone.items():
         company, finding = what_is_gone(root, company_id, look)
-        watched.append(_watch(company, without_files(look), [finding], None, rules, False))
+        watched.append(_watch(company, without_files(look), [finding], None, rules_for(company_id), False))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
         *([_new_state(state)] if state.is_new else []),
@@ -361,6 +363,7 @@ def _watch(
         last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_first(findings),
         listed=listed,
+        uncounted=look.uncounted,
     )
 
 

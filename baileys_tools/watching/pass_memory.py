@@ -14,7 +14,7 @@ from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import root_key
 from baileys_tools.thresholds import level_of
-from baileys_tools.watching.looking import last_activity, remember, rules_of
+from baileys_tools.watching.looking import last_activity, remember, rules_by_company, rules_of
 from baileys_tools.watching.rules.health_surroundings import snapshot_findings
 from baileys_tools.watching.rules.watch import MonitorReport, is_worth_history, news_among, said_key
 
@@ -71,12 +71,12 @@ def remember_pass(
     now: datetime,
 ) -> None:
     """Write down what is worth it: after a pass in which nothing moved, nothing."""
-    rules = rules_of(settings)
+    rules, rules_for = rules_of(settings), rules_by_company(settings)
     seconds = int(now.timestamp())
     news = {
         company: look._replace(observed_at=seconds, observed_counted=look.counted)
         for company, look in looks.items()
-        if is_worth_history(look, known.get(company), rules.thresholds, seconds)
+        if is_worth_history(look, known.get(company), rules_for(company).thresholds, seconds)
     }
     kept = {**looks, **news}
     whole = (
@@ -88,7 +88,10 @@ def remember_pass(
         if news:
             from baileys_tools.state.observations import observe
 
-            observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
+            observe(
+                state,
+                [_observation(company, look, rules_for(company), now) for company, look in news.items()],
+            )
         if {**whole, **kept} != known:
             remember(state, root, rules, {**whole, **kept})
             if new := kept.keys() - known.keys():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from baileys_tools.alerts.kept_silences import all_silences
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import all_companies, no_session_folder
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -23,7 +25,7 @@ from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
 from baileys_tools.state.spool import take_in
 from baileys_tools.thresholds import level_of
-from baileys_tools.watching.looking import last_activity, look_at_all, remembered, rules_of
+from baileys_tools.watching.looking import last_activity, look_at_all, remembered, rules_by_company, rules_of
 from baileys_tools.watching.monitor_pass import chosen, left_beside, logins_of, timely_findings, what_is_gone
 from baileys_tools.watching.pass_memory import snapshots_of
 from baileys_tools.watching.rules.incidents import Service
@@ -62,7 +64,8 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
 
     One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
     """
-    rules = rules_of(settings)
+    settings = with_baselines(settings, now, state)
+    rules, rules_for = rules_of(settings), rules_by_company(settings)
     take_in(state)
     with Root(root_path, keep_lost=True) as root:
         everyone = all_companies(root, settings, state)
@@ -79,7 +82,7 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
 
     def one_of(company: Company) -> CompanyStatus:
         look = looks[company.id]
-        one = _status_of(company, look, snapshots.get(company.id), rules, now)
+        one = _status_of(company, look, snapshots.get(company.id), rules_for(company.id), now)
         others = logins.get(company.id)
         more = [*left[company.id], *([account_twice(company.id, others)] if others else [])]
         if more:
@@ -90,16 +93,18 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
         history = [
             Sample(*seen) for seen in counted_since(state, company.id, now - LOOKED_BACK, LOOKED_EVERY)
         ]
-        return with_forecast(one, history, rules.thresholds, now)
+        return with_forecast(one, history, rules_for(one.id).thresholds, now)
 
     def failed(company: Company, why: str) -> CompanyStatus:
-        return _status_of(company, unreadable(why, looks[company.id]), None, rules, now)
+        return _status_of(company, unreadable(why, looks[company.id]), None, rules_for(company.id), now)
 
     found = for_each(companies, one_of, failed, workers=1)
     for company, finding, look in vanished:
-        one = _status_of(company, without_files(look), None, rules, now)
+        one = _status_of(company, without_files(look), None, rules_for(company.id), now)
         found.append(one._replace(findings=[finding], cleaned=cleaned.get(company.id), is_gone=True))
-    return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble)
+    shown = {one.id for one in found}
+    silent = [one for one in all_silences(state) if one.company in shown]
+    return FleetStatus(root_path, now, rules.thresholds, worst_first(found), state.trouble, silent)
 
 
 def _service(settings: Settings, state: State, company: Company, look: Look, now: datetime) -> Service | None:
@@ -127,6 +132,7 @@ def _status_of(
         last_snapshot=snapshots.newest_at if snapshots is not None else None,
         findings=worst_finding_first(findings),
         trouble=look.trouble,
+        uncounted=look.uncounted,
     )
 
 

@@ -104,7 +104,7 @@ def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
         if name not in reports:
             reports[name] = _live(node, name, tmp_path_factory.mktemp(name))
         report = reports[name]
-        ours, naive, without_guard = (_run(report["untouched"], run) for run in report["runs"])
+        ours, naive, without_guard = (run_of(report["untouched"], run) for run in report["runs"])
         return Measured(report["age_days"], ours, naive, without_guard)
 
     return measured
@@ -126,7 +126,7 @@ def _live(node: str, name: str, home: Path) -> dict[str, Any]:
     return report
 
 
-def _run(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
+def run_of(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
     assert run["exit_code"] == 0, f"{run['command']}: {run['output']}{run['errors']}"
     cleaned = run["cleaned"]
     return Run(

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_cleanup import CLEANUP, GENERATE, HERE, NAIVE, Run, _run
+from tests.contract.test_cleanup import CLEANUP, GENERATE, HERE, NAIVE, Run
+from tests.contract.test_cleanup import run_of as run_from
 from tests.support import COMMAND, missing, require_tool, scrubbed_environment
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_group("life next")]
@@ -47,7 +48,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def run_of(report: dict[str, Any], command: str) -> Run:
-    return _run(report["untouched"], report["runs"][list(COMMANDS).index(command)])
+    return run_from(report["untouched"], report["runs"][list(COMMANDS).index(command)])
 
 
 @pytest.mark.parametrize("command", ["cleanup", "trigger"])

@@ -12,7 +12,7 @@ remembered. Whoever is woken for nothing stops reading, so the rules are about s
   that window ends, if it is still there then, and its end only if its coming was.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -143,13 +143,14 @@ def decide(
     remembered: Mapping[Key, AlertState],
     findings: Iterable[Finding],
     looked_at: LookedAt,
-    rules: AlertRules,
+    rules: AlertRules | Callable[[str], AlertRules],
     now: datetime,
 ) -> Decisions:
     """Given what is remembered and what this run found in what it looked at, return what to tell and to remember.
 
-    Of two findings with one identity the worse one counts.
+    Of two findings with one identity the worse one counts. `rules` are those of all companies, or give those of one.
     """
+    rules_of = (lambda company: rules) if isinstance(rules, AlertRules) else rules
     present = _present(findings)
     states: dict[Key, AlertState] = {}
     alerts: list[Alert] = []
@@ -158,9 +159,9 @@ def decide(
         state = remembered.get(key)
         finding = present.get(key)
         if finding is not None:
-            after, alert = _there(state and _by_this_clock(state, now), finding, rules, now)
+            after, alert = _there(state and _by_this_clock(state, now), finding, rules_of(key[0]), now)
         elif state is not None and looked_at.covers(key):
-            after, alert = _gone(_by_this_clock(state, now), key, rules, now)
+            after, alert = _gone(_by_this_clock(state, now), key, rules_of(key[0]), now)
         else:
             after, alert = state, None
         if after is not None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.cleanup.rules.policy import CleanupPlan, PolicyHold, Verdict
+from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Verdict
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.held_locks import Holder

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.plan import CleanupPlan
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, UNCOUNTED, Kind
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT
@@ -161,8 +161,11 @@ class Remainder(NamedTuple):
 
 def remainder(plan: CleanupPlan) -> Remainder:
     """Given the plan of a folder, return what it leaves and why."""
+    counts = plan.counts
     staying = {
-        kind: count for kind, count in plan.by_kind.items() if kind not in REMOVABLE | UNCOUNTED and count
+        kind: count
+        for kind, count in plan.by_kind.items()
+        if kind not in REMOVABLE | UNCOUNTED and count and (counts is None or kind in counts)
     }
     left = sum(count for kind, count in plan.by_kind.items() if kind in REMOVABLE)
     young = left - plan.guarded_pre_keys - plan.remove_count

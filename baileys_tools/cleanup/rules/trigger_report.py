@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.cleanup.rules.cleanup_report import CompanyCleanup, Status
-from baileys_tools.cleanup.rules.policy import CleanupPlan
+from baileys_tools.cleanup.rules.plan import CleanupPlan
 from baileys_tools.cleanup.rules.trigger import Rules, TriggerAction, TriggerDecision, TriggerReason
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding
@@ -47,6 +47,8 @@ class CompanyTrigger:
     advice: str = ""
     count_finding: Finding | None = None
     trouble: str = ""
+    rules: Rules | None = None
+    """Those of this company, where it was looked at."""
 
     @property
     def ending(self) -> TriggerEnding:

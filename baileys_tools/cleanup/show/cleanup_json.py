@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Verdict
+from baileys_tools.cleanup.rules.plan import CleanupPlan, Verdict
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.units import moment_of

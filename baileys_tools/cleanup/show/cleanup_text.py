@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from textwrap import fill
 
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.policy import CleanupPlan, Policy, PolicyHold, Reason, Tier, Verdict
+from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Reason, Tier, Verdict
 from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
+from baileys_tools.limits import Limits, Policy
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
@@ -27,16 +28,23 @@ LEVEL_COLOURS = {
 }
 
 
+_TIERS = {
+    Tier.NORMAL: "",
+    Tier.UNUSED: "; with what no session uses, as the folder is too full",
+    Tier.EMERGENCY: "; emergency limits",
+}
+
+
 def cleanup_text(
     report: CleanupReport,
-    policy: Policy,
+    policy_of: Callable[[str], Policy],
     style: Style,
     *,
     verbose: bool,
     undo_options: str = "",
     undo_window: timedelta = timedelta(),
 ) -> str:
-    """Given a report, return it as text: a block for each company, then the sums.
+    """Given a report, and what gives a company's policy, return it as text: a block for each company, then the sums.
 
     A company with nothing to do and nothing to say has one line, unless `verbose`; those that one and the same
     thing stopped are one block. `undo_options` is what `undo` has to be told to find the same folders,
@@ -54,7 +62,7 @@ def cleanup_text(
         if lines and lines[-1]:
             lines.append("")
         others = stopped[why] if why else ()
-        lines += _company(company, policy, style, verbose=verbose, others=others)
+        lines += _company(company, policy_of(company.id), style, verbose=verbose, others=others)
     if lines and lines[-1]:
         lines.append("")
     lines += _summary(report, style, undo_options, undo_window)
@@ -172,7 +180,7 @@ def _plan(plan: CleanupPlan, style: Style) -> Iterator[str]:
         yield _item("remove", "nothing")
         return
     listed = _by_kind(plan.removed_by_kind)
-    tier = "; emergency limits" if plan.tier is Tier.EMERGENCY else ""
+    tier = _TIERS[plan.tier]
     yield _item("remove", f"{plan.remove_count:,} ({format_size(plan.bytes_to_free)}{tier}): {listed}")
     yield _item("cost", cost_text(plan.cost))
 
@@ -247,9 +255,12 @@ def _verdict(verdict: Verdict, tier: Tier, policy: Policy, style: Style) -> str:
 
 def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
     """Given a verdict and the policy it was made by, return its reason in words."""
-    limits = policy.normal if tier is Tier.NORMAL else policy.emergency
-    is_session = verdict.kind.value == "session"
-    limit = format_duration(limits.session_max_age if is_session else limits.sender_key_max_age)
+    limits = policy.emergency if tier is Tier.EMERGENCY else policy.normal
+    if tier is not Tier.NORMAL:
+        limits = limits.with_unused()
+    limit = format_duration(_limit(verdict.kind, limits) or timedelta())
+    gentle = policy.gentle
+    active_limit = format_duration(gentle.active_group or timedelta())
     age = _age(verdict.age_ns) if verdict.age_ns is not None else ""
     used = f"last used {age} ago{_off(verdict)}"
     emergency = " (emergency limit)" if tier is Tier.EMERGENCY else ""
@@ -258,6 +269,12 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
         Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
         Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
         Reason.YOUNG: f"{used}, limit {limit}{emergency}",
+        Reason.SESSION_STANDS: "a session stands that may use it",
+        Reason.UNUSED: f"no session uses it, written {age} ago, limit {limit}",
+        Reason.ENOUGH_ROOM: f"{used}: few enough stand (until {gentle.until})",
+        Reason.ACTIVE_GROUP: f"{used}, limit {active_limit} in an active group",
+        Reason.GROUP_LIVES: f"{used}, but its group lives (keep_own_keys)",
+        Reason.CAME_BACK: f"{used}, but it came back before (returners)",
         Reason.UNIT_YOUNG: f"{used}, but one unit with a younger key or memory",
         Reason.MEMORY_FIRST: f"{used}: its memory goes first, the key in a later run",
         Reason.CLEANED_JUST_NOW: "goes in a later run: a message may be on its way since the last",
@@ -270,6 +287,14 @@ def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
         Reason.PRE_KEY_OVER_LIMIT: f"not one of the {limits.pre_keys_keep} highest ids{emergency}",
     }
     return texts[verdict.reason]
+
+
+def _limit(kind: Kind, limits: Limits) -> timedelta | None:
+    return {
+        Kind.SESSION: limits.session_max_age,
+        Kind.DEVICE_LIST: limits.device_lists,
+        Kind.IDENTITY_KEY: limits.identity_keys,
+    }.get(kind, limits.sender_key_max_age)
 
 
 def _off(verdict: Verdict) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from baileys_tools.cleanup.rules.cleanup_report import Status
-from baileys_tools.cleanup.rules.policy import Tier
+from baileys_tools.cleanup.rules.plan import Tier
 from baileys_tools.cleanup.rules.trigger import TriggerAction, TriggerReason
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerEnding, TriggerReport
 from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
@@ -104,9 +104,10 @@ def _company(company: CompanyTrigger, report: TriggerReport, style: Style, who: 
     if decision is not None and decision.doubt:
         yield from wrapped(decision.doubt, WIDTH, _INDENT)
     if decision is not None and decision.action is TriggerAction.EMERGENCY:
+        rules = company.rules or report.rules
         yield from wrapped(
-            f"emergency: {report.rules.emergency_from} counted files or more, so the cooldown of "
-            f"{format_duration(report.rules.cooldown)} does not count",
+            f"emergency: {rules.emergency_from} counted files or more, so the cooldown of "
+            f"{format_duration(rules.cooldown)} does not count",
             WIDTH,
             _INDENT,
         )

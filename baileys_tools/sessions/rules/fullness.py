@@ -29,6 +29,8 @@ class HealthRules(NamedTuple):
     free_disk: int = 500_000_000
     free_inodes: int = 10_000
     cleanup_silence: timedelta = timedelta(days=3)
+    of_companies: str = ""
+    """What single companies have of their own, so that looks by other rules can be told."""
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -48,7 +50,9 @@ def count_findings(
     `strictest_leaves` is how many counted files even the emergency limits would leave, `count` what `count_files` says
     where it was asked.
     """
-    count = count or count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count or count_files(
+        facts, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds
+    )
     level = level_of(count.counted, rules.thresholds)
     if level is not Level.HEALTHY:
         yield _too_many(company, count, max(count.fixed, strictest_leaves), rules.thresholds)
@@ -70,7 +74,11 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
     level = level_of(count.counted, thresholds)
     limit = limit_of(level, thresholds)
     guarded = f"; {counted(count.guarded, 'guarded pre-key')} left out" if count.guarded else ""
-    message = f"{counted(count.counted, 'counted file')}, level {level} (limit {limit}){guarded}"
+    learnt = f"; learnt: it usually has {thresholds.baseline:,}" if thresholds.baseline is not None else ""
+    left_out = f"; {count.uncounted:,} of kinds that no rule removes left out" if count.uncounted else ""
+    message = (
+        f"{counted(count.counted, 'counted file')}, level {level} (limit {limit}{learnt}){guarded}{left_out}"
+    )
     severity = SEVERITY_OF_LEVEL[level]
     if level_of(min(stay, count.counted), thresholds) is level:
         severity = min(severity, Severity.WARNING, key=lambda one: one.rank)
@@ -78,8 +86,8 @@ def _too_many(company: str, count: FileCount, stay: int, thresholds: Thresholds)
         but = ": a cleanup can lower the count, but " if stay < count.counted else ", so "
         message += f"{staying}{but}no cleanup can lower the level"
         action = (
-            "A working session is no worse for it. Where such folders are normal, raise the thresholds, which are "
-            "those of all companies."
+            "A working session is no worse for it. Where such folders are normal, raise the thresholds, for this "
+            "company alone under companies in the settings file."
         )
     elif level is Level.WARNING:
         action = f"See what a cleanup would take: {command('baileys-tools cleanup --company {} --dry-run', company)}"

@@ -20,6 +20,8 @@ class Removed(StrEnum):
     KEPT = "kept"
     """No rule removes it."""
     BY_AGE = "by-age"
+    IF_UNUSED = "if-unused"
+    """By age where the settings give one, and first of all in an emergency; where no session of its user stands."""
     BY_NUMBER = "by-number"
     """All but the newest; what the server still offers and what the bot has not uploaded is left out."""
 
@@ -131,9 +133,25 @@ class Kind(StrEnum):
     APP_STATE_SYNC_KEY = "app-state-sync-key", Traits(Removed.NEVER, Returns.IF_LOST, after_login=True)
     APP_STATE_SYNC_VERSION = "app-state-sync-version", Traits(Removed.NEVER, Returns.IF_LOST)
     LID_MAPPING = "lid-mapping", Traits(Removed.NEVER, Returns.IF_LOST, only_in_7=True)
-    DEVICE_LIST = "device-list", Traits(Removed.KEPT, Returns.IF_LOST, only_in_7=True)
+    DEVICE_LIST = (
+        "device-list",
+        Traits(
+            Removed.IF_UNUSED,
+            Returns.IF_LOST,
+            grammar=r"device-list-[0-9A-Za-z_-]{1,64}+\.json",
+            only_in_7=True,
+        ),
+    )
     TCTOKEN = "tctoken", Traits(Removed.KEPT, Returns.IF_LOST)
-    IDENTITY_KEY = "identity-key", Traits(Removed.KEPT, Returns.IF_LOST, only_in_7=True)
+    IDENTITY_KEY = (
+        "identity-key",
+        Traits(
+            Removed.IF_UNUSED,
+            Returns.IF_LOST,
+            grammar=rf"identity-key-[0-9A-Za-z_-]{{1,64}}+\.{_DEVICE}\.json",
+            only_in_7=True,
+        ),
+    )
     # Of whaileys, a fork: a tctoken under another name.
     CONTACTS_TC_TOKEN = "contacts-tc-token", Traits(Removed.KEPT, Returns.IF_LOST, counted=False)
     # Of a client in Rust that keeps its own store, and mirrors it beside the files of Baileys.
@@ -151,7 +169,11 @@ def _kinds(*removed: Removed) -> frozenset[Kind]:
 PROTECTED = _kinds(Removed.NEVER)
 """Kinds that no flag, no setting and no bug may remove."""
 REMOVED_BY_AGE = _kinds(Removed.BY_AGE)
-REMOVABLE = _kinds(Removed.BY_AGE, Removed.BY_NUMBER)
+REMOVED_IF_UNUSED = _kinds(Removed.IF_UNUSED)
+"""Kinds that say something of a session, and go where it is gone."""
+REMOVED_BY_DEFAULT = _kinds(Removed.BY_AGE, Removed.BY_NUMBER)
+"""Kinds that a cleanup removes without being asked to."""
+REMOVABLE = REMOVED_BY_DEFAULT | REMOVED_IF_UNUSED
 """Kinds that a rule can remove. All others are never removed, and that is asserted again where files go."""
 UNCOUNTED = frozenset(kind for kind in Kind if not kind.traits.counted)
 """Kinds that do not count for the thresholds."""

@@ -26,9 +26,9 @@ class Look(NamedTuple):
     """One look at a folder, as it is remembered. Times are seconds since 1970.
 
     `settled` is false when the folder changed so shortly before that the same stamp could hide another change.
-    `guarded` pre-keys do not count for the thresholds. `was_linked` says that `creds` were once valid. `full_at` is
-    when all files were last looked at, with their `size` (bytes), when the newest was written, and how many counted
-    files even the emergency limits would leave (0: not too many).
+    `guarded` pre-keys do not count for the thresholds, nor do `uncounted` files, by their kind. `was_linked` says that
+    `creds` were once valid. `full_at` is when all files were last looked at, with their `size` (bytes), when the newest
+    was written, and how many counted files even the emergency limits would leave (0: not too many).
     `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
     time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished. `login`
     tells the linked device that creds.json was last seen to belong to (`Creds.login`).
@@ -52,11 +52,12 @@ class Look(NamedTuple):
     connection: str = ""
     gone_since: int = 0
     login: str = ""
+    uncounted: int = 0
 
     @property
     def counted(self) -> int:
         """Files that count for the thresholds."""
-        return self.files - self.guarded
+        return self.files - self.guarded - self.uncounted
 
 
 def to_plain(look: Look) -> list[Any]:

@@ -14,7 +14,9 @@ from itertools import accumulate, pairwise
 from operator import sub
 from typing import NamedTuple
 
-FEWEST_KEPT = 30
+from baileys_tools.limits import EMERGENCY_FLOOR
+
+FEWEST_KEPT = EMERGENCY_FLOOR.pre_keys_keep
 """Pre-keys that every limit keeps."""
 
 PAIRING_BATCH = 812

@@ -85,7 +85,9 @@ def inspect(
 
 def count_of(seen: Inspected, rules: HealthRules) -> tuple[FileCount, Level]:
     """Given what was seen, return how many files count, and the level."""
-    count = count_files(seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard)
+    count = count_files(
+        seen.folder, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds
+    )
     return count, level_of(count.counted, rules.thresholds)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, worst
@@ -12,6 +12,9 @@ from baileys_tools.sessions.rules.forecast import Forecast, Sample, growth_per_d
 from baileys_tools.sessions.rules.removals import Cleaned
 from baileys_tools.thresholds import LEVELS, Level, Thresholds
 from baileys_tools.watching.rules.incidents import Service
+
+if TYPE_CHECKING:
+    from baileys_tools.alerts.rules.silences import AlertSilence
 
 
 class Condition(StrEnum):
@@ -69,11 +72,13 @@ class CompanyStatus(NamedTuple):
     """How well it served in 30 days, None where nobody is asked whether the bot is connected."""
     is_gone: bool = False
     """Whether the folder has vanished."""
+    uncounted: int = 0
+    """Files of kinds that do not count by the settings."""
 
     @property
     def counted(self) -> int:
         """Files that count for the thresholds."""
-        return self.files - self.guarded
+        return self.files - self.guarded - self.uncounted
 
     @property
     def worst(self) -> Severity:
@@ -98,6 +103,8 @@ class FleetStatus(NamedTuple):
     thresholds: Thresholds
     companies: Sequence[CompanyStatus]
     trouble: str = ""
+    silences: Sequence["AlertSilence"] = ()
+    """Those that hold and those that have ended lately."""
 
     def at_level(self, level: Level) -> int:
         """How many companies are at a level."""

@@ -6,7 +6,7 @@ remembered, and only what depends on the time is worked out anew.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, exit_code_for, worst
@@ -16,6 +16,9 @@ from baileys_tools.sessions.rules.looks import Look, Stamp
 from baileys_tools.thresholds import Level, Thresholds, level_of
 from baileys_tools.units import some_of
 from baileys_tools.watching.rules.health import CREDS_LOST
+
+if TYPE_CHECKING:
+    from baileys_tools.alerts.rules.silences import AlertSilence
 
 FULL_EVERY = timedelta(minutes=50)
 """How often all files of a folder are looked at, for its size and its last activity, give or take `_SPREAD`."""
@@ -67,7 +70,9 @@ def unreadable(trouble: str, known: Look | None) -> Look:
 
 def without_files(look: Look) -> Look:
     """Given the last look at a folder that has vanished, return what is left of it: no file, and so no creds."""
-    return look._replace(files=0, guarded=0, by_kind={}, creds=CredsState.MISSING, full_at=0, size=0)
+    return look._replace(
+        files=0, guarded=0, uncounted=0, by_kind={}, creds=CredsState.MISSING, full_at=0, size=0
+    )
 
 
 def full_look_is_due(company: str, look: Look, now: int) -> bool:
@@ -176,11 +181,13 @@ class CompanyWatch(NamedTuple):
     findings: Sequence[Finding]
     listed: bool
     running: bool | None = None
+    uncounted: int = 0
+    """Files of kinds that do not count by the settings."""
 
     @property
     def counted(self) -> int:
         """Files that count for the thresholds."""
-        return self.files - self.guarded
+        return self.files - self.guarded - self.uncounted
 
     @property
     def worst(self) -> Severity:
@@ -216,6 +223,8 @@ class MonitorReport(NamedTuple):
     removed: Mapping[str, int] = {}
     trouble: Sequence[str] = ()
     unknown: frozenset[str | Key] = frozenset()
+    silences: Sequence["AlertSilence"] = ()
+    """Those that hold: of what they are about nobody is told."""
 
     @property
     def findings(self) -> list[Finding]:

@@ -24,10 +24,19 @@ def monitor_json(report: MonitorReport) -> str:
         },
         "host": [_finding(finding, report) for finding in report.host],
         "companies": [_company(company, report) for company in report.companies],
+        "silences": _silences(report),
         "cleaned": [name_text(line) for line in report.cleaned],
         "trouble": [name_text(line) for line in report.trouble],
     }
     return envelope("monitor-once", report.now, report.exit_code, result)
+
+
+def _silences(report: MonitorReport) -> list[dict[str, Any]]:
+    if not report.silences:
+        return []
+    from baileys_tools.alerts.show.silence_text import silences_json
+
+    return silences_json(report.silences, report.now)
 
 
 def _company(company: CompanyWatch, report: MonitorReport) -> dict[str, Any]:

@@ -30,6 +30,10 @@ def monitor_text(report: MonitorReport, style: Style) -> str:
         more = [finding for finding in others if finding.severity is not Severity.NOTICE]
         lines.append(_line(first, more, style))
     lines += [printable(line) for line in report.cleaned]
+    if report.silences:
+        from baileys_tools.alerts.show.silence_text import silence_line
+
+        lines += [silence_line(one, report.now) for one in report.silences]
     return "\n".join([*lines, _sums(report.companies)])
 
 

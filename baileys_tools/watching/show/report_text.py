@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from baileys_tools.alerts.show.silence_text import silence_line
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.units import counted, format_duration, printable
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point
@@ -30,6 +31,9 @@ def report_text(report: FleetReport, style: Style) -> str:
     for company in report.companies:
         lines += _company(company, report, marks, style)
     lines.append(companies_text(report.status, style))
+    for silence in report.status.silences:
+        if silence.until > report.since:
+            lines += wrap(silence_line(silence, report.status.now), WIDTH)
     if report.status.trouble:
         lines.append(f"history is not known: {printable(report.status.trouble)}")
     elif untold := [company for company in report.companies if company.status.growth is None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from baileys_tools.alerts.show.silence_text import silences_json
 from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.thresholds import LEVELS
@@ -28,6 +29,7 @@ def status_json(status: FleetStatus) -> str:
                 "emergency": levels.emergency,
                 "danger": levels.danger,
             },
+            "silences": silences_json([one for one in status.silences if one.is_on(status.now)], status.now),
             "state_trouble": name_text(status.trouble),
             "companies": [_company(company, status.now) for company in status.companies],
             "totals": {

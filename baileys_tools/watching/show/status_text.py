@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from textwrap import wrap
 from typing import NamedTuple
 
+from baileys_tools.alerts.show.silence_text import silence_line
 from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style, wrapped
@@ -55,6 +56,7 @@ def status_text(status: FleetStatus, style: Style, width: int | None = None) -> 
     for company, row in zip(status.companies, cells, strict=True):
         lines.append(_painted(_row(row, columns, widths), company, style))
     lines += ["", _sums(status, style), *_next_step(status)]
+    lines += silence_lines(status, width)
     if status.trouble:
         lines += wrap(f"history is not known: {printable(status.trouble)}", width)
     elif all(company.growth is None for company in status.companies):
@@ -69,9 +71,16 @@ def company_text(status: FleetStatus, style: Style) -> str:
     lines: list[str] = []
     for company in status.companies:
         lines += _at_length(company, status, style)
+    lines += silence_lines(status, NARROWEST)
     if status.trouble:
         lines += wrap(f"history is not known: {printable(status.trouble)}", NARROWEST)
     return "\n".join(lines)
+
+
+def silence_lines(status: FleetStatus, width: int) -> list[str]:
+    """Return who is silenced now, and why."""
+    holding = [one for one in status.silences if one.is_on(status.now)]
+    return [line for one in holding for line in wrap(silence_line(one, status.now), width)]
 
 
 # --- the table ----------------------------------------------------------------------------------------------

@@ -17,9 +17,12 @@ import pytest
 
 from baileys_tools.alerts import kept_alerts as memory
 from baileys_tools.alerts.channels_of import ChannelResult, notify_warnings
+from baileys_tools.alerts.kept_silences import all_silences, begin, end, silences
 from baileys_tools.alerts.rules.alerts import LookedAt, Why
+from baileys_tools.alerts.rules.silences import AlertSilence
 from baileys_tools.alerts.sending import AlertOutcome, send_alerts
 from baileys_tools.config import LoadedSettings, Notify, Secret, Sessions, Settings, StateSettings
+from baileys_tools.config.companies import Owners
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.state.database import FILE, open_state
 from baileys_tools.state.observations import Observation, observe
@@ -526,3 +529,101 @@ def test_a_disk_that_is_not_mounted_calls_nothing_over(folder, endpoint, tmp_pat
         [("appeared", "no-companies")],
         [("over", "no-companies")],
     ]
+
+
+# --- channels and windows of single companies, silences ------------------------------------------------------
+
+
+def own_channel(folder: Path, server: Server) -> Settings:
+    """Company 2, and each shop, has a channel of its own; the others share that of all."""
+    settings = settings_for(folder, f"{server.url}/all")
+    own = {"notify.webhook": Secret(f"{server.url}/own"), "notify.warning_every": 5 * MINUTE}
+    return settings._replace(
+        companies=Owners({"shop-*": dict(own), "2": dict(own), "3": {"cleanup.until": 60}})
+    )
+
+
+def test_a_company_has_its_own_channel_and_companies_with_the_same_one_share_it(folder, endpoint) -> None:
+    settings = own_channel(folder, endpoint.server)
+    shop = FULL._replace(company="shop-1")
+    others = [FULL, FULL._replace(company="3"), FULL._replace(company="", code="creds-empty")]
+    outcome = run(settings, 0, [*others, EMPTY, shop])
+    assert sorted(one.name for one in outcome.channels) == ["webhook", "webhook of shop-*"]
+    told = {asked.path: str(asked.json["text"]) for asked in endpoint.server.requests}
+    assert len(endpoint.server.requests) == len(told) == 2
+    assert all(word in told["/own"] for word in ("company 2", "company shop-1"))
+    assert "company 1" in told["/all"]
+    assert "company 3" in told["/all"]
+    assert "company 2" not in told["/all"]
+    assert "company 1:" not in told["/own"]
+
+
+def test_what_cannot_be_delivered_waits_for_its_own_channel(folder, endpoint) -> None:
+    settings = own_channel(folder, endpoint.server)
+    endpoint.status = 500
+    run(settings, 0, [FULL, EMPTY])
+    assert waiting(folder) == {"webhook": 1, "webhook of shop-*": 1}
+    endpoint.status = 200
+    run(settings, 1, [FULL, EMPTY])
+    assert waiting(folder) == {}
+
+
+def test_a_lasting_finding_is_told_again_after_the_window_of_its_company(folder, endpoint) -> None:
+    settings = own_channel(folder, endpoint.server)
+    mild = [FULL._replace(company=company, severity=Severity.WARNING) for company in ("1", "2")]
+    run(settings, 0, mild)
+    run(settings, 6, mild)
+    assert [asked.path for asked in endpoint.server.requests].count("/own") == 2
+    assert [asked.path for asked in endpoint.server.requests].count("/all") == 1
+
+
+def silence(settings: Settings, minute: float, company: str, code: str = "", length: float = 60) -> None:
+    now = NOW + minute * MINUTE
+    with open_state(settings.state.dir, now) as state:
+        begin(state, AlertSilence(company, code, now, now + length * MINUTE, "planned"), now)
+
+
+def test_a_silence_tells_nobody_ends_by_itself_and_what_lasts_is_told_then(folder, endpoint) -> None:
+    settings = settings_for(folder, endpoint.server.url)
+    silence(settings, 0, "1")
+    for minute in range(1, 60, 10):
+        assert run(settings, minute, [FULL], done=[FULL]).alerts == ()
+    assert endpoint.texts == []
+    run(settings, 60, [FULL])
+    assert "company 1" in endpoint.texts[0]
+
+
+def test_a_silence_is_about_one_code_or_all_of_one_company(folder, endpoint) -> None:
+    settings = settings_for(folder, endpoint.server.url)
+    silence(settings, 0, "1", "creds-empty")
+    silence(settings, 0, "2")
+    findings = [FULL, EMPTY, EMPTY._replace(company="1"), FULL._replace(company="3")]
+    outcome = run(settings, 1, findings)
+    assert {(one.company, one.code) for one in outcome.alerts} == {("1", "file-count"), ("3", "file-count")}
+
+
+def test_what_ends_within_a_silence_is_over_after_it(folder, endpoint) -> None:
+    settings = settings_for(folder, endpoint.server.url)
+    run(settings, 0, [FULL])
+    silence(settings, 1, "1")
+    assert run(settings, 2, []).alerts == ()
+    assert [one.why for one in run(settings, 62, []).alerts] == [Why.OVER]
+
+
+def test_a_silence_is_ended_replaced_and_kept_for_the_report(folder) -> None:
+    settings = settings_for(folder, "https://h/x")
+    silence(settings, 0, "1", length=60)
+    silence(settings, 10, "1", length=5)
+    now = NOW + 11 * MINUTE
+    with open_state(settings.state.dir, now) as state:
+        (one,) = silences(state, now)
+        assert one.until == NOW + 15 * MINUTE
+        assert end(state, ["2"], "", now) == []
+        assert end(state, [], "creds-empty", now) == []
+        assert end(state, [], "", now) == [one]
+        assert silences(state, now) == []
+        assert [found.until for found in all_silences(state)] == [now]
+        assert silences(state, NOW - 5 * MINUTE) == [], "a clock that was set back begins none"
+        later = now + timedelta(days=41)
+        begin(state, AlertSilence("1", "", later, later + MINUTE, "new"), later)
+        assert len(all_silences(state)) == 1

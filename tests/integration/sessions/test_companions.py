@@ -11,9 +11,10 @@ import pytest
 
 from baileys_tools.cleanup.cleaning import run_cleanup
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport
-from baileys_tools.cleanup.rules.policy import Policy, plan_cleanup
+from baileys_tools.cleanup.rules.policy import plan_cleanup
 from baileys_tools.cleanup.undoing import run_undo
 from baileys_tools.config import Settings, load_settings
+from baileys_tools.limits import Policy
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.rules.counting import count_files

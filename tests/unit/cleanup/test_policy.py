@@ -10,17 +10,9 @@ import pytest
 
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.explaining import explain
-from baileys_tools.cleanup.rules.policy import (
-    CleanupPlan,
-    Known,
-    Limits,
-    Policy,
-    PolicyHold,
-    Reason,
-    Tier,
-    Verdict,
-    plan_cleanup,
-)
+from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, PolicyHold, Reason, Tier, Verdict
+from baileys_tools.cleanup.rules.policy import plan_cleanup
+from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
@@ -270,6 +262,174 @@ def test_the_emergency_limits_are_left_alone_where_they_do_not_help(
     plan, _ = planned(ages)
     assert (plan.tier, plan.emergency_would_leave) == (tier, would_leave)
     assert plan.remove_count == (20 if tier == "emergency" else 0)
+
+
+# --- what no session uses -----------------------------------------------------------------------------------
+
+UNUSED = {
+    "device-list-1.json": Reason.SESSION_STANDS,
+    "device-list-2.json": Reason.UNUSED,
+    "identity-key-1.0.json": Reason.SESSION_STANDS,
+    "identity-key-1.12.json": Reason.UNUSED,
+    "identity-key-1_1.0.json": Reason.UNUSED,
+    "identity-key-3.0.json": Reason.SESSION_STANDS,
+    "device-list-4.json": Reason.SESSION_STANDS,
+    "device-list-5_1.json": Reason.SESSION_STANDS,
+    "device-list-6@lid.json": Reason.UNKNOWN,
+}
+STANDING = {
+    "session-1.0.json": days(1),
+    "session-3.0.json": days(20),  # goes only now
+    "session-4_128.3.json": days(1),
+    "session-5_1.0.json": days(1),
+    "lid-mapping-1.json": days(1),
+}
+
+
+@pytest.mark.parametrize("kind", [Kind.DEVICE_LIST, Kind.IDENTITY_KEY])
+def test_what_no_session_uses_goes_when_asked_for(kind: Kind) -> None:
+    limits = Limits(days(14), days(3), 50)
+    if kind is Kind.DEVICE_LIST:
+        limits = limits._replace(device_lists=days(5))
+    else:
+        limits = limits._replace(identity_keys=days(5))
+    ages = dict.fromkeys(UNUSED, days(5.1)) | STANDING
+    _, verdicts = planned(ages, policy=Policy(normal=limits))
+    said = {name: verdicts[name].reason for name in UNUSED if kind_of(name) is kind}
+    assert said == {name: reason for name, reason in UNUSED.items() if kind_of(name) is kind}
+    others = {
+        verdict.reason for name, verdict in verdicts.items() if name in UNUSED and verdict.kind is not kind
+    }
+    assert others == {Reason.KIND_KEPT, Reason.UNKNOWN}
+    _, verdicts = planned(dict.fromkeys(UNUSED, days(4.9)) | STANDING, policy=Policy(normal=limits))
+    assert {verdicts[name].reason for name in UNUSED if kind_of(name) is kind} == {
+        Reason.YOUNG,
+        Reason.SESSION_STANDS,
+    }
+
+
+def test_by_default_it_goes_in_an_emergency_before_any_session_goes_early() -> None:
+    old = {f"device-list-49{number}.json": days(1) for number in range(100)}
+    old["lid-mapping-1.json"] = days(1)
+    ages = emergency_folder(100) | old | {"session-493.3.json": days(1)}
+    plan, verdicts = planned(ages)
+    assert (plan.tier, plan.emergency_would_leave) == (Tier.UNUSED, None)
+    assert plan.removed_by_kind == {
+        Kind.PRE_KEY: 1,
+        Kind.SESSION: 1,
+        Kind.SENDER_KEY: 1,
+        Kind.DEVICE_LIST: 99,
+    }
+    assert verdicts["device-list-493.json"].reason is Reason.SESSION_STANDS
+    assert plan.removals[-1][0].startswith("device-list"), "a session that cannot go may still use one"
+    # Where that does not do, the emergency limits come on top.
+    one = {"device-list-491.json": days(1), "lid-mapping-1.json": days(1)}
+    plan, _ = planned(emergency_folder(130) | one)
+    assert plan.tier is Tier.UNUSED
+    plan, _ = planned(emergency_folder(131) | one)
+    assert plan.tier is Tier.EMERGENCY
+    assert plan.removed_by_kind[Kind.DEVICE_LIST] == 1
+    # Where nothing would, only what is free is done.
+    plan, _ = planned(emergency_folder(300) | old)
+    assert (plan.tier, plan.removed_by_kind[Kind.SESSION]) == (Tier.UNUSED, 1)
+    assert plan.emergency_would_leave is not None
+
+
+def test_what_was_written_lately_may_be_about_to_get_its_session() -> None:
+    for minutes, gone in ((59, None), (61, 1)):
+        ages = emergency_folder(140) | {
+            "device-list-x.json": timedelta(minutes=minutes),
+            "lid-mapping-1.json": days(1),
+        }
+        assert planned(ages)[0].removed_by_kind.get(Kind.DEVICE_LIST) == gone
+
+
+def test_where_nothing_else_tells_that_the_folder_is_one_of_baileys_7_all_stays() -> None:
+    limits = Limits(days(14), days(3), 50, days(5), days(5))
+    ages = {"device-list-1.json": days(6), "identity-key-1.0.json": days(6)}
+    assert removed(ages, policy=Policy(normal=limits)) == set()
+    assert removed(ages | {"lid-mapping-9.json": days(0)}, policy=Policy(normal=limits)) == set(ages)
+
+
+def test_what_is_no_plain_file_may_be_a_session() -> None:
+    limits = Limits(days(14), days(3), 50, days(5), days(5))
+    ages = {"device-list-1.json": days(6), "identity-key-1.0.json": days(6), "lid-mapping-9.json": days(6)}
+    folder = facts(ages)
+    assert plan_cleanup(folder, Policy(normal=limits), NOW).remove_count == 2
+    folder = folder._replace(names={**folder.names, Kind.UNKNOWN: ["session-1.0.json"]})
+    assert plan_cleanup(folder, Policy(normal=limits), NOW).remove_count == 0
+
+
+# --- gentle rules -------------------------------------------------------------------------------------------
+
+
+def gently(**rules: Any) -> Policy:
+    return Policy(gentle=Gentle(**rules))
+
+
+def test_until_spares_all_where_few_stand_and_takes_the_oldest_where_many_do() -> None:
+    ages = {f"session-{number}.0.json": days(20 + number) for number in range(40)}
+    assert removed(ages, policy=gently(until=40)) == set()
+    plan, verdicts = planned(ages, policy=gently(until=40))
+    assert {verdicts[name].reason for name in ages} == {Reason.ENOUGH_ROOM}
+    assert (plan.cost, plan.bytes_to_free, plan.level_after) == (Cost(), 0, plan.level_before)
+    assert removed(ages, policy=gently(until=39)) == {f"session-{number}.0.json" for number in range(29, 40)}
+    # What may not go counts, and does not go.
+    ages |= {f"session-9{number}.0.json": days(1) for number in range(40)}
+    assert len(removed(ages, policy=gently(until=39))) == 40
+
+
+def test_until_spares_a_key_with_its_memory_and_no_guarded_pre_key_counts() -> None:
+    plan, verdicts = planned({MEMORY: days(4), OWN_KEY: days(4)}, policy=gently(until=20))
+    assert (plan.remove_count, plan.own_keys_to_follow) == (0, 0)
+    assert {verdicts[name].reason for name in (MEMORY, OWN_KEY)} == {Reason.ENOUGH_ROOM}
+    fresh = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
+    creds = Creds(PAIRED.me, PAIRED.lid, 813, 813, True)
+    ages = fresh | {"session-1.0.json": days(20)}
+    assert removed(ages, creds, gently(until=51)) == set()
+    assert removed(ages, creds, gently(until=50)) == {"session-1.0.json"}
+
+
+def test_until_steps_back_where_it_would_leave_the_folder_full() -> None:
+    ages = {f"session-{number}.0.json": days(20) for number in range(40)}
+    assert removed(ages | many(143), policy=gently(until=100)) == set()
+    assert len(removed(ages | many(144), policy=gently(until=100))) == 40
+    # By the default it would be full as well.
+    assert removed(ages | many(300), policy=gently(until=100)) == set()
+
+
+@pytest.mark.parametrize(("wrote", "age", "goes"), [(2.9, 13.9, False), (3.1, 13.9, True), (2.9, 14.1, True)])
+def test_the_keys_of_an_active_group_have_a_limit_of_their_own(wrote: float, age: float, goes: bool) -> None:
+    other = f"sender-key-{GROUP}--4917000000009--0.json"
+    elsewhere = "sender-key-1-2@g.us--4917000000001--0.json"
+    ages = {other: days(wrote), PEER_KEY: days(age), elsewhere: days(age), "session-1.0.json": days(age)}
+    gone = removed(ages, policy=gently(active_group=days(14)))
+    assert (PEER_KEY in gone, elsewhere in gone) == (goes, True)
+    ages = {other: days(wrote), MEMORY: days(age), OWN_KEY: days(age)}
+    gone = removed(ages, policy=gently(active_group=days(14)))
+    assert (MEMORY in gone) == goes
+
+
+@pytest.mark.parametrize(("wrote", "goes"), [(None, True), (2.9, False), (3.1, True)])
+def test_the_own_keys_stay_while_the_group_lives(wrote: float | None, goes: bool) -> None:
+    ages = {MEMORY: days(20), OWN_KEY: days(20)}
+    if wrote is not None:
+        ages[PEER_KEY] = days(wrote)
+    _, verdicts = planned(ages, policy=gently(keep_own_keys=True))
+    assert verdicts[MEMORY].remove == goes
+    assert verdicts[OWN_KEY].reason is (Reason.MEMORY_FIRST if goes else Reason.GROUP_LIVES)
+    # The bot's own message is one as well.
+    assert removed({MEMORY: days(13), OWN_KEY: days(20)}, policy=gently(keep_own_keys=True)) == set()
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "goes"), [(0, 15, True), (1, 27, False), (1, 29, True), (9, 61, True)]
+)
+def test_what_came_back_is_given_longer(times: int, age: int, goes: bool) -> None:
+    folder = facts({"session-1.0.json": days(age)})
+    known = Known(came_back={"session-1.0.json": times} if times else {})
+    assert plan_cleanup(folder, gently(returners=True), NOW, known).remove_count == goes
+    assert plan_cleanup(folder, POLICY, NOW, known).remove_count == 1
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.explaining import explain
-from baileys_tools.cleanup.rules.policy import EMERGENCY_FLOOR, Known, Limits, Policy, Tier, plan_cleanup
+from baileys_tools.cleanup.rules.plan import Known, Reason, Tier
+from baileys_tools.cleanup.rules.policy import plan_cleanup
+from baileys_tools.limits import EMERGENCY_FLOOR, Gentle, Limits, Policy
 from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import PROTECTED, Kind, kind_of, sort_by_kind
+from baileys_tools.sessions.rules.keyfiles import (
+    PROTECTED,
+    REMOVABLE,
+    REMOVED_BY_DEFAULT,
+    REMOVED_IF_UNUSED,
+    Kind,
+    kind_of,
+    sort_by_kind,
+)
 from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.thresholds import Thresholds
 from tests import oracle
@@ -32,6 +42,11 @@ policies = st.builds(
     guard=st.booleans(),
     danger=st.sampled_from([6, 40, 185]),
     silence=st.sampled_from([0, 3 * DAY, 1_000 * DAY]),
+    device_lists=st.sampled_from([None, None, 1 * DAY, 14 * DAY]),
+    identity_keys=st.sampled_from([None, None, 1 * DAY, 14 * DAY]),
+    until=st.sampled_from([None, None, None, 20, 21, 25, 40]),
+    active_group=st.sampled_from([None, None, 3 * DAY, 14 * DAY]),
+    keep_own_keys=st.booleans(),
 )
 
 
@@ -42,7 +57,7 @@ def facts(tree: Tree) -> FolderFacts:
     creds = CredsState.MISSING if tree.creds is None else parse_creds(tree.creds)
     kinds = sort_by_kind(file.name for file in tree.files)
     removable: set[str] = set()
-    for kind in (Kind.CREDS, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY, Kind.PRE_KEY):
+    for kind in (Kind.CREDS, *REMOVABLE):
         removable.update(kinds.get(kind, ()))
     return FolderFacts(
         names=kinds,
@@ -65,7 +80,10 @@ def policy_of(policy: OraclePolicy) -> Policy:
         timedelta(microseconds=policy.session_max_age // 1_000),
         timedelta(microseconds=policy.sender_key_max_age // 1_000),
         policy.max_pre_keys,
+        None if policy.device_lists is None else timedelta(microseconds=policy.device_lists // 1_000),
+        None if policy.identity_keys is None else timedelta(microseconds=policy.identity_keys // 1_000),
     )
+    active = policy.active_group
     floor = EMERGENCY_FLOOR
     return Policy(
         normal,
@@ -77,7 +95,19 @@ def policy_of(policy: OraclePolicy) -> Policy:
         policy.guard,
         Thresholds(policy.danger - 4, policy.danger - 3, policy.danger - 2, policy.danger - 1, policy.danger),
         timedelta(microseconds=policy.silence // 1_000),
+        Gentle(
+            policy.until,
+            None if active is None else timedelta(microseconds=active // 1_000),
+            policy.keep_own_keys,
+            bool(policy.returners),
+        ),
     )
+
+
+def returned(rng: Random, tree: Tree) -> tuple[tuple[str, int], ...]:
+    """Some of the files of a tree, as having come back so often."""
+    names = sorted(oracle.key_of(file.name) for file in tree.files)
+    return tuple((name, rng.choice((1, 2, 3))) for name in names if rng.random() < 0.3)
 
 
 def removals(tree: Tree, policy: OraclePolicy) -> set[str]:
@@ -106,8 +136,10 @@ def looks(rng: Random) -> list[Seen]:
 def test_the_plan_is_what_the_second_opinion_says(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
     seen = looks(rng)
+    if rng.random() < 0.3:
+        policy = replace(policy, returners=returned(rng, tree))
     folder = facts(tree)
-    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen))
+    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen, came_back=dict(policy.returners)))
     verdicts = explain(folder, plan, NOW)
     expected = oracle.plan(
         tree.files, tree.parsed_creds, policy, NOW_NS, [(at, written) for at, written in seen]
@@ -136,7 +168,7 @@ def test_every_file_has_exactly_one_verdict_and_no_protected_one_goes(
     gone = [name for unit in plan.removals for name in unit]
     assert len(gone) == len(set(gone)) == plan.remove_count == sum(plan.removed_by_kind.values())
     assert set(gone) == {verdict.name for verdict in verdicts if verdict.remove}
-    assert not {kind_of(name) for name in gone} & (PROTECTED | {Kind.UNKNOWN, Kind.DEVICE_LIST, Kind.TCTOKEN})
+    assert not {kind_of(name) for name in gone} & (PROTECTED | {Kind.UNKNOWN, Kind.TCTOKEN})
     assert plan.counted_after == plan.files - plan.guarded_pre_keys - len(gone) >= 0
 
 
@@ -150,12 +182,47 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
         # Their memories went, so now they do.
         rest = without(rest, removals(rest, policy))
         again = plan_cleanup(facts(rest), policy_of(policy), NOW)
-    # The file from the future may be among those removed; then the clock can be believed again.
-    if plan.holds == again.holds:
-        assert again.remove_count == 0
+    # The file from the future may be among those removed; then the clock can be believed again. With some pre-keys less
+    # the guard may see others in what `until` left.
+    if plan.holds == again.holds and (policy.until is None or Kind.PRE_KEY not in again.removed_by_kind):
+        # What a session used goes once it is gone.
+        assert again.removed_by_kind.keys() <= REMOVED_IF_UNUSED
         # An emergency thins the highest ids, so guarded ones move up among them and count from then on.
         if plan.tier is Tier.NORMAL:
             assert again.counted_before == plan.counted_at_last
+        rest = without(rest, removals(rest, policy))
+        assert plan_cleanup(facts(rest), policy_of(policy), NOW).remove_count == 0
+
+
+@given(random_numbers, policies)
+def test_a_gentle_rule_never_removes_what_the_default_would_not(rng: Random, policy: OraclePolicy) -> None:
+    tree = oracle.random_tree(rng, policy, NOW_NS)
+    policy = replace(policy, returners=returned(rng, tree))
+    known = Known(came_back=dict(policy.returners))
+    plan = plan_cleanup(facts(tree), policy_of(policy), NOW, known)
+    assert {name for unit in plan.removals for name in unit} <= removals(tree, policy.plain)
+
+
+@given(random_numbers, policies)
+def test_until_leaves_the_youngest_of_what_may_go(rng: Random, policy: OraclePolicy) -> None:
+    """Down to ten below where so many may go, and nothing at all where no more than that stand."""
+    policy = replace(policy, until=policy.until or 20, danger=100_000, device_lists=None, identity_keys=None)
+    tree = oracle.random_tree(rng, policy, NOW_NS)
+    plan = plan_cleanup(facts(tree), policy_of(policy), NOW)
+    if plan.holds:
+        return
+    stand = sum(plan.by_kind.get(kind, 0) for kind in REMOVED_BY_DEFAULT) - plan.guarded_pre_keys
+    spared = {name for name, reason in plan.exceptions.items() if reason is Reason.ENOUGH_ROOM}
+    assert policy.until is not None
+    if stand <= policy.until:
+        assert not plan.remove_count
+    elif spared:
+        assert stand - plan.remove_count <= policy.until - 10
+    written = {file.name: file.mtime_ns for file in oracle.keys_of(tree.files)}
+    gone = [max(written[name] for name in unit) for unit in plan.removals]
+    # A key whose memory stays stays with it.
+    first = [name for name in spared if kind_of(name) in (Kind.SESSION, Kind.PRE_KEY, Kind.SENDER_KEY_MEMORY)]
+    assert not gone or not first or max(gone) <= min(written[name] for name in first)
 
 
 @given(random_numbers, policies, policies)
@@ -199,7 +266,7 @@ def test_a_file_less_never_condemns_a_file_of_another_kind(
 ) -> None:
     """Outside of emergencies and doubts about the clock, which look at the folder as a whole."""
     tree = oracle.random_tree(rng, policy, NOW_NS)
-    calm = replace(policy, danger=100_000)
+    calm = replace(policy.plain, danger=100_000)
     names = sorted(file.name for file in tree.files if file.name != "creds.json")
     if not names:
         return
@@ -216,6 +283,9 @@ def test_a_file_less_never_condemns_a_file_of_another_kind(
         Kind.LID_MAPPING: {Kind.PRE_KEY},
         Kind.DEVICE_LIST: {Kind.PRE_KEY},
         Kind.IDENTITY_KEY: {Kind.PRE_KEY},
+        # What it used.
+        Kind.SESSION: {Kind.SESSION, *REMOVED_IF_UNUSED},
+        Kind.UNKNOWN: REMOVED_IF_UNUSED,
     }.get(kind_of(less), {kind_of(less)})
     newly = removals(rest, calm) - removals(tree, calm)
     assert {kind_of(name) for name in newly} <= related

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.policy import CleanupPlan, PolicyHold, Tier
+from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Tier
 from baileys_tools.cleanup.rules.trigger import (
     CLOCK_TOLERANCE,
     CRON_SLACK,

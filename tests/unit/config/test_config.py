@@ -31,10 +31,14 @@ from baileys_tools.config import (
 from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
 from baileys_tools.config.host import Surroundings
 from baileys_tools.config.kinds import (
+    AGE_OR_KEEP,
+    AGE_OR_OFF,
     BOOLEAN,
     COMPANY_IDS,
     COPY_TARGETS,
     COUNT,
+    COUNT_OR_OFF,
+    COUNTED,
     DURATION,
     HEADERS,
     KEY_FILE,
@@ -54,6 +58,7 @@ from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.host.config_commands import run_init, run_show
 from baileys_tools.layouts import RootSpec
 
 SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
@@ -103,6 +108,20 @@ SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
         ("json://c json://d", (Secret("json://c"), Secret("json://d"))),
         ("ntfy://e/f", (Secret("ntfy://e/f"),)),
     ),
+    AGE_OR_KEEP: (
+        ("3d", timedelta(days=3)),
+        ("keep", None),
+        ("4d", timedelta(days=4)),
+        ("5d", timedelta(days=5)),
+    ),
+    AGE_OR_OFF: (
+        ("3d", timedelta(days=3)),
+        ("off", None),
+        ("4d", timedelta(days=4)),
+        ("5d", timedelta(days=5)),
+    ),
+    COUNT_OR_OFF: (("60", 60), ("off", None), ("61", 61), ("62", 62)),
+    COUNTED: (("removable", "removable"), ("all", "all"), ("removable", "removable"), ("all", "all")),
     COMPANY_IDS: (("1", ("1",)), ("a,b", ("a", "b")), ("x", ("x",)), ("007", ("007",))),
 }
 
@@ -153,7 +172,7 @@ def test_flag_beats_environment_beats_file_beats_default(load, path):
     """For a setting, each mix of its four sources; those with a file come last."""
     found = SCHEMA.settings[path]
     samples = SAMPLES[found.kind]
-    if path.startswith("thresholds."):
+    if path.startswith("thresholds.") and found.kind is COUNT:
         # Small steps, as each has to stay above the one before.
         samples = tuple((str(found.default - step), found.default - step) for step in range(4))
     if path == "health.inactive_critical":
@@ -697,12 +716,110 @@ def test_a_company_has_its_own_values_and_shares_the_others(load):
     assert settings.bot_api.token is None
 
 
+TEMPLATES = """
+cleanup: {until: 200}
+templates:
+  busy:
+    thresholds: {warning: 700, critical: 750, trigger: 800, emergency: 850, danger: 900}
+    cleanup: {until: 150, device_lists: 30d}
+  quiet: {cleanup: {until: off}, backup: {keep_last: 2}}
+companies:
+  "*": {notify: {webhook: "https://h/all"}}
+  "shop-*": {use: busy}
+  "shop-9*": {use: [busy, quiet], pre_keys: {keep: 40}}
+  shop-7: {cleanup: {session_max_age: 20d}}
+  shop-99: {use: [quiet, busy], cleanup: {until: 60}}
+"""
+
+
+def test_a_company_has_what_the_most_specific_key_says(load):
+    settings = load(yaml=TEMPLATES).settings
+    policies = {
+        company: settings.for_company(company).policy for company in ("1", "shop-7", "shop-91", "shop-99")
+    }
+    assert {company: policy.gentle.until for company, policy in policies.items()} == {
+        "1": 200,
+        "shop-7": 150,
+        "shop-91": None,
+        "shop-99": 60,
+    }
+    assert [policy.thresholds.danger for policy in policies.values()] == [185, 900, 900, 900]
+    assert policies["shop-7"].normal.session_max_age == timedelta(days=20)
+    assert [policy.normal.pre_keys_keep for policy in policies.values()] == [50, 50, 40, 40]
+    assert settings.for_company("shop-91").backup.keep_last == 2
+    assert settings.for_company("1").notify.webhook == Secret("https://h/all")
+    assert settings.tells_anybody
+    assert not settings.notify.has_channel
+
+
+def test_a_flag_is_stronger_than_what_companies_have_and_a_variable_is_not(load):
+    environ = {"BAILEYS_TOOLS_CLEANUP__UNTIL": "99"}
+    by_flag = load({"cleanup.until": "77"}, environ, yaml=TEMPLATES).settings
+    assert {by_flag.for_company(one).cleanup.until for one in ("1", "shop-7", "shop-99")} == {77}
+    by_variable = load({}, environ, yaml=TEMPLATES).settings
+    assert [by_variable.for_company(one).cleanup.until for one in ("1", "shop-7")] == [99, 150]
+
+
+def test_thousands_of_companies_of_their_own_take_no_time(load):
+    lines = [f"  c{number}: {{cleanup: {{until: 60}}}}" for number in range(1_500)]
+    settings = load(yaml="companies:\n" + "\n".join(lines)).settings
+    assert {settings.for_company(f"c{number}").cleanup.until for number in range(1_500)} == {60}
+
+
+def test_show_says_where_the_value_of_a_company_came_from(load):
+    loaded = load(yaml=TEMPLATES)
+    text = run_show(loaded, False, "shop-7")
+    file = loaded.config_file
+    rows = {
+        line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line.startswith("  ")
+    }
+    assert rows["device_lists"].startswith("30d") or "30d" in text
+    assert f"{file}:6 (template busy, companies.shop-*)" in text
+    assert f"{file}:12 (companies.shop-7)" in text
+    assert "templates" not in text.splitlines()
+    facts = json.loads(run_show(loaded, True, "shop-7"))["settings"]
+    assert facts["cleanup.until"] == {"value": 150, "origin": f"{file}:6 (template busy, companies.shop-*)"}
+    assert not [path for path in facts if path.startswith(("companies.", "templates."))]
+    whole = run_show(loaded, False)
+    assert "shop-9*.use  busy, quiet" in whole
+    assert "busy.cleanup.device_lists  30d" in whole
+
+
+def test_a_written_file_has_templates_and_companies_again(load, tmp_path):
+    loaded = load(yaml=TEMPLATES)
+    run_init(tmp_path / "again.yaml", False, loaded)
+    again = load(yaml=(tmp_path / "again.yaml").read_text())
+    assert again.settings == loaded.settings
+    assert again.settings.companies == loaded.settings.companies
+    assert list(again.settings.companies) == list(loaded.settings.companies)
+
+
 @pytest.mark.parametrize(
     ("yaml", "problem"),
     [
         ("companies: {1: {bot_api: {urll: x}}}", "companies.1.bot_api.urll: unknown setting"),
         ("companies: {1: {bot_api: {urll: x}}}", "did you mean url?"),
-        ("companies: {1: {cleanup: {dry_run: yes}}}", "a company has only bot_api and process of its own"),
+        (
+            "companies: {1: {cleanup: {dry_run: yes}}}",
+            "companies.1.cleanup.dry_run: it is one for all companies",
+        ),
+        (
+            "companies: {1: {sessions: {path: /x}}}",
+            "companies.1.sessions: a company has only cleanup, pre_keys",
+        ),
+        ("companies: {1: {threshold: {danger: 9}}}", "did you mean thresholds?"),
+        ("companies: {1: {use: bussy}}\ntemplates: {busy: {}}", 'no template "bussy"'),
+        ("companies: {1: {use: bussy}}\ntemplates: {busy: {}}", "did you mean busy?"),
+        (
+            "companies: {1: {use: [busy, nil]}}\ntemplates: {busy: {}}",
+            'companies.1.use: there is no template "nil"',
+        ),
+        ("templates: {busy: {cleanup: {untill: 60}}}", "templates.busy.cleanup.untill: unknown setting"),
+        ("templates: {busy: {cleanup: {until: 6}}}", "templates.busy.cleanup.until: 6 is below 20"),
+        ("templates: {busy: {use: x}}", "templates.busy.use: a company has only"),
+        ("companies: {1: {thresholds: {danger: 9}}}", "companies.1.thresholds.danger: 9"),
+        ("template: {busy: {}}", "did you mean templates?"),
+        ("companies: {'s-*': {process: {pm2: x}}, s-1: {process: {systemd: y}}}", "companies.s-1.process: "),
         ("companies: {1: {bot_api: {url: nowhere}}}", 'companies.1.bot_api.url: "nowhere" is not an address'),
         ("companies: {../x: {process: {pm2: x}}}", "is not a company id"),
         ("companies: {1: yes}", "companies.1: has to be a section"),

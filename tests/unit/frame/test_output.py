@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.policy import Limits, Policy, Reason, Tier, Verdict
+from baileys_tools.cleanup.rules.plan import Reason, Tier, Verdict
 from baileys_tools.cleanup.show.cleanup_text import cost_text, reason_text
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.frame.show.terminal import Style, counted, printable_lines
+from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.units import printable
 
 LONG_AGE = 36_499 * 86_400 * 1_000_000_000
+LONG_LIMIT = timedelta(days=365)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_every_reason_is_a_sentence_that_fits_a_line(reason: Reason, tier: Tier)
         reason, Kind.PRE_KEY if pre_key else Kind.SENDER_KEY_MEMORY
     )
     verdict = Verdict("name.json", kind, reason is Reason.OLD, reason, None if pre_key else LONG_AGE)
-    text = reason_text(verdict, tier, Policy())
+    text = reason_text(verdict, tier, Policy(gentle=Gentle(1_200, LONG_LIMIT, True, True)))
     assert 0 < len(text) <= 80 - 11, text
     assert text.isprintable()
 

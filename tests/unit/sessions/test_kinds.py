@@ -13,6 +13,8 @@ from baileys_tools.sessions.rules.keyfiles import (
     PROTECTED,
     REMOVABLE,
     REMOVED_BY_AGE,
+    REMOVED_BY_DEFAULT,
+    REMOVED_IF_UNUSED,
     Kind,
     companions_of,
     is_companion,
@@ -48,8 +50,10 @@ def test_every_removable_kind_has_a_grammar(kind: Kind) -> None:
 
 
 def test_what_may_be_removed_is_fixed() -> None:
-    assert {Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY} == REMOVABLE
-    assert REMOVABLE - {Kind.PRE_KEY} == REMOVED_BY_AGE
+    assert {Kind.PRE_KEY, Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY} == REMOVED_BY_DEFAULT
+    assert REMOVED_BY_DEFAULT - {Kind.PRE_KEY} == REMOVED_BY_AGE
+    assert {Kind.DEVICE_LIST, Kind.IDENTITY_KEY} == REMOVED_IF_UNUSED
+    assert REMOVED_BY_DEFAULT | REMOVED_IF_UNUSED == REMOVABLE
     assert not REMOVABLE & PROTECTED
 
 

@@ -102,7 +102,7 @@ def test_a_level_that_no_cleanup_can_lower_is_never_more_than_a_warning(fixed, r
         "creds.json",
         "pre-key-30.json",
         *sessions(removable),
-        *(f"device-list-{n}.json" for n in range(fixed)),
+        *(f"tctoken-{n}@lid.json" for n in range(fixed)),
     ]
     facts = listing(names)
     found = by_code(cheap_findings("1", facts, RULES, NOW, strictest_leaves=unremovable))
@@ -118,7 +118,8 @@ def test_a_level_that_no_cleanup_can_lower_is_never_more_than_a_warning(fixed, r
 
 @given(st.lists(st.integers(1, 2_000), unique=True, max_size=1_200), st.booleans())
 def test_the_count_is_what_the_cleanup_policy_counts(ids, guard):
-    from baileys_tools.cleanup.rules.policy import Limits, Policy, plan_cleanup
+    from baileys_tools.cleanup.rules.policy import plan_cleanup
+    from baileys_tools.limits import Limits, Policy
 
     facts = FolderFacts(
         sort_by_kind(["creds.json", *(f"pre-key-{i}.json" for i in ids)]),

@@ -1,0 +1,101 @@
+"""`silence`: planned work alerts nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from baileys_tools.alerts.kept_silences import all_silences, begin, end, silences
+from baileys_tools.alerts.rules.silences import LONGEST, AlertSilence
+from baileys_tools.config import LoadedSettings, require_sessions_path
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.finding_codes import CODES
+from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.sessions.roots import Root
+from baileys_tools.state.database import State, open_state
+from baileys_tools.units import did_you_mean, format_duration, is_one_line, parse_duration, quoted
+
+LONGEST_REASON = 200
+
+
+class SilenceOptions(NamedTuple):
+    """What the command line asks for."""
+
+    code: str | None = None
+    length: str | None = None
+    because: str | None = None
+    listing: bool = False
+    ending: bool = False
+    as_json: bool = False
+
+
+def silence_command(flags: Mapping[str, object], config: str | None, options: SilenceOptions) -> ExitCode:
+    """Given the command line, begin, end or list silences, print the result once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+    code = _code(options.code)
+    with open_state(loaded.settings.state.dir, now) as state:
+        if not options.listing and not state.is_durable:
+            raise BaileysToolsError(
+                f"A silence cannot be remembered: {state.trouble}", "Look with: baileys-tools doctor"
+            )
+        found = _done(loaded, state, code, options, now)
+    from baileys_tools.alerts.show.silence_text import silence_json, silence_text
+
+    show = silence_json if options.as_json else silence_text
+    print(show(found, now))
+    return ExitCode.DONE
+
+
+def _done(
+    loaded: LoadedSettings, state: State, code: str, options: SilenceOptions, now: datetime
+) -> Sequence[AlertSilence]:
+    wanted = loaded.settings.sessions.companies
+    if options.listing and options.ending:
+        raise UsageError("--list and --end do not go together.", "Give one of them.")
+    if options.listing:
+        return [one for one in all_silences(state) if not wanted or one.company in wanted]
+    if not wanted:
+        raise UsageError(
+            "No company is named.", "Name it with --company; baileys-tools silence --list shows all."
+        )
+    if options.ending:
+        ended = end(state, wanted, code, now)
+        if not ended:
+            raise BaileysToolsError(
+                "no such silence holds",
+                "See which do: baileys-tools silence --list",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+        return [one._replace(until=now) for one in ended]
+    length, because = options.length, (options.because or "").strip()
+    if length is None or not because:
+        raise UsageError(
+            "A silence needs a length and a reason.",
+            'baileys-tools silence --company ID --for 2h --because "..."',
+        )
+    try:
+        lasts = parse_duration(length)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
+    if not lasts or lasts > LONGEST:
+        raise UsageError(f"--for: {length} is not within {format_duration(LONGEST)}, and longer than nothing")
+    if len(because) > LONGEST_REASON or not is_one_line(because):
+        raise UsageError(f"--because: one line of up to {LONGEST_REASON} characters")
+    with Root(require_sessions_path(loaded)) as root:
+        companies = companies_of_run(root, loaded.settings, state)
+    for company in companies:
+        begin(state, AlertSilence(company.id, code, now.replace(microsecond=0), now + lasts, because), now)
+    named = {company.id for company in companies}
+    return [one for one in silences(state, now) if one.company in named]
+
+
+def _code(code: str | None) -> str:
+    if code and code not in CODES:
+        raise UsageError(
+            f"--code: there is no finding {quoted(code)}{did_you_mean(code, CODES)}",
+            "docs/findings.md lists all.",
+        )
+    return code or ""

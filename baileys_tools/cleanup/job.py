@@ -1,0 +1,61 @@
+"""What one run of a cleanup is to do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from baileys_tools.cleanup.observed import Observed
+from baileys_tools.config import Settings
+from baileys_tools.limits import Policy
+from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.rules.silence import Seen
+
+if TYPE_CHECKING:
+    from baileys_tools.cleanup.rules.returners import Departed
+
+
+class Verdicts(Enum):
+    """Which files' verdicts a report holds: memory that a large run need not spend."""
+
+    NONE = "none"
+    REMOVED = "removed"
+    ALL = "all"
+
+
+Snapshot = Callable[[int, Company], str]
+
+
+class CleanupJob(NamedTuple):
+    """What one run is to do. `run` names its quarantine; None removes for good.
+
+    `snapshot` is called before the first removal in a folder and returns what went wrong, or "". `observed` tells what
+    observations say of a company's bot; it is asked only where the age of a file decides something. `removed_before`
+    tells what earlier cleanups removed from its folder, where the policy looks for what comes back.
+    """
+
+    policy: Policy
+    now: datetime
+    run: str | None
+    undo_window: timedelta
+    verdicts: Verdicts
+    snapshot: Snapshot | None = None
+    resets_kept_for: timedelta = timedelta(days=30)
+    observed: Callable[[Company], Sequence[Seen]] = lambda company: ()
+    removed_before: Callable[[Company], Mapping[str, "Departed"]] = lambda company: {}
+
+    def for_company(self, settings: Settings, company: str) -> Self:
+        """Return the job with what the settings say of one company."""
+        own = settings.for_company(company)
+        return self._replace(
+            policy=own.policy,
+            run=self.run if own.cleanup.undo_window else None,
+            undo_window=own.cleanup.undo_window,
+            snapshot=self.snapshot if own.cleanup.snapshot_first else None,
+        )
+
+
+def job_of_looking(settings: Settings, now: datetime, observed: Observed) -> CleanupJob:
+    """Return the job of whoever only wants to know what a cleanup would do."""
+    job = CleanupJob(settings.policy, now, None, settings.cleanup.undo_window, Verdicts.NONE)
+    return job._replace(observed=observed, removed_before=observed.removed_before)
