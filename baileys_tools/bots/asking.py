@@ -43,12 +43,14 @@ def bot_api_for(settings: Settings, company: str) -> BotApi | None:
     for what in REQUESTS:
         if (given := getattr(own, what)) is not None:
             endpoints[what] = Endpoint(**given)
-    headers = headers_in(own.headers.reveal()) if own.headers is not None else {}
-    if own.token is not None:
+    secrets = [secret for secret in (own.headers, own.token) if secret is not None]
+    trouble = next((secret.trouble for secret in secrets if secret.trouble), "")
+    headers = headers_in(own.headers.reveal()) if own.headers is not None and not trouble else {}
+    if own.token is not None and not trouble:
         template = preset.token_header if preset is not None else "Authorization: Bearer {token}"
         name, _, value = template.partition(": ")
         headers.setdefault(name, value.format(token=own.token.reveal()))
-    return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds())
+    return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds(), trouble)
 
 
 def require_bot_api(settings: Settings, company: str) -> BotApi:

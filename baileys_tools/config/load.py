@@ -16,7 +16,7 @@ from baileys_tools.config.host import (
     default_state_dir,
     find_config,
 )
-from baileys_tools.config.kinds import Absolute, valid_company_id
+from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, Secret, UnreadSecret, valid_company_id
 from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, Schema, Setting
 from baileys_tools.errors import UsageError
@@ -119,6 +119,10 @@ def resolve(
     for item in given:
         try:
             value = _checked(item)
+        except NoSecret as error:
+            # Who does not need it goes on without; who does says this.
+            unread = UnreadSecret(f"{item.of_company}{item.setting.path}: {error} ({item.origin})")
+            value = (unread,) if schema.settings[item.setting.target].kind is SECRETS else unread
         except ValueError as error:
             problems.append(f"{item.of_company}{item.setting.path}: {error} ({item.origin})")
             continue
@@ -138,6 +142,18 @@ def resolve(
     if problems:
         raise ConfigError(problems)
     return values, origin, file, secret_files
+
+
+def unread_secrets(loaded: LoadedSettings) -> list[str]:
+    """Given the settings, return in words which secrets could not be read. What needs one of them fails; the rest goes
+    on.
+    """
+    found: list[str] = []
+    for value in loaded.values.values():
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Secret) and one.trouble:
+                found.append(one.trouble)
+    return found
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS
+from baileys_tools.config.load import unread_secrets
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, Setting
@@ -96,6 +97,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     """
     require_places(loaded)
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    warnings += unread_secrets(loaded)
     warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
     from baileys_tools.alerts.channels_of import notify_warnings
 
