@@ -64,10 +64,8 @@ def notify_warnings(notify: Notify) -> list[str]:
         if find_spec("apprise") is None:
             warnings.append("notify.urls needs Apprise: pipx inject baileys-tools apprise")
     for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
-        if isinstance(value, str) or value is None:
-            text = value or ""
-        else:
-            text = "" if value.trouble else value.reveal()
+        secret = "" if value is None or isinstance(value, str) or value.trouble else value.reveal()
+        text = value if isinstance(value, str) else secret
         if text.startswith("http://") and not _is_here(text):
             warnings.append(f"notify.{key} is not encrypted on its way (http://): use https://")
     return warnings

@@ -116,8 +116,10 @@ def processes(settings: Settings, companies: Sequence[str]) -> dict[str, Process
     return {company: seen[process] for company, process in wanted.items()}
 
 
-def process_changes(state: State, settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Finding]:
-    """Compare each process with the last look, remember this one, and yield what a person should know."""
+def process_changes(
+    state: State, settings: Settings, seen: Mapping[str, ProcessFacts], *, keeps: bool = True
+) -> Iterator[Finding]:
+    """Compare each process with the last look, and yield what a person should know; `keeps` remembers this look."""
     from baileys_tools.state.memory import keep, recall_all
 
     before = recall_all(state, PROCESS_MEMORY) if seen else {}
@@ -125,7 +127,7 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
         since = restarts_since(before.get(company), facts)
         burst = settings.for_company(company).process.restart_burst
         yield from process_findings(company, facts, since, burst)
-        if facts.running is not None:
+        if keeps and facts.running is not None:
             keep(state, PROCESS_MEMORY, facts.to_remember(), company)
 
 

@@ -148,12 +148,10 @@ def unread_secrets(loaded: LoadedSettings) -> list[str]:
     """Given the settings, return in words which secrets could not be read. What needs one of them fails; the rest goes
     on.
     """
-    found: list[str] = []
-    for value in loaded.values.values():
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, Secret) and one.trouble:
-                found.append(one.trouble)
-    return found
+    every = (
+        one for value in loaded.values.values() for one in (value if isinstance(value, tuple) else (value,))
+    )
+    return [one.trouble for one in every if isinstance(one, Secret) and one.trouble]
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from baileys_tools.state.database import State, from_seconds, to_seconds
 from baileys_tools.watching.rules.incidents import Incident, IncidentEntry
+from baileys_tools.watching.rules.verdict import trouble_told
+from baileys_tools.watching.rules.watch import MonitorReport
 
 
 def last_open(state: State, company: str) -> int | None:
@@ -14,6 +16,13 @@ def last_open(state: State, company: str) -> int | None:
         "SELECT id FROM incidents WHERE company = ? AND closed IS NULL ORDER BY id DESC LIMIT 1", (company,)
     )
     return int(rows[0][0]) if rows else None
+
+
+def is_worth_an_incident(report: MonitorReport, state: State) -> bool:
+    """Whether a pass saw trouble, or one before did that may be over."""
+    return any(map(trouble_told, report.companies)) or bool(
+        state.rows("SELECT 1 FROM incidents WHERE closed IS NULL LIMIT 1")
+    )
 
 
 def open_incident(state: State, company: str, cause: str, now: datetime) -> int:

@@ -188,6 +188,18 @@ def _login(creds: Creds | CredsState, before: Look | None) -> str:
     return login or (before.login if before is not None else "")
 
 
+def login_at(root: Root, company: Company) -> str:
+    """Return the login that a company's creds.json has, "" where it has none or cannot be read."""
+    from baileys_tools.sessions.scan import read_creds
+
+    try:
+        with root.open(company) as folder:
+            creds = read_creds(folder)
+    except OSError:
+        return ""
+    return creds.login if isinstance(creds, Creds) else ""
+
+
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
     """Return how many counted files even the emergency limits would leave, 0 where they would do."""
     from baileys_tools.cleanup.cleaning import policy_of

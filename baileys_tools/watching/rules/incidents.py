@@ -126,20 +126,26 @@ def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spel
 
 
 def in_trouble(
-    link: Link, creds: CredsState, running: bool | None = None, *, alone: bool = False
+    link: Link,
+    creds: CredsState,
+    running: bool | None = None,
+    *,
+    alone: bool = False,
+    is_told: bool = False,
 ) -> bool | None:
     """Whether a bot that was linked is in trouble: None where that is not known, so that an incident stays open.
 
     `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
-    a bot is well as long as that runs.
+    a bot is well as long as that runs, and where no process is named either, as long as its folder is whole. `is_told`:
+    a finding says that it is away.
     """
-    if creds.is_lost(was_linked=True) or link is Link.DOWN:
+    if is_told or creds.is_lost(was_linked=True) or link is Link.DOWN:
         return True
     if link is Link.UP:
         return False
     if running is False:
         return True
-    return False if running and alone else None
+    return False if alone else None
 
 
 def service(

@@ -25,7 +25,6 @@ from baileys_tools.watching.rules.health_surroundings import (
     snapshot_findings,
     space_findings,
 )
-from baileys_tools.watching.rules.watch import account_twice
 
 TOLD_BY_CONTENT = frozenset({"lid-mapping-without-twin"})
 """Codes of which an inspection knows better than a listing."""
@@ -80,9 +79,6 @@ def deep_findings(
     yield from _access_findings(company, evidence)
     yield from owner_findings(company, _key_files(seen))
     yield from _oddity_findings(company, seen)
-    if elsewhere.same_login:
-        yield account_twice(company, elsewhere.same_login)
-    yield from elsewhere.told_by_log
     if seen.lock:
         yield _locked(company, seen.lock)
     if seen.size > rules.largest_folder:

@@ -6,7 +6,9 @@ from typing import Any
 
 from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, finding_json, name_text, timestamp
-from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
+from baileys_tools.watching.rules.verdict import CompanyStatus
+from baileys_tools.watching.rules.watch import MonitorReport
+from baileys_tools.watching.show.status_json import verdict_facts
 
 
 def monitor_json(report: MonitorReport) -> str:
@@ -30,10 +32,11 @@ def monitor_json(report: MonitorReport) -> str:
     return envelope("monitor-once", report.now, report.exit_code, result)
 
 
-def _company(company: CompanyWatch, report: MonitorReport) -> dict[str, Any]:
+def _company(company: CompanyStatus, report: MonitorReport) -> dict[str, Any]:
     return {
         "company": name_text(company.id),
         "path": name_text(company.path),
+        **verdict_facts(company.verdict),
         "level": company.level.value,
         "severity": company.worst.value,
         "counted_files": company.counted,

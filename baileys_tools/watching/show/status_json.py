@@ -8,7 +8,8 @@ from typing import Any
 from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.thresholds import LEVELS
-from baileys_tools.watching.rules.status import CONDITIONS, CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import STATES, CompanyStatus, Verdict
 from baileys_tools.watching.show.incidents_text import service_facts
 
 
@@ -35,7 +36,7 @@ def status_json(status: FleetStatus) -> str:
                 "files": sum(company.files for company in status.companies),
                 "counted_files": sum(company.counted for company in status.companies),
                 "levels": {level.value: status.at_level(level) for level in LEVELS},
-                "states": {one.value: status.conditions.get(one, 0) for one in CONDITIONS},
+                "states": {one.value: status.states.get(one, 0) for one in STATES},
             },
         },
     )
@@ -46,7 +47,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
     return {
         "company": name_text(company.id),
         "path": name_text(company.path),
-        "state": company.condition.value,
+        **verdict_facts(company.verdict),
         "level": company.level.value,
         "files": company.files,
         "counted_files": company.counted,
@@ -73,6 +74,17 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "findings": [finding_document(finding) for finding in company.findings],
         "trouble": name_text(company.trouble),
     }
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, Any]:
+    """Given how a company is, return it for JSON: the same two fields in every command's."""
+    reason = verdict.reason
+    why = (
+        None
+        if reason is None
+        else {"code": reason.code, "severity": reason.severity.value, "message": reason.message}
+    )
+    return {"state": verdict.state.value, "why": why}
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from baileys_tools.frame.show.terminal import Style, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.forecast import Forecast
+from baileys_tools.thresholds import Level
 from baileys_tools.units import counted, format_age, printable
-from baileys_tools.watching.rules.status import CompanyStatus, Condition, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyState, CompanyStatus
 from baileys_tools.watching.show.incidents_text import service_line
 
 NARROWEST = 80
@@ -29,10 +31,13 @@ _SEVERITY_COLOURS = {
 
 GROWTH_UNKNOWN = "not known yet: it takes a day of history (monitor-once keeps it)"
 
-CONDITION_COLOURS = {
-    **{Condition(level.value): colours for level, colours in LEVEL_COLOURS.items()},
-    Condition.UNREADABLE: ("red", "bold"),
-    Condition.GONE: ("red", "bold"),
+STATE_COLOURS = {
+    CompanyState.HEALTHY: LEVEL_COLOURS[Level.HEALTHY],
+    CompanyState.WARNING: LEVEL_COLOURS[Level.WARNING],
+    CompanyState.CRITICAL: LEVEL_COLOURS[Level.CRITICAL],
+    CompanyState.EMERGENCY: LEVEL_COLOURS[Level.EMERGENCY],
+    CompanyState.UNREADABLE: ("red", "bold"),
+    CompanyState.GONE: ("red", "bold"),
 }
 
 
@@ -115,7 +120,8 @@ def _name(company: CompanyStatus) -> str:
 
 _COLUMNS = (
     _Column("COMPANY", 0, lambda one, now: _name(one)),
-    _Column("STATE", 0, lambda one, now: one.condition.value),
+    _Column("STATE", 0, lambda one, now: one.state.value),
+    _Column("WHY", 0, lambda one, now: one.verdict.code or "-"),
     _Column("COUNTED", 0, lambda one, now: f"{one.counted:,}", is_number=True),
     _Column("FILES", 1, lambda one, now: f"{one.files:,}", is_number=True),
     _Column("CREDS", 0, lambda one, now: _creds(one)),
@@ -185,8 +191,8 @@ def _sums(status: FleetStatus, style: Style) -> str:
 def companies_text(status: FleetStatus, style: Style) -> str:
     """Given how all are, return how many there are and how many of them in which state."""
     states = [
-        style.paint(f"{number} {condition.value}", *CONDITION_COLOURS[condition])
-        for condition, number in status.conditions.items()
+        style.paint(f"{number} {state.value}", *STATE_COLOURS[state])
+        for state, number in status.states.items()
     ]
     return f"{counted(len(status.companies), 'company', 'companies')} ({', '.join(states)})"
 
@@ -210,7 +216,14 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.trouble:
         yield _item("trouble", style.paint(printable(company.trouble), "red"))
     guarded = f", {counted(company.guarded, 'guarded pre-key')} left out" if company.guarded else ""
-    yield _item("state", style.paint(company.condition.value, *CONDITION_COLOURS[company.condition]))
+    yield _item("state", style.paint(company.state.value, *STATE_COLOURS[company.state]))
+    if company.verdict.reason is not None:
+        yield from wrapped(
+            f"{company.verdict.code}: {printable(company.verdict.reason.message)}",
+            NARROWEST,
+            "  why        ",
+            " " * 13,
+        )
     if not company.trouble and not company.is_gone:
         yield _item("level", style.paint(company.level.value, *LEVEL_COLOURS[company.level]))
     yield _item("files", f"{company.files:,}, of which {company.counted:,} count{guarded}")
