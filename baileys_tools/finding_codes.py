@@ -92,6 +92,7 @@ CODES: Mapping[str, CodeInfo] = {
     # --- the running bot
     "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
     "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),
+    "bot-away": CodeInfo(CRITICAL, "The bot is away, as its log, its process and its API tell together."),
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
     "left-stopped": CodeInfo(CRITICAL, "A run of this tool stopped the bot, and did not start it again."),
     "process-unknown": CodeInfo(WARNING, "Nobody can say whether the bot's process runs."),

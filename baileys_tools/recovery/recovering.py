@@ -7,14 +7,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from baileys_tools.bots.asking import (
-    connections,
-    process_of,
-    processes,
-)
+from baileys_tools.bots.asking import process_of
 from baileys_tools.bots.bot_facts import creds_fact
 from baileys_tools.bots.rules.diagnosis import Cause, Diagnosis
 from baileys_tools.bots.stopped import LeftStopped, left_stopped
@@ -39,6 +36,7 @@ from baileys_tools.sessions.locks import Locked, process_lock
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import printable
+from baileys_tools.watching.monitor_pass import Pass, look_over
 
 if TYPE_CHECKING:
     from baileys_tools.state.database import State
@@ -166,27 +164,29 @@ def run_recover(
         job.left = left_stopped(job.state)
         homes = (process_of(job.settings, company.id) for company in job.companies)
         job.living_in = Counter(home for home in homes if home is not None)
-        looked = _plan_all(job)
+        seen = look_over(job.settings, root, job.state, job.now)
+        looked = _plan_all(job, seen)
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         broken_off = None
         if acts:
             with job.alone():
                 broken_off = climb_each(job, looked)
+            seen = look_over(job.settings, root, job.state, job.clock())
+        verdicts = {one.id: one.verdict for one in seen.companies}
+        looked = [replace(one, verdict=verdicts.get(one.id)) for one in looked]
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code, broken_off)
 
 
-def _plan_all(job: RecoverJob) -> list[CompanyRecovery]:
+def _plan_all(job: RecoverJob, seen: Pass) -> list[CompanyRecovery]:
     assert job.root is not None
-    ids = [company.id for company in job.companies]
-    answers = connections(job.settings, ids)
-    seen = processes(job.settings, ids)
+    answers, processes = seen.asked.connections, seen.asked.processes
     looks = kept_looks(job.state, job.root.path).looks
     return for_each(
         job.companies,
         lambda company: _plan(
-            job, company, AskedBefore(answers.get(company.id), seen.get(company.id), looks)
+            job, company, AskedBefore(answers.get(company.id), processes.get(company.id), looks)
         ),
         failed_recovery,
         workers=1,

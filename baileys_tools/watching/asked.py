@@ -68,9 +68,10 @@ def ask(
         connections = ask_connections(settings, ids)
         findings += connection_findings(connections)
         unknown |= {
-            (company, "connection-lost")
+            (company, code)
             for company, one in connections.items()
             if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
+            for code in ("connection-lost", "bot-away")
         }
     own = settings.process
     if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:

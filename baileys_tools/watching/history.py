@@ -38,17 +38,19 @@ class PastLook(NamedTuple):
     waits: bool = False
     told: str = ""
     diagnosis: Diagnosis | None = None
+    is_asked: bool = True
+    """Whether anything but the folder could tell how it is."""
 
 
 def note_pass(report: MonitorReport, asked: BotAnswers, state: State) -> None:
     """Add what a pass saw of each bot to its history."""
     for one in report.companies:
-        is_asked = one.connection or one.running is not None or one.id in asked.logs
+        is_asked = any(one.id in those for those in (asked.connections, asked.processes, asked.logs))
         told = trouble_told(one)
         if one.trouble or not (is_asked or told or kept_incidents.last_open(state, one.id) is not None):
             continue
         waits = any(finding.code == "not-linked-yet" for finding in one.findings)
-        look = PastLook(one.id, one.connection, one.creds, one.running, waits, told, one.diagnosis)
+        look = PastLook(one.id, one.connection, one.creds, one.running, waits, told, one.diagnosis, is_asked)
         note_look(state, look, asked.logs.get(one.id, LogFacts()), report.now)
 
 
@@ -63,7 +65,14 @@ def note_look(state: State, look: PastLook, log: LogFacts, now: datetime) -> Non
         alone = not look.connection and not log.shows_connections
         if look.waits:
             return
-        trouble = in_trouble(link, look.creds, look.running, alone=alone, is_told=bool(look.told))
+        trouble = in_trouble(
+            link,
+            look.creds,
+            look.running,
+            alone=alone,
+            is_told=bool(look.told),
+            nobody_knows=not look.is_asked,
+        )
         if trouble:
             _in_incident(state, look, log, now)
         elif trouble is False:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.state.database import State, open_state
 from baileys_tools.watching.history import service_of
 from baileys_tools.watching.kept_incidents import entries, incidents
 from baileys_tools.watching.rules.incidents import Incident, IncidentEntry, Service
+from baileys_tools.watching.rules.verdict import CompanyVerdict
 
 MOST = 1_000
 
@@ -20,6 +22,8 @@ class IncidentsReport(NamedTuple):
     now: datetime
     incidents: list[tuple[Incident, list[IncidentEntry]]]
     services: Mapping[str, Service]
+    verdicts: Mapping[str, CompanyVerdict] = {}
+    """How the companies are that are in trouble now."""
 
 
 def incidents_command(
@@ -30,6 +34,7 @@ def incidents_command(
     now = datetime.now(UTC)
     with open_state(loaded.settings.state.dir, now) as state:
         report = list_incidents(state, loaded.settings.sessions.companies, now)
+        report = report._replace(verdicts=_verdicts(loaded.settings, report, state, now))
     if markdown is not None:
         from baileys_tools.watching.show.incidents_text import incident_markdown
 
@@ -43,13 +48,31 @@ def incidents_command(
     if as_json:
         from baileys_tools.watching.show.incidents_text import incidents_json
 
-        print(incidents_json(report.now, report.incidents, report.services))
+        print(incidents_json(report.now, report.incidents, report.services, report.verdicts))
     else:
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.watching.show.incidents_text import incidents_text
 
-        print(incidents_text(report.now, report.incidents, report.services, Style()))
+        print(incidents_text(report.now, report.incidents, report.services, Style(), report.verdicts))
     return ExitCode.DONE
+
+
+def _verdicts(
+    settings: Settings, report: IncidentsReport, state: State, now: datetime
+) -> dict[str, CompanyVerdict]:
+    """Return how the companies of open incidents are now; nothing where the sessions cannot be looked at."""
+    is_open = {incident.company for incident, _ in report.incidents if incident.closed is None}
+    if not is_open or settings.sessions.path is None:
+        return {}
+    from baileys_tools.sessions.roots import Root
+    from baileys_tools.watching.monitor_pass import look_over
+
+    try:
+        with Root(settings.sessions.path) as root:
+            seen = look_over(settings, root, state, now).companies
+    except BaileysToolsError:
+        return {}
+    return {one.id: one.verdict for one in seen if one.id in is_open}
 
 
 def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> IncidentsReport:

@@ -10,6 +10,7 @@ from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.recovery.rules.recovery import Rung
 from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending, RecoverReport
 from baileys_tools.units import printable
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 _WORDS = {
     Ending.WELL: ("well", "green"),
@@ -49,6 +50,10 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
     word, colour = _WORDS[company.ending]
     cause = "" if company.ending in (Ending.WELL, *_NOT_AWAY) else f": {_cause(company.first)}"
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
+    verdict = company.verdict
+    if verdict is not None and not verdict.is_healthy:
+        reason = f": {verdict.code}: {verdict.reason.message}" if verdict.reason is not None else ""
+        yield from _wrapped("state", f"{verdict.state.value}{reason}")
     if company.ending is Ending.WELL and not verbose:
         return
     for sentence in company.first.evidence:
@@ -88,6 +93,7 @@ def recover_json(report: RecoverReport) -> str:
             {
                 "company": company.id,
                 "status": company.ending.value,
+                **verdict_facts(company.verdict),
                 "cause": _diagnosis(company.first),
                 "cause_now": _diagnosis(company.last),
                 "steps": [{"step": step.rung.value, "text": step.text} for step in company.steps],

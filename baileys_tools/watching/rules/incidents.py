@@ -132,12 +132,13 @@ def in_trouble(
     *,
     alone: bool = False,
     is_told: bool = False,
+    nobody_knows: bool = False,
 ) -> bool | None:
     """Whether a bot that was linked is in trouble: None where that is not known, so that an incident stays open.
 
     `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
-    a bot is well as long as that runs, and where no process is named either, as long as its folder is whole. `is_told`:
-    a finding says that it is away.
+    a bot is well as long as that runs. `is_told`: a finding says that it is away. `nobody_knows`: neither API nor process
+    nor log is named, so it is well where nothing else says that it is not.
     """
     if is_told or creds.is_lost(was_linked=True) or link is Link.DOWN:
         return True
@@ -145,7 +146,7 @@ def in_trouble(
         return False
     if running is False:
         return True
-    return False if alone else None
+    return False if (running and alone) or nobody_knows else None
 
 
 def service(

@@ -20,7 +20,12 @@ from baileys_tools.thresholds import Level, level_of
 from baileys_tools.units import duration_of
 from baileys_tools.watching.rules.health import CREDS_LOST, cheap_findings
 from baileys_tools.watching.rules.inspection_rules import TOLD_BY_CONTENT, deep_findings, evidence_of
-from baileys_tools.watching.rules.verdict import CompanyStatus, Verdict, verdict_of, worst_finding_first
+from baileys_tools.watching.rules.verdict import (
+    CompanyStatus,
+    CompanyVerdict,
+    verdict_of,
+    worst_finding_first,
+)
 from baileys_tools.watching.rules.watch import SNAPSHOT_CODES
 
 AGE_LIMITS = tuple(map(timedelta, (1, 3, 7, 14, 30)))
@@ -61,7 +66,7 @@ class Inspection:
         return exit_code_for(worst(self.findings))
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CompanyVerdict:
         """How the company is, and why. What is wrong with the host is no fault of it."""
         own = [one for one in self.findings if one.company == self.company]
         return verdict_of(own, trouble=self.trouble)

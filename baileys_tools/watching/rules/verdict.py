@@ -97,7 +97,7 @@ TELL_AWAY = frozenset(
 """The codes that say, by themselves, that the bot is away or cannot come back."""
 
 
-class Verdict(NamedTuple):
+class CompanyVerdict(NamedTuple):
     """The state of a company, and the finding that makes it so; None for a healthy one."""
 
     state: CompanyState
@@ -124,7 +124,7 @@ def worst_finding_first(findings: Iterable[Finding]) -> list[Finding]:
 
 def verdict_of(
     findings: Iterable[Finding], level: Level = Level.HEALTHY, *, trouble: str = "", is_gone: bool = False
-) -> Verdict:
+) -> CompanyVerdict:
     """Given all that was found of a company, return how it is and why.
 
     `level` counts where no finding speaks of it: one that no cleanup can lower is a warning, whatever its name.
@@ -134,14 +134,14 @@ def verdict_of(
     first = ordered[0] if ordered and ordered[0].severity is not Severity.NOTICE else None
     if is_gone:
         gone = (one for one in ordered if one.code == "folder-gone")
-        return Verdict(CompanyState.GONE, next(gone, first))
+        return CompanyVerdict(CompanyState.GONE, next(gone, first))
     if trouble:
         unread = (one for one in ordered if one.code == "folder-unreadable")
-        return Verdict(CompanyState.UNREADABLE, next(unread, first))
+        return CompanyVerdict(CompanyState.UNREADABLE, next(unread, first))
     severity = first.severity if first is not None else Severity.NOTICE
     if SEVERITY_OF_LEVEL[level].rank > severity.rank and all(one.code != "file-count" for one in ordered):
         severity = SEVERITY_OF_LEVEL[level]
-    return Verdict(_OF_SEVERITY[severity], first)
+    return CompanyVerdict(_OF_SEVERITY[severity], first)
 
 
 def trouble_told(one: "CompanyStatus") -> str:
@@ -222,7 +222,7 @@ class CompanyStatus(NamedTuple):
         return max((one.severity for one in self.findings), key=lambda one: one.rank, default=Severity.NOTICE)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CompanyVerdict:
         """How it is, and why."""
         return verdict_of(self.findings, self.level, trouble=self.trouble, is_gone=self.is_gone)
 

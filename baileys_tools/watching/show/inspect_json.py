@@ -17,7 +17,7 @@ from baileys_tools.watching.rules.inspection import (
     count_of,
     kind_rows,
 )
-from baileys_tools.watching.show.status_json import verdict_facts
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def inspect_json(inspection: Inspection, *, with_files: bool) -> str:

@@ -8,7 +8,7 @@ from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, finding_json, name_text, timestamp
 from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.rules.watch import MonitorReport
-from baileys_tools.watching.show.status_json import verdict_facts
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def monitor_json(report: MonitorReport) -> str:

@@ -9,8 +9,9 @@ from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.thresholds import LEVELS
 from baileys_tools.watching.rules.status import FleetStatus
-from baileys_tools.watching.rules.verdict import STATES, CompanyStatus, Verdict
+from baileys_tools.watching.rules.verdict import STATES, CompanyStatus
 from baileys_tools.watching.show.incidents_text import service_facts
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def status_json(status: FleetStatus) -> str:
@@ -74,17 +75,6 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "findings": [finding_document(finding) for finding in company.findings],
         "trouble": name_text(company.trouble),
     }
-
-
-def verdict_facts(verdict: Verdict) -> dict[str, Any]:
-    """Given how a company is, return it for JSON: the same two fields in every command's."""
-    reason = verdict.reason
-    why = (
-        None
-        if reason is None
-        else {"code": reason.code, "severity": reason.severity.value, "message": reason.message}
-    )
-    return {"state": verdict.state.value, "why": why}
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:

@@ -216,14 +216,8 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.trouble:
         yield _item("trouble", style.paint(printable(company.trouble), "red"))
     guarded = f", {counted(company.guarded, 'guarded pre-key')} left out" if company.guarded else ""
-    yield _item("state", style.paint(company.state.value, *STATE_COLOURS[company.state]))
-    if company.verdict.reason is not None:
-        yield from wrapped(
-            f"{company.verdict.code}: {printable(company.verdict.reason.message)}",
-            NARROWEST,
-            "  why        ",
-            " " * 13,
-        )
+    why = f": {company.verdict.code}" if company.verdict.code else ""
+    yield _item("state", style.paint(company.state.value, *STATE_COLOURS[company.state]) + why)
     if not company.trouble and not company.is_gone:
         yield _item("level", style.paint(company.level.value, *LEVEL_COLOURS[company.level]))
     yield _item("files", f"{company.files:,}, of which {company.counted:,} count{guarded}")
