@@ -1,6 +1,7 @@
 """What others than its folder say of a bot: its API, the manager of its process, its log. And what that means."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,8 @@ class BotAnswers(NamedTuple):
     logs: Mapping[str, LogFacts] = {}
     findings: Mapping[str, Sequence[Finding]] = {}
     unknown: frozenset[Key] = frozenset()
+    users: frozenset[str] = frozenset()
+    """The companies whose folder was compared with the user of the bot's own process, so that no file has to tell."""
 
     @property
     def is_nothing(self) -> bool:
@@ -85,12 +88,36 @@ def ask(
             if facts.running is None
             for code in ("process-down", "restart-burst")
         }
+    shut = _what_bots_cannot_write(root, companies, seen)
+    findings += [one for one in shut.values() if one is not None]
     logs, told = _read_logs(settings, root, state, companies, connections, now)
     findings += told
     by_company: dict[str, list[Finding]] = {}
     for finding in findings:
         by_company.setdefault(finding.company, []).append(finding)
-    return BotAnswers(connections, seen, logs, by_company, frozenset(unknown))
+    return BotAnswers(connections, seen, logs, by_company, frozenset(unknown), frozenset(shut))
+
+
+def _what_bots_cannot_write(
+    root: Root, companies: Sequence[Company], processes: Mapping[str, ProcessFacts]
+) -> dict[str, Finding | None]:
+    """Compare with the user of the bot's process: root, who looks here, may write everything. Return what was found of
+    each company that could be compared.
+    """
+    running = {company: facts.pid for company, facts in processes.items() if facts.running and facts.pid}
+    if not running:
+        return {}
+    from baileys_tools.bots.process_user import not_writable, user_of
+    from baileys_tools.sessions.rules.owners import cannot_write_finding
+
+    found = {}
+    for company in companies:
+        user = user_of(running[company.id]) if company.id in running else None
+        if user is not None:
+            with suppress(OSError):  # that it cannot be opened is a finding already
+                shut = [] if user.may_all else not_writable(root, company, user)
+                found[company.id] = cannot_write_finding(company.id, company.path, user, shut)
+    return found
 
 
 def _read_logs(

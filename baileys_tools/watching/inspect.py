@@ -69,7 +69,10 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
             findings = [unreadable_folder(company.id, say_why(error))]
             return Inspection(company.id, company.path, now, findings, rules=rules, trouble=say_why(error))
     inspection = inspect(company.id, company.path, seen, elsewhere, rules, now)
-    findings = with_what_a_pass_saw(inspection.findings, one, passed.host, is_here=is_here)
+    own = inspection.findings
+    if company.id in passed.asked.users:
+        own = [finding for finding in own if finding.code != "foreign-owner"]
+    findings = with_what_a_pass_saw(own, one, passed.host, is_here=is_here)
     return inspection.with_findings(findings)
 
 

@@ -163,8 +163,8 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         findings = worst_first([*findings, *owner_findings(company.id, files)])
     return Look(
         stamp=stamp,
-        # Whether the clock is right is for the next minute to ask again.
-        settled=settled and not any(finding.code == "clock-implausible" for finding in findings),
+        # Whether the clock is right is for the next minute to ask again; a write behind a link shows in no stamp.
+        settled=settled and not any(one.code in ("clock-implausible", "creds-linked") for one in findings),
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},

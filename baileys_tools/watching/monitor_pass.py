@@ -97,7 +97,7 @@ def look_over(
         looks[company.id] = look
         findings = [
             *_of_linked(asked.findings.get(company.id, ()), look),
-            *look.findings,
+            *(one for one in look.findings if one.code != "foreign-owner" or company.id not in asked.users),
             *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, snapshots.get(company.id), rules, now),
             *([held[company.id]] if company.id in held else []),

@@ -1,5 +1,6 @@
 """What a pass remembers for the next one, and what it knows of snapshots."""
 
+import os
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -42,11 +43,18 @@ def snapshots_of(
     known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
     found, trouble = newest_snapshots(path, [company.id for company in companies], known)
     if trouble:
-        return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
+        is_new = not plain and not os.path.lexists(path) and _is_young(state, rules, now)
+        return {}, list(snapshot_findings("", Snapshots(trouble=trouble, is_new=is_new), None, rules, now))
     if found != known:
         memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
     safe = last_in_companies(state, "backup")
     since = now - rules.snapshot_max_age
+    young: set[str] = set()
+    if any(not one.file and not one.failure for one in found.values()) and state.is_durable:
+        from baileys_tools.state.observations import first_looks
+
+        seen = first_looks(state)
+        young = {company for company in found if company not in seen or seen[company] >= since}
     return {
         company: Snapshots(
             newest=one.info(company),
@@ -55,9 +63,21 @@ def snapshots_of(
             # A backup that found nothing new is as good as a new snapshot.
             is_current=company in safe and safe[company].at >= since,
             failure=one.failure,
+            is_new=company in young and company not in safe and not one.damaged,
         )
         for company, one in found.items()
     }, []
+
+
+def _is_young(state: State, rules: HealthRules, now: datetime) -> bool:
+    """Whether so little time has passed since the first look, and since no backup ran, that none could be expected."""
+    from baileys_tools.state.observations import first_looks
+    from baileys_tools.state.runs import last_in_companies
+
+    if not state.is_durable or last_in_companies(state, "backup"):
+        return False
+    seen = first_looks(state)
+    return not seen or min(seen.values()) >= now - rules.snapshot_max_age
 
 
 def remember_pass(

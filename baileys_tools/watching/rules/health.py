@@ -199,6 +199,10 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
     """
     state = state_of(facts.creds)
     code, restore = _LOST.get(state, ""), command("baileys-tools restore --company {} --dry-run", company)
+    if (linked := _linked(company, facts, state)) is not None:
+        yield linked
+    if state is CredsState.LINKED:
+        return
     if state is CredsState.TOO_LARGE:
         yield _too_large(company)
     elif not state.is_lost(was_linked=was_linked or show_a_login(state, facts.names)):
@@ -244,6 +248,28 @@ def _way_back(company: str, facts: FolderFacts) -> str:
         return restore
     from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
     return f"{from_bak} (creds.json.bak is there). If that is no way back: {restore}"
+
+
+def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:
+    if not any(odd.name == "creds.json" and odd.what == "a symbolic link" for odd in facts.oddities):
+        return None
+    look = command("baileys-tools inspect --company {} -v", company)
+    if state is CredsState.LINKED:
+        return Finding(
+            "creds-linked",
+            Severity.WARNING,
+            company,
+            "creds.json is a symbolic link that leaves the folder's owner (or leads to no plain file), so nobody here "
+            "reads it or knows whether the bot can log in with it",
+            f"Is the link meant (readlink -f creds.json)? Give its file to the owner of the folder. See: {look}",
+        )
+    return Finding(
+        "creds-linked",
+        Severity.NOTICE,
+        company,
+        "creds.json is a symbolic link; it is read where it leads, and no restore writes through it",
+        "Nothing to do where that is meant. A save that the bot makes by rename puts a plain file in its place.",
+    )
 
 
 def _too_large(company: str) -> Finding:

@@ -120,6 +120,15 @@ def snapshot_findings(
             "Set backup.path, and run baileys-tools backup from cron.",
         )
         return
+    if snapshots.trouble and snapshots.is_new:
+        yield Finding(
+            "backup-unreadable",
+            Severity.NOTICE,
+            company,
+            f"the backup repository is not there yet: {printable(snapshots.trouble)}",
+            "The first backup makes it: baileys-tools backup",
+        )
+        return
     if snapshots.trouble:
         yield Finding(
             "backup-unreadable",
@@ -158,9 +167,9 @@ def snapshot_findings(
     if newest is None:
         yield Finding(
             "snapshot-missing",
-            Severity.WARNING,
+            Severity.NOTICE if snapshots.is_new and not creds_lost else Severity.WARNING,
             company,
-            "there is no whole snapshot of this folder",
+            "there is no whole snapshot of this folder" + (" yet" if snapshots.is_new else ""),
             other_way if creds_lost else f"Take one: {backup}",
         )
         return

@@ -137,8 +137,8 @@ def in_trouble(
     """Whether a bot that was linked is in trouble: None where that is not known, so that an incident stays open.
 
     `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
-    a bot is well as long as that runs. `is_told`: a finding says that it is away. `nobody_knows`: neither API nor process
-    nor log is named, so it is well where nothing else says that it is not.
+    a bot is well as long as that runs. `is_told`: a finding says that it is away. `nobody_knows`: neither API nor
+    process nor log is named, so it is well where nothing else says that it is not.
     """
     if is_told or creds.is_lost(was_linked=True) or link is Link.DOWN:
         return True

@@ -108,7 +108,7 @@ def with_what_a_pass_saw(
     kept = [
         finding._replace(company="") if is_here and finding.code in _OF_THE_DISK else finding
         for finding in found
-        if finding.code not in SNAPSHOT_CODES
+        if finding.code not in {*SNAPSHOT_CODES, "backup-unreadable"}
     ]
     told = {finding.code for finding in kept}
     more = [

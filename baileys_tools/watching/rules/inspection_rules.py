@@ -12,6 +12,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.inspected import Broken, Elsewhere, FullStat, Inspected
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
@@ -226,7 +227,8 @@ def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _oddity_findings(company: str, seen: Inspected) -> Iterator[Finding]:
-    oddities = seen.folder.oddities
+    # A linked creds.json is a finding of its own.
+    oddities = [one for one in seen.folder.oddities if one != Oddity("creds.json", "a symbolic link")]
     if not oddities:
         return
     named_like_keys = sum(kind_of(oddity.name) is not Kind.UNKNOWN for oddity in oddities)

@@ -70,6 +70,7 @@ _FIRST = (
     "device-removed",
     "account-twice",
     "two-processes",
+    "bot-cannot-write",
     "foreign-owner",
     "left-stopped",
     "process-down",

@@ -37,7 +37,15 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *(*CREDS_LOST, "creds-too-large", "foreign-owner", "account-twice", "old-folder-left"),
+    *(
+        *CREDS_LOST,
+        "creds-linked",
+        "creds-too-large",
+        "bot-cannot-write",
+        "foreign-owner",
+        "account-twice",
+        "old-folder-left",
+    ),
     "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),

@@ -6,12 +6,12 @@ from baileys_tools.frame.show.json_text import name_text
 from baileys_tools.watching.rules.verdict import CompanyVerdict
 
 
-def verdict_facts(verdict: CompanyVerdict) -> dict[str, Any]:
-    """Given how a company is, return it for JSON: the same two fields in every command's."""
+def verdict_facts(verdict: CompanyVerdict | None) -> dict[str, Any]:
+    """Given how a company is (None: nobody could look), return it for JSON: two fields."""
+    if verdict is None:
+        return {"state": None, "why": None}
     reason = verdict.reason
-    why = (
-        None
-        if reason is None
-        else {"code": reason.code, "severity": reason.severity.value, "message": name_text(reason.message)}
-    )
+    if reason is None:
+        return {"state": verdict.state.value, "why": None}
+    why = {"code": reason.code, "severity": reason.severity.value, "message": name_text(reason.message)}
     return {"state": verdict.state.value, "why": why}
