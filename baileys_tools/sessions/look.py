@@ -77,25 +77,6 @@ def _stat_all(folder: int, names: Iterable[str]) -> dict[str, os.stat_result]:
     return found
 
 
-def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:
-    """Given a folder's handle and listing, return the size of its files (bytes) and when the newest was written (ns).
-
-    A file that has gone meanwhile weighs nothing. Raises OSError.
-    """
-    size = newest = 0
-    look = os.stat
-    for names in facts.names.values():
-        for name in names:
-            try:
-                seen = look(name, dir_fd=folder, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            size += seen.st_size
-            if seen.st_mtime_ns > newest:
-                newest = seen.st_mtime_ns
-    return size, newest
-
-
 LOOKS = "looks"
 
 

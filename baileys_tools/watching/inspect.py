@@ -18,6 +18,7 @@ from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.inspected import Elsewhere
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.state.database import State, open_state
+from baileys_tools.watching.kept_inspections import keep_inspection
 from baileys_tools.watching.looking import remembered, rules_of
 from baileys_tools.watching.monitor_pass import look_over
 from baileys_tools.watching.rules.health import unreadable_folder
@@ -69,6 +70,7 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
             findings = [unreadable_folder(company.id, say_why(error))]
             return Inspection(company.id, company.path, now, findings, rules=rules, trouble=say_why(error))
     inspection = inspect(company.id, company.path, seen, elsewhere, rules, now)
+    keep_inspection(state, company.id, inspection.evidence, seen.stats)
     own = inspection.findings
     if company.id in passed.asked.users:
         own = [finding for finding in own if finding.code != "foreign-owner"]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
+from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
-from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
+from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Creds, CredsState, state_of
+from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.surroundings import Snapshots
@@ -97,11 +99,14 @@ def look_at_all(
     snapshots: Mapping[str, Snapshots],
     settings: Settings,
     now: datetime,
+    *,
+    whole: bool = False,
 ) -> tuple[dict[str, Look], frozenset[str]]:
     """Return the look at each company, and the ids of those whose folders were listed for it.
 
-    What the repository has tells, beside what is `known`, whether a folder has held a session. Raises
-    BaileysToolsError when nothing can be looked at at all.
+    With `whole`, all files of what has changed are looked at, and not about once an hour. What the repository has
+    tells, beside what is `known`, whether a folder has held a session. Raises BaileysToolsError when nothing can be
+    looked at at all.
     """
     seconds = int(now.timestamp())
     found: dict[str, Look] = {}
@@ -115,7 +120,7 @@ def look_at_all(
         if before is not None and is_told and not full and before.settled and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, stamp, before, full, newest))
+            tasks.append(_Task(company, stamp, before, full or whole, newest))
     rules = rules_of(settings)
     work = partial(_look, root, rules, settings, now)
     done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
@@ -147,24 +152,28 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     )
     level = level_of(count.counted, rules.thresholds)
     risen = before is None or LEVELS.index(level) > LEVELS.index(level_of(before.counted, rules.thresholds))
-    if task.full or risen:
+    standing = [one for one in before.findings if one.code in STANDING_CODES] if before else []
+    # What was wrong with the files themselves is asked again at every look, to be over when it is.
+    if task.full or risen or standing:
         full_at = int(now.timestamp())
-        size, written_ns = weigh(folder, facts)
-        written_at = written_ns // 1_000_000_000
+        size, written_at, standing = _weigh_all(company.id, folder, facts, rules, now)
         strictest = (
             _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
         )
     findings = cheap_findings(
         company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
     )
-    if files := foreign_creds(folder, facts):
+    findings = worst_first([*findings, *standing])
+    is_told = any(one.code == "foreign-owner" for one in standing)
+    if not is_told and (files := foreign_creds(folder, facts)):
         from baileys_tools.sessions.rules.owners import owner_findings
 
         findings = worst_first([*findings, *owner_findings(company.id, files)])
     return Look(
         stamp=stamp,
         # Whether the clock is right is for the next minute to ask again; a write behind a link shows in no stamp.
-        settled=settled and not any(one.code in ("clock-implausible", "creds-linked") for one in findings),
+        settled=settled
+        and not any(one.code in ("clock-implausible", "creds-linked", *STANDING_CODES) for one in findings),
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},
@@ -180,6 +189,30 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         connection=before.connection if before else "",
         login=_login(facts.creds, before if was_linked else None),
     )
+
+
+STANDING_CODES = frozenset(
+    {
+        *("key-files-empty", "creds-behind-pre-keys", "keys-writable-by-all", "odd-entries", "folder-large"),
+        *("foreign-owner", "key-files-torn", "key-files-unreadable"),
+    }
+)
+"""What the stats of all files tell, which are looked at once an hour while all is well."""
+
+
+_ASKED_AGAIN = STANDING_CODES | {"clock-implausible", "creds-linked"}
+
+
+def _weigh_all(
+    company: str, folder: int, facts: FolderFacts, rules: HealthRules, now: datetime
+) -> tuple[int, int, list[Finding]]:
+    """Look at all files; return their size, when the newest was written (seconds), and what is wrong with them."""
+    from baileys_tools.sessions.inspect_folder import survey_folder
+    from baileys_tools.watching.rules.inspection_rules import standing_findings
+
+    seen = survey_folder(folder, facts)
+    newest = max((one.st_mtime_ns for one in seen.stats.values()), default=0)
+    return seen.size, newest // 1_000_000_000, standing_findings(company, seen, rules, now)
 
 
 def _login(creds: Creds | CredsState, before: Look | None) -> str:

@@ -17,6 +17,7 @@ from baileys_tools.state.database import State
 from baileys_tools.thresholds import level_of
 from baileys_tools.units import printable
 from baileys_tools.watching.asked import BotAnswers, ask, diagnosis_of, waits_for_a_code
+from baileys_tools.watching.kept_inspections import kept_inspections, still_broken
 from baileys_tools.watching.looking import (
     last_activity,
     login_at,
@@ -84,12 +85,13 @@ def look_over(
     everyone = all_companies(root, settings, state)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
-    looks, listed = look_at_all(root, companies, known, snapshots, settings, now)
+    looks, listed = look_at_all(root, companies, known, snapshots, settings, now, whole=not remembers)
     if asked is None:
         asked = ask(settings, root, state, companies, now, remembers=remembers)
     stopped = _left_stopped(state, asked, looks)
     held = _held_locks(settings, root, state, companies, now)
     logins = logins_of(root, looks, known, everyone)
+    inspected = kept_inspections(state)
     seen = []
     for company in companies:
         connection = asked.connections.get(company.id)
@@ -98,6 +100,7 @@ def look_over(
         findings = [
             *_of_linked(asked.findings.get(company.id, ()), look),
             *(one for one in look.findings if one.code != "foreign-owner" or company.id not in asked.users),
+            *(still_broken(root, company, inspected[company.id]) if company.id in inspected else ()),
             *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, snapshots.get(company.id), rules, now),
             *([held[company.id]] if company.id in held else []),
@@ -289,8 +292,8 @@ def timely_findings(
     found: list[Finding] = []
     if activity is not None and look.creds is CredsState.VALID:
         found += activity_findings(company.id, activity, rules, now)
-    if snapshots is not None and look.was_linked:
-        creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+    creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+    if snapshots is not None and (look.was_linked or creds_lost):
         found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
 

@@ -110,15 +110,19 @@ def with_what_a_pass_saw(
         for finding in found
         if finding.code not in {*SNAPSHOT_CODES, "backup-unreadable"}
     ]
+    kept = [
+        finding for finding in kept if finding.code != "file-count"
+    ]  # its pass has asked for the strictest limits
     told = {finding.code for finding in kept}
     more = [
         finding
         for finding in (*one.findings, *host)
-        if finding.code not in told and finding.code not in TOLD_BY_CONTENT and finding.code != "state-new"
+        if finding.code not in told and finding.code not in _NOT_OF_A_PASS
     ]
     return worst_finding_first([*kept, *more])
 
 
+_NOT_OF_A_PASS = TOLD_BY_CONTENT | {"key-files-torn", "key-files-unreadable", "state-new"}
 _OF_THE_DISK = frozenset({"disk-low", "inodes-low"})
 
 

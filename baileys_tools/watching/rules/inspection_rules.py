@@ -61,6 +61,25 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
     return {code: names for code, names in found.items() if names}
 
 
+def standing_findings(company: str, seen: Inspected, rules: HealthRules, now: datetime) -> list[Finding]:
+    """Given what the stats of all files tell, return what is worth a warning and that a listing does not show."""
+    key_files = _key_files(seen)
+    evidence = {
+        "key-files-empty": _broken(seen, Broken.EMPTY),
+        "creds-behind-pre-keys": _above_counter(seen, now),
+        "keys-writable-by-all": _open_to_all(seen, S_IWOTH),
+    }
+    found = [
+        *broken_findings(company, evidence),
+        *_key_findings(company, evidence),
+        *_access_findings(company, evidence),
+        *owner_findings(company, key_files),
+        *_oddity_findings(company, seen),
+        *([_too_large(company, seen.size, rules)] if seen.size > rules.largest_folder else []),
+    ]
+    return [one for one in found if one.severity is not Severity.NOTICE]
+
+
 def deep_findings(
     company: str,
     seen: Inspected,
@@ -75,7 +94,7 @@ def deep_findings(
     creds = seen.folder.creds
     if isinstance(creds, Creds) and creds.paired and (last := seen.last_activity):
         yield from activity_findings(company, last, rules, now)
-    yield from _broken_findings(company, evidence)
+    yield from broken_findings(company, evidence)
     yield from _key_findings(company, evidence)
     yield from _access_findings(company, evidence)
     yield from owner_findings(company, _key_files(seen))
@@ -128,8 +147,11 @@ def _above_counter(seen: Inspected, now: datetime) -> list[str]:
     ]
 
 
-def _broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
-    """Baileys takes what does not parse for missing (`readData` answers null to any error)."""
+def broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
+    """Given the names of broken key files by code, yield what to say of them.
+
+    Baileys takes what does not parse for missing (`readData` answers null to any error).
+    """
     restore = f"With the bot stopped: {command('baileys-tools restore --company {} --dry-run', company)}"
     texts = (
         (

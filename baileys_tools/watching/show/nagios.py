@@ -46,8 +46,9 @@ def unknown_text(message: str) -> str:
 
 
 def _in_words(finding: Finding) -> str:
-    who = f"company {finding.company} {finding.severity.value}: " if finding.company else ""
-    return f"{who}{finding.message}"
+    if not finding.company:
+        return finding.message
+    return f"company {finding.company}: {finding.message} [{finding.severity.value}]"
 
 
 def _plain(text: str) -> str:
