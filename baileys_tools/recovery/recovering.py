@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from baileys_tools.bots.asking import process_of
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from baileys_tools.state.database import State
 
 LOCK = "recover.lock"
+SAID = "recover-said"
+SAY_AGAIN = timedelta(days=1)
+"""How often a job that runs every few minutes prints the same of a company."""
 
 Agrees = Callable[[Sequence[CompanyRecovery]], bool]
 
@@ -79,7 +82,14 @@ def recover_command(
         root_path = require_sessions_path(loaded)
         try:
             report = _run_with_state(
-                settings, root_path, now, agrees if may_act else None, say, all_may_act=yes, dry_run=dry_run
+                settings,
+                root_path,
+                now,
+                agrees if may_act else None,
+                say,
+                all_may_act=yes,
+                dry_run=dry_run,
+                is_job=quiet,
             )
         except Locked as lock:
             run.ended(ExitCode.LOCKED)
@@ -89,8 +99,8 @@ def recover_command(
         run.ended(report.exit_code, companies=len(report.companies))
     if as_json:
         print(recover_json(report))
-    elif not quiet or report.exit_code is not ExitCode.DONE:
-        print(recover_text(report, Style(), verbose=verbose, quiet=quiet))
+    elif text := recover_text(report, Style(), verbose=verbose, quiet=quiet):
+        print(text)
     return report.exit_code
 
 
@@ -103,6 +113,7 @@ def _run_with_state(
     *,
     all_may_act: bool,
     dry_run: bool,
+    is_job: bool = False,
 ) -> RecoverReport:
     from baileys_tools.place import make_private_folder
     from baileys_tools.state.database import open_state
@@ -128,7 +139,33 @@ def _run_with_state(
         # Whoever ends it by a signal does not wait for channels either: the next run finds the same.
         if not dry_run and report.broken_off is None:
             tell_recovery(settings, state, report)
+        if is_job:
+            report = _with_news(report, state)
     return report
+
+
+def _with_news(report: RecoverReport, state: State) -> RecoverReport:
+    """Return the report of a job with the companies of which it has not said the same within a day."""
+    from baileys_tools.state import memory
+    from baileys_tools.state.database import to_seconds
+
+    if not state.is_durable:
+        return report
+    kept = memory.recall(state, SAID)
+    before = kept if isinstance(kept, dict) else {}
+    now = to_seconds(report.now)
+    said, silent = {}, set()
+    for one in report.companies:
+        what = [one.ending.value, one.last.cause.value, *(step.rung.value for step in one.steps)]
+        old = before.get(one.id)
+        if old and old[1:] == what and not one.tried and 0 <= now - old[0] < SAY_AGAIN.total_seconds():
+            silent.add(one.id)
+            said[one.id] = old
+        else:
+            said[one.id] = [now, *what]
+    if said != before:
+        memory.keep(state, SAID, said)
+    return replace(report, said_before=frozenset(silent))
 
 
 def tell_recovery(settings: Settings, state: State, report: RecoverReport) -> None:

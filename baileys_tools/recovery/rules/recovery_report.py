@@ -75,6 +75,8 @@ class RecoverReport:
     companies: Sequence[CompanyRecovery]
     code_when_away: ExitCode = ExitCode.CRITICAL
     broken_off: ExitCode | None = None
+    said_before: frozenset[str] = frozenset()
+    """Of these a job has nothing to say that it has not said within a day."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -32,7 +32,11 @@ def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: b
     """Given a report, return it as text; with `quiet` only the companies that are still away."""
     left = [one for one in report.companies if one.ending in _AWAY]
     failed = [one for one in report.companies if one.ending is Ending.FAILED]
-    shown = [*left, *failed] if quiet else report.companies
+    shown = (
+        [one for one in (*left, *failed) if one.id not in report.said_before] if quiet else report.companies
+    )
+    if quiet and not shown:
+        return ""
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
         can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
