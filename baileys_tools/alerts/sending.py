@@ -157,8 +157,11 @@ def _without_memory(
         due = [alert for alert in due if alert.why is Why.NEWS]
     if not due:
         return AlertOutcome()
-    why = f"every run tells this anew, as nothing can be remembered: {state.trouble}"
-    note = why if time is last_told.Due.EACH_RUN else ""
+    note = ""
+    if time is last_told.Due.EACH_RUN:
+        is_said = any(alert.code == "state-unreadable" for alert in due)
+        why = "" if is_said else f": {state.trouble}"
+        note = f"every run tells this anew, as nothing of it can be remembered{why}"
     message = alert_message(due, host_name(settings.notify), now, note=note)
     sent = deliver([(channel, [message]) for channel in channels])
     results = [

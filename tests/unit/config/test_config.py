@@ -52,7 +52,7 @@ from baileys_tools.config.load import build, resolve
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
-from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 
 SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
     BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
