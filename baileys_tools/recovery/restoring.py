@@ -36,7 +36,7 @@ from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
-from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.roots import Company, Root, no_such_company
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Choice,
@@ -181,6 +181,12 @@ def run_restore(
     identity_file = settings.backup.identity_file
     opened = Root(root_path) if options.dry_run else root_to_change(root_path, now)
     with opened as root, Repository(repository_path) as repository:
+        known = {*repository.companies(), *(one.id for one in root.companies(settings.sessions.multitenancy))}
+        if known and options.company not in known:
+            message = (
+                f"no company {options.company} in {root.path}, and no snapshot of it in {repository.path}"
+            )
+            raise no_such_company(message, [options.company], sorted(known))
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))

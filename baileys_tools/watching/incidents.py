@@ -7,6 +7,7 @@ from typing import NamedTuple
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.places import settings_in_force
+from baileys_tools.pasted import command
 from baileys_tools.state.database import State, open_state
 from baileys_tools.watching.history import service_of
 from baileys_tools.watching.kept_incidents import entries, incidents
@@ -43,7 +44,9 @@ def incidents_command(
                 print(incident_markdown(incident, timeline, report.services[incident.company], now))
                 return ExitCode.DONE
         raise BaileysToolsError(
-            f"no incident {markdown}", "baileys-tools incidents lists them.", exit_code=ExitCode.NOT_FOUND
+            f"no incident {markdown}",
+            f"{command('baileys-tools incidents')} lists them.",
+            exit_code=ExitCode.NOT_FOUND,
         )
     if as_json:
         from baileys_tools.watching.show.incidents_text import incidents_json
@@ -75,9 +78,22 @@ def _verdicts(
     return {one.id: one.verdict for one in seen if one.id in is_open}
 
 
+def _require_known(state: State, companies: tuple[str, ...]) -> None:
+    """Raise exit code 10 for a company of which nothing is remembered, where something is of others."""
+    rows = state.rows(
+        "SELECT DISTINCT company FROM observations UNION SELECT DISTINCT company FROM incidents"
+    )
+    known = sorted(company for (company,) in rows if company)
+    if known and (missing := [company for company in companies if company not in known]):
+        from baileys_tools.sessions.roots import no_such_company
+
+        raise no_such_company(f"nothing is remembered of company {', '.join(missing)}", missing, known)
+
+
 def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> IncidentsReport:
     """Return the incidents of the companies (none: of all) with their time lines, the newest first."""
     found: list[Incident] = []
+    _require_known(state, companies)
     for company in companies or ("",):
         found += incidents(state, company, limit=MOST)
     found.sort(key=lambda one: (one.opened, one.id), reverse=True)

@@ -11,6 +11,7 @@ from baileys_tools.config import Settings
 from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
+from baileys_tools.pasted import where
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
@@ -78,7 +79,8 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
 
 
 def _fingerprint(rules: HealthRules) -> str:
-    return f"{__version__} {rules}"
+    # What is remembered has hints in it, and those are of the run that printed them.
+    return f"{__version__} {rules} {where()}".rstrip()
 
 
 # --- looking ------------------------------------------------------------------------------------------------

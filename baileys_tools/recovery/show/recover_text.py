@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from baileys_tools.bots.rules.diagnosis import Diagnosis
 from baileys_tools.frame.show.json_text import envelope, timestamp
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.recovery import Rung
 from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending, RecoverReport
 from baileys_tools.units import printable
@@ -40,7 +41,7 @@ def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: b
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
         can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
-        how = " baileys-tools recover --yes takes the steps." if can_step else ""
+        how = f" {command('baileys-tools recover --yes')} takes the steps." if can_step else ""
         lines.append(f"Nothing was done.{how}")
     return "\n".join(lines)
 

@@ -268,3 +268,49 @@ def test_each_line_of_a_job_names_time_job_and_company_and_repeats_nothing(tmp_p
             assert rest.startswith("company my shop") or rest == "Nothing was done."
         again = run_command(command, "--quiet", "--sessions", tmp_path / "sessions", env=job)
         assert (again.returncode, again.stdout) == (5, "")
+
+
+# --- hints --------------------------------------------------------------------------------------------------
+
+
+def test_a_hint_is_about_the_bots_that_the_run_was_about(tmp_path: Path) -> None:
+    for company in ("7", "8"):
+        folder = company_folder(tmp_path / "my bots", company, {"session-1.0.json": timedelta(hours=2)})
+        (folder / "creds.json").write_text("")
+    (tmp_path / "c.yaml").write_text("{}")
+    options = ("--sessions", tmp_path / "my bots", "--config", tmp_path / "c.yaml")
+    same = f"--sessions '{tmp_path}/my bots' --config {tmp_path}/c.yaml"
+    watched = run_cli("monitor-once", *options).stdout
+    assert f"baileys-tools restore --company 7 --dry-run {same}" in watched
+    one = run_cli("recover", "--dry-run", "--company", "8", *options).stdout
+    assert "company 7" not in one
+    shown = run_cli("status", *options).stdout
+    assert f"What to do first: baileys-tools inspect --company 7 {same}" in shown
+    # Another run, about the same folders by the environment: what is remembered has no hint of the first.
+    plain = run_cli("monitor-once", env={"BAILEYS_SESSIONS_PATH": str(tmp_path / "my bots")}).stdout
+    assert "baileys-tools restore --company 7 --dry-run" in plain
+    assert "--config" not in plain
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [
+        (["restore", "--dry-run"], "2001"),
+        (["inspect"], "2001"),
+        (["incidents"], "2001"),
+        (["snapshots"], "2001"),
+        (["recover"], "2001"),
+    ],
+)
+def test_did_you_mean(tmp_path: Path, words: list[str], guess: str) -> None:
+    lay("single", tmp_path / "sessions" / "company_2001", NOW)
+    env = {
+        "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"),
+    }
+    run_cli("backup", env=env)
+    run_cli("monitor-once", env=env)
+    refused = run_cli(*words, "--company", "201", env=env)
+    assert refused.returncode == 10
+    assert f"did you mean {guess}?" in refused.stderr
+    assert "reset" not in refused.stderr
