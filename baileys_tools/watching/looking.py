@@ -12,12 +12,13 @@ from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.pasted import where
-from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at
+from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Creds, CredsState, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
@@ -209,12 +210,18 @@ def _weigh_all(
     company: str, folder: int, facts: FolderFacts, rules: HealthRules, now: datetime
 ) -> tuple[int, int, list[Finding]]:
     """Look at all files; return their size, when the newest was written (seconds), and what is wrong with them."""
-    from baileys_tools.sessions.inspect_folder import survey_folder
-    from baileys_tools.watching.rules.inspection_rules import standing_findings
+    seen = weigh(folder, facts)
+    counter = facts.creds.next_pre_key_id if isinstance(facts.creds, Creds) else None
+    above = counter is not None and any(
+        int(key_id_of(name, Kind.PRE_KEY)) >= counter for name in facts.of(Kind.PRE_KEY)
+    )
+    found: list[Finding] = []
+    if seen.is_odd or above or seen.size > rules.largest_folder:
+        from baileys_tools.sessions.inspect_folder import survey_folder
+        from baileys_tools.watching.rules.inspection_rules import standing_findings
 
-    seen = survey_folder(folder, facts)
-    newest = max((one.st_mtime_ns for one in seen.stats.values()), default=0)
-    return seen.size, newest // 1_000_000_000, standing_findings(company, seen, rules, now)
+        found = standing_findings(company, survey_folder(folder, facts), rules, now)
+    return seen.size, seen.newest // 1_000_000_000, found
 
 
 def _login(creds: Creds | CredsState, before: Look | None) -> str:
