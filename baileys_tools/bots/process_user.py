@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 
+from baileys_tools.findings import Finding
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.owners import ProcessUser, may_write
+from baileys_tools.sessions.rules.owners import ProcessUser, cannot_write_finding, may_write
 
 SAMPLE = 20
 """Entries of a folder that are asked whether the bot may write them: what a script left as root seldom stands alone."""
 _MAY_ALL = 1 << 1
 """CAP_DAC_OVERRIDE of capabilities(7)."""
+
+
+def what_bots_cannot_write(
+    root: Root, companies: Iterable[Company], running: Mapping[str, int]
+) -> dict[str, Finding | None]:
+    """Given the ids of the bots' processes by company, compare with the user of each: root, who looks here, may write
+    everything. Return what was found of each company that could be compared, None where all is well.
+    """
+    found = {}
+    for company in companies:
+        user = user_of(running[company.id]) if company.id in running else None
+        if user is not None:
+            with suppress(OSError):  # that it cannot be opened is a finding already
+                shut = [] if user.may_all else not_writable(root, company, user)
+                found[company.id] = cannot_write_finding(company.id, company.path, user, shut)
+    return found
 
 
 def user_of(pid: int) -> ProcessUser | None:

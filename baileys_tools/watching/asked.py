@@ -1,7 +1,6 @@
 """What others than its folder say of a bot: its API, the manager of its process, its log. And what that means."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,36 +87,19 @@ def ask(
             if facts.running is None
             for code in ("process-down", "restart-burst")
         }
-    shut = _what_bots_cannot_write(root, companies, seen)
-    findings += [one for one in shut.values() if one is not None]
+    running = {company: facts.pid for company, facts in seen.items() if facts.running and facts.pid}
+    shut: Mapping[str, Finding | None] = {}
+    if running:
+        from baileys_tools.bots.process_user import what_bots_cannot_write
+
+        shut = what_bots_cannot_write(root, companies, running)
+        findings += [one for one in shut.values() if one is not None]
     logs, told = _read_logs(settings, root, state, companies, connections, now)
     findings += told
     by_company: dict[str, list[Finding]] = {}
     for finding in findings:
         by_company.setdefault(finding.company, []).append(finding)
     return BotAnswers(connections, seen, logs, by_company, frozenset(unknown), frozenset(shut))
-
-
-def _what_bots_cannot_write(
-    root: Root, companies: Sequence[Company], processes: Mapping[str, ProcessFacts]
-) -> dict[str, Finding | None]:
-    """Compare with the user of the bot's process: root, who looks here, may write everything. Return what was found of
-    each company that could be compared.
-    """
-    running = {company: facts.pid for company, facts in processes.items() if facts.running and facts.pid}
-    if not running:
-        return {}
-    from baileys_tools.bots.process_user import not_writable, user_of
-    from baileys_tools.sessions.rules.owners import cannot_write_finding
-
-    found = {}
-    for company in companies:
-        user = user_of(running[company.id]) if company.id in running else None
-        if user is not None:
-            with suppress(OSError):  # that it cannot be opened is a finding already
-                shut = [] if user.may_all else not_writable(root, company, user)
-                found[company.id] = cannot_write_finding(company.id, company.path, user, shut)
-    return found
 
 
 def _read_logs(
