@@ -91,6 +91,7 @@ CODES: Mapping[str, CodeInfo] = {
     "no-activity": CodeInfo(
         CRITICAL, "The bot has written nothing for weeks; a session dies after about 30 days."
     ),
+    "no-inbound": CodeInfo(WARNING, "No message has come in for unusually long, though the bot lives."),
     # --- the running bot
     "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
     "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),

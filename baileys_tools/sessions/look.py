@@ -81,11 +81,14 @@ class Weight(NamedTuple):
     """What the stats of all files tell: their size (bytes) and when the newest was written (ns).
 
     `is_odd`: one is worth a closer look, as it is empty, writable for all, of another owner, or no plain file.
+    `sessions` and `sender_keys` are those with their mtimes (ns).
     """
 
     size: int
     newest: int
     is_odd: bool
+    sessions: list[tuple[int, str]]
+    sender_keys: list[tuple[int, str]]
 
 
 def weigh(folder: int, facts: FolderFacts) -> Weight:
@@ -96,12 +99,16 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
     owner = -1
     is_odd = False
     look = os.stat
-    for names in facts.names.values():
+    heard: dict[Kind, list[tuple[int, str]]] = {Kind.SESSION: [], Kind.SENDER_KEY: []}
+    for kind, names in facts.names.items():
+        times = heard.get(kind)
         for name in names:
             try:
                 seen = look(name, dir_fd=folder, follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if times is not None:
+                times.append((seen.st_mtime_ns, name))
             size += seen.st_size
             if seen.st_mtime_ns > newest:
                 newest = seen.st_mtime_ns
@@ -110,7 +117,7 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
             # Mode, links and owner by index: attributes of a stat result cost twice as much, times 100,000.
             if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner or not S_ISREG(seen[0]):
                 is_odd = True
-    return Weight(size, newest, is_odd)
+    return Weight(size, newest, is_odd, heard[Kind.SESSION], heard[Kind.SENDER_KEY])
 
 
 LOOKS = "looks"

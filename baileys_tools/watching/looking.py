@@ -12,6 +12,7 @@ from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.pasted import where
+from baileys_tools.sessions.inbound import last_inbound
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
@@ -155,11 +156,12 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     )
     level = level_of(count.counted, rules.thresholds)
     risen = before is None or LEVELS.index(level) > LEVELS.index(level_of(before.counted, rules.thresholds))
+    inbound = before.inbound if before else 0
     standing = [one for one in before.findings if one.code in STANDING_CODES] if before else []
     # What was wrong with the files themselves is asked again at every look, to be over when it is.
     if task.full or risen or standing:
         full_at = int(now.timestamp())
-        size, written_at, standing = _weigh_all(company.id, folder, facts, rules, now)
+        size, written_at, inbound, standing = _weigh_all(company.id, folder, facts, rules, now)
         strictest = (
             _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
         )
@@ -191,6 +193,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         observed_counted=before.observed_counted if before else -1,
         connection=before.connection if before else "",
         login=_login(facts.creds, before if was_linked else None),
+        inbound=inbound,
     )
 
 
@@ -208,8 +211,10 @@ _ASKED_AGAIN = STANDING_CODES | {"clock-implausible", "creds-linked"}
 
 def _weigh_all(
     company: str, folder: int, facts: FolderFacts, rules: HealthRules, now: datetime
-) -> tuple[int, int, list[Finding]]:
-    """Look at all files; return their size, when the newest was written (seconds), and what is wrong with them."""
+) -> tuple[int, int, int, list[Finding]]:
+    """Look at all files; return their size, when the newest was written and when the last message came in (seconds),
+    and what is wrong with them.
+    """
     seen = weigh(folder, facts)
     counter = facts.creds.next_pre_key_id if isinstance(facts.creds, Creds) else None
     above = counter is not None and any(
@@ -221,7 +226,8 @@ def _weigh_all(
         from baileys_tools.watching.rules.inspection_rules import standing_findings
 
         found = standing_findings(company, survey_folder(folder, facts), rules, now)
-    return seen.size, seen.newest // 1_000_000_000, found
+    inbound = last_inbound(folder, facts.creds, seen.sessions, seen.sender_keys)
+    return seen.size, seen.newest // 1_000_000_000, inbound, found
 
 
 def _login(creds: Creds | CredsState, before: Look | None) -> str:

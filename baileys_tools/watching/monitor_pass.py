@@ -13,10 +13,11 @@ from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import Snapshots, Space
-from baileys_tools.state.database import State
+from baileys_tools.state.database import State, from_seconds
 from baileys_tools.thresholds import level_of
 from baileys_tools.units import printable
 from baileys_tools.watching.asked import BotAnswers, ask, diagnosis_of, waits_for_a_code
+from baileys_tools.watching.kept_inbound import inbound_findings, kept_inbound
 from baileys_tools.watching.kept_inspections import kept_inspections, still_broken
 from baileys_tools.watching.looking import (
     last_activity,
@@ -91,7 +92,7 @@ def look_over(
     stopped = _left_stopped(state, asked, looks)
     held = _held_locks(settings, root, state, companies, now)
     logins = logins_of(root, looks, known, everyone)
-    inspected = kept_inspections(state)
+    inspected, heard = kept_inspections(state), kept_inbound(state)
     seen = []
     for company in companies:
         connection = asked.connections.get(company.id)
@@ -101,6 +102,7 @@ def look_over(
             *_of_linked(asked.findings.get(company.id, ()), look),
             *(one for one in look.findings if one.code != "foreign-owner" or company.id not in asked.users),
             *(still_broken(root, company, inspected[company.id]) if company.id in inspected else ()),
+            *inbound_findings(company.id, look, heard.get(company.id), now),
             *(one for one in stopped if one.company == company.id),
             *timely_findings(company, look, snapshots.get(company.id), rules, now),
             *([held[company.id]] if company.id in held else []),
@@ -337,6 +339,7 @@ def _status(
         findings=worst_finding_first(findings),
         trouble=look.trouble,
         size=look.size if look.full_at else None,
+        inbound=from_seconds(look.inbound) if look.inbound else None,
     )
 
 

@@ -14,6 +14,7 @@ from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.thresholds import level_of
+from baileys_tools.watching.kept_inbound import remember_inbound
 from baileys_tools.watching.looking import last_activity, remember, rules_of
 from baileys_tools.watching.rules.health_surroundings import snapshot_findings
 from baileys_tools.watching.rules.watch import MonitorReport, is_worth_history, news_among, said_key
@@ -108,6 +109,7 @@ def remember_pass(
 
             observe(state, [_observation(company, look, rules, now) for company, look in news.items()])
         if {**whole, **kept} != known:
+            remember_inbound(state, {**whole, **kept}, now)
             remember(state, root, rules, {**whole, **kept})
 
 

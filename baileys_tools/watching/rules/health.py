@@ -129,6 +129,31 @@ def activity_findings(
     ]
 
 
+LEAST_UNHEARD = timedelta(hours=12)
+
+
+def inbound_finding(
+    company: str, at: datetime, longest: timedelta, written: datetime, connection: str, now: datetime
+) -> Finding | None:
+    """Given when the last message came in and the longest silence of the days before, return whether this is unusual.
+
+    Only of a bot that lives: it wrote something since, or its API says connected.
+    """
+    quiet, limit = now - at, max(LEAST_UNHEARD, 3 * longest)
+    if quiet <= limit or (connection != "connected" and now - written > LEAST_UNHEARD):
+        return None
+    return Finding(
+        "no-inbound",
+        Severity.WARNING,
+        company,
+        f"no message has come in for {format_age(quiet)}, though the bot lives; in the days before never longer than "
+        f"{format_age(longest)} (limit {format_duration(limit)})",
+        "Write to the bot from another phone. If nothing comes in, restart it, and see its log: "
+        f"{command('baileys-tools logs --company {}', company)}",
+        {"quiet_seconds": int(quiet.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+    )
+
+
 # --- pre-keys that grow without end -------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
         "creds-linked",
         "creds-too-large",
         "bot-cannot-write",
+        "no-inbound",
         "foreign-owner",
         "account-twice",
         "old-folder-left",

@@ -46,6 +46,7 @@ def _company(company: CompanyStatus, report: MonitorReport) -> dict[str, Any]:
         "creds": company.creds,
         "size": company.size,
         "last_activity": None if company.last_activity is None else timestamp(company.last_activity),
+        "last_inbound": None if company.inbound is None else timestamp(company.inbound),
         "connection": company.connection or None,
         "last_snapshot": None if company.last_snapshot is None else timestamp(company.last_snapshot),
         "listed": company.listed,

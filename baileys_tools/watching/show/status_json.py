@@ -57,6 +57,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "creds": company.creds,
         "connection": company.connection or None,
         "last_activity": _stamp(company.last_activity),
+        "last_inbound": _stamp(company.inbound),
         "last_cleanup": _stamp(company.cleaned.at if company.cleaned else None),
         "last_cleanup_removed": company.cleaned.removed if company.cleaned else None,
         "last_cleanup_put_back": company.cleaned.put_back if company.cleaned else None,

@@ -127,6 +127,7 @@ _COLUMNS = (
     _Column("CREDS", 0, lambda one, now: _creds(one)),
     _Column("CONNECTION", 3, lambda one, now: one.connection or "-"),
     _Column("ACTIVE", 1, lambda one, now: _age(one.last_activity, now), is_number=True),
+    _Column("IN", 3, lambda one, now: _age(one.inbound, now), is_number=True),
     _Column("NEXT LEVEL", 2, lambda one, now: _next(one)),
     _Column("CLEANED", 4, lambda one, now: _cleaned(one, now), is_number=True),
     _Column("SNAPSHOT", 5, lambda one, now: _age(one.last_snapshot, now), is_number=True),
@@ -137,6 +138,7 @@ _COLUMNS = (
 def _columns_of(status: FleetStatus) -> Sequence[_Column]:
     known = {
         "CONNECTION": any(company.connection for company in status.companies),
+        "IN": any(company.inbound is not None for company in status.companies),
         "NEXT LEVEL": any(company.growth is not None for company in status.companies),
     }
     return [column for column in _COLUMNS if known.get(column.title, True)]
@@ -231,6 +233,8 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.service is not None:
         yield _item("30 days", service_line(company.service))
     yield _item("active", _ago(company.last_activity, now, "not known"))
+    if company.inbound is not None:
+        yield _item("message in", _ago(company.inbound, now, ""))
     removed = f", {company.cleaned.words}" if company.cleaned else ""
     yield _item(
         "cleaned",
