@@ -63,6 +63,8 @@ class KeptLooks(NamedTuple):
 
     looks: Mapping[str, Any] = {}
     rules: object = None
+    where: object = ""
+    """The flags that said where the bots are (`pasted.where`)."""
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
@@ -74,4 +76,4 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
     if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
         return KeptLooks()
     is_here = kept.get("root") == root or kept.get("place") == realpath(root)
-    return KeptLooks(kept["looks"], kept.get("rules")) if is_here else KeptLooks()
+    return KeptLooks(kept["looks"], kept.get("rules"), kept.get("where", "")) if is_here else KeptLooks()

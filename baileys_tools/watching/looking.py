@@ -69,6 +69,12 @@ def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
     found = {company: look for company, look in looks.items() if look is not None}
     if kept.rules != _fingerprint(rules):
         return {company: look._replace(settled=False, full_at=0) for company, look in found.items()}
+    if kept.where != where():
+        # The hints of what was found are of a run that was told otherwise where the bots are.
+        return {
+            company: look._replace(settled=not look.findings and look.settled)
+            for company, look in found.items()
+        }
     return found
 
 
@@ -77,12 +83,15 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
     plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
     # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
     place = os.path.realpath(root)
-    memory.keep(state, LOOKS, {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain})
+    memory.keep(
+        state,
+        LOOKS,
+        {"root": root, "place": place, "rules": _fingerprint(rules), "where": where(), "looks": plain},
+    )
 
 
 def _fingerprint(rules: HealthRules) -> str:
-    # What is remembered has hints in it, and those are of the run that printed them.
-    return f"{__version__} {rules} {where()}".rstrip()
+    return f"{__version__} {rules}"
 
 
 # --- looking ------------------------------------------------------------------------------------------------

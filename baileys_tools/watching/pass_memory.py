@@ -50,12 +50,6 @@ def snapshots_of(
         memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found})
     safe = last_in_companies(state, "backup")
     since = now - rules.snapshot_max_age
-    young: set[str] = set()
-    if any(not one.file and not one.failure for one in found.values()) and state.is_durable:
-        from baileys_tools.state.observations import first_looks
-
-        seen = first_looks(state)
-        young = {company for company in found if company not in seen or seen[company] >= since}
     return {
         company: Snapshots(
             newest=one.info(company),
@@ -64,7 +58,6 @@ def snapshots_of(
             # A backup that found nothing new is as good as a new snapshot.
             is_current=company in safe and safe[company].at >= since,
             failure=one.failure,
-            is_new=company in young and company not in safe and not one.damaged,
         )
         for company, one in found.items()
     }, []

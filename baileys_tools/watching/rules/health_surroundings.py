@@ -168,9 +168,9 @@ def snapshot_findings(
     if newest is None:
         yield Finding(
             "snapshot-missing",
-            Severity.NOTICE if snapshots.is_new and not creds_lost else Severity.WARNING,
+            Severity.WARNING,
             company,
-            "there is no whole snapshot of this folder" + (" yet" if snapshots.is_new else ""),
+            "there is no whole snapshot of this folder",
             other_way if creds_lost else f"Take one: {backup}",
         )
         return
