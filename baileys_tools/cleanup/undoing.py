@@ -181,7 +181,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
         if run not in known:
             raise BaileysToolsError(
                 f"no run {run} to undo in {root.path}",
-                f"{command('baileys-tools undo --list')} shows what can be undone.",
+                "baileys-tools undo --list shows what can be undone.",
                 exit_code=ExitCode.NOT_FOUND,
             )
         concerned = [

@@ -27,9 +27,9 @@ from baileys_tools.recovery.restore_job import (
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.recovery.snapshot_to_restore import WholeSnapshot, facts_of, newest_account, read_snapshot
+from baileys_tools.sessions.entries import is_link
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
-from baileys_tools.sessions.linked import is_link
 from baileys_tools.sessions.live import read_live_folder
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.place import place_of

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
-from baileys_tools.sessions.entries import entry_oddity
+from baileys_tools.sessions.entries import entry_oddity, open_linked
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
 from baileys_tools.sessions.rules.creds import CredsState
@@ -261,7 +261,6 @@ class _Reader:
 
     def _read_linked(self) -> StoredFile | str | None:
         """Read `creds.json` through a link that stays with its owner."""
-        from baileys_tools.sessions.linked import open_linked
 
         try:
             fd = open_linked(self._folder, CREDS)

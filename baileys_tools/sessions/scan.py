@@ -11,7 +11,7 @@ from datetime import datetime
 from stat import S_ISREG
 
 from baileys_tools.owner import refuse_roots
-from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at
+from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at, open_linked
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
@@ -320,7 +320,6 @@ def read_creds_file(folder: int, limit: int) -> bytes:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-    from baileys_tools.sessions.linked import open_linked
 
     fd = open_linked(folder, CREDS)
     try:
