@@ -26,6 +26,7 @@ CODES: Mapping[str, CodeInfo] = {
         EMERGENCY, "creds.json has a byte order mark or is UTF-16, which no bot reads."
     ),
     "creds-too-large": CodeInfo(WARNING, "creds.json is too large to be judged."),
+    "creds-linked": CodeInfo(WARNING, "creds.json is a symbolic link."),
     "creds-incomplete": CodeInfo(EMERGENCY, "creds.json lacks a key of its identity."),
     "creds-unpaired": CodeInfo(EMERGENCY, "creds.json belongs to no linked device, but the folder to one."),
     "account-twice": CodeInfo(CRITICAL, "Another company's creds.json belongs to the same linked device."),
@@ -54,6 +55,7 @@ CODES: Mapping[str, CodeInfo] = {
     "keys-readable-by-all": CodeInfo(NOTICE, "Every user of the host can read the keys."),
     "keys-writable-by-all": CodeInfo(WARNING, "Every user of the host can change the keys."),
     "foreign-owner": CodeInfo(CRITICAL, "Key files belong to another user than the bot's."),
+    "bot-cannot-write": CodeInfo(CRITICAL, "The bot's process may not write its session folder."),
     "folder-locked": CodeInfo(NOTICE, "A cleanup or restore holds the folder, or left a lock."),
     "lock-held": CodeInfo(WARNING, "Somebody has held the company's lock for longer than any work takes."),
     # --- what does not belong there
@@ -89,9 +91,11 @@ CODES: Mapping[str, CodeInfo] = {
     "no-activity": CodeInfo(
         CRITICAL, "The bot has written nothing for weeks; a session dies after about 30 days."
     ),
+    "no-inbound": CodeInfo(WARNING, "No message has come in for unusually long, though the bot lives."),
     # --- the running bot
     "connection-lost": CodeInfo(CRITICAL, "The bot's API says that it is not connected."),
     "connection-unknown": CodeInfo(NOTICE, "The bot's API does not say whether it is connected."),
+    "bot-away": CodeInfo(CRITICAL, "The bot is away, as its log, its process and its API tell together."),
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
     "left-stopped": CodeInfo(CRITICAL, "A run of this tool stopped the bot, and did not start it again."),
     "process-unknown": CodeInfo(WARNING, "Nobody can say whether the bot's process runs."),

@@ -5,7 +5,71 @@ Whoever can make a folder chooses its name, and an operator pastes what this too
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from baileys_tools.units import printable
+
+_OPTIONS = {"--sessions": "sessions.path", "--company": "sessions.companies"}
+_WITH_SESSIONS = frozenset(
+    [
+        "cleanup",
+        "undo",
+        "monitor-once",
+        "status",
+        "trigger",
+        "inspect",
+        "backup",
+        "restore",
+        "recover",
+        "reset",
+        "watch",
+        "report",
+        "doctor",
+    ]
+)
+_WITH_COMPANY = (_WITH_SESSIONS - {"doctor"}) | frozenset(
+    ["snapshots", "verify", "prune", "logs", "reconnect", "init", "qr", "send-test", "incidents"]
+)
+_WITHOUT_CONFIG = frozenset({"help"})
+_here: dict[str, list[str]] = {}
+
+
+def came_with(flags: Mapping[str, object], config: str | None) -> None:
+    """Remember the flags of this run that say which bots it is about: a command in a hint is about the same ones."""
+    _here.clear()
+    for option, key in _OPTIONS.items():
+        value = flags.get(key)
+        given = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else []
+        if words := [str(one) for one in given if one]:
+            _here[option] = words
+    if config:
+        _here["--config"] = [config]
+
+
+def where() -> str:
+    """Return what tells the commands of this run's hints from those of another's."""
+    return repr(_here) if _here else ""
+
+
+def _same_bots(words: list[str]) -> list[str]:
+    """Given the words of a command, return the options by which it is about the bots that this run is about."""
+    from shlex import quote
+
+    if words[0] != "baileys-tools" or len(words) < 2 or not _here:
+        return []
+    verb = words[1]
+    takes = {
+        "--company": verb in _WITH_COMPANY,
+        "--sessions": verb in _WITH_SESSIONS,
+        "--config": verb not in _WITHOUT_CONFIG and words[1:3] != ["config", "init"],
+    }
+    more = []
+    for option, is_taken in takes.items():
+        values = _here.get(option, [])
+        # One that cannot be typed was not typed either.
+        if is_taken and option not in words and all(_can_be_typed(value, option) for value in values):
+            more += [f"{option} {quote(value)}" for value in values]
+    return more
 
 
 def command(template: str, *values: str) -> str:
@@ -17,6 +81,7 @@ def command(template: str, *values: str) -> str:
     from shlex import quote
 
     words = template.split(" ")
+    more = _same_bots(words)
     left = iter(values)
     for place, word in enumerate(words):
         if word == "{}":
@@ -28,7 +93,7 @@ def command(template: str, *values: str) -> str:
                 )
             words[place] = quote(value)
     assert next(left, None) is None, template
-    return " ".join(words)
+    return " ".join([*words, *more])
 
 
 def with_commands(text: str, company: str) -> str:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 from baileys_tools.alerts.channels.delivery import Channel
-from baileys_tools.config import Notify, Settings
+from baileys_tools.alerts.rules.message import Sent
+from baileys_tools.config import Notify, Secret, Settings
 from baileys_tools.units import printable
 
 
@@ -58,16 +59,29 @@ def channels_of(notify: Notify) -> list[Channel]:
     from baileys_tools.alerts.channels.webhook import send_webhook
 
     channels = []
-    if notify.webhook is not None:
+    if notify.webhook is not None and notify.webhook.trouble:
+        channels.append(_shut("webhook", notify.webhook))
+    elif notify.webhook is not None:
         channels.append(Channel("webhook", partial(send_webhook, notify.webhook.reveal())))
-    if notify.telegram_bot_token is not None and notify.telegram_chat_id is not None:
+    telegram = [one for one in (notify.telegram_bot_token, notify.telegram_chat_id) if one is not None]
+    if any(one.trouble for one in telegram):
+        channels += [_shut("telegram", one) for one in telegram if one.trouble][:1]
+    elif notify.telegram_bot_token is not None and notify.telegram_chat_id is not None:
         token, chat = notify.telegram_bot_token.reveal(), notify.telegram_chat_id.reveal()
         channels.append(Channel("telegram", partial(send_telegram, notify.telegram_api, token, chat)))
     for number, url in enumerate(notify.urls, start=1):
+        if url.trouble:
+            channels.append(_shut(f"apprise {number}", url))
+            continue
         # The scheme alone: all else of such an address can be a password.
         name = f"apprise {number} ({url.reveal().partition('://')[0][:20]})"
         channels.append(Channel(name, partial(send_by_apprise, url.reveal())))
     return channels
+
+
+def _shut(name: str, secret: Secret) -> Channel:
+    """Return a channel whose secret cannot be read: it fails with that, and what it should send waits."""
+    return Channel(name, lambda message, seconds: Sent(secret.trouble))
 
 
 def notify_warnings(notify: Notify) -> list[str]:
@@ -84,7 +98,8 @@ def notify_warnings(notify: Notify) -> list[str]:
         if find_spec("apprise") is None:
             warnings.append("notify.urls needs Apprise: pipx inject baileys-tools apprise")
     for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
-        text = value if isinstance(value, str) else value.reveal() if value is not None else ""
+        secret = "" if value is None or isinstance(value, str) or value.trouble else value.reveal()
+        text = value if isinstance(value, str) else secret
         if text.startswith("http://") and not _is_here(text):
             warnings.append(f"notify.{key} is not encrypted on its way (http://): use https://")
     return warnings

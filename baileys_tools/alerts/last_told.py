@@ -6,6 +6,7 @@ this, a finding that cannot be remembered as told would be told anew each minute
 
 import os
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.place import in_place_of
@@ -19,6 +20,15 @@ TROUBLE = "trouble.told"
 _NANOSECONDS = 1_000_000_000
 
 
+class Due(StrEnum):
+    """Whether something is to be told now. Only `NOT` is false."""
+
+    NOT = ""
+    ONCE = "once"
+    EACH_RUN = "each run"
+    """Not even the time of it can be remembered, so every run tells it, and says why."""
+
+
 class Mark(NamedTuple):
     """When it was, and how bad (a severity's rank), which is kept in the nanoseconds."""
 
@@ -26,19 +36,15 @@ class Mark(NamedTuple):
     rank: int
 
 
-def is_time(folder: str, file: str, rank: int, window: timedelta, now: datetime) -> bool:
+def is_time(folder: str, file: str, rank: int, window: timedelta, now: datetime) -> Due:
     """Whether what is this bad (a severity's rank) is to be told now, at most once in `window`; if so, mark it.
 
     What is worse than the last time is told at once.
     """
     before = last(folder, file)
     if before is not None and timedelta() <= now - before.at < window and rank <= before.rank:
-        return False
-    if mark(folder, file, now, rank):
-        return True
-    # Not even a time stamp: the first minute of each window, by the clock alone.
-    minutes = max(1, window // timedelta(minutes=1))
-    return int(now.timestamp()) // 60 % minutes == 0
+        return Due.NOT
+    return Due.ONCE if mark(folder, file, now, rank) else Due.EACH_RUN
 
 
 def prepare(folder: str, file: str) -> None:

@@ -167,20 +167,27 @@ def _forecast(state: State, settings: Settings, company: str, files: int, now: d
 def _without_memory(
     state: State, settings: Settings, told: Sequence[Alert], now: datetime, routes: Routes
 ) -> AlertOutcome:
-    """Tell what is so while nothing can be remembered: not more often than the window of the worst of it.
+    """Tell what is so while nothing can be remembered: not more often than the window of the worst of it, and in
+    every run where not even the time of the last message can be kept.
 
     What is over waits until that can be remembered, or each run would tell it again.
     """
     due = [alert for alert in told if alert.why is not Why.OVER]
     lasting = [alert for alert in due if alert.why is not Why.NEWS]
-    if lasting and not _is_time(state.folder, lasting, rules_of(settings.notify), now):
+    time = _is_time(state.folder, lasting, rules_of(settings.notify), now) if lasting else last_told.Due.ONCE
+    if not time:
         due = [alert for alert in due if alert.why is Why.NEWS]
     if not due:
         return AlertOutcome()
     by_channel = _by_channel(due, routes)
     channels = [channel for channel in routes.channels if channel.name in by_channel]
     host = host_name(settings.notify)
-    sent = deliver([(one, [alert_message(by_channel[one.name], host, now)]) for one in channels])
+    note = ""
+    if time is last_told.Due.EACH_RUN:
+        is_said = any(alert.code == "state-unreadable" for alert in due)
+        why = "" if is_said else f": {state.trouble}"
+        note = f"every run tells this anew, as nothing of it can be remembered{why}"
+    sent = deliver([(one, [alert_message(by_channel[one.name], host, now, note=note)]) for one in channels])
     results = [
         ChannelResult(channel.name, one[0].trouble) for channel, one in zip(channels, sent, strict=True)
     ]
@@ -190,7 +197,7 @@ def _without_memory(
     return AlertOutcome(tuple(due), tuple(results), _notice(results))
 
 
-def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> bool:
+def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> last_told.Due:
     worst = max((alert.severity for alert in alerts), key=lambda one: one.rank)
     return last_told.is_time(folder, last_told.ALERTS, worst.rank, rules.window(worst), now)
 

@@ -43,12 +43,14 @@ def bot_api_for(settings: Settings, company: str) -> BotApi | None:
     for what in REQUESTS:
         if (given := getattr(own, what)) is not None:
             endpoints[what] = Endpoint(**given)
-    headers = headers_in(own.headers.reveal()) if own.headers is not None else {}
-    if own.token is not None:
+    secrets = [secret for secret in (own.headers, own.token) if secret is not None]
+    trouble = next((secret.trouble for secret in secrets if secret.trouble), "")
+    headers = headers_in(own.headers.reveal()) if own.headers is not None and not trouble else {}
+    if own.token is not None and not trouble:
         template = preset.token_header if preset is not None else "Authorization: Bearer {token}"
         name, _, value = template.partition(": ")
         headers.setdefault(name, value.format(token=own.token.reveal()))
-    return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds())
+    return BotApi(own.url, own.name or company, endpoints, headers, own.timeout.total_seconds(), trouble)
 
 
 def require_bot_api(settings: Settings, company: str) -> BotApi:
@@ -114,8 +116,10 @@ def processes(settings: Settings, companies: Sequence[str]) -> dict[str, Process
     return {company: seen[process] for company, process in wanted.items()}
 
 
-def process_changes(state: State, settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Finding]:
-    """Compare each process with the last look, remember this one, and yield what a person should know."""
+def process_changes(
+    state: State, settings: Settings, seen: Mapping[str, ProcessFacts], *, keeps: bool = True
+) -> Iterator[Finding]:
+    """Compare each process with the last look, and yield what a person should know; `keeps` remembers this look."""
     from baileys_tools.state.memory import keep, recall_all
 
     before = recall_all(state, PROCESS_MEMORY) if seen else {}
@@ -123,7 +127,7 @@ def process_changes(state: State, settings: Settings, seen: Mapping[str, Process
         since = restarts_since(before.get(company), facts)
         burst = settings.for_company(company).process.restart_burst
         yield from process_findings(company, facts, since, burst)
-        if facts.running is not None:
+        if keeps and facts.running is not None:
             keep(state, PROCESS_MEMORY, facts.to_remember(), company)
 
 

@@ -27,7 +27,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State, open_state
-from baileys_tools.units import parse_duration, printable
+from baileys_tools.units import did_you_mean, parse_duration, printable
 
 
 def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
@@ -63,8 +63,9 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
     """Read what is new in a company's logs, and return all counts since a moment with what they mean."""
     if not log_paths(settings, company):
         require_known(settings, [company])
+        named = [file.company for file in settings.logs.files if file.company]
         raise UsageError(
-            f"no log of company {printable(company)} is known",
+            f"no log of company {printable(company)} is known{did_you_mean(company, named)}",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
         )
     logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company))

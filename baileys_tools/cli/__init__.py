@@ -73,13 +73,22 @@ def _nagios_asks() -> bool:
     return sys.argv[1:2] == ["monitor-once"] and "--nagios" in sys.argv
 
 
+def _job() -> str:
+    """Return the command as which cron runs this process, "" for none, and where the result is a document."""
+    from baileys_tools.config.host import JOB_VARIABLE
+
+    if JOB_VARIABLE not in os.environ or not {"--json", "--nagios"}.isdisjoint(sys.argv):
+        return ""
+    return sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
+
+
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
     listen()
     gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
     # Nor at the end, when the memory goes back as a whole: 4 % of a start.
     atexit.register(gc.disable)
-    outlast_readers()
+    outlast_readers(_job())
     code: str | int | None = ExitCode.DONE
     try:
         _run()

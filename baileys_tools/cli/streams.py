@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+import time
 from typing import Any
 
 
@@ -40,10 +41,35 @@ class _Outlasting(io.FileIO):
         return self.trouble is not None and self.trouble.errno in gone
 
 
-def outlast_readers() -> None:
+class _Dated(io.TextIOWrapper):
+    """A stream of a job: each line begins with when it was said, and by which job.
+
+    All jobs write into one file. What belongs to a company and goes on over several lines names it on each of them.
+    """
+
+    job = ""
+    _company = ""
+    _is_at_start = True
+
+    def write(self, text: str, /) -> int:
+        for line in text.splitlines(keepends=True):
+            super().write(self._head(line) + line.lstrip() if self._is_at_start and line.strip() else line)
+            self._is_at_start = line.endswith("\n")
+        return len(text)
+
+    def _head(self, line: str) -> str:
+        whose = self._company if line[:1].isspace() else ""
+        if not whose:
+            # A name can have spaces: it ends at a colon, or where the next column begins.
+            name = line.partition(":")[0].partition("  ")[0].strip()
+            self._company = f"{name}: " if name.startswith("company ") else ""
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {self.job}: {whose}"
+
+
+def outlast_readers(job: str = "") -> None:
     """Have the standard streams of this process outlive their readers, and show any character in some way.
 
-    One that was closed at the start (`2>&-`) leads nowhere.
+    One that was closed at the start (`2>&-`) leads nowhere. `job` is what each line begins with, after the time.
     """
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
@@ -51,7 +77,7 @@ def outlast_readers() -> None:
             _lead_nowhere(number)
         elif not _is_file(stream, number):
             continue
-        setattr(sys, name, _outlasting(number, stream))
+        setattr(sys, name, _outlasting(number, stream, job))
 
 
 def _lead_nowhere(number: int) -> None:
@@ -68,16 +94,20 @@ def _is_file(stream: Any, number: int) -> bool:
         return False
 
 
-def _outlasting(number: int, before: io.TextIOWrapper | None) -> io.TextIOWrapper:
+def _outlasting(number: int, before: io.TextIOWrapper | None, job: str = "") -> io.TextIOWrapper:
     if before is not None:
         before.flush()
-    return io.TextIOWrapper(
+    kind = _Dated if job else io.TextIOWrapper
+    found = kind(
         io.BufferedWriter(_Outlasting(number, "w", closefd=False)),
         encoding=before.encoding if before is not None else None,
         # A terminal that cannot show a character must not end a cleanup.
         errors="backslashreplace",
         line_buffering=before is None or before.line_buffering or before.write_through,
     )
+    if isinstance(found, _Dated):
+        found.job = job
+    return found
 
 
 def lost_output() -> OSError | None:

@@ -1,6 +1,6 @@
 """Settings: flags > environment > YAML > defaults, and where each value came from."""
 
-from baileys_tools.config.kinds import Secret, valid_company_id
+from baileys_tools.config.kinds import Secret, UnreadSecret, valid_company_id
 from baileys_tools.config.load import (
     ConfigError,
     LoadedSettings,
@@ -43,6 +43,7 @@ __all__ = [
     "StateSettings",
     "ThresholdSettings",
     "Trigger",
+    "UnreadSecret",
     "load_settings",
     "require_backup_path",
     "require_sessions_path",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from baileys_tools.errors import BaileysToolsError
 from baileys_tools.masking import remember_secret
 from baileys_tools.trust import NotTrusted, read_trusted
 from baileys_tools.units import (
@@ -44,6 +45,8 @@ class Secret:
     """A text that prints as `***` everywhere, also in what others write; only `reveal()` gives it away."""
 
     __slots__ = ("_text",)
+    trouble = ""
+    """Why there is none to be had."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -75,6 +78,24 @@ class Secret:
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self
+
+
+class UnreadSecret(Secret):
+    """A secret whose file gave none. What needs it fails and says why; nothing else does."""
+
+    __slots__ = ("trouble",)
+
+    def __init__(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._text = ""
+
+    def reveal(self) -> str:
+        """Raise BaileysToolsError: there is nothing to reveal."""
+        raise BaileysToolsError(self.trouble, "See that its file can be read: baileys-tools doctor")
+
+
+class NoSecret(ValueError):
+    """A file that is to hold a secret gives none. The text says why."""
 
 
 class ValueKind:
@@ -305,15 +326,17 @@ def _content_of_file(raw: object, absolute: Absolute) -> str:
     try:
         content = read_trusted(path, LARGEST_SECRET_FILE + 1)
         if len(content) > LARGEST_SECRET_FILE:
-            raise ValueError(f"{quoted(path)} is larger than {LARGEST_SECRET_FILE} bytes")
+            raise NoSecret(f"{quoted(path)} is larger than {LARGEST_SECRET_FILE} bytes")
         text = content.decode()
-    except OSError as error:
+    except NotTrusted as error:
         raise ValueError(f"cannot read {quoted(path)}: {error.strerror}") from None
+    except OSError as error:
+        raise NoSecret(f"cannot read {quoted(path)}: {error.strerror}") from None
     except UnicodeDecodeError:
         # The codec's own message would quote bytes of the secret.
-        raise ValueError(f"{quoted(path)} is not UTF-8 text") from None
+        raise NoSecret(f"{quoted(path)} is not UTF-8 text") from None
     if not text.strip():
-        raise ValueError(f"{quoted(path)} is empty")
+        raise NoSecret(f"{quoted(path)} is empty")
     return text.strip()
 
 

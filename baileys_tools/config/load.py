@@ -18,7 +18,7 @@ from baileys_tools.config.host import (
     default_state_dir,
     find_config,
 )
-from baileys_tools.config.kinds import Absolute, valid_company_id
+from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, Secret, UnreadSecret, valid_company_id
 from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Setting
 from baileys_tools.errors import UsageError
@@ -122,6 +122,10 @@ def resolve(
     for rank, item in ((rank, item) for rank, source in enumerate(sources) for item in list(source)):
         try:
             value = _checked(item)
+        except NoSecret as error:
+            # Who does not need it goes on without; who does says this.
+            unread = UnreadSecret(f"{item.of_company}{item.setting.path}: {error} ({item.origin})")
+            value = (unread,) if schema.settings[item.setting.target].kind is SECRETS else unread
         except ValueError as error:
             where = USE if item.setting is schema.use else item.setting.path
             problems.append(f"{item.of_company}{where}: {error} ({item.origin})")
@@ -154,6 +158,16 @@ def _said_by_a_stronger(strength: Mapping[str, int]) -> Iterator[str]:
     for path, rank in ranks.items():
         if rank > min(ranks.values()):
             yield path
+
+
+def unread_secrets(loaded: LoadedSettings) -> list[str]:
+    """Given the settings, return in words which secrets could not be read. What needs one of them fails; the rest goes
+    on.
+    """
+    every = (
+        one for value in loaded.values.values() for one in (value if isinstance(value, tuple) else (value,))
+    )
+    return [one.trouble for one in every if isinstance(one, Secret) and one.trouble]
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:

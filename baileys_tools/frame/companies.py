@@ -178,6 +178,8 @@ class KeptLooks(NamedTuple):
     looks: Mapping[str, Any] = {}
     rules: object = None
     places: Mapping[str, str] = {}
+    where: object = ""
+    """The flags that said where the bots are (`pasted.where`)."""
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
@@ -193,7 +195,8 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
     if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
         return KeptLooks()
     places = kept.get("places")
-    known = KeptLooks(kept["looks"], kept.get("rules"), places if isinstance(places, dict) else {})
+    places = places if isinstance(places, dict) else {}
+    known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""))
     if is_new:
         look_from(state, root, (), known)
     return known

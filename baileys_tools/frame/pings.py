@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from baileys_tools.errors import ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
     from baileys_tools.config import Ping
@@ -15,7 +15,9 @@ RAN = (ExitCode.DONE, ExitCode.WARNING, ExitCode.CRITICAL)
 
 
 def ping_address(ping: Ping, command: str) -> str:
-    """Given the settings, return the address that `command` pings, "" for none."""
+    """Given the settings, return the address that `command` pings, "" for none. Raises BaileysToolsError for one whose
+    file cannot be read.
+    """
     key = command.replace("-", "_")
     if key == "url" or key not in ping.declared:
         return ""
@@ -27,11 +29,19 @@ def ping_address(ping: Ping, command: str) -> str:
 
 def ping_warnings(ping: Ping) -> list[str]:
     """Given the settings, return what about the pings is unwise, for `config check`."""
-    if ping.url is not None and "{command}" not in ping.url.reveal():
+    if ping.url is not None and not ping.url.trouble and "{command}" not in ping.url.reveal():
         return [
             "ping.url has no {command} in it: while one command pings, nobody notices that another stopped"
         ]
     return []
+
+
+def pings_of(ping: Ping, command: str) -> Pings:
+    """Given the settings, ping that `command` begins; return what pings its end."""
+    try:
+        return Pings(ping_address(ping, command))
+    except BaileysToolsError as error:
+        return Pings("", error.message)
 
 
 class Pings:
@@ -39,9 +49,9 @@ class Pings:
 
     __slots__ = ("address", "trouble")
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, trouble: str = "") -> None:
         self.address = address
-        self.trouble = ""
+        self.trouble = trouble
         if address:
             from baileys_tools.frame.ping_http import ping_start
 

@@ -18,11 +18,13 @@ from baileys_tools.frame.rules.places import (
     misplaced_folder,
 )
 from baileys_tools.layouts import MOST_PARTS, roots_of
+from baileys_tools.pasted import came_with
 from baileys_tools.sessions.roots import Base, is_session_folder
 
 
 def settings_in_force(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
     """Given the command line, return the settings. Raise UsageError where one of them would write where it must not."""
+    came_with(flags, config)
     loaded = load_settings(flags, os.environ, config=config)
     require_places(loaded)
     return loaded

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from baileys_tools.config.host import JOB_VARIABLE
 from baileys_tools.ending import BrokenOff, Hold, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.pings import Pings, ping_address
+from baileys_tools.frame.pings import Pings, pings_of
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
@@ -70,7 +70,7 @@ def recorded(
     run = Record()
     if is_pinged is None:
         is_pinged = not dry_run
-    pings = Pings(ping_address(settings.ping, command) if is_pinged else "")
+    pings = pings_of(settings.ping, command) if is_pinged else Pings("")
     began = time.monotonic()
     # A signal ends the work, and not the note of it.
     with Hold() as record:

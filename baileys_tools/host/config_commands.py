@@ -16,6 +16,7 @@ from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
+from baileys_tools.config.load import unread_secrets
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
@@ -121,6 +122,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     """
     require_places(loaded)
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    warnings += unread_secrets(loaded)
     warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
     from baileys_tools.alerts.channels_of import notify_warnings
 

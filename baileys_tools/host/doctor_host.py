@@ -30,6 +30,7 @@ from baileys_tools.units import counted, moment_of
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
     """Settings that are valid and still not what an operator can want."""
+    from baileys_tools.config.load import unread_secrets
     from baileys_tools.host.config_commands import file_warnings
 
     settings = loaded.settings
@@ -42,6 +43,9 @@ def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
         yield from (warning("settings", trouble, "Then look again.") for trouble in troubles)
         if not troubles:
             yield ok("settings", loaded.config_file)
+    for trouble in unread_secrets(loaded):
+        way_out = "What needs it fails, and nothing else does. Let this user read it, and look again."
+        yield critical("secrets", trouble, way_out)
     origin = loaded.origin
     if settings.cleanup.dry_run:
         yield warning(

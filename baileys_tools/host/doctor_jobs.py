@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from shutil import which
 from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.errors import BaileysToolsError
-from baileys_tools.host.rules.doctor import Check, note, ok, warning
+from baileys_tools.host.rules.doctor import Check, critical, note, ok, warning
 from baileys_tools.units import counted, some_of
 
 if TYPE_CHECKING:
+    from baileys_tools.bots.rules.process import ProcessFacts
     from baileys_tools.host.cron_status import Jobs
 
 
@@ -132,13 +133,30 @@ def process_checks(settings: Settings) -> Iterator[Check]:
     """Whether the managers of the bots' processes know them."""
     from baileys_tools.bots.asking import processes
 
-    seen = {facts.what: facts for facts in processes(settings, _companies(settings)).values()}
+    by_company = processes(settings, _companies(settings))
+    yield from _user_checks(settings, by_company)
+    seen = {facts.what: facts for facts in by_company.values()}
     yield from _all_well(
         "processes",
         ((facts.what, facts.detail) for facts in seen.values() if facts.running is None),
         "See that `process` in the settings names it as its manager does (docs/recovery.md).",
         f"{counted(len(seen), 'process', 'processes')} known to their managers" if seen else "",
     )
+
+
+def _user_checks(settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Check]:
+    """Whether the bots' own users may write their folders, whoever looks."""
+    running = {company: facts.pid for company, facts in seen.items() if facts.running and facts.pid}
+    if not running or settings.sessions.path is None:
+        return
+    from baileys_tools.bots.process_user import what_bots_cannot_write
+    from baileys_tools.sessions.roots import Root
+
+    with Root(settings.sessions.path) as root:
+        companies = root.companies(settings.sessions.multitenancy)
+        for finding in what_bots_cannot_write(root, companies, running).values():
+            if finding is not None:
+                yield critical("owners", f"company {finding.company}: {finding.message}", finding.action)
 
 
 def _all_well(

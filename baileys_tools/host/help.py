@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.host.topics import TOPICS
-from baileys_tools.units import quoted
+from baileys_tools.units import did_you_mean, quoted
 
 
 def help_command(topic: str | None) -> ExitCode:
@@ -17,7 +17,7 @@ def help_command(topic: str | None) -> ExitCode:
         return ExitCode.DONE
     if topic not in TOPICS:
         raise UsageError(
-            f"there is no topic {quoted(topic)}",
+            f"there is no topic {quoted(topic)}{did_you_mean(topic, TOPICS)}",
             f"Topics: {', '.join(TOPICS)}. For a command: baileys-tools COMMAND --help",
         )
     print(TOPICS[topic].text(), end="")

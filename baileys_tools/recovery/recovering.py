@@ -7,14 +7,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from baileys_tools.bots.asking import (
-    connections,
-    process_of,
-    processes,
-)
+from baileys_tools.bots.asking import process_of
 from baileys_tools.bots.bot_facts import creds_fact
 from baileys_tools.bots.rules.diagnosis import Cause, Diagnosis
 from baileys_tools.bots.stopped import LeftStopped, left_stopped
@@ -39,11 +36,15 @@ from baileys_tools.sessions.locks import Locked, process_lock
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import printable
+from baileys_tools.watching.monitor_pass import Pass, look_over
 
 if TYPE_CHECKING:
     from baileys_tools.state.database import State
 
 LOCK = "recover.lock"
+SAID = "recover-said"
+SAY_AGAIN = timedelta(days=1)
+"""How often a job that runs every few minutes prints the same of a company."""
 
 Agrees = Callable[[Sequence[CompanyRecovery]], bool]
 
@@ -81,7 +82,14 @@ def recover_command(
         root_path = require_sessions_path(loaded)
         try:
             report = _run_with_state(
-                settings, root_path, now, agrees if may_act else None, say, all_may_act=yes, dry_run=dry_run
+                settings,
+                root_path,
+                now,
+                agrees if may_act else None,
+                say,
+                all_may_act=yes,
+                dry_run=dry_run,
+                is_job=quiet,
             )
         except Locked as lock:
             run.ended(ExitCode.LOCKED)
@@ -91,8 +99,8 @@ def recover_command(
         run.ended(report.exit_code, companies=len(report.companies))
     if as_json:
         print(recover_json(report))
-    elif not quiet or report.exit_code is not ExitCode.DONE:
-        print(recover_text(report, Style(), verbose=verbose, quiet=quiet))
+    elif text := recover_text(report, Style(), verbose=verbose, quiet=quiet):
+        print(text)
     return report.exit_code
 
 
@@ -105,6 +113,7 @@ def _run_with_state(
     *,
     all_may_act: bool,
     dry_run: bool,
+    is_job: bool = False,
 ) -> RecoverReport:
     from baileys_tools.place import make_private_folder
     from baileys_tools.state.database import open_state
@@ -130,7 +139,33 @@ def _run_with_state(
         # Whoever ends it by a signal does not wait for channels either: the next run finds the same.
         if not dry_run and report.broken_off is None:
             tell_recovery(settings, state, report)
+        if is_job:
+            report = _with_news(report, state)
     return report
+
+
+def _with_news(report: RecoverReport, state: State) -> RecoverReport:
+    """Return the report of a job with the companies of which it has not said the same within a day."""
+    from baileys_tools.state import memory
+    from baileys_tools.state.database import to_seconds
+
+    if not state.is_durable:
+        return report
+    kept = memory.recall(state, SAID)
+    before = kept if isinstance(kept, dict) else {}
+    now = to_seconds(report.now)
+    said, silent = {}, set()
+    for one in report.companies:
+        what = [one.ending.value, one.last.cause.value, *(step.rung.value for step in one.steps)]
+        old = before.get(one.id)
+        if old and old[1:] == what and not one.tried and 0 <= now - old[0] < SAY_AGAIN.total_seconds():
+            silent.add(one.id)
+            said[one.id] = old
+        else:
+            said[one.id] = [now, *what]
+    if said != before:
+        memory.keep(state, SAID, said)
+    return replace(report, said_before=frozenset(silent))
 
 
 def tell_recovery(settings: Settings, state: State, report: RecoverReport) -> None:
@@ -166,27 +201,29 @@ def run_recover(
         job.left = left_stopped(job.state)
         homes = (process_of(job.settings, company.id) for company in job.companies)
         job.living_in = Counter(home for home in homes if home is not None)
-        looked = _plan_all(job)
+        seen = look_over(job.settings, root, job.state, job.now)
+        looked = _plan_all(job, seen)
         away = [one for one in looked if one.ending is Ending.PLANNED]
         acts = bool(agrees is not None and away and agrees(away))
         broken_off = None
         if acts:
             with job.alone():
                 broken_off = climb_each(job, looked)
+            seen = look_over(job.settings, root, job.state, job.clock())
+        verdicts = {one.id: one.verdict for one in seen.companies}
+        looked = [replace(one, verdict=verdicts.get(one.id)) for one in looked]
         code = ExitCode.DONE if dry_run else ExitCode.CRITICAL
         return RecoverReport(root.path, job.now, acts, dry_run, looked, code, broken_off)
 
 
-def _plan_all(job: RecoverJob) -> list[CompanyRecovery]:
+def _plan_all(job: RecoverJob, seen: Pass) -> list[CompanyRecovery]:
     assert job.root is not None
-    ids = [company.id for company in job.companies]
-    answers = connections(job.settings, ids)
-    seen = processes(job.settings, ids)
+    answers, processes = seen.asked.connections, seen.asked.processes
     looks = kept_looks(job.state, job.root.path).looks
     return for_each(
         job.companies,
         lambda company: _plan(
-            job, company, AskedBefore(answers.get(company.id), seen.get(company.id), looks)
+            job, company, AskedBefore(answers.get(company.id), processes.get(company.id), looks)
         ),
         failed_recovery,
         workers=1,

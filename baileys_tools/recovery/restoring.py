@@ -1,5 +1,6 @@
 """`restore`: bring a session folder back from a snapshot."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import choose, no_such_company, place_named, the_name_of_one
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.pasted import command
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
 from baileys_tools.recovery.restore_job import (
     FolderLook,
@@ -26,6 +28,7 @@ from baileys_tools.recovery.restore_job import (
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.recovery.snapshot_to_restore import WholeSnapshot, facts_of, newest_account, read_snapshot
+from baileys_tools.sessions.entries import is_link
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
@@ -34,7 +37,7 @@ from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
-from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.roots import Company, Root, no_such_company
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Choice,
@@ -151,6 +154,22 @@ def run_target(
     return replace(report, status=RestoreStatus.RESTORED, brought_back=sorted(snapshot.files))
 
 
+def require_no_link(folder: int, company: Company) -> None:
+    """Raise exit code 13 where `creds.json` is a link: to write through it could write anywhere, and to replace it
+    would leave the bot's own place for it with the old state.
+    """
+    if not is_link(folder, CREDS):
+        return
+    raise BaileysToolsError(
+        f"company {company.id}: creds.json is a symbolic link, and restore writes through none",
+        "Stop the bot. Put the file itself in the place of the link, then restore, then link it again: "
+        + command("mv {} {}", os.path.join(company.path, CREDS), os.path.join(company.path, "creds.link"))
+        + "; "
+        + command("cp {} {}", os.path.join(company.path, "creds.link"), os.path.join(company.path, CREDS)),
+        exit_code=ExitCode.REFUSED,
+    )
+
+
 # --- in place -----------------------------------------------------------------------------------------------
 
 
@@ -187,6 +206,7 @@ def run_restore(
             if not is_there:
                 return make_session_folder(root, company, job)
             with root.open(company) as folder:
+                require_no_link(folder, company)
                 if options.dry_run:
                     return report_of(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)
@@ -229,6 +249,7 @@ def run_from_bak(
         job = RestoreJob(options, choice, snapshot, facts_of(snapshot, None), None, None, now, agrees, signs)
         try:
             with root.open(company) as folder:
+                require_no_link(folder, company)
                 if options.dry_run:
                     return report_of(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)

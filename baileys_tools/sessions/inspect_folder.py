@@ -5,12 +5,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from stat import S_ISREG, S_IXOTH
+from stat import S_ISREG, S_IWOTH, S_IXOTH
 from typing import NamedTuple
 
+from baileys_tools.sessions.entries import entry_oddity
 from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.names import OWN_FOLDER
-from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.folder import FolderFacts, Oddity
 from baileys_tools.sessions.rules.inspected import Broken, Inspected
 from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, sort_names
 from baileys_tools.sessions.rules.node_json import LARGEST, Refusal, UnreadJson, read_json
@@ -41,6 +42,44 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
         lock=look_for_lock(folder, now),
         kept_bytes=size_below(OWN_FOLDER, folder),
     )
+
+
+def survey_folder(folder: int, facts: FolderFacts) -> Inspected:
+    """Given the handle of a session folder and its listing, return what the stats of its files tell, reading none.
+
+    Of what stands in it that is called like a key and is no plain file, the oddities tell. Raises OSError.
+    """
+    stats: dict[str, os.stat_result] = {}
+    known = {oddity.name for oddity in facts.oddities}
+    odd = []
+    device = os.fstat(folder).st_dev
+    for names in facts.names.values():
+        for name in names:
+            if name in known:
+                continue
+            try:
+                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError:
+                continue
+            if S_ISREG(seen.st_mode) and seen.st_nlink == 1 and seen.st_dev == device:
+                stats[name] = seen
+            else:
+                odd.append(Oddity(name, entry_oddity(seen, device)))
+    now = time.time_ns()
+    unknown = {"creds.json", *facts.of(Kind.UNKNOWN)}
+    empty = [
+        name
+        for name, seen in stats.items()
+        if not seen.st_size and now - seen.st_mtime_ns > _WRITTEN_NS and name not in unknown
+    ]
+    if odd:
+        facts = facts._replace(oddities=tuple(sorted([*facts.oddities, *odd])))
+    is_open = any(seen.st_mode & S_IWOTH for seen in stats.values()) and _is_open_to_all(folder)
+    return Inspected(facts, stats, is_open, Space(0, 0, 0, 0), dict.fromkeys(empty, Broken.EMPTY))
+
+
+_WRITTEN_NS = 2_000_000_000
+"""A file of 0 bytes that is younger than this is being written."""
 
 
 def space_at(folder: int) -> Space:

@@ -158,6 +158,8 @@ def _creds(
         return parse_creds(creds.content)
     if any(odd == Oddity(CREDS, _TOO_LARGE) for odd in oddities):
         return CredsState.TOO_LARGE
+    if Oddity(CREDS, "a symbolic link") in oddities:
+        return CredsState.LINKED
     is_there = CREDS in files or any(odd.name == CREDS for odd in oddities)
     return CredsState.UNREADABLE if is_there else CredsState.MISSING
 

@@ -1,12 +1,12 @@
 """Looks at a session folder for as little as will do: by its stamp, by its names, and now and then by every file."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from stat import S_ISREG, S_IWOTH
+from typing import NamedTuple
 
 from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -77,23 +77,47 @@ def _stat_all(folder: int, names: Iterable[str]) -> dict[str, os.stat_result]:
     return found
 
 
-def weigh(folder: int, facts: FolderFacts) -> tuple[int, int]:
-    """Given a folder's handle and listing, return the size of its files (bytes) and when the newest was written (ns).
+class Weight(NamedTuple):
+    """What the stats of all files tell: their size (bytes) and when the newest was written (ns).
 
-    A file that has gone meanwhile weighs nothing. Raises OSError.
+    `is_odd`: one is worth a closer look, as it is empty, writable for all, of another owner, or no plain file.
+    `sessions` and `sender_keys` are those with their mtimes (ns).
+    """
+
+    size: int
+    newest: int
+    is_odd: bool
+    sessions: list[tuple[int, str]]
+    sender_keys: list[tuple[int, str]]
+
+
+def weigh(folder: int, facts: FolderFacts) -> Weight:
+    """Given a folder's handle and listing, look at all files. One that has gone meanwhile weighs nothing. Raises
+    OSError.
     """
     size = newest = 0
+    owner = -1
+    is_odd = False
     look = os.stat
-    for names in facts.names.values():
+    heard: dict[Kind, list[tuple[int, str]]] = {Kind.SESSION: [], Kind.SENDER_KEY: []}
+    for kind, names in facts.names.items():
+        times = heard.get(kind)
         for name in names:
             try:
                 seen = look(name, dir_fd=folder, follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if times is not None:
+                times.append((seen.st_mtime_ns, name))
             size += seen.st_size
             if seen.st_mtime_ns > newest:
                 newest = seen.st_mtime_ns
-    return size, newest
+            if owner < 0:
+                owner = seen.st_uid
+            # Mode, links and owner by index: attributes of a stat result cost twice as much, times 100,000.
+            if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner or not S_ISREG(seen[0]):
+                is_odd = True
+    return Weight(size, newest, is_odd, heard[Kind.SESSION], heard[Kind.SENDER_KEY])
 
 
 LOOKS = "looks"

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
 
-from baileys_tools.sessions.entries import entry_oddity
+from baileys_tools.sessions.entries import entry_oddity, open_linked
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.removal import NO_LEASES, ignore_lease_breaks
 from baileys_tools.sessions.rules.creds import CredsState
@@ -252,15 +252,35 @@ class _Reader:
         try:
             fd = os.open(name, READ_FLAGS, dir_fd=self._folder)
         except OSError as error:
+            if error.errno == errno.ELOOP and name == CREDS:
+                return self._read_linked()
             if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
                 return "a symbolic link" if error.errno == errno.ELOOP else "a socket or a device"
             raise
+        return self._read_open(name, fd, lease=lease)
+
+    def _read_linked(self) -> StoredFile | str | None:
+        """Read `creds.json` through a link that stays with its owner."""
+
+        try:
+            fd = open_linked(self._folder, CREDS)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return error.strerror or "a symbolic link"
+            raise
+        return self._read_open(CREDS, fd, lease=False, device=os.fstat(fd).st_dev)
+
+    def _read_open(
+        self, name: str, fd: int, *, lease: bool, device: int | None = None
+    ) -> StoredFile | str | None:
+        """As `_read`, of a file that is open; closes it."""
+        device = self._device if device is None else device
         try:
             before = os.fstat(fd)
-            if before.st_nlink != 1 or before.st_dev != self._device or not S_ISREG(before.st_mode):
+            if before.st_nlink != 1 or before.st_dev != device or not S_ISREG(before.st_mode):
                 if S_ISREG(before.st_mode) and before.st_nlink == 0:
                     raise FileNotFoundError(errno.ENOENT, "vanished", name)
-                return entry_oddity(before, self._device)
+                return entry_oddity(before, device)
             if before.st_size > LARGEST_FILE:
                 return f"larger than {LARGEST_FILE >> 20} MiB"
             leased = self._lease(fd) if lease else False

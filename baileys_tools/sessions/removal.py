@@ -157,7 +157,7 @@ class FolderRemover:
         """Move the checked file aside, look again, and either let it go or put it back."""
         place, new_name = self._destination(name)
         try:
-            os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=place)
+            place, new_name = self._rename(name, place, new_name)
         except FileNotFoundError:
             return Outcome.ALREADY_GONE
         outcome = Outcome.FAILED
@@ -180,6 +180,19 @@ class FolderRemover:
             os.unlink(new_name, dir_fd=place)
             self._for_good.add(key_of(name))
         return outcome
+
+    def _rename(self, name: str, place: int, new_name: str) -> tuple[int, str]:
+        """Give the file its new name, and return that. On a full disk a quarantine may have no room for one more name;
+        then it gets one in its own folder, where the old name makes room, and goes for good.
+        """
+        try:
+            os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=place)
+        except OSError as error:
+            if error.errno not in _OUT_OF_SPACE or place == self._folder or self._always_undoable:
+                raise
+            place, new_name = self._folder, REMOVING_PREFIX + name
+            os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=place)
+        return place, new_name
 
     def _has_companion(self, name: str) -> bool:
         """Whether a companion that the plan did not know stands beside a key: a bot that finds the key gone goes on

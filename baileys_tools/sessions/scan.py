@@ -11,7 +11,7 @@ from datetime import datetime
 from stat import S_ISREG
 
 from baileys_tools.owner import refuse_roots
-from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at
+from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at, open_linked
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
@@ -296,7 +296,7 @@ def read_creds(folder: int, delays: Sequence[float] = _RETRY_DELAYS) -> Creds | 
     """
     found = _read_creds_once(folder)
     for delay in delays:
-        if isinstance(found, Creds) or found is CredsState.TOO_LARGE:
+        if isinstance(found, Creds) or found in (CredsState.TOO_LARGE, CredsState.LINKED):
             break
         if found is CredsState.MISSING and not _is_being_replaced(folder):
             break
@@ -312,7 +312,7 @@ def _is_being_replaced(folder: int) -> bool:
 
 def _read_creds_once(folder: int) -> Creds | CredsState:
     try:
-        content = read_regular_file(folder, "creds.json", LARGEST + 1)
+        content = read_creds_file(folder, LARGEST + 1)
     except FileNotFoundError:
         return CredsState.MISSING
     except PermissionError:
@@ -320,9 +320,26 @@ def _read_creds_once(folder: int) -> Creds | CredsState:
         if os.geteuid() != os.fstat(folder).st_uid:
             raise
         return CredsState.UNREADABLE
-    except OSError:
-        return CredsState.UNREADABLE
+    except OSError as error:
+        return CredsState.LINKED if error.errno == errno.ELOOP else CredsState.UNREADABLE
     return parse_creds(content)
+
+
+def read_creds_file(folder: int, limit: int) -> bytes:
+    """Given a folder handle, return the content of `creds.json`, at most `limit` bytes, through a link that stays with
+    its owner. Raises OSError, with ELOOP for any other link.
+    """
+    try:
+        return read_regular_file(folder, CREDS, limit)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+
+    fd = open_linked(folder, CREDS)
+    try:
+        return read_all(fd, os.fstat(fd).st_size, limit)
+    finally:
+        os.close(fd)
 
 
 def read_regular_file(folder: int, name: str, limit: int) -> bytes:

@@ -111,6 +111,12 @@ def activity_since(state: State, company: str, since: datetime) -> list[tuple[in
     return found
 
 
+def first_looks(state: State) -> dict[str, datetime]:
+    """Return by company when it was first observed, as far as that is remembered."""
+    rows = state.rows("SELECT company, min(at) FROM observations GROUP BY company")
+    return {company: from_seconds(at) for company, at in rows}
+
+
 def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
     """Return a company's files by kind at its first observation from `since` on; nothing when there is none."""
     rows = state.rows(

@@ -1,20 +1,15 @@
 """What each look at a bot adds to its history: connected time, incidents, and what its log says."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import BotFacts, diagnose
+from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Diagnosis, diagnose
 from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
-from baileys_tools.config import Settings
-from baileys_tools.findings import Finding
-from baileys_tools.frame.fleet import for_each
-from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.state.database import State
 from baileys_tools.watching import kept_incidents
 from baileys_tools.watching import kept_links as links
-from baileys_tools.watching.rules.health import unreadable_folder
+from baileys_tools.watching.asked import BotAnswers
 from baileys_tools.watching.rules.incidents import (
     LONG,
     Episode,
@@ -25,13 +20,15 @@ from baileys_tools.watching.rules.incidents import (
     service,
     spells_between,
 )
-from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
+from baileys_tools.watching.rules.verdict import trouble_told
+from baileys_tools.watching.rules.watch import MonitorReport
 
 
 class PastLook(NamedTuple):
     """How one bot was at one moment: what the API said ("" when not asked), and how creds are.
 
-    `running` is whether its process runs, `waits` that it has not been linked yet, or not since a reset.
+    `running` is whether its process runs, `waits` that it has not been linked yet, or not since a reset. `told` is what
+    a finding says of it that is away, "" where none does; `diagnosis` why it is, where somebody was asked.
     """
 
     company: str
@@ -39,6 +36,22 @@ class PastLook(NamedTuple):
     creds: CredsState
     running: bool | None = None
     waits: bool = False
+    told: str = ""
+    diagnosis: Diagnosis | None = None
+    is_asked: bool = True
+    """Whether anything but the folder could tell how it is."""
+
+
+def note_pass(report: MonitorReport, asked: BotAnswers, state: State) -> None:
+    """Add what a pass saw of each bot to its history."""
+    for one in report.companies:
+        is_asked = any(one.id in those for those in (asked.connections, asked.processes, asked.logs))
+        told = trouble_told(one)
+        if one.trouble or not (is_asked or told or kept_incidents.last_open(state, one.id) is not None):
+            continue
+        waits = any(finding.code == "not-linked-yet" for finding in one.findings)
+        look = PastLook(one.id, one.connection, one.creds, one.running, waits, told, one.diagnosis, is_asked)
+        note_look(state, look, asked.logs.get(one.id, LogFacts()), report.now)
 
 
 def note_look(state: State, look: PastLook, log: LogFacts, now: datetime) -> None:
@@ -50,70 +63,47 @@ def note_look(state: State, look: PastLook, log: LogFacts, now: datetime) -> Non
         passed = spells_between(*before, now) if before is not None and before[0] <= now else ()
         links.add_look(state, look.company, link, passed, now)
         alone = not look.connection and not log.shows_connections
-        trouble = None if look.waits else in_trouble(link, look.creds, look.running, alone=alone)
+        if look.waits:
+            return
+        trouble = in_trouble(
+            link,
+            look.creds,
+            look.running,
+            alone=alone,
+            is_told=bool(look.told),
+            nobody_knows=not look.is_asked,
+        )
         if trouble:
             _in_incident(state, look, log, now)
         elif trouble is False:
-            what = "runs" if alone else "is connected"
+            what = "is connected" if not alone else "runs" if look.running else "is there again"
             _over(state, look.company, f"the bot {what} and its creds are whole", now)
 
 
 def _in_incident(state: State, look: PastLook, log: LogFacts, now: datetime) -> None:
-    facts = BotFacts(
-        connection=look.connection or "unknown",
-        unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
-        creds=look.creds,
-        was_linked=True,
-        running=look.running,
-        log=log,
-    )
-    found = diagnose(facts, now)
+    found = look.diagnosis
+    if found is None or found.is_healthy:
+        facts = BotFacts(
+            connection=look.connection or "unknown",
+            unanswered="it was asked, and did not say" if look.connection == "unknown" else "",
+            creds=look.creds,
+            was_linked=True,
+            running=look.running,
+            log=log,
+        )
+        found = diagnose(facts, now)
     incident = kept_incidents.open_incident(state, look.company, found.cause.value, now)
     told = [entry.detail for entry in kept_incidents.entries(state, incident) if entry.what == "seen"]
     # Ages in the evidence change at every look; the cause is what makes a new line.
     if not told or not told[-1].startswith(f"{found.cause.value}:"):
-        detail = f"{found.cause.value}: {'; '.join(found.evidence)}"
-        kept_incidents.add_entry(state, incident, "seen", detail, now)
+        evidence = [look.told] if look.told and found.cause is Cause.UNKNOWN else found.evidence
+        kept_incidents.add_entry(state, incident, "seen", f"{found.cause.value}: {'; '.join(evidence)}", now)
 
 
 def _over(state: State, company: str, why: str, now: datetime) -> None:
     if (incident := kept_incidents.last_open(state, company)) is not None:
         kept_incidents.add_entry(state, incident, "over", why, now)
         kept_incidents.close_incident(state, incident, now)
-
-
-def with_links(
-    report: MonitorReport, settings: Settings, root: Root, state: State, now: datetime
-) -> MonitorReport:
-    """Given a pass over the folders, read the logs, add the looks to the history, return it with what logs say."""
-
-    def with_link(one: CompanyWatch) -> CompanyWatch:
-        log, findings = _log(settings, root, state, one, now)
-        waits = any(finding.code == "not-linked-yet" for finding in one.findings)
-        note_look(state, PastLook(one.id, one.connection, one.creds, one.running, waits), log, now)
-        return one._replace(findings=[*one.findings, *findings]) if findings else one
-
-    def failed(one: CompanyWatch, why: str) -> CompanyWatch:
-        return one._replace(findings=[*one.findings, unreadable_folder(one.id, why)])
-
-    return report._replace(companies=for_each(report.companies, with_link, failed, workers=1))
-
-
-def _log(
-    settings: Settings, root: Root, state: State, one: CompanyWatch, now: datetime
-) -> tuple[LogFacts, Sequence[Finding]]:
-    if not settings.logs.files:
-        return LogFacts(), ()
-    from baileys_tools.bots.bot_logs import DAY, read_company_logs
-    from baileys_tools.bots.log_hours import hours_since
-    from baileys_tools.bots.rules.log_report import LogLimits, log_findings
-    from baileys_tools.sessions.interrupted import last_reset_of
-
-    reset = last_reset_of(root, root.company_at(one.id, one.path))
-    logs = read_company_logs(state, settings, one.id, now, reset=reset, connection=one.connection)
-    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
-    day = hours_since(state, one.id, now - DAY)
-    return logs.facts, log_findings(one.id, logs.facts, logs.files, day, limits, now, one.connection)
 
 
 def service_of(state: State, company: str, now: datetime, window: timedelta = LONG) -> Service:

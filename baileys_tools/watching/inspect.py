@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.findings import Finding
 from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
@@ -16,14 +16,14 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.look import was_linked_at
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.fullness import worst_first
-from baileys_tools.sessions.rules.inspected import Elsewhere, Inspected
+from baileys_tools.sessions.rules.inspected import Elsewhere
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.state.database import State, open_state
+from baileys_tools.watching.kept_inspections import keep_inspection
 from baileys_tools.watching.looking import remembered, rules_of
-from baileys_tools.watching.rules.health import state_unreadable, unreadable_folder
-from baileys_tools.watching.rules.inspection import Inspection, inspect
+from baileys_tools.watching.monitor_pass import look_over
+from baileys_tools.watching.rules.health import unreadable_folder
+from baileys_tools.watching.rules.inspection import Inspection, inspect, with_what_a_pass_saw
 from baileys_tools.watching.status import last_cleanups
 
 
@@ -61,18 +61,23 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
     with Root(root_path, keep_lost=True) as root:
         company = the_one_company(root, settings, "inspect", state)
         rules = rules_of(settings.for_company(company.id))
+        passed = look_over(settings, root, state, now)
+        one = next(one for one in passed.companies if one.id == company.id)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, root, company, folder, seen, now)
+                elsewhere = _ask_elsewhere(settings, state, root, company, folder, now)
+                is_here = os.fstat(folder).st_dev == os.fstat(root.bases[company.base].fd).st_dev
         except OSError as error:
-            finding = unreadable_folder(company.id, say_why(error))
-            return Inspection(company.id, company.path, now, [finding], rules=rules)
+            findings = [unreadable_folder(company.id, say_why(error))]
+            return Inspection(company.id, company.path, now, findings, rules=rules, trouble=say_why(error))
     inspection = inspect(company.id, company.path, seen, elsewhere, rules, now)
-    if state.trouble:
-        findings = worst_first([*inspection.findings, state_unreadable(state.trouble)])
-        return inspection.with_findings(findings)
-    return inspection
+    keep_inspection(state, company.id, inspection.evidence, seen.stats)
+    own = inspection.findings
+    if company.id in passed.asked.users:
+        own = [finding for finding in own if finding.code != "foreign-owner"]
+    findings = with_what_a_pass_saw(own, one, passed.host, is_here=is_here)
+    return inspection.with_findings(findings)
 
 
 def _ask_elsewhere(
@@ -81,7 +86,6 @@ def _ask_elsewhere(
     root: Root,
     company: Company,
     folder: int,
-    seen: Inspected,
     now: datetime,
 ) -> Elsewhere:
     """Return what the repository, the state and the bot's log know of a company."""
@@ -90,8 +94,6 @@ def _ask_elsewhere(
     take_in(state)
     known = remembered(state, root.path, rules_of(settings))
     look = known.get(company.id)
-    login = seen.folder.creds.login if isinstance(seen.folder.creds, Creds) else ""
-    here = {one.id for one in root.companies(settings.sessions.multitenancy)} - {company.id}
     path = settings.backup.path
     snapshots = None if path is None else look_up_snapshots(path, company, folder)
     return Elsewhere(
@@ -99,8 +101,6 @@ def _ask_elsewhere(
         last_cleanup=last_cleanups(state).get(company.id),
         strictest_leaves=0 if look is None else look.strictest_leaves,
         was_linked=was_linked_at(look, folder, snapshots.newest_at if snapshots is not None else None),
-        same_login=[one for one in known if login and one in here and known[one].login == login],
-        told_by_log=_told_by_log(settings, state, company.id, folder, now),
         old_folders=_old_folders(root, company, folder, now),
     )
 
@@ -116,20 +116,6 @@ def _old_folders(root: Root, company: Company, folder: int, now: datetime) -> li
     ]
     beside = old_folders_beside(root, company, folder, now) if root.may_have_left(company) else []
     return waiting + beside
-
-
-def _told_by_log(settings: Settings, state: State, company: str, folder: int, now: datetime) -> list[Finding]:
-    """Return what the bot's log says of it, two writers among it. Nothing where no log is configured."""
-    if not settings.logs.files:
-        return []
-    from baileys_tools.bots.bot_logs import DAY, read_company_logs
-    from baileys_tools.bots.log_hours import hours_since
-    from baileys_tools.bots.rules.log_report import LogLimits, log_findings
-    from baileys_tools.sessions.resets import last_reset
-
-    logs = read_company_logs(state, settings, company, now, reset=last_reset(folder))
-    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
-    return log_findings(company, logs.facts, logs.files, hours_since(state, company, now - DAY), limits, now)
 
 
 def look_up_snapshots(path: str, company: Company, folder: int | None = None) -> Snapshots:

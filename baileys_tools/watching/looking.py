@@ -7,13 +7,18 @@ from typing import Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
+from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks, where_it_stood
 from baileys_tools.frame.fleet import for_each
+from baileys_tools.pasted import where
+from baileys_tools.sessions.inbound import last_inbound
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Creds, CredsState, state_of
+from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
@@ -64,6 +69,12 @@ def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
     found = {company: look for company, look in looks.items() if look is not None}
     if kept.rules != _fingerprint(rules):
         return {company: look._replace(settled=False, full_at=0) for company, look in found.items()}
+    if kept.where != where():
+        # The hints of what was found are of a run that was told otherwise where the bots are.
+        return {
+            company: look._replace(settled=not look.findings and look.settled)
+            for company, look in found.items()
+        }
     return found
 
 
@@ -75,7 +86,13 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
     elsewhere = {
         one: at for one in looks if is_place(at := state.scope.key(one)) and at != where_it_stood(place, one)
     }
-    document: dict[str, Any] = {"root": root, "place": place, "rules": _fingerprint(rules), "looks": plain}
+    document: dict[str, Any] = {
+        "root": root,
+        "place": place,
+        "rules": _fingerprint(rules),
+        "where": where(),
+        "looks": plain,
+    }
     if elsewhere:
         document["places"] = elsewhere
     memory.keep(state, LOOKS, document, root_key(place))
@@ -103,11 +120,14 @@ def look_at_all(
     snapshots: Mapping[str, Snapshots],
     settings: Settings,
     now: datetime,
+    *,
+    whole: bool = False,
 ) -> tuple[dict[str, Look], frozenset[str]]:
     """Return the look at each company, and the ids of those whose folders were listed for it.
 
-    What the repository has tells, beside what is `known`, whether a folder has held a session. Raises
-    BaileysToolsError when nothing can be looked at at all.
+    With `whole`, all files of what has changed are looked at, and not about once an hour. What the repository has
+    tells, beside what is `known`, whether a folder has held a session. Raises BaileysToolsError when nothing can be
+    looked at at all.
     """
     seconds = int(now.timestamp())
     found: dict[str, Look] = {}
@@ -121,7 +141,7 @@ def look_at_all(
         if before is not None and is_told and not full and before.settled and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, stamp, before, full, newest))
+            tasks.append(_Task(company, stamp, before, full or whole, newest))
     rules_for = rules_by_company(settings)
 
     def work(task: _Task) -> Look:
@@ -157,24 +177,29 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     )
     level = level_of(count.counted, rules.thresholds)
     risen = before is None or LEVELS.index(level) > LEVELS.index(level_of(before.counted, rules.thresholds))
-    if task.full or risen:
+    inbound = before.inbound if before else 0
+    standing = [one for one in before.findings if one.code in STANDING_CODES] if before else []
+    # What was wrong with the files themselves is asked again at every look, to be over when it is.
+    if task.full or risen or standing:
         full_at = int(now.timestamp())
-        size, written_ns = weigh(folder, facts)
-        written_at = written_ns // 1_000_000_000
+        size, written_at, inbound, standing = _weigh_all(company.id, folder, facts, rules, now)
         strictest = (
             _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
         )
     findings = cheap_findings(
         company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
     )
-    if files := foreign_creds(folder, facts):
+    findings = worst_first([*findings, *standing])
+    is_told = any(one.code == "foreign-owner" for one in standing)
+    if not is_told and (files := foreign_creds(folder, facts)):
         from baileys_tools.sessions.rules.owners import owner_findings
 
         findings = worst_first([*findings, *owner_findings(company.id, files)])
     return Look(
         stamp=stamp,
-        # Whether the clock is right is for the next minute to ask again.
-        settled=settled and not any(finding.code == "clock-implausible" for finding in findings),
+        # Whether the clock is right is for the next minute to ask again; a write behind a link shows in no stamp.
+        settled=settled
+        and not any(one.code in ("clock-implausible", "creds-linked", *STANDING_CODES) for one in findings),
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},
@@ -190,13 +215,59 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         connection=before.connection if before else "",
         login=_login(facts.creds, before if was_linked else None),
         uncounted=count.uncounted,
+        inbound=inbound,
     )
+
+
+STANDING_CODES = frozenset(
+    {
+        *("key-files-empty", "creds-behind-pre-keys", "keys-writable-by-all", "odd-entries", "folder-large"),
+        *("foreign-owner", "key-files-torn", "key-files-unreadable"),
+    }
+)
+"""What the stats of all files tell, which are looked at once an hour while all is well."""
+
+
+_ASKED_AGAIN = STANDING_CODES | {"clock-implausible", "creds-linked"}
+
+
+def _weigh_all(
+    company: str, folder: int, facts: FolderFacts, rules: HealthRules, now: datetime
+) -> tuple[int, int, int, list[Finding]]:
+    """Look at all files; return their size, when the newest was written and when the last message came in (seconds),
+    and what is wrong with them.
+    """
+    seen = weigh(folder, facts)
+    counter = facts.creds.next_pre_key_id if isinstance(facts.creds, Creds) else None
+    above = counter is not None and any(
+        int(key_id_of(name, Kind.PRE_KEY)) >= counter for name in facts.of(Kind.PRE_KEY)
+    )
+    found: list[Finding] = []
+    if seen.is_odd or above or seen.size > rules.largest_folder:
+        from baileys_tools.sessions.inspect_folder import survey_folder
+        from baileys_tools.watching.rules.inspection_rules import standing_findings
+
+        found = standing_findings(company, survey_folder(folder, facts), rules, now)
+    inbound = last_inbound(folder, facts.creds, seen.sessions, seen.sender_keys)
+    return seen.size, seen.newest // 1_000_000_000, inbound, found
 
 
 def _login(creds: Creds | CredsState, before: Look | None) -> str:
     """Return the login of creds, or where they are lost the one that they had: a way back is measured by it."""
     login = creds.login if isinstance(creds, Creds) else ""
     return login or (before.login if before is not None else "")
+
+
+def login_at(root: Root, company: Company) -> str:
+    """Return the login that a company's creds.json has, "" where it has none or cannot be read."""
+    from baileys_tools.sessions.scan import read_creds
+
+    try:
+        with root.open(company) as folder:
+            creds = read_creds(folder)
+    except OSError:
+        return ""
+    return creds.login if isinstance(creds, Creds) else ""
 
 
 def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:

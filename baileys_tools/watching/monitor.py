@@ -20,6 +20,8 @@ from baileys_tools.state.spool import is_worth_taking_in, take_in
 from baileys_tools.state.turns import taking_turns
 from baileys_tools.thresholds import LEVELS, Level
 from baileys_tools.units import printable
+from baileys_tools.watching.asked import BotAnswers
+from baileys_tools.watching.kept_incidents import is_worth_an_incident
 from baileys_tools.watching.monitor_pass import look_once, lost_root
 from baileys_tools.watching.rules.watch import MONITOR_CODES, CommandRun, MonitorReport
 
@@ -186,13 +188,11 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
                 raise root.trouble
             report = lost
         else:
-            report = _look_and_clean(settings, root, state, now, done)
-            if settings.logs.files or any(
-                one.connection or one.running is not None for one in report.companies
-            ):
-                from baileys_tools.watching.history import with_links
+            report, asked = _look_and_clean(settings, root, state, now, done)
+            if not asked.is_nothing or is_worth_an_incident(report, state):
+                from baileys_tools.watching.history import note_pass
 
-                report = with_links(report, settings, root, state, now)
+                note_pass(report, asked, state)
     if memory.recall_all(state, SILENCE):
         report = _silenced(report, state)
     if notify:
@@ -217,14 +217,15 @@ def _silenced(report: MonitorReport, state: State) -> MonitorReport:
 
 def _look_and_clean(
     settings: Settings, root: Root, state: State, now: datetime, done: list[Finding]
-) -> MonitorReport:
+) -> tuple[MonitorReport, BotAnswers]:
     report, asked = look_once(settings, root, state, now)
     full = _to_be_cleaned(report, settings, state)
     if not full:
-        return report
+        return report, asked
     cleaned, removed, trouble = _clean(settings, root, full, state, now, done)
     after, _ = look_once(settings, root, state, now, asked)
-    return after._replace(news=report.news | after.news, cleaned=cleaned, removed=removed, trouble=trouble)
+    news = report.news | after.news
+    return after._replace(news=news, cleaned=cleaned, removed=removed, trouble=trouble), asked
 
 
 def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequence[Finding]) -> MonitorReport:

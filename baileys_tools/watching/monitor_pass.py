@@ -4,21 +4,25 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.companies import all_companies, choose
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
-from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
+from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import Snapshots, Space
-from baileys_tools.state.database import State
+from baileys_tools.state.database import State, from_seconds
 from baileys_tools.thresholds import level_of
 from baileys_tools.units import printable
+from baileys_tools.watching.asked import BotAnswers, ask, diagnosis_of, waits_for_a_code
+from baileys_tools.watching.kept_inbound import inbound_findings, kept_inbound
+from baileys_tools.watching.kept_inspections import kept_inspections, still_broken
 from baileys_tools.watching.looking import (
     last_activity,
+    login_at,
     look_at_all,
     remembered,
     rules_by_company,
@@ -36,38 +40,48 @@ from baileys_tools.watching.rules.health_surroundings import (
     snapshot_findings,
     space_findings,
 )
+from baileys_tools.watching.rules.verdict import CompanyStatus, away_finding, worst_finding_first
 from baileys_tools.watching.rules.watch import (
     GONE_FOR,
     SNAPSHOT_CODES,
-    CompanyWatch,
     Key,
     MonitorReport,
     account_twice,
     gone_finding,
+    login_of,
     same_logins,
     without_files,
 )
 
-if TYPE_CHECKING:
-    # Whoever watches once a minute pays for every import.
-    from baileys_tools.bots.rules.connection import Connection
+
+class Pass(NamedTuple):
+    """What one pass saw. `looks` are at the companies that are there, `gone` the last ones at those that are not."""
+
+    root: str
+    now: datetime
+    companies: list[CompanyStatus]
+    host: list[Finding]
+    unknown: frozenset[str | Key]
+    asked: BotAnswers
+    looks: dict[str, Look]
+    gone: dict[str, Look]
+    known: dict[str, Look]
+    everyone: list[Company]
 
 
-class BotAnswers(NamedTuple):
-    """What others say of the companies. `unknown` are the (company, code) that nobody could answer for."""
+def look_over(
+    settings: Settings,
+    root: Root,
+    state: State,
+    now: datetime,
+    asked: BotAnswers | None = None,
+    *,
+    remembers: bool = False,
+) -> Pass:
+    """Look at the companies that the settings choose, from all sides: folder, API, process, log, snapshots.
 
-    connections: Mapping[str, "Connection"] = {}
-    findings: Mapping[str, Sequence[Finding]] = {}
-    unknown: frozenset[Key] = frozenset()
-    running: Mapping[str, bool | None] = {}
-
-
-def look_once(
-    settings: Settings, root: Root, state: State, now: datetime, asked: BotAnswers | None = None
-) -> tuple[MonitorReport, BotAnswers]:
-    """Look at the companies that the settings choose, and remember what was seen.
-
-    `asked` is what others said a moment ago, None to ask them.
+    Every command that says how a company is asks here. `asked` is what others said a moment ago, None to ask them;
+    `remembers` is for the one that later looks compare with.
     """
     rules = rules_of(settings)
     rules_for = rules_by_company(settings)
@@ -75,31 +89,41 @@ def look_once(
     everyone = all_companies(root, settings, state)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
-    looks, listed = look_at_all(root, companies, known, snapshots, settings, now)
-    asked = _ask(settings, state, companies) if asked is None else asked
+    looks, listed = look_at_all(root, companies, known, snapshots, settings, now, whole=not remembers)
+    if asked is None:
+        asked = ask(settings, root, state, companies, now, remembers=remembers)
     stopped = _left_stopped(state, asked, looks)
     held = _held_locks(settings, root, state, companies, now)
-    logins = logins_of(looks, known, everyone)
-    watched = []
+    logins = logins_of(root, looks, known, everyone)
+    inspected, heard = kept_inspections(state), kept_inbound(state)
+    seen = []
     for company in companies:
-        look = looks[company.id]
         connection = asked.connections.get(company.id)
-        look = looks[company.id] = look._replace(connection=connection.state.value if connection else "")
-        stored = snapshots.get(company.id)
+        look = looks[company.id]._replace(connection=connection.state.value if connection else "")
+        looks[company.id] = look
         findings = [
             *_of_linked(asked.findings.get(company.id, ()), look),
-            *look.findings,
+            *(one for one in look.findings if one.code != "foreign-owner" or company.id not in asked.users),
+            *(still_broken(root, company, inspected[company.id]) if company.id in inspected else ()),
+            *inbound_findings(company.id, look, heard.get(company.id), now),
             *(one for one in stopped if one.company == company.id),
-            *timely_findings(company, look, stored, rules_for(company.id), now),
+            *timely_findings(company, look, snapshots.get(company.id), rules_for(company.id), now),
             *([held[company.id]] if company.id in held else []),
             *left_beside(root, company, now),
             *([account_twice(company.id, logins[company.id])] if company.id in logins else []),
         ]
-        watch = _watch(company, look, findings, stored, rules_for(company.id), company.id in listed)
-        watched.append(watch._replace(running=asked.running.get(company.id)))
+        is_lost = any(one.code in CREDS_LOST for one in findings)
+        diagnosis = diagnosis_of(company.id, asked, look, is_lost=is_lost, now=now)
+        if diagnosis is not None and (away := away_finding(company.id, diagnosis, findings)) is not None:
+            findings.append(away)
+        one = _status(company, look, findings, snapshots.get(company.id), rules_for(company.id))
+        seen.append(
+            one._replace(listed=company.id in listed, running=asked.running(company.id), diagnosis=diagnosis)
+        )
     for company_id, look in gone.items():
         company, finding = what_is_gone(root, company_id, look)
-        watched.append(_watch(company, without_files(look), [finding], None, rules_for(company_id), False))
+        lost = _status(company, without_files(look), [finding], None, rules_for(company_id))
+        seen.append(lost._replace(is_gone=True))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
         *([_new_state(state)] if state.is_new else []),
@@ -107,26 +131,30 @@ def look_once(
         *(space_findings("", _space(root), rules) if root.trouble is None else ()),
         *left_without_company(root, everyone, now),
     ]
-    if everyone:
-        # Where all have vanished, the memory of them is what tells a loss from a beginning.
-        remember_pass(state, root.path, settings, known, looks | gone, now)
-    report = MonitorReport(
-        root.path,
-        now,
-        rules.thresholds,
-        watched,
-        worst_first(host),
-        # Where all have vanished, nothing is over because of that.
-        unknown=frozenset(
-            [
-                *gone,
-                *(() if everyone else known),
-                *_unanswered(looks, snapshots, asked, settings.backup.path is not None),
-            ]
-        ),
+    # Where all have vanished, nothing is over because of that.
+    unknown = frozenset(
+        [
+            *gone,
+            *(() if everyone else known),
+            *_unanswered(looks, snapshots, asked, settings.backup.path is not None),
+        ]
     )
-    looked_at = {company.id for company in watched} | {""}
-    return report._replace(news=remember_news(state, report, looked_at)), asked
+    return Pass(root.path, now, seen, worst_finding_first(host), unknown, asked, looks, gone, known, everyone)
+
+
+def look_once(
+    settings: Settings, root: Root, state: State, now: datetime, asked: BotAnswers | None = None
+) -> tuple[MonitorReport, BotAnswers]:
+    """Look at the companies that the settings choose, and remember what was seen, for the next pass."""
+    seen = look_over(settings, root, state, now, asked, remembers=True)
+    if seen.everyone:
+        # Where all have vanished, the memory of them is what tells a loss from a beginning.
+        remember_pass(state, root.path, settings, seen.known, seen.looks | seen.gone, now)
+    report = MonitorReport(
+        root.path, now, rules_of(settings).thresholds, seen.companies, seen.host, unknown=seen.unknown
+    )
+    looked_at = {company.id for company in seen.companies} | {""}
+    return report._replace(news=remember_news(state, report, looked_at)), seen.asked
 
 
 def _left_stopped(state: State, asked: BotAnswers, looks: Mapping[str, Look]) -> list[Finding]:
@@ -145,7 +173,9 @@ def _left_stopped(state: State, asked: BotAnswers, looks: Mapping[str, Look]) ->
         is_up = connection is not None and (connection.state in up or bool(connection.has_qr))
         return is_up or (company in looks and looks[company].creds is CredsState.VALID)
 
-    return list(left_findings(state, asked.running, has_begun))
+    return list(
+        left_findings(state, {one: facts.running for one, facts in asked.processes.items()}, has_begun)
+    )
 
 
 def _held_locks(
@@ -160,14 +190,9 @@ def _held_locks(
     return held_too_long(state, settings, holders, free, now)
 
 
-def _waits_for_a_code(look: Look) -> bool:
-    """Whether no session was ever linked in a folder, or none since a reset: such a bot is not away."""
-    return not look.was_linked and look.creds in (CredsState.MISSING, CredsState.UNPAIRED)
-
-
 def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
     for finding in findings:
-        if finding.code != "connection-lost" or not _waits_for_a_code(look):
+        if finding.code != "connection-lost" or not waits_for_a_code(look):
             yield finding
 
 
@@ -189,50 +214,13 @@ def _unanswered(
     for company, look in looks.items():
         if look.trouble:
             yield company
-        if _waits_for_a_code(look):
+        if waits_for_a_code(look):
             yield company, "connection-lost"
         if look.creds is not CredsState.VALID:
             # Who has lost the session is not asked how old it is.
             yield company, "no-activity"
         if is_backed_up and (company not in snapshots or look.creds is not CredsState.VALID):
             yield from ((company, code) for code in SNAPSHOT_CODES)
-
-
-def _ask(settings: Settings, state: State, companies: Sequence[Company]) -> BotAnswers:
-    """Ask the bots' API and look at their processes, where any are configured."""
-    ids = [company.id for company in companies]
-    connections: Mapping[str, Connection] = {}
-    findings: list[Finding] = []
-    unknown: set[Key] = set()
-    if settings.bot_api.url is not None or settings.companies:
-        from baileys_tools.bots.asking import connections as ask_connections
-        from baileys_tools.bots.rules.connection import ConnectionState, connection_findings
-
-        connections = ask_connections(settings, ids)
-        findings += connection_findings(connections)
-        unknown |= {
-            (company, "connection-lost")
-            for company, one in connections.items()
-            if one.state in (ConnectionState.UNKNOWN, ConnectionState.CONNECTING)
-        }
-    running: dict[str, bool | None] = {}
-    own = settings.process
-    if own.pm2 is not None or own.systemd is not None or own.pidfile is not None or settings.companies:
-        from baileys_tools.bots.asking import process_changes, processes
-
-        seen = processes(settings, ids)
-        findings += process_changes(state, settings, seen)
-        running = {company: facts.running for company, facts in seen.items()}
-        unknown |= {
-            (company, code)
-            for company, facts in seen.items()
-            if facts.running is None
-            for code in ("process-down", "restart-burst")
-        }
-    by_company: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_company.setdefault(finding.company, []).append(finding)
-    return BotAnswers(connections, by_company, frozenset(unknown), running)
 
 
 def _new_state(state: State) -> Finding:
@@ -265,13 +253,18 @@ def chosen(
 
 
 def logins_of(
-    looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
+    root: Root, looks: Mapping[str, Look], known: Mapping[str, Look], everyone: Sequence[Company]
 ) -> dict[str, list[str]]:
-    """Return by company which others hold the same login, those that are not looked at now as they were last seen."""
+    """Return by company which others hold the same login, those that are not looked at now as they were last seen, or
+    as their creds.json says where they never were.
+    """
     if len(looks) == len(everyone):
-        return same_logins(looks)
-    ids = {company.id for company in everyone}
-    return same_logins({company: look for company, look in {**known, **looks}.items() if company in ids})
+        return same_logins({company: login_of(look) for company, look in looks.items()})
+    logins = {}
+    for company in everyone:
+        look = looks.get(company.id) or known.get(company.id)
+        logins[company.id] = login_of(look) if look is not None else login_at(root, company)
+    return same_logins(logins)
 
 
 def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
@@ -313,8 +306,8 @@ def timely_findings(
     found: list[Finding] = []
     if activity is not None and look.creds is CredsState.VALID:
         found += activity_findings(company.id, activity, rules, now)
-    if snapshots is not None and look.was_linked:
-        creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+    creds_lost = any(finding.code in CREDS_LOST for finding in look.findings)
+    if snapshots is not None and (look.was_linked or creds_lost):
         found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
 
@@ -341,15 +334,10 @@ def left_without_company(root: Root, companies: Sequence[Company], now: datetime
     return list(old_folder_findings("", old_folders_without_company(root, companies, now)))
 
 
-def _watch(
-    company: Company,
-    look: Look,
-    findings: Sequence[Finding],
-    snapshots: Snapshots | None,
-    rules: HealthRules,
-    listed: bool,
-) -> CompanyWatch:
-    return CompanyWatch(
+def _status(
+    company: Company, look: Look, findings: Sequence[Finding], snapshots: Snapshots | None, rules: HealthRules
+) -> CompanyStatus:
+    return CompanyStatus(
         id=company.id,
         path=company.path,
         level=level_of(look.counted, rules.thresholds),
@@ -357,12 +345,13 @@ def _watch(
         guarded=look.guarded,
         by_kind=look.by_kind,
         creds=look.creds,
-        size=look.size if look.full_at else None,
-        last_activity=last_activity(look),
         connection=look.connection,
+        last_activity=last_activity(look),
         last_snapshot=snapshots.newest_at if snapshots is not None else None,
-        findings=worst_first(findings),
-        listed=listed,
+        findings=worst_finding_first(findings),
+        trouble=look.trouble,
+        size=look.size if look.full_at else None,
+        inbound=from_seconds(look.inbound) if look.inbound else None,
         uncounted=look.uncounted,
     )
 

@@ -1,5 +1,6 @@
 """What a pass remembers for the next one, and what it knows of snapshots."""
 
+import os
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import root_key
 from baileys_tools.thresholds import level_of
+from baileys_tools.watching.kept_inbound import remember_inbound
 from baileys_tools.watching.looking import last_activity, remember, rules_by_company, rules_of
 from baileys_tools.watching.rules.health_surroundings import snapshot_findings
 from baileys_tools.watching.rules.watch import MonitorReport, is_worth_history, news_among, said_key
@@ -44,7 +46,8 @@ def snapshots_of(
     known = {company: one for company, row in plain.items() if (one := from_plain(row)) is not None}
     found, trouble = newest_snapshots(path, [company.id for company in companies], known, state.scope.key)
     if trouble:
-        return {}, list(snapshot_findings("", Snapshots(trouble=trouble), None, rules, now))
+        is_new = not plain and not os.path.lexists(path) and _is_young(state, rules, now)
+        return {}, list(snapshot_findings("", Snapshots(trouble=trouble, is_new=is_new), None, rules, now))
     if found != known:
         memory.keep(state, SNAPSHOTS, {"path": path, "companies": known | found}, about)
     safe = last_in_companies(state, "backup")
@@ -60,6 +63,17 @@ def snapshots_of(
         )
         for company, one in found.items()
     }, []
+
+
+def _is_young(state: State, rules: HealthRules, now: datetime) -> bool:
+    """Whether so little time has passed since the first look, and since no backup ran, that none could be expected."""
+    from baileys_tools.state.observations import first_looks
+    from baileys_tools.state.runs import last_in_companies
+
+    if not state.is_durable or last_in_companies(state, "backup"):
+        return False
+    seen = first_looks(state)
+    return not seen or min(seen.values()) >= now - rules.snapshot_max_age
 
 
 def remember_pass(
@@ -93,6 +107,7 @@ def remember_pass(
                 [_observation(company, look, rules_for(company), now) for company, look in news.items()],
             )
         if {**whole, **kept} != known:
+            remember_inbound(state, {**whole, **kept}, now)
             remember(state, root, rules, {**whole, **kept})
             if new := kept.keys() - known.keys():
                 from baileys_tools.state.places import introduce

@@ -30,7 +30,7 @@ from baileys_tools.watching.rules.report import (
     spans,
     thinned,
 )
-from baileys_tools.watching.rules.status import CompanyStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.status import CLEANERS, fleet_status
 
 LONGEST = timedelta(days=366)

@@ -32,7 +32,8 @@ from baileys_tools.watching.rules.report import (
     points_for,
     thinned,
 )
-from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.show.html.page import report_page
 from tests.browser.browser import axe, chromium, complaints, requested, show
 from tests.browser.places import PHONE, environment, fleet

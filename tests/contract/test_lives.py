@@ -33,7 +33,14 @@ def live(version: str, seed: int, home: Path, *keeper: str) -> dict[str, Any]:
     if not (PROJECT / "fixtures" / "generate" / "node_modules").exists():
         missing("the Baileys packages (make test installs them)")
     places = {"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state"), "TMPDIR": str(home)}
-    script: list[str | Path] = [require_tool("node"), HERE / "lives_contract.mjs", "--baileys", version, "--seed", str(seed)]
+    script: list[str | Path] = [
+        require_tool("node"),
+        HERE / "lives_contract.mjs",
+        "--baileys",
+        version,
+        "--seed",
+        str(seed),
+    ]
     finished = subprocess.run(
         [*script, *(["--", *keeper] if keeper else [])],
         env=scrubbed_environment(places | {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}),

@@ -5,12 +5,14 @@ the clock is passed in, and how much disk is free is told.
 
     python -m tests.integration.alert_week --write
 
-writes the golden log anew: read its diff line by line.
+writes the golden logs anew: read their diff line by line. The second is of the same week on a host whose state cannot
+be written, where a job looks every ten minutes: every run tells what is so, and why it repeats.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from tests.servers import Reply, Request, answering
 from tests.support import company_folder, write_key
 
 GOLDEN = Path(__file__).parent / "alert_week.txt"
+BLIND = Path(__file__).parent / "alert_week_blind.txt"
 START = datetime(2026, 1, 12, tzinfo=UTC)  # a Monday
 MINUTES = 7 * 24 * 60
 SHOP, DESK = "1001", "1002"
@@ -139,6 +142,43 @@ def alert_week(folder: Path) -> str:
     return "\n".join(log)
 
 
+def blind_week(folder: Path) -> str:
+    """As `alert_week`, where nothing can be remembered, seen by a job of every ten minutes. Messages that are alike
+    but for numbers, one after another, are one entry.
+    """
+    told: list[Request] = []
+
+    def answer(asked: Request) -> Reply:
+        told.append(asked)
+        return Reply({})
+
+    week = Week(folder / "sessions")
+    (folder / "state").write_text("a file is in the way")
+    entries: list[tuple[datetime, Request, int]] = []
+    with answering(answer) as server, _disk_of(lambda: week.free):
+        settings = _settings(folder, server.url, ask=False)
+        for minute in range(MINUTES):
+            week.now = now = START + timedelta(minutes=minute)
+            week.live(minute)
+            if minute % 10 != 7:
+                continue
+            with open_state(settings.settings.state.dir, now) as state:
+                run_monitor(settings, state, now)
+            for asked in told:
+                before = entries[-1] if entries else None
+                if before is not None and _alike(before[1]) == _alike(asked):
+                    entries[-1] = (before[0], before[1], before[2] + 1)
+                else:
+                    entries.append((now, asked, 1))
+            told.clear()
+    log = [_entry(since, asked) + f"\n[told by {times} runs]\n" for since, asked, times in entries]
+    return "\n".join(log).replace(str(folder), "<place>")
+
+
+def _alike(asked: Request) -> str:
+    return re.sub(r"\d+", "#", asked.json["text"])
+
+
 def _is_asked(minute: int) -> bool:
     return at(2, 9, 45) <= minute < at(2, 10, 30) or at(3, 13, 45) <= minute < at(3, 15)
 
@@ -186,8 +226,9 @@ def _entry(now: datetime, asked: Request) -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        written = alert_week(Path(scratch))
-    if "--write" in sys.argv:
-        GOLDEN.write_text(written)
-    print(written)
+    for golden, live in ((GOLDEN, alert_week), (BLIND, blind_week)):
+        with tempfile.TemporaryDirectory() as scratch:
+            written = live(Path(scratch))
+        if "--write" in sys.argv:
+            golden.write_text(written)
+        print(written)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from baileys_tools.findings import Finding, Severity
 
-CONNECTION_LOST = "connection-lost"
+CONNECTION_LOST, BOT_AWAY = "connection-lost", "bot-away"
 """A bot reconnects by itself all the time; only one that stays away is worth a message."""
 RECOVERY_DUE = "recovery-due"
 """Patience is for one that may come back by itself: its fact `first_step` is then `wait`."""
@@ -38,7 +38,7 @@ class AlertRules(NamedTuple):
     warning: timedelta = timedelta(hours=1)
     critical: timedelta = timedelta(minutes=30)
     emergency: timedelta = timedelta(minutes=15)
-    patience: Mapping[str, int] = {CONNECTION_LOST: 3, RECOVERY_DUE: 2}
+    patience: Mapping[str, int] = {CONNECTION_LOST: 3, BOT_AWAY: 3, RECOVERY_DUE: 2}
 
     def checks_needed(self, finding: Finding) -> int:
         """How many checks in a row have to see a finding before it is told."""

@@ -37,11 +37,12 @@ def alert_message(
     *,
     late_by: Sequence[Alert] | None = None,
     dropped: int = 0,
+    note: str = "",
 ) -> Message:
     """Given the alerts of one run, return the message that tells them all.
 
     `late_by` are alerts that could not be sent in their time, given in place of `alerts`, oldest first;
-    `dropped` counts those that were too many to keep.
+    `dropped` counts those that were too many to keep; `note` is a last line about the message itself.
     """
     is_late = late_by is not None
     told = worst_first(alerts) if late_by is None else list(late_by)
@@ -49,6 +50,8 @@ def alert_message(
     title = masked(f"{_heading(told, level, late=is_late)} on {printable(host)}")
     entries = list(_late_entries(told) if is_late else _entries(told))
     text = _within_limits(title, entries, dropped)
+    if note:
+        text += f"\n\n({_safe(note, '')})"
     facts = {
         "host": printable(host),
         "at": timestamp(now),

@@ -32,7 +32,7 @@ class BotApi:
     """The API as it speaks of one company.
 
     `base` is the address before the paths, `name` what the API calls the company, `headers` may be secret,
-    `timeout` is in seconds for a whole request.
+    `timeout` is in seconds for a whole request. `trouble` says why nothing can be asked, where a secret is missing.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class BotApi:
         endpoints: Mapping[str, Endpoint],
         headers: Mapping[str, str],
         timeout: float,
+        trouble: str = "",
     ) -> None:
         self._base = base.rstrip("/")
         self._name = name
         self._endpoints = endpoints
         self._headers = headers
         self._timeout = timeout
+        self._trouble = trouble
 
     def offers(self, what: str) -> bool:
         """Whether there is a request `status`, `reconnect`, `init`, `qr`, `pairing_code` or `send`."""
@@ -117,6 +119,8 @@ class BotApi:
         return _taken(came)
 
     def _request(self, endpoint: Endpoint, values: Mapping[str, str], limit: int) -> Request:
+        if self._trouble:
+            raise ApiError(self._trouble)
         values = {"company": self._name, **values}
         body = endpoint.body_for(values)
         headers = dict(self._headers)

@@ -362,7 +362,11 @@ def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window
         if report.run is not None:
             # They take up their room until then.
             kept_for = format_duration(undo_window)
-            yield _item("removed", f"{counted(removed, 'file')} moved aside ({size}, freed after {kept_for})")
+            aside = sum(removals.undoable for removals in done)
+            text = f"{counted(aside, 'file')} moved aside ({size}, freed after {kept_for})"
+            if report.without_undo:
+                text += f", {report.without_undo:,} more without undo: the disk is full"
+            yield _item("removed", text)
         else:
             yield _item("removed", f"{counted(removed, 'file')}, {size} freed" if removed else "nothing")
         if purged := sum(company.purged_files for company in report.companies):

@@ -150,7 +150,10 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
     Cause.LOGGED_OUT: (
         "the device was removed, and this session never comes back",
         "see on the phone (Settings, Linked devices) that it is gone, and who removed it",
+        "if it is still listed there, it is not gone: restart the bot, and look again",
+        "WhatsApp refuses new devices for hours at times: see that the phone can link another (WhatsApp Web) first",
         "`baileys-tools reset --company {company} --yes` sets the folder aside and shows a new QR code",
+        "what is set aside stays until a pairing has succeeded",
     ),
     Cause.BANNED: (
         "WhatsApp refuses the account (403)",
@@ -172,6 +175,7 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
         "`baileys-tools restore --company {company} --dry-run`, then without --dry-run; then start the bot",
         "without a snapshot: baileys-tools backup --import DIR takes in an old copy of the folder",
         "without one either, only `baileys-tools reset --company {company} --yes` is left",
+        "WhatsApp refuses new devices for hours at times; what reset sets aside stays until a pairing has succeeded",
     ),
     Cause.NOT_LINKED: (
         "it waits for its first login: start the bot, and scan its QR code",

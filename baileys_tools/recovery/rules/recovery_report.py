@@ -12,6 +12,7 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.recovery import Rung, Step
+from baileys_tools.watching.rules.verdict import CompanyVerdict
 
 
 class Ending(StrEnum):
@@ -56,6 +57,8 @@ class CompanyRecovery:
     steps: Sequence[Step] = ()
     tried: Sequence[Tried] = ()
     person: Sequence[str] = ()
+    verdict: CompanyVerdict | None = None
+    """How the company is by all that was seen of it, its connection being one thing of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class RecoverReport:
     companies: Sequence[CompanyRecovery]
     code_when_away: ExitCode = ExitCode.CRITICAL
     broken_off: ExitCode | None = None
+    said_before: frozenset[str] = frozenset()
+    """Of these a job has nothing to say that it has not said within a day."""
 
     @property
     def exit_code(self) -> ExitCode:

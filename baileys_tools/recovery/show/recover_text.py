@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from baileys_tools.bots.rules.diagnosis import Diagnosis
 from baileys_tools.frame.show.json_text import envelope, timestamp
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.recovery import Rung
 from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending, RecoverReport
 from baileys_tools.units import printable
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 _WORDS = {
     Ending.WELL: ("well", "green"),
@@ -31,11 +33,15 @@ def recover_text(report: RecoverReport, style: Style, *, verbose: bool, quiet: b
     """Given a report, return it as text; with `quiet` only the companies that are still away."""
     left = [one for one in report.companies if one.ending in _AWAY]
     failed = [one for one in report.companies if one.ending is Ending.FAILED]
-    shown = [*left, *failed] if quiet else report.companies
+    shown = (
+        [one for one in (*left, *failed) if one.id not in report.said_before] if quiet else report.companies
+    )
+    if quiet and not shown:
+        return ""
     lines = [company_text(company, style, verbose=verbose) for company in shown]
     if left and not report.acts:
         can_step = any(step.rung is not Rung.PERSON for company in left for step in company.steps)
-        how = " baileys-tools recover --yes takes the steps." if can_step else ""
+        how = f" {command('baileys-tools recover --yes')} takes the steps." if can_step else ""
         lines.append(f"Nothing was done.{how}")
     return "\n".join(lines)
 
@@ -49,6 +55,10 @@ def _lines(company: CompanyRecovery, style: Style, *, verbose: bool) -> Iterator
     word, colour = _WORDS[company.ending]
     cause = "" if company.ending in (Ending.WELL, *_NOT_AWAY) else f": {_cause(company.first)}"
     yield style.paint(f"company {printable(company.id)}", "bold") + "  " + style.paint(word, colour) + cause
+    verdict = company.verdict
+    if verdict is not None and not verdict.is_healthy:
+        reason = f": {verdict.code}: {verdict.reason.message}" if verdict.reason is not None else ""
+        yield from _wrapped("state", f"{verdict.state.value}{reason}")
     if company.ending is Ending.WELL and not verbose:
         return
     for sentence in company.first.evidence:
@@ -88,6 +98,7 @@ def recover_json(report: RecoverReport) -> str:
             {
                 "company": company.id,
                 "status": company.ending.value,
+                **verdict_facts(company.verdict),
                 "cause": _diagnosis(company.first),
                 "cause_now": _diagnosis(company.last),
                 "steps": [{"step": step.rung.value, "text": step.text} for step in company.steps],

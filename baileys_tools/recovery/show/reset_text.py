@@ -63,7 +63,8 @@ def plan_text(report: Report) -> str:
             f"company {printable(report.company)}  {printable(report.path)}",
             *_wrapped(
                 f"{counted(report.files, 'file')}{who} would be set aside, undoably for {report.kept_for}, and the "
-                "bot would have to be paired anew with a QR code."
+                "bot would have to be paired anew with a QR code. WhatsApp refuses new devices for hours at times: "
+                "what is set aside stays until a pairing has succeeded."
             ),
             *_wrapped(report.unsaved),
         ]

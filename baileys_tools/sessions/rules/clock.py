@@ -49,11 +49,11 @@ def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
 def has_waited(started: datetime, now: datetime, kept_for: timedelta, *, is_alive: bool) -> bool:
     """Given when a session was set aside, return whether it has waited for `kept_for`. One from the future has not.
 
-    A folder that is empty, or not paired anew yet, has no files that would tell of a clock that leapt ahead: unless
-    a session `is_alive` in its place, one that is due since over a year stays.
+    It stays in any case until a session `is_alive` in its place: WhatsApp refuses new devices for hours at times, and
+    what was set aside is all that there is until a pairing has succeeded. A folder that is empty, or not paired anew
+    yet, has no files either that would tell of a clock that leapt ahead.
     """
-    over = now - started - kept_for
-    return over > timedelta() and (is_alive or over < PAST_LIMIT)
+    return is_alive and now - started > kept_for
 
 
 def nanoseconds(moment: datetime) -> int:

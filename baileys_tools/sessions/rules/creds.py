@@ -28,6 +28,8 @@ class CredsState(StrEnum):
     """A byte order mark or UTF-16: an editor saved it so, and the bot cannot read it."""
     TOO_LARGE = "too-large"
     """Larger than this tool judges. The bot may well read it."""
+    LINKED = "linked-elsewhere"
+    """A symbolic link to what is not a plain file of the folder's owner. The bot may well read it."""
     UNKNOWN = "unknown"
     """The folder cannot be looked into."""
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from baileys_tools.findings import Finding
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.removals import Cleaned
@@ -80,14 +79,12 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What others know about a company. None and nothing where nobody was asked. `told_by_log` is what its log says."""
+    """What others know about a company. None and nothing where nobody was asked."""
 
     snapshots: Snapshots | None = None
-    told_by_log: Sequence[Finding] = ()
     last_cleanup: Cleaned | None = None
     strictest_leaves: int = 0
     was_linked: bool = False
-    same_login: Sequence[str] = ()
     """Other companies whose creds.json belongs to the same linked device."""
     old_folders: Sequence[OldFolder] = ()
     """What rollbacks have left, beside the folder and in it."""

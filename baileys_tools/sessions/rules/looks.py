@@ -31,7 +31,8 @@ class Look(NamedTuple):
     was written, and how many counted files even the emergency limits would leave (0: not too many).
     `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
     time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished. `login`
-    tells the linked device that creds.json was last seen to belong to (`Creds.login`).
+    tells the linked device that creds.json was last seen to belong to (`Creds.login`); `inbound` is when the last
+    message came in, 0 where nothing tells.
     """
 
     stamp: Stamp
@@ -53,6 +54,7 @@ class Look(NamedTuple):
     gone_since: int = 0
     login: str = ""
     uncounted: int = 0
+    inbound: int = 0
 
     @property
     def counted(self) -> int:
@@ -71,7 +73,8 @@ def to_plain(look: Look) -> list[Any]:
 def from_plain(company: str, plain: Any) -> Look | None:
     """Given what `to_plain` returned, return the look; None for anything else, which then is looked at anew."""
     try:
-        look = Look._make(plain)
+        # One of before is shorter, and what it says of a login is not to be lost.
+        look = Look(*plain)
         found: Any = look.findings
         findings = tuple(
             Finding(code, Severity(severity), company, message, action, facts)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from stat import S_IWGRP, S_IWOTH
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from stat import S_IMODE, S_IWGRP, S_IWOTH
+from typing import NamedTuple, Protocol
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
@@ -20,6 +20,56 @@ class OwnedFile(Protocol):
 
     @property
     def st_uid(self) -> int: ...
+
+
+class GroupedFile(OwnedFile, Protocol):
+    """What tells who else may write it."""
+
+    @property
+    def st_gid(self) -> int: ...
+
+
+class ProcessUser(NamedTuple):
+    """As whom a process runs. `may_all`: it is root, or has the capability that files ask of nobody else."""
+
+    uid: int
+    gid: int
+    groups: frozenset[int] = frozenset()
+    may_all: bool = False
+
+
+def may_write(file: GroupedFile, user: ProcessUser, *, is_folder: bool = False) -> bool:
+    """Whether the bits of a file let a user write it; of a folder, whether it may make and remove files in it."""
+    if user.may_all:
+        return True
+    wanted = 0o3 if is_folder else 0o2
+    shift = 6 if file.st_uid == user.uid else 3 if file.st_gid in user.groups else 0
+    return (file.st_mode >> shift) & wanted == wanted
+
+
+def cannot_write_finding(
+    company: str, path: str, user: ProcessUser, shut: Sequence[tuple[str, GroupedFile]]
+) -> Finding | None:
+    """Given what of its folder the bot's own process may not write ("" is the folder), return the finding."""
+    if not shut:
+        return None
+    names = dict(shut)
+    parts = []
+    if "" in names:
+        parts.append(f"the folder (uid {names[''].st_uid}, mode {S_IMODE(names[''].st_mode):03o})")
+    if "creds.json" in names:
+        parts.append(f"creds.json (uid {names['creds.json'].st_uid})")
+    if others := len(names.keys() - {"", "creds.json"}):
+        parts.append(f"{counted(others, 'other file')} of a few that were asked")
+    is_bad = "" in names or "creds.json" in names
+    return Finding(
+        "bot-cannot-write",
+        Severity.CRITICAL if is_bad else Severity.WARNING,
+        company,
+        f"the bot's process (uid {user.uid}) may not write {', '.join(parts)}: what it saves is lost at its next start",
+        f"Give the folder to the bot: {command('chown -R {} {}', f'{user.uid}:{user.gid}', path)}",
+        {"uid": user.uid, "files": len(shut)},
+    )
 
 
 def main_owner(files: Mapping[str, OwnedFile]) -> int | None:

@@ -24,7 +24,7 @@ class Snapshots(NamedTuple):
 
     `newest` is the newest that is not known to be damaged, `damaged` how many newer ones are. `is_current` says
     that the folder is as it was at the last backup. `failure` says why the last attempt failed. `trouble` says why
-    the repository could not be asked.
+    the repository could not be asked. `is_new`: no backup could be expected yet.
     """
 
     newest: SnapshotInfo | None = None
@@ -33,6 +33,7 @@ class Snapshots(NamedTuple):
     is_current: bool = False
     failure: str = ""
     trouble: str = ""
+    is_new: bool = False
 
     @property
     def newest_at(self) -> datetime | None:

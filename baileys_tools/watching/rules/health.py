@@ -129,6 +129,31 @@ def activity_findings(
     ]
 
 
+LEAST_UNHEARD = timedelta(hours=12)
+
+
+def inbound_finding(
+    company: str, at: datetime, longest: timedelta, written: datetime, connection: str, now: datetime
+) -> Finding | None:
+    """Given when the last message came in and the longest silence of the days before, return whether this is unusual.
+
+    Only of a bot that lives: it wrote something since, or its API says connected.
+    """
+    quiet, limit = now - at, max(LEAST_UNHEARD, 3 * longest)
+    if quiet <= limit or (connection != "connected" and now - written > LEAST_UNHEARD):
+        return None
+    return Finding(
+        "no-inbound",
+        Severity.WARNING,
+        company,
+        f"no message has come in for {format_age(quiet)}, though the bot lives; in the days before never longer than "
+        f"{format_age(longest)} (limit {format_duration(limit)})",
+        "Write to the bot from another phone. If nothing comes in, restart it, and see its log: "
+        f"{command('baileys-tools logs --company {}', company)}",
+        {"quiet_seconds": int(quiet.total_seconds()), "limit_seconds": int(limit.total_seconds())},
+    )
+
+
 # --- pre-keys that grow without end -------------------------------------------------------------------------
 
 
@@ -199,6 +224,10 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
     """
     state = state_of(facts.creds)
     code, restore = _LOST.get(state, ""), command("baileys-tools restore --company {} --dry-run", company)
+    if (linked := _linked(company, facts, state)) is not None:
+        yield linked
+    if state is CredsState.LINKED:
+        return
     if state is CredsState.TOO_LARGE:
         yield _too_large(company)
     elif not state.is_lost(was_linked=was_linked or show_a_login(state, facts.names)):
@@ -244,6 +273,28 @@ def _way_back(company: str, facts: FolderFacts) -> str:
         return restore
     from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
     return f"{from_bak} (creds.json.bak is there). If that is no way back: {restore}"
+
+
+def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:
+    if not any(odd.name == "creds.json" and odd.what == "a symbolic link" for odd in facts.oddities):
+        return None
+    look = command("baileys-tools inspect --company {} -v", company)
+    if state is CredsState.LINKED:
+        return Finding(
+            "creds-linked",
+            Severity.WARNING,
+            company,
+            "creds.json is a symbolic link that leaves the folder's owner (or leads to no plain file), so nobody here "
+            "reads it or knows whether the bot can log in with it",
+            f"Is the link meant (readlink -f creds.json)? Give its file to the owner of the folder. See: {look}",
+        )
+    return Finding(
+        "creds-linked",
+        Severity.NOTICE,
+        company,
+        "creds.json is a symbolic link; it is read where it leads, and no restore writes through it",
+        "Nothing to do where that is meant. A save that the bot makes by rename puts a plain file in its place.",
+    )
 
 
 def _too_large(company: str) -> Finding:

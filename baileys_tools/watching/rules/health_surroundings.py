@@ -120,6 +120,15 @@ def snapshot_findings(
             "Set backup.path, and run baileys-tools backup from cron.",
         )
         return
+    if snapshots.trouble and snapshots.is_new:
+        yield Finding(
+            "backup-unreadable",
+            Severity.NOTICE,
+            company,
+            f"the backup repository is not there yet: {printable(snapshots.trouble)}",
+            "The first backup makes it: baileys-tools backup",
+        )
+        return
     if snapshots.trouble:
         yield Finding(
             "backup-unreadable",
@@ -134,7 +143,8 @@ def snapshot_findings(
     restore = f"{command('baileys-tools restore --company {} --dry-run', company)}"
     other_way = (
         "There is nothing to take while creds.json is lost. Old copies of the folder? baileys-tools backup "
-        f"--import DIR. None? The bot has to be linked anew: {command('baileys-tools reset --company {}', company)}"
+        f"--import DIR. None? The bot has to be linked anew, which WhatsApp refuses for hours at times: "
+        f"{command('baileys-tools reset --company {}', company)}"
     )
     if snapshots.failure:
         yield Finding(

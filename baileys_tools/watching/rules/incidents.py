@@ -142,20 +142,27 @@ def spells_between(before: datetime, link: Link, now: datetime) -> Iterator[Spel
 
 
 def in_trouble(
-    link: Link, creds: CredsState, running: bool | None = None, *, alone: bool = False
+    link: Link,
+    creds: CredsState,
+    running: bool | None = None,
+    *,
+    alone: bool = False,
+    is_told: bool = False,
+    nobody_knows: bool = False,
 ) -> bool | None:
     """Whether a bot that was linked is in trouble: None where that is not known, so that an incident stays open.
 
     `running` is whether the bot's process runs. With it `alone`, where no API is asked and no log shows connections,
-    a bot is well as long as that runs.
+    a bot is well as long as that runs. `is_told`: a finding says that it is away. `nobody_knows`: neither API nor
+    process nor log is named, so it is well where nothing else says that it is not.
     """
-    if creds.is_lost(was_linked=True) or link is Link.DOWN:
+    if is_told or creds.is_lost(was_linked=True) or link is Link.DOWN:
         return True
     if link is Link.UP:
         return False
     if running is False:
         return True
-    return False if running and alone else None
+    return False if (running and alone) or nobody_knows else None
 
 
 def service(

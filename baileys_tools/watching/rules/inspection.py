@@ -20,6 +20,13 @@ from baileys_tools.thresholds import Level, level_of
 from baileys_tools.units import duration_of
 from baileys_tools.watching.rules.health import CREDS_LOST, cheap_findings
 from baileys_tools.watching.rules.inspection_rules import TOLD_BY_CONTENT, deep_findings, evidence_of
+from baileys_tools.watching.rules.verdict import (
+    CompanyStatus,
+    CompanyVerdict,
+    verdict_of,
+    worst_finding_first,
+)
+from baileys_tools.watching.rules.watch import SNAPSHOT_CODES
 
 AGE_LIMITS = tuple(map(timedelta, (1, 3, 7, 14, 30)))
 """Where the columns of the age table end; the last one has no end."""
@@ -51,11 +58,18 @@ class Inspection:
     elsewhere: Elsewhere = Elsewhere()
     rules: HealthRules = HealthRules()
     evidence: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trouble: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
         """The documented exit code: 0, 4 for a warning, 5 for anything worse."""
         return exit_code_for(worst(self.findings))
+
+    @property
+    def verdict(self) -> CompanyVerdict:
+        """How the company is, and why. What is wrong with the host is no fault of it."""
+        own = [one for one in self.findings if one.company == self.company]
+        return verdict_of(own, trouble=self.trouble)
 
     def with_findings(self, findings: Sequence[Finding]) -> Self:
         """Return the same inspection with other findings."""
@@ -81,6 +95,35 @@ def inspect(
         *deep_findings(company, seen, elsewhere, rules, evidence, now, creds_lost=creds_lost),
     ]
     return Inspection(company, path, now, worst_first(findings), seen, elsewhere, rules, evidence)
+
+
+def with_what_a_pass_saw(
+    found: Sequence[Finding], one: CompanyStatus, host: Sequence[Finding], *, is_here: bool
+) -> list[Finding]:
+    """Given what an inspection found and what a pass over the same company saw, return all of it, the worst first.
+
+    The content of files tells more than their names, so what both speak of is the inspection's, but for snapshots:
+    the pass has their whole story. `is_here`: the folder is on the disk of the sessions path, whose room is the host's.
+    """
+    kept = [
+        finding._replace(company="") if is_here and finding.code in _OF_THE_DISK else finding
+        for finding in found
+        if finding.code not in {*SNAPSHOT_CODES, "backup-unreadable"}
+    ]
+    kept = [
+        finding for finding in kept if finding.code != "file-count"
+    ]  # its pass has asked for the strictest limits
+    told = {finding.code for finding in kept}
+    more = [
+        finding
+        for finding in (*one.findings, *host)
+        if finding.code not in told and finding.code not in _NOT_OF_A_PASS
+    ]
+    return worst_finding_first([*kept, *more])
+
+
+_NOT_OF_A_PASS = TOLD_BY_CONTENT | {"key-files-torn", "key-files-unreadable", "state-new"}
+_OF_THE_DISK = frozenset({"disk-low", "inodes-low"})
 
 
 def count_of(seen: Inspected, rules: HealthRules) -> tuple[FileCount, Level]:

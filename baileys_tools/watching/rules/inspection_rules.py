@@ -12,6 +12,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.inspected import Broken, Elsewhere, FullStat, Inspected
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
@@ -25,7 +26,6 @@ from baileys_tools.watching.rules.health_surroundings import (
     snapshot_findings,
     space_findings,
 )
-from baileys_tools.watching.rules.watch import account_twice
 
 TOLD_BY_CONTENT = frozenset({"lid-mapping-without-twin"})
 """Codes of which an inspection knows better than a listing."""
@@ -61,6 +61,25 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
     return {code: names for code, names in found.items() if names}
 
 
+def standing_findings(company: str, seen: Inspected, rules: HealthRules, now: datetime) -> list[Finding]:
+    """Given what the stats of all files tell, return what is worth a warning and that a listing does not show."""
+    key_files = _key_files(seen)
+    evidence = {
+        "key-files-empty": _broken(seen, Broken.EMPTY),
+        "creds-behind-pre-keys": _above_counter(seen, now),
+        "keys-writable-by-all": _open_to_all(seen, S_IWOTH),
+    }
+    found = [
+        *broken_findings(company, evidence),
+        *_key_findings(company, evidence),
+        *_access_findings(company, evidence),
+        *owner_findings(company, key_files),
+        *_oddity_findings(company, seen),
+        *([_too_large(company, seen.size, rules)] if seen.size > rules.largest_folder else []),
+    ]
+    return [one for one in found if one.severity is not Severity.NOTICE]
+
+
 def deep_findings(
     company: str,
     seen: Inspected,
@@ -75,14 +94,11 @@ def deep_findings(
     creds = seen.folder.creds
     if isinstance(creds, Creds) and creds.paired and (last := seen.last_activity):
         yield from activity_findings(company, last, rules, now)
-    yield from _broken_findings(company, evidence)
+    yield from broken_findings(company, evidence)
     yield from _key_findings(company, evidence)
     yield from _access_findings(company, evidence)
     yield from owner_findings(company, _key_files(seen))
     yield from _oddity_findings(company, seen)
-    if elsewhere.same_login:
-        yield account_twice(company, elsewhere.same_login)
-    yield from elsewhere.told_by_log
     if seen.lock:
         yield _locked(company, seen.lock)
     if seen.size > rules.largest_folder:
@@ -131,8 +147,11 @@ def _above_counter(seen: Inspected, now: datetime) -> list[str]:
     ]
 
 
-def _broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
-    """Baileys takes what does not parse for missing (`readData` answers null to any error)."""
+def broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
+    """Given the names of broken key files by code, yield what to say of them.
+
+    Baileys takes what does not parse for missing (`readData` answers null to any error).
+    """
     restore = f"With the bot stopped: {command('baileys-tools restore --company {} --dry-run', company)}"
     texts = (
         (
@@ -230,7 +249,8 @@ def _access_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _oddity_findings(company: str, seen: Inspected) -> Iterator[Finding]:
-    oddities = seen.folder.oddities
+    # A linked creds.json is a finding of its own.
+    oddities = [one for one in seen.folder.oddities if one != Oddity("creds.json", "a symbolic link")]
     if not oddities:
         return
     named_like_keys = sum(kind_of(oddity.name) is not Kind.UNKNOWN for oddity in oddities)

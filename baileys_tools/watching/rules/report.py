@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.forecast import CLEANUP_DROP
-from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 
 MOST_POINTS = 60_000
 """Points of all curves of a report together: about half a megabyte."""

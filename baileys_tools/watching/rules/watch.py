@@ -13,9 +13,10 @@ from baileys_tools.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp
-from baileys_tools.thresholds import Level, Thresholds, level_of
+from baileys_tools.thresholds import Thresholds, level_of
 from baileys_tools.units import some_of
 from baileys_tools.watching.rules.health import CREDS_LOST
+from baileys_tools.watching.rules.verdict import CompanyStatus
 
 if TYPE_CHECKING:
     from baileys_tools.alerts.rules.silences import AlertSilence
@@ -39,11 +40,21 @@ Key = tuple[str, str]
 SNAPSHOT_CODES = frozenset({"snapshot-missing", "snapshot-old", "snapshot-damaged", "backup-failed"})
 
 MONITOR_CODES = SNAPSHOT_CODES | {
-    *(*CREDS_LOST, "creds-too-large", "foreign-owner", "account-twice", "old-folder-left"),
+    *(
+        *CREDS_LOST,
+        "creds-linked",
+        "creds-too-large",
+        "bot-cannot-write",
+        "no-inbound",
+        "foreign-owner",
+        "account-twice",
+        "old-folder-left",
+    ),
     "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
     *("app-state-keys-missing", "clock-implausible", "no-activity"),
     *(
+        "bot-away",
         "connection-lost",
         "process-down",
         "process-unknown",
@@ -125,11 +136,14 @@ _WITH_LOGIN = ("valid", "incomplete")
 """Conditions of creds that still are of a login (`Creds.condition`); a look remembers the login of lost ones, too."""
 
 
-def same_logins(looks: Mapping[str, Look]) -> dict[str, list[str]]:
-    """Given a look at each company, return by company the others whose creds.json belongs to the same device."""
-    held = {
-        company: look.login for company, look in looks.items() if look.login and look.creds in _WITH_LOGIN
-    }
+def login_of(look: Look) -> str:
+    """Given a look at a company, return the login that its creds.json has, "" where it has none."""
+    return look.login if look.creds in _WITH_LOGIN else ""
+
+
+def same_logins(held: Mapping[str, str]) -> dict[str, list[str]]:
+    """Given the login of each company, return by company the others whose creds.json belongs to the same device."""
+    held = {company: login for company, login in held.items() if login}
     logins = list(held.values())
     if len(set(logins)) == len(logins):
         return {}  # as at nearly every minute
@@ -159,42 +173,6 @@ def account_twice(company: str, others: Sequence[str]) -> Finding:
     )
 
 
-class CompanyWatch(NamedTuple):
-    """What a pass knows of one company. `listed` says that its folder was listed in this pass.
-
-    `size` and `last_activity` are None where all files were never looked at. `connection` is "" where nobody was
-    asked; `last_snapshot` is None where there is none, or no repository. `running` is None where no process is named,
-    or its manager does not say.
-    """
-
-    id: str
-    path: str
-    level: Level
-    files: int
-    guarded: int
-    by_kind: Mapping[str, int]
-    creds: CredsState
-    size: int | None
-    last_activity: datetime | None
-    connection: str
-    last_snapshot: datetime | None
-    findings: Sequence[Finding]
-    listed: bool
-    running: bool | None = None
-    uncounted: int = 0
-    """Files of kinds that do not count by the settings."""
-
-    @property
-    def counted(self) -> int:
-        """Files that count for the thresholds."""
-        return self.files - self.guarded - self.uncounted
-
-    @property
-    def worst(self) -> Severity:
-        """The worst severity found here."""
-        return worst(self.findings)
-
-
 class CommandRun(NamedTuple):
     """The last run of a command."""
 
@@ -216,7 +194,7 @@ class MonitorReport(NamedTuple):
     root: str
     now: datetime
     thresholds: Thresholds
-    companies: Sequence[CompanyWatch]
+    companies: Sequence[CompanyStatus]
     host: Sequence[Finding] = ()
     news: frozenset[tuple[str, str]] = frozenset()
     cleaned: Sequence[str] = ()

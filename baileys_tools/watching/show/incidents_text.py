@@ -10,7 +10,7 @@ from typing import Any
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
-from baileys_tools.frame.show.terminal import Style
+from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.masking import numbers_masked
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.incidents import (
@@ -22,6 +22,8 @@ from baileys_tools.watching.rules.incidents import (
     Service,
     Whose,
 )
+from baileys_tools.watching.rules.verdict import CompanyVerdict
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 Listed = Sequence[tuple[Incident, Sequence[IncidentEntry]]]
 
@@ -38,8 +40,17 @@ def told_apart(companies: Iterable[Whose]) -> dict[Whose, str]:
     }
 
 
-def incidents_text(now: datetime, listed: Listed, services: Mapping[Whose, Service], style: Style) -> str:
-    """Given incidents, the newest first, return them as a table, with how well each company served."""
+def incidents_text(
+    now: datetime,
+    listed: Listed,
+    services: Mapping[Whose, Service],
+    style: Style,
+    verdicts: Mapping[str, CompanyVerdict] | None = None,
+) -> str:
+    """Given incidents, the newest first, return them as a table, with how well each company served.
+
+    `verdicts` say how the companies are now that are in trouble.
+    """
     lines = []
     labels = told_apart(services)
     if listed:
@@ -54,6 +65,17 @@ def incidents_text(now: datetime, listed: Listed, services: Mapping[Whose, Servi
         lines.append(text if incident.closed else style.paint(f"{text} (open)", "red"))
     if not listed:
         lines.append("no incident is on record")
+    for company, verdict in (verdicts or {}).items():
+        why = f": {verdict.code}: {verdict.reason.message}" if verdict.reason is not None else ""
+        lines += [
+            "",
+            *wrapped(
+                f"company {printable(company)} now  {verdict.state.value}{printable(why)}",
+                WIDTH,
+                "  ",
+                "    ",
+            ),
+        ]
     for whose, service in services.items():
         lines += ["", *(f"  {line}" for line in _served(printable(labels[whose]), service))]
     return "\n".join(lines)
@@ -136,7 +158,12 @@ def _plain(text: str) -> str:
     return numbers_masked(printable(text)).replace("|", "\\|").replace("<", "&lt;")
 
 
-def incidents_json(now: datetime, listed: Listed, services: Mapping[Whose, Service]) -> str:
+def incidents_json(
+    now: datetime,
+    listed: Listed,
+    services: Mapping[Whose, Service],
+    verdicts: Mapping[str, CompanyVerdict] | None = None,
+) -> str:
     """Given incidents, return them as JSON (docs/json/incidents.schema.json).
 
     A company keeps its name, whatever that is: programs know it by it. Phone numbers in texts are masked.
@@ -173,6 +200,10 @@ def incidents_json(now: datetime, listed: Listed, services: Mapping[Whose, Servi
                     **service_facts(service),
                 }
                 for whose, service in services.items()
+            ],
+            "states": [
+                {"company": name_text(company), **verdict_facts(verdict)}
+                for company, verdict in (verdicts or {}).items()
             ],
         },
     )

@@ -17,6 +17,7 @@ from baileys_tools.watching.rules.inspection import (
     count_of,
     kind_rows,
 )
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def inspect_json(inspection: Inspection, *, with_files: bool) -> str:
@@ -33,6 +34,7 @@ def inspect_json(inspection: Inspection, *, with_files: bool) -> str:
         inspection.exit_code,
         {
             "company": name_text(inspection.company),
+            **verdict_facts(inspection.verdict),
             "path": name_text(inspection.path),
             "folder": None if inspection.seen is None else _folder(inspection, inspection.seen),
             "snapshots": _snapshots(inspection.elsewhere.snapshots),

@@ -21,6 +21,7 @@ from baileys_tools.watching.rules.inspection import (
     count_of,
     kind_rows,
 )
+from baileys_tools.watching.rules.verdict import CompanyState
 from baileys_tools.watching.show.findings_text import findings_text
 
 _LEVEL_COLOURS = {
@@ -31,6 +32,14 @@ _LEVEL_COLOURS = {
     Level.EMERGENCY: ("red", "bold"),
     Level.DANGER: ("red", "bold"),
 }
+_STATE_COLOURS = {
+    CompanyState.HEALTHY: ("green",),
+    CompanyState.WARNING: ("yellow",),
+    CompanyState.CRITICAL: ("magenta", "bold"),
+    CompanyState.EMERGENCY: ("red", "bold"),
+    CompanyState.UNREADABLE: ("red", "bold"),
+    CompanyState.GONE: ("red", "bold"),
+}
 _BAR = 36
 
 
@@ -38,6 +47,9 @@ def inspect_text(inspection: Inspection, style: Style, *, verbose: bool, block: 
     """Given an inspection, return it as text. `block` is the character that bars are made of."""
     head = style.paint(f"company {printable(inspection.company)}", "bold")
     lines = [f"{head}  {printable(inspection.path)}"]
+    verdict = inspection.verdict
+    why = f": {verdict.code}" if verdict.code else ""
+    lines.append(_item("state", style.paint(verdict.state, *_STATE_COLOURS[verdict.state]) + why))
     if inspection.seen is not None:
         lines += _folder(inspection, inspection.seen, style)
         rows = kind_rows(inspection.seen, inspection.now)

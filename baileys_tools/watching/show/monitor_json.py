@@ -6,7 +6,9 @@ from typing import Any
 
 from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, finding_json, name_text, timestamp
-from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
+from baileys_tools.watching.rules.verdict import CompanyStatus
+from baileys_tools.watching.rules.watch import MonitorReport
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def monitor_json(report: MonitorReport) -> str:
@@ -39,10 +41,11 @@ def _silences(report: MonitorReport) -> list[dict[str, Any]]:
     return silences_json(report.silences, report.now)
 
 
-def _company(company: CompanyWatch, report: MonitorReport) -> dict[str, Any]:
+def _company(company: CompanyStatus, report: MonitorReport) -> dict[str, Any]:
     return {
         "company": name_text(company.id),
         "path": name_text(company.path),
+        **verdict_facts(company.verdict),
         "level": company.level.value,
         "severity": company.worst.value,
         "counted_files": company.counted,
@@ -52,6 +55,7 @@ def _company(company: CompanyWatch, report: MonitorReport) -> dict[str, Any]:
         "creds": company.creds,
         "size": company.size,
         "last_activity": None if company.last_activity is None else timestamp(company.last_activity),
+        "last_inbound": None if company.inbound is None else timestamp(company.inbound),
         "connection": company.connection or None,
         "last_snapshot": None if company.last_snapshot is None else timestamp(company.last_snapshot),
         "listed": company.listed,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.units import counted, printable
-from baileys_tools.watching.rules.watch import CompanyWatch, MonitorReport
+from baileys_tools.watching.rules.verdict import CompanyStatus, states_of, worst_company_first
+from baileys_tools.watching.rules.watch import MonitorReport
 
 if TYPE_CHECKING:
     from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger
@@ -24,10 +25,10 @@ _COLOURS = {
 def monitor_text(report: MonitorReport, style: Style) -> str:
     """Given a pass, return a line for each company worth one, the worst first, then the sums."""
     lines = [_line(finding, [], style) for finding in report.host if finding.severity is not Severity.NOTICE]
-    worth = [company for company in report.companies if company.worst is not Severity.NOTICE]
-    for company in sorted(worth, key=lambda one: -one.worst.rank):
-        first, *others = company.findings
-        more = [finding for finding in others if finding.severity is not Severity.NOTICE]
+    for company in worst_company_first(report.companies):
+        if (first := company.verdict.reason) is None:
+            continue
+        more = [one for one in company.findings if one is not first and one.severity is not Severity.NOTICE]
         lines.append(_line(first, more, style))
     lines += [printable(line) for line in report.cleaned]
     if report.silences:
@@ -66,13 +67,6 @@ def _line(finding: Finding, more: Sequence[Finding], style: Style | None) -> str
     return line
 
 
-def _sums(companies: Sequence[CompanyWatch]) -> str:
-    counts = dict.fromkeys(reversed(Severity), 0)
-    for company in companies:
-        counts[company.worst] += 1
-    words = [
-        f"{count:,} {'healthy' if severity is Severity.NOTICE else severity.value}"
-        for severity, count in counts.items()
-        if count
-    ]
+def _sums(companies: Sequence[CompanyStatus]) -> str:
+    words = [f"{count:,} {state.value}" for state, count in states_of(companies).items()]
     return f"{counted(len(companies), 'company', 'companies')}: {', '.join(words) or 'none'}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.units import printable
+from baileys_tools.watching.rules.verdict import worst_finding_first
 from baileys_tools.watching.rules.watch import MonitorReport
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
@@ -28,10 +29,9 @@ _CODES = {
 def nagios_text(report: MonitorReport) -> tuple[str, int]:
     """Given a pass, return the line with its perfdata, and the exit code."""
     code, word = _CODES[report.worst]
-    worth = sorted(
-        (finding for finding in report.findings if finding.severity is not Severity.NOTICE),
-        key=lambda finding: -finding.severity.rank,
-    )
+    worth = [
+        finding for finding in worst_finding_first(report.findings) if finding.severity is not Severity.NOTICE
+    ]
     if worth:
         said = "; ".join(map(_in_words, worth[:MOST_NAMED]))
         more = f"; {len(worth) - MOST_NAMED} more" if len(worth) > MOST_NAMED else ""
@@ -46,8 +46,9 @@ def unknown_text(message: str) -> str:
 
 
 def _in_words(finding: Finding) -> str:
-    who = f"company {finding.company}: " if finding.company else ""
-    return f"{who}{finding.message}"
+    if not finding.company:
+        return finding.message
+    return f"company {finding.company}: {finding.message} [{finding.severity.value}]"
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,8 @@ from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.thresholds import LEVELS, Level
 from baileys_tools.units import printable
 from baileys_tools.watching.rules.incidents import Service
-from baileys_tools.watching.rules.watch import CommandRun, CompanyWatch, MonitorReport
+from baileys_tools.watching.rules.verdict import CompanyStatus
+from baileys_tools.watching.rules.watch import CommandRun, MonitorReport
 
 MARK = b"# HELP baileys_tools_"
 """What every such text begins with."""
@@ -100,10 +101,10 @@ def _by_severity(report: MonitorReport) -> dict[str, dict[Severity, int]]:
     return counts
 
 
-def _of_companies(companies: Iterable[CompanyWatch]) -> Iterator[_Metric]:
+def _of_companies(companies: Iterable[CompanyStatus]) -> Iterator[_Metric]:
     watched = list(companies)
 
-    def each(name: str, text: str, samples: Iterable[tuple[CompanyWatch, float | int | None]]) -> _Metric:
+    def each(name: str, text: str, samples: Iterable[tuple[CompanyStatus, float | int | None]]) -> _Metric:
         found = [({"company": company.id}, value) for company, value in samples if value is not None]
         return _Metric(f"baileys_tools_{name}", text, found)
 
@@ -130,6 +131,11 @@ def _of_companies(companies: Iterable[CompanyWatch]) -> Iterator[_Metric]:
         "level",
         "Level by counted files: 0 healthy, 1 warning, 2 critical, 3 trigger, 4 emergency, 5 danger.",
         ((one, LEVELS.index(Level(one.level))) for one in watched),
+    )
+    yield _Metric(
+        "baileys_tools_company_state",
+        "State: 0 healthy, 1 warning, 2 critical, 3 emergency, 4 unreadable, 5 gone; the reason is the worst finding.",
+        [({"company": one.id, "reason": one.verdict.code}, one.state.rank) for one in watched],
     )
     yield each(
         "creds_valid",

@@ -11,8 +11,8 @@ from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.units import counted, format_duration, printable
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point
 from baileys_tools.watching.show.status_text import (
-    CONDITION_COLOURS,
     GROWTH_UNKNOWN,
+    STATE_COLOURS,
     companies_text,
     growth_text,
 )
@@ -47,8 +47,8 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     name = printable(one.id)
     name = name if len(name) <= LONGEST_ID else name[: LONGEST_ID - 3] + "..."
     line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
-    state = one.condition.value
-    painted = style.paint(state, *CONDITION_COLOURS[one.condition])
+    state = one.state.value
+    painted = style.paint(state, *STATE_COLOURS[one.state])
     counts = [point.counted for point in company.curve] or [one.counted]
     yield (
         f"{name:<{LONGEST_ID}}  {line}  {one.counted:>6,} {painted}{' ' * max(0, 10 - len(state))}"
@@ -57,8 +57,8 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     cleanups = sum(drop.cleaned for drop in company.drops)
     parts = [] if one.growth is None else [growth_text(one)]
     parts += [counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
-    if one.findings:
-        parts.append(f"{one.findings[0].severity.value}: {one.findings[0].code}")
+    if (reason := one.verdict.reason or next(iter(one.findings), None)) is not None:
+        parts.append(f"{reason.severity.value}: {reason.code}")
     yield from wrapped("; ".join(parts), WIDTH, "  ")
 
 

@@ -9,8 +9,10 @@ from baileys_tools.alerts.show.silence_text import silences_json
 from baileys_tools.findings import Finding
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.thresholds import LEVELS
-from baileys_tools.watching.rules.status import CONDITIONS, CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import STATES, CompanyStatus
 from baileys_tools.watching.show.incidents_text import service_facts
+from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def status_json(status: FleetStatus) -> str:
@@ -37,7 +39,7 @@ def status_json(status: FleetStatus) -> str:
                 "files": sum(company.files for company in status.companies),
                 "counted_files": sum(company.counted for company in status.companies),
                 "levels": {level.value: status.at_level(level) for level in LEVELS},
-                "states": {one.value: status.conditions.get(one, 0) for one in CONDITIONS},
+                "states": {one.value: status.states.get(one, 0) for one in STATES},
             },
         },
     )
@@ -48,7 +50,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
     return {
         "company": name_text(company.id),
         "path": name_text(company.path),
-        "state": company.condition.value,
+        **verdict_facts(company.verdict),
         "level": company.level.value,
         "files": company.files,
         "counted_files": company.counted,
@@ -57,6 +59,7 @@ def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "creds": company.creds,
         "connection": company.connection or None,
         "last_activity": _stamp(company.last_activity),
+        "last_inbound": _stamp(company.inbound),
         "last_cleanup": _stamp(company.cleaned.at if company.cleaned else None),
         "last_cleanup_removed": company.cleaned.removed if company.cleaned else None,
         "last_cleanup_put_back": company.cleaned.put_back if company.cleaned else None,

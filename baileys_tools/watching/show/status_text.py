@@ -13,8 +13,10 @@ from baileys_tools.frame.show.terminal import Style, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.forecast import Forecast
+from baileys_tools.thresholds import Level
 from baileys_tools.units import counted, format_age, printable
-from baileys_tools.watching.rules.status import CompanyStatus, Condition, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyState, CompanyStatus
 from baileys_tools.watching.show.incidents_text import service_line
 
 NARROWEST = 80
@@ -30,10 +32,13 @@ _SEVERITY_COLOURS = {
 
 GROWTH_UNKNOWN = "not known yet: it takes a day of history (monitor-once keeps it)"
 
-CONDITION_COLOURS = {
-    **{Condition(level.value): colours for level, colours in LEVEL_COLOURS.items()},
-    Condition.UNREADABLE: ("red", "bold"),
-    Condition.GONE: ("red", "bold"),
+STATE_COLOURS = {
+    CompanyState.HEALTHY: LEVEL_COLOURS[Level.HEALTHY],
+    CompanyState.WARNING: LEVEL_COLOURS[Level.WARNING],
+    CompanyState.CRITICAL: LEVEL_COLOURS[Level.CRITICAL],
+    CompanyState.EMERGENCY: LEVEL_COLOURS[Level.EMERGENCY],
+    CompanyState.UNREADABLE: ("red", "bold"),
+    CompanyState.GONE: ("red", "bold"),
 }
 
 
@@ -124,12 +129,14 @@ def _name(company: CompanyStatus) -> str:
 
 _COLUMNS = (
     _Column("COMPANY", 0, lambda one, now: _name(one)),
-    _Column("STATE", 0, lambda one, now: one.condition.value),
+    _Column("STATE", 0, lambda one, now: one.state.value),
+    _Column("WHY", 0, lambda one, now: one.verdict.code or "-"),
     _Column("COUNTED", 0, lambda one, now: f"{one.counted:,}", is_number=True),
     _Column("FILES", 1, lambda one, now: f"{one.files:,}", is_number=True),
     _Column("CREDS", 0, lambda one, now: _creds(one)),
     _Column("CONNECTION", 3, lambda one, now: one.connection or "-"),
     _Column("ACTIVE", 1, lambda one, now: _age(one.last_activity, now), is_number=True),
+    _Column("IN", 3, lambda one, now: _age(one.inbound, now), is_number=True),
     _Column("NEXT LEVEL", 2, lambda one, now: _next(one)),
     _Column("CLEANED", 4, lambda one, now: _cleaned(one, now), is_number=True),
     _Column("SNAPSHOT", 5, lambda one, now: _age(one.last_snapshot, now), is_number=True),
@@ -140,6 +147,7 @@ _COLUMNS = (
 def _columns_of(status: FleetStatus) -> Sequence[_Column]:
     known = {
         "CONNECTION": any(company.connection for company in status.companies),
+        "IN": any(company.inbound is not None for company in status.companies),
         "NEXT LEVEL": any(company.growth is not None for company in status.companies),
     }
     return [column for column in _COLUMNS if known.get(column.title, True)]
@@ -194,8 +202,8 @@ def _sums(status: FleetStatus, style: Style) -> str:
 def companies_text(status: FleetStatus, style: Style) -> str:
     """Given how all are, return how many there are and how many of them in which state."""
     states = [
-        style.paint(f"{number} {condition.value}", *CONDITION_COLOURS[condition])
-        for condition, number in status.conditions.items()
+        style.paint(f"{number} {state.value}", *STATE_COLOURS[state])
+        for state, number in status.states.items()
     ]
     return f"{counted(len(status.companies), 'company', 'companies')} ({', '.join(states)})"
 
@@ -219,7 +227,8 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.trouble:
         yield _item("trouble", style.paint(printable(company.trouble), "red"))
     guarded = f", {counted(company.guarded, 'guarded pre-key')} left out" if company.guarded else ""
-    yield _item("state", style.paint(company.condition.value, *CONDITION_COLOURS[company.condition]))
+    why = f": {company.verdict.code}" if company.verdict.code else ""
+    yield _item("state", style.paint(company.state.value, *STATE_COLOURS[company.state]) + why)
     if not company.trouble and not company.is_gone:
         yield _item("level", style.paint(company.level.value, *LEVEL_COLOURS[company.level]))
     yield _item("files", f"{company.files:,}, of which {company.counted:,} count{guarded}")
@@ -233,6 +242,8 @@ def _at_length(company: CompanyStatus, status: FleetStatus, style: Style) -> Ite
     if company.service is not None:
         yield _item("30 days", service_line(company.service))
     yield _item("active", _ago(company.last_activity, now, "not known"))
+    if company.inbound is not None:
+        yield _item("message in", _ago(company.inbound, now, ""))
     removed = f", {company.cleaned.words}" if company.cleaned else ""
     yield _item(
         "cleaned",

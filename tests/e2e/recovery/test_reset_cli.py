@@ -459,14 +459,20 @@ def test_a_reset_waits_for_thirty_days_and_then_a_cleanup_removes_it(folder: Pat
     assert (folder / "creds.json").exists()
 
 
-def test_what_was_set_aside_goes_in_time_also_where_nobody_paired_the_bot_anew(folder: Path) -> None:
+def test_what_was_set_aside_stays_until_a_pairing_has_succeeded(folder: Path) -> None:
+    """WhatsApp refuses new devices for hours at times: until then it is all that there is."""
     run = reset(folder, "--yes", "--no-pair")["run"]
     resets = folder / ".baileys-tools" / "resets"
     (resets / run).rename(resets / f"{datetime.now(UTC) - timedelta(days=31):%Y%m%dT%H%M%SZ}{run[-7:]}")
     done = run_cli("cleanup", "--json", env=env_of(folder))
     (company,) = json.loads(done.stdout)["companies"]
+    assert company["purged"]["files"] == 0
+    assert len(list(resets.iterdir())) == 1
+    company_folder(folder.parent, folder.name.removeprefix("company_"), registrationId=4_711)
+    done = run_cli("cleanup", "--json", env=env_of(folder))
+    (company,) = json.loads(done.stdout)["companies"]
     assert company["purged"]["files"] == 5
-    assert list(folder.iterdir()) == []
+    assert not resets.exists()
 
 
 def test_root_makes_the_new_folder_for_its_owner(folder: Path) -> None:

@@ -126,7 +126,7 @@ def test_cleanups_and_snapshots_are_looked_up(root: Path, tmp_path: Path) -> Non
     assert "snapshot-damaged" in damaged.stdout
 
 
-@pytest.mark.parametrize(("replaced", "code"), [(0, 0), (1, 0), (2, 5)])
+@pytest.mark.parametrize(("replaced", "code"), [(0, 0), (1, 5), (2, 5)])
 def test_a_log_that_tells_of_two_writers_is_believed(
     root: Path, tmp_path: Path, replaced: int, code: int
 ) -> None:
@@ -136,7 +136,8 @@ def test_a_log_that_tells_of_two_writers_is_believed(
     (tmp_path / "settings.yaml").write_text("logs: [{path: bot.log, company: 1001}]")
     shown = inspect(root, "--company", "1001", "--config", tmp_path / "settings.yaml")
     assert shown.returncode == code
-    assert ("two-processes" in shown.stdout) is (replaced > 1)
+    assert ("two-processes\n" in shown.stdout) is (replaced > 1)
+    assert ("bot-away\n" in shown.stdout) is (replaced == 1), "as recover says of a bot that was pushed out"
 
 
 def test_a_state_that_cannot_be_used_is_a_finding_and_no_reason_to_fail(root: Path, tmp_path: Path) -> None:

@@ -64,10 +64,10 @@ def test_all_companies_stand_in_one_table_the_worst_first(place: Path) -> None:
     assert lines[0].split("  ")[0] == "COMPANY"
     assert [line.split()[0] for line in lines[1:4]] == ["1003", "1002", "1001"]
     assert "EMPTY" in lines[1]
-    assert "danger" in lines[2]
+    assert lines[2].split()[1:4] == ["emergency", "file-count", "200"], "danger is a level, and no state"
     assert "150 in 8d" in lines[3]
-    assert lines[1].split()[1] == "emergency", "a folder with an empty creds.json is not healthy"
-    assert lines[5] == "3 companies (1 danger, 1 emergency, 1 warning), 321 files"
+    assert lines[1].split()[1:3] == ["emergency", "creds-empty"], "and says why"
+    assert lines[5] == "3 companies (2 emergency, 1 warning), 321 files"
     assert lines[6] == "What to do first: baileys-tools inspect --company 1003"
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in shown.stdout
@@ -148,7 +148,7 @@ def test_a_company_that_has_vanished_is_still_listed(place: Path) -> None:
     shown = run("status", place)
     (row,) = [line for line in shown.stdout.splitlines() if line.startswith("1001")]
     assert row.split()[1] == "gone"
-    assert "(1 gone, 1 danger, 1 emergency)" in shown.stdout
+    assert "(1 gone, 2 emergency)" in shown.stdout
     alone = run("status", place, "--company", "1001")
     assert (alone.returncode, "[folder-gone]" in alone.stdout) == (0, True)
     document = checked_json(run("status", place, "--json").stdout, "status")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.integration.alert_week import GOLDEN, alert_week
+from tests.integration.alert_week import BLIND, GOLDEN, alert_week, blind_week
+
+HOW = "read the difference line by line, then: python -m tests.integration.alert_week --write"
 
 
 def test_a_week_of_life_tells_exactly_what_a_sensible_operator_wants(tmp_path: Path) -> None:
-    assert alert_week(tmp_path) == GOLDEN.read_text(), (
-        "read the difference line by line, then: python -m tests.integration.alert_week --write"
-    )
+    assert alert_week(tmp_path) == GOLDEN.read_text(), HOW
+
+
+def test_a_week_without_memory_is_told_by_every_run(tmp_path: Path) -> None:
+    assert blind_week(tmp_path) == BLIND.read_text(), HOW

@@ -374,3 +374,21 @@ def test_a_quarantine_that_is_no_folder_costs_no_file_handle(tmp_path: Path, kin
         assert os.listdir("/proc/self/fd") == before
     finally:
         os.close(folder)
+
+
+def test_a_name_that_finds_no_room_in_the_quarantine_goes_without_undo(tmp_path: Path) -> None:
+    """ext4 needs a block for a folder's first entry, and for each that does not fit into the last one."""
+    company_folder(tmp_path / "counted", keys=KEYS)
+    _, made = traced(cleanup(tmp_path / "counted"), calls=["renameat"])
+    moved = [call for call in made if "session-" in call.text]
+    assert len(moved) == 4
+    folder = company_folder(tmp_path / "root", keys=KEYS)
+    full = ("-e", f"inject=renameat:error=ENOSPC:when={moved[1].nth}")
+    run, _ = traced(cleanup(tmp_path / "root"), *full, calls=["renameat"])
+    assert run.returncode == 0, run.stderr
+    assert "4 files removed" in run.stdout
+    assert "1 file removed without undo: the disk is full" in run.stdout
+    assert "3 files moved aside" in run.stdout
+    assert live_sessions(folder) == set()
+    assert run_cli("undo", "--sessions", tmp_path / "root").returncode == 0
+    assert len(live_sessions(folder)) == 3

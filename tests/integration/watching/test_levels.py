@@ -15,7 +15,7 @@ from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
 from baileys_tools.thresholds import Level
 from baileys_tools.watching.monitor import run_monitor
-from baileys_tools.watching.rules.watch import CompanyWatch
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.status import fleet_status
 from tests.support import company_folder
 
@@ -37,7 +37,7 @@ def settings_of(tmp_path: Path, yaml: str = "", **environ: str) -> Settings:
     return loaded.settings
 
 
-def watched(tmp_path: Path, yaml: str = "", **environ: str) -> dict[str, CompanyWatch]:
+def watched(tmp_path: Path, yaml: str = "", **environ: str) -> dict[str, CompanyStatus]:
     """What a pass of monitor-once says; the status and the plan of a cleanup have to agree."""
     places = {
         "BAILEYS_SESSIONS_PATH": str(tmp_path / "s"),

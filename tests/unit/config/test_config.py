@@ -57,7 +57,7 @@ from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
-from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.host.config_commands import run_init, run_show
 from baileys_tools.layouts import RootSpec
 
@@ -592,19 +592,26 @@ def test_a_secret_never_prints(tmp_path):
         f"notify:\n  token: {CANARY}\n  token: {CANARY}\n",
         f"notify: {{token: '{CANARY}",
         f"notify:\n  token: {CANARY}\n {CANARY}\n\t- x: [",
-        "notify: {token_file: binary}",
-        "notify: {token_file: large}",
-        "notify: {token_file: missing}",
-        "notify: {token_file: empty}",
     ],
 )
 def test_an_error_about_a_secret_does_not_quote_it(tmp_path, yaml):
-    (tmp_path / "binary").write_bytes(CANARY.encode() + b"\xff")
-    (tmp_path / "large").write_text(CANARY * 10_000)
-    (tmp_path / "empty").write_text(" \n")
     with pytest.raises(ConfigError) as refused:
         load_secret(tmp_path, yaml=yaml)
     assert CANARY not in refused.value.message
+
+
+@pytest.mark.parametrize("file", ["binary", "large", "missing", "empty", "folder"])
+def test_a_file_that_gives_no_secret_fails_what_needs_it_and_nothing_else(tmp_path, file):
+    (tmp_path / "binary").write_bytes(CANARY.encode() + b"\xff")
+    (tmp_path / "large").write_text(CANARY * 10_000)
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "folder").mkdir()
+    settings, _ = load_secret(tmp_path, yaml=f"notify: {{token_file: {file}}}")
+    secret = settings.notify.token
+    assert file in secret.trouble
+    assert CANARY not in secret.trouble
+    with pytest.raises(BaileysToolsError, match=file):
+        secret.reveal()
 
 
 @pytest.mark.parametrize(

@@ -133,5 +133,6 @@ def test_creds_that_are_whole_again_want_a_start_and_no_repair_or_reset(tried: t
 
 def test_without_a_snapshot_an_old_copy_goes_before_a_new_login() -> None:
     lines = checklist(Diagnosis(Cause.CREDS_LOST, Confidence.CERTAIN, ()), Means(), (), "1001")
-    assert "backup --import" in lines[-2]
-    assert "reset --company 1001" in lines[-1]
+    assert "backup --import" in lines[-3]
+    assert "reset --company 1001" in lines[-2]
+    assert "WhatsApp refuses new devices for hours at times" in lines[-1]

@@ -10,7 +10,8 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.thresholds import Level, Thresholds
-from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.show.status_text import status_text
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -26,23 +27,23 @@ def company(
 
 
 @pytest.mark.parametrize(
-    ("one", "condition"),
+    ("one", "state"),
     [
         (company(Level.HEALTHY), "healthy"),
         (company(Level.HEALTHY, Severity.NOTICE), "healthy"),
         (company(Level.HEALTHY, Severity.WARNING), "warning"),
         (company(Level.HEALTHY, Severity.EMERGENCY), "emergency"),
-        (company(Level.TRIGGER, Severity.CRITICAL), "trigger"),
+        (company(Level.TRIGGER, Severity.CRITICAL), "critical"),
         (company(Level.TRIGGER, Severity.EMERGENCY), "emergency"),
-        (company(Level.DANGER, Severity.WARNING), "danger"),
+        (company(Level.DANGER, Severity.WARNING), "emergency"),
         (company(Level.HEALTHY, Severity.CRITICAL, trouble="permission denied"), "unreadable"),
         (company(Level.HEALTHY, Severity.WARNING, is_gone=True), "gone"),
     ],
 )
 def test_a_company_is_as_bad_as_the_worse_of_its_level_and_its_findings(
-    one: CompanyStatus, condition: str
+    one: CompanyStatus, state: str
 ) -> None:
-    assert one.condition.value == condition
+    assert one.state.value == state
 
 
 @pytest.mark.parametrize(

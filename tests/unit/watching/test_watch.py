@@ -24,12 +24,13 @@ from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.thresholds import Level, Thresholds
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.rules.watch import (
     MONITOR_CODES,
-    CompanyWatch,
     MonitorReport,
     full_look_is_due,
     is_worth_history,
+    login_of,
     news_among,
     said_key,
     same_logins,
@@ -155,6 +156,7 @@ def test_what_a_pass_looks_for_is_what_its_rules_can_give() -> None:
         *(
             "bots/rules/connection.py",
             "bots/rules/process.py",
+            "watching/rules/verdict.py",
             "watching/rules/watch.py",
             "watching/monitor_pass.py",
         ),
@@ -181,7 +183,10 @@ def test_companies_with_one_login_are_told_from_those_with_their_own() -> None:
             "6": "49:1:8",
         }.items()
     }
-    assert same_logins(looks) == {"1": ["3"], "3": ["1"]}
+    assert same_logins({company: login_of(look) for company, look in looks.items()}) == {
+        "1": ["3"],
+        "3": ["1"],
+    }
     assert same_logins({}) == {}
 
 
@@ -232,21 +237,19 @@ def test_everything_else_is_left_to_typer(words: list[str]) -> None:
 
 
 def a_report(*severities: Severity, count: int = 0) -> MonitorReport:
-    def company(name: str, *found: Finding) -> CompanyWatch:
-        return CompanyWatch(
+    def company(name: str, *found: Finding) -> CompanyStatus:
+        return CompanyStatus(
             name,
             f"/s/{name}",
-            Level.WARNING,
+            Level.WARNING if found else Level.HEALTHY,
             160,
             0,
             {"session": 160},
             CredsState.VALID,
-            5000,
-            AT,
-            "",
-            None,
-            found,
-            True,
+            last_activity=AT,
+            findings=found,
+            size=5000,
+            listed=True,
         )
 
     some = [company(str(n), finding("file-count", severity, str(n))) for n, severity in enumerate(severities)]

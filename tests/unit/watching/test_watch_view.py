@@ -13,7 +13,8 @@ from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.thresholds import Level, Thresholds
-from baileys_tools.watching.rules.status import CompanyStatus, FleetStatus
+from baileys_tools.watching.rules.status import FleetStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.show.watch_text import LastRun, View, watch_lines
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -53,7 +54,7 @@ def test_what_is_left_out_is_said_and_adds_up(severities, height):
     if len(companies) == 1:
         return
     text = "\n".join(watch_lines(view(companies), Style(), 100, height))
-    shown = len(re.findall(r"^\d+ +(?:healthy|warning|critical|emergency) +\d", text, re.MULTILINE))
+    shown = len(re.findall(r"^\d+ +(?:healthy|warning|critical|emergency) +\S+ +\d", text, re.MULTILINE))
     left_out = re.search(r"and (\d+) more compan", text)
     assert shown + int(left_out[1] if left_out else 0) == len(companies)
     told = len(re.findall(r"^(?:warning|critical|emergency) +\d+  code", text, re.MULTILINE))
@@ -65,7 +66,7 @@ def test_what_is_left_out_is_said_and_adds_up(severities, height):
 def test_the_worst_finding_is_the_first_and_runs_that_failed_say_so():
     companies = [company(1, [Severity.WARNING]), company(2, [Severity.EMERGENCY])]
     lines = watch_lines(view(companies), Style(), 100, 30)
-    told = [line.split()[:2] for line in lines if "code-" in line]
+    told = [line.split()[:2] for line in lines if "code-0:" in line]
     assert told == [["emergency", "2"], ["warning", "1"]]
     assert "last runs: cleanup 2.0h ago, backup 3m ago (exit 3)" in lines
 

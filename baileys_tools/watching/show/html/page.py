@@ -21,7 +21,7 @@ from baileys_tools.masking import numbers_masked
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned
-from baileys_tools.watching.rules.status import CONDITIONS, CompanyStatus
+from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.show.status_text import growth_text
 
 MARK = (
@@ -128,7 +128,7 @@ def _overview(report: FleetReport) -> Iterator[str]:
     yield '<section id="overview" aria-labelledby="overview-name" tabindex="-1">'
     yield '<h2 id="overview-name">Overview</h2>'
     yield '<ul class="tiles">'
-    for state, number in status.conditions.items():
+    for state, number in status.states.items():
         yield f'<li><b>{number:,}</b><span class="level {state.value}">{state.value}</span></li>'
     yield "</ul>"
     yield (
@@ -147,8 +147,8 @@ def _overview(report: FleetReport) -> Iterator[str]:
 
 def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     one, now = company.status, report.status.now
-    state = one.condition.value
-    rank = CONDITIONS.index(one.condition)
+    state = one.state.value
+    rank = one.state.rank
     creds = "ok" if one.creds is CredsState.VALID else one.creds
     name = _html(one.id)
     cells = [
@@ -171,7 +171,7 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
 def _finding_cell(one: CompanyStatus) -> str:
     if not one.findings:
         return '<td data-sort="-1">-</td>'
-    worst = one.findings[0]
+    worst = one.verdict.reason or one.findings[0]
     inner = f'<span class="level code {worst.severity.value}">{escape(worst.code)}</span>'
     return f'<td data-sort="{worst.severity.rank}">{inner}</td>'
 
@@ -246,7 +246,7 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
     one = company.status
     return {
         "id": _text(one.id),
-        "state": one.condition.value,
+        "state": one.state.value,
         "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
         "findings": [

@@ -1,0 +1,108 @@
+"""When the last message came in, and a bot that lives and hears nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.sessions.rules.looks import from_plain, to_plain
+from baileys_tools.state.database import open_state
+from baileys_tools.watching.kept_inbound import DAYS_NEEDED
+from baileys_tools.watching.monitor import run_monitor
+from tests.support import company_folder, write_key
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = timedelta(hours=1)
+PEER = "sender-key-120363000000000001@g.us--491700000001--0.json"
+OWN = "sender-key-120363000000000001@g.us--919585510685--17.json"
+
+
+def session(used: datetime) -> str:
+    index = {"used": int(used.timestamp() * 1000), "created": 1}
+    return json.dumps({"_sessions": {"x": {"indexInfo": index}}, "version": "v1"})
+
+
+def settings(tmp_path: Path) -> LoadedSettings:
+    environ = {
+        "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+        "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
+    }
+    return load_settings({}, environ, cwd="/", home=str(tmp_path), system_config="/nonexistent")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"session-1.0.json": (1, None)}, None),
+        ({PEER: (3, None)}, 3),
+        ({OWN: (1, None), PEER: (5, None)}, 5),
+        ({"session-1.0.json": (1, 9)}, 9),
+        ({"session-1.0.json": (1, 9), "session-2.0.json": (4, 4), PEER: (6, None)}, 4),
+        ({f"session-{n}.0.json": (1, 30) for n in range(20)} | {"session-99.0.json": (0.5, 2)}, 2),
+    ],
+    ids=["nothing", "no used", "peer", "own key is written by sending", "sent after", "newest", "many"],
+)
+def test_what_tells_of_a_message_that_came_in(
+    tmp_path: Path, files: dict[str, tuple[float, float | None]], expected: float | None
+) -> None:
+    folder = company_folder(tmp_path / "sessions", "1001", {"pre-key-30.json": HOUR}, now=NOW)
+    for name, (hours, used) in files.items():
+        content = "{}" if used is None else session(NOW - used * HOUR)
+        write_key(folder, name, hours * HOUR, content, NOW)
+    with open_state(str(tmp_path / "state"), NOW) as state:
+        (one,) = run_monitor(settings(tmp_path), state, NOW).companies
+    assert one.inbound == (None if expected is None else NOW - expected * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("every", "silent", "is_told"), [(2, 11, False), (2, 14, True), (20, 50, False), (20, 70, True)]
+)
+def test_a_silence_is_measured_by_the_companys_own_rhythm(
+    tmp_path: Path, every: int, silent: int, is_told: bool
+) -> None:
+    folder = company_folder(tmp_path / "sessions", "1001", {"pre-key-30.json": HOUR}, now=NOW)
+    start = NOW - timedelta(days=12)
+    heard = start
+
+    def live(now: datetime, *, hears: bool) -> None:
+        nonlocal heard
+        if hears:
+            heard = now
+        write_key(folder, PEER, now - heard, now=now)
+        write_key(folder, OWN, timedelta(minutes=1), now=now)
+        os.utime(folder, (now.timestamp() - 10,) * 2)
+
+    def codes(now: datetime) -> set[str]:
+        with open_state(str(tmp_path / "state"), now) as state:
+            return {one.code for one in run_monitor(settings(tmp_path), state, now).findings}
+
+    moment = start
+    while moment < NOW - timedelta(days=4):
+        live(moment, hears=True)
+        assert "no-inbound" not in codes(moment)
+        moment += every * HOUR
+    assert (moment - start).days >= DAYS_NEEDED
+    end = heard + silent * HOUR
+    live(end, hears=False)
+    assert ("no-inbound" in codes(end)) is is_told
+    live(end + 2 * HOUR, hears=True)
+    assert "no-inbound" not in codes(end + 2 * HOUR)
+
+
+def test_a_look_of_before_keeps_what_it_says_of_a_login(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions", "1001", {"pre-key-30.json": HOUR}, now=NOW)
+    with open_state(str(tmp_path / "state"), NOW) as state:
+        run_monitor(settings(tmp_path), state, NOW)
+        from baileys_tools.frame.companies import kept_looks
+
+        plain = kept_looks(state, str(tmp_path / "sessions")).looks["1001"]
+    older = from_plain("1001", plain[:-1])
+    assert older is not None
+    assert older.was_linked
+    assert to_plain(older) == [*plain[:-1], 0]
