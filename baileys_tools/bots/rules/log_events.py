@@ -60,6 +60,8 @@ class LogEvent(StrEnum):
     """`Closing open session in favor of incoming prekey bundle`: a contact began anew."""
     RETRY_ASKED = "retry-asked"
     PRE_KEYS_NOT_UPLOADED = "pre-keys-not-uploaded"
+    SECOND_SOCKET = "second-socket"
+    """One process opened a second connection, and its first one was taken over (440) right after."""
 
 
 CLOSE_REASONS = (
@@ -95,6 +97,13 @@ DECRYPT_FAILURES = (
 """Why a message could not be read (`failed to decrypt message`), one for each message and try."""
 
 
+class ServerPreKeys(NamedTuple):
+    """How many pre-keys the server said it had (`N pre-keys found on server`, at each login), and when."""
+
+    number: int
+    at: datetime
+
+
 class LogFacts(NamedTuple):
     """What is known of a company's logs at one moment.
 
@@ -103,6 +112,9 @@ class LogFacts(NamedTuple):
     (since the beginning, when it never opened). `recent` counts events of the last 24 hours, `lately` those of the
     last one to two hours. `longest_quiet` is the longest time in the days before without a line, None while too little
     is known.
+
+    `unsure` are those of `since_opened` whose line has no time: theirs is the latest that it can be. `undated` counts the
+    events without a time, which no other count has.
     """
 
     read: bool = False
@@ -112,6 +124,9 @@ class LogFacts(NamedTuple):
     recent: Mapping[LogEvent, int] = {}
     longest_quiet: timedelta | None = None
     lately: Mapping[LogEvent, int] = {}
+    unsure: frozenset[LogEvent] = frozenset()
+    undated: Mapping[LogEvent, int] = {}
+    server_pre_keys: ServerPreKeys | None = None
 
     @property
     def shows_connections(self) -> bool:

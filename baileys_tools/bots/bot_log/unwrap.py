@@ -1,0 +1,151 @@
+"""What the bot wrote in a line, whatever those who ship and keep lines wrapped it in.
+
+JSON inside JSON (Docker's json-file, the journal, PM2, New Relic), CSV, and plain beginnings (PM2, compose, the journal,
+Heroku, Kubernetes) are taken off. Whatever a contact writes is in a string of a record, never a record's own key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from baileys_tools.bots.bot_log.stamps import NO_STAMP, TIME_KEYS, Stamp, moment, stamp_in
+
+MOST_WRAPS = 5
+BEGINNING = 240
+"""What may stand before a line's own text."""
+
+MESSAGE_KEYS = ("msg", "message", "MESSAGE", "log", "@message", "text", "body", "event")
+_SHIPPED = ("log", "MESSAGE", "line", "textPayload", "jsonPayload", "body", "@message", "_raw", "_msg")
+"""Keys under which those who keep lines have the line: any program's own words."""
+_LOGGERS = ("level", "severity", "levelname", "log.level")
+"""A record with one of these was made by a logger: its `message` is text, and no record in it is one."""
+SESSION_KEYS = ("session", "sessionId", "instance")
+
+_ANSI = re.compile(r"\x1b\[[0-9;]{0,20}m|#033\[[0-9;]{0,20}m")
+_CSV = re.compile(r'"?([\w:.+-]{8,40})"?,"(.*)"\s*\Z', re.DOTALL)
+_SHIPPER = re.compile(
+    r"(?:\d{1,4}\|[^|\n]{1,40}\| ?|[\w.-]{1,60} {1,30}\| )?"
+    r"(?:(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
+    r"(?:: ?| |\Z)"
+    r"(?:std(?:out|err) [FP] |(?:[\w.-]{1,64} )?[\w./@-]{1,64}\[[\w.-]{1,32}\]: )?)?"
+)
+_LOOSE = re.compile(r'\s*"[\w.@-]{1,40}"\s*:')
+
+
+class Inner(NamedTuple):
+    """A line without its wrapping: the bot's own text, its record where it is JSON, and what was said of it."""
+
+    text: str
+    record: dict[str, Any] | None = None
+    stamp: Stamp = NO_STAMP
+    session: str | None = None
+    is_cut: bool = False
+    """It begins like a record and is none."""
+
+    def get(self, *keys: str) -> Any:
+        """Return the first of these that the record has."""
+        if self.record is not None:
+            for key in keys:
+                if key in self.record:
+                    return self.record[key]
+        return None
+
+
+def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
+    """Given a physical line, return what the bot wrote. `session_key` is the field that says whose it is."""
+    text = raw.decode("utf-8", "replace").rstrip("\r\n")
+    stamp, session = NO_STAMP, None
+    is_cut = False
+    record: dict[str, Any] | None = None
+    for _ in range(MOST_WRAPS):
+        if "\x1b[" in text or "#033[" in text:
+            text = _ANSI.sub("", text)
+        text, said = _without_beginning(text, latest)
+        stamp = said if said.at is not None else stamp
+        found = _document(text)
+        if found is None:
+            if (csv := _CSV.match(text)) is not None:
+                at = moment(csv[1])
+                stamp = Stamp(at) if at is not None else stamp
+                text = csv[2].replace('""', '"')
+                continue
+            is_cut = text.startswith(("{", "[{"))
+            break
+        record = found
+        at = next(filter(None, (moment(record[key]) for key in TIME_KEYS if key in record)), None)
+        stamp = Stamp(at) if at is not None else stamp
+        session = _session(record, session_key) or session
+        inner = _wrapped(record)
+        if inner is None:
+            break
+        if isinstance(inner, dict):
+            text, record = json.dumps(inner, ensure_ascii=False), inner
+            continue
+        text, record = inner.rstrip("\r\n"), None
+    return Inner(text, record, stamp, session, is_cut)
+
+
+def _session(record: dict[str, Any], session_key: str) -> str | None:
+    for key in (session_key,) if session_key else SESSION_KEYS:
+        value = record.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None
+
+
+def _without_beginning(text: str, latest: float) -> tuple[str, Stamp]:
+    found = _SHIPPER.match(text)
+    if found is None or found.end() == 0:
+        return text, NO_STAMP
+    return text[found.end() :], stamp_in(found["stamp"], latest) if found["stamp"] else NO_STAMP
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    start = text[:1]
+    if start == "[" and text[1:2] == "{":
+        document = _parsed(text)
+        document = document[0] if isinstance(document, list) and document else document
+    elif start == "{":
+        document = _parsed(text)
+    elif start == '"' and _LOOSE.match(text):
+        # A record without its braces: what a dashboard copies.
+        document = _parsed("{" + text + "}")
+    else:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        # Words after the record, as some append.
+        return json.JSONDecoder().raw_decode(text)[0] if text.count("}") else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _wrapped(record: dict[str, Any]) -> str | dict[str, Any] | None:
+    """Return the line that a record wraps, None where it is the innermost."""
+    for key in _SHIPPED:
+        value = record.get(key)
+        if isinstance(value, str) and "msg" not in record:
+            return value
+        if isinstance(value, list) and key == "MESSAGE" and value and all(isinstance(n, int) for n in value):
+            # The journal has whatever holds control characters (colours) as numbers.
+            return bytes(n & 255 for n in value).decode("utf-8", "replace")
+        if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
+            return value
+    value = record.get("message")
+    if isinstance(value, str) and "msg" not in record and not any(key in record for key in _LOGGERS):
+        return value
+    if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
+        return value
+    return None
