@@ -203,7 +203,11 @@ def told_once(events: tuple[str, ...], ended: str, *, by_bot: bool) -> tuple[tup
         cause = events[-1]
         if cause == ended:
             return (), ""
-        return (events[-1:] if ended == "failure" and cause in ("unauthorized", "forbidden", "outdated") else events), ""
+        return (
+            events[-1:]
+            if ended == "failure" and cause in ("unauthorized", "forbidden", "outdated")
+            else events
+        ), ""
     for event in events:
         ended = "" if event in BEGINNINGS else event if event in ENDS else ended
     return events, ended

@@ -104,14 +104,23 @@ def _log(
 ) -> tuple[LogFacts, Sequence[Finding]]:
     if not settings.logs.files:
         return LogFacts(), ()
-    from baileys_tools.bots.bot_logs import DAY, read_company_logs
+    from baileys_tools.bots.bot_logs import DAY, log_limits, read_company_logs
+    from baileys_tools.bots.folder_life import folder_life
     from baileys_tools.bots.log_hours import hours_since
-    from baileys_tools.bots.rules.log_report import LogLimits, log_findings
+    from baileys_tools.bots.rules.log_report import log_findings
     from baileys_tools.sessions.interrupted import last_reset_of
 
-    reset = last_reset_of(root, root.company_at(one.id, one.path))
-    logs = read_company_logs(state, settings, one.id, now, reset=reset, connection=one.connection)
-    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    company = root.company_at(one.id, one.path)
+    logs = read_company_logs(
+        state,
+        settings,
+        one.id,
+        now,
+        reset=last_reset_of(root, company),
+        connection=one.connection,
+        life=lambda: folder_life(root, company, now),
+    )
+    limits = log_limits(settings)
     day = hours_since(state, one.id, now - DAY)
     return logs.facts, log_findings(one.id, logs.facts, logs.files, day, limits, now, one.connection)
 

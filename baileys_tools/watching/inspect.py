@@ -120,13 +120,16 @@ def _told_by_log(settings: Settings, state: State, company: str, folder: int, no
     """Return what the bot's log says of it, two writers among it. Nothing where no log is configured."""
     if not settings.logs.files:
         return []
-    from baileys_tools.bots.bot_logs import DAY, read_company_logs
+    from baileys_tools.bots.bot_logs import DAY, log_limits, read_company_logs
+    from baileys_tools.bots.folder_life import life_in
     from baileys_tools.bots.log_hours import hours_since
-    from baileys_tools.bots.rules.log_report import LogLimits, log_findings
+    from baileys_tools.bots.rules.log_report import log_findings
     from baileys_tools.sessions.resets import last_reset
 
-    logs = read_company_logs(state, settings, company, now, reset=last_reset(folder))
-    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    logs = read_company_logs(
+        state, settings, company, now, reset=last_reset(folder), life=lambda: life_in(folder, now)
+    )
+    limits = log_limits(settings)
     return log_findings(company, logs.facts, logs.files, hours_since(state, company, now - DAY), limits, now)
 
 

@@ -61,7 +61,7 @@ NEEDLES = (
     b"Closing open session in favor of incoming prekey b",
     b"isBoom",
 )
-"""One of these stands in each line that tells something, in whatever form. The longer one is, the quicker its search."""
+"""One of these stands in each line that tells something, in whatever form. A longer one is searched for quicker."""
 
 REFUSED_LOGIN = b"Error: Connection Failure"
 """How the error that Baileys hands to the bot (`@hapi/boom`) begins, if the bot prints it: the only place where a

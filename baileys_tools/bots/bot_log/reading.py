@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -13,8 +12,8 @@ from typing import Any, NamedTuple, Self
 from baileys_tools.bots.bot_log.files import Position, new_stretches, open_log, position_of
 from baileys_tools.bots.bot_log.scanner import Scanner
 from baileys_tools.bots.bot_log.stamps import Days, stamp_in
-from baileys_tools.bots.bot_log.tally import Page, Tally
-from baileys_tools.bots.rules.log_events import LogEvent
+from baileys_tools.bots.bot_log.tally import Page, Tally, digest_of
+from baileys_tools.bots.rules.log_events import LogEvent, Understood
 
 MOST_AT_FIRST = 1 << 30
 """Of a log that was never read, so many bytes are: a second or three."""
@@ -34,8 +33,8 @@ _STATE_SINCE = {event.value: event for event in LogEvent}
 class LogMemory(NamedTuple):
     """What is kept of a log from pass to pass. Times are seconds since 1970; none is text of the log.
 
-    `names` are digests of the sessions that its lines have named, `seen` how long it was, and `own` and `unread` how many
-    lines told something, and how many did in a form that is not read, on the day `day` and the day before.
+    `names` are digests of the sessions that its lines have named, `seen` how long it was, and `forms` how many lines told
+    something (under "") or spoke of Baileys in a form that is not read, on each of two days.
     """
 
     position: Position | None = None
@@ -48,6 +47,7 @@ class LogMemory(NamedTuple):
     ended: LogEvent | None = None
     pid: int = 0
     server: tuple[int, float] | None = None
+    life: float | None = None
     names: tuple[str, ...] = ()
     seen: int = 0
     forms: Mapping[str, Mapping[str, int]] = {}
@@ -67,6 +67,7 @@ class LogMemory(NamedTuple):
             "ended": self.ended.value if self.ended else None,
             "pid": self.pid,
             "server": list(self.server) if self.server else None,
+            "life": self.life,
             "names": list(self.names),
             "seen": self.seen,
             "forms": {day: dict(forms) for day, forms in self.forms.items()},
@@ -94,6 +95,7 @@ class LogMemory(NamedTuple):
             (int(server[0]), float(server[1]))
             if isinstance(server, list) and len(server) == 2 and all(map(_is_number, server))
             else None,
+            _number(document.get("life")),
             tuple(one for one in _list(names) if isinstance(one, str))[:MOST_NAMES],
             int(_number(document.get("seen")) or 0),
             _forms(document.get("forms")),
@@ -104,7 +106,7 @@ class LogMemory(NamedTuple):
         tally = Tally(self.opened, dict(self.since_opened))
         tally.unsure = set(self.unsure)
         tally.undated = dict(self.undated)
-        tally.ended, tally.pid, tally.server = self.ended, self.pid, self.server
+        tally.ended, tally.pid, tally.server, tally.life = self.ended, self.pid, self.server, self.life
         return tally
 
     def with_tally(self, tally: Tally) -> Self:
@@ -117,11 +119,12 @@ class LogMemory(NamedTuple):
             ended=tally.ended,
             pid=tally.pid,
             server=tally.server,
+            life=tally.life,
         )
 
     @property
-    def understood(self) -> tuple[int, dict[str, int]]:
-        """How many lines told something lately, and how many did in which form that is not read."""
+    def understood(self) -> Understood:
+        """How much of it was read lately."""
         own, unread = 0, dict[str, int]()
         for forms in self.forms.values():
             for form, number in forms.items():
@@ -129,7 +132,7 @@ class LogMemory(NamedTuple):
                     unread[form] = unread.get(form, 0) + number
                 else:
                     own += number
-        return own, unread
+        return Understood(own, unread)
 
 
 class LogPass(NamedTuple):
@@ -146,11 +149,6 @@ class LogPass(NamedTuple):
     named: Mapping[str, Tally] = {}
     is_shared: bool = False
     nameless: int = 0
-
-
-def digest_of(name: str) -> str:
-    """Given the name of a session, return what the state may keep of it."""
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def read_log(
@@ -176,7 +174,7 @@ def read_log(
         fresh = memory.position is not None and latest - memory.passed <= _UNDATED_WITHIN
         page = Page(memory.tally(), latest, wrote if fresh else None)
         if company:
-            page.beginnings[company] = memory.tally()
+            page.beginnings[digest_of(company)] = memory.tally()
         page.beginnings.update(beginnings or {})
         page.expects_time_of_day(Days(_newest_of_day(fd, status.st_size, latest), wrote))
         scanner = Scanner(page, session)
@@ -203,6 +201,14 @@ def read_log(
         os.close(fd)
 
 
+SAMPLE = 1 << 20
+
+
+def sample_log(path: str, now: datetime) -> Understood:
+    """Given a log, return how much of what its end says of Baileys is understood. Raise OSError as `read_log` does."""
+    return read_log(path, LogMemory(), now, SAMPLE).memory.understood
+
+
 def _passed(
     page: Page,
     memory: LogMemory,
@@ -220,7 +226,7 @@ def _passed(
     is_shared = is_told or len(names) > 1
     mine = page.all
     if is_shared:
-        mine = page.named.get(company) or page.beginnings.get(company) or Tally()
+        mine = page.named.get(company) or page.beginnings.get(digest_of(company)) or memory.tally()
     mine.place_loose(wrote)
     for tally in page.named.values():
         tally.place_loose(wrote)
@@ -246,7 +252,7 @@ def _newest_of_day(fd: int, size: int, latest: float) -> float | None:
 
 
 def _added(forms: Mapping[str, Mapping[str, int]], day: str, page: Page) -> dict[str, dict[str, int]]:
-    """Return the lines that were read and were not, with those of this pass; of two days, as long as it was ever new."""
+    """Return how many lines were read and how many not, with those of this pass; of the last two days with any."""
     kept = {one: dict(counts) for one, counts in sorted(forms.items())[-2:]}
     if page.spoke or page.unread:
         today = kept.setdefault(day, {})

@@ -29,7 +29,7 @@ SAMPLED_FROM = 16 << 20
 """A stretch with more than this left is looked at by samples first: where they hold Baileys' own form alone, the words
 of all others are not searched for. What a pass of a minute or a day reads is less."""
 BLOCK = 4 << 20
-SAMPLE = 64 << 10
+SAMPLE = 32 << 10
 SAMPLE_EVERY = 512 << 10
 
 _LOOK_BACK = 4_096
@@ -97,30 +97,26 @@ class Scanner:
         """Whether samples of the next bytes hold no words of Baileys but in its own form."""
         for at in range(offset, offset + BLOCK + SAMPLE_EVERY, SAMPLE_EVERY):
             sample = os.pread(fd, SAMPLE, at)
-            if grammar.NUMBERS in sample:
+            if grammar.NUMBERS in sample or b"isBoom" in sample:
                 return False
-            plain = {found.start() for found in grammar.MESSAGE.finditer(sample)}
             for needle in grammar.NEEDLES:
                 hit = sample.find(needle)
                 while hit >= 0:
-                    start = sample.rfind(b'"msg":"', max(0, hit - 80), hit)
-                    if start not in plain and not self._is_console(sample, hit):
+                    start = sample.rfind(b"\n", 0, hit) + 1
+                    end = sample.find(b"\n", hit)
+                    # The lines at its edges are cut.
+                    if start and end >= 0 and not self._is_plain(sample[start:end]):
                         return False
-                    hit = sample.find(needle, hit + len(needle))
-            if any(name in sample[found - 400 : found] for found in sorted(plain) for name in self._names):
-                return False
+                    hit = sample.find(needle, end) if end >= 0 else -1
         return True
 
-    @staticmethod
-    def _is_console(sample: bytes, hit: int) -> bool:
-        start = sample.rfind(b"\n", max(0, hit - grammar.OBJECT_BEGINS_WITHIN), hit) + 1
-        return (
-            start > 0
-            and b"{" not in sample[start:hit]
-            and sample[hit - 1 : hit + 60].startswith(
-                tuple(b"F" + text[1:] if text[:1] == b"F" else b"\n" + text for text in grammar.CONSOLE)
-            )
-        )
+    def _is_plain(self, line: bytes) -> bool:
+        """Whether a line is pino's own, or one of libsignal, and names no session."""
+        if line.startswith(grammar.CONSOLE_STARTS):
+            return True
+        begins = line.find(b'{"level":', 0, grammar.OBJECT_BEGINS_WITHIN) >= 0
+        own = begins and line.endswith(b'"}') and b'"msg":"' in line
+        return own and self._pattern is None and not any(name in line for name in self._names)
 
     def _scan(self, first: int, last: int, *, may_hold: bool) -> int:
         """Count the lines between two places of the buffer; return up to where that was done."""
@@ -132,7 +128,7 @@ class Scanner:
         buffer, find = self._buffer, self._buffer.find
         if not self._wide:
             hits = [found.start() + 8 for found in grammar.MESSAGE.finditer(buffer, first, last)]
-            needles: tuple[bytes, ...] = (grammar.REFUSED_LOGIN, *grammar.CONSOLE)
+            needles: tuple[bytes, ...] = (grammar.REFUSED_LOGIN,)
         else:
             hits = []
             needles = grammar.NEEDLES
@@ -162,8 +158,11 @@ class Scanner:
                 if done < middle:
                     return done
                 return self._count_all(middle, last, hits[at:], end, may_hold)
-        buffer, find, rfind = self._buffer, self._buffer.find, self._buffer.rfind
+        find, rfind = self._buffer.find, self._buffer.rfind
         line_end = first - 1
+        if not self._wide:
+            for text, event in grammar.CONSOLE.items():
+                self._console(text, event, hour, first, last)
         for hit in hits:
             if hit < self._told or hit <= line_end:
                 continue
@@ -186,9 +185,8 @@ class Scanner:
     def _quick(self, line: int, line_end: int, hour: int | None) -> bool:
         """Count a line that is in Baileys' own form, or a plain one of libsignal; return whether it is one."""
         buffer, page = self._buffer, self.page
-        if buffer[line] != _BRACE and hour is not None and buffer.startswith(grammar.CONSOLE_STARTS, line):
-            event = grammar.CONSOLE_BY_FIRST[buffer[line]]
-            page.count(event, hour)
+        if hour is not None and buffer[line] != _BRACE and buffer.startswith(grammar.CONSOLE_STARTS, line):
+            page.count(grammar.CONSOLE_BY_FIRST[buffer[line]], hour)
             return True
         start = buffer.find(b'"msg":"', line, line_end)
         if start < 0:
@@ -200,7 +198,7 @@ class Scanner:
         # Whatever a contact writes is in a string of a line, never a line's own object.
         if buffer.find(b'{"level":', line, min(start, line + grammar.OBJECT_BEGINS_WITHIN)) < 0:
             return False
-        if self._pattern is not None or any(buffer.find(name, line, start) >= 0 for name in self._names):
+        if self._wide and self._is_named(line, start):
             return False
         if found[2]:
             page.tell(Told((), number=int(found[2])), self._time(line, start))
@@ -226,6 +224,30 @@ class Scanner:
             told = Told((event,), pid=int(pid[1]) if pid else 0)
         page.tell(told, when)
         return True
+
+    def _is_named(self, line: int, end: int) -> bool:
+        """Whether a line says whose it is."""
+        if self._pattern is not None:
+            return True
+        return any(self._buffer.find(name, line, end) >= 0 for name in self._names)
+
+    def _console(self, text: bytes, event: LogEvent, hour: int | None, first: int, last: int) -> None:
+        """Count the lines of libsignal in a stretch that has Baileys' own form alone beside them."""
+        buffer, find, length, plain = self._buffer, self._buffer.find, len(text), 0
+        at = find(text, first, last)
+        while at >= 0:
+            begins = at == first or buffer[at - 1] == _NEWLINE
+            if begins and hour is not None:
+                plain += 1
+            else:
+                near = max(first, at - grammar.OBJECT_BEGINS_WITHIN - 1)
+                start = at if begins else buffer.rfind(b"\n", near, at) + 1 or near
+                if at - start <= grammar.OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
+                    own = grammar.time_of(buffer, start, at)
+                    self.page.tell(Told((event,)), self._near(start, first) if own is None else Stamp(own))
+            at = find(text, at + length, last)
+        if plain and hour is not None:
+            self.page.count(event, hour, plain)
 
     def _read(self, line: int, line_end: int, end: int) -> tuple[Reading, int]:
         """Read a line in any other form; return what it tells and where the next one starts."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 from baileys_tools.bots.bot_log.stamps import Days, Stamp
-from baileys_tools.bots.rules.log_events import CLOSE_REASONS, LogEvent
+from baileys_tools.bots.rules.log_events import CLOSE_REASONS, DECRYPT_FAILURES, LogEvent
 
 HOUR = 3_600
 EARLIEST = 1_420_070_400.0  # 2015, before there was a Baileys
@@ -14,11 +15,17 @@ MOST_WAITING = 20_000
 
 CONNECTION = frozenset((*CLOSE_REASONS, LogEvent.ATTEMPTED, LogEvent.OPENED, LogEvent.REGISTERING))
 CONNECTION |= {LogEvent.PAIRED, LogEvent.CLOSED}
+SHOW_LIFE = frozenset((*DECRYPT_FAILURES, LogEvent.RETRY_ASKED, LogEvent.PAIRED, LogEvent.OPENED))
 _BEGINS = (LogEvent.ATTEMPTED, LogEvent.OPENED, LogEvent.REGISTERING, LogEvent.PAIRED)
 _REFUSALS = (LogEvent.UNAUTHORIZED, LogEvent.FORBIDDEN, LogEvent.OUTDATED)
 _TIE = 1e-6
 _CLOCK_STEP = 1.0
 _SOON = 60.0
+
+
+def digest_of(name: str) -> str:
+    """Given the name of a session, return what the state may keep of it."""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class Told(NamedTuple):
@@ -37,7 +44,8 @@ class Tally:
     `hours` counts events by hour (hours since 1970). `opened` is when the connection last opened, `since_opened` when
     each event last happened after that: times in seconds since 1970, made to rise in the log's own order where its
     clock does not tell two lines apart. `unsure` are those of them whose time is only a bound: their line has none.
-    `undated` counts the events that no time could be given to. `server` is what the server last said of its pre-keys.
+    `undated` counts the events that no time could be given to. `server` is what the server last said of its
+    pre-keys, `life` when the bot last got a message or was let in.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class Tally:
         self.unsure: set[LogEvent] = set()
         self.undated: dict[LogEvent, int] = {}
         self.server: tuple[int, float] | None = None
+        self.life: float | None = None
         self.ended: LogEvent | None = None
         self.pid = 0
         self._twice: float | None = None
@@ -59,12 +68,19 @@ class Tally:
         """Count events of which only the hour matters."""
         key = (hour, event)
         self.hours[key] = self.hours.get(key, 0) + number
+        if event in SHOW_LIFE:
+            self.lives(hour * HOUR)
+
+    def lives(self, at: float) -> None:
+        """Note that the bot got a message, or was let in."""
+        self.life = at if self.life is None else max(self.life, at)
 
     def tell(self, told: Told, at: float | None) -> None:
         """Count what a line tells."""
         if told.number is not None:
             if at is not None:
                 self.server = (told.number, at)
+                self.lives(at)
             return
         if told.by_bot:
             self._by_bot(told.events[0], at)
@@ -119,6 +135,8 @@ class Tally:
             return
         self.place_loose(at)
         self.count(event, int(at) // HOUR)
+        if event in SHOW_LIFE:
+            self.lives(at)
         if event in CONNECTION:
             self._place(event, at)
 
@@ -145,7 +163,8 @@ class Tally:
 class Page:
     """A log during one pass: `all` its lines together, and `named` by the session that a line names.
 
-    `latest` is the latest time to believe, `last_time` that of the last line that had one.
+    `latest` is the latest time to believe, `last_time` that of the last line that had one; `beginnings` is what is
+    known of sessions from before, by `digest_of` their names.
     """
 
     def __init__(self, whole: Tally, latest: float, last_time: float | None = None) -> None:
@@ -226,5 +245,5 @@ class Page:
             return known
         if len(self.named) >= MOST_SESSIONS:
             return None
-        tally = self.named[session] = self.beginnings.pop(session, None) or Tally()
+        tally = self.named[session] = self.beginnings.pop(digest_of(session), None) or Tally()
         return tally

@@ -1,7 +1,8 @@
 """What the bot wrote in a line, whatever those who ship and keep lines wrapped it in.
 
-JSON inside JSON (Docker's json-file, the journal, PM2, New Relic), CSV, and plain beginnings (PM2, compose, the journal,
-Heroku, Kubernetes) are taken off. Whatever a contact writes is in a string of a record, never a record's own key.
+JSON inside JSON (Docker's json-file, the journal, PM2, New Relic), CSV, and plain beginnings (PM2, compose, the
+journal, Heroku, Kubernetes) are taken off. Whatever a contact writes is in a string of a record, never a record's own
+key.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _SHIPPER = re.compile(
     r"(?:: ?| |\Z)"
     r"(?:std(?:out|err) [FP] |(?:[\w.-]{1,64} )?[\w./@-]{1,64}\[[\w.-]{1,32}\]: )?)?"
 )
+_DECODER = json.JSONDecoder(strict=False)
 _LOOSE = re.compile(r'\s*"[\w.@-]{1,40}"\s*:')
 
 
@@ -114,20 +116,16 @@ def _document(text: str) -> dict[str, Any] | None:
         document = _parsed(text)
     elif start == '"' and _LOOSE.match(text):
         # A record without its braces: what a dashboard copies.
-        document = _parsed("{" + text + "}")
+        document = _parsed("{" + text.rstrip().rstrip(",") + "}", whole=True)
     else:
         return None
     return document if isinstance(document, dict) else None
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, *, whole: bool = False) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        # Words after the record, as some append.
-        return json.JSONDecoder().raw_decode(text)[0] if text.count("}") else None
+        # Some append words to the record.
+        return json.loads(text) if whole else _DECODER.raw_decode(text)[0]
     except (ValueError, RecursionError):
         return None
 

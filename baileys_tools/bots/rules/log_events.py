@@ -97,11 +97,27 @@ DECRYPT_FAILURES = (
 """Why a message could not be read (`failed to decrypt message`), one for each message and try."""
 
 
+DRAINS_WITHIN = timedelta(minutes=1)
+"""Messages that came before an end may be told of a moment after it."""
+
+
 class ServerPreKeys(NamedTuple):
     """How many pre-keys the server said it had (`N pre-keys found on server`, at each login), and when."""
 
     number: int
     at: datetime
+
+
+class Understood(NamedTuple):
+    """How many lines of a log told something lately, and how many spoke of Baileys in which form that is not read."""
+
+    lines: int = 0
+    unread: Mapping[str, int] = {}
+
+    @property
+    def not_read(self) -> int:
+        """All lines that speak of Baileys in a form that is not read."""
+        return sum(self.unread.values())
 
 
 class LogFacts(NamedTuple):
@@ -113,8 +129,9 @@ class LogFacts(NamedTuple):
     last one to two hours. `longest_quiet` is the longest time in the days before without a line, None while too little
     is known.
 
-    `unsure` are those of `since_opened` whose line has no time: theirs is the latest that it can be. `undated` counts the
-    events without a time, which no other count has.
+    `unsure` are those of `since_opened` whose line has no time: theirs is the latest that it can be. `undated` counts
+    the events without a time, which no other count has. `life` is when a line last showed that the bot got a message
+    or was let in.
     """
 
     read: bool = False
@@ -127,6 +144,7 @@ class LogFacts(NamedTuple):
     unsure: frozenset[LogEvent] = frozenset()
     undated: Mapping[LogEvent, int] = {}
     server_pre_keys: ServerPreKeys | None = None
+    life: datetime | None = None
 
     @property
     def shows_connections(self) -> bool:
@@ -143,6 +161,21 @@ class LogFacts(NamedTuple):
             opened=self.opened if self.opened is not None and self.opened > moment else None,
             since_opened={event: at for event, at in self.since_opened.items() if at > moment},
         )
+
+    def outlived(self) -> Self:
+        """Return what is left of them when what was said before the last sign of life is over.
+
+        A login that was removed gets no message any more, and a connection that ended none before the next one.
+        """
+        if self.life is None:
+            return self
+        bound = self.life - DRAINS_WITHIN
+        since = {
+            event: at
+            for event, at in self.since_opened.items()
+            if at > bound or event not in (*CLOSE_REASONS, LogEvent.CLOSED, LogEvent.REGISTERING)
+        }
+        return self._replace(since_opened=since)
 
 
 class HourCount(NamedTuple):
