@@ -6,8 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import SHOWS_LIFE_WITHIN
-from baileys_tools.bots.rules.log_events import LogEvent, LogFacts, ServerPreKeys, Understood, summed
+from baileys_tools.bots.rules.log_events import (
+    SHOWS_LIFE_WITHIN,
+    LogEvent,
+    LogFacts,
+    ServerPreKeys,
+    Understood,
+    summed,
+)
 from baileys_tools.bots.rules.log_report import LogFileRead, LogLimits, joined_facts, longest_quiet
 from baileys_tools.state.database import State
 from baileys_tools.units import moment_of

@@ -70,7 +70,7 @@ def _log_file(item: object, absolute: Absolute) -> LogFile:
         return item
     if isinstance(item, dict):
         if unknown := [str(key) for key in item if key not in _KEYS]:
-            raise ValueError(f"{quoted(unknown[0])} is neither path, company nor session")
+            raise ValueError(f"{quoted(unknown[0])} is neither path nor company nor session")
         path, company, session = item.get("path"), item.get("company"), item.get("session")
     else:
         before, equals, after = _text(item, "a log").partition("=")

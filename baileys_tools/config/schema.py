@@ -600,8 +600,8 @@ class Logs(Section, name="logs", list_key="files"):
         default=(),
         kind=LOG_FILES,
         about="The files, each with `path` and `company`; or a path with `{company}` in it for all of them; or, in a "
-        "log that several share, `session`: the key under which each line names its session, or a pattern with one group. "
-        "As text: `1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
+        "log that several share, `session`: the key under which each line names its session, or a pattern with one "
+        "group. As text: `1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
         default_text="none: no log is read",
     )
     reconnects_per_day: int = setting(

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from baileys_tools.bots.bot_log import causes
 from baileys_tools.bots.bot_log.grammar import CONSOLE, MESSAGES, OBJECT_BEGINS_WITHIN
-from baileys_tools.bots.bot_log.stamps import Stamp, moment, stamp_in
-from baileys_tools.bots.bot_log.tally import Told
+from baileys_tools.bots.bot_log.stamps import LineTime, moment, stamp_in
+from baileys_tools.bots.bot_log.tally import LineTold
 from baileys_tools.bots.bot_log.unwrap import BEGINNING, MESSAGE_KEYS, Inner
 from baileys_tools.bots.rules.log_events import LogEvent
 
@@ -55,8 +55,8 @@ class Reading(NamedTuple):
     `unread`: it speaks of Baileys in this form, which is not read.
     """
 
-    told: Told | None = None
-    stamp: Stamp = Stamp()
+    told: LineTold | None = None
+    stamp: LineTime = LineTime()
     lines: int = 0
     is_whole: bool = True
     unread: str = ""
@@ -90,20 +90,20 @@ def _record(inner: Inner) -> Reading:
             told = _detailed(event, causes.plain(inner.text), pid if isinstance(pid, int) else 0)
             return Reading(told, inner.stamp)
         if (found := _PRE_KEYS.fullmatch(words)) is not None:
-            return Reading(Told((), number=int(found[1])), inner.stamp)
+            return Reading(LineTold((), number=int(found[1])), inner.stamp)
         if (found := _CONSOLE_WORDS.match(words)) is not None:
-            return Reading(Told((_CONSOLE[found[0]],)), inner.stamp)
+            return Reading(LineTold((_CONSOLE[found[0]],)), inner.stamp)
         if causes.is_boom(words) and (cause := causes.boom_cause(causes.plain(words))):
-            return Reading(Told((cause,), by_bot=True), inner.stamp)
+            return Reading(LineTold((cause,), by_bot=True), inner.stamp)
     if (boom := causes.boom_in(inner.record)) is not None:
         event = causes.record_cause(boom)
-        return Reading(Told((event,), by_bot=True), _dated(inner, inner.text)) if event else NOTHING
+        return Reading(LineTold((event,), by_bot=True), _dated(inner, inner.text)) if event else NOTHING
     if isinstance(message, str):
         status = inner.get("statusCode", "status", "code", "reason")
         event = causes.said_cause(message[:400], status if isinstance(status, int | str) else None)
-        return Reading(Told((event,), by_bot=True), inner.stamp) if event else NOTHING
+        return Reading(LineTold((event,), by_bot=True), inner.stamp) if event else NOTHING
     if inner.get("connection") == "open":
-        return Reading(Told((LogEvent.OPENED,), by_bot=True), inner.stamp)
+        return Reading(LineTold((LogEvent.OPENED,), by_bot=True), inner.stamp)
     return Reading(unread=NO_FIELD) if _WORDS.search(inner.text) else NOTHING
 
 
@@ -126,10 +126,10 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
     if found is not None and _is_own_line(text, found):
         stamp = _dated(inner, text, found.start(), latest)
         if found[1]:
-            return Reading(Told((), number=int(found[1])), stamp)
+            return Reading(LineTold((), number=int(found[1])), stamp)
         event = TEXTS[found[0]]
         if event not in _DETAILED:
-            return Reading(Told((event,), pid=_pid(text, found.start())), stamp)
+            return Reading(LineTold((event,), pid=_pid(text, found.start())), stamp)
         if len(text) - found.end() > 8 or text[: found.start()].rstrip("\"'`").endswith("="):
             block, lines, ended = text, 0, True
             if event is LogEvent.NOT_DECRYPTED and _detailed(event, causes.plain(text)).events == (event,):
@@ -140,20 +140,20 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
         return Reading(told, stamp, lines, ended or _is_enough(event, block))
     console = _CONSOLE_WORDS.search(text, 0, OBJECT_BEGINS_WITHIN + 60)
     if console is not None and "{" not in text[: console.start()]:
-        return Reading(Told((_CONSOLE[console[0]],)), _dated(inner, text, console.start(), latest))
+        return Reading(LineTold((_CONSOLE[console[0]],)), _dated(inner, text, console.start(), latest))
     if causes.is_boom(text):
         block, lines, ended = (text, 0, True) if causes.has_status(text) else _block(text, following)
         cause = causes.boom_cause(causes.plain(block))
         if cause is None:
             return Reading(is_whole=ended, lines=0)
         is_whole = ended or causes.has_status(block)
-        return Reading(Told((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, is_whole)
+        return Reading(LineTold((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, is_whole)
     if (cause := causes.said_cause(text[:600])) is not None:
-        return Reading(Told((cause,), by_bot=True), _dated(inner, text, 120, latest))
+        return Reading(LineTold((cause,), by_bot=True), _dated(inner, text, 120, latest))
     if causes.OPENED_BY_BOT.search(text) or (
         (own := _OWN_OPENED.search(text)) and _head_ends(text, own.start())
     ):
-        return Reading(Told((LogEvent.OPENED,), by_bot=True), _dated(inner, text, 120, latest))
+        return Reading(LineTold((LogEvent.OPENED,), by_bot=True), _dated(inner, text, 120, latest))
     if found is None:
         return NOTHING
     return Reading(unread=CUT if inner.is_cut else UNKNOWN_BEGINNING)
@@ -175,15 +175,15 @@ def _pid(text: str, end: int) -> int:
     return int(found[1]) if found else 0
 
 
-def _detailed(event: LogEvent, text: str, pid: int = 0) -> Told:
+def _detailed(event: LogEvent, text: str, pid: int = 0) -> LineTold:
     if event is LogEvent.STREAM_ERROR:
-        return Told((causes.stream_cause(text),))
+        return LineTold((causes.stream_cause(text),))
     if event is LogEvent.CLOSED:
         reason = causes.close_cause(text)
-        return Told((reason, event) if reason else (event,))
+        return LineTold((reason, event) if reason else (event,))
     if event is LogEvent.NOT_DECRYPTED:
-        return Told((causes.decrypt_cause(text),))
-    return Told((event,), pid=pid)
+        return LineTold((causes.decrypt_cause(text),))
+    return LineTold((event,), pid=pid)
 
 
 def _block(text: str, following: Iterator[str | None]) -> tuple[str, int, bool]:
@@ -211,9 +211,9 @@ def _is_enough(event: LogEvent, block: str) -> bool:
     return 0 < opened <= closed or "trace" in block
 
 
-def _dated(inner: Inner, text: str, head: int = 0, latest: float | None = None) -> Stamp:
+def _dated(inner: Inner, text: str, head: int = 0, latest: float | None = None) -> LineTime:
     """Return the time of a line: its own before that of whoever wrapped it."""
-    own = stamp_in(text[: min(head, BEGINNING)], latest) if head else Stamp()
+    own = stamp_in(text[: min(head, BEGINNING)], latest) if head else LineTime()
     if own.at is None and (found := _TIME_IN_TEXT.search(text)) is not None:
-        own = Stamp(moment(found[1]), own.of_day)
+        own = LineTime(moment(found[1]), own.of_day)
     return own if own.at is not None or inner.stamp.at is None else inner.stamp

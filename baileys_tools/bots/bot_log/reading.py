@@ -33,8 +33,8 @@ _STATE_SINCE = {event.value: event for event in LogEvent}
 class LogMemory(NamedTuple):
     """What is kept of a log from pass to pass. Times are seconds since 1970; none is text of the log.
 
-    `names` are digests of the sessions that its lines have named, `seen` how long it was, and `forms` how many lines told
-    something (under "") or spoke of Baileys in a form that is not read, on each of two days.
+    `names` are digests of the sessions that its lines have named, `seen` how long it was, and `forms` how many lines
+    told something (under "") or spoke of Baileys in a form that is not read, on each of two days.
     """
 
     position: Position | None = None

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from baileys_tools.bots.bot_log import grammar
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
-from baileys_tools.bots.bot_log.stamps import Stamp, stamp_in
-from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, Page, Told
+from baileys_tools.bots.bot_log.stamps import LineTime, stamp_in
+from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
 from baileys_tools.bots.bot_log.unwrap import unwrap
 from baileys_tools.bots.rules.log_events import LogEvent
 
@@ -201,7 +201,7 @@ class Scanner:
         if self._wide and self._is_named(line, start):
             return False
         if found[2]:
-            page.tell(Told((), number=int(found[2])), self._time(line, start))
+            page.tell(LineTold((), number=int(found[2])), self._time(line, start))
             return True
         event = grammar.MESSAGES[found[1]]
         if event is LogEvent.NOT_DECRYPTED or event is LogEvent.RETRY_ASKED:
@@ -210,18 +210,18 @@ class Scanner:
             if hour is not None:
                 page.count(event, hour)
             else:
-                page.tell(Told((event,)), self._time(line, start))
+                page.tell(LineTold((event,)), self._time(line, start))
             return True
         when = self._time(line, start)
-        told = Told((event,))
+        told = LineTold((event,))
         if event is LogEvent.STREAM_ERROR:
-            told = Told((grammar.stream_error(bytes(buffer[line:start])),))
+            told = LineTold((grammar.stream_error(bytes(buffer[line:start])),))
         elif event is LogEvent.CLOSED:
             reason = grammar.close_reason(bytes(buffer[line:start]))
-            told = Told((reason, event) if reason else (event,))
+            told = LineTold((reason, event) if reason else (event,))
         elif event is LogEvent.OPENED:
             pid = grammar.PID.search(buffer, line, start)
-            told = Told((event,), pid=int(pid[1]) if pid else 0)
+            told = LineTold((event,), pid=int(pid[1]) if pid else 0)
         page.tell(told, when)
         return True
 
@@ -244,7 +244,9 @@ class Scanner:
                 start = at if begins else buffer.rfind(b"\n", near, at) + 1 or near
                 if at - start <= grammar.OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
                     own = grammar.time_of(buffer, start, at)
-                    self.page.tell(Told((event,)), self._near(start, first) if own is None else Stamp(own))
+                    self.page.tell(
+                        LineTold((event,)), self._near(start, first) if own is None else LineTime(own)
+                    )
             at = find(text, at + length, last)
         if plain and hour is not None:
             self.page.count(event, hour, plain)
@@ -301,7 +303,7 @@ class Scanner:
         self.page.last_time = when = min(when, self.page.latest)
         return when
 
-    def _near(self, line: int, first: int) -> Stamp:
+    def _near(self, line: int, first: int) -> LineTime:
         """The time of a line that has none of its own: that of the line before which has one."""
         buffer, end = self._buffer, line
         for _ in range(3):
@@ -310,13 +312,13 @@ class Scanner:
             start = buffer.rfind(b"\n", max(first, end - 1 - _LOOK_BACK), end - 1) + 1 or first
             at = buffer.find(b'"time":', start, end)
             if at >= 0 and (when := self._time_at(at, end)) is not None:
-                return Stamp(when)
+                return LineTime(when)
             text = bytes(buffer[start : min(end, start + 160)]).decode("utf-8", "replace")
-            if (said := stamp_in(text, self.page.latest)) != Stamp():
+            if (said := stamp_in(text, self.page.latest)) != LineTime():
                 return said
             end = start
         at = buffer.rfind(b'"time":', max(first, line - _LOOK_BACK), line)
-        return Stamp(self._time_at(at, line))
+        return LineTime(self._time_at(at, line))
 
 
 _BRACE = ord("{")

@@ -44,14 +44,14 @@ _OF_DAY = re.compile(r"(?<![\d:.-])([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:[.,]\d{
 _EPOCH = re.compile(r"(?<![\w.])(1\d{9}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?)(?![\w.])")
 
 
-class Stamp(NamedTuple):
+class LineTime(NamedTuple):
     """What a line says of its time: a moment, or only the time of day, in seconds."""
 
     at: float | None = None
     of_day: float | None = None
 
 
-NO_STAMP = Stamp()
+NO_TIME = LineTime()
 
 
 def moment(value: object) -> float | None:
@@ -98,18 +98,18 @@ def _second(value: str) -> float | None:
         return None
 
 
-def stamp_in(text: str, latest: float | None = None) -> Stamp:
+def stamp_in(text: str, latest: float | None = None) -> LineTime:
     """Given the beginning of a line, return the time in it. One without a zone is this host's.
 
     `latest` is what a date without its year is not after.
     """
     if (found := _DATED.search(text)) is not None:
-        return Stamp(_of_date(found, latest))
+        return LineTime(_of_date(found, latest))
     if (found := _OF_DAY.search(text)) is not None:
-        return Stamp(None, int(found[1]) * 3600.0 + int(found[2]) * 60 + int(found[3]))
+        return LineTime(None, int(found[1]) * 3600.0 + int(found[2]) * 60 + int(found[3]))
     if (found := _EPOCH.search(text)) is not None:
-        return Stamp(moment(found[1]))
-    return NO_STAMP
+        return LineTime(moment(found[1]))
+    return NO_TIME
 
 
 def _of_date(found: re.Match[str], latest: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from baileys_tools.bots.bot_log.stamps import Days, Stamp
+from baileys_tools.bots.bot_log.stamps import Days, LineTime
 from baileys_tools.bots.rules.log_events import CLOSE_REASONS, DECRYPT_FAILURES, LogEvent
 
 HOUR = 3_600
@@ -28,7 +28,7 @@ def digest_of(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-class Told(NamedTuple):
+class LineTold(NamedTuple):
     """What a line tells. `by_bot`: it is the error that Baileys handed to the bot, which Baileys' own lines may have
     told before. `number` is how many pre-keys the server has."""
 
@@ -75,7 +75,7 @@ class Tally:
         """Note that the bot got a message, or was let in."""
         self.life = at if self.life is None else max(self.life, at)
 
-    def tell(self, told: Told, at: float | None) -> None:
+    def tell(self, told: LineTold, at: float | None) -> None:
         """Count what a line tells."""
         if told.number is not None:
             if at is not None:
@@ -176,7 +176,7 @@ class Page:
         self.unread: dict[str, int] = {}
         self.nameless = 0
         self.beginnings: dict[str, Tally] = {}
-        self._waiting: list[tuple[float, Told, str | None]] = []
+        self._waiting: list[tuple[float, LineTold, str | None]] = []
         self._days: Days | None = None
 
     def expects_time_of_day(self, days: Days) -> None:
@@ -189,10 +189,10 @@ class Page:
         self.spoke += number
         self.nameless += number
 
-    def tell(self, told: Told, stamp: Stamp | float | None, session: str | None = None) -> None:
+    def tell(self, told: LineTold, stamp: LineTime | float | None, session: str | None = None) -> None:
         """Count what a line tells, whose time is known, is a time of day, or is that of the line before."""
         self.spoke += 1
-        if isinstance(stamp, Stamp):
+        if isinstance(stamp, LineTime):
             if stamp.at is None and stamp.of_day is not None and self._days is not None:
                 self._wait(stamp.of_day, told, session)
                 return
@@ -205,7 +205,7 @@ class Page:
             self.settle(stamp)
         self._tell(told, stamp, session)
 
-    def _tell(self, told: Told, at: float | None, session: str | None) -> None:
+    def _tell(self, told: LineTold, at: float | None, session: str | None) -> None:
         if at is not None:
             self.last_time = at
         self.all.tell(told, at)
@@ -235,7 +235,7 @@ class Page:
         for (_, told, session), at in zip(waiting, reversed(moments), strict=True):
             self._tell(told, self.believed(at), session)
 
-    def _wait(self, of_day: float, told: Told, session: str | None) -> None:
+    def _wait(self, of_day: float, told: LineTold, session: str | None) -> None:
         self._waiting.append((of_day, told, session))
         if len(self._waiting) >= MOST_WAITING:
             self.settle()
@@ -245,5 +245,6 @@ class Page:
             return known
         if len(self.named) >= MOST_SESSIONS:
             return None
-        tally = self.named[session] = self.beginnings.pop(digest_of(session), None) or Tally()
+        digest = digest_of(session)
+        tally = self.named[session] = self.beginnings.pop(digest) if digest in self.beginnings else Tally()
         return tally

@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from baileys_tools.bots.bot_log.stamps import NO_STAMP, TIME_KEYS, Stamp, moment, stamp_in
+from baileys_tools.bots.bot_log.stamps import NO_TIME, TIME_KEYS, LineTime, moment, stamp_in
 
 MOST_WRAPS = 5
 BEGINNING = 240
@@ -42,7 +42,7 @@ class Inner(NamedTuple):
 
     text: str
     record: dict[str, Any] | None = None
-    stamp: Stamp = NO_STAMP
+    stamp: LineTime = NO_TIME
     session: str | None = None
     is_cut: bool = False
     """It begins like a record and is none."""
@@ -59,7 +59,7 @@ class Inner(NamedTuple):
 def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
     """Given a physical line, return what the bot wrote. `session_key` is the field that says whose it is."""
     text = raw.decode("utf-8", "replace").rstrip("\r\n")
-    stamp, session = NO_STAMP, None
+    stamp, session = NO_TIME, None
     is_cut = False
     record: dict[str, Any] | None = None
     for _ in range(MOST_WRAPS):
@@ -71,14 +71,14 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
         if found is None:
             if (csv := _CSV.match(text)) is not None:
                 at = moment(csv[1])
-                stamp = Stamp(at) if at is not None else stamp
+                stamp = LineTime(at) if at is not None else stamp
                 text = csv[2].replace('""', '"')
                 continue
             is_cut = text.startswith(("{", "[{"))
             break
         record = found
         at = next(filter(None, (moment(record[key]) for key in TIME_KEYS if key in record)), None)
-        stamp = Stamp(at) if at is not None else stamp
+        stamp = LineTime(at) if at is not None else stamp
         session = _session(record, session_key) or session
         inner = _wrapped(record)
         if inner is None:
@@ -100,11 +100,11 @@ def _session(record: dict[str, Any], session_key: str) -> str | None:
     return None
 
 
-def _without_beginning(text: str, latest: float) -> tuple[str, Stamp]:
+def _without_beginning(text: str, latest: float) -> tuple[str, LineTime]:
     found = _SHIPPER.match(text)
     if found is None or found.end() == 0:
-        return text, NO_STAMP
-    return text[found.end() :], stamp_in(found["stamp"], latest) if found["stamp"] else NO_STAMP
+        return text, NO_TIME
+    return text[found.end() :], stamp_in(found["stamp"], latest) if found["stamp"] else NO_TIME
 
 
 def _document(text: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
+from baileys_tools.bots.rules.log_events import SHOWS_LIFE_WITHIN, LogEvent, LogFacts, is_overruled
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 
@@ -84,9 +84,6 @@ class Diagnosis(NamedTuple):
 
 RESTART_TAKES = timedelta(minutes=2)
 """A bot that was asked to restart (515), or was started, is given this long."""
-SHOWS_LIFE_WITHIN = timedelta(minutes=5)
-"""A bot that lost its connection tries again or gives up within this; each try leaves a line, but for one that the
-server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` passes `unexpected-response` to nobody)."""
 LEAST_SILENCE = timedelta(hours=6)
 """A shorter silence of an open connection is a quiet evening."""
 FLAPS = 2
@@ -365,17 +362,6 @@ def _log_contradicts(facts: BotFacts, now: datetime) -> bool:
     """
     at = _ended(facts)
     return at is not None and now - at <= SHOWS_LIFE_WITHIN and _newest(facts) is not LogEvent.REPLACED
-
-
-def is_overruled(connection: str, log: LogFacts, at: datetime, now: datetime) -> bool:
-    """Whether the API says connected, and what the log said at a moment is no newer than that.
-
-    Its word of now goes before a line of yesterday, and before any where the log could not have shown an opening.
-    """
-    if connection != "connected":
-        return False
-    shows_none = log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
-    return shows_none or now - at > SHOWS_LIFE_WITHIN
 
 
 def _told(facts: BotFacts, event: LogEvent, said: str, now: datetime) -> str:

@@ -97,6 +97,9 @@ DECRYPT_FAILURES = (
 """Why a message could not be read (`failed to decrypt message`), one for each message and try."""
 
 
+SHOWS_LIFE_WITHIN = timedelta(minutes=5)
+"""A bot that lost its connection tries again or gives up within this; each try leaves a line, but for one that the
+server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` passes `unexpected-response` to nobody)."""
 DRAINS_WITHIN = timedelta(minutes=1)
 """Messages that came before an end may be told of a moment after it."""
 
@@ -210,3 +213,14 @@ def summed(hours: Iterable[HourCount]) -> dict[LogEvent, int]:
     for one in hours:
         sums[one.event] = sums.get(one.event, 0) + one.number
     return sums
+
+
+def is_overruled(connection: str, log: LogFacts, at: datetime, now: datetime) -> bool:
+    """Whether the API says connected, and what the log said at a moment is no newer than that.
+
+    Its word of now goes before a line of yesterday, and before any where the log could not have shown an opening.
+    """
+    if connection != "connected":
+        return False
+    shows_none = log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
+    return shows_none or now - at > SHOWS_LIFE_WITHIN

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import FLAPS, LEAST_SILENCE, SHOWS_LIFE_WITHIN, is_overruled
+from baileys_tools.bots.rules.diagnosis import FLAPS, LEAST_SILENCE
 from baileys_tools.bots.rules.log_events import (
     CLOSE_REASONS,
+    SHOWS_LIFE_WITHIN,
     HourCount,
     LogEvent,
     LogFacts,
     Understood,
+    is_overruled,
     reconnects_in,
     summed,
 )
@@ -126,7 +128,7 @@ def log_findings(
 
     `connection` is what the bot's API says, "" where it was not asked.
     """
-    found = []
+    found: list[Finding] = []
     show = f"{command('baileys-tools logs --company {}', company)}"
     recover = f"{command('baileys-tools recover --company {} --dry-run', company)} says what to do"
     found += _removed(company, facts, now, connection, recover)
@@ -143,7 +145,7 @@ def log_findings(
                 if own
                 else "find the second process that uses this session folder or a copy of it, and stop it; "
                 "or the bot's own code opens a second socket",
-                {"count": replaced, "own": own},
+                {"count": replaced, **({"own": own} if own else {})},
             )
         )
     found += _not_back(company, facts, now, connection, recover)
