@@ -53,7 +53,9 @@ _CODE = re.compile(rf"\bcode{_IS}(\d{{3}})\b")
 _REMOVED = re.compile(rf"\btype{_IS}device_removed\b")
 _CONFLICT = re.compile(rf"\btag{_IS}conflict\b")
 _TRACE = re.compile(rf"\btrace{_IS}(?:Error: )?([^\"\n]{{0,160}})")
-_DECRYPT_ERROR = re.compile(rf"\berr{_IS}.{{0,1500}}?(" + "|".join(map(re.escape, DECRYPT)) + ")", re.DOTALL)
+_DECRYPT_ERROR = re.compile(
+    rf"\berr(?:or)?(?:\.message)?{_IS}.{{0,1500}}?(" + "|".join(map(re.escape, DECRYPT)) + ")", re.DOTALL
+)
 _STATUS = re.compile(rf"\bstatusCode{_IS}(\d{{3}})\b")
 _STREAM = re.compile(r"Stream Errored \(([\w :-]{0,40})\)")
 _REASON = re.compile("|".join((*map(re.escape, REASONS), r"Stream Errored", r"WebSocket Error[^\n]{0,120}")))
@@ -121,9 +123,14 @@ def is_boom(text: str) -> bool:
     return "isBoom" in text or _BOOM_IN_TEXT.search(text) is not None
 
 
-def has_status(text: str) -> bool:
-    """Whether the code of such an error stands in it already."""
-    return _STATUS.search(text) is not None
+def is_whole_boom(text: str) -> bool:
+    """Whether the code and the words of such an error stand in it already."""
+    return _STATUS.search(text) is not None and _REASON.search(text) is not None
+
+
+def says_why(text: str) -> bool:
+    """Whether the reason of an unreadable message stands in it already."""
+    return _DECRYPT_ERROR.search(text) is not None
 
 
 def boom_cause(text: str) -> LogEvent | None:

@@ -37,7 +37,7 @@ _HEAD = re.compile(
     r"))*+\s*+"
 )
 _FIELD = re.compile(r"(?:^|\s)(?:msg|message)=[\"'`]?\Z")
-_FOLLOWS = re.compile(r"[\"'`.!]{0,3}(?:\s*\Z|\s*[{\[(,]|\s+[\w.-]+=)")
+_FOLLOWS = re.compile(r"[\"'`.!]{0,3}(?:\s*\Z|[ \t]*\n|\s*[{\[(,]|\s+[\w.-]+=)")
 _TIME_IN_TEXT = re.compile(r"\b(?:time|unixTime|timestamp|ts|date)[\"'`]?\s*[:=]\s*[\"'`]?([\dT:.Z+-]{8,40})")
 _OWN_OPENED = re.compile(r"opened connection\W{0,3}\Z")
 _CONTINUES = (" ", "\t", "}", "]", ")")
@@ -142,11 +142,11 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
     if console is not None and "{" not in text[: console.start()]:
         return Reading(LineTold((_CONSOLE[console[0]],)), _dated(inner, text, console.start(), latest))
     if causes.is_boom(text):
-        block, lines, ended = (text, 0, True) if causes.has_status(text) else _block(text, following)
+        block, lines, ended = (text, 0, True) if causes.is_whole_boom(text) else _block(text, following)
         cause = causes.boom_cause(causes.plain(block))
         if cause is None:
             return Reading(is_whole=ended, lines=0)
-        is_whole = ended or causes.has_status(block)
+        is_whole = ended or causes.is_whole_boom(block)
         return Reading(LineTold((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, is_whole)
     if (cause := causes.said_cause(text[:600])) is not None:
         return Reading(LineTold((cause,), by_bot=True), _dated(inner, text, 120, latest))
@@ -204,11 +204,9 @@ def _block(text: str, following: Iterator[str | None]) -> tuple[str, int, bool]:
 
 def _is_enough(event: LogEvent, block: str) -> bool:
     """Whether a record whose end was not seen tells all that is asked of it."""
-    opened = block.count("{") + block.count("[", 20)
-    closed = block.count("}") + block.count("]", 20)
     if event is LogEvent.STREAM_ERROR:
         return 0 < block.count("{") <= block.count("}")
-    return 0 < opened <= closed or "trace" in block
+    return "trace" in block if event is LogEvent.CLOSED else causes.says_why(block)
 
 
 def _dated(inner: Inner, text: str, head: int = 0, latest: float | None = None) -> LineTime:

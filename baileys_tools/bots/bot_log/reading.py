@@ -166,7 +166,7 @@ def read_log(
     Lines that name a session are of that one: with a `session` that says how they do, or, where several are named, by
     the usual keys. Then lines that name none are nobody's. `company` is whose log it is said to be.
     """
-    fd = open_log(path)
+    fd, old, after_old = open_log(path), -1, 0
     try:
         latest = now.timestamp()
         status = os.fstat(fd)
@@ -180,24 +180,28 @@ def read_log(
         scanner = Scanner(page, session)
         size = offset = 0
         left = b""
+        # What is there already is the whole, where nothing came since the last look, or for long.
+        written_now = abs(time.time() - status.st_mtime) < WRITTEN_WITHIN
         for stretch in new_stretches(path, fd, memory.position, most):
-            is_last = stretch.fd == fd
-            # What is there already is the whole, where nothing came since the last look, or for long.
-            written_now = abs(time.time() - status.st_mtime) < WRITTEN_WITHIN
-            may_hold = not is_last or (written_now and stretch.end > memory.seen)
-            start = stretch.start
-            try:
-                offset = scanner.read(stretch.fd, start, stretch.end, may_hold=may_hold, before=left)
-                left = (
-                    os.pread(stretch.fd, min(stretch.end - offset, MOST_LEFT), offset) if not is_last else b""
-                )
-            finally:
-                if not is_last:
-                    os.close(stretch.fd)
-            size += max(0, offset - start)
+            if stretch.fd != fd:
+                old = stretch.fd
+                offset = scanner.read(old, stretch.start, stretch.end, may_hold=True)
+                left = os.pread(old, min(stretch.end - offset, MOST_LEFT), offset)
+                size, after_old = max(0, offset - stretch.start), offset
+                continue
+            may_hold = written_now and stretch.end > memory.seen
+            offset = scanner.read(fd, stretch.start, stretch.end, may_hold=may_hold, before=left)
+            size += max(0, offset - stretch.start)
         page.settle()
-        return _passed(page, memory, fd, offset, size, wrote, now, company, is_told=bool(session))
+        # What was begun in the old file may end in the new one, and did not yet.
+        position = (
+            position_of(fd, offset) if offset >= 0 else position_of(old, after_old + len(left) + offset)
+        )
+        memory = memory._replace(position=position, seen=status.st_size)
+        return _passed(page, memory, size, wrote, now, company, is_told=bool(session))
     finally:
+        if old >= 0:
+            os.close(old)
         os.close(fd)
 
 
@@ -212,8 +216,6 @@ def sample_log(path: str, now: datetime) -> Understood:
 def _passed(
     page: Page,
     memory: LogMemory,
-    fd: int,
-    offset: int,
     size: int,
     wrote: float,
     now: datetime,
@@ -231,11 +233,9 @@ def _passed(
     for tally in page.named.values():
         tally.place_loose(wrote)
     after = memory._replace(
-        position=position_of(fd, offset),
         passed=latest,
         wrote=wrote if size else memory.wrote,
         names=tuple(names)[:MOST_NAMES],
-        seen=os.fstat(fd).st_size,
         forms=_added(memory.forms, f"{now:%Y-%m-%d}", page),
     ).with_tally(mine)
     undated = sum(mine.undated.values()) - sum(memory.undated.values())

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from baileys_tools.bots.bot_log import grammar
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
-from baileys_tools.bots.bot_log.stamps import LineTime, stamp_in
+from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, stamp_in
 from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
-from baileys_tools.bots.bot_log.unwrap import unwrap
+from baileys_tools.bots.bot_log.unwrap import Inner, unwrap
 from baileys_tools.bots.rules.log_events import LogEvent
 
 BUFFER = 512 << 10
@@ -60,7 +60,8 @@ class Scanner:
         """Given an open file, count its whole lines from `offset` to at most `end`; return where to go on next time.
 
         `may_hold`: a record over several lines whose end is not there yet is left for the next time. `before` is what
-        was left of the file before this one, where a log was rotated within a record.
+        was left of the file before this one, where a log was rotated within a record; as long as it is not done with,
+        what is returned is below 0.
         """
         buffer, view = self._buffer, memoryview(self._buffer)
         kept, passing_over = len(before), False
@@ -85,13 +86,13 @@ class Scanner:
                 passing_over = False
             last = buffer.rfind(b"\n", first, filled) + 1
             if last:
-                last = self._scan(first, last, may_hold=(may_hold and offset >= 0) or offset + filled < end)
+                last = self._scan(first, last, may_hold=may_hold or offset + filled < end)
             elif filled - first == BUFFER:
                 passing_over, last = True, filled
             last = max(last, first)
             offset, kept = offset + last, filled - last
             buffer[:kept] = buffer[last:filled]
-        return max(offset, 0)
+        return offset
 
     def _only_plain(self, fd: int, offset: int) -> bool:
         """Whether samples of the next bytes hold no words of Baileys but in its own form."""
@@ -170,15 +171,16 @@ class Scanner:
             line_end = find(b"\n", hit, end)
             if self._quick(line, line_end, hour):
                 continue
-            reading, until = self._read(line, line_end, end)
-            if not reading.is_whole and may_hold and end - line < _HOLD:
+            readings, until = self._read(line, line_end, end)
+            if may_hold and not readings[-1].is_whole and end - line < _HOLD:
                 return line
             self._told = until
-            if reading.told is not None:
-                stamp = reading.stamp if reading.stamp.at or reading.stamp.of_day else self._near(line, first)
-                self.page.tell(reading.told, stamp, self._session)
-            elif reading.unread:
-                self.page.not_read(reading.unread)
+            for reading in readings:
+                if reading.told is not None:
+                    stamp = reading.stamp if reading.stamp != NO_TIME else self._near(line, first)
+                    self.page.tell(reading.told, stamp, self._session)
+                elif reading.unread:
+                    self.page.not_read(reading.unread)
         self.page.last_time = newest or self.page.last_time
         return last
 
@@ -251,17 +253,33 @@ class Scanner:
         if plain and hour is not None:
             self.page.count(event, hour, plain)
 
-    def _read(self, line: int, line_end: int, end: int) -> tuple[Reading, int]:
+    def _read(self, line: int, line_end: int, end: int) -> tuple[list[Reading], int]:
         """Read a line in any other form; return what it tells and where the next one starts."""
         raw = bytes(self._buffer[line:line_end])
         inner = unwrap(raw, self.page.latest, self._key)
-        ends = [line_end]
-        reading = read_line(inner, self._following(line_end + 1, end, ends), self.page.latest)
         self._session = inner.session
         if self._pattern is not None:
             found = self._pattern.search(raw[:_LOOK_BACK].decode("utf-8", "replace"))
             self._session = found[1] if found else None
-        return reading, ends[min(reading.lines, len(ends) - 1)] + 1
+        if inner.record is None and "\n" in inner.text:
+            return self._several(inner), line_end + 1
+        ends = [line_end]
+        reading = read_line(inner, self._following(line_end + 1, end, ends), self.page.latest)
+        return [reading], ends[min(reading.lines, len(ends) - 1)] + 1
+
+    def _several(self, whole: Inner) -> list[Reading]:
+        """Read what was written at once and wrapped as one line (PM2's JSON): lines of their own."""
+        lines = whole.text.split("\n")
+        readings, at = [], 0
+        while at < len(lines):
+            inner = unwrap(lines[at].encode(), self.page.latest, self._key)
+            reading = read_line(inner, iter(lines[at + 1 : at + 2 + MOST_LINES]), self.page.latest)
+            if reading.told is not None and reading.stamp == NO_TIME:
+                reading = reading._replace(stamp=whole.stamp)
+            readings.append(reading)
+            self._session = inner.session or self._session
+            at += 1 + reading.lines
+        return readings
 
     def _following(self, start: int, end: int, ends: list[int]) -> Iterator[str | None]:
         far = start + 8 * REACH
