@@ -62,12 +62,12 @@ _REASON = re.compile("|".join((*map(re.escape, REASONS), r"Stream Errored", r"We
 _BOOM_IN_TEXT = re.compile(r"Error: (?:" + _REASON.pattern + ")")
 _CLOSING = re.compile(
     r"(?i)\bconnection\s+(?:was\s+|is\s+|has\s+been\s+)?(?:closed?|lost|terminated|failed|failure|errored|ended|update)"
-    r"|\bdis-?connect(?:ed|ion)?\b|\bstream errored|\blogged out\b|\bsocket closed"
+    r"|\bdis-?connect(?:ed|ion)?\b|\bStream Errored \(|\blogged out\b|\bsocket closed"
 )
 _SAID_CODE = re.compile(
     r"(?i)(?:\b(?:http\s?)?(?:status(?:[ _-]?code)?|(?:error[ _-]?)?code|disconnect[ _-]?reason|reason)\b"
     r"(?:\s+(?:is|was|code))?[\"'`]?\s*[:=#]?\s*[\"'`(\[]?\s*)(\d{3})\b"
-    r"|\((\d{3})\)"
+    r"|\b(?:due to|with|because of)\W{1,3}(\d{3})\b|\((\d{3})\)"
 )
 OPENED_BY_BOT = re.compile(r"""\bconnection["'`]?\s*[:=]\s*["'`]open["'`]""")
 """The update that Baileys hands to the bot, as it prints it."""
@@ -193,7 +193,7 @@ def said_cause(text: str, status: object = None) -> LogEvent | None:
     if isinstance(status, int | str) and str(status).isdigit():
         number = int(status)
     elif (found := _SAID_CODE.search(text)) is not None:
-        number = int(found[1] or found[2])
+        number = int(found[1] or found[2] or found[3])
     if number not in CODES:
         return None
     reason = _REASON.search(text)

@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from baileys_tools.bots.bot_log.causes import DECRYPT, reason_of
+from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.rules.log_events import LogEvent
 
 Buffer = bytes | bytearray
@@ -69,9 +70,6 @@ refused login has its code."""
 
 NUMBERS = b'"MESSAGE":['
 """How the journal begins the text of a line that holds colours: as a list of numbers, in which no word is found."""
-
-OBJECT_BEGINS_WITHIN = 96
-"""What may stand before a line's own text: PM2 and others put a time and a name there."""
 
 _STREAM_CODES = {
     b"401": LogEvent.UNAUTHORIZED,

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from baileys_tools.bots.bot_log import causes
-from baileys_tools.bots.bot_log.grammar import CONSOLE, MESSAGES, OBJECT_BEGINS_WITHIN
-from baileys_tools.bots.bot_log.stamps import LineTime, moment, stamp_in
+from baileys_tools.bots.bot_log.grammar import CONSOLE, MESSAGES
+from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, moment, stamp_in
 from baileys_tools.bots.bot_log.tally import LineTold
-from baileys_tools.bots.bot_log.unwrap import BEGINNING, MESSAGE_KEYS, Inner
+from baileys_tools.bots.bot_log.unwrap import BEGINNING, MESSAGE_KEYS, OBJECT_BEGINS_WITHIN, Inner
 from baileys_tools.bots.rules.log_events import LogEvent
 
 REACH = 6 << 10
@@ -22,6 +22,7 @@ TEXTS = {text.decode(): event for text, event in MESSAGES.items()}
 _CONSOLE = {text.decode(): event for text, event in CONSOLE.items()}
 _PRE_KEYS = re.compile(r"(\d{1,6}) pre-keys found on server")
 _WORDS = re.compile("|".join((*map(re.escape, TEXTS), _PRE_KEYS.pattern)))
+_CONSOLE_STARTS = tuple(_CONSOLE)
 _CONSOLE_WORDS = re.compile("|".join(map(re.escape, _CONSOLE)))
 _LEVEL = r"(?i:trace|debug|info|warn|warning|error|err|fatal|log|verbose|notice|silly|http)"
 _HEAD = re.compile(
@@ -32,7 +33,7 @@ _HEAD = re.compile(
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|AM|PM|GMT|UTC)\b[,:]?"
     r"|[+-]?\d[\d:.,/TZ+-]{0,40}+:?"
     r"|v\d[\w.-]{0,20}+"
-    r"|[\w.@/-]{1,40}+(?:\[\d{1,9}\])?+:"
+    r"|[\w.@/-]{1,40}+(?:\[\d{1,9}\])?+(?::|[ ]-(?=[ ]))"
     r"|[^\w\s\"'{}\[\]()]{1,3}"
     r"))*+\s*+"
 )
@@ -45,8 +46,9 @@ _DETAILED = (LogEvent.STREAM_ERROR, LogEvent.CLOSED, LogEvent.NOT_DECRYPTED)
 
 NO_FIELD = "JSON whose message is under another key"
 CUT = "JSON that is cut off"
+IN_A_LOGGER = "JSON in the message of another logger's record"
 UNKNOWN_BEGINNING = "text behind a beginning that is not known"
-FORMS = (NO_FIELD, CUT, UNKNOWN_BEGINNING)
+FORMS = (NO_FIELD, CUT, IN_A_LOGGER, UNKNOWN_BEGINNING)
 
 
 class Reading(NamedTuple):
@@ -98,6 +100,8 @@ def _record(inner: Inner) -> Reading:
     if (boom := causes.boom_in(inner.record)) is not None:
         event = causes.record_cause(boom)
         return Reading(LineTold((event,), by_bot=True), _dated(inner, inner.text)) if event else NOTHING
+    if isinstance(message, str) and message.lstrip().startswith("{"):
+        return Reading(unread=IN_A_LOGGER) if _WORDS.search(message) else NOTHING
     if isinstance(message, str):
         status = inner.get("statusCode", "status", "code", "reason")
         event = causes.said_cause(message[:400], status if isinstance(status, int | str) else None)
@@ -122,6 +126,8 @@ def _nested(record: object, depth: int = 4) -> dict[str, Any] | None:
 
 def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Reading:
     text = inner.text
+    if text.startswith(_CONSOLE_STARTS) and (console := _CONSOLE_WORDS.match(text)) is not None:
+        return Reading(LineTold((_CONSOLE[console[0]],)), inner.stamp)
     found = _WORDS.search(text)
     if found is not None and _is_own_line(text, found):
         stamp = _dated(inner, text, found.start(), latest)
@@ -138,6 +144,8 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
             block, lines, ended = _block(text, following)
         told = _detailed(event, causes.plain(block))
         return Reading(told, stamp, lines, ended or _is_enough(event, block))
+    if inner.is_cut:
+        return Reading(unread=CUT) if found is not None else NOTHING
     console = _CONSOLE_WORDS.search(text, 0, OBJECT_BEGINS_WITHIN + 60)
     if console is not None and "{" not in text[: console.start()]:
         return Reading(LineTold((_CONSOLE[console[0]],)), _dated(inner, text, console.start(), latest))
@@ -156,13 +164,15 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
         return Reading(LineTold((LogEvent.OPENED,), by_bot=True), _dated(inner, text, 120, latest))
     if found is None:
         return NOTHING
-    return Reading(unread=CUT if inner.is_cut else UNKNOWN_BEGINNING)
+    return Reading(unread=UNKNOWN_BEGINNING)
 
 
 def _is_own_line(text: str, found: re.Match[str]) -> bool:
     start = found.start()
     if _FOLLOWS.match(text, found.end()) is None:
         return False
+    if found[0] == "stream errored out" and "stream:error" in text:
+        return True
     return _head_ends(text, start) or _FIELD.search(text[max(0, start - 40) : start]) is not None
 
 
@@ -212,6 +222,6 @@ def _is_enough(event: LogEvent, block: str) -> bool:
 def _dated(inner: Inner, text: str, head: int = 0, latest: float | None = None) -> LineTime:
     """Return the time of a line: its own before that of whoever wrapped it."""
     own = stamp_in(text[: min(head, BEGINNING)], latest) if head else LineTime()
-    if own.at is None and (found := _TIME_IN_TEXT.search(text)) is not None:
+    if own == NO_TIME and (found := _TIME_IN_TEXT.search(text)) is not None:
         own = LineTime(moment(found[1]), own.of_day)
     return own if own.at is not None or inner.stamp.at is None else inner.stamp

@@ -16,7 +16,7 @@ from baileys_tools.bots.bot_log import grammar
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
 from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, stamp_in
 from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
-from baileys_tools.bots.bot_log.unwrap import Inner, unwrap
+from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN, Inner, unwrap, without_colours
 from baileys_tools.bots.rules.log_events import LogEvent
 
 BUFFER = 512 << 10
@@ -115,7 +115,7 @@ class Scanner:
         """Whether a line is pino's own, or one of libsignal, and names no session."""
         if line.startswith(grammar.CONSOLE_STARTS):
             return True
-        begins = line.find(b'{"level":', 0, grammar.OBJECT_BEGINS_WITHIN) >= 0
+        begins = line.find(b'{"level":', 0, OBJECT_BEGINS_WITHIN) >= 0
         own = begins and line.endswith(b'"}') and b'"msg":"' in line
         return own and self._pattern is None and not any(name in line for name in self._names)
 
@@ -151,7 +151,7 @@ class Scanner:
         `end` is where whole lines end in the buffer.
         """
         hour, newest = self._hour_of_all(first, last)
-        if hour is None and last - first > SMALLEST and len(hits) > 1:
+        if hour is None and newest is not None and last - first > SMALLEST and len(hits) > 1:
             middle = self._buffer.find(b"\n", (first + last) // 2, last) + 1
             if first < middle < last:
                 at = bisect_left(hits, middle)
@@ -174,13 +174,17 @@ class Scanner:
             readings, until = self._read(line, line_end, end)
             if may_hold and not readings[-1].is_whole and end - line < _HOLD:
                 return line
-            self._told = until
             for reading in readings:
                 if reading.told is not None:
-                    stamp = reading.stamp if reading.stamp != NO_TIME else self._near(line, first)
+                    stamp = reading.stamp
+                    if stamp == NO_TIME:
+                        # Right behind a line whose time is known, that is its own.
+                        stamp = self._stamp if line == self._told else self._near(line, first)
+                    self._stamp = stamp
                     self.page.tell(reading.told, stamp, self._session)
                 elif reading.unread:
                     self.page.not_read(reading.unread)
+            self._told = until if readings[-1].told is not None else max(self._told, line_end)
         self.page.last_time = newest or self.page.last_time
         return last
 
@@ -198,7 +202,7 @@ class Scanner:
             if start < 0 or (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
                 return False
         # Whatever a contact writes is in a string of a line, never a line's own object.
-        if buffer.find(b'{"level":', line, min(start, line + grammar.OBJECT_BEGINS_WITHIN)) < 0:
+        if buffer.find(b'{"level":', line, min(start, line + OBJECT_BEGINS_WITHIN)) < 0:
             return False
         if self._wide and self._is_named(line, start):
             return False
@@ -242,9 +246,9 @@ class Scanner:
             if begins and hour is not None:
                 plain += 1
             else:
-                near = max(first, at - grammar.OBJECT_BEGINS_WITHIN - 1)
+                near = max(first, at - OBJECT_BEGINS_WITHIN - 1)
                 start = at if begins else buffer.rfind(b"\n", near, at) + 1 or near
-                if at - start <= grammar.OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
+                if at - start <= OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
                     own = grammar.time_of(buffer, start, at)
                     self.page.tell(
                         LineTold((event,)), self._near(start, first) if own is None else LineTime(own)
@@ -291,10 +295,15 @@ class Scanner:
             if stop < 0 or stop > far:
                 return
             ends.append(stop)
-            yield unwrap(bytes(self._buffer[start:stop]), self.page.latest, self._key).text
+            raw = bytes(self._buffer[start:stop])
+            if raw[:1] in _INDENTED:
+                yield without_colours(raw.decode("utf-8", "replace"))
+            else:
+                yield unwrap(raw, self.page.latest, self._key).text
             start = stop + 1
 
     _session: str | None = None
+    _stamp: LineTime = NO_TIME
 
     def _hour_of_all(self, first: int, last: int) -> tuple[int | None, float | None]:
         """The hour that all lines of a stretch are of, None where there are several or none is known; the newest time.
@@ -340,3 +349,4 @@ class Scanner:
 
 
 _BRACE = ord("{")
+_INDENTED = (b" ", b"\t", b"}")

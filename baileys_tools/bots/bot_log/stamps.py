@@ -103,7 +103,7 @@ def stamp_in(text: str, latest: float | None = None) -> LineTime:
 
     `latest` is what a date without its year is not after.
     """
-    if (found := _DATED.search(text)) is not None:
+    if ":" in text and (found := _DATED.search(text)) is not None:
         return LineTime(_of_date(found, latest))
     if (found := _OF_DAY.search(text)) is not None:
         return LineTime(None, int(found[1]) * 3600.0 + int(found[2]) * 60 + int(found[3]))

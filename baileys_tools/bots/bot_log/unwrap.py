@@ -17,15 +17,33 @@ MOST_WRAPS = 5
 BEGINNING = 240
 """What may stand before a line's own text."""
 
+OBJECT_BEGINS_WITHIN = 96
+"""What may stand before a record, where that is not known."""
+
 MESSAGE_KEYS = ("msg", "message", "MESSAGE", "log", "@message", "text", "body", "event")
-_SHIPPED = ("log", "MESSAGE", "line", "textPayload", "jsonPayload", "body", "@message", "_raw", "_msg")
+_SHIPPED = (
+    "log",
+    "MESSAGE",
+    "line",
+    "short_message",
+    "full_message",
+    "textPayload",
+    "jsonPayload",
+    "body",
+    "@message",
+    "_raw",
+    "_msg",
+)
 """Keys under which those who keep lines have the line: any program's own words."""
-_LOGGERS = ("level", "severity", "levelname", "log.level")
+_OWN = ("level", "node", "fullErrorNode", "trace", "err", "msgAttrs", "browser", "pid")
 """A record with one of these was made by a logger: its `message` is text, and no record in it is one."""
 SESSION_KEYS = ("session", "sessionId", "instance")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}m|#033\[[0-9;]{0,20}m")
 _CSV = re.compile(r'"?([\w:.+-]{8,40})"?,"(.*)"\s*\Z', re.DOTALL)
+"""A time, and the line in quotes."""
+_COLUMN = re.compile(r'(?:\A|,)"(\{(?:[^"]|"")*+)"(?=,|\s*\Z)')
+"""A record in a column of CSV, its quotes doubled."""
 _SHIPPER = re.compile(
     r"(?:\d{1,4}\|[^|\n]{1,40}\| ?|[\w.-]{1,60} {1,30}\| )?"
     r"(?:(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
@@ -64,18 +82,29 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
     is_cut = False
     record: dict[str, Any] | None = None
     for _ in range(MOST_WRAPS):
-        if "\x1b[" in text or "#033[" in text:
-            text = _ANSI.sub("", text)
+        text = without_colours(text)
         text, said = _without_beginning(text, latest)
         stamp = said if said.at is not None else stamp
         found = _document(text)
         if found is None:
-            if (csv := _CSV.match(text)) is not None:
+            if text.endswith('"') and (csv := _CSV.match(text)) is not None:
                 at = moment(csv[1])
                 stamp = LineTime(at) if at is not None else stamp
                 text = csv[2].replace('""', '"')
                 continue
-            is_cut = text.startswith(("{", "[{"))
+            column = _COLUMN.search(text) if '{""' in text else None
+            if column is not None:
+                around = text[max(0, column.start() - 60) : column.start()] + " " + text[column.end() :][:60]
+                said = stamp_in(around.replace(",", " ").replace('"', " "), latest)
+                stamp = said if said.at is not None else stamp
+                text = column[1].replace('""', '"')
+                continue
+            if (behind := _behind_a_beginning(text)) is not None:
+                said = stamp_in(text[: len(text) - len(behind)], latest)
+                stamp = said if said.at is not None else stamp
+                text = behind
+                continue
+            is_cut = text.startswith(("{", "[{")) and len(text) > 2
             break
         record = found
         at = next(filter(None, (moment(record[key]) for key in TIME_KEYS if key in record)), None)
@@ -89,6 +118,11 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
             continue
         text, record = inner.rstrip("\r\n"), None
     return Inner(text, record, stamp, session, is_cut)
+
+
+def without_colours(text: str) -> str:
+    """Return a text without the codes that colour it in a terminal, as they are or as syslog writes them."""
+    return _ANSI.sub("", text) if "\x1b[" in text or "#033[" in text else text
 
 
 def _session(record: dict[str, Any], session_key: str) -> str | None:
@@ -106,6 +140,19 @@ def _without_beginning(text: str, latest: float) -> tuple[str, LineTime]:
     if found is None or found.end() == 0:
         return text, NO_TIME
     return text[found.end() :], stamp_in(found["stamp"], latest) if found["stamp"] else NO_TIME
+
+
+def _behind_a_beginning(text: str) -> str | None:
+    """Return the record or the string that stands behind words which are not known, or in quotes of its own."""
+    if text.startswith('"{') and isinstance(inner := _parsed(text), str):
+        return inner
+    at = text.find("{", 1, OBJECT_BEGINS_WITHIN)
+    if at < 0 or '"' in text[:at]:
+        return None
+    record = _document(text[at:])
+    if record is None or not any(key in record for key in ("msg", *_SHIPPED)):
+        return None
+    return text[at:]
 
 
 def _document(text: str) -> dict[str, Any] | None:
@@ -143,7 +190,7 @@ def _wrapped(record: dict[str, Any]) -> str | dict[str, Any] | None:
         if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
             return value
     value = record.get("message")
-    if isinstance(value, str) and "msg" not in record and not any(key in record for key in _LOGGERS):
+    if isinstance(value, str) and "msg" not in record and not any(key in record for key in _OWN):
         return value
     if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
         return value

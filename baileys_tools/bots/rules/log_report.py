@@ -209,7 +209,8 @@ def _not_back(
 ) -> Iterator[Finding]:
     """A connection that ended, tries or none, and no opening since. What has a finding of its own is left to that."""
     ended = [event for event in CLOSE_REASONS if event in facts.since_opened and event not in facts.unsure]
-    if not ended or connection == "connected" or not facts.shows_connections:
+    if not ended or connection or not facts.shows_connections:
+        # What the API says has findings of its own.
         return
     last = max(ended, key=lambda event: facts.since_opened[event])
     quiet = now - facts.since_opened[last]
