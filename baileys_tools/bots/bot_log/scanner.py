@@ -29,8 +29,8 @@ SAMPLED_FROM = 16 << 20
 """A stretch with more than this left is looked at by samples first: where they hold Baileys' own form alone, the words
 of all others are not searched for. What a pass of a minute or a day reads is less."""
 BLOCK = 4 << 20
-SAMPLE = 32 << 10
-SAMPLE_EVERY = 512 << 10
+SAMPLE = 16 << 10
+SAMPLE_EVERY = 1 << 20
 
 _LOOK_BACK = 4_096
 _HOLD = 64 << 10
@@ -55,6 +55,7 @@ class Scanner:
         self._buffer = bytearray(BUFFER)
         self._told = 0
         self._wide = True
+        self._own: dict[Hit, re.Match[bytes]] = {}
 
     def read(self, fd: int, offset: int, end: int, *, may_hold: bool = False, before: bytes = b"") -> int:
         """Given an open file, count its whole lines from `offset` to at most `end`; return where to go on next time.
@@ -128,10 +129,11 @@ class Scanner:
     def _hits(self, first: int, last: int) -> list[Hit]:
         buffer, find = self._buffer, self._buffer.find
         if not self._wide:
-            hits = [found.start() + 8 for found in grammar.MESSAGE.finditer(buffer, first, last)]
+            self._own = {found.start(): found for found in grammar.MESSAGE.finditer(buffer, first, last)}
+            hits = list(self._own)
             needles: tuple[bytes, ...] = (grammar.REFUSED_LOGIN,)
         else:
-            hits = []
+            self._own, hits = {}, []
             needles = grammar.NEEDLES
             if find(b'"__REALTIME_TIMESTAMP"', first, min(last, first + 16_384)) >= 0:
                 needles += (grammar.NUMBERS,)
@@ -169,7 +171,7 @@ class Scanner:
                 continue
             line = rfind(b"\n", max(first, line_end), hit) + 1 or max(first, line_end + 1)
             line_end = find(b"\n", hit, end)
-            if self._quick(line, line_end, hour):
+            if self._quick(line, line_end, hour, self._own.get(hit)):
                 continue
             readings, until = self._read(line, line_end, end)
             if may_hold and not readings[-1].is_whole and end - line < _HOLD:
@@ -188,16 +190,18 @@ class Scanner:
         self.page.last_time = newest or self.page.last_time
         return last
 
-    def _quick(self, line: int, line_end: int, hour: int | None) -> bool:
+    def _quick(
+        self, line: int, line_end: int, hour: int | None, found: re.Match[bytes] | None = None
+    ) -> bool:
         """Count a line that is in Baileys' own form, or a plain one of libsignal; return whether it is one."""
         buffer, page = self._buffer, self.page
         if hour is not None and buffer[line] != _BRACE and buffer.startswith(grammar.CONSOLE_STARTS, line):
             page.count(grammar.CONSOLE_BY_FIRST[buffer[line]], hour)
             return True
-        start = buffer.find(b'"msg":"', line, line_end)
+        start = found.start() if found is not None else buffer.find(b'"msg":"', line, line_end)
         if start < 0:
             return False
-        if (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
+        if found is None and (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
             start = buffer.rfind(b'"msg":"', start + 7, line_end)
             if start < 0 or (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
                 return False

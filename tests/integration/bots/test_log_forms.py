@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -61,7 +62,7 @@ def _quoted(line: str) -> str:
     return line.replace('"', '""')
 
 
-WRAPS = {
+WRAPS: dict[str, Callable[[str, datetime], str]] = {
     "none": lambda line, at: line,
     "docker": lambda line, at: json.dumps({"log": line + "\n", "stream": "stderr", "time": _iso(at)}),
     "journal": lambda line, at: json.dumps(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from baileys_tools.bots import bot_logs, log_memory
+from baileys_tools.bots.bot_log import reading
 from baileys_tools.bots.bot_logs import CompanyLogs, read_company_logs, server_pre_keys
 from baileys_tools.bots.folder_life import FolderLife
 from baileys_tools.bots.rules.diagnosis import BotFacts, Cause, Confidence, diagnose
@@ -38,7 +40,7 @@ def settings_of(tmp_path: Path, logs: str) -> Settings:
     return load_settings({}, {}, config=str(file), cwd=str(tmp_path), home=str(tmp_path), euid=1000).settings
 
 
-def removed(at: datetime, **fields: str) -> str:
+def removed(at: datetime, **fields: Any) -> str:
     node = {
         "tag": "stream:error",
         "attrs": {"code": "401"},
@@ -47,7 +49,7 @@ def removed(at: datetime, **fields: str) -> str:
     return pino("stream errored out", at, 50, node=node, **fields)
 
 
-def told(state: State, settings: Settings, company: str, now: datetime = NOW, **more: object) -> CompanyLogs:
+def told(state: State, settings: Settings, company: str, now: datetime = NOW, **more: Any) -> CompanyLogs:
     return read_company_logs(state, settings, company, now, **more)
 
 
@@ -59,13 +61,17 @@ def codes(company: str, logs: CompanyLogs, connection: str = "") -> list[str]:
 # --- a log that several share -------------------------------------------------------------------------------
 
 
+def named(at: datetime, fields: dict[str, Any]) -> str:
+    return pino("opened connection to WA", at, **fields)
+
+
 def shared_log(path: Path, names: list[str], key: str = "session") -> None:
     """Each session opens; all but the first lose their device; lines without a name tell the worst."""
     lines = []
     rng = random.Random(1)
     for number, name in enumerate(names):
         at = NOW - timedelta(minutes=50) + timedelta(seconds=number)
-        lines.append((at, pino("opened connection to WA", at, **{key: name})))
+        lines.append((at, named(at, {key: name})))
         if number:
             later = at + timedelta(minutes=rng.randrange(2, 20))
             lines.append((later, removed(later, **{key: name})))
@@ -97,9 +103,13 @@ def test_a_shared_log_is_read_once_a_run_and_counted_once(tmp_path, state, monke
     log = tmp_path / "all.log"
     shared_log(log, names)
     settings = settings_of(tmp_path, f"{{path: {log}, session: session}}")
-    reads = []
-    real = log_memory.read_log
-    monkeypatch.setattr(log_memory, "read_log", lambda *a, **k: reads.append(a[0]) or real(*a, **k))
+    reads: list[str] = []
+
+    def noted(path: str, *arguments: Any, **more: Any) -> Any:
+        reads.append(path)
+        return reading.read_log(path, *arguments, **more)
+
+    monkeypatch.setattr(log_memory, "read_log", noted)
     for _ in range(2):
         for name in names:
             told(state, settings, name)
@@ -158,7 +168,7 @@ def one_log(tmp_path: Path, *lines: str) -> Settings:
     return settings_of(tmp_path, f"{{path: {log}, company: shop}}")
 
 
-def life(login: str, newest: datetime | None = None):
+def life(login: str, newest: datetime | None = None) -> Callable[[], FolderLife]:
     return lambda: FolderLife(login, newest)
 
 
