@@ -109,6 +109,7 @@ docs: $(READY) ## write the generated pages again: settings, man page, rooms
 	$(BIN)/python -m baileys_tools.config.describe > docs/configuration.md
 	$(BIN)/python -m baileys_tools.cli.manpage > docs/baileys-tools.1
 	$(BIN)/python -m tests.house > docs/rooms.txt
+	$(BIN)/python -m tests.integration.bots.log_forms
 
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write

@@ -109,6 +109,11 @@ CODES: Mapping[str, CodeInfo] = {
     "reconnects-many": CodeInfo(WARNING, "The bot had to connect again too often."),
     "session-burst": CodeInfo(WARNING, "Many contacts began their sessions anew within an hour."),
     "log-silent": CodeInfo(WARNING, "The bot's log has been silent for unusually long."),
+    "connection-not-back": CodeInfo(WARNING, "The connection ended, and the log shows no opening since."),
+    "messages-unreadable": CodeInfo(CRITICAL, "More messages than usual cannot be read."),
+    "log-not-understood": CodeInfo(
+        WARNING, "A log speaks of Baileys in a form that is not read, or of other sessions alone."
+    ),
     "log-unreadable": CodeInfo(WARNING, "A log that the settings name cannot be read."),
     # --- what cannot be watched
     "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from baileys_tools.bots.rules.log_events import CLOSE_REASONS
+
 BEGIN = datetime(2026, 1, 14, 12, tzinfo=UTC)
 
 SECRET = "d3adbeefcafe" * 5
@@ -140,13 +142,13 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     pino("Failed to upload pre-keys to server", level=50, count=5): ("pre-keys-not-uploaded",),
     "Failed to decrypt message with any known session...": ("libsignal-failed",),
     "Closing open session in favor of incoming prekey bundle": ("session-replaced",),
-    boom_as_json(401): ("unauthorized",),
-    boom_as_json(403): ("forbidden",),
-    boom_as_json(405): ("outdated",),
-    BOOM_AS_TEXT.format(code=401): ("unauthorized",),
-    BOOM_AS_TEXT.format(code=403): ("forbidden",),
+    boom_as_json(401): ("closed", "unauthorized"),
+    boom_as_json(403): ("closed", "forbidden"),
+    boom_as_json(405): ("closed", "outdated"),
+    boom_as_json(503): ("closed", "unavailable"),
+    BOOM_AS_TEXT.format(code=401): ("closed", "unauthorized"),
+    BOOM_AS_TEXT.format(code=403): ("closed", "forbidden"),
     # What looks alike and tells nothing.
-    boom_as_json(503): (),
     DUMP: (),
     "Session error:Error: Bad MAC Error: Bad MAC": (),
     "Closing session: SessionEntry {": (),
@@ -171,7 +173,7 @@ def mixed(
     Written apart from the reader: each block's events are known from its making.
     """
     blocks, counts = [], Counter[tuple[str, int]]()
-    now = begin
+    now, ended = begin, ""
     blocks.append(pino("hello", now))
     for _ in range(number):
         now += timedelta(seconds=rng.choice((0, 0.001, 1, 30, 900)))
@@ -183,8 +185,32 @@ def mixed(
             blocks.append(pino("something", now))
         prefix = rng.choice(("", "", "2020-01-01T00:00:00: ", "0|bot  | "))
         blocks.append((prefix if line.startswith('{"level"') else "") + line)
+        events, ended = told_once(events, ended, by_bot="isBoom" in line)
         counts.update((event, int(now.timestamp()) // 3600) for event in events)
     return blocks, counts
+
+
+BEGINNINGS = {"attempted", "opened", "registering", "paired"}
+ENDS = {reason.value for reason in CLOSE_REASONS}
+
+
+def told_once(events: tuple[str, ...], ended: str, *, by_bot: bool) -> tuple[tuple[str, ...], str]:
+    """Return what of a line's events counts, after `ended`, the end that Baileys' own lines told last.
+
+    The error that a bot prints is of that end where it has the same cause, or the code of a refusal.
+    """
+    if by_bot:
+        cause = events[-1]
+        if cause == ended:
+            return (), ""
+        return (
+            events[-1:]
+            if ended == "failure" and cause in ("unauthorized", "forbidden", "outdated")
+            else events
+        ), ""
+    for event in events:
+        ended = "" if event in BEGINNINGS else event if event in ENDS else ended
+    return events, ended
 
 
 def as_bytes(blocks: Iterable[str]) -> bytes:

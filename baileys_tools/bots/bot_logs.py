@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import SHOWS_LIFE_WITHIN
-from baileys_tools.bots.rules.log_events import LogEvent, LogFacts, summed
-from baileys_tools.bots.rules.log_report import LogFileRead, joined_facts, known_gaps, longest_quiet
+from baileys_tools.bots.rules.log_events import (
+    SHOWS_LIFE_WITHIN,
+    LogEvent,
+    LogFacts,
+    ServerPreKeys,
+    Understood,
+    summed,
+)
+from baileys_tools.bots.rules.log_report import LogFileRead, LogLimits, joined_facts, longest_quiet
 from baileys_tools.state.database import State
 from baileys_tools.units import moment_of
 
 if TYPE_CHECKING:
-    from baileys_tools.bots.bot_log.reading import LogPass
+    from baileys_tools.bots.bot_log.reading import LogMemory, LogPass
+    from baileys_tools.bots.folder_life import FolderLife
+    from baileys_tools.bots.log_memory import Document
     from baileys_tools.config import Settings
-
-MEMORY = "bot-logs"
-"""The key of the memory: {"files": {path: ...}, "gaps": {day: seconds}, "over": seconds}."""
+    from baileys_tools.config.log_kinds import LogFile
 
 DAY = timedelta(hours=24)
+
+WRITES_ON = timedelta(minutes=15)
+"""A key that a message changed so long after a removal is of a login that lives."""
+
+_A_SECOND = timedelta(seconds=1)
+_FINAL = (LogEvent.DEVICE_REMOVED, LogEvent.LOGGED_OUT, LogEvent.FORBIDDEN)
+"""What is said of a login, and of no later one."""
 
 
 class CompanyLogs(NamedTuple):
@@ -31,8 +44,23 @@ class CompanyLogs(NamedTuple):
 
 def log_paths(settings: Settings, company: str) -> list[str]:
     """Return the paths of a company's logs, as the settings name them."""
-    paths = (file.path_of(company) for file in settings.logs.files)
-    return list(dict.fromkeys(path for path in paths if path is not None))
+    return [file.path for file in logs_of(settings, company)]
+
+
+def logs_of(settings: Settings, company: str) -> list[LogFile]:
+    """Return the logs of a company, each with its own path."""
+    found: dict[str, LogFile] = {}
+    for file in settings.logs.files:
+        path = file.path_of(company)
+        if path is not None:
+            found.setdefault(path, file._replace(path=path))
+    return list(found.values())
+
+
+def log_limits(settings: Settings) -> LogLimits:
+    """Return from where on counts are findings."""
+    logs = settings.logs
+    return LogLimits(logs.reconnects_per_day, logs.session_bursts, logs.unreadable_per_hour)
 
 
 def companies_with_logs(settings: Settings) -> list[str]:
@@ -48,109 +76,167 @@ def read_company_logs(
     *,
     reset: datetime | None = None,
     connection: str = "",
+    life: Callable[[], FolderLife] | None = None,
 ) -> CompanyLogs:
     """Read what is new in a company's logs, keep the counts in the state, and return what is known now.
 
     What the log said before `reset`, when the folder was last reset, was of another session. `connection` is what
     the bot's API says: where that is connected and the log shows errors alone, they are over. Both are remembered.
+    `life` looks at the folder, and is asked where the log tells of a removal.
 
     A log that cannot be read is told of in `files` and stops nothing. Two passes at once count each line once.
     """
-    paths = log_paths(settings, company)
-    if not paths:
+    logs = logs_of(settings, company)
+    if not logs:
         return CompanyLogs(LogFacts(), ())
-    from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+    from baileys_tools.bots.bot_log.reading import LogMemory
     from baileys_tools.bots.log_hours import hours_since
-    from baileys_tools.sessions.faults import say_why
-    from baileys_tools.state.memory import recall
+    from baileys_tools.bots.log_memory import keep_passes, remembered
 
-    before = _documents(recall(state, MEMORY, company))
-    passes: dict[str, LogPass] = {}
-    files = []
-    for path in paths:
-        try:
-            passes[path] = read_log(path, LogMemory.from_json(before.get(path)), now)
-            files.append(LogFileRead(path, passes[path].size))
-        except OSError as error:
-            files.append(LogFileRead(path, 0, say_why(error)))
-    document = _keep(state, company, before, passes, reset, now)
-    memories = [LogMemory.from_json(document["files"].get(path)) for path in paths]
-    facts = joined_facts(
-        [
-            (_moment(one.opened), {event: _time(at) for event, at in one.since_opened.items()})
-            for one in memories
-        ],
-        last_line=max(filter(None, (_moment(one.wrote) for one in memories)), default=None),
+    before = remembered(state, company)
+    passes, files = _passes(state, logs, company, before, now)
+    document = keep_passes(state, company, before, passes, now, over=reset)
+    memories = [LogMemory.from_json(document.files.get(file.path)) for file in logs]
+    facts = _facts(
+        memories,
         recent=summed(hours_since(state, company, now - DAY)),
         lately=summed(hours_since(state, company, now - timedelta(hours=1))),
-        quiet=longest_quiet(document["gaps"], now),
+        quiet=longest_quiet(document.gaps, now),
         read=bool(passes),
     )
-    if over := _moment(document["over"]):
+    if over := _moment(document.over):
+        facts = facts.after(over)
+    facts = facts.outlived()
+    if life is not None and (over := _over_by_folder(state, company, document, facts, life, now)):
         facts = facts.after(over)
     if connection == "connected" and not facts.shows_connections:
         # The API's word may be a moment old, and an error that came after it is no old one.
         before_long = now - SHOWS_LIFE_WITHIN
         if any(at <= before_long for at in facts.since_opened.values()):
             facts = facts.after(before_long)
-            _keep(state, company, {}, {}, before_long, now)
+            keep_passes(state, company, before, {}, now, over=before_long)
     return CompanyLogs(facts, tuple(files))
 
 
-def _keep(
+def _passes(
+    state: State, logs: Sequence[LogFile], company: str, before: Document, now: datetime
+) -> tuple[dict[str, LogPass], list[LogFileRead]]:
+    from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+    from baileys_tools.bots.bot_log.tally import digest_of
+    from baileys_tools.bots.log_memory import read_shared
+    from baileys_tools.sessions.faults import say_why
+
+    passes: dict[str, LogPass] = {}
+    files = []
+    for file in logs:
+        memory = LogMemory.from_json(before.files.get(file.path))
+        try:
+            if file.is_shared:
+                done = read_shared(state, file, company, memory, now)
+            else:
+                done = read_log(file.path, memory, now, company=company, session=file.rule)
+        except OSError as error:
+            files.append(LogFileRead(file.path, 0, say_why(error)))
+            continue
+        passes[file.path] = done
+        names = done.memory.names
+        of_others = done.is_shared and bool(names) and digest_of(company) not in names
+        files.append(LogFileRead(file.path, done.size, "", done.memory.understood, of_others))
+    return passes, files
+
+
+def _facts(
+    memories: Sequence[LogMemory],
+    *,
+    recent: Mapping[LogEvent, int],
+    lately: Mapping[LogEvent, int],
+    quiet: timedelta | None,
+    read: bool,
+) -> LogFacts:
+    facts = joined_facts(
+        [
+            (_moment(one.opened), {event: _time(at) for event, at in one.since_opened.items()})
+            for one in memories
+        ],
+        last_line=max(filter(None, (_moment(one.wrote) for one in memories)), default=None),
+        recent=recent,
+        lately=lately,
+        quiet=quiet,
+        read=read,
+    )
+    undated: dict[LogEvent, int] = {}
+    for one in memories:
+        for event, number in one.undated.items():
+            undated[event] = undated.get(event, 0) + number
+    servers = [one.server for one in memories if one.server is not None]
+    said = max(servers, key=lambda server: server[1], default=None)
+    return facts._replace(
+        unsure=frozenset(event for one in memories for event in one.unsure) & facts.since_opened.keys(),
+        undated=undated,
+        server_pre_keys=None if said is None else ServerPreKeys(said[0], _time(said[1])),
+        life=_moment(max(filter(None, (one.life for one in memories)), default=None)),
+    )
+
+
+def _over_by_folder(
     state: State,
     company: str,
-    before: dict[str, Any],
-    passes: dict[str, LogPass],
-    over: datetime | None,
+    document: Document,
+    facts: LogFacts,
+    life: Callable[[], FolderLife],
     now: datetime,
-) -> dict[str, Any]:
-    """Keep what the passes found, in one step with how far they went; return what is remembered after that.
+) -> datetime | None:
+    """Return up to when what the log says is of another login, or is belied by the keys in the folder."""
+    from baileys_tools.bots.bot_log.tally import digest_of
+    from baileys_tools.bots.log_memory import keep_passes
 
-    What was up to `over` is over for good.
+    at = max((facts.since_opened[event] for event in _FINAL if event in facts.since_opened), default=None)
+    if at is None:
+        return None
+    seen = life()
+    login = digest_of(seen.login) if seen.login else ""
+    accused = document.accused or {}
+    if seen.newest_key is not None and seen.newest_key > at + WRITES_ON:
+        over: datetime | None = at + _A_SECOND
+    elif accused.get("at") == at.timestamp():
+        over = at + _A_SECOND if login and accused.get("login") and login != accused["login"] else None
+    else:
+        over = None
+        keep_passes(state, company, document, {}, now, accused={"at": at.timestamp(), "login": login})
+    if over is not None:
+        keep_passes(state, company, document, {}, now, over=over)
+    return over
+
+
+def server_pre_keys(state: State, settings: Settings, company: str) -> ServerPreKeys | None:
+    """Return how many pre-keys the server said it had at the newest login that a log told of, by the last pass.
+
+    Who asks has to compare the time with that of the newest upload: an older word is about another pool.
     """
-    from baileys_tools.bots.log_hours import add_hours
-    from baileys_tools.state.memory import keep, recall
+    if not settings.logs.files:
+        return None
+    from baileys_tools.state.memory import recall
 
-    with state.transaction():
-        stored = recall(state, MEMORY, company)
-        files, gaps = _documents(stored), _gaps(stored)
-        for path, done in passes.items():
-            # Another pass may have been quicker: then its counts are in, and this one's are the same.
-            if _position(files.get(path)) != _position(before.get(path)):
-                continue
-            add_hours(state, company, done.hours)
-            known_gaps(gaps, _moment(_wrote(files.get(path))), _moment(done.memory.wrote), now)
-            files[path] = done.memory.to_json()
-        ended = max(filter(None, (_over(stored), over.timestamp() if over else None)), default=None)
-        document = {"files": files, "gaps": gaps, "over": ended}
-        keep(state, MEMORY, document, company)
-    return document
-
-
-def _documents(stored: Any) -> dict[str, Any]:
+    stored = recall(state, "bot-logs", company)
     files = stored.get("files") if isinstance(stored, dict) else None
-    return dict(files) if isinstance(files, dict) else {}
+    said: list[tuple[float, int]] = []
+    for one in files.values() if isinstance(files, dict) else ():
+        match one.get("server") if isinstance(one, dict) else None:
+            case [int(number), (int() | float()) as at]:
+                said.append((float(at), number))
+    if not said:
+        return None
+    at, number = max(said)
+    return ServerPreKeys(number, _time(at))
 
 
-def _gaps(stored: Any) -> dict[str, float]:
-    gaps = stored.get("gaps") if isinstance(stored, dict) else None
-    pairs: Iterable[tuple[str, Any]] = gaps.items() if isinstance(gaps, dict) else ()
-    return {day: float(seconds) for day, seconds in pairs if isinstance(seconds, int | float)}
-
-
-def _over(stored: Any) -> float | None:
-    found = stored.get("over") if isinstance(stored, dict) else None
-    return float(found) if isinstance(found, int | float) else None
-
-
-def _position(document: Any) -> Any:
-    return document.get("position") if isinstance(document, dict) else None
-
-
-def _wrote(document: Any) -> float | None:
-    found = document.get("wrote") if isinstance(document, dict) else None
-    return float(found) if isinstance(found, int | float) else None
+def understood_of(files: Sequence[LogFileRead]) -> Understood:
+    """Given how the logs of a company were read, return how much of them was."""
+    unread: dict[str, int] = {}
+    for file in files:
+        for form, number in file.understood.unread.items():
+            unread[form] = unread.get(form, 0) + number
+    return Understood(sum(file.understood.lines for file in files), unread)
 
 
 def _time(seconds: float) -> datetime:
@@ -165,6 +251,10 @@ __all__ = [
     "CompanyLogs",
     "LogEvent",
     "companies_with_logs",
+    "log_limits",
     "log_paths",
+    "logs_of",
     "read_company_logs",
+    "server_pre_keys",
+    "understood_of",
 ]

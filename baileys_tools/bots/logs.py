@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from baileys_tools.bots.bot_logs import (
     DAY,
     companies_with_logs,
+    log_limits,
     log_paths,
     read_company_logs,
 )
 from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
-from baileys_tools.bots.rules.log_report import LogLimits, LogReport, log_findings
+from baileys_tools.bots.rules.log_report import LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import (
@@ -28,6 +31,9 @@ from baileys_tools.sessions.interrupted import last_reset_of
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State, open_state
 from baileys_tools.units import did_you_mean, parse_duration, printable
+
+if TYPE_CHECKING:
+    from baileys_tools.bots.folder_life import FolderLife
 
 
 def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
@@ -68,14 +74,15 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
             f"no log of company {printable(company)} is known{did_you_mean(company, named)}",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
         )
-    logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company))
+    life = functools.partial(_life, settings, company, now)
+    logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company), life=life)
     if all(file.trouble for file in logs.files):
         first = logs.files[0]
         raise BaileysToolsError(
             f"cannot read the log {printable(first.path)}: {printable(first.trouble)}",
             "Let this user read it, or correct logs.files in the settings.",
         )
-    limits = LogLimits(settings.logs.reconnects_per_day, settings.logs.session_bursts)
+    limits = log_limits(settings)
     day = hours_since(state, company, now - DAY)
     findings = log_findings(company, logs.facts, logs.files, day, limits, now)
     return LogReport(
@@ -93,6 +100,19 @@ def _last_reset(settings: Settings, company: str) -> datetime | None:
             return last_reset_of(root, found)
     except BaileysToolsError:
         return None
+
+
+def _life(settings: Settings, company: str, now: datetime) -> FolderLife:
+    from baileys_tools.bots.folder_life import FolderLife, folder_life
+
+    if settings.sessions.path is None:
+        return FolderLife()
+    try:
+        with Root(settings.sessions.path) as root:
+            (found,) = companies_of_run(root, settings, only=[company])
+            return folder_life(root, found, now)
+    except BaileysToolsError:
+        return FolderLife()
 
 
 def _the_one(settings: Settings) -> str:

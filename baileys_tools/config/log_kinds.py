@@ -1,19 +1,39 @@
 """The kind of value that `logs.files` has: which bot writes into which file."""
 
+import re
 from typing import NamedTuple
 
 from baileys_tools.config.kinds import Absolute, ValueKind, _read_path, _text, valid_company_id
 from baileys_tools.units import quoted
 
 COMPANY = "{company}"
-_KEYS = ("path", "company")
+_KEYS = ("path", "company", "session")
+
+_A_KEY = re.compile(r"[\w.@-]{1,60}")
 
 
 class LogFile(NamedTuple):
-    """A file that a bot writes its log into; `path` is absolute, `company` "" where `{company}` stands in it."""
+    """A file that a bot writes its log into; `path` is absolute, `company` "" where `{company}` stands in it.
+
+    `session` says whose a line is in a log that several share: the key of a record, or a pattern with one group. With
+    it and without a company, the log is that of every company that its lines name.
+    """
 
     path: str
     company: str = ""
+    session: str = ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the lines alone say whose they are."""
+        return bool(self.session) and not self.company and COMPANY not in self.path
+
+    @property
+    def rule(self) -> str | re.Pattern[str]:
+        """What says whose a line is, "" where nothing was given."""
+        return (
+            re.compile(self.session) if self.session and not _A_KEY.fullmatch(self.session) else self.session
+        )
 
     def path_of(self, company: str) -> str | None:
         """Given a company's id, return the path of its log, None when this is the log of others."""
@@ -35,12 +55,14 @@ def _require_one_company_each(files: tuple[LogFile, ...]) -> None:
     """Raise ValueError for a log of two companies: no line says whose it is, so each would be told the other's."""
     companies: dict[str, list[str]] = {}
     for file in files:
-        if file.company:
+        if file.company and not file.session:
             companies.setdefault(file.path.replace(COMPANY, file.company), []).append(file.company)
     shared = {path: names for path, names in companies.items() if len(names) > 1}
     if shared:
         told = (f"{quoted(path)} is the log of {' and of '.join(names)}" for path, names in shared.items())
-        raise ValueError(f"{'; '.join(told)}. Give each company a log of its own")
+        raise ValueError(
+            f"{'; '.join(told)}. Give each company a log of its own, or say with session whose a line is"
+        )
 
 
 def _log_file(item: object, absolute: Absolute) -> LogFile:
@@ -48,27 +70,49 @@ def _log_file(item: object, absolute: Absolute) -> LogFile:
         return item
     if isinstance(item, dict):
         if unknown := [str(key) for key in item if key not in _KEYS]:
-            raise ValueError(f"{quoted(unknown[0])} is neither path nor company")
-        path, company = item.get("path"), item.get("company")
+            raise ValueError(f"{quoted(unknown[0])} is neither path nor company nor session")
+        path, company, session = item.get("path"), item.get("company"), item.get("session")
     else:
         before, equals, after = _text(item, "a log").partition("=")
         # A path may have = in it; what stands before the first one is then no single name.
         path, company = (after, before) if equals and "/" not in before else (before + equals + after, None)
+        session = None
     if path is None:
         raise ValueError("a log without a path")
     file = LogFile(
         _read_path(path, absolute),
         "" if company is None else valid_company_id(_text(company, "a company id")),
+        "" if session is None else _session(_text(session, "session")),
     )
-    if not file.company and COMPANY not in file.path:
+    if not file.company and not file.session and COMPANY not in file.path:
         raise ValueError(
-            f"whose log is {quoted(file.path)}? Give its company, or put {COMPANY} into the path"
+            f"whose log is {quoted(file.path)}? Give its company, put {COMPANY} into the path, or give session, the "
+            "key under which each line names its session"
         )
     return file
 
 
+def _session(text: str) -> str:
+    """Return what says whose a line is. Raise ValueError for a pattern that names nobody."""
+    if _A_KEY.fullmatch(text):
+        return text
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"session {quoted(text)} is no pattern: {error}") from None
+    if groups != 1:
+        raise ValueError(
+            f"session {quoted(text)} has {groups} groups; a pattern has one, which holds the name"
+        )
+    return text
+
+
 def _show_log_files(files: tuple[LogFile, ...]) -> str:
-    return ", ".join(f"{file.company}={file.path}" if file.company else file.path for file in files)
+    return ", ".join(
+        (f"{file.company}={file.path}" if file.company else file.path)
+        + (f" (session: {file.session})" if file.session else "")
+        for file in files
+    )
 
 
 LOG_FILES = ValueKind(_read_log_files, _show_log_files)

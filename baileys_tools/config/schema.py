@@ -694,8 +694,9 @@ class Logs(Section, name="logs", list_key="files"):
     files: tuple[LogFile, ...] = setting(
         default=(),
         kind=LOG_FILES,
-        about="The files, each with `path` and `company`; or a path with `{company}` in it for all of them. As text: "
-        "`1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
+        about="The files, each with `path` and `company`; or a path with `{company}` in it for all of them; or, in a "
+        "log that several share, `session`: the key under which each line names its session, or a pattern with one "
+        "group. As text: `1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
         default_text="none: no log is read",
     )
     reconnects_per_day: int = setting(
@@ -708,6 +709,12 @@ class Logs(Section, name="logs", list_key="files"):
         default=50,
         kind=COUNT,
         about="From so many sessions on that contacts began anew in one hour, it is a finding.",
+        at_least=1,
+    )
+    unreadable_per_hour: int = setting(
+        default=100,
+        kind=COUNT,
+        about="From so many messages an hour on that cannot be read, it is a finding; ten times as many are critical.",
         at_least=1,
     )
 

@@ -46,7 +46,7 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         ("copies", lambda: doctor_jobs.copies_checks(loaded.settings)),
         ("processes", lambda: doctor_jobs.process_checks(loaded.settings)),
         ("bot API", lambda: doctor_jobs.bot_api_checks(loaded.settings)),
-        ("logs", lambda: doctor_jobs.logs_checks(loaded.settings)),
+        ("logs", lambda: doctor_jobs.logs_checks(loaded.settings, now)),
         ("cron", lambda: doctor_jobs.cron_checks(loaded, now)),
         ("other tools", lambda: other_cleaners.other_tools_checks(loaded.settings)),
         ("notifications", lambda: doctor_jobs.notification_checks(loaded.settings, now, send_test=send_test)),

@@ -202,30 +202,42 @@ def bot_api_checks(settings: Settings) -> Iterator[Check]:
     )
 
 
-def logs_checks(settings: Settings) -> Iterator[Check]:
-    """Whether the bots' logs can be opened."""
+def logs_checks(settings: Settings, now: datetime) -> Iterator[Check]:
+    """Whether the bots' logs can be opened, and whether what they say of Baileys is understood."""
     if not settings.logs.files:
         return
-    from baileys_tools.bots.bot_log.files import open_log
+    from baileys_tools.bots.bot_log.reading import sample_log
     from baileys_tools.bots.bot_logs import log_paths
+    from baileys_tools.bots.rules.log_report import UNREAD_SHARE
 
     paths = dict.fromkeys(path for company in _companies(settings) for path in log_paths(settings, company))
     # Also those of a company whose folder is gone, or misspelt.
     paths |= {
         path: None for file in settings.logs.files if (path := file.path_of(file.company)) and file.company
     }
-    troubles = []
+    paths |= {file.path: None for file in settings.logs.files if file.is_shared}
+    troubles, odd, silent = [], [], 0
     for path in paths:
         try:
-            os.close(open_log(path))
+            found = sample_log(path, now)
         except OSError as error:
             troubles.append((path, error.strerror or str(error)))
+            continue
+        if found.not_read and found.not_read >= UNREAD_SHARE * (found.not_read + found.lines):
+            forms = ", ".join(sorted(found.unread))
+            lines = counted(found.not_read, "line")
+            odd.append((path, f"{lines} of Baileys in a form that is not read: {forms}"))
+        silent += not found.not_read and not found.lines
+    well = f"{counted(len(paths), 'log')} can be read" if paths else ""
+    if silent:
+        well += f"; in {counted(silent, 'log')} no line of the last MiB speaks of Baileys (docs/logs.md)"
     yield from _all_well(
         "logs",
         troubles,
         "Let this user read it, or correct logs.files in the settings.",
-        f"{counted(len(paths), 'log')} can be read" if paths else "",
+        "" if odd else well,
     )
+    yield from _all_well("logs", odd, "Have the bot write one of the forms of docs/logs.md.", "")
 
 
 def notification_checks(settings: Settings, now: datetime, *, send_test: bool) -> Iterator[Check]:

@@ -37,7 +37,7 @@ from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import repair
 from baileys_tools.sessions.rollback import roll_back, write_plain_folder
-from baileys_tools.sessions.roots import Company, Root, no_such_company
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Choice,

@@ -69,7 +69,6 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
         if not seen.companies:
             raise no_session_folder(root)
     cleaned = last_cleanups(state)
-    thresholds = rules_of(settings).thresholds
 
     rules, rules_for = rules_of(settings), rules_by_company(settings)
 

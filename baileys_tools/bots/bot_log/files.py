@@ -109,8 +109,6 @@ def _continues(fd: int, status: os.stat_result, position: Position) -> bool:
 
 def _find_old(path: str, status: os.stat_result, position: Position) -> int | None:
     """Return the file that the log was moved or copied to, open; None when there is none (any more)."""
-    if position.head_size == 0:
-        return None
     folder, name = os.path.split(path)
     stem = name.partition(".")[0]
     candidates = []
@@ -119,7 +117,9 @@ def _find_old(path: str, status: os.stat_result, position: Position) -> int | No
             for number, entry in enumerate(listing):
                 if number >= MOST_ENTRIES:
                     break
-                if entry.name != name and (entry.inode() == position.inode[1] or entry.name.startswith(stem)):
+                # One that was empty has nothing to be known again by but its inode.
+                is_like = position.head_size > 0 and entry.name.startswith(stem)
+                if entry.name != name and (entry.inode() == position.inode[1] or is_like):
                     # By inode first: that is the file itself, and the others may be copies of older ones.
                     candidates.append((entry.inode() != position.inode[1], entry.path))
     except OSError:

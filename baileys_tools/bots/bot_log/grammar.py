@@ -1,6 +1,7 @@
-"""The lines of Baileys and libsignal that tell something, and what each tells.
+"""The lines of Baileys and libsignal that tell something, and what each tells in the form that Baileys itself writes.
 
-Baileys writes pino's JSON, one object a line with `msg` as its last key; libsignal prints plain text to the console.
+That is pino's JSON, one object a line with `msg` as its last key; libsignal prints plain text to the console. Every
+other form is for `lines.py`.
 `opened connection to WA` and the like are in `baileys/lib/Socket/socket.js`, `failed to decrypt message` in
 `baileys/lib/Utils/decode-wa-message.js`, the lines of libsignal in its `src/session_cipher.js` and
 `src/session_builder.js`.
@@ -15,6 +16,8 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
+from baileys_tools.bots.bot_log.causes import DECRYPT, reason_of
+from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.rules.log_events import LogEvent
 
 Buffer = bytes | bytearray
@@ -32,7 +35,9 @@ MESSAGES = {
 }
 
 # One search for all of them: after the common beginning, which is looked for as fixed text, the branches cost little.
-MESSAGE = re.compile(rb'"msg":"(' + b"|".join(map(re.escape, MESSAGES)) + rb')"\}')
+MESSAGE = re.compile(
+    rb'"msg":"(?:(' + b"|".join(map(re.escape, MESSAGES)) + rb')|(\d{1,6}) pre-keys found on server)"\}'
+)
 
 CONSOLE = {
     b"Failed to decrypt message with any known session": LogEvent.LIBSIGNAL_FAILED,
@@ -40,47 +45,48 @@ CONSOLE = {
     b"Closing open session in favor of incoming prekey b": LogEvent.SESSION_REPLACED,
 }
 
+CONSOLE_STARTS = tuple(CONSOLE)
+CONSOLE_BY_FIRST = {text[0]: event for text, event in CONSOLE.items()}
+
+NEEDLES = (
+    # "connected to WA", "opened connection to WA", "connection errored", and whatever a bot says of a connection.
+    b"onnect",
+    b"stream errored out",
+    b"Stream Errored",
+    b"ailed to decrypt message",
+    b"sent retry receipt",
+    b"attempting registration",
+    b"pairing configured successfully",
+    b"pre-keys found on server",
+    b"pload pre-keys to server",
+    b"Closing open session in favor of incoming prekey b",
+    b"isBoom",
+)
+"""One of these stands in each line that tells something, in whatever form. A longer one is searched for quicker."""
+
 REFUSED_LOGIN = b"Error: Connection Failure"
-"""How the error that Baileys hands to the bot (`@hapi/boom`) begins in the bot's own lines, as JSON and as text, if
-those show it: the only place where a refused login has its code."""
-REFUSAL_REACH = 4_096
+"""How the error that Baileys hands to the bot (`@hapi/boom`) begins, if the bot prints it: the only place where a
+refused login has its code."""
 
-OBJECT_BEGINS_WITHIN = 96
-"""What may stand before a line's own text: PM2 and others put a time and a name there."""
+NUMBERS = b'"MESSAGE":['
+"""How the journal begins the text of a line that holds colours: as a list of numbers, in which no word is found."""
 
-_CODES = {b"401": LogEvent.UNAUTHORIZED, b"403": LogEvent.FORBIDDEN, b"405": LogEvent.OUTDATED}
-_STREAM_CODES = _CODES | {
+_STREAM_CODES = {
+    b"401": LogEvent.UNAUTHORIZED,
+    b"403": LogEvent.FORBIDDEN,
+    b"405": LogEvent.OUTDATED,
     b"515": LogEvent.RESTART_REQUIRED,
     b"440": LogEvent.REPLACED,
     b"503": LogEvent.UNAVAILABLE,
 }
-_DECRYPT = {
-    b"No session record": LogEvent.NO_SESSION,
-    b"No matching sessions found": LogEvent.NO_MATCHING_SESSION,
-    b"Invalid PreKey ID": LogEvent.NO_PRE_KEY,
-    b"No session found to decrypt message": LogEvent.NO_SENDER_KEY,
-    b"No SenderKeyRecord found": LogEvent.NO_SENDER_KEY,
-    b"Received message with old counter": LogEvent.OLD_COUNTER,
-    b"Key used already": LogEvent.USED_KEY,
-    b"Bad MAC": LogEvent.BAD_MAC,
-}
-_REASONS = {
-    b"Connection Terminated": LogEvent.TERMINATED,
-    b"Connection Closed": LogEvent.TERMINATED,
-    b"Connection was lost": LogEvent.LOST,
-    b"Timed Out": LogEvent.TIMED_OUT,
-    b"QR refs attempts ended": LogEvent.QR_ENDED,
-    b"Connection Failure": LogEvent.FAILURE,
-    b"Intentional Logout": LogEvent.LOGGED_OUT,
-    b"Logged Out": LogEvent.LOGGED_OUT,
-}
+_DECRYPT = {text.encode(): event for text, event in DECRYPT.items()}
 
+PID = re.compile(rb'"pid":(\d{1,7})\b')
 _TRACE = re.compile(rb'"trace":"(?:Error: )?([^"\\]{0,160})')
 _STREAM_CODE = re.compile(rb'"code":"?(\d{3})\b')
 _DECRYPT_ERROR = re.compile(
     rb'"err":\{[^{}]{0,400}?"message":"(' + b"|".join(map(re.escape, _DECRYPT)) + b")?"
 )
-_STATUS_CODE = re.compile(rb'isBoom"?: ?true.{0,120}?output"?: ?\{\s*"?statusCode"?: ?(\d{3})\b', re.DOTALL)
 # 2026-01-15T12:00:00: (PM2), 2026-01-15 12:00:00.123 +01:00, 2026-01-15T12:00:00.123456789Z (containers)
 _STAMP = re.compile(
     rb"(?:\d+\|[^|\n]{1,40}\| ?)?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d{1,9})? ?(Z|[+-]\d\d:?\d\d)?\b"
@@ -90,18 +96,7 @@ _STAMP = re.compile(
 def close_reason(line: Buffer) -> LogEvent | None:
     """Given a `connection errored` line, return why; None where the line before it, a stream error, has said so."""
     found = _TRACE.search(line)
-    text = found[1] if found else b""
-    if text.startswith(b"Stream Errored"):
-        return None
-    if text.startswith(b"WebSocket Error"):
-        return _socket_error(text)
-    return next((event for start, event in _REASONS.items() if text.startswith(start)), LogEvent.OTHER)
-
-
-def _socket_error(text: bytes) -> LogEvent:
-    if b"Unexpected server response: 5" in text:
-        return LogEvent.UNAVAILABLE
-    return LogEvent.TIMED_OUT if b"timed out" in text or b"ETIMEDOUT" in text else LogEvent.REFUSED
+    return reason_of(found[1].decode("utf-8", "replace") if found else "")
 
 
 def stream_error(line: Buffer) -> LogEvent:
@@ -121,15 +116,6 @@ def decrypt_failure(buffer: Buffer, start: int, end: int) -> LogEvent:
     """Given where a `failed to decrypt message` line starts and ends, return why the message could not be read."""
     found = _DECRYPT_ERROR.search(buffer, start, end)
     return LogEvent.NOT_DECRYPTED if found is None else _DECRYPT.get(found[1], LogEvent.NOT_DECRYPTED)
-
-
-def refusal(text: bytes) -> LogEvent | None:
-    """Given what follows `REFUSED_LOGIN`, return the refusal it tells of; None where the code is not in it.
-
-    A web server prints errors of the same kind, so both have to be there: the words of Baileys and the code.
-    """
-    code = _STATUS_CODE.search(text)
-    return None if code is None else _CODES.get(code[1], LogEvent.OTHER)
 
 
 def time_of(buffer: Buffer, start: int, end: int) -> float | None:

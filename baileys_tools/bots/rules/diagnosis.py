@@ -5,11 +5,12 @@ WhatsApp answers 401 for a while and lets the same credentials in again; only `d
 Out" say that they are dead. That the account was paired anew elsewhere does not: an account has several devices.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.log_events import LogEvent, LogFacts
+from baileys_tools.bots.rules.log_events import SHOWS_LIFE_WITHIN, LogEvent, LogFacts, is_overruled
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 
@@ -83,9 +84,6 @@ class Diagnosis(NamedTuple):
 
 RESTART_TAKES = timedelta(minutes=2)
 """A bot that was asked to restart (515), or was started, is given this long."""
-SHOWS_LIFE_WITHIN = timedelta(minutes=5)
-"""A bot that lost its connection tries again or gives up within this; each try leaves a line, but for one that the
-server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` passes `unexpected-response` to nobody)."""
 LEAST_SILENCE = timedelta(hours=6)
 """A shorter silence of an open connection is a quiet evening."""
 FLAPS = 2
@@ -140,17 +138,21 @@ def _first_of_the_rules(facts: BotFacts, now: datetime) -> Diagnosis:
 
 
 def _logged_out(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    evidence = []
-    if at := _since_opened(facts, LogEvent.DEVICE_REMOVED):
-        evidence.append(f"the server said device_removed {_ago(at, now)}")
-    if at := _since_opened(facts, LogEvent.LOGGED_OUT):
-        evidence.append(f'the log says "Logged Out" {_ago(at, now)}')
-    if not evidence or _overruled(facts):
+    evidence, events = [], []
+    for event, said in (
+        (LogEvent.DEVICE_REMOVED, "the server said device_removed"),
+        (LogEvent.LOGGED_OUT, 'the log says "Logged Out"'),
+    ):
+        if (at := _since_opened(facts, event)) and not is_overruled(facts.connection, facts.log, at, now):
+            evidence.append(_told(facts, event, said, now))
+            events.append(event)
+    if not evidence:
         return None
-    sure = facts.connection != "connected"
-    if not sure:
+    confidence = Confidence.CERTAIN
+    if facts.connection == "connected":
         evidence.append("the bot's API says connected, but the log shows no opening after that")
-    return Diagnosis(Cause.LOGGED_OUT, Confidence.CERTAIN if sure else Confidence.LIKELY, tuple(evidence))
+        confidence = Confidence.LIKELY
+    return Diagnosis(Cause.LOGGED_OUT, _sure(facts, events, confidence), tuple(evidence))
 
 
 def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
@@ -175,27 +177,28 @@ def _creds_lost(facts: BotFacts, now: datetime) -> Diagnosis | None:
 
 
 def _refused_for_good(facts: BotFacts, now: datetime) -> Diagnosis | None:
-    if _overruled(facts):
-        return None
-    if at := _since_opened(facts, LogEvent.FORBIDDEN):
-        return Diagnosis(
-            Cause.BANNED, Confidence.CERTAIN, (f"the server refused the account (403) {_ago(at, now)}",)
-        )
-    if at := _since_opened(facts, LogEvent.OUTDATED):
-        said = f"the server refused the client's version (405) {_ago(at, now)}"
-        return Diagnosis(Cause.OUTDATED_CLIENT, Confidence.CERTAIN, (said,))
+    for event, cause, said in (
+        (LogEvent.FORBIDDEN, Cause.BANNED, "the server refused the account (403)"),
+        (LogEvent.OUTDATED, Cause.OUTDATED_CLIENT, "the server refused the client's version (405)"),
+    ):
+        if (at := _since_opened(facts, event)) and not is_overruled(facts.connection, facts.log, at, now):
+            confidence = _sure(facts, [event], Confidence.CERTAIN)
+            return Diagnosis(cause, confidence, (_told(facts, event, said, now),))
     return None
 
 
 def _two_processes(facts: BotFacts, now: datetime) -> Diagnosis | None:
     times = facts.log.lately.get(LogEvent.REPLACED, 0)
     if times >= FLAPS:
-        said = f"another process took the session over {counted(times, 'time')} within two hours (440)"
-        return Diagnosis(Cause.TWO_PROCESSES, Confidence.CERTAIN, (said,))
+        said = f"another connection took the session over {counted(times, 'time')} within two hours (440)"
+        own = facts.log.lately.get(LogEvent.SECOND_SOCKET, 0)
+        evidence = (
+            (said, "one process opened both: the bot's own code has a second socket") if own else (said,)
+        )
+        return Diagnosis(Cause.TWO_PROCESSES, Confidence.CERTAIN, evidence)
     if _newest(facts) is LogEvent.REPLACED and facts.connection != "connected":
-        at = facts.log.since_opened[LogEvent.REPLACED]
-        said = f"another process took the session over {_ago(at, now)} (440)"
-        return Diagnosis(Cause.TWO_PROCESSES, Confidence.LIKELY, (said,))
+        said = _told(facts, LogEvent.REPLACED, "another connection took the session over (440)", now)
+        return Diagnosis(Cause.TWO_PROCESSES, _sure(facts, [LogEvent.REPLACED], Confidence.LIKELY), (said,))
     return None
 
 
@@ -256,13 +259,27 @@ def _not_open(facts: BotFacts, now: datetime) -> Diagnosis | None:
     if newest in _REFUSALS and at is not None and (is_told or not is_old):
         return _refusal(facts, newest, at, now)
     if not is_told:
-        return None
+        return _last_word(facts, newest, at, now)
     if hung := _hung(facts, newest, at, now):
         return hung
     if newest in _NETWORK and at is not None:
         return Diagnosis(Cause.NETWORK, Confidence.LIKELY, (f"{_NETWORK[newest]} {_ago(at, now)}",))
     if facts.connection == "connecting" and not facts.has_qr:
         return Diagnosis(Cause.RESTARTING, Confidence.POSSIBLE, ("the bot's API says it is connecting",))
+    return None
+
+
+def _last_word(
+    facts: BotFacts, newest: LogEvent | None, at: datetime | None, now: datetime
+) -> Diagnosis | None:
+    """What a bot printed of an end, in a log that would not show the next opening: true for as long as a try takes."""
+    if newest is None or at is None or now - at > SHOWS_LIFE_WITHIN:
+        return None
+    if newest is LogEvent.RESTART_REQUIRED:
+        said = _told(facts, newest, "the server asked for a restart (515)", now)
+        return Diagnosis(Cause.RESTARTING, Confidence.POSSIBLE, (said,))
+    if newest in _NETWORK:
+        return Diagnosis(Cause.NETWORK, Confidence.POSSIBLE, (_told(facts, newest, _NETWORK[newest], now),))
     return None
 
 
@@ -347,13 +364,16 @@ def _log_contradicts(facts: BotFacts, now: datetime) -> bool:
     return at is not None and now - at <= SHOWS_LIFE_WITHIN and _newest(facts) is not LogEvent.REPLACED
 
 
-def is_overruled(connection: str, log: LogFacts) -> bool:
-    """Whether the API says connected and the log could not have shown an opening (it has only errors)."""
-    return connection == "connected" and log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
+def _told(facts: BotFacts, event: LogEvent, said: str, now: datetime) -> str:
+    at = facts.log.since_opened[event]
+    if event in facts.log.unsure:
+        return f"{said}, in a line without a time, {_ago(at, now)} or longer"
+    return f"{said} {_ago(at, now)}"
 
 
-def _overruled(facts: BotFacts) -> bool:
-    return is_overruled(facts.connection, facts.log)
+def _sure(facts: BotFacts, events: Iterable[LogEvent], confidence: Confidence) -> Confidence:
+    """A line without a time may be as old as the log: alone it is no proof."""
+    return Confidence.POSSIBLE if facts.log.unsure.issuperset(events) else confidence
 
 
 def _silence(facts: BotFacts, now: datetime) -> str:

@@ -60,6 +60,8 @@ class LogEvent(StrEnum):
     """`Closing open session in favor of incoming prekey bundle`: a contact began anew."""
     RETRY_ASKED = "retry-asked"
     PRE_KEYS_NOT_UPLOADED = "pre-keys-not-uploaded"
+    SECOND_SOCKET = "second-socket"
+    """One process opened a second connection, and its first one was taken over (440) right after."""
 
 
 CLOSE_REASONS = (
@@ -95,6 +97,32 @@ DECRYPT_FAILURES = (
 """Why a message could not be read (`failed to decrypt message`), one for each message and try."""
 
 
+SHOWS_LIFE_WITHIN = timedelta(minutes=5)
+"""A bot that lost its connection tries again or gives up within this; each try leaves a line, but for one that the
+server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` passes `unexpected-response` to nobody)."""
+DRAINS_WITHIN = timedelta(minutes=1)
+"""Messages that came before an end may be told of a moment after it."""
+
+
+class ServerPreKeys(NamedTuple):
+    """How many pre-keys the server said it had (`N pre-keys found on server`, at each login), and when."""
+
+    number: int
+    at: datetime
+
+
+class Understood(NamedTuple):
+    """How many lines of a log told something lately, and how many spoke of Baileys in which form that is not read."""
+
+    lines: int = 0
+    unread: Mapping[str, int] = {}
+
+    @property
+    def not_read(self) -> int:
+        """All lines that speak of Baileys in a form that is not read."""
+        return sum(self.unread.values())
+
+
 class LogFacts(NamedTuple):
     """What is known of a company's logs at one moment.
 
@@ -103,6 +131,10 @@ class LogFacts(NamedTuple):
     (since the beginning, when it never opened). `recent` counts events of the last 24 hours, `lately` those of the
     last one to two hours. `longest_quiet` is the longest time in the days before without a line, None while too little
     is known.
+
+    `unsure` are those of `since_opened` whose line has no time: theirs is the latest that it can be. `undated` counts
+    the events without a time, which no other count has. `life` is when a line last showed that the bot got a message
+    or was let in.
     """
 
     read: bool = False
@@ -112,6 +144,10 @@ class LogFacts(NamedTuple):
     recent: Mapping[LogEvent, int] = {}
     longest_quiet: timedelta | None = None
     lately: Mapping[LogEvent, int] = {}
+    unsure: frozenset[LogEvent] = frozenset()
+    undated: Mapping[LogEvent, int] = {}
+    server_pre_keys: ServerPreKeys | None = None
+    life: datetime | None = None
 
     @property
     def shows_connections(self) -> bool:
@@ -128,6 +164,21 @@ class LogFacts(NamedTuple):
             opened=self.opened if self.opened is not None and self.opened > moment else None,
             since_opened={event: at for event, at in self.since_opened.items() if at > moment},
         )
+
+    def outlived(self) -> Self:
+        """Return what is left of them when what was said before the last sign of life is over.
+
+        A login that was removed gets no message any more, and a connection that ended none before the next one.
+        """
+        if self.life is None:
+            return self
+        bound = self.life - DRAINS_WITHIN
+        since = {
+            event: at
+            for event, at in self.since_opened.items()
+            if at > bound or event not in (*CLOSE_REASONS, LogEvent.CLOSED, LogEvent.REGISTERING)
+        }
+        return self._replace(since_opened=since)
 
 
 class HourCount(NamedTuple):
@@ -162,3 +213,14 @@ def summed(hours: Iterable[HourCount]) -> dict[LogEvent, int]:
     for one in hours:
         sums[one.event] = sums.get(one.event, 0) + one.number
     return sums
+
+
+def is_overruled(connection: str, log: LogFacts, at: datetime, now: datetime) -> bool:
+    """Whether the API says connected, and what the log said at a moment is no newer than that.
+
+    Its word of now goes before a line of yesterday, and before any where the log could not have shown an opening.
+    """
+    if connection != "connected":
+        return False
+    shows_none = log.opened is None and LogEvent.ATTEMPTED not in log.since_opened
+    return shows_none or now - at > SHOWS_LIFE_WITHIN

@@ -1,11 +1,21 @@
 """What the logs of a company add up to: facts for a diagnosis, findings, and counts by hour or day."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.bots.rules.diagnosis import FLAPS, LEAST_SILENCE, is_overruled
-from baileys_tools.bots.rules.log_events import HourCount, LogEvent, LogFacts, reconnects_in, summed
+from baileys_tools.bots.rules.diagnosis import FLAPS, LEAST_SILENCE
+from baileys_tools.bots.rules.log_events import (
+    CLOSE_REASONS,
+    SHOWS_LIFE_WITHIN,
+    HourCount,
+    LogEvent,
+    LogFacts,
+    Understood,
+    is_overruled,
+    reconnects_in,
+    summed,
+)
 from baileys_tools.errors import ExitCode
 from baileys_tools.findings import Finding, Severity, exit_code_for, worst
 from baileys_tools.pasted import command
@@ -19,11 +29,16 @@ Since = tuple[datetime | None, Mapping[LogEvent, datetime]]
 
 
 class LogFileRead(NamedTuple):
-    """How one log was read: new bytes, or why it could not be."""
+    """How one log was read: new bytes, or why it could not be; and how much of what it says of Baileys was understood.
+
+    `of_others`: its lines name several sessions, and none of them is this company.
+    """
 
     path: str
     size: int
     trouble: str = ""
+    understood: Understood = Understood()
+    of_others: bool = False
 
 
 class LogLimits(NamedTuple):
@@ -31,6 +46,7 @@ class LogLimits(NamedTuple):
 
     reconnects_per_day: int = 10
     session_bursts: int = 50
+    unreadable_per_hour: int = 100
 
 
 class LogReport(NamedTuple):
@@ -112,32 +128,28 @@ def log_findings(
 
     `connection` is what the bot's API says, "" where it was not asked.
     """
-    found = []
+    found: list[Finding] = []
     show = f"{command('baileys-tools logs --company {}', company)}"
     recover = f"{command('baileys-tools recover --company {} --dry-run', company)} says what to do"
-    at = facts.since_opened.get(LogEvent.DEVICE_REMOVED)
-    if at is not None and not is_overruled(connection, facts):
-        found.append(
-            Finding(
-                "device-removed",
-                Severity.EMERGENCY,
-                company,
-                f"WhatsApp removed the device {format_age(now - at)} ago: this session will not work again",
-                f"{command('baileys-tools reset --company {}', company)}, then scan the QR code",
-            )
-        )
+    found += _removed(company, facts, now, connection, recover)
     replaced = facts.lately.get(LogEvent.REPLACED, 0)
     if replaced >= FLAPS:
+        own = facts.lately.get(LogEvent.SECOND_SOCKET, 0)
         found.append(
             Finding(
                 "two-processes",
                 Severity.CRITICAL,
                 company,
-                f"another process took the session over {counted(replaced, 'time')} within two hours (440)",
-                "find the second process that uses this session folder or a copy of it, and stop it",
-                {"count": replaced},
+                f"another connection took the session over {counted(replaced, 'time')} within two hours (440)",
+                "see why the bot's own code opens a second socket before it ended the first: one process did so here"
+                if own
+                else "find the second process that uses this session folder or a copy of it, and stop it; "
+                "or the bot's own code opens a second socket",
+                {"count": replaced, **({"own": own} if own else {})},
             )
         )
+    found += _not_back(company, facts, now, connection, recover)
+    found += unreadable_messages(company, hours, limits, now)
     reconnects = reconnects_in(facts.recent)
     if reconnects > limits.reconnects_per_day:
         found.append(
@@ -163,7 +175,142 @@ def log_findings(
                     "let this user read it, or correct logs.files in the settings",
                 )
             )
+    found += _not_understood(company, files, show)
     return found
+
+
+def _removed(
+    company: str, facts: LogFacts, now: datetime, connection: str, recover: str
+) -> Iterator[Finding]:
+    at = facts.since_opened.get(LogEvent.DEVICE_REMOVED)
+    if at is None or is_overruled(connection, facts, at, now):
+        return
+    if LogEvent.DEVICE_REMOVED in facts.unsure:
+        yield Finding(
+            "device-removed",
+            Severity.WARNING,
+            company,
+            "a line without a time says that WhatsApp removed the device, and nothing after it that the bot was let in",
+            recover,
+        )
+        return
+    reset = command("baileys-tools reset --company {}", company)
+    yield Finding(
+        "device-removed",
+        Severity.EMERGENCY,
+        company,
+        f"WhatsApp removed the device {format_age(now - at)} ago: this session will not work again",
+        f"{recover}; the way back is {reset}, then scan the QR code",
+    )
+
+
+def _not_back(
+    company: str, facts: LogFacts, now: datetime, connection: str, recover: str
+) -> Iterator[Finding]:
+    """A connection that ended, tries or none, and no opening since. What has a finding of its own is left to that."""
+    ended = [event for event in CLOSE_REASONS if event in facts.since_opened and event not in facts.unsure]
+    if not ended or connection or not facts.shows_connections:
+        # What the API says has findings of its own.
+        return
+    last = max(ended, key=lambda event: facts.since_opened[event])
+    quiet = now - facts.since_opened[last]
+    first = min(facts.since_opened[event] for event in ended)
+    if last in _TOLD_ELSEWHERE or now - first <= SHOWS_LIFE_WITHIN:
+        return
+    tries = facts.lately.get(last, 0)
+    yield Finding(
+        "connection-not-back",
+        Severity.WARNING,
+        company,
+        f"the connection ended {format_age(quiet)} ago ({last.value}), "
+        + (f"{counted(tries, 'time')} within two hours, " if tries > 1 else "")
+        + "and the log shows no opening since",
+        recover,
+        {"count": tries, "quiet_seconds": int(quiet.total_seconds())},
+    )
+
+
+_TOLD_ELSEWHERE = (LogEvent.DEVICE_REMOVED, LogEvent.REPLACED, LogEvent.QR_ENDED)
+
+_KINDS: Mapping[str, tuple[str, tuple[LogEvent, ...], str]] = {
+    "keys": (
+        "keys that do not fit (Bad MAC)",
+        (LogEvent.BAD_MAC, LogEvent.NO_MATCHING_SESSION, LogEvent.OLD_COUNTER, LogEvent.USED_KEY),
+        "see that one process alone uses this folder and that no old copy was put back: the rest heals when it writes",
+    ),
+    "session": (
+        "no session for the contact",
+        (LogEvent.NO_SESSION,),
+        "see that the bot can write its folder: a session that was asked for anew has to stay there",
+    ),
+    "pre-key": (
+        "a pre-key that is gone",
+        (LogEvent.NO_PRE_KEY,),
+        "restart the bot, which uploads new pre-keys; see what else deletes pre-key files",
+    ),
+    "group": (
+        "no key of the group's member",
+        (LogEvent.NO_SENDER_KEY,),
+        "see that the bot sends retry receipts: each member then sends his key once more",
+    ),
+    "other": ("another reason", (LogEvent.NOT_DECRYPTED,), "see the bot's own log for the reason"),
+}
+
+
+def unreadable_messages(
+    company: str, hours: Sequence[HourCount], limits: LogLimits, now: datetime
+) -> Iterator[Finding]:
+    """Given the counts by hour, tell of messages that could not be read, by kind, with what helps for the commonest."""
+    begins = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    lately = summed(one for one in hours if one.hour >= begins)
+    counts = {kind: sum(lately.get(event, 0) for event in events) for kind, (_, events, _) in _KINDS.items()}
+    rate = round(sum(counts.values()) / max(1.0, (now - begins).total_seconds() / 3_600))
+    if rate < limits.unreadable_per_hour:
+        return
+    most = max(counts, key=lambda kind: counts[kind])
+    said = ", ".join(f"{number:,} {_KINDS[kind][0]}" for kind, number in counts.items() if number)
+    yield Finding(
+        "messages-unreadable",
+        Severity.CRITICAL if rate >= _FLOOD * limits.unreadable_per_hour else Severity.WARNING,
+        company,
+        f"{rate:,} messages an hour cannot be read, {limits.unreadable_per_hour} or more: {said}",
+        _KINDS[most][2],
+        {
+            "per_hour": rate,
+            "limit": limits.unreadable_per_hour,
+            **{kind: n for kind, n in counts.items() if n},
+        },
+    )
+
+
+_FLOOD = 10
+
+UNREAD_SHARE = 0.2
+"""From this share on of the lines that speak of Baileys, what is not read may be what matters."""
+
+
+def _not_understood(company: str, files: Sequence[LogFileRead], show: str) -> Iterator[Finding]:
+    for file in files:
+        unread, lines = file.understood.not_read, file.understood.lines
+        if file.of_others:
+            yield Finding(
+                "log-not-understood",
+                Severity.WARNING,
+                company,
+                f"the lines of {printable(file.path)} name several sessions, and none of them is this company",
+                "give `session` for this log in the settings (docs/logs.md), or a log of its own to each bot",
+            )
+        elif unread and unread >= UNREAD_SHARE * (unread + lines):
+            form = max(file.understood.unread, key=lambda one: file.understood.unread[one])
+            yield Finding(
+                "log-not-understood",
+                Severity.WARNING,
+                company,
+                f"{counted(unread, 'line')} of {printable(file.path)} speak of Baileys in a form that is not read: "
+                f"{form}",
+                f"have the bot write pino's JSON, or one of the forms of docs/logs.md; {show} shows what is read",
+                {"lines": unread, "read": lines},
+            )
 
 
 def _burst(company: str, hours: Sequence[HourCount], limits: LogLimits) -> list[Finding]:

@@ -22,12 +22,26 @@ def logs_json(report: LogReport) -> str:
             "company": name_text(report.company),
             "since": timestamp(report.since),
             "files": [
-                {"path": name_text(file.path), "new_bytes": file.size, "trouble": file.trouble}
+                {
+                    "path": name_text(file.path),
+                    "new_bytes": file.size,
+                    "trouble": file.trouble,
+                    "lines_read": file.understood.lines,
+                    "lines_not_read": dict(sorted(file.understood.unread.items())),
+                    "of_others": file.of_others,
+                }
                 for file in report.files
             ],
             "last_line": timestamp(facts.last_line) if facts.last_line else None,
             "opened": timestamp(facts.opened) if facts.opened else None,
             "since_opened": {event.value: timestamp(at) for event, at in sorted(facts.since_opened.items())},
+            "undated": {event.value: count for event, count in sorted(facts.undated.items())},
+            "server_pre_keys": {
+                "number": facts.server_pre_keys.number,
+                "at": timestamp(facts.server_pre_keys.at),
+            }
+            if facts.server_pre_keys
+            else None,
             "reconnects": reconnects_in(sums),
             "failed_attempts": failed_attempts_in(sums),
             "events": {event.value: count for event, count in sorted(sums.items())},

@@ -16,7 +16,7 @@ from baileys_tools.bots.rules.log_events import (
 from baileys_tools.bots.rules.log_report import LogReport
 from baileys_tools.findings import Severity
 from baileys_tools.frame.show.terminal import Style
-from baileys_tools.units import format_age, format_duration, format_size, printable
+from baileys_tools.units import counted, format_age, format_duration, format_size, printable
 
 MEANING = {
     LogEvent.RESTART_REQUIRED: "restart required (515): normal after a pairing",
@@ -47,6 +47,7 @@ MEANING = {
     LogEvent.SESSION_REPLACED: "sessions that contacts began anew",
     LogEvent.RETRY_ASKED: "times a message was asked for again",
     LogEvent.PRE_KEYS_NOT_UPLOADED: "uploads of pre-keys that failed",
+    LogEvent.SECOND_SOCKET: "one process opened a second connection (440)",
     LogEvent.REGISTERING: "starts without an account: a QR code waits",
     LogEvent.PAIRED: "pairings",
 }
@@ -73,10 +74,21 @@ def _files(report: LogReport) -> Iterator[str]:
     for file in report.files:
         state = printable(file.trouble) if file.trouble else f"{format_size(file.size)} new"
         yield f"  {printable(file.path)}: {state}"
+        for form, number in sorted(file.understood.unread.items()):
+            yield f"    {counted(number, 'line')} of Baileys in a form that is not read: {form}"
+        if file.of_others:
+            yield "    its lines name several sessions, and none of them is this company"
+        elif not file.trouble and not file.understood.lines and not file.understood.unread:
+            yield "    no line in it speaks of Baileys"
 
 
 def _now(report: LogReport) -> Iterator[str]:
     facts = report.facts
+    if facts.undated:
+        said = ", ".join(f"{number} {event.value}" for event, number in sorted(facts.undated.items()))
+        yield f"  without a time, and in no count below: {said}"
+    if (server := facts.server_pre_keys) is not None:
+        yield f"  the server had {server.number} pre-keys {format_age(report.now - server.at)} ago"
     if facts.last_line is not None:
         yield f"  last line {format_age(report.now - facts.last_line)} ago"
     if facts.opened is None:

@@ -11,7 +11,18 @@ import jsonschema
 import pytest
 
 from tests.integration.faults.forked import run_cli
-from tests.log_lines import DUMP, MESSAGE_ID, NUMBER, SECRET, as_bytes, errored, mixed, pino, stream_error
+from tests.log_lines import (
+    DUMP,
+    MESSAGE_ID,
+    NUMBER,
+    SECRET,
+    as_bytes,
+    errored,
+    mixed,
+    pino,
+    stream_error,
+    undecrypted,
+)
 
 SCHEMA = Path(__file__).parents[3] / "docs/json/logs.schema.json"
 HOUR = timedelta(hours=1)
@@ -124,3 +135,44 @@ def test_what_cannot_be_meant_is_refused(log, arguments, said):
     run = logs(log, *arguments)
     assert run.returncode == 2
     assert said in run.stderr
+
+
+def test_what_is_read_and_what_is_not_is_said(log, begin):
+    """A log in Docker's wrapping is read; one in a form of its own is said not to be, by `logs` and by `doctor`."""
+    removed = stream_error(6, begin, code="401", tag="conflict", type_="device_removed")
+    log.write_text(
+        json.dumps({"log": removed + "\n", "stream": "stdout", "time": f"{begin:%Y-%m-%dT%H:%M:%SZ}"}) + "\n"
+    )
+    document = counted(log)
+    assert document["events"] == {"device-removed": 1}
+    assert [finding["code"] for finding in document["findings"]] == ["device-removed"]
+    doctor = run_cli("doctor", "--config", log.with_name("settings.yaml"))
+    assert "1 log can be read" in doctor.stdout
+
+    log.unlink()
+    log.write_text('{"when": "now", "what": "stream errored out"}\n')
+    run = logs(log)
+    assert (
+        "1 line of Baileys in a form that is not read: JSON whose message is under another key" in run.stdout
+    )
+    assert (
+        "in a form that is not read" in run_cli("doctor", "--config", log.with_name("settings.yaml")).stdout
+    )
+
+
+def test_events_without_a_time_are_said_and_in_no_count(log):
+    log.write_text(
+        "connection closed due to Error: Stream Errored (conflict) { isBoom: true, output: { statusCode: 440 } }\n"
+    )
+    document = counted(log)
+    assert (document["events"], document["undated"]) == ({}, {"closed": 1, "replaced": 1})
+    assert "without a time, and in no count below: 1 closed, 1 replaced" in logs(log).stdout
+
+
+def test_messages_that_cannot_be_read_are_a_finding_with_what_helps(log):
+    now = datetime.now(UTC) - timedelta(minutes=3)
+    log.write_bytes(as_bytes([undecrypted("No session found to decrypt message", now)] * 500))
+    (finding,) = counted(log)["findings"]
+    assert finding["code"] == "messages-unreadable"
+    assert finding["facts"]["group"] == 500
+    assert "each member then sends his key once more" in finding["action"]

@@ -387,4 +387,4 @@ def test_one_line_tells_one_thing(log):
 def test_a_code_belongs_to_the_last_error_before_it(log):
     log.write(as_bytes([pino("before"), "Error: Connection Failure", BOOM_AS_TEXT.format(code=401)]))
     log.read()
-    assert log.events() == {"unauthorized": 1}
+    assert log.events() == {"closed": 2, "failure": 1, "unauthorized": 1}
