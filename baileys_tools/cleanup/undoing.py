@@ -23,6 +23,7 @@ from baileys_tools.sessions.interrupted import (
     root_to_change,
 )
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import (
@@ -35,7 +36,6 @@ from baileys_tools.sessions.quarantine import (
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
-from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import (
     RESET,
@@ -50,12 +50,8 @@ from baileys_tools.sessions.scan import (
     exists_in_own_folder,
     has_private_signing_key,
     read_creds,
-    read_regular_file,
     written_since,
 )
-
-LARGEST_MAPPING = 1 << 10
-"""Bytes. Baileys writes a LID in quotes."""
 
 
 def undo_command(
@@ -313,13 +309,8 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 def _lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
     """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
     users = {session_user(key_of(name)) for name in quarantined if kind_of(name) is Kind.SESSION}
-    found = {}
-    for user in users:
-        with suppress(OSError, UnreadJson):
-            lid = read_json(read_regular_file(folder, f"lid-mapping-{user}.json", LARGEST_MAPPING))
-            if isinstance(lid, str):
-                found[user] = lid
-    return found
+    mappings = Mappings(folder)
+    return {user: lid for user in users if (lid := mappings.lid_of(user)) is not None}
 
 
 def _plan(

@@ -22,6 +22,7 @@ MODULES = {
     "folders": ("cleanup", "undo"),
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
+    "cures": ("resend-group-keys", "contact", "renew-sessions", "contacts"),
     "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
     "settings": ("config",),
     "host": ("cron", "doctor", "report", "watch", "help"),

@@ -27,6 +27,15 @@ def settings_in_force(flags: Mapping[str, object], config: str | None) -> Loaded
     return loaded
 
 
+def options_again(loaded: LoadedSettings, config: str | None) -> str:
+    """Return the options that say where the folders are, for a command in a hint: those that were typed."""
+    from baileys_tools.pasted import command
+
+    path = loaded.settings.sessions.path or ""
+    told = command(" --sessions {}", path) if loaded.origin["sessions.path"].startswith("flag") else ""
+    return told + (command(" --config {}", config) if config is not None else "")
+
+
 def require_places(loaded: LoadedSettings) -> None:
     """Raise UsageError, with everything that is wrong, for settings that would write where they must not."""
     if wrong := misplaced(loaded):
