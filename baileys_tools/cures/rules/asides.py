@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.errors import ExitCode
-from baileys_tools.sessions.rules.keyfiles import key_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of
 from baileys_tools.sessions.rules.removals import Outcome
 
 CACHED_FOR = timedelta(minutes=5)
@@ -113,6 +113,14 @@ class CureReport:
 
 
 def may_be_in_memory(asides: Sequence[Aside], now_ns: int) -> list[Aside]:
-    """Return those that the bot has written so lately that one which caches its keys answers from memory."""
+    """Return those that a running bot which caches its keys may answer from memory.
+
+    A memory it writes whenever it reads it. A session it may have read a moment ago and not written, when a message
+    failed; what it could not read at all it does not keep.
+    """
     limit = now_ns - int(CACHED_FOR.total_seconds()) * 1_000_000_000
-    return [aside for aside in asides if aside.written_ns > limit]
+    return [
+        aside
+        for aside in asides
+        if aside.written_ns > limit or (kind_of(aside.keys[0]) is Kind.SESSION and aside.why is not Why.TORN)
+    ]

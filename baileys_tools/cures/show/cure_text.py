@@ -117,10 +117,11 @@ def _cached(report: CureReport) -> Iterator[str]:
         way = f"from its next connection on, if the bot makes its key cache there: {again}; else from its next start on"
     else:
         way = "from the bot's next start on"
+    seen = "some of it was written less than 5 minutes ago. " if report.command == GROUPS else ""
     yield (
-        "some of it was written less than 5 minutes ago. A running bot that caches its keys "
-        "(makeCacheableSignalKeyStore) does not notice until it has left that alone for 5 minutes, and writes it back "
-        f"at its next use. It works for certain {way}. A bot without that cache needs nothing"
+        f"{seen}A running bot that caches its keys (makeCacheableSignalKeyStore) has what it used in the last 5 minutes "
+        "in memory, and writes it back at its next use: then nothing is mended. It is for certain "
+        f"{way}. A bot without that cache needs nothing"
     )
 
 
