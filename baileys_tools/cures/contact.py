@@ -12,7 +12,7 @@ from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.cures.log_evidence import evidence_in_logs
 from baileys_tools.cures.rules.asides import CurePlan, Why
 from baileys_tools.cures.rules.contact import (
-    Held,
+    ContactReport,
     Identity,
     Typed,
     identity_of,
@@ -44,16 +44,6 @@ from baileys_tools.sessions.scan import read_regular_file, scan_folder
 
 VERB = "contact"
 LARGEST_DEVICE_LIST = 1 << 16
-
-
-class ContactReport(NamedTuple):
-    """What a folder holds of one contact. `log_troubles` are logs that could not be read."""
-
-    company: str
-    path: str
-    now: datetime
-    held: Held
-    log_troubles: tuple[str, ...] = ()
 
 
 def contact_command(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from baileys_tools.config import Settings, require_sessions_path
-from baileys_tools.cures.rules.contact import Pair, pairs_of
+from baileys_tools.cures.rules.contact import ContactsReport, pairs_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
@@ -19,16 +18,6 @@ from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.scan import scan_names
 
 VERB = "contacts"
-
-
-class ContactsReport(NamedTuple):
-    """The pairs of one company. `unread` counts mappings that say nothing usable."""
-
-    company: str
-    path: str
-    now: datetime
-    pairs: list[Pair]
-    unread: int = 0
 
 
 def contacts_command(

@@ -43,12 +43,9 @@ def _live(node: str, version: str, ill: str, command: tuple[str, ...], home: Pat
     log = home / "bot.log"
     settings = home / "settings.yaml"
     settings.write_text(f'logs:\n  files:\n    - path: {log}\n      company: "1"\n')
+    life = ["--baileys", version, "--ill", ill, *(["--log", str(log)] if ill == "contacts" else [])]
     finished = subprocess.run(
-        [
-            *(node, HERE / "cures_contract.mjs", "--baileys", version, "--ill", ill),
-            *(("--log", log) if ill == "contacts" else ()),
-            *("--", COMMAND, *command, "--config", settings),
-        ],
+        [node, HERE / "cures_contract.mjs", *life, "--", COMMAND, *command, "--config", settings],
         env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
         capture_output=True,
         text=True,
@@ -142,7 +139,7 @@ def test_one_resend_for_each_contact_that_writes_first_as_stated(measure: Measur
 def test_one_contact_is_renewed_alone(measure: Measure, version: str) -> None:
     report = measure(version, "contacts", *RENEW_ONE)
     first = report["ill_files"][0]
-    others = {name for name in report["ill_files"][1:3]}
+    others = set(report["ill_files"][1:3])
     assert first in report["still"]["removed"]
     assert len(report["still"]["removed"]) == (2 if version == "baileys7" else 1)
     cured = report["still"]["cured"]
@@ -166,7 +163,7 @@ def test_a_running_bot_without_a_cache_is_cured_at_its_next_message(
 def test_a_running_bot_that_caches_its_keys_is_cured_later_and_this_is_said(
     measure: Measure, version: str, ill: str, command: list[str]
 ) -> None:
-    """At once it answers from memory, so the plan says so; left alone for five minutes, or started anew, it is cured."""
+    """At once it answers from memory, as the plan says; left alone for five minutes, or started anew, it is cured."""
     report = measure(version, ill, *command)
     at_once = run_of(report, cached=True)
     assert at_once["after"], "if this is empty, what the plan says of caches is wrong"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from baileys_tools.cures.rules.asides import Why
@@ -185,3 +186,23 @@ def pairs_of(mappings: Sequence[tuple[str, str]]) -> list[Pair]:
         pair = (said, user) if is_reverse else (user, said)
         found.setdefault(pair, [False, False])[is_reverse] = True
     return [Pair(pn, lid, *ways) for (pn, lid), ways in sorted(found.items())]
+
+
+class ContactReport(NamedTuple):
+    """What a folder holds of one contact. `log_troubles` are logs that could not be read."""
+
+    company: str
+    path: str
+    now: datetime
+    held: Held
+    log_troubles: tuple[str, ...] = ()
+
+
+class ContactsReport(NamedTuple):
+    """The pairs of one company. `unread` counts mappings that say nothing usable."""
+
+    company: str
+    path: str
+    now: datetime
+    pairs: list[Pair]
+    unread: int = 0

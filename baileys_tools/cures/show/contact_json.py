@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baileys_tools.cures.contact import ContactReport
+from baileys_tools.cures.rules.contact import ContactReport
 from baileys_tools.cures.show.contact_text import _moment
 from baileys_tools.cures.show.words import address_shown, user_shown
 from baileys_tools.errors import ExitCode

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.cures.contact import ContactReport
 from baileys_tools.cures.rules.asides import Why
-from baileys_tools.cures.rules.contact import HeldSession, Identity
+from baileys_tools.cures.rules.contact import ContactReport, HeldSession, Identity
 from baileys_tools.cures.show.words import address_shown, user_shown
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.pasted import command

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from baileys_tools.cures.contacts import ContactsReport
-from baileys_tools.cures.rules.contact import Pair
+from baileys_tools.cures.rules.contact import ContactsReport, Pair
 from baileys_tools.cures.show.words import user_shown
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text

@@ -119,8 +119,8 @@ def _cached(report: CureReport) -> Iterator[str]:
         way = "from the bot's next start on"
     seen = "some of it was written less than 5 minutes ago. " if report.command == GROUPS else ""
     yield (
-        f"{seen}A running bot that caches its keys (makeCacheableSignalKeyStore) has what it used in the last 5 minutes "
-        "in memory, and writes it back at its next use: then nothing is mended. It is for certain "
+        f"{seen}A running bot that caches its keys (makeCacheableSignalKeyStore) has what it used in the last 5 "
+        "minutes in memory, and writes it back at its next use: then nothing is mended. It is for certain "
         f"{way}. A bot without that cache needs nothing"
     )
 

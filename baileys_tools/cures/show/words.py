@@ -50,4 +50,10 @@ def file_shown(name: str, show_numbers: bool) -> str:
         sender = parse_sender_key(key)
         who = address_shown(sender.user, show_numbers)
         return f"{kind}-{group_shown(sender.group, show_numbers)}--{who}--{sender.device}.json{beside}"
-    return printable(name)
+    if kind in (Kind.PRE_KEY, Kind.CREDS, Kind.APP_STATE_SYNC_KEY, Kind.APP_STATE_SYNC_VERSION):
+        return printable(name)
+    return printable(name) if show_numbers else re.sub(r"[0-9]{5,}", _masked, printable(name))
+
+
+def _masked(found: re.Match[str]) -> str:
+    return masked_number(found[0])
