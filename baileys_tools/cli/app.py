@@ -19,6 +19,16 @@ from baileys_tools.errors import UsageError
 class _Commands(TyperGroup):
     """The commands, with a word on what is meant when a company is named without its option."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        # Of one column for all names click makes the longest, and cuts what each command does to what is left.
+        rows = [
+            (name, command.get_short_help_str(80))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows, col_max=12)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

@@ -38,9 +38,9 @@ def resend_group_keys(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Mend "Waiting for this message" in groups: have the bot send its key again.
+    """Mend "Waiting for this message" in groups.
 
-    Sets the note aside of who has the bot's key (sender-key-memory), undoably. With its next message to the group
+    Has the bot send its key again: sets the note aside of who has the bot's key (sender-key-memory), undoably. With its next message to the group
     the bot sends its key to every device. No message comes late, and no key is lost. Works under a running bot; one
     that caches its keys may need a new start, and then this says so.
 
@@ -86,7 +86,7 @@ def contact(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """What a session folder holds of one contact; with --renew, mend it.
+    """Show what a session folder holds of one contact, or renew it.
 
     Sessions by device with their last use, identities, the mapping of number and LID, tokens, keys in groups.
     --renew sets aside, undoably, what is broken: sessions that no bot can read, and those that the bot's log
@@ -132,7 +132,7 @@ def renew_sessions(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Set all broken sessions of a company aside, so that new ones are made.
+    """Set broken sessions aside, so that new ones are made.
 
     As contact --renew, for every contact that the bot's log names as unreadable and whose messages have not been
     read since, and for every session file that no bot can read.
@@ -168,9 +168,9 @@ def contacts(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """The contacts whose phone number and LID a session folder ties together, as a table.
+    """Show which phone number has which LID.
 
-    Masked, unless --show-numbers is given: then full numbers are printed, and standard error says so.
+    A table of what the folder's mappings say. Masked, unless --show-numbers is given: then full numbers are printed, and standard error says so.
 
     \b
     Examples:

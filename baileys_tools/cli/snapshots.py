@@ -160,9 +160,9 @@ def keep(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Pin a snapshot: no backup.keep_ rule removes it before that time, here or in the copies.
+    """Pin a snapshot, so that no backup.keep_ rule removes it.
 
-    The snapshots command lists until when. A pin ends with the first snapshot that is taken after its time.
+    Neither here nor in the copies. The snapshots command lists until when. A pin ends with the first snapshot that is taken after its time.
 
     \b
     Examples:
@@ -194,9 +194,9 @@ def diff(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """What changed between two snapshots, or between a snapshot and the live folder.
+    """Show what changed between two snapshots, or since one.
 
-    By kind, with --verbose by key: gone, new, changed; of creds.json the names of the fields. No content of a key
+    The live folder is the other where none is named. By kind, with --verbose by key: gone, new, changed; of creds.json the names of the fields. No content of a key
     is printed, and nothing is touched.
 
     \b

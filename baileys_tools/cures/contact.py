@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.cures.log_evidence import evidence_in_logs
-from baileys_tools.cures.rules.asides import CurePlan, Why
+from baileys_tools.cures.rules.asides import AsideReason, CurePlan
 from baileys_tools.cures.rules.contact import (
     ContactReport,
     Identity,
@@ -186,7 +186,7 @@ def plan_for_contact(
     files = {name: settled(folder, name, facts) for name in names}
     ill = broken_sessions(names, files.__getitem__, evidence, mappings.twin)
     if every:
-        ill |= {name: Why.ASKED for name in names if name not in ill}
+        ill |= {name: AsideReason.ASKED for name in names if name not in ill}
     return plan_renewal(facts, ill, mappings.twin)
 
 
@@ -196,7 +196,7 @@ def settled(folder: int, name: str, facts: FolderFacts) -> SessionFile:
     Baileys truncates, then writes: an outside reader sees an empty file.
     """
     held = session_in(folder, name)
-    if held.why is not Why.TORN:
+    if held.why is not AsideReason.TORN:
         return held
     age_ns = int(datetime.now(UTC).timestamp() * 1e9) - facts.stats[name].st_mtime_ns
     return SessionFile() if 0 <= age_ns < BEING_WRITTEN_NS else held

@@ -18,8 +18,8 @@ CACHED_FOR = timedelta(minutes=5)
 (baileys `Utils/auth-utils.js`: `makeCacheableSignalKeyStore`, with `DEFAULT_CACHE_TTLS`)."""
 
 
-class Why(StrEnum):
-    """Why keys are set aside."""
+class AsideReason(StrEnum):
+    """AsideReason keys are set aside."""
 
     ASKED = "asked"
     """The operator named it."""
@@ -43,7 +43,7 @@ class Aside(NamedTuple):
     """
 
     about: str
-    why: Why
+    why: AsideReason
     keys: tuple[str, ...]
     told: int = 0
     written_ns: int = 0
@@ -122,5 +122,6 @@ def may_be_in_memory(asides: Sequence[Aside], now_ns: int) -> list[Aside]:
     return [
         aside
         for aside in asides
-        if aside.written_ns > limit or (kind_of(aside.keys[0]) is Kind.SESSION and aside.why is not Why.TORN)
+        if aside.written_ns > limit
+        or (kind_of(aside.keys[0]) is Kind.SESSION and aside.why is not AsideReason.TORN)
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from baileys_tools.cures.rules.asides import Why
+from baileys_tools.cures.rules.asides import AsideReason
 from baileys_tools.cures.rules.sessions import SessionFile, address_of, parse_session
 from baileys_tools.cures.rules.unreadable import Evidence, Unreadable
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -77,7 +77,7 @@ class HeldSession(NamedTuple):
     used_ms: int | None
     written_ns: int
     sessions: int
-    why: Why | None
+    why: AsideReason | None
 
     @property
     def address(self) -> str:
@@ -116,7 +116,7 @@ def what_is_held(
     identity: Identity,
     facts: FolderFacts,
     files: dict[str, SessionFile],
-    broken: dict[str, Why],
+    broken: dict[str, AsideReason],
     listed_devices: int | None,
     evidence: Evidence,
 ) -> Held:

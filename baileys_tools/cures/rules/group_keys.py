@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cures.rules.asides import Aside, CurePlan, Why
+from baileys_tools.cures.rules.asides import Aside, AsideReason, CurePlan
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, parse_sender_key
@@ -51,7 +51,7 @@ def plan_group_keys(facts: FolderFacts, groups: Iterable[str], told: Mapping[str
     asides = tuple(
         Aside(
             group,
-            Why.ASKED if group in with_key else Why.KEY_GONE,
+            AsideReason.ASKED if group in with_key else AsideReason.KEY_GONE,
             (memories[group],),
             told.get(group, 0),
             facts.stats[memories[group]].st_mtime_ns,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.cost import Cost, sessions_missed
-from baileys_tools.cures.rules.asides import Aside, CurePlan, Why
+from baileys_tools.cures.rules.asides import Aside, AsideReason, CurePlan
 from baileys_tools.cures.rules.unreadable import Device, Evidence, is_over
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -22,7 +22,7 @@ class SessionFile(NamedTuple):
     `used_ms` is when a message was last read with it, or when it was made: libsignal moves that on reading alone.
     """
 
-    why: Why | None = None
+    why: AsideReason | None = None
     sessions: int = 0
     used_ms: int | None = None
 
@@ -32,7 +32,7 @@ def read_session(content: bytes) -> SessionFile:
     try:
         record = read_json(content)
     except UnreadJson as unread:
-        return SessionFile(None if unread.refusal is Refusal.TOO_LARGE else Why.TORN)
+        return SessionFile(None if unread.refusal is Refusal.TOO_LARGE else AsideReason.TORN)
     try:
         if (inner := buffer(record)) is not None:
             record = read_json(inner)  # of a fork that keeps records as bytes
@@ -40,7 +40,7 @@ def read_session(content: bytes) -> SessionFile:
         return SessionFile()
     if not isinstance(record, dict):
         # A list or a text is nothing that libsignal takes for a record; null and the like are no session at all.
-        return SessionFile(Why.TORN if not record else None)
+        return SessionFile(AsideReason.TORN if not record else None)
     entries = record.get("_sessions")
     found = list(entries.values()) if isinstance(entries, dict) else []
     infos = [
@@ -53,9 +53,9 @@ def read_session(content: bytes) -> SessionFile:
     ]
     why = None
     if not infos:
-        why = Why.NO_SESSION
+        why = AsideReason.NO_SESSION
     elif all(info.get("closed") != -1 for info in infos):
-        why = Why.NO_OPEN_SESSION
+        why = AsideReason.NO_OPEN_SESSION
     return SessionFile(why, len(infos), max(times, default=None))
 
 
@@ -101,7 +101,9 @@ def devices_of(sessions: Iterable[str]) -> dict[Device, list[str]]:
     return found
 
 
-def plan_renewal(facts: FolderFacts, ill: Mapping[str, Why], twin: Twin, most: int | None = None) -> CurePlan:
+def plan_renewal(
+    facts: FolderFacts, ill: Mapping[str, AsideReason], twin: Twin, most: int | None = None
+) -> CurePlan:
     """Given a folder and which of its sessions are to go and why, in order of urgency, return what is set aside.
 
     With a session goes its twin, the one of the same device under the other address: Baileys 7 moves what stands under
@@ -134,7 +136,7 @@ def broken_sessions(
     contents: Callable[[str], SessionFile],
     evidence: Evidence,
     twin: Twin,
-) -> dict[str, Why]:
+) -> dict[str, AsideReason]:
     """Given sessions, what each holds and what the log says, return those that are broken and why, the logged first.
 
     The log may name a contact by the address under which no session stands, so it speaks of the twin as well. What has
@@ -153,7 +155,7 @@ def broken_sessions(
         if not is_over(unreadable, used):
             named |= {name: max(unreadable.last or 0.0, named.get(name, 0.0)) for name in names}
     logged = sorted(named, key=lambda name: (-named[name], name))
-    found = {name: files[name].why or Why.UNREADABLE for name in logged}
+    found = {name: files[name].why or AsideReason.UNREADABLE for name in logged}
     return found | {
         name: why for name in sessions if name not in found and (why := files[name].why) is not None
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.cures.rules.asides import Why
+from baileys_tools.cures.rules.asides import AsideReason
 from baileys_tools.cures.rules.contact import ContactReport, HeldSession, Identity
 from baileys_tools.cures.show.words import address_shown, user_shown
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
@@ -13,10 +13,10 @@ from baileys_tools.pasted import command
 from baileys_tools.units import counted, duration_of, format_age, printable
 
 _WHY = {
-    Why.TORN: "not readable: the bot takes it for missing",
-    Why.NO_SESSION: "broken: no session is in it",
-    Why.NO_OPEN_SESSION: "broken: all sessions in it are closed",
-    Why.UNREADABLE: "broken: the log says that messages cannot be read",
+    AsideReason.TORN: "not readable: the bot takes it for missing",
+    AsideReason.NO_SESSION: "broken: no session is in it",
+    AsideReason.NO_OPEN_SESSION: "broken: all sessions in it are closed",
+    AsideReason.UNREADABLE: "broken: the log says that messages cannot be read",
 }
 
 

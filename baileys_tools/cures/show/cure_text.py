@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from baileys_tools.cures.rules.asides import Aside, CureReport, Why, may_be_in_memory
+from baileys_tools.cures.rules.asides import Aside, AsideReason, CureReport, may_be_in_memory
 from baileys_tools.cures.show.words import address_shown, group_shown
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.pasted import command
@@ -15,12 +15,12 @@ GROUPS = "resend-group-keys"
 MOST_SHOWN = 30
 
 _WHY = {
-    Why.ASKED: "",
-    Why.KEY_GONE: "the key that it speaks of is gone: all members wait",
-    Why.TORN: "not readable: the bot takes it for missing",
-    Why.NO_SESSION: "no session is in it",
-    Why.NO_OPEN_SESSION: "all sessions in it are closed",
-    Why.UNREADABLE: "the log: messages cannot be read",
+    AsideReason.ASKED: "",
+    AsideReason.KEY_GONE: "the key that it speaks of is gone: all members wait",
+    AsideReason.TORN: "not readable: the bot takes it for missing",
+    AsideReason.NO_SESSION: "no session is in it",
+    AsideReason.NO_OPEN_SESSION: "all sessions in it are closed",
+    AsideReason.UNREADABLE: "the log: messages cannot be read",
 }
 _OUTCOMES = {
     Outcome.REMOVED: "set aside",
