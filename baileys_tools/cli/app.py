@@ -54,6 +54,10 @@ def _company_meant(error: Any, words: Sequence[str]) -> str:
     if has_option and extra is not None:
         return ",".join(extra[1].split())
     is_missing = getattr(getattr(error, "param", None), "name", "") == "company" and not error.message
+    if is_missing and any(
+        one.param_type_name == "argument" and one.required for one in error.ctx.command.params
+    ):
+        return ""  # the word is what the command is about
     return words[0] if is_missing and words and not words[0].startswith("-") else ""
 
 

@@ -40,9 +40,9 @@ def resend_group_keys(
 ) -> None:
     """Mend "Waiting for this message" in groups.
 
-    Has the bot send its key again: sets the note aside of who has the bot's key (sender-key-memory), undoably. With its next message to the group
-    the bot sends its key to every device. No message comes late, and no key is lost. Works under a running bot; one
-    that caches its keys may need a new start, and then this says so.
+    Has the bot send its key again: sets aside, undoably, the note of who has it (sender-key-memory). With its next
+    message to the group the bot sends its key to every device. No message comes late, and no key is lost. Works
+    under a running bot; one that caches its keys may need a new start, and then this says so.
 
     \b
     Examples:
@@ -170,7 +170,8 @@ def contacts(
 ) -> None:
     """Show which phone number has which LID.
 
-    A table of what the folder's mappings say. Masked, unless --show-numbers is given: then full numbers are printed, and standard error says so.
+    A table of what the folder's mappings say. Masked, unless --show-numbers is given: then full numbers are
+    printed, and standard error says so.
 
     \b
     Examples:

@@ -18,6 +18,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_snapshot
 
 
 @app.command()
@@ -144,7 +145,12 @@ def prune(
 
 
 SnapshotArgument = Annotated[
-    str, typer.Argument(metavar="SNAPSHOT", help="Number or file name of the snapshot, or latest.")
+    str,
+    typer.Argument(
+        metavar="SNAPSHOT",
+        help="Number or file name of the snapshot, or latest.",
+        autocompletion=complete_snapshot,
+    ),
 ]
 
 
@@ -162,7 +168,8 @@ def keep(
 ) -> None:
     """Pin a snapshot, so that no backup.keep_ rule removes it.
 
-    Neither here nor in the copies. The snapshots command lists until when. A pin ends with the first snapshot that is taken after its time.
+    Neither here nor in the copies. The snapshots command lists until when. A pin ends with the first snapshot that
+    is taken after its time.
 
     \b
     Examples:
@@ -196,8 +203,8 @@ def diff(
 ) -> None:
     """Show what changed between two snapshots, or since one.
 
-    The live folder is the other where none is named. By kind, with --verbose by key: gone, new, changed; of creds.json the names of the fields. No content of a key
-    is printed, and nothing is touched.
+    The live folder is the other where none is named. By kind, with --verbose by key: gone, new, changed; of
+    creds.json the names of the fields. No content of a key is printed, and nothing is touched.
 
     \b
     Examples:

@@ -62,8 +62,11 @@ def joined(found: Iterable[tuple[Device, float | None]]) -> dict[Device, Unreada
 
 
 def is_over(unreadable: Unreadable, read_ms: int | None) -> bool:
-    """Whether a message of the device has been read since the last that could not be. A doubt says no."""
-    return unreadable.last is not None and read_ms is not None and read_ms > unreadable.last * 1000
+    """Whether a message of the device has been read since the last that could not be.
+
+    Where no line says when that was, nobody can tell, and the session stays.
+    """
+    return unreadable.last is None or (read_ms is not None and read_ms > unreadable.last * 1000)
 
 
 Evidence = Mapping[Device, Unreadable]
