@@ -58,6 +58,7 @@ def contact_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, show what is held of a contact or renew it, print it once, and return the exit code."""
+    loaded = settings_in_force(flags, options.config)
     typed = typed_contact(who)
     if typed is None:
         raise UsageError(
@@ -66,7 +67,6 @@ def contact_command(
         )
     if not renew and (every or options.dry_run or options.yes):
         raise UsageError("--all-sessions, --dry-run and --yes go with --renew")
-    loaded = settings_in_force(flags, options.config)
     now = datetime.now(UTC)
     if renew:
         shown = _Shown(show_numbers, as_json, quiet)

@@ -41,6 +41,7 @@ def resend_group_keys_command(
     from baileys_tools.cures.show.cure_json import cure_json
     from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
 
+    loaded = settings_in_force(flags, options.config)
     if every == bool(groups):
         raise UsageError("which group?", "Give --group ID (repeatable), or --all.")
     wanted = [group_named(group) for group in groups]
@@ -49,7 +50,6 @@ def resend_group_keys_command(
             f"{STATUS_BROADCAST} has no such memory: Baileys writes it and never reads it",
             "The bot sends its key with each status.",
         )
-    loaded = settings_in_force(flags, options.config)
     now = datetime.now(UTC)
     show = partial(cure_plan_text, show_numbers=show_numbers)
 

@@ -35,13 +35,13 @@ def renew_sessions_command(
     from baileys_tools.cures.show.cure_json import cure_json
     from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
 
+    loaded = settings_in_force(flags, options.config)
     if not broken:
         raise UsageError(
             "which sessions?",
             "Give --broken: those that the log calls unreadable, or that no bot can read. "
             "One contact by its number: baileys-tools contact --company ID NUMBER --renew",
         )
-    loaded = settings_in_force(flags, options.config)
     now = datetime.now(UTC)
     evidence, troubles = evidence_in_logs(loaded.settings, options.company)
 

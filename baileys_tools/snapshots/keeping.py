@@ -27,10 +27,10 @@ def keep_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, pin a snapshot or release it, say so once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
     if release == (kept_for is not None):
         raise UsageError("until when?", "Give --for DURATION (90d, 52w), or --release to take it back.")
     duration = _duration(kept_for) if kept_for is not None else None
-    loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     with recorded("keep", loaded.settings, now, quiet=quiet) as run:
         report = run_keep(require_backup_path(loaded), company, wanted, duration, now)

@@ -13,7 +13,8 @@
  * - `still`: the bot is off while the command runs. All write to all once; `ill_first` are messages from the ill, then
  *   how many resends healed each; `bot_first`: the bot writes to the ill, and they answer.
  * - `running`: the bot has loaded the folder and talked to the ill before the command, with and without a cache
- *   (`makeCacheableSignalKeyStore`), and goes on: at once, six minutes later, and after a new start.
+ *   (`makeCacheableSignalKeyStore`), and goes on: at once, six minutes later, and after a new start. `waited`: it had
+ *   been silent for so many minutes. `undone`: undo, called before the bot goes on, brought everything back.
  *
  * `undone`: whether undo brought every byte, time and mode back. One JSON document goes to stdout.
  */
@@ -231,22 +232,40 @@ async function talk(world, kind, ill) {
 	return failed
 }
 
-/** The bot is on, and has just talked. `later`: minutes that pass after the command. `restarted`: with a new process. */
-async function running(world, kind, command, original, scratch, ill, { cached, later = 0, restarted = false }, now) {
+/**
+ * The bot is on, and has just talked, or `waited` minutes ago. `later`: minutes that pass after the command. `restarted`:
+ * with a new process.
+ */
+async function running(world, kind, command, undo, original, scratch, ill, how, now) {
+	const { cached, later = 0, restarted = false, waited = 0 } = how
 	const root = await newRoot(original, scratch)
 	const folder = join(root, COMPANY)
 	let bot = await loaded(world, folder, cached)
 	const before = await talk(bot, kind, ill)
+	if (waited) await growOlder(folder, waited)
+	stopClock(now, -waited * MINUTE_DAYS)
+	const stood = await fingerprint(folder)
+	await runCommand(command, root)
+	await runCommand(undo, root)
+	const undone = JSON.stringify(stood) === JSON.stringify(await fingerprint(folder))
 	const ran = await runCommand(command, root)
 	const removed = JSON.parse(ran.output).set_aside
-	stopClock(now, -later * MINUTE_DAYS)
+	stopClock(now, -(waited + later) * MINUTE_DAYS)
 	if (restarted) {
 		const { state } = await world.baileys.useMultiFileAuthState(folder)
 		bot = bot.fork({ creds: state.creds, keys: cached ? world.baileys.makeCacheableSignalKeyStore(state.keys) : state.keys })
 	}
 	const after = await talk(bot, kind, ill)
 	stopClock(now, 0)
-	return { cached, later, restarted, exit_code: ran.exit_code, errors: ran.errors, output: ran.output, removed, before, after }
+	return { cached, later, restarted, waited, undone, exit_code: ran.exit_code, errors: ran.errors, output: ran.output, removed, before, after }
+}
+
+async function growOlder(folder, minutes) {
+	for (const name of await readdir(folder)) {
+		const path = join(folder, name)
+		const { mtimeMs } = await stat(path)
+		await utimes(path, mtimeMs / 1000 - minutes * 60, mtimeMs / 1000 - minutes * 60)
+	}
 }
 
 async function main() {
@@ -273,8 +292,8 @@ async function main() {
 		const undo = [command[0], 'undo', '--json']
 		const untouched = await measure(world, folder, ill)
 		const report = { ...values, ill_files: illFiles, untouched, still: await still(world, words, undo, original, scratch, ill), running: [] }
-		for (const how of [{ cached: false }, { cached: true }, { cached: true, later: 6 }, { cached: true, restarted: true }]) {
-			report.running.push(await running(world, kind, words, original, scratch, ill, how, now))
+		for (const how of [{ cached: false }, { cached: true }, { cached: true, later: 6 }, { cached: true, restarted: true }, { cached: true, waited: 6 }]) {
+			report.running.push(await running(world, kind, words, undo, original, scratch, ill, how, now))
 		}
 		return report
 	} finally {

@@ -68,13 +68,10 @@ cures = pytest.mark.parametrize(
 )
 
 
-def run_of(report: dict[str, Any], cached: bool, later: int = 0, restarted: bool = False) -> dict[str, Any]:
+def run_of(report: dict[str, Any], cached: bool, **how: int) -> dict[str, Any]:
     """Return the run under a running bot that was made so."""
-    (found,) = [
-        run
-        for run in report["running"]
-        if (run["cached"], run["later"], run["restarted"]) == (cached, later, restarted)
-    ]
+    wanted = {"cached": cached, "later": 0, "restarted": False, "waited": 0} | how
+    (found,) = [run for run in report["running"] if wanted.items() <= run.items()]
     return dict(found)
 
 
@@ -170,3 +167,24 @@ def test_a_running_bot_that_caches_its_keys_is_cured_later_and_this_is_said(
     assert all(aside["may_be_in_memory"] for aside in json.loads(at_once["output"])["asides"])
     assert run_of(report, cached=True, later=6)["after"] == []
     assert run_of(report, cached=True, restarted=True)["after"] == []
+
+
+@versions
+@cures
+def test_a_running_bot_that_was_silent_for_a_while_is_cured_at_once(
+    measure: Measure, version: str, ill: str, command: list[str]
+) -> None:
+    run = run_of(measure(version, ill, *command), cached=True, waited=6)
+    assert run["after"] == []
+    if ill == "groups":
+        asides = json.loads(run["output"])["asides"]
+        assert [aside["may_be_in_memory"] for aside in asides] == [False] * len(asides)
+
+
+@versions
+@cures
+def test_undo_under_a_running_bot_brings_every_byte_back(
+    measure: Measure, version: str, ill: str, command: list[str]
+) -> None:
+    """Also where the bot has written a moment before: what it wrote then is not newer than what was set aside."""
+    assert [run["undone"] for run in measure(version, ill, *command)["running"]] == [True] * 5

@@ -233,6 +233,16 @@ def test_an_undo_never_keeps_a_new_key_from_the_members(root: Path) -> None:
     assert (folder / OLD_MEMORY).exists(), "of another group"
 
 
+def test_what_the_bot_wrote_a_moment_before_keeps_nothing_away(root: Path) -> None:
+    folder = root / "company_1001"
+    for name in (OWN_KEY, MEMORY):
+        os.utime(folder / name)
+    before = snapshot_tree(root)
+    cure(root, *RESEND, "--yes")
+    run_cli("undo", "--sessions", root, "--company", "1001")
+    assert snapshot_tree(root) == before
+
+
 @pytest.mark.parametrize("words", [(), ("--all", "--group", GROUP), ("--group", "status@broadcast")])
 def test_a_group_has_to_be_meant(root: Path, words: tuple[str, ...]) -> None:
     assert cure(root, "resend-group-keys", *words, "--yes").returncode == 2
