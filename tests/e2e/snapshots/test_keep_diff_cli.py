@@ -169,3 +169,23 @@ def test_what_cannot_be_compared_has_its_exit_code(env, sessions):
     with archive.open("r+b") as file:
         file.write(b"x")
     assert run_cli("diff", "--company", "1001", "1", env=env).returncode == 11
+
+
+def test_a_pin_holds_in_the_copies_too(env, sessions, tmp_path):
+    copies = tmp_path / "copies"
+    copies.mkdir(mode=0o700)
+    settings = Path(env["BAILEYS_TOOLS_CONFIG"])
+    rules = "".join(f"  keep_{rule}: 0\n" for rule in ("hourly", "daily", "weekly", "tagged"))
+    settings.write_text(
+        settings.read_text()
+        + f"  copies: ['file://{copies}']\ncopies:\n  keep_last: 1\n  minimum: 1\n{rules}"
+    )
+    backup(env, sessions, '{"n":1}')
+    run_cli("keep", "--company", "1001", "1", "--for", "30d", env=env)
+    for number in (2, 3):
+        backup(env, sessions, f'{{"n":{number}}}')
+    there = sorted(path.name[:8] for path in (copies / "company_1001").glob("*.tar.zst"))
+    assert there == ["00000001", "00000003"]
+    run_cli("keep", "--company", "1001", "1", "--release", env=env)
+    backup(env, sessions, '{"n":4}')
+    assert [path.name[:8] for path in (copies / "company_1001").glob("*.tar.zst")] == ["00000004"]
