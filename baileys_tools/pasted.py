@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from baileys_tools.units import printable
 
-_OPTIONS = {"--sessions": "sessions.path", "--company": "sessions.companies"}
+_OPTIONS = {"--sessions": ("sessions.path", "sessions.roots"), "--company": ("sessions.companies",)}
 _WITH_SESSIONS = frozenset(
     [
         "cleanup",
@@ -25,6 +25,11 @@ _WITH_SESSIONS = frozenset(
         "watch",
         "report",
         "doctor",
+        "resend-group-keys",
+        "contact",
+        "renew-sessions",
+        "contacts",
+        "diff",
     ]
 )
 _WITH_COMPANY = (_WITH_SESSIONS - {"doctor"}) | frozenset(
@@ -37,8 +42,8 @@ _here: dict[str, list[str]] = {}
 def came_with(flags: Mapping[str, object], config: str | None) -> None:
     """Remember the flags of this run that say which bots it is about: a command in a hint is about the same ones."""
     _here.clear()
-    for option, key in _OPTIONS.items():
-        value = flags.get(key)
+    for option, keys in _OPTIONS.items():
+        value = next(filter(None, map(flags.get, keys)), None)
         given = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else []
         if words := [str(one) for one in given if one]:
             _here[option] = words

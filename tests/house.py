@@ -18,6 +18,7 @@ FLOORS = (
     "page",
     "recovery",
     "watching",
+    "cures",
     "cleanup",
     "host",
     "snapshots",
@@ -63,7 +64,19 @@ IO_MODULES = {
 CLOCK_METHODS = {"now", "today", "utcnow"}
 MAY_EXIT = {"frame/workers"}
 """Where processes are forked, they are ended too."""
-VERBS = ("cleanup", "host", "snapshots", "watching", "recovery", "alerts", "bots", "page", "cli", "frame")
+VERBS = (
+    "cleanup",
+    "cures",
+    "host",
+    "snapshots",
+    "watching",
+    "recovery",
+    "alerts",
+    "bots",
+    "page",
+    "cli",
+    "frame",
+)
 """Rooms whose own files are verbs, which show a plan or apply it; so does what is below `show/`."""
 
 

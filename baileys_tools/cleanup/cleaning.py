@@ -13,14 +13,13 @@ from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCle
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
 from baileys_tools.cleanup.rules.policy import plan_cleanup
-from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.progress import PatientProgress
-from baileys_tools.pasted import command
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.names import RESETS
@@ -84,23 +83,12 @@ def cleanup_command(
                 lambda company: loaded.settings.for_company(company).policy,
                 Style(),
                 verbose=verbose,
-                undo_options=_options_again(loaded, config),
                 undo_window=loaded.settings.cleanup.undo_window,
             )
         )
     else:
         print_troubles(report)
     return report.exit_code
-
-
-def _options_again(loaded: LoadedSettings, config: str | None) -> str:
-    """Return the options that say where the folders are, to be typed again."""
-    settings, origin = loaded.settings.sessions, loaded.origin
-    paths = [settings.path] if settings.path and origin["sessions.path"].startswith("flag") else []
-    if origin["sessions.roots"].startswith("flag"):
-        paths += [root.path for root in settings.roots]
-    told = "".join(command(" --sessions {}", path) for path in paths)
-    return told + (command(" --config {}", config) if config is not None else "")
 
 
 def print_troubles(report: CleanupReport) -> None:

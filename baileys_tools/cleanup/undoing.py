@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from baileys_tools.config import Settings, require_sessions_path
@@ -23,6 +23,7 @@ from baileys_tools.sessions.interrupted import (
     root_to_change,
 )
 from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.put_back import describe_runs, undo_run
 from baileys_tools.sessions.quarantine import (
@@ -35,7 +36,6 @@ from baileys_tools.sessions.quarantine import (
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
-from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import (
     RESET,
@@ -50,12 +50,12 @@ from baileys_tools.sessions.scan import (
     exists_in_own_folder,
     has_private_signing_key,
     read_creds,
-    read_regular_file,
     written_since,
 )
+from baileys_tools.units import moment_of
 
-LARGEST_MAPPING = 1 << 10
-"""Bytes. Baileys writes a LID in quotes."""
+COARSE_CLOCK = timedelta(milliseconds=20)
+"""So far the times of files can be behind the clock: the kernel takes them from its last tick, 10 ms ago at most."""
 
 
 def undo_command(
@@ -285,8 +285,6 @@ def _undo_reset(
 
 
 def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
-    started = run_started(run)
-    assert started is not None
     try:
         with root.open(company) as folder, company_lock(folder, now):
             finish_restore(root, company, folder)
@@ -297,7 +295,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 lids.update(_lids_of(folder, quarantined))
-                return _plan(folder, run_folder, quarantined, started, lids)
+                return _plan(folder, run_folder, quarantined, run, lids)
 
             reasons, errors = undo_run(folder, run, chosen)
             twins = {
@@ -313,20 +311,26 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 def _lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
     """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
     users = {session_user(key_of(name)) for name in quarantined if kind_of(name) is Kind.SESSION}
-    found = {}
-    for user in users:
-        with suppress(OSError, UnreadJson):
-            lid = read_json(read_regular_file(folder, f"lid-mapping-{user}.json", LARGEST_MAPPING))
-            if isinstance(lid, str):
-                found[user] = lid
-    return found
+    mappings = Mappings(folder)
+    return {user: lid for user in users if (lid := mappings.lid_of(user)) is not None}
+
+
+def _began(run: str) -> datetime:
+    """Return from when on a file counts as written after a run: its start, to the millisecond where its name says that.
+
+    In whole seconds, what a running bot wrote a moment before would keep everything from coming back.
+    """
+    started, at = run_started(run), run_milliseconds(run)
+    assert started is not None
+    return started if at is None else moment_of(at * 1_000_000) - COARSE_CLOCK
 
 
 def _plan(
-    folder: int, run_folder: int, quarantined: Collection[str], started: datetime, lids: Mapping[str, str]
+    folder: int, run_folder: int, quarantined: Collection[str], run: str, lids: Mapping[str, str]
 ) -> dict[str, UndoReason]:
     live = os.listdir(folder)
-    since = written_since(folder, live, started)
+    began = _began(run)
+    since = written_since(folder, live, began)
     creds = read_creds(folder)
     owned: dict[str, bool | None] = {}
     if isinstance(creds, Creds):
@@ -334,17 +338,17 @@ def _plan(
             for name in untold_sender_keys(_sender_keys(names), creds):
                 owned[name] = has_private_signing_key(place, name)
     told = {name: answer for name, answer in owned.items() if answer is not None}
-    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, started))
+    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, run))
 
 
-def _removed_later(folder: int, started: datetime) -> set[str]:
+def _removed_later(folder: int, of: str) -> set[str]:
     """Return what waits in the quarantines of runs that came after one."""
     names: set[str] = set()
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
             return names
-        for run, other in list_runs(quarantine):
-            if other > started:
+        for run, _ in list_runs(quarantine):
+            if run > of:  # names of runs sort by time
                 with open_run(quarantine, run) as waiting:
                     names.update(os.listdir(waiting))
     return names

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MODULES = {
     "folders": ("cleanup", "undo"),
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify", "silence"),
-    "snapshots": ("backup", "snapshots", "verify", "prune", "restore"),
+    "snapshots": ("backup", "snapshots", "verify", "prune", "keep", "diff", "restore"),
+    "cures": ("resend-group-keys", "contact", "renew-sessions", "contacts"),
     "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
     "settings": ("sessions", "config"),
     "host": ("cron", "doctor", "report", "watch", "help"),

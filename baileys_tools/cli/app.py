@@ -19,6 +19,16 @@ from baileys_tools.errors import UsageError
 class _Commands(TyperGroup):
     """The commands, with a word on what is meant when a company is named without its option."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        # Of one column for all names click makes the longest, and cuts what each command does to what is left.
+        rows = [
+            (name, command.get_short_help_str(80))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows, col_max=12)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -44,6 +54,10 @@ def _company_meant(error: Any, words: Sequence[str]) -> str:
     if has_option and extra is not None:
         return ",".join(extra[1].split())
     is_missing = getattr(getattr(error, "param", None), "name", "") == "company" and not error.message
+    if is_missing and any(
+        one.param_type_name == "argument" and one.required for one in error.ctx.command.params
+    ):
+        return ""  # the word is what the command is about
     return words[0] if is_missing and words and not words[0].startswith("-") else ""
 
 

@@ -46,6 +46,24 @@ def complete_company(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete) and PLAIN.issuperset(name)]
 
 
+def complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the numbers of a company's snapshots that begin with what is typed, and `latest`. No archive is opened."""
+    from baileys_tools.config import load_settings
+    from baileys_tools.errors import BaileysToolsError
+    from baileys_tools.snapshots.repository import Repository
+
+    try:
+        settings = load_settings({}, os.environ, config=ctx.params.get("config")).settings
+        company = ctx.params.get("company")
+        if settings.backup.path is None or not isinstance(company, str):
+            return []
+        with Repository(settings.backup.path) as repository:
+            names = [info.id for info in reversed(repository.snapshots(company)) if not info.damaged]
+    except (BaileysToolsError, OSError):
+        return []
+    return [name for name in ("latest", *names) if name.startswith(incomplete)]
+
+
 def complete_topic(incomplete: str) -> list[str]:
     """Return the topics of `help` that begin with what is typed."""
     from baileys_tools.host.topics import TOPICS

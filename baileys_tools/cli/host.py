@@ -110,7 +110,7 @@ def cron_remove(
     """
     from baileys_tools.host.cron import remove_command
 
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: remove_command(flags, config, system=system, dry_run=dry_run, quiet=quiet))
 
 
@@ -131,7 +131,7 @@ def cron_status(
     """
     from baileys_tools.host.cron_status import status_command
 
-    flags = {"sessions.path": sessions}
+    flags = sessions_flags(sessions)
     finish(lambda: status_command(flags, config, system=system, as_json=json, quiet=quiet))
 
 

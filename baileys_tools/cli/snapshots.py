@@ -1,4 +1,4 @@
-"""Snapshots: `backup`, `snapshots`, `verify`, `prune` and `restore`."""
+"""Snapshots: `backup`, `snapshots`, `verify`, `prune`, `keep`, `diff` and `restore`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from baileys_tools.cli.app import (
     ConfigOption,
     IdentityOption,
     JsonOption,
+    OneCompanyOption,
     OneIfSeveralOption,
     QuietOption,
     SessionsOption,
@@ -18,6 +19,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_snapshot
 from baileys_tools.cli.quick import sessions_flags
 
 
@@ -140,6 +142,83 @@ def prune(
             verbose=verbose,
             as_json=json,
             quiet=quiet,
+        )
+    )
+
+
+SnapshotArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SNAPSHOT",
+        help="Number or file name of the snapshot, or latest.",
+        autocompletion=complete_snapshot,
+    ),
+]
+
+
+@app.command()
+def keep(
+    company: OneCompanyOption,
+    snapshot: SnapshotArgument,
+    kept_for: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="From now on, such as 90d or 52w.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="Take the pin back.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Pin a snapshot, so that no backup.keep_ rule removes it.
+
+    Neither here nor in the copies. The snapshots command lists until when. A pin ends with the first snapshot that
+    is taken after its time.
+
+    \b
+    Examples:
+      baileys-tools keep --company 1001 latest --for 90d
+      baileys-tools keep --company 1001 41 --release
+    """
+    from baileys_tools.snapshots.keeping import keep_command
+
+    finish(
+        lambda: keep_command(
+            {}, config, company, snapshot, kept_for, release=release, as_json=json, quiet=quiet
+        )
+    )
+
+
+@app.command()
+def diff(
+    company: OneCompanyOption,
+    snapshot: SnapshotArgument,
+    other: Annotated[
+        str, typer.Argument(metavar="[SNAPSHOT|live]", help="What it is compared with.")
+    ] = "live",
+    sessions: SessionsOption = None,
+    identity: IdentityOption = None,
+    show_numbers: Annotated[
+        bool, typer.Option("--show-numbers", help="Print phone numbers and LIDs in full, not masked.")
+    ] = False,
+    verbose: VerboseOption = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show what changed between two snapshots, or since one.
+
+    The live folder is the other where none is named. By kind, with --verbose by key: gone, new, changed; of
+    creds.json the names of the fields. No content of a key is printed, and nothing is touched.
+
+    \b
+    Examples:
+      baileys-tools diff --company 1001 latest
+      baileys-tools diff --company 1001 41 44 --verbose
+    """
+    from baileys_tools.recovery.differing import diff_command
+
+    flags = sessions_flags(sessions) | {"backup.identity_file": identity}
+    finish(
+        lambda: diff_command(
+            flags, config, company, snapshot, other, verbose=verbose, show_numbers=show_numbers, as_json=json
         )
     )
 

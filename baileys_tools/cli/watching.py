@@ -196,6 +196,6 @@ def silence(
     """
     from baileys_tools.alerts.silencing import SilenceOptions, silence_command
 
-    flags = {"sessions.path": sessions, "sessions.companies": company or None}
+    flags = sessions_flags(sessions) | {"sessions.companies": company or None}
     options = SilenceOptions(code, length, because, listing, ending, json)
     finish(lambda: silence_command(flags, config, options))

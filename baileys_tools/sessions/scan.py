@@ -278,7 +278,7 @@ def _set_aside(names: dict[Kind, list[str]], kind: Kind, odd: Mapping[str, str])
 
 def written_since(folder: int, names: Iterable[str], moment: datetime) -> frozenset[str]:
     """Given names in a folder, return those last written at `moment` or later."""
-    limit = int(moment.timestamp()) * 1_000_000_000
+    limit = int(moment.timestamp() * 1_000) * 1_000_000
     found = set()
     for name in names:
         with suppress(FileNotFoundError):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import BinaryIO
 
 from baileys_tools.owner import as_owner_of
@@ -23,6 +24,8 @@ from baileys_tools.snapshots.snapshot_names import (
     HASH_LENGTH,
     PARTIAL_PREFIX,
     parse_name,
+    parse_pin,
+    pin_name,
     snapshot_name,
 )
 
@@ -134,11 +137,37 @@ class CompanyWriter:
             os.fsync(self.folder)
         return replace(info, file=name, damaged=False)
 
+    def keep(self, info: SnapshotInfo, until: datetime) -> SnapshotInfo:
+        """Say that a snapshot stays until then, instead of any earlier word. Raises OSError."""
+        name = pin_name(info.file, until)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with as_owner_of(self.folder):
+            os.close(os.open(name, flags, 0o600, dir_fd=self.folder))
+        os.fsync(self.folder)
+        self._unpin(info, but=name)
+        return replace(info, kept_until=until)
+
+    def release(self, info: SnapshotInfo) -> SnapshotInfo:
+        """Take back what `keep` has said. Raises OSError."""
+        self._unpin(info)
+        os.fsync(self.folder)
+        return replace(info, kept_until=None)
+
+    def _unpin(self, info: SnapshotInfo, but: str = "") -> None:
+        file = info.file.removesuffix(DAMAGED_SUFFIX)
+        for name in os.listdir(self.folder):
+            pin = parse_pin(name) if name != but else None
+            if pin is not None and pin[0] == file:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=self.folder)
+
     def remove(self, infos: Sequence[SnapshotInfo]) -> None:
         """Remove snapshots, the oldest first. One that is gone already is fine. Raises OSError."""
         for info in sorted(infos, key=lambda one: one.order):
             with suppress(FileNotFoundError):
                 os.unlink(info.file, dir_fd=self.folder)
+            if info.kept_until is not None:
+                self.release(info)
         if infos:
             os.fsync(self.folder)
 
@@ -153,8 +182,13 @@ class CompanyWriter:
 def list_snapshots(company: str, folder: int) -> list[SnapshotInfo]:
     """Given a company's open folder in a repository, return its snapshots, oldest first. Raises OSError."""
     found = []
+    pins: dict[str, datetime] = {}
     for name in os.listdir(folder):
         if not name[:1].isdigit():
+            continue
+        if (pin := parse_pin(name)) is not None:
+            file, until = pin
+            pins[file] = max(until, pins.get(file, until))
             continue
         try:
             size = os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
@@ -162,6 +196,8 @@ def list_snapshots(company: str, folder: int) -> list[SnapshotInfo]:
             continue
         if info := parse_name(company, name, size):
             found.append(info)
+    if pins:
+        found = [replace(info, kept_until=pins.get(info.file.removesuffix(DAMAGED_SUFFIX))) for info in found]
     return sorted(found, key=lambda info: (info.order, info.file))
 
 

@@ -12,6 +12,8 @@ PARTIAL_PREFIX = ".partial-"
 
 DAMAGED_SUFFIX = ".damaged"
 
+_PIN = ".keep-"
+
 HASH_LENGTH = 32
 
 _NAME = (
@@ -53,6 +55,22 @@ def parse_name(company: str, file: str, size: int) -> SnapshotInfo | None:
         encrypted=found["age"] is not None,
         damaged=found["damaged"] is not None,
     )
+
+
+def pin_name(file: str, until: datetime) -> str:
+    """Return the name of the empty file that says that a snapshot stays until then, whatever the retention says."""
+    return f"{file.removesuffix(DAMAGED_SUFFIX)}{_PIN}{until.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def parse_pin(name: str) -> tuple[str, datetime] | None:
+    """Given a file name, return which snapshot it keeps and until when, or None when it is no pin's."""
+    file, found, stamp = name.rpartition(_PIN)
+    if not found or re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", stamp) is None:
+        return None
+    try:
+        return file, datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def is_out_of_range(file: str) -> bool:

@@ -41,14 +41,12 @@ def cleanup_text(
     style: Style,
     *,
     verbose: bool,
-    undo_options: str = "",
     undo_window: timedelta = timedelta(),
 ) -> str:
     """Given a report, and what gives a company's policy, return it as text: a block for each company, then the sums.
 
     A company with nothing to do and nothing to say has one line, unless `verbose`; those that one and the same
-    thing stopped are one block. `undo_options` is what `undo` has to be told to find the same folders,
-    `undo_window` how long it can.
+    thing stopped are one block. `undo_window` is how long a cleanup can be undone.
     """
     stopped = together((company.id, _stopped_by(company)) for company in report.companies)
     lines: list[str] = []
@@ -65,7 +63,7 @@ def cleanup_text(
         lines += _company(company, policy_of(company.id), style, verbose=verbose, others=others)
     if lines and lines[-1]:
         lines.append("")
-    lines += _summary(report, style, undo_options, undo_window)
+    lines += _summary(report, style, undo_window)
     return "\n".join(lines)
 
 
@@ -345,7 +343,7 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
         yield _item("", "write leases are not offered here: each file was checked again, no more")
 
 
-def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window: timedelta) -> Iterator[str]:
+def _summary(report: CleanupReport, style: Style, undo_window: timedelta) -> Iterator[str]:
     plans = [company.plan for company in report.companies if company.plan is not None]
     done = [company.removals for company in report.companies if company.removals is not None]
     yield style.paint("total", "bold") + (
@@ -374,7 +372,7 @@ def _summary(report: CleanupReport, style: Style, undo_options: str, undo_window
             yield _item("purged", f"{counted(purged, 'file')} whose undo window was over, {size} freed")
         if removed and report.run is not None:
             # Not wrapped: it is there to be copied.
-            yield f"  undo       baileys-tools undo{undo_options}{command(' --run {}', report.run)}"
+            yield f"  undo       {command('baileys-tools undo --run {}', report.run)}"
     troubled = [company for company in report.companies if company.status is not Status.PLANNED]
     for status in (Status.FAILED, Status.LOCKED, Status.HELD, Status.SILENT, Status.CONNECTED):
         if number := sum(company.status is status for company in troubled):

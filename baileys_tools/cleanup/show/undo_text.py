@@ -28,15 +28,17 @@ _KEPT = {
 def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, one line a run and company."""
     width = max((len(run.run) for company in companies for run in company.runs), default=0)
+    by = max((len(_short(run.what)) for company in companies for run in company.runs), default=0)
+    by = max(by, 7)
     rows = [
         f"  {run.run:{width}}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
-        f"{_short(run.what) or '-':7}  {printable(company.id)}"
+        f"{_short(run.what) or '-':{by}}  {printable(company.id)}"
         for company in companies
         for run in company.runs
     ]
     if not rows:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
-    head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':7}  company"
+    head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':{by}}  company"
     return "\n".join([style.paint(head, "bold"), *rows, *undo_troubles(companies)])
 
 

@@ -119,7 +119,7 @@ class SnapshotInfo:
     """One snapshot as its file's name and size tell it, without opening it.
 
     `sha256` is the beginning of the hash of the whole file, in hex. `damaged` is true once a verification
-    failed.
+    failed. `kept_until`: an operator has said that it stays until then, whatever the retention says.
     """
 
     company: str
@@ -131,6 +131,7 @@ class SnapshotInfo:
     size: int
     encrypted: bool
     damaged: bool = False
+    kept_until: datetime | None = None
 
     @property
     def imported(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo
@@ -126,3 +127,11 @@ class VerifyReport:
         if self.troubles or self.count(SnapshotHealth.UNREADABLE):
             return ExitCode.PARTLY_FAILED if self.count(SnapshotHealth.WHOLE) else ExitCode.FAILED
         return ExitCode.DONE
+
+
+class KeepReport(NamedTuple):
+    """Which snapshot was pinned, until when its `kept_until` says, or released."""
+
+    repository: str
+    now: datetime
+    snapshot: SnapshotInfo

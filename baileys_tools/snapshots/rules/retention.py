@@ -55,6 +55,8 @@ class Keep(StrEnum):
     WEEKLY = "weekly"
     MONTHLY = "monthly"
     TAGGED = "tagged"
+    PINNED = "pinned"
+    """An operator has said so (`keep`), and no snapshot was taken after the time that they named."""
     LAST_RESORT = "last-resort"
     """Damaged, but there are fewer whole ones after it than the minimum: it may still hold what is needed."""
 
@@ -78,7 +80,8 @@ def plan_retention(snapshots: Sequence[SnapshotInfo], policy: Retention) -> list
     A damaged snapshot fills no rule's place. Nor does one of a folder as it was before a restore or a reset,
     which may be no session: it stays as long as a rule has a place left. The newest good one always stays, and
     with it at least `minimum`. Of those that somebody tagged the newest `keep_tagged` stay, and as many of those
-    from before a restore or a reset: on a busy bot the other rules would have them go within an hour.
+    from before a restore or a reset: on a busy bot the other rules would have them go within an hour. One that is
+    pinned stays until a snapshot is taken after the time that was named.
     """
     newest_first = sorted(snapshots, key=lambda info: info.order, reverse=True)
     if policy.is_empty:
@@ -105,9 +108,10 @@ class _Rules:
 
     def judge(self, info: SnapshotInfo) -> tuple[Keep, ...]:
         least = max(1, self._policy.minimum)
+        pinned = info.kept_until is not None and info.kept_until > (self._newest or info.taken_at)
+        reasons = [Keep.PINNED] if pinned else []
         if info.damaged:
-            return (Keep.LAST_RESORT,) if self._good < least else ()
-        reasons = []
+            return (*reasons, Keep.LAST_RESORT) if self._good < least else tuple(reasons)
         if info.good and self._newest is None:
             self._newest = info.taken_at
             reasons.append(Keep.NEWEST_GOOD)

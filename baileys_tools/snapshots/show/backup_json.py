@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.sessions.rules.snapshot import Manifest, SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
+    KeepReport,
     PruneReport,
     SnapshotHealth,
     SnapshotsReport,
@@ -90,6 +92,20 @@ def snapshots_json(report: SnapshotsReport) -> str:
     )
 
 
+def keep_json(report: KeepReport) -> str:
+    """Given what was pinned or released, return its JSON."""
+    return envelope(
+        "keep",
+        report.now,
+        ExitCode.DONE,
+        {
+            "company": name_text(report.snapshot.company),
+            "repository": name_text(report.repository),
+            "snapshot": _snapshot(report.snapshot),
+        },
+    )
+
+
 def verify_json(report: VerifyReport) -> str:
     """Given a report, return its JSON."""
     return envelope(
@@ -163,6 +179,7 @@ def _snapshot(info: SnapshotInfo) -> dict[str, Any]:
         "bytes": info.size,
         "encrypted": info.encrypted,
         "damaged": info.damaged,
+        "kept_until": None if info.kept_until is None else timestamp(info.kept_until),
     }
 
 

@@ -13,6 +13,7 @@ from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStat
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
     CompanySnapshots,
+    KeepReport,
     PruneReport,
     SnapshotHealth,
     SnapshotsReport,
@@ -44,6 +45,7 @@ _KEEP = {
     Keep.WEEKLY: "weekly",
     Keep.MONTHLY: "monthly",
     Keep.TAGGED: "tagged",
+    Keep.PINNED: "pinned",
     Keep.LAST_RESORT: "damaged, but too few whole ones follow it",
 }
 
@@ -199,6 +201,7 @@ def _listing(company: CompanySnapshots, who: str, now: datetime, style: Style) -
             *([info.tag] if info.tag else []),
             *(["encrypted"] if info.encrypted else []),
             *([style.paint("damaged", "red")] if info.damaged else []),
+            *([f"kept until {info.kept_until:%Y-%m-%d %H:%M}"] if info.kept_until is not None else []),
         ]
         line = (
             f"  {info.id:>6}  {_time(info.taken_at)}  {format_age(now - info.taken_at):>6}  "
@@ -208,6 +211,15 @@ def _listing(company: CompanySnapshots, who: str, now: datetime, style: Style) -
     if not company.snapshots and not company.trouble:
         yield "  no snapshot"
     yield ""
+
+
+def keep_text(report: KeepReport) -> str:
+    """Given what was pinned or released, return it as text."""
+    info = report.snapshot
+    head = f"snapshot {info.id} of company {printable(info.company)}, taken {_time(info.taken_at)} UTC"
+    if info.kept_until is None:
+        return f"{head}: released; it goes when no rule keeps it"
+    return f"{head}: kept until {_time(info.kept_until)} UTC, whatever backup.keep_ says"
 
 
 def _time(moment: datetime) -> str:

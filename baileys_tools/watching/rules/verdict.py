@@ -179,8 +179,8 @@ def away_finding(company: str, diagnosis: Diagnosis, told: Iterable[Finding]) ->
 class CompanyStatus(NamedTuple):
     """One company at one moment: what a pass saw of it, for every command.
 
-    `guarded` pre-keys do not count for the thresholds, nor do `uncounted` files, by their kind. `connection` is what the
-    bot's API said, "" when nobody asked.
+    `guarded` pre-keys do not count for the thresholds, nor do `uncounted` files, by their kind. `connection` is what
+    the bot's API said, "" when nobody asked.
     `last_activity`, `cleaned` and `last_snapshot` are None where nothing is known of one. `growth` is in counted files
     per day, None when history is too thin; `forecast` says when the next level begins. `trouble` says why the folder
     cannot be read: then the numbers are those of an earlier look, or zero. `service` is how well it served in 30 days,

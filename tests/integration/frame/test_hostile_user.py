@@ -21,7 +21,12 @@ from tests.support import COMMAND, company_folder, missing, run_cli, scrubbed_en
 
 pytestmark = pytest.mark.root
 
-NEEDED = {"company": ("--company", "1001"), "to": ("--to", "4917012345678")}
+NEEDED = {
+    "company": ("--company", "1001"),
+    "to": ("--to", "4917012345678"),
+    "who": ("4917012345678",),
+    "snapshot": ("latest",),
+}
 COMMANDS = [
     (*name.split(), *(word for part in command.params if part.required for word in NEEDED[part.name]))
     for name, command, _ in all_commands()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -250,3 +251,41 @@ def test_a_plan_that_was_carried_out_has_nothing_left_to_remove():
         history, policy = random_history(chance), random_policy(chance)
         stays = [found.snapshot for found in plan_retention(history, policy) if found.keep]
         assert all(found.keep for found in plan_retention(stays, policy))
+
+
+# --- pins ---------------------------------------------------------------------------------------------------
+
+
+def pinned(info: SnapshotInfo, hours: int) -> SnapshotInfo:
+    return replace(info, kept_until=NOON + timedelta(hours=hours))
+
+
+def test_a_pinned_snapshot_stays_whatever_the_rules_say():
+    listing = [snapshot(1, NOON), *every_hour(100)[1:]]
+    listing[4] = pinned(listing[4], 1_000)
+    assert kept(listing, with_rules(keep_last=1)) == [5, 100]
+    reasons = {found.snapshot.sequence: found.reasons for found in plan_retention(listing, OFF_BUT_LAST)}
+    assert reasons[5] == (Keep.PINNED,)
+
+
+def test_a_pin_ends_with_the_first_snapshot_after_its_time():
+    listing = every_hour(10)
+    listing[2] = pinned(listing[2], 9)
+    assert kept(listing[:8], OFF_BUT_LAST) == [3, 8]
+    assert kept(listing, OFF_BUT_LAST) == [10]
+
+
+def test_a_pinned_snapshot_that_is_damaged_stays():
+    listing = every_hour(10)
+    listing[2] = replace(pinned(listing[2], 1_000), damaged=True)
+    assert kept(listing, OFF_BUT_LAST) == [3, 10]
+
+
+def test_a_pin_takes_nobody_elses_place():
+    listing = every_hour(10)
+    plain = kept(listing, with_rules(keep_last=3))
+    listing[0] = pinned(listing[0], 1_000)
+    assert kept(listing, with_rules(keep_last=3)) == [1, *plain]
+
+
+OFF_BUT_LAST = with_rules(keep_last=1)

@@ -1,0 +1,205 @@
+"""`contact`: what a session folder holds of one contact; with --renew, its broken sessions set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
+from baileys_tools.cures.log_evidence import evidence_in_logs
+from baileys_tools.cures.rules.asides import AsideReason, CurePlan
+from baileys_tools.cures.rules.contact import (
+    ContactReport,
+    Identity,
+    Typed,
+    identity_of,
+    sessions_of,
+    typed_contact,
+    what_is_held,
+)
+from baileys_tools.cures.rules.sessions import (
+    LARGEST_SESSION,
+    SessionFile,
+    broken_sessions,
+    plan_renewal,
+    read_session,
+)
+from baileys_tools.cures.rules.unreadable import Evidence
+from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.pasted import command
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.mappings import Mappings
+from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import companions_of
+from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
+from baileys_tools.sessions.scan import read_regular_file, scan_folder
+
+VERB = "contact"
+LARGEST_DEVICE_LIST = 1 << 16
+
+
+def contact_command(
+    flags: Mapping[str, object],
+    options: CureOptions,
+    who: str,
+    *,
+    renew: bool,
+    every: bool,
+    show_numbers: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, show what is held of a contact or renew it, print it once, and return the exit code."""
+    loaded = settings_in_force(flags, options.config)
+    typed = typed_contact(who)
+    if typed is None:
+        raise UsageError(
+            "that is no phone number, LID or address of a contact",
+            "Give the number with its country code (4917012345678), or the LID as 123456789012345@lid.",
+        )
+    if not renew and (every or options.dry_run or options.yes):
+        raise UsageError("--all-sessions, --dry-run and --yes go with --renew")
+    now = datetime.now(UTC)
+    if renew:
+        shown = _Shown(show_numbers, as_json, quiet)
+        return _renew(loaded, options, typed, now, shown, every=every)
+    with recorded(VERB, loaded.settings, now, quiet=quiet) as run:
+        report = look_up(loaded.settings, require_sessions_path(loaded), options.company, typed, now)
+        run.ended(ExitCode.DONE, sessions=len(report.held.sessions))
+    if as_json:
+        from baileys_tools.cures.show.contact_json import contact_json
+
+        print(contact_json(report, show_numbers=show_numbers))
+    elif not quiet:
+        from baileys_tools.cures.show.contact_text import contact_text
+
+        print(contact_text(report, show_numbers=show_numbers))
+    return ExitCode.DONE
+
+
+def look_up(
+    settings: Settings, root_path: str, company_id: str, typed: Typed, now: datetime
+) -> ContactReport:
+    """Return what a company's folder holds of a contact. Touches nothing. Raises exit code 10 for nothing at all."""
+    evidence, troubles = evidence_in_logs(settings, company_id)
+    with Root(root_path) as root:
+        (company,) = companies_of_run(root, settings, only=[company_id])
+        try:
+            with root.open(company) as folder:
+                facts = scan_folder(folder)
+                mappings = Mappings(folder)
+                identity = identity_of(typed, mappings.lid_of, mappings.pn_of)
+                files = {name: session_in(folder, name) for name in sessions_of(identity, facts)}
+                broken = broken_sessions(list(files), files.__getitem__, evidence, mappings.twin)
+                held = what_is_held(identity, facts, files, broken, _listed(folder, identity), evidence)
+        except OSError as error:
+            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+    if held.is_empty:
+        raise _unknown(company.id)
+    return ContactReport(company.id, company.path, now, held, tuple(troubles))
+
+
+def _unknown(company: str) -> BaileysToolsError:
+    return BaileysToolsError(
+        f"the folder of company {company} holds nothing of that contact",
+        f"{command('baileys-tools contacts --company {}', company)} lists the contacts whose number and LID it knows.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
+
+
+def session_in(folder: int, name: str) -> SessionFile:
+    """Return what a session file holds; one that nobody may read here counts as whole.
+
+    Where its .bak stands alone the bot reads that.
+    """
+    for beside in (name, *companions_of(name)[:1]):
+        try:
+            content = read_regular_file(folder, beside, LARGEST_SESSION + 1)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            break
+        return read_session(content) if len(content) <= LARGEST_SESSION else SessionFile()
+    return SessionFile()
+
+
+def _listed(folder: int, identity: Identity) -> int | None:
+    """Return how many devices the device lists of a contact name, None where there is none."""
+    devices: set[str] = set()
+    is_there = False
+    for user in identity.users:
+        with suppress(OSError, UnreadJson):
+            found = read_json(read_regular_file(folder, f"device-list-{user}.json", LARGEST_DEVICE_LIST))
+            is_there = True
+            devices |= {one for one in found if isinstance(one, str)} if isinstance(found, list) else set()
+    return len(devices) if is_there else None
+
+
+class _Shown(NamedTuple):
+    show_numbers: bool
+    as_json: bool
+    quiet: bool
+
+
+def _renew(
+    loaded: LoadedSettings, options: CureOptions, typed: Typed, now: datetime, shown: _Shown, *, every: bool
+) -> ExitCode:
+    from baileys_tools.cures.show.cure_json import cure_json
+    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
+
+    evidence, troubles = evidence_in_logs(loaded.settings, options.company)
+
+    def look(folder: int, facts: FolderFacts) -> CurePlan:
+        return plan_for_contact(folder, facts, typed, evidence, every=every)
+
+    with recorded(VERB, loaded.settings, now, quiet=shown.quiet, dry_run=options.dry_run) as run:
+        show = partial(cure_plan_text, show_numbers=shown.show_numbers)
+        report = run_cure(loaded, VERB, options, now, look, show)
+        end_record(run, report)
+    text = partial(cure_text, show_numbers=shown.show_numbers, log_troubles=troubles)
+    document = partial(cure_json, show_numbers=shown.show_numbers)
+    print_cure(report, text, document, as_json=shown.as_json, quiet=shown.quiet)
+    return report.exit_code
+
+
+def plan_for_contact(
+    folder: int, facts: FolderFacts, typed: Typed, evidence: Evidence, *, every: bool
+) -> CurePlan:
+    """Given an open folder and a contact, return which of its sessions are set aside. Raises exit code 10 for none."""
+    mappings = Mappings(folder)
+    identity = identity_of(typed, mappings.lid_of, mappings.pn_of)
+    names = sessions_of(identity, facts)
+    if not names:
+        raise BaileysToolsError(
+            "the folder holds no session of that contact",
+            "There is nothing to renew: the next message makes one.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    files = {name: settled(folder, name, facts) for name in names}
+    ill = broken_sessions(names, files.__getitem__, evidence, mappings.twin)
+    if every:
+        ill |= {name: AsideReason.ASKED for name in names if name not in ill}
+    return plan_renewal(facts, ill, mappings.twin)
+
+
+def settled(folder: int, name: str, facts: FolderFacts) -> SessionFile:
+    """As `session_in`; what looks torn and was written just now is being written, and counts as whole.
+
+    Baileys truncates, then writes: an outside reader sees an empty file.
+    """
+    held = session_in(folder, name)
+    if held.why is not AsideReason.TORN:
+        return held
+    age_ns = int(datetime.now(UTC).timestamp() * 1e9) - facts.stats[name].st_mtime_ns
+    return SessionFile() if 0 <= age_ns < BEING_WRITTEN_NS else held
+
+
+BEING_WRITTEN_NS = 10 * 1_000_000_000

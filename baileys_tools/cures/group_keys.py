@@ -1,0 +1,93 @@
+"""`resend-group-keys`: have the bot send its own key again to the members of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+from baileys_tools.cures.rules.asides import CurePlan
+from baileys_tools.cures.rules.group_keys import (
+    group_named,
+    groups_with_own_key,
+    memories_of,
+    plan_group_keys,
+)
+from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import companions_of
+from baileys_tools.sessions.rules.node_json import LARGEST
+from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told
+from baileys_tools.sessions.scan import read_regular_file
+
+VERB = "resend-group-keys"
+
+
+def resend_group_keys_command(
+    flags: Mapping[str, object],
+    options: CureOptions,
+    groups: list[str],
+    *,
+    every: bool,
+    show_numbers: bool,
+    as_json: bool,
+    quiet: bool,
+) -> ExitCode:
+    """Given the command line, set the memories of groups aside or plan it, print it once, and return the exit code."""
+    from baileys_tools.cures.show.cure_json import cure_json
+    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
+
+    loaded = settings_in_force(flags, options.config)
+    if every == bool(groups):
+        raise UsageError("which group?", "Give --group ID (repeatable), or --all.")
+    wanted = [group_named(group) for group in groups]
+    if STATUS_BROADCAST in wanted:
+        raise UsageError(
+            f"{STATUS_BROADCAST} has no such memory: Baileys writes it and never reads it",
+            "The bot sends its key with each status.",
+        )
+    now = datetime.now(UTC)
+    show = partial(cure_plan_text, show_numbers=show_numbers)
+
+    def look(folder: int, facts: FolderFacts) -> CurePlan:
+        memories = memories_of(facts)
+        chosen = list(memories) if every else _known(wanted, facts)
+        told = {group: _told(folder, memories[group]) for group in chosen if group in memories}
+        return plan_group_keys(facts, chosen, told)
+
+    with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+        report = run_cure(loaded, VERB, options, now, look, show)
+        end_record(run, report)
+    print_cure(
+        report,
+        partial(cure_text, show_numbers=show_numbers),
+        partial(cure_json, show_numbers=show_numbers),
+        as_json=as_json,
+        quiet=quiet,
+    )
+    return report.exit_code
+
+
+def _known(wanted: list[str], facts: FolderFacts) -> list[str]:
+    """Return the groups that were asked for. Raises exit code 10 for one that the folder has never sent to."""
+    memories, own = memories_of(facts), groups_with_own_key(facts)
+    for group in wanted:
+        if group not in memories and group not in own:
+            raise BaileysToolsError(
+                "the bot has no key of its own in that group, and no memory of one",
+                f"The folder has memories of {len(memories)} group(s): --all --dry-run lists them.",
+                exit_code=ExitCode.NOT_FOUND,
+            )
+    return list(dict.fromkeys(wanted))
+
+
+def _told(folder: int, memory: str) -> int:
+    """Return how many devices a memory names. Where its .bak stands alone the bot reads that."""
+    for name in (memory, *companions_of(memory)):
+        with suppress(OSError):
+            return devices_told(read_regular_file(folder, name, LARGEST + 1))
+    return 0

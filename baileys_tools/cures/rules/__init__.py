@@ -1,0 +1,1 @@
+"""Pure: what is set aside, why, and what that costs."""

@@ -1,0 +1,1 @@
+"""The results of cures, for people and for programs."""
