@@ -102,7 +102,7 @@ def _require_nowhere_else(loaded: LoadedSettings, place: str) -> None:
     from baileys_tools.host.cron_status import find_jobs
 
     for jobs in find_jobs(loaded):
-        if jobs.place != place and jobs.root == loaded.settings.sessions.path:
+        if jobs.place != place and jobs.root == loaded.settings.sessions.where:
             raise BaileysToolsError(
                 f"{jobs.place} has the jobs for {jobs.root} already: each would run twice",
                 f"Take those out first: {jobs.remove}",

@@ -63,7 +63,7 @@ class Jobs(NamedTuple):
     @property
     def root(self) -> str | None:
         """The sessions path that they look after."""
-        return self.loaded.settings.sessions.path
+        return self.loaded.settings.sessions.where
 
 
 def status_command(
@@ -109,7 +109,7 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     Raises BaileysToolsError for a crontab that cannot be read, or settings of the jobs that cannot.
     """
     me = account_named(None).name
-    for name, tab in users_tabs(loaded.settings.sessions.path).items():
+    for name, tab in users_tabs(loaded.settings.sessions.where).items():
         remove = "baileys-tools cron remove"
         if block := split(tab)[1]:
             remove = remove if name == me else f"{command('sudo -u {}', name)} {remove}"
@@ -171,8 +171,8 @@ def _seen_by(
 def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
     """Return in words what these jobs use otherwise than who asks."""
     found = []
-    if loaded.settings.sessions.path not in (None, jobs.root):
-        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.path}")
+    if loaded.settings.sessions.where not in (None, jobs.root):
+        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.where}")
     theirs, ours = jobs.loaded.settings.state.dir, loaded.settings.state.dir
     if theirs != ours and jobs.account.uid == os.geteuid():
         found.append(f"these jobs keep their state in {theirs}, and this shell says {ours}")

@@ -83,7 +83,7 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         yield ok("cron", "`cron run` is at work")
         return
     found = list(find_jobs(loaded))
-    ours = [jobs for jobs in found if jobs.root == loaded.settings.sessions.path]
+    ours = [jobs for jobs in found if jobs.root == loaded.settings.sessions.where]
     for jobs in found:
         if jobs not in ours:
             yield note("cron", f"{jobs.place}: {'; '.join(differences(jobs, loaded))}")
