@@ -116,7 +116,7 @@ def _require_nowhere_else(loaded: LoadedSettings, place: str, ours: WhoseJobs) -
         # Two settings files in one crontab may well choose different companies of one root.
         is_other_file = None not in (jobs.given.config, loaded.config_file)
         is_apart = jobs.place == place and (is_other_file or is_of(jobs.given, ours))
-        if not is_apart and jobs.root == loaded.settings.sessions.path:
+        if not is_apart and jobs.root == loaded.settings.sessions.where:
             raise BaileysToolsError(
                 f"{jobs.place} has the jobs for {jobs.root} already: each would run twice",
                 f"Take those out first: {jobs.remove}",

@@ -14,6 +14,7 @@ from baileys_tools.config.schema import SCHEMA
 from baileys_tools.errors import UsageError
 from baileys_tools.host import crontab
 from baileys_tools.host.rules.cron import JOBS, CronEntry, Log, crontab_block, plan_entries, spread
+from baileys_tools.layouts import roots_of
 from baileys_tools.owner import acting_as
 from baileys_tools.trust import doubt_of
 
@@ -121,7 +122,8 @@ def _written_to(settings: Settings, sessions: str, state_dir: str) -> list[str]:
 
     files = (settings.monitor.textfile, settings.trigger.lock_file)
     folders = [
-        *(sessions, state_dir, settings.backup.path),
+        *(root.path for root in roots_of(sessions)),
+        *(state_dir, settings.backup.path),
         *(urlsplit(one).path for one in settings.backup.copies if one.startswith("file:")),
         *(os.path.dirname(path) for path in files if path is not None),
     ]
@@ -212,7 +214,7 @@ def _owner(sessions: str, user: str | None) -> str:
     if user is not None:
         return user
     try:
-        return pwd.getpwuid(os.stat(sessions).st_uid).pw_name
+        return pwd.getpwuid(os.stat(roots_of(sessions)[0].path).st_uid).pw_name
     except (OSError, KeyError):
         raise UsageError(f"nobody knows who owns {sessions}", "Say who runs the jobs: --user NAME") from None
 

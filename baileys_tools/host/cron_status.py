@@ -72,7 +72,7 @@ class Jobs(NamedTuple):
     @property
     def root(self) -> str | None:
         """The sessions path that they look after."""
-        return self.loaded.settings.sessions.path
+        return self.loaded.settings.sessions.where
 
 
 def status_command(
@@ -120,7 +120,7 @@ def _nearest(found: Sequence[Jobs], loaded: LoadedSettings) -> Jobs | None:
 def whose_jobs(loaded: LoadedSettings, variables: Mapping[str, str] | None = None) -> WhoseJobs:
     """Return whose jobs those of these settings are. `variables` are those that each job is given, if any are."""
     carried = JobSurroundings(variables=variables or {}).sessions
-    return WhoseJobs(loaded.config_file, loaded.settings.sessions.path, carried)
+    return WhoseJobs(loaded.config_file, loaded.settings.sessions.where, carried)
 
 
 def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
@@ -129,7 +129,7 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     Raises BaileysToolsError for a crontab that cannot be read, or settings of the jobs that cannot.
     """
     me = account_named(None).name
-    for name, tab in users_tabs(loaded.settings.sessions.path).items():
+    for name, tab in users_tabs(loaded.settings.sessions.where).items():
         blocks = blocks_in(tab)
         for block in blocks:
             given = surroundings_of_block(block, system=False)
@@ -227,8 +227,8 @@ def _seen_by(
 def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
     """Return in words what these jobs use otherwise than who asks."""
     found = []
-    if loaded.settings.sessions.path not in (None, jobs.root):
-        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.path}")
+    if loaded.settings.sessions.where not in (None, jobs.root):
+        found.append(f"these jobs look after {jobs.root}, not {loaded.settings.sessions.where}")
     theirs, ours = jobs.loaded.settings.state.dir, loaded.settings.state.dir
     if theirs != ours and jobs.account.uid == os.geteuid():
         found.append(f"these jobs keep their state in {theirs}, and this shell says {ours}")

@@ -84,7 +84,7 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         yield ok("cron", "`cron run` is at work")
         return
     found = list(find_jobs(loaded))
-    for_root = [jobs for jobs in found if jobs.root == loaded.settings.sessions.path]
+    for_root = [jobs for jobs in found if jobs.root == loaded.settings.sessions.where]
     # Two settings files may well choose different companies of one root.
     ours = [jobs for jobs in for_root if jobs.is_of(loaded)] or for_root
     for jobs in found:
