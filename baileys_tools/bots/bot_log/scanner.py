@@ -25,7 +25,7 @@ STEP = 256 << 10
 SMALLEST = 4 << 10
 """A stretch that is not halved any more to find one whose lines are all of one hour."""
 
-SAMPLED_FROM = 16 << 20
+SAMPLED_FROM = 8 << 20
 """A stretch with more than this left is looked at by samples first: where they hold Baileys' own form alone, the words
 of all others are not searched for. What a pass of a minute or a day reads is less."""
 BLOCK = 4 << 20
