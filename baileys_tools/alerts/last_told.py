@@ -5,6 +5,7 @@ this, a finding that cannot be remembered as told would be told anew each minute
 """
 
 import os
+import zlib
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,6 +18,11 @@ PRINTED = "printed.told"
 TROUBLE = "trouble.told"
 """The same of what it could not do, such as write its metrics."""
 _NANOSECONDS = 1_000_000_000
+
+
+def alerts_of(root: str) -> str:
+    """Return the file for the alerts about a root: what one is told of is nothing that another was told of."""
+    return f"{ALERTS}-{zlib.crc32(os.fsencode(root)):08x}" if root else ALERTS
 
 
 class Mark(NamedTuple):

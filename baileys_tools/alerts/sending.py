@@ -154,7 +154,7 @@ def _without_memory(
     """
     due = [alert for alert in told if alert.why is not Why.OVER]
     lasting = [alert for alert in due if alert.why is not Why.NEWS]
-    if lasting and not _is_time(state.folder, lasting, rules_of(settings.notify), now):
+    if lasting and not _is_time(state, lasting, rules_of(settings.notify), now):
         due = [alert for alert in due if alert.why is Why.NEWS]
     if not due:
         return AlertOutcome()
@@ -169,15 +169,17 @@ def _without_memory(
     return AlertOutcome(tuple(due), tuple(results), _notice(results))
 
 
-def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> bool:
+def _is_time(state: State, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> bool:
     worst = max((alert.severity for alert in alerts), key=lambda one: one.rank)
-    return last_told.is_time(folder, last_told.ALERTS, worst.rank, rules.window(worst), now)
+    return last_told.is_time(
+        state.folder, last_told.alerts_of(state.scope.root), worst.rank, rules.window(worst), now
+    )
 
 
 def _sent(
     state: State, settings: Settings, told: Sequence[Alert], now: datetime, channels: Sequence[Channel]
 ) -> tuple[tuple[ChannelResult, ...], tuple[Finding, ...]]:
-    last_told.prepare(state.folder, last_told.ALERTS)
+    last_told.prepare(state.folder, last_told.alerts_of(state.scope.root))
     waiting = memory.waiting(state)
     if not waiting:
         return (), ()
