@@ -5,6 +5,7 @@ this, a finding that cannot be remembered as told would be told anew each minute
 """
 
 import os
+import zlib
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -27,6 +28,11 @@ class Due(StrEnum):
     ONCE = "once"
     EACH_RUN = "each run"
     """Not even the time of it can be remembered, so every run tells it, and says why."""
+
+
+def alerts_of(root: str) -> str:
+    """Return the file for the alerts about a root: what one is told of is nothing that another was told of."""
+    return f"{ALERTS}-{zlib.crc32(os.fsencode(root)):08x}" if root else ALERTS
 
 
 class Mark(NamedTuple):

@@ -174,7 +174,7 @@ def _without_memory(
     """
     due = [alert for alert in told if alert.why is not Why.OVER]
     lasting = [alert for alert in due if alert.why is not Why.NEWS]
-    time = _is_time(state.folder, lasting, rules_of(settings.notify), now) if lasting else last_told.Due.ONCE
+    time = _is_time(state, lasting, rules_of(settings.notify), now) if lasting else last_told.Due.ONCE
     if not time:
         due = [alert for alert in due if alert.why is Why.NEWS]
     if not due:
@@ -197,15 +197,17 @@ def _without_memory(
     return AlertOutcome(tuple(due), tuple(results), _notice(results))
 
 
-def _is_time(folder: str, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> last_told.Due:
+def _is_time(state: State, alerts: Sequence[Alert], rules: AlertRules, now: datetime) -> last_told.Due:
     worst = max((alert.severity for alert in alerts), key=lambda one: one.rank)
-    return last_told.is_time(folder, last_told.ALERTS, worst.rank, rules.window(worst), now)
+    return last_told.is_time(
+        state.folder, last_told.alerts_of(state.scope.root), worst.rank, rules.window(worst), now
+    )
 
 
 def _sent(
     state: State, settings: Settings, told: Sequence[Alert], now: datetime, routes: Routes
 ) -> tuple[tuple[ChannelResult, ...], tuple[Finding, ...]]:
-    last_told.prepare(state.folder, last_told.ALERTS)
+    last_told.prepare(state.folder, last_told.alerts_of(state.scope.root))
     waiting = memory.waiting(state)
     if not waiting:
         return (), ()

@@ -99,6 +99,16 @@ def test_what_is_over_is_told_without_what_it_would_have_meant() -> None:
     assert message.level == "ok"
 
 
+def test_a_name_that_two_places_have_is_told_with_the_folder_around_it() -> None:
+    one = alert("auth_info_baileys", path="/srv/4917012345678/auth_info_baileys")
+    assert "company auth_info_baileys (/srv/49****78): " in text_of([one])
+    assert "company auth_info_baileys: " in text_of([one._replace(path="")])
+    many = [one._replace(path=f"/srv/{name}/auth_info_baileys", why=Why.APPEARED) for name in "abcd"]
+    assert "auth_info_baileys (/srv/a), auth_info_baileys (/srv/b)" in text_of(many)
+    assert alert_message([one], "host", NOW).facts["alerts"][0]["path"] == "/srv/49****78/auth_info_baileys"
+    assert "path" not in alert_message([one._replace(path="")], "host", NOW).facts["alerts"][0]
+
+
 def test_the_host_itself_is_named_so() -> None:
     assert "WARNING this host: " in text_of([alert("")])
 

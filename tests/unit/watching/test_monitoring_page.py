@@ -54,3 +54,14 @@ def test_promtool_accepts_the_rules_and_each_names_a_metric_that_there_is(tmp_pa
     assert checked.returncode == 0, checked.stderr
     for name in re.findall(r"baileys_tools_\w+", rules):
         assert f"| `{name}` |" in PAGE
+
+
+def test_where_another_place_has_a_companys_name_its_metrics_say_the_path() -> None:
+    report = a_report(Severity.WARNING)
+    name = report.companies[0].id
+    text = prometheus_text(report, namesakes={name: "/srv/a/x"})
+    lines = [line for line in text.splitlines() if f'company="{name}"' in line]
+    assert lines
+    assert all('path="/srv/a/x"' in line for line in lines)
+    assert text.count("path=") == len(lines)
+    assert "path=" not in prometheus_text(report)
