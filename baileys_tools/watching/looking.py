@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
+from baileys_tools.config.companies import Owners
 from baileys_tools.frame.companies import kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
@@ -47,7 +48,12 @@ def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
     for_all = rules_of(settings)
     if not settings.companies and not settings.baselines:
         return lambda company: for_all
-    return lambda company: rules_of(settings.for_company(company))
+
+    def of(company: str) -> HealthRules:
+        # Without what all others have: to write that down for each company would be quadratic.
+        return rules_of(settings.for_company(company)._replace(companies=Owners(), baselines={}))
+
+    return of
 
 
 # --- memory -------------------------------------------------------------------------------------------------
