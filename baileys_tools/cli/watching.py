@@ -182,15 +182,15 @@ def silence(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Have planned work on a company alert nobody, for a time and a reason.
+    """Have planned work alert nobody.
 
-    Everything is watched on; monitor-once, status and report say that the company is silenced. It ends by itself: what
-    lasts by then is told.
+    Everything is watched on; monitor-once, status and report say that the company
+    is silenced. It ends by itself: what lasts by then is told.
 
     \b
     Examples:
       baileys-tools silence --company 1001 --for 2h --because "update of the bot"
-      baileys-tools silence --company 1001 --code connection-lost --for 30m --because "new phone"
+      baileys-tools silence --company 1001 --code folder-gone --for 1h --because x
       baileys-tools silence --list
       baileys-tools silence --company 1001 --end
     """

@@ -54,7 +54,11 @@ def _policy() -> str:
     )
     rows = [
         ("creds, app-state-sync-*, lid-mapping-*", "protected: never removed, by no flag and no setting"),
-        ("identity-key-*, device-list-*, tctoken-*, anything unknown", "kept"),
+        ("tctoken-*, anything unknown", "kept"),
+        (
+            "identity-key-*, device-list-*",
+            "kept; those that no session uses any more go when asked for, and first of all in an emergency",
+        ),
         ("session-*", f"removed when last used over {days(normal, 'session_max_age')} ago"),
         ("sender-key-* of others", f"removed when last used over {days(normal, 'sender_key_max_age')} ago"),
         (

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from baileys_tools import __version__
 from baileys_tools.config import Settings
+from baileys_tools.config.companies import Owners
 from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks, where_it_stood
 from baileys_tools.frame.fleet import for_each
@@ -53,7 +54,12 @@ def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
     for_all = rules_of(settings)
     if not settings.companies and not settings.baselines:
         return lambda company: for_all
-    return lambda company: rules_of(settings.for_company(company))
+
+    def of(company: str) -> HealthRules:
+        # Without what all others have: to write that down for each company would be quadratic.
+        return rules_of(settings.for_company(company)._replace(companies=Owners(), baselines={}))
+
+    return of
 
 
 # --- memory -------------------------------------------------------------------------------------------------
