@@ -193,7 +193,8 @@ def said(call: Callable[[], object]) -> str:
 
 def verdicts(world: World) -> Iterator[tuple[str, str, str, list[dict[str, Any]]]]:
     """Yield what each command says of company 1001: its name, state, reason, findings."""
-    flags, config = {}, str(world.config)
+    flags: dict[str, object] = {}
+    config = str(world.config)
     one = {"sessions.companies": ("1001",)}
     documents = {
         "inspect": lambda: inspect_command(one, config, verbose=False, as_json=True),
@@ -216,7 +217,8 @@ def verdicts(world: World) -> Iterator[tuple[str, str, str, list[dict[str, Any]]
 
 
 def texts(world: World) -> dict[str, str]:
-    flags, config = {}, str(world.config)
+    flags: dict[str, object] = {}
+    config = str(world.config)
     return {
         "status": said(lambda: status_command(flags, config, as_json=False)),
         "report": said(lambda: report_command(flags, config, html=None, since="7d", quiet=False)),
