@@ -107,6 +107,9 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
                 seen = look(name, dir_fd=folder, follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if not S_ISREG(seen[0]):
+                is_odd = True
+                continue
             if times is not None:
                 times.append((seen.st_mtime_ns, name))
             size += seen.st_size
@@ -115,7 +118,7 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
             if owner < 0:
                 owner = seen.st_uid
             # Mode, links and owner by index: attributes of a stat result cost twice as much, times 100,000.
-            if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner or not S_ISREG(seen[0]):
+            if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner:
                 is_odd = True
     return Weight(size, newest, is_odd, heard[Kind.SESSION], heard[Kind.SENDER_KEY])
 

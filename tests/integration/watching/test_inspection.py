@@ -119,6 +119,13 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
 # --- the table ----------------------------------------------------------------------------------------------
 
 
+def link_creds(folder: Path) -> None:
+    """Put a link in the place of creds.json, to the file itself."""
+    elsewhere = folder.parent / "elsewhere.json"
+    (folder / "creds.json").rename(elsewhere)
+    (folder / "creds.json").symlink_to(elsewhere)
+
+
 class Case(NamedTuple):
     """How to bring a finding about in a healthy folder, and how much it then matters."""
 
@@ -220,6 +227,7 @@ CASES = [
     Case("creds-encoding", E, lambda w: recode(w.folder / "creds.json", "utf-8-sig")),
     Case("creds-encoding", E, lambda w: recode(w.folder / "creds.json", "utf-16"), name="UTF-16"),
     Case("creds-too-large", W, lambda w: (w.folder / "creds.json").write_bytes(bytes(17 << 20))),
+    Case("creds-linked", N, lambda w: link_creds(w.folder)),
     Case("creds-incomplete", E, lambda w: w.change_creds(noiseKey=None)),
     Case("creds-unpaired", E, lambda w: w.change_creds(me=None)),
     Case("creds-unpaired", E, lambda w: w.change_creds(account=None), name="no account"),
@@ -313,6 +321,8 @@ NOT_OF_ONE_FOLDER = {
     *("folder-unreadable", "no-companies", "state-unreadable"),
     # Needs a user without root's rights: below.
     "key-files-unreadable",
+    # Needs weeks of history: test_inbound.py.
+    "no-inbound",
 }
 RULES = (
     "sessions/rules/fullness",

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from baileys_tools import pasted
 from baileys_tools.bots import asking
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
 from baileys_tools.recovery.recovering import recover_command
@@ -235,6 +236,8 @@ def look_from_all_sides(place: Path, seed: int, monkeypatch: pytest.MonkeyPatch)
         return {company: world.connection(company) for company in companies} if asked else {}
 
     monkeypatch.setattr(asking, "connections", connections)
+    # The flags of these runs are nothing to the tests that come after.
+    monkeypatch.setattr(pasted, "_here", {})
     monkeypatch.delenv("BAILEYS_TOOLS_STATE_DIR", raising=False)
     if world.seen_before:
         # What the stats of all files tell, `monitor-once` asks for about once an hour.
