@@ -179,9 +179,9 @@ def clean_companies(
         done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
         if not dry_run and settings.gives_returners_longer:
             from baileys_tools.cleanup.returning import remember_removed
-            from baileys_tools.sessions.identity import identities_of
+            from baileys_tools.sessions.search.way import places_of
 
-            remember_removed(settings, done, identities_of(companies), now)
+            remember_removed(settings, done, places_of(companies), now)
     undoable = any(
         one.removals.undoable and settings.for_company(one.id).cleanup.undo_window
         for one in done

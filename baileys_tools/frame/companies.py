@@ -210,11 +210,11 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     place = realpath(root)
 
     def places() -> dict[str, str]:
-        from baileys_tools.sessions.identity import identities_of
+        from baileys_tools.sessions.search.way import places_of
 
         return {
             **{name: where_it_stood(place, name, known.places) for name in known.looks},
-            **identities_of(companies),
+            **places_of(companies),
         }
 
     state.scope = Scope(place, places)
@@ -255,13 +255,13 @@ def add_missing(state: "State", names: Iterable[str]) -> None:
 
 def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
     """Given numbers by company, return them by the places of those companies that are there."""
-    from baileys_tools.sessions.identity import identities_of
+    from baileys_tools.sessions.search.way import places_of
 
     if settings.sessions.where is None:
         return {}
     try:
         with Root(settings.sessions.where) as root:
-            places = identities_of(root.companies(settings.sessions.multitenancy, numbers))
+            places = places_of(root.companies(settings.sessions.multitenancy, numbers))
     except BaileysToolsError:
         return {}
     return {places[name]: number for name, number in numbers.items() if name in places}
@@ -269,14 +269,14 @@ def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
 
 def place_named(settings: Settings, company: str, root_path: str | None = None) -> str:
     """Return the place of a company by its name, or where it would be; "" where no sessions path is known."""
-    from baileys_tools.sessions.identity import identities_of
+    from baileys_tools.sessions.search.way import places_of
 
     path = root_path or settings.sessions.where
     if path is None:
         return ""
     try:
         with Root(path) as root:
-            found = identities_of(root.companies(settings.sessions.multitenancy))
+            found = places_of(root.companies(settings.sessions.multitenancy))
     except BaileysToolsError:
         found = {}
     return found.get(company) or where_it_stood(realpath(path), company)

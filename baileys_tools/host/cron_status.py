@@ -139,18 +139,19 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
     blocks = blocks_in(read_tab(system=True) or b"")
     for block in blocks:
         given = surroundings_of_block(block, system=True)
-        remove = f"sudo {_remove(given, len(blocks))} --system"
+        remove = _remove(given, len(blocks), system=True)
         yield _jobs_of_block(crontab.SYSTEM_FILE, block, given, loaded, "", remove)
     yield from _jobs_of_timers(loaded)
 
 
-def _remove(given: JobSurroundings, blocks: int) -> str:
+def _remove(given: JobSurroundings, blocks: int, *, system: bool = False) -> str:
     """Return what takes the block of jobs out of a crontab that has several, or this one."""
+    remove = "sudo baileys-tools cron remove --system" if system else "baileys-tools cron remove"
     if blocks == 1 or (given.config is None and given.sessions is None):
-        return "baileys-tools cron remove"
+        return remove
     if given.config is not None:
-        return command("baileys-tools cron remove --config {}", given.config)
-    return command("baileys-tools cron remove --sessions {}", given.sessions or "")
+        return command(remove + " --config {}", given.config)
+    return command(remove + " --sessions {}", given.sessions or "")
 
 
 def _jobs_of_block(

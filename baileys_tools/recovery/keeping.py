@@ -17,7 +17,6 @@ from baileys_tools.recovery.restore_job import (
 )
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
-from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.rollback import write_plain_folder
 from baileys_tools.sessions.roots import Company, Root
@@ -94,7 +93,7 @@ def store_as_it_is(
         bytes=0,
         files_sha256="",
     )
-    shelf = shelf_to_fill(repository, company.id, identity_of(company), account, force=False)
+    shelf = shelf_to_fill(repository, company.id, company.place, account, force=False)
     with repository.writing(shelf.name) as writer:
         return writer.publish(manifest, files, recipients)
 

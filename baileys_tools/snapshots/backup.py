@@ -18,7 +18,6 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.progress import PatientProgress
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.interrupted import require_same_folder
 from baileys_tools.sessions.locks import Locked, reading_lock
 from baileys_tools.sessions.reading import (
@@ -293,7 +292,7 @@ def plan_company(
         return _unchanged(company, shelf)
     read = _read(root, folder, company, job.now)
     if repository is not None:
-        shelf = shelf_to_fill(repository, company.id, identity_of(company), read.account, force=job.force)
+        shelf = shelf_to_fill(repository, company.id, company.place, read.account, force=job.force)
     index = shelf.known
     same = not wants_another(job, index) and index.last and index.files_sha256 == sums_digest(read.files)
     status = BackupStatus.UNCHANGED if same else BackupStatus.PLANNED
@@ -342,7 +341,7 @@ def _record_failure(
     if repository is None:
         return text
     try:
-        place = identity_of(company)
+        place = company.place
         with repository.writing(shelf_at(repository, company.id, place, is_strict=True).name) as writer:
             index = replace(writer.index(), stamp="", failure=str(unfit), failed_at=now.isoformat())
             write_index(writer.folder, replace(index, source=index.source or place))

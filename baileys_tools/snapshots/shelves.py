@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from baileys_tools.errors import BaileysToolsError, UsageError
-from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Account, read_account
 from baileys_tools.snapshots.index import Index
@@ -41,7 +40,7 @@ def shelf_of(repository: Repository, company: Company) -> Shelf:
 
     Raises OSError.
     """
-    return shelf_at(repository, company.id, identity_of(company))
+    return shelf_at(repository, company.id, company.place)
 
 
 def shelf_at(repository: Repository, name: str, place: str, *, is_strict: bool = False) -> Shelf:

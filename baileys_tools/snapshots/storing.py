@@ -10,7 +10,6 @@ from datetime import datetime
 from baileys_tools import __version__
 from baileys_tools.config import Settings
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.identity import identity_of
 from baileys_tools.sessions.reading import FolderStamp, ReadFolder
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.snapshot import Manifest
@@ -68,7 +67,7 @@ def store(
         digest,
         index.last,
         index.sequence,
-        source=identity_of(company),
+        source=company.place,
         identity=read.account.identity,
     )
     if not wants_another(job, index) and index.files_sha256 == digest and writer.has(index.last):
@@ -91,7 +90,7 @@ def store_on_shelf(
     repository: Repository, company: Company, read: ReadFolder, stamp: FolderStamp, job: BackupJob
 ) -> CompanyBackup:
     """As `store`, on the shelf of the company's place. Raises OSError or RepositoryLocked."""
-    place = identity_of(company)
+    place = company.place
     for _ in range(2):
         shelf = shelf_to_fill(repository, company.id, place, read.account, force=job.force)
         with repository.writing(shelf.name) as writer:

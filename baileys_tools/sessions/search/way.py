@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from baileys_tools.layouts import RootSpec
@@ -27,6 +28,14 @@ class Company(NamedTuple):
     def place(self) -> str:
         """The real path of its folder: who it is, whatever its name."""
         return self.real or os.path.realpath(self.path)
+
+
+def places_of(companies: Iterable[Company]) -> dict[str, str]:
+    """Return by the id of each company who it is: its place, by which all is kept that is about it.
+
+    A name is what people type, and no more. One that has vanished has a place as well.
+    """
+    return {company.id: company.place for company in companies}
 
 
 class NotASessionFolder(OSError):

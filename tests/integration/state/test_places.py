@@ -40,7 +40,8 @@ def test_incidents_of_one_name_are_told_apart(tmp_path: Path, now: datetime) -> 
             ("creds-lost", f"{tmp_path}/a/company_1001"),
             ("network", f"{tmp_path}/b/company_1001"),
         }
-        text = incidents_text(now, *list_incidents(state, (), now)[1:], Style())
+        report = list_incidents(state, (), now)
+        text = incidents_text(now, report.incidents, report.services, Style())
     for root in "ab":
         assert f"company 1001 ({tmp_path}/{root}), the last 30 days" in text
     assert "company 1002, the last 30 days" in text

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.sessions.identity import identities_of, identity_of
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.search.way import places_of
 from tests.support import company_folder
 
 
@@ -30,10 +30,10 @@ def test_every_way_to_a_folder_is_one_place(
     }[way]
     with Root(path) as opened:
         found = opened.companies()
-        assert identities_of(found) == {one: f"{root}/company_{one}" for one in ("1001", "shop")}
-        assert [identity_of(one) for one in found] == [f"{root}/company_{one}" for one in ("1001", "shop")]
+        assert places_of(found) == {one: f"{root}/company_{one}" for one in ("1001", "shop")}
+        assert [one.place for one in found] == [f"{root}/company_{one}" for one in ("1001", "shop")]
     with Root(f"{path}/company_shop") as single:
-        assert identities_of(single.companies()) == {"shop": f"{root}/company_shop"}
+        assert places_of(single.companies()) == {"shop": f"{root}/company_shop"}
 
 
 def test_a_link_that_leads_elsewhere_by_now_is_seen(tmp_path: Path) -> None:
@@ -44,4 +44,4 @@ def test_a_link_that_leads_elsewhere_by_now_is_seen(tmp_path: Path) -> None:
     for name in "aba":
         (tmp_path / "next").symlink_to(name)
         os.replace(tmp_path / "next", link)
-        assert identity_of(company) == f"{tmp_path}/{name}/company_1001"
+        assert company.place == f"{tmp_path}/{name}/company_1001"
