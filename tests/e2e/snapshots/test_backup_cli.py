@@ -113,7 +113,7 @@ def test_a_tag_is_put_on_an_unchanged_folder_once(env, sessions):
     assert statuses(result_of("backup", env=env))["1001"] == "unchanged"
 
 
-def two_bots(tmp_path):
+def two_bots(tmp_path: Path) -> list[Path]:
     bots = [tmp_path / bot / "auth_info_baileys" for bot in ("bot1", "bot2")]
     for number, folder in enumerate(bots):
         me = {"id": f"44770090012{number}:1@s.whatsapp.net"}
@@ -122,7 +122,7 @@ def two_bots(tmp_path):
     return bots
 
 
-def shelves(env):
+def shelves(env: Mapping[str, str]) -> list[str]:
     return sorted(path.name for path in Path(env["BAILEYS_TOOLS_BACKUP_PATH"]).glob("company_*"))
 
 

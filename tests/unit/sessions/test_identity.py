@@ -13,7 +13,9 @@ from tests.support import company_folder
 
 
 @pytest.mark.parametrize("way", ["plain", "by a link", "relative", "slashes", "dots"])
-def test_every_way_to_a_folder_is_one_place(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_way_to_a_folder_is_one_place(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "srv" / "bots"
     for company in ("1001", "shop"):
         company_folder(root, company)
