@@ -12,7 +12,6 @@ from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks, where_it_stood
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.pasted import where
-from baileys_tools.watching.inbound import last_inbound
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.counting import count_files
@@ -27,6 +26,7 @@ from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place, root_key
 from baileys_tools.thresholds import LEVELS, level_of
 from baileys_tools.units import moment_of
+from baileys_tools.watching.inbound import last_inbound
 from baileys_tools.watching.rules.health import cheap_findings
 from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
 

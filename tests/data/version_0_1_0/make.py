@@ -5,6 +5,8 @@
 `sessions` is at ROOT, which is written as `@ROOT@`; moments lie before 2026-01-15 12:00 UTC.
 """
 
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import json

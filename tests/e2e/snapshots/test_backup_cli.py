@@ -122,7 +122,7 @@ def two_bots(tmp_path: Path) -> list[Path]:
     return bots
 
 
-def shelves(env: dict[str, str]) -> list[str]:
+def shelves(env: Mapping[str, str]) -> list[str]:
     return sorted(path.name for path in Path(env["BAILEYS_TOOLS_BACKUP_PATH"]).glob("company_*"))
 
 
