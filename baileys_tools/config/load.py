@@ -18,7 +18,7 @@ from baileys_tools.config.host import (
     default_state_dir,
     find_config,
 )
-from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, Secret, UnreadSecret, valid_company_id
+from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, UnreadSecret, valid_company_id
 from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Setting
 from baileys_tools.errors import UsageError
@@ -158,16 +158,6 @@ def _said_by_a_stronger(strength: Mapping[str, int]) -> Iterator[str]:
     for path, rank in ranks.items():
         if rank > min(ranks.values()):
             yield path
-
-
-def unread_secrets(loaded: LoadedSettings) -> list[str]:
-    """Given the settings, return in words which secrets could not be read. What needs one of them fails; the rest goes
-    on.
-    """
-    every = (
-        one for value in loaded.values.values() for one in (value if isinstance(value, tuple) else (value,))
-    )
-    return [one.trouble for one in every if isinstance(one, Secret) and one.trouble]
 
 
 def build(schema: Schema, root: Any, values: Mapping[str, Any]) -> Any:

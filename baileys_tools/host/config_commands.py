@@ -16,11 +16,11 @@ from baileys_tools.config import LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
-from baileys_tools.config.load import unread_secrets
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
+from baileys_tools.config.unread import unread_secrets
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.pings import ping_warnings

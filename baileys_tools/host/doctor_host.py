@@ -30,7 +30,7 @@ from baileys_tools.units import counted, moment_of
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
     """Settings that are valid and still not what an operator can want."""
-    from baileys_tools.config.load import unread_secrets
+    from baileys_tools.config.unread import unread_secrets
     from baileys_tools.host.config_commands import file_warnings
 
     settings = loaded.settings
