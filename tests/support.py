@@ -165,8 +165,9 @@ def company_folder(
     folder.mkdir(parents=True, exist_ok=True)
     if company_id not in (None, "1001"):
         # Each has a login of its own, as companies do.
-        number = int(company_id) if company_id.isdecimal() else zlib.crc32(os.fsencode(company_id))
-        own = number % 16_380 + 1
+        is_number = company_id.isdecimal()
+        number = int(company_id) if is_number else zlib.crc32(os.fsencode(company_id))
+        own = number % 8_190 + (1 if is_number else 8_191)
         creds_changes = {"registrationId": own} | creds_changes
     write_key(folder, "creds.json", THIS_MORNING, json.dumps(creds(**creds_changes)), now)
     for name, age in (keys or {}).items():

@@ -11,10 +11,10 @@ from baileys_tools.alerts.rules.silences import LONGEST, AlertSilence
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import companies_of_run, open_state_about
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.sessions.roots import Root
-from baileys_tools.state.database import State, open_state
+from baileys_tools.state.database import State
 from baileys_tools.units import did_you_mean, format_duration, is_one_line, parse_duration, quoted
 
 LONGEST_REASON = 200
@@ -36,7 +36,7 @@ def silence_command(flags: Mapping[str, object], config: str | None, options: Si
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     code = _code(options.code)
-    with open_state(loaded.settings.state.dir, now) as state:
+    with open_state_about(loaded.settings, now) as state:
         if not options.listing and not state.is_durable:
             raise BaileysToolsError(
                 f"A silence cannot be remembered: {state.trouble}", "Look with: baileys-tools doctor"

@@ -122,7 +122,7 @@ def _run() -> None:
         from baileys_tools.cli.app import app
 
         try:
-            app()
+            app(prog_name="baileys-tools")
         except SystemExit as end:
             if end.code != ExitCode.USAGE or not _nagios_asks():
                 raise

@@ -22,13 +22,16 @@ def with_baselines(settings: Settings, now: datetime, state: "State | None" = No
     """Return the settings with the baselines of the companies, where any of them learns. Opens the state if it must."""
     if not settings.learns:
         return settings
-    if state is not None:
-        return settings._replace(baselines=_baselines(state, now))
-    from baileys_tools.state.database import FILE, open_state
+    from baileys_tools.frame.companies import look_from_settings, open_state_about
+    from baileys_tools.state.database import FILE
 
+    if state is not None:
+        if not state.scope.root:
+            look_from_settings(state, settings)
+        return settings._replace(baselines=_baselines(state, now))
     if not os.path.exists(os.path.join(settings.state.dir, FILE)):
         return settings
-    with open_state(settings.state.dir, now) as opened:
+    with open_state_about(settings, now) as opened:
         return settings._replace(baselines=_baselines(opened, now))
 
 

@@ -146,12 +146,15 @@ def find_jobs(loaded: LoadedSettings) -> Iterator[Jobs]:
 
 def _remove(given: JobSurroundings, blocks: int, *, system: bool = False) -> str:
     """Return what takes the block of jobs out of a crontab that has several, or this one."""
-    remove = "sudo baileys-tools cron remove --system" if system else "baileys-tools cron remove"
     if blocks == 1 or (given.config is None and given.sessions is None):
-        return remove
+        return "sudo baileys-tools cron remove --system" if system else "baileys-tools cron remove"
     if given.config is not None:
-        return command(remove + " --config {}", given.config)
-    return command(remove + " --sessions {}", given.sessions or "")
+        if system:
+            return command("sudo baileys-tools cron remove --system --config {}", given.config)
+        return command("baileys-tools cron remove --config {}", given.config)
+    if system:
+        return command("sudo baileys-tools cron remove --system --sessions {}", given.sessions or "")
+    return command("baileys-tools cron remove --sessions {}", given.sessions or "")
 
 
 def _jobs_of_block(

@@ -68,7 +68,7 @@ def test_a_second_undo_has_nothing_to_do(root: Path) -> None:
 def test_the_run_is_named_by_cleanup_and_by_the_list(root: Path) -> None:
     text = run_cli("cleanup", "--sessions", root).stdout
     (hint,) = [line.strip() for line in text.splitlines() if "baileys-tools undo" in line]
-    run = hint.split()[-1]
+    run = hint.split()[hint.split().index("--run") + 1]
     listed = undo(root, "--list")
     assert listed.stdout.count(run) == 2
     assert [line for line in listed.stdout.splitlines() if len(line) > 80] == []

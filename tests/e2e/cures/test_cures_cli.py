@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def test_what_the_bot_holds_in_memory_is_said_with_the_way_out(root: Path) -> No
     assert "from the bot's next start on" in said
     env = {"API_URL": "http://127.0.0.1:9"}
     said = " ".join(cure(root, *RESEND, "--dry-run", env=env).stdout.split())
-    assert f"baileys-tools reconnect --company 1001 --sessions {root}" in said
+    assert "baileys-tools reconnect --company 1001;" in said, "it takes no --sessions"
     said = cure(root, "resend-group-keys", "--group", GROUP, "--dry-run").stdout
     assert "makeCacheableSignalKeyStore" not in said, "written five hours ago"
 
@@ -238,6 +239,7 @@ def test_what_the_bot_wrote_a_moment_before_keeps_nothing_away(root: Path) -> No
     for name in (OWN_KEY, MEMORY):
         os.utime(folder / name)
     before = snapshot_tree(root)
+    time.sleep(0.05)  # the times of files are coarser than the clock
     cure(root, *RESEND, "--yes")
     run_cli("undo", "--sessions", root, "--company", "1001")
     assert snapshot_tree(root) == before
@@ -286,7 +288,7 @@ def test_numbers_are_shown_to_whoever_asks(root: Path, settings: Path) -> None:
     plain = cure(root, "contact", PN, "--config", settings).stdout.replace(str(root), "")
     assert PN not in plain
     assert LID not in plain
-    assert all(len(line) <= 80 for line in plain.splitlines()[1:])
+    assert all(len(line) <= 80 or "baileys-tools " in line for line in plain.splitlines()[1:])
     shown = cure(root, "contact", PN, "--show-numbers").stdout
     assert PN in shown
     assert LID in shown

@@ -17,7 +17,7 @@ from baileys_tools.thresholds import Level
 from baileys_tools.watching.monitor import run_monitor
 from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.status import fleet_status
-from tests.support import company_folder
+from tests.support import about, company_folder
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -62,7 +62,7 @@ def watched(tmp_path: Path, yaml: str = "", **environ: str) -> dict[str, Company
 def observed(tmp_path: Path, company: str, counts: list[int], every: timedelta = timedelta(hours=6)) -> None:
     with open_state(str(tmp_path / "state"), NOW) as state:
         observe(
-            state,
+            about(state, tmp_path / "s", company),
             [
                 Observation(company, NOW - every * (len(counts) - n), 0, count, {}, None, "x", "valid", None)
                 for n, count in enumerate(counts)
