@@ -39,15 +39,17 @@ def _baselines(state: "State", now: datetime) -> dict[str, int]:
     from baileys_tools.state.database import to_seconds
     from baileys_tools.state.memory import keep, recall
     from baileys_tools.state.observations import observed_companies
+    from baileys_tools.state.scope import root_key
 
-    kept = recall(state, KEY)
+    of_root = root_key(state.scope.root)
+    kept = recall(state, KEY, of_root)
     if isinstance(kept, dict) and 0 <= to_seconds(now) - kept.get("at", 0) < KEPT_FOR.total_seconds():
         return {company: int(files) for company, files in kept.get("of", {}).items()}
     found = {}
     for company in observed_companies(state, now - LEARNT_FROM):
         if (baseline := _baseline(state, company, now)) is not None:
             found[company] = baseline
-    keep(state, KEY, {"at": to_seconds(now), "of": found})
+    keep(state, KEY, {"at": to_seconds(now), "of": found}, of_root)
     return found
 
 

@@ -70,9 +70,9 @@ def history(state: State, company: str, since: datetime) -> list[Observation]:
 
 
 def observed_companies(state: State, since: datetime) -> list[str]:
-    """Return the companies that were observed from `since` on."""
+    """Return the companies of this run that were observed from `since` on."""
     rows = state.rows("SELECT DISTINCT company FROM observations WHERE at >= ?", (to_seconds(since),))
-    return [company for (company,) in rows]
+    return [name for (key,) in rows if (name := state.scope.name(key))]
 
 
 def counted_since(
