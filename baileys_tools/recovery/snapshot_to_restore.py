@@ -37,7 +37,10 @@ def read_snapshot(
     """
     try:
         if place:
-            shelf = shelf_at(repository, shelf, place).name
+            own = shelf_at(repository, shelf, place)
+            if own.beside and not repository.has_shelf(own.name):
+                raise _of_another_place(repository, shelf, place, own.beside)
+            shelf = own.name
         info = repository.find(shelf, wanted)
     except OSError as error:
         raise BaileysToolsError(
@@ -54,6 +57,17 @@ def read_snapshot(
         raise BaileysToolsError(
             f"cannot read the snapshot {info.file}: {say_why(error)}", _another(repository, info)
         ) from error
+
+
+def _of_another_place(repository: Repository, name: str, place: str, other: str) -> BaileysToolsError:
+    """Return the error of a place without snapshots, where another that still stands has some of the same name."""
+    return BaileysToolsError(
+        f"no snapshot of {place} in {repository.path}: those of company {name} there are of {other}, which still stands",
+        "Look at them in a folder of their own: "
+        f"{command('baileys-tools restore --company {} --target DIR', name)}\n"
+        "If the bot has moved, take its old folder away: then these snapshots are its own.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
 
 
 def _another(repository: Repository, unreadable: SnapshotInfo) -> str:

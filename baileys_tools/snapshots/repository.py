@@ -133,11 +133,13 @@ class Repository:
         if chosen:
             return chosen[0]
         company = name_of(company)
+        meant = "" if found else did_you_mean(company, self.companies())
         raise BaileysToolsError(
-            f"no snapshot {wanted} of company {company} in {self.path}"
-            + ("" if found else did_you_mean(company, self.companies())),
+            f"no snapshot {wanted} of company {company} in {self.path}{meant}",
             f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."
             if found
+            else f"{command('baileys-tools snapshots')} lists those of all companies."
+            if meant
             else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "
             "takes them in. None, and the session is lost? "
             f"{command('baileys-tools reset --company {}', company)} links it anew.",

@@ -228,14 +228,15 @@ CRASH = """
 import baileys_tools.alerts.try_channels as notify
 from baileys_tools.cli import main
 
-def fail(settings):
+def fail(every):
+    settings = every.notify
     secrets = [settings.webhook, settings.telegram_bot_token, settings.telegram_chat_id, *settings.urls]
     try:
         raise ValueError(", ".join(secret.reveal() for secret in secrets))
     except ValueError as error:
         raise RuntimeError("cannot reach " + settings.webhook.reveal().partition("/hook")[2]) from error
 
-notify.channels_of = fail
+notify.Routes = fail
 main()
 """
 

@@ -420,7 +420,7 @@ def test_each_company_has_its_process(tmp_path: Path) -> None:
             "process: {pm2: a}\ncompanies: {2: {process: {systemd: b}}}",
             "companies.2.process: process.pm2 (FILE:1)",
         ),
-        ("companies: {2: {process: {pm2: a, pidfile: b}}}", "companies.2.process: companies.2.process.pm2"),
+        ("companies: {2: {process: {pm2: a, pidfile: b}}}", "companies.2.process: process.pm2 (FILE:1)"),
     ],
 )
 def test_two_managers_of_one_process_are_refused_when_the_settings_are_read(

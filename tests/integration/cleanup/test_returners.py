@@ -68,7 +68,7 @@ def test_what_stayed_away_for_months_is_forgotten(tmp_path: Path, settings: Sett
     )
     run_cleanup(settings, str(tmp_path / "s"), later)
     with open_state(settings.state.dir, later) as state:
-        assert len(removed_from(state, "1")) == 1
+        assert len(removed_from(state, f"{tmp_path.resolve()}/s/company_1")) == 1
 
 
 def test_what_undo_puts_back_has_not_come_back(tmp_path: Path, settings: Settings) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
-from tests.support import company_folder, run_cli, write_key
+from tests.support import about, company_folder, run_cli, write_key
 
 GROUP = "120363041234567890@g.us"
 SESSION, PEER = "session-4917000000001.0.json", f"sender-key-{GROUP}--4917000000001--0.json"
@@ -30,14 +30,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "sessions"
 
 
-def seen(company: str, start: timedelta, end: timedelta, *, off: bool) -> None:
+def seen(root: Path, company: str, start: timedelta, end: timedelta, *, off: bool) -> None:
     """Write down what hourly looks would have seen: a bot that last wrote at `start`, or one that lives."""
     now = datetime.now(UTC)
     hours = int((start - end) / timedelta(hours=1))
     moments = [now - start + timedelta(hours=hour) for hour in range(hours)]
     with open_state(os.environ["BAILEYS_TOOLS_STATE_DIR"], now) as state:
         observe(
-            state,
+            about(state, root, company),
             [
                 Observation(company, at, 9, 9, {}, 90, "healthy", "valid", now - start if off else at)
                 for at in moments
@@ -61,7 +61,7 @@ def test_without_a_state_files_of_a_bot_that_is_long_back_have_their_plain_age(r
 
 
 def test_what_the_state_saw_is_no_age(root: Path) -> None:
-    seen("1001", timedelta(days=12), timedelta(days=2), off=True)
+    seen(root, "1001", timedelta(days=12), timedelta(days=2), off=True)
     company = plan(root)
     assert gone(company) == set()
     assert (root / "company_1001" / PEER).exists()
@@ -73,7 +73,7 @@ def test_what_the_state_saw_is_no_age(root: Path) -> None:
 
 
 def test_the_reason_says_how_long_the_bot_was_off(root: Path) -> None:
-    seen("1001", timedelta(days=12), timedelta(days=2), off=True)
+    seen(root, "1001", timedelta(days=12), timedelta(days=2), off=True)
     shown = run_cli("cleanup", "--sessions", root, "--dry-run", "--verbose").stdout
     said = re.sub(r"\s+", " ", shown)
     assert re.search(
@@ -82,7 +82,7 @@ def test_the_reason_says_how_long_the_bot_was_off(root: Path) -> None:
 
 
 def test_what_the_state_saw_of_another_company_is_nothing_to_this_one(root: Path) -> None:
-    seen("1002", timedelta(days=12), timedelta(days=2), off=True)
+    seen(root, "1002", timedelta(days=12), timedelta(days=2), off=True)
     assert gone(plan(root, "--dry-run")) == {SESSION, PEER}
 
 
@@ -91,7 +91,7 @@ def test_a_bot_that_was_seen_to_live_has_no_silence_however_few_its_chats_are(tm
     folder = company_folder(tmp_path / "sessions", "1001", OFF | {"session-1.0.json": timedelta(hours=1)})
     write_key(folder, "creds.json", timedelta(hours=2), (folder / "creds.json").read_bytes())
     assert gone(plan(tmp_path / "sessions", "--dry-run")) == set()
-    seen("1001", timedelta(days=20), timedelta(hours=2), off=False)
+    seen(tmp_path / "sessions", "1001", timedelta(days=20), timedelta(hours=2), off=False)
     assert gone(plan(tmp_path / "sessions", "--dry-run")) == {SESSION, PEER}
 
 

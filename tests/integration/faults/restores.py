@@ -64,8 +64,16 @@ class Scene:
         return snapshot_tree(self.folder)
 
     def copy(self, place: Path) -> Scene:
+        """All of it at another place, as it would be if it had been made there."""
         shutil.copytree(self.place, place)
+        move_sources(self.place, place)
         return Scene(place)
+
+
+def move_sources(old: Path, new: Path) -> None:
+    """Have the snapshots in a copied place come from the folders of that place."""
+    for index in new.glob("backups/company_*/index.json"):
+        index.write_text(index.read_text().replace(f"{old}/", f"{new}/"))
 
 
 def damaged(place: Path) -> Scene:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.faults.forked import run_forked
 from tests.integration.faults.injection import after_lock, cleanup, traced
-from tests.integration.faults.restores import MOVING, NO_SWAP, age
+from tests.integration.faults.restores import MOVING, NO_SWAP, age, move_sources
 from tests.support import COMMAND, Entry, company_folder, snapshot_tree, write_key
 
 QUIET = timedelta(hours=1)
@@ -50,6 +50,7 @@ class Scene:
 
     def copy(self, place: Path) -> Scene:
         shutil.copytree(self.place, place)
+        move_sources(self.place, place)
         return Scene(place)
 
     def resets(self) -> list[str]:
@@ -248,7 +249,12 @@ def test_killed_between_two_renames_the_sessions_path_itself_gets_its_name_back(
     assert run_forked([COMMAND, "backup", "--quiet"], env).returncode == 0
     before = snapshot_tree(place / "bot")
     counted = shutil.copytree(place, tmp_path / "counted")
-    at_copy = env | {"BAILEYS_SESSIONS_PATH": str(counted / "bot")}
+    shutil.copytree(tmp_path / "backups", counted / "backups")
+    move_sources(place, counted)
+    at_copy = env | {
+        "BAILEYS_SESSIONS_PATH": str(counted / "bot"),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(counted / "backups"),
+    }
     run, made = traced([COMMAND, *begun], *NO_SWAP, calls=["renameat", "renameat2"], env=at_copy)
     assert run.returncode == 0, run.stderr
     renames = [call for call in made if call.name == "renameat"]
