@@ -191,7 +191,7 @@ def run_restore(
     )
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
-        _company(root, settings, options.company)
+        _company(root, settings, options.company, repository)
         place = place_named(settings, options.company, root_path)
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))

@@ -62,7 +62,8 @@ def read_snapshot(
 def _of_another_place(repository: Repository, name: str, place: str, other: str) -> BaileysToolsError:
     """Return the error of a place without snapshots, where another that still stands has some of the same name."""
     return BaileysToolsError(
-        f"no snapshot of {place} in {repository.path}: those of company {name} there are of {other}, which still stands",
+        f"no snapshot of {place} in {repository.path}: those of company {name} there are of {other}, "
+        "which still stands",
         "Look at them in a folder of their own: "
         f"{command('baileys-tools restore --company {} --target DIR', name)}\n"
         "If the bot has moved, take its old folder away: then these snapshots are its own.",

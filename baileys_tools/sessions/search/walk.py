@@ -250,6 +250,9 @@ def why_passed_by(name: str, around: int, *, follow_links: bool) -> str:
     except OSError as error:
         return str(error) if isinstance(error, NotASessionFolder) else _why(error)
     try:
+        # Whoever owns the folder around can have moved it there: what another user's folder holds is not read for that.
+        if os.fstat(around).st_uid not in (0, os.fstat(fd).st_uid):
+            return "it belongs to another user than the folder around it"
         return why_no_session(fd)
     except OSError as error:
         return _why(error)

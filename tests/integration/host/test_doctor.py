@@ -297,7 +297,8 @@ def test_the_api_of_the_bots_is_asked_and_their_logs_are_opened(
         assert found["logs"].message == f"{log}.2: is no plain file"
         config.write_text(f"logs: [1001={log}]\n")
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
-    assert (found["logs"].outcome, found["logs"].message) == (CheckOutcome.OK, "1 log can be read")
+    assert found["logs"].outcome is CheckOutcome.OK
+    assert found["logs"].message.startswith("1 log can be read; in 1 log no line")
     assert "bot API" not in found
 
 

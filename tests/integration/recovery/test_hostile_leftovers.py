@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -30,6 +31,7 @@ from tests.integration.faults.hostile import (
 )
 from tests.integration.faults.injection import paused_after, traced
 from tests.integration.faults.places import place_for_everybody
+from tests.integration.faults.restores import move_sources
 from tests.support import COMMAND, require_root
 
 pytestmark = pytest.mark.root
@@ -206,7 +208,9 @@ def test_a_new_folder_that_is_changed_for_roots_own_as_it_is_made_is_not_given_a
     other = place / "counted"
     other.mkdir()
     company(other, "a", MALLORY)
-    counted = env | {"BAILEYS_SESSIONS_PATH": str(other)}
+    shutil.copytree(env["BAILEYS_TOOLS_BACKUP_PATH"], other / "backups")
+    move_sources(sessions, other)
+    counted = env | {"BAILEYS_SESSIONS_PATH": str(other), "BAILEYS_TOOLS_BACKUP_PATH": f"{other}/backups"}
     run, calls = traced([COMMAND, *command], calls=["mkdirat"], env=counted)
     assert run.returncode == 0, run.stderr
     point = next(call for call in calls if made in call.text)
