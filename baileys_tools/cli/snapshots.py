@@ -164,6 +164,7 @@ def keep(
         str | None, typer.Option("--for", metavar="DURATION", help="From now on, such as 90d or 52w.")
     ] = None,
     release: Annotated[bool, typer.Option("--release", help="Take the pin back.")] = False,
+    sessions: SessionsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
@@ -182,7 +183,14 @@ def keep(
 
     finish(
         lambda: keep_command(
-            {}, config, company, snapshot, kept_for, release=release, as_json=json, quiet=quiet
+            sessions_flags(sessions),
+            config,
+            company,
+            snapshot,
+            kept_for,
+            release=release,
+            as_json=json,
+            quiet=quiet,
         )
     )
 

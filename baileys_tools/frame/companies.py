@@ -33,14 +33,25 @@ def all_companies(root: Root, settings: Settings, state: "State | None" = None) 
 
 def ids_here(settings: Settings) -> list[str]:
     """Return the ids of the companies that there are; none where no sessions path is given, or it cannot be read."""
+    return [company.id for company in _companies_here(settings)]
+
+
+def _companies_here(settings: Settings) -> list[Company]:
     where = settings.sessions.where
     if where is None:
         return []
     try:
         with Root(where) as root:
-            return [company.id for company in root.companies(settings.sessions.multitenancy)]
+            return root.companies(settings.sessions.multitenancy)
     except BaileysToolsError:
         return []
+
+
+def _require_no_other(name: str, companies: Sequence[Company]) -> None:
+    """Raise exit code 2 for a name that no company has alone."""
+    same = [company for company in companies if company.name == name]
+    if same and name not in [company.id for company in companies]:
+        raise several_of_that_name(name, same)
 
 
 def companies_of_run(
@@ -80,8 +91,7 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     by_id = {company.id: company for company in companies}
     missing = [company_id for company_id in wanted if company_id not in by_id]
     if missing:
-        if same := [company for company in companies if company.name == missing[0]]:
-            raise several_of_that_name(missing[0], same)
+        _require_no_other(missing[0], companies)
         if [company.entry for company in companies] == ["."]:
             raise BaileysToolsError(
                 f"no company {', '.join(missing)} in {root}{did_you_mean(missing[0], list(by_id))}",
@@ -105,10 +115,12 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
 
 
 def require_known(settings: Settings, wanted: Sequence[str]) -> None:
-    """Raise exit code 10 for a company that is none of those that there are, where that can be told."""
-    known = ids_here(settings)
+    """Raise exit code 10 for a company that is not there, where that can be told, and 2 for a name of several."""
+    companies = _companies_here(settings)
+    known = [company.id for company in companies]
     missing = [company for company in wanted if company not in known]
     if known and missing:
+        _require_no_other(missing[0], companies)
         where = settings.sessions.where
         raise no_such_company(f"no company {', '.join(missing)} in {where}", missing, known)
 
@@ -280,6 +292,12 @@ def place_named(settings: Settings, company: str, root_path: str | None = None) 
     except BaileysToolsError:
         found = {}
     return found.get(company) or where_it_stood(realpath(path), company)
+
+
+def place_meant(settings: Settings, company: str) -> str:
+    """As `place_named`, for a name that a person typed. Raises exit code 2 where several places have it."""
+    _require_no_other(company, _companies_here(settings))
+    return place_named(settings, company)
 
 
 def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from baileys_tools.config import LoadedSettings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import companies_of_run, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.recovery.rules.difference import DiffReport, Side, difference
@@ -20,6 +20,7 @@ from baileys_tools.sessions.rules.restore_plan import CREDS
 from baileys_tools.sessions.rules.snapshot import Account, as_keys
 from baileys_tools.sessions.scan import read_regular_file
 from baileys_tools.snapshots.repository import Repository
+from baileys_tools.snapshots.shelves import shelf_meant
 
 LIVE = "live"
 
@@ -56,12 +57,14 @@ def run_diff(loaded: LoadedSettings, company: str, before: str, after: str, now:
     """Compare two states of a company. Raises exit code 10, 11 or 12 for a snapshot that cannot be read."""
     path = require_backup_path(loaded)
     identity = loaded.settings.backup.identity_file
+    place = place_meant(loaded.settings, company)
     with Repository(path) as repository:
+        shelf = shelf_meant(repository, company, place)
 
         def side(wanted: str) -> Side:
             if wanted == LIVE:
                 return _live(loaded, company, now)
-            return _of_snapshot(read_snapshot(repository, company, wanted, identity))
+            return _of_snapshot(read_snapshot(repository, shelf, wanted, identity))
 
         return DiffReport(company, path, now, difference(side(before), side(after)))
 

@@ -16,7 +16,7 @@ from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.shelf_names import name_of
-from baileys_tools.snapshots.shelves import shelf_at
+from baileys_tools.snapshots.shelves import of_another_place, shelf_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def read_snapshot(
         if place:
             own = shelf_at(repository, shelf, place)
             if own.beside and not repository.has_shelf(own.name):
-                raise _of_another_place(repository, shelf, place, own.beside)
+                raise of_another_place(repository, shelf, place, own.beside)
             shelf = own.name
         info = repository.find(shelf, wanted)
     except OSError as error:
@@ -57,18 +57,6 @@ def read_snapshot(
         raise BaileysToolsError(
             f"cannot read the snapshot {info.file}: {say_why(error)}", _another(repository, info)
         ) from error
-
-
-def _of_another_place(repository: Repository, name: str, place: str, other: str) -> BaileysToolsError:
-    """Return the error of a place without snapshots, where another that still stands has some of the same name."""
-    return BaileysToolsError(
-        f"no snapshot of {place} in {repository.path}: those of company {name} there are of {other}, "
-        "which still stands",
-        "Look at them in a folder of their own: "
-        f"{command('baileys-tools restore --company {} --target DIR', name)}\n"
-        "If the bot has moved, take its old folder away: then these snapshots are its own.",
-        exit_code=ExitCode.NOT_FOUND,
-    )
 
 
 def _another(repository: Repository, unreadable: SnapshotInfo) -> str:

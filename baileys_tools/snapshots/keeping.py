@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.config import require_backup_path
+from baileys_tools.config import LoadedSettings, require_backup_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.companies import place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import KeepReport
+from baileys_tools.snapshots.shelves import shelf_meant
 from baileys_tools.units import parse_duration
 
 
@@ -33,7 +35,7 @@ def keep_command(
     duration = _duration(kept_for) if kept_for is not None else None
     now = datetime.now(UTC)
     with recorded("keep", loaded.settings, now, quiet=quiet) as run:
-        report = run_keep(require_backup_path(loaded), company, wanted, duration, now)
+        report = run_keep(loaded, company, wanted, duration, now)
         run.ended(ExitCode.DONE, kept=int(not release))
     if as_json:
         from baileys_tools.snapshots.show.backup_json import keep_json
@@ -56,14 +58,19 @@ def _duration(text: str) -> timedelta:
     return duration
 
 
-def run_keep(path: str, company: str, wanted: str, kept_for: timedelta | None, now: datetime) -> KeepReport:
+def run_keep(
+    loaded: LoadedSettings, company: str, wanted: str, kept_for: timedelta | None, now: datetime
+) -> KeepReport:
     """Pin a snapshot for a time from now on, or release it (None). Raises exit code 10 for none, 75 for a lock."""
+    path = require_backup_path(loaded)
+    place = place_meant(loaded.settings, company)
     with Repository(path) as repository:
         try:
-            repository.find(company, wanted)
-            with repository.writing(company) as writer:
+            shelf = shelf_meant(repository, company, place)
+            repository.find(shelf, wanted)
+            with repository.writing(shelf) as writer:
                 # Again: a prune may have been at work until now.
-                info = repository.find(company, wanted)
+                info = repository.find(shelf, wanted)
                 info = writer.release(info) if kept_for is None else writer.keep(info, now + kept_for)
         except OSError as error:
             raise BaileysToolsError(f"company {company} in {path}: {say_why(error)}") from error

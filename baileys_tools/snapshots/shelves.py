@@ -13,7 +13,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.pasted import command
 from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Account, read_account
 from baileys_tools.snapshots.index import Index
@@ -130,3 +131,31 @@ def the_one_shelf(repository: Repository, wanted: str, place: str = "") -> str:
             f"{len(found)} places have snapshots under the name {wanted}", f"Name one of them: {told}"
         )
     return found[0] if found else wanted
+
+
+def shelf_meant(repository: Repository, wanted: str, place: str) -> str:
+    """Return the shelf of a company by its name and the place of its folder, or by the shelf's own name.
+
+    Where no folder stands at the place, it is the one shelf of that name. Raises exit code 10 where the snapshots of
+    that name are of another place that still stands, and UsageError for several.
+    """
+    if name_of(wanted) != wanted and repository.has_shelf(wanted):
+        return wanted
+    if not place or not os.path.lexists(place):
+        return the_one_shelf(repository, wanted, place)
+    own = shelf_at(repository, wanted, place)
+    if own.beside and not repository.has_shelf(own.name):
+        raise of_another_place(repository, wanted, place, own.beside)
+    return own.name
+
+
+def of_another_place(repository: Repository, name: str, place: str, other: str) -> BaileysToolsError:
+    """Return the error of a place without snapshots, where another that still stands has some of the same name."""
+    return BaileysToolsError(
+        f"no snapshot of {place} in {repository.path}: those of company {name} there are of {other}, "
+        "which still stands",
+        "Look at them in a folder of their own: "
+        f"{command('baileys-tools restore --company {} --target DIR', name)}\n"
+        "If the bot has moved, take its old folder away: then these snapshots are its own.",
+        exit_code=ExitCode.NOT_FOUND,
+    )

@@ -189,3 +189,84 @@ def test_a_pin_holds_in_the_copies_too(env, sessions, tmp_path):
     run_cli("keep", "--company", "1001", "1", "--release", env=env)
     backup(env, sessions, '{"n":4}')
     assert [path.name[:8] for path in (copies / "company_1001").glob("*.tar.zst")] == ["00000004"]
+
+
+# --- two bots of one name -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> dict[str, str]:
+    """Two bots in folders of one name, each with a snapshot in one repository, taken from its own sessions path."""
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    for bot, number in (("ann", "1"), ("bob", "2")):
+        folder = tmp_path / "bots" / bot / "auth_info_baileys"
+        folder.mkdir(parents=True)
+        write_key(folder, SESSION, OLD, json.dumps({"of": bot}))
+        own = creds()
+        own["me"]["id"] = f"491701234567{number}:1@s.whatsapp.net"
+        write_key(folder, "creds.json", OLD, json.dumps(own))
+        done = run_cli("backup", "--sessions", str(folder), env=env)
+        assert done.returncode == 0, done.stderr
+    return env
+
+
+def place_of(tmp_path: Path, bot: str) -> str:
+    return str(tmp_path / "bots" / bot / "auth_info_baileys")
+
+
+@pytest.mark.parametrize("bot", ["ann", "bob"])
+def test_a_pin_is_put_on_the_snapshot_of_the_place_that_is_meant(
+    tmp_path: Path, two: Mapping[str, str], bot: str
+) -> None:
+    place = place_of(tmp_path, bot)
+    done = run_cli(
+        "keep", "--company", "auth_info_baileys", "latest", "--for", "9d", "--sessions", place, env=two
+    )
+    assert done.returncode == 0, done.stderr
+    found = checked_json(run_cli("snapshots", "--json", env=two).stdout, "snapshots")
+    pinned = [one for one in found["companies"] if one["snapshots"][0]["kept_until"] is not None]
+    assert [one["path"] for one in pinned] == [place]
+
+
+@pytest.mark.parametrize("bot", ["ann", "bob"])
+def test_a_folder_is_compared_with_a_snapshot_of_its_own(
+    tmp_path: Path, two: Mapping[str, str], bot: str
+) -> None:
+    done = run_cli(
+        "diff",
+        "--company",
+        "auth_info_baileys",
+        "latest",
+        "--json",
+        "--sessions",
+        place_of(tmp_path, bot),
+        env=two,
+    )
+    document = checked_json(done.stdout, "diff")
+    assert [kind for kind in document["kinds"] if kind["changed"] or kind["gone"] or kind["new"]] == []
+
+
+@pytest.mark.parametrize("command", [("keep", "latest", "--for", "9d"), ("diff", "latest")])
+def test_a_name_of_two_is_refused_and_both_are_listed(
+    tmp_path: Path, two: Mapping[str, str], command: tuple[str, ...]
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"sessions: {{roots: [{place_of(tmp_path, 'ann')}, {place_of(tmp_path, 'bob')}]}}")
+    verb, *words = command
+    env = {**two, "BAILEYS_TOOLS_CONFIG": str(settings)}
+    done = run_cli(verb, "--company", "auth_info_baileys", *words, env=env)
+    assert done.returncode == 2
+    assert "auth_info_baileys@ann" in done.stderr
+    assert "auth_info_baileys@bob" in done.stderr
+    assert "reset" not in done.stderr
+
+
+def test_no_pin_is_put_on_the_snapshot_of_another_place(tmp_path: Path, two: Mapping[str, str]) -> None:
+    folder = tmp_path / "bots" / "cal" / "auth_info_baileys"
+    folder.mkdir(parents=True)
+    write_key(folder, "creds.json", OLD, json.dumps(creds()))
+    done = run_cli(
+        "keep", "--company", "auth_info_baileys", "latest", "--for", "9d", "--sessions", str(folder), env=two
+    )
+    assert done.returncode == 10
+    assert "which still stands" in done.stderr
