@@ -257,7 +257,8 @@ def _not_scanned(
     company: str, now: datetime, connection: Connection, codes: int, timeout: str, trouble: str
 ) -> Asked:
     if codes:
-        said = f"not connected after {timeout}: none of {codes} QR code(s) was scanned"
+        unscanned = "its QR code was not scanned" if codes == 1 else f"none of {codes} QR codes was scanned"
+        said = f"not connected after {timeout}: {unscanned}"
         # Not "again": after a reset that would set the half-made pairing aside under the code that is shown.
         help_ = (
             f"{command('baileys-tools qr --company {}', company)} shows it anew; scan it with "

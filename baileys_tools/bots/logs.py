@@ -30,7 +30,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State, open_state
-from baileys_tools.units import did_you_mean, parse_duration, printable
+from baileys_tools.units import did_you_mean, parse_duration, printable, some_of
 
 if TYPE_CHECKING:
     from baileys_tools.bots.folder_life import FolderLife
@@ -125,4 +125,7 @@ def _the_one(settings: Settings) -> str:
         return here[0]
     if not chosen:
         raise UsageError("whose logs?", "Give --company ID.")
-    raise UsageError(f"the logs of {len(chosen)} companies at once", "Give one --company ID.")
+    raise UsageError(
+        f"logs is about one company, and there are logs of {len(chosen)}",
+        f"Name it with --company: {some_of(chosen)}.",
+    )

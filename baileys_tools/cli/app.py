@@ -88,6 +88,9 @@ CompanyOption = Annotated[
     list[str] | None,
     _company_option(help="Only this company, or these: 1001,1002; repeatable. [default: all]"),
 ]
+NamedCompanyOption = Annotated[
+    list[str] | None, _company_option(help="The company, or these: 1001,1002; repeatable.")
+]
 OnlyCompanyOption = Annotated[
     list[str] | None, _company_option(help="The company; may be left out where there is only one.")
 ]

@@ -116,7 +116,7 @@ def reset(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Set a session aside that is dead, and pair the bot anew.
+    """Set a dead session aside, and pair the bot anew.
 
     Or one that is to be rotated. Takes a last snapshot, moves the whole folder into quarantine for 30 days
     (reset.keep), starts the bot through its API and shows the QR code. undo --run brings the folder back as it

@@ -10,6 +10,7 @@ from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
     JsonOption,
+    NamedCompanyOption,
     OnlyCompanyOption,
     QuietOption,
     SessionsOption,
@@ -163,7 +164,7 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @app.command()
 def silence(
-    company: CompanyOption = None,
+    company: NamedCompanyOption = None,
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only this finding. [default: all alerts]")
     ] = None,

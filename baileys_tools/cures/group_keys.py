@@ -23,6 +23,7 @@ from baileys_tools.sessions.rules.keyfiles import companions_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told
 from baileys_tools.sessions.scan import read_regular_file
+from baileys_tools.units import counted
 
 VERB = "resend-group-keys"
 
@@ -79,7 +80,7 @@ def _known(wanted: list[str], facts: FolderFacts) -> list[str]:
         if group not in memories and group not in own:
             raise BaileysToolsError(
                 "the bot has no key of its own in that group, and no memory of one",
-                f"The folder has memories of {len(memories)} group(s): --all --dry-run lists them.",
+                f"The folder has memories of {counted(len(memories), 'group')}: --all --dry-run lists them.",
                 exit_code=ExitCode.NOT_FOUND,
             )
     return list(dict.fromkeys(wanted))

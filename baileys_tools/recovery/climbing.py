@@ -21,6 +21,7 @@ from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.creds import CredsState
+from baileys_tools.units import counted
 
 LOOK_EVERY = 2.0
 
@@ -188,7 +189,7 @@ def _reconnect(job: RecoverJob, company: Company, hands: Hands) -> str:
         except ApiError as error:
             refused = str(error)
         if _is_back_within(job, company, delay):
-            return f"it is connected again, after {number} request(s)"
+            return f"it is connected again, after {counted(number, 'request')}"
         delay *= 2
     return f"{job.settings.recover.tries} requests did not bring it back" + (
         f": {refused}" if refused else ""
@@ -264,7 +265,7 @@ def _restore(job: RecoverJob, company: Company, hands: Hands, *, from_bak: bool 
     if report.status is RestoreStatus.NOTHING_TO_DO:
         return f"the folder has nothing that the snapshot could mend{still}"
     source = "creds.json.bak" if from_bak else f"the snapshot {report.snapshot.id}"
-    mended = f"{len(report.brought_back)} file(s) came back from {source}"
+    mended = f"{counted(len(report.brought_back), 'file')} came back from {source}"
     undo = (
         f"; {command('baileys-tools undo --run {}', report.run)} undoes what was set aside"
         if report.run

@@ -15,7 +15,7 @@ from baileys_tools.bots.rules.log_events import (
 )
 from baileys_tools.bots.rules.log_report import LogReport
 from baileys_tools.findings import Severity
-from baileys_tools.frame.show.terminal import Style
+from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.units import counted, format_age, format_duration, format_size, printable
 
 MEANING = {
@@ -65,8 +65,10 @@ def logs_text(report: LogReport, style: Style) -> str:
     lines += _events(report, style)
     for finding in report.findings:
         colour = _COLOURS.get(finding.severity, "dim")
-        lines += ["", f"  {style.paint(finding.severity.value, colour)}  {finding.message}"]
-        lines.append(f"    {finding.action}")
+        severity = finding.severity.value
+        first, *others = wrapped(finding.message, WIDTH, f"  {severity}  ", "    ")
+        lines += ["", first.replace(severity, style.paint(severity, colour), 1), *others]
+        lines += wrapped(finding.action, WIDTH, "    ")
     return "\n".join(lines)
 
 
@@ -95,12 +97,15 @@ def _now(report: LogReport) -> Iterator[str]:
         yield "  no connection was opened in what was read"
         return
     ended = [event for event in CLOSE_REASONS if event in facts.since_opened]
-    opened = f"  connection opened {format_age(report.now - facts.opened)} ago"
+    opened = f"{format_age(report.now - facts.opened)} ago"
     if not ended:
-        yield f"{opened}, and nothing ended it since"
+        yield f"  connection opened {opened}, and nothing ended it since"
         return
     last = max(ended, key=lambda event: facts.since_opened[event])
-    yield f"{opened}; since then: {MEANING[last]}, {format_age(report.now - facts.since_opened[last])} ago"
+    ago = format_age(report.now - facts.since_opened[last])
+    yield from wrapped(
+        f"connection opened {opened}; since then: {MEANING[last]}, {ago} ago", WIDTH, "  ", "    "
+    )
 
 
 def _table(report: LogReport, style: Style) -> Iterator[str]:
@@ -109,11 +114,11 @@ def _table(report: LogReport, style: Style) -> Iterator[str]:
     for one in report.hours:
         row = f"{one.hour:%Y-%m-%d}" if by_day else f"{one.hour:%Y-%m-%d %H}h"
         rows.setdefault(row, []).append({one.event: one.number})
-    heads = "  ".join(f"{name:>12}" for name in _COLUMNS)
+    heads = " ".join(f"{name:>12}" for name in _COLUMNS)
     yield style.paint(f"  {'day (UTC)' if by_day else 'hour (UTC)':14}{heads}", "bold")
     for name, parts in rows.items():
-        yield f"  {name:14}" + "  ".join(f"{number:>12,}" for number in _row(_merged(parts)))
-    yield f"  {'sum':14}" + "  ".join(f"{number:>12,}" for number in _row(report.sums))
+        yield f"  {name:14}" + " ".join(f"{number:>12,}" for number in _row(_merged(parts)))
+    yield f"  {'sum':14}" + " ".join(f"{number:>12,}" for number in _row(report.sums))
 
 
 def _merged(parts: list[Mapping[LogEvent, int]]) -> dict[LogEvent, int]:

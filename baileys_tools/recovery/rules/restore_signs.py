@@ -17,7 +17,7 @@ from baileys_tools.sessions.rules.restore_plan import (
     Traffic,
 )
 from baileys_tools.sessions.rules.snapshot import Account
-from baileys_tools.units import printable
+from baileys_tools.units import counted, printable
 
 # --- traffic ------------------------------------------------------------------------------------------------
 
@@ -120,10 +120,11 @@ def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[RestoreRefusal]:
     if lately:
         newest = max(lately, key=lambda name: (written[name], name))
         seconds = (_nanoseconds(now) - written[newest]) // 1_000_000_000
+        were = "was" if len(lately) == 1 else "were"
         when = f"{seconds} s ago" if seconds >= 0 else "with a date in the future"
         yield RestoreRefusal(
             Objection.BOT_LIVES,
-            f"{len(lately)} file(s) were written in the last 2 minutes ({newest} {when}): "
+            f"{counted(len(lately), 'file')} {were} written in the last 2 minutes ({newest} {when}): "
             "the bot seems to run, and would write over what comes back",
             True,
         )

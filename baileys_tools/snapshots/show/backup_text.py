@@ -216,10 +216,12 @@ def _listing(company: CompanySnapshots, who: str, now: datetime, style: Style) -
 def keep_text(report: KeepReport) -> str:
     """Given what was pinned or released, return it as text."""
     info = report.snapshot
-    head = f"snapshot {info.id} of company {printable(info.company)}, taken {_time(info.taken_at)} UTC"
+    head = (
+        f"snapshot {info.id} of company {printable(name_of(info.company))}, taken {_time(info.taken_at)} UTC"
+    )
     if info.kept_until is None:
-        return f"{head}: released; it goes when no rule keeps it"
-    return f"{head}: kept until {_time(info.kept_until)} UTC, whatever backup.keep_ says"
+        return f"{head}:\n  released; it goes when no backup.keep_ rule keeps it"
+    return f"{head}:\n  kept until {_time(info.kept_until)} UTC, whatever the backup.keep_ rules say"
 
 
 def _time(moment: datetime) -> str:
@@ -242,11 +244,14 @@ def verify_text(report: VerifyReport, style: Style) -> str:
             )
         lines.append(line)
         if result.why:
-            lines.append(f"  {printable(result.why)}")
+            lines += wrapped(printable(result.why), WIDTH, "  ")
     lines += [printable(trouble) for trouble in report.troubles]
-    how = "each file in them read" if report.deep else "compared with their hashes"
+    its = "its hash" if len(report.results) == 1 else "their hashes"
+    how = "read file by file" if report.deep else f"compared with {its}"
     counts = [f"{report.count(health):,} {health.value}" for health in SnapshotHealth if report.count(health)]
     lines += ["", f"{counted(len(report.results), 'snapshot')} {how}: {', '.join(counts) or 'none'}"]
+    if report.count(SnapshotHealth.NO_KEY):
+        lines.append("Name the secret key of one of their recipients with --identity FILE.")
     return "\n".join(lines)
 
 

@@ -84,6 +84,7 @@ def test_a_removed_device_is_an_emergency_until_the_bot_is_paired_anew(log, begi
     document = counted(log)
     assert [finding["code"] for finding in document["findings"]] == ["device-removed"]
     assert document["exit_code"] == 5
+    assert all(len(line) <= 80 or str(log) in line for line in logs(log).stdout.splitlines())
     with log.open("ab") as file:
         file.write(as_bytes([pino("opened connection to WA", begin + 2 * HOUR)]))
     assert counted(log)["findings"] == []
@@ -135,6 +136,15 @@ def test_what_cannot_be_meant_is_refused(log, arguments, said):
     run = logs(log, *arguments)
     assert run.returncode == 2
     assert said in run.stderr
+
+
+def test_of_several_logs_one_has_to_be_named(log):
+    log.with_name("settings.yaml").write_text(
+        "logs: [{path: a.log, company: ann}, {path: b.log, company: bob}]"
+    )
+    run = logs(log)
+    assert run.returncode == 2
+    assert "Name it with --company: ann, bob." in run.stderr
 
 
 def test_what_is_read_and_what_is_not_is_said(log, begin):

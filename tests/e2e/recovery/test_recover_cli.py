@@ -101,7 +101,7 @@ def test_one_that_reconnects_is_recovered_and_nothing_is_touched(folder: Path) -
         found = recover(folder, "--yes", env=api_env(server))
     assert found["status"] == "recovered"
     assert found["tried"][-1]["step"] == "reconnect"
-    assert "after 2 request(s)" in found["tried"][-1]["result"]
+    assert "after 2 requests" in found["tried"][-1]["result"]
     assert bot.count("POST /reconnect") == 2
     assert bot.count("POST /init") == bot.count("GET /qr") == 0
     assert snapshot_tree(folder, ignore=()) == before
@@ -144,7 +144,7 @@ def test_each_step_is_explained_before_and_recorded_after(folder: Path) -> None:
         done = run_cli("recover", "--yes", env=env_of(folder) | api_env(server))
     assert done.returncode == 0
     assert "1001: ask its API to reconnect, up to 3 times" in done.stderr
-    assert "1001: it is connected again, after 2 request(s)" in done.stderr
+    assert "1001: it is connected again, after 2 requests" in done.stderr
     assert "company 1001  recovered" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -166,7 +166,7 @@ def test_creds_that_a_kill_has_emptied_come_back_from_the_snapshot(folder: Path,
     found = recover(folder, "--yes", env={}, code=5)
     assert found["cause"]["cause"] == "creds-lost"
     assert found["tried"][0]["step"] == "restore"
-    assert "1 file(s) came back" in found["tried"][0]["result"]
+    assert "1 file came back" in found["tried"][0]["result"]
     assert snapshot_tree(folder) == before
     assert "start the bot" in found["person"]
 
@@ -242,7 +242,7 @@ def test_the_session_that_was_paired_after_a_reset_comes_back_like_any_other(fol
     lose_creds(folder)
     found = recover(folder, "--yes", env={}, code=5)
     assert found["cause"]["cause"] == "creds-lost"
-    assert "1 file(s) came back" in found["tried"][0]["result"]
+    assert "1 file came back" in found["tried"][0]["result"]
     assert ":18@s.whatsapp.net" in (folder / "creds.json").read_text()
 
 

@@ -126,9 +126,9 @@ def test_a_dry_run_touches_nothing(folder: Path) -> None:
 def test_a_dry_run_says_what_would_be_refused(folder: Path) -> None:
     write_key(folder, "session-9.0.json")
     document = reset(folder, "--dry-run")
-    assert document["objections"] == ["1 file(s) were written in the last 2 minutes"]
+    assert document["objections"] == ["1 file was written in the last 2 minutes"]
     done = run_cli("reset", "--company", "1001", "--dry-run", env=env_of(folder))
-    assert "would be refused: 1 file(s) were written" in done.stdout
+    assert "would be refused: 1 file was written" in done.stdout
     assert run_cli("reset", "--company", "1001", "--yes", env=env_of(folder)).returncode == 13
     for path in filter(Path.is_file, folder.iterdir()):
         path.unlink()
@@ -197,9 +197,9 @@ def test_a_session_in_use_is_not_reset(folder: Path) -> None:
     write_key(folder, "session-447700900100.0.json")
     done = run_cli("reset", "--company", "1001", "--yes", env=env_of(folder))
     assert done.returncode == 13
-    assert "1 file(s) were written in the last 2 minutes" in done.stderr
+    assert "1 file was written in the last 2 minutes" in done.stderr
     document = reset(folder, "--yes", "--force", "--no-pair")
-    assert document["overridden"] == ["1 file(s) were written in the last 2 minutes"]
+    assert document["overridden"] == ["1 file was written in the last 2 minutes"]
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -213,7 +213,7 @@ def test_a_bot_that_starts_while_the_question_waits_is_seen(folder: Path, *, for
         before = snapshot_tree(folder)
         screen.type("y\n")
         assert screen.exit_code() == (0 if force else 13)
-        assert "2 file(s) were written in the last 2 minutes" in screen.text
+        assert "2 files were written in the last 2 minutes" in screen.text
     assert snapshot_tree(folder) == ({} if force else before)
 
 
@@ -281,7 +281,7 @@ def test_when_nobody_scans_the_folder_is_set_aside_all_the_same(folder: Path) ->
     with bot_api(Bot(qrs=[QR])) as server:
         document = reset(folder, "--yes", "--timeout", "1s", env=api_env(server), code=1)
     assert (document["status"], document["paired"]) == ("reset", False)
-    assert "none of 1 QR code(s) was scanned" in document["trouble"]
+    assert "its QR code was not scanned" in document["trouble"]
     assert undo(folder, "--run", document["run"]).returncode == 0
     assert snapshot_tree(folder) == before
 
@@ -361,7 +361,7 @@ def test_a_reset_is_not_undone_under_a_bot_that_writes(folder: Path) -> None:
     before = snapshot_tree(folder)
     done = undo(folder, "--run", run)
     assert done.returncode == 13, done.stdout + done.stderr
-    assert "1 file(s) were written in the last 2 minutes" in done.stdout
+    assert "1 file was written in the last 2 minutes" in done.stdout
     assert "stop the bot, and try again in two minutes" in done.stdout
     assert snapshot_tree(folder) == before
     write_key(folder, "creds.json", QUIET)

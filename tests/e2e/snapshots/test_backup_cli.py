@@ -380,6 +380,9 @@ def test_a_host_without_the_secret_key_cannot_read_what_it_wrote(env, tmp_path):
 
     assert run_cli("verify", env=env).returncode == 0
     assert result_of("verify", "--deep", env=env)["exit_code"] == 12
+    said = run_cli("verify", "--deep", env=env).stdout
+    assert "--identity" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
     assert result_of("verify", "--deep", "--identity", str(tmp_path / "other"), env=env)["exit_code"] == 12
     assert run_cli("verify", "--deep", "--identity", str(tmp_path / "none"), env=env).returncode == 12
     document = result_of("verify", "--deep", "--identity", str(tmp_path / "key"), env=env)
