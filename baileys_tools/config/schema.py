@@ -110,7 +110,7 @@ class Cleanup(Section, name="cleanup"):
     sender_key_max_age: timedelta = setting(
         default=timedelta(days=3),
         kind=DURATION,
-        about="`sender-key-*` files older than this are removed, the bot's own only with its memory.",
+        about="`sender-key-*` files older than this are removed, the bot's own a run after its memory.",
         flag="--sender-key-max-age",
         at_least=timedelta(days=1),
     )

@@ -52,6 +52,7 @@ def _policy() -> str:
         f"{emergency.pre_keys_keep} pre-keys, while {levels.danger} or more counted files would remain otherwise "
         "and these limits bring the folder below that"
     )
+    limit = days(normal, "sender_key_max_age")
     rows = [
         ("creds, app-state-sync-*, lid-mapping-*", "protected: never removed, by no flag and no setting"),
         ("tctoken-*, anything unknown", "kept"),
@@ -60,10 +61,10 @@ def _policy() -> str:
             "kept; those that no session uses any more go when asked for, and first of all in an emergency",
         ),
         ("session-*", f"removed when last used over {days(normal, 'session_max_age')} ago"),
-        ("sender-key-* of others", f"removed when last used over {days(normal, 'sender_key_max_age')} ago"),
+        ("sender-key-* of others", f"removed when last used over {limit} ago"),
         (
             "own sender-key-* and sender-key-memory-<group>",
-            f"one unit: both go when both are over {days(normal, 'sender_key_max_age')} old, or neither",
+            f"one unit: when both are over {limit} old the memory goes, the key a run later",
         ),
         (
             "pre-key-*",
@@ -80,9 +81,10 @@ def _policy() -> str:
     lines += [
         "",
         *wrap(
-            "Age is the time since a file was last written. Counted files are all files but guarded pre-keys. "
-            f"Levels: {levels.warning} warning, {levels.critical} critical, {levels.trigger} trigger, "
-            f"{levels.emergency} emergency, above {levels.danger} danger. A high count costs disk, inodes and start-up "
+            "Age is the time since a file was last written, less the time in which the bot was off; a folder in which "
+            f"nothing was written for over {days(normal, 'silence')} is held. Counted files are all files "
+            f"but guarded pre-keys. Levels: {levels.warning} warning, {levels.critical} critical, "
+            f"{levels.trigger} trigger, {levels.emergency} emergency, above {levels.danger} danger. A high count costs disk, inodes and start-up "
             "time; it does not cause a logout.",
             WIDTH,
         ),
