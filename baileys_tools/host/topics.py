@@ -82,9 +82,9 @@ def _policy() -> str:
         "",
         *wrap(
             "Age is the time since a file was last written, less the time in which the bot was off; a folder in which "
-            f"nothing was written for over {days(normal, 'silence')} is held. Counted files are all files "
-            f"but guarded pre-keys. Levels: {levels.warning} warning, {levels.critical} critical, "
-            f"{levels.trigger} trigger, {levels.emergency} emergency, above {levels.danger} danger. A high count costs disk, inodes and start-up "
+            f"nothing was written for over {days(normal, 'silence')} is held. Counted files are all files but guarded "
+            f"pre-keys. Levels: {levels.warning} warning, {levels.critical} critical, {levels.trigger} trigger, "
+            f"{levels.emergency} emergency, above {levels.danger} danger. A high count costs disk, inodes and start-up "
             "time; it does not cause a logout.",
             WIDTH,
         ),
