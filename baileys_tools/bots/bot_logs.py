@@ -14,7 +14,13 @@ from baileys_tools.bots.rules.log_events import (
     Understood,
     summed,
 )
-from baileys_tools.bots.rules.log_report import LogFileRead, LogLimits, joined_facts, longest_quiet
+from baileys_tools.bots.rules.log_report import (
+    LogFileRead,
+    LogLimits,
+    joined_facts,
+    longest_quiet,
+    without_other_programs,
+)
 from baileys_tools.state.database import State
 from baileys_tools.units import moment_of
 
@@ -141,8 +147,8 @@ def _passes(
         passes[file.path] = done
         names = done.memory.names
         of_others = done.is_shared and bool(names) and digest_of(company) not in names
-        files.append(LogFileRead(file.path, done.size, "", done.memory.understood, of_others))
-    return passes, files
+        files.append(LogFileRead(file.path, done.size, "", done.memory.understood, of_others, file.is_shared))
+    return passes, without_other_programs(files)
 
 
 def _facts(

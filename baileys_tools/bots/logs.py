@@ -82,6 +82,8 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
             f"cannot read the log {printable(first.path)}: {printable(first.trouble)}",
             "Let this user read it, or correct logs.files in the settings.",
         )
+    if all(file.of_others for file in logs.files):
+        require_known(settings, [company])
     limits = log_limits(settings)
     day = hours_since(state, company, now - DAY)
     findings = log_findings(company, logs.facts, logs.files, day, limits, now)
@@ -105,10 +107,10 @@ def _last_reset(settings: Settings, company: str) -> datetime | None:
 def _life(settings: Settings, company: str, now: datetime) -> FolderLife:
     from baileys_tools.bots.folder_life import FolderLife, folder_life
 
-    if settings.sessions.path is None:
+    if settings.sessions.where is None:
         return FolderLife()
     try:
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             (found,) = companies_of_run(root, settings, only=[company])
             return folder_life(root, found, now)
     except BaileysToolsError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from baileys_tools.config import Settings
 from baileys_tools.host import host_facts as host
 from baileys_tools.host.rules.doctor import Check, ok, other_deleters, warning
+from baileys_tools.layouts import roots_of
 from baileys_tools.units import printable
 
 
@@ -15,18 +16,18 @@ def other_tools_checks(settings: Settings) -> Iterator[Check]:
     from baileys_tools.host.cron_setup import users_tabs
     from baileys_tools.host.crontab import commands_in
 
-    sessions = settings.sessions.path
-    if sessions is None:
+    where = settings.sessions.where
+    if where is None:
         return
-    users = users_tabs(sessions)
+    roots = [root.path for root in roots_of(where)]
+    users = users_tabs(where)
     tabs = {f"the crontab of {name}": tab for name, tab in users.items()} | host.system_crontabs()
     found = 0
     for place, tab in tabs.items():
         is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
         lines = tab.decode("utf-8", "backslashreplace").split("\n") if is_script else commands_in(tab)
-        for command in other_deleters(
-            (line for line in lines if not line.lstrip().startswith("#")), sessions
-        ):
+        commands = [line for line in lines if not line.lstrip().startswith("#")]
+        for command in dict.fromkeys(one for root in roots for one in other_deleters(commands, root)):
             found += 1
             shown = printable(command if len(command) < 100 else command[:97] + "...")
             yield warning(

@@ -31,7 +31,8 @@ Since = tuple[datetime | None, Mapping[LogEvent, datetime]]
 class LogFileRead(NamedTuple):
     """How one log was read: new bytes, or why it could not be; and how much of what it says of Baileys was understood.
 
-    `of_others`: its lines name several sessions, and none of them is this company.
+    `of_others`: its lines name several sessions, and none of them is this company. `by_rule`: the settings say whose a
+    line is, for every company that a line names.
     """
 
     path: str
@@ -39,6 +40,17 @@ class LogFileRead(NamedTuple):
     trouble: str = ""
     understood: Understood = Understood()
     of_others: bool = False
+    by_rule: bool = False
+
+
+def without_other_programs(files: Sequence[LogFileRead]) -> list[LogFileRead]:
+    """Return the logs of a company; one of all companies is no trouble where another log tells of this one.
+
+    Each program that runs several bots writes one, and a bot is in one of them.
+    """
+    if all(file.trouble or file.of_others or not file.understood.lines for file in files):
+        return list(files)
+    return [file._replace(of_others=file.of_others and not file.by_rule) for file in files]
 
 
 class LogLimits(NamedTuple):
@@ -298,7 +310,9 @@ def _not_understood(company: str, files: Sequence[LogFileRead], show: str) -> It
                 Severity.WARNING,
                 company,
                 f"the lines of {printable(file.path)} name several sessions, and none of them is this company",
-                "give `session` for this log in the settings (docs/logs.md), or a log of its own to each bot",
+                "call the company as the log does (`name` in sessions.roots), or name a log of its own (docs/logs.md)"
+                if file.by_rule
+                else "give `session` for this log in the settings (docs/logs.md), or a log of its own to each bot",
             )
         elif unread and unread >= UNREAD_SHARE * (unread + lines):
             form = max(file.understood.unread, key=lambda one: file.understood.unread[one])

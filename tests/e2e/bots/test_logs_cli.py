@@ -23,6 +23,7 @@ from tests.log_lines import (
     stream_error,
     undecrypted,
 )
+from tests.support import company_folder, creds, write_key
 
 SCHEMA = Path(__file__).parents[3] / "docs/json/logs.schema.json"
 HOUR = timedelta(hours=1)
@@ -136,6 +137,31 @@ def test_what_cannot_be_meant_is_refused(log, arguments, said):
     run = logs(log, *arguments)
     assert run.returncode == 2
     assert said in run.stderr
+
+
+@pytest.mark.parametrize("of", ["path: ROOT", "roots: [ROOT]"])
+def test_messages_since_a_removal_end_it_wherever_the_settings_have_the_folders(log, begin, tmp_path, of):
+    log.write_bytes(as_bytes([stream_error(7, begin, "401", "conflict", "device_removed")]))
+    folder = company_folder(
+        tmp_path / "sessions", "1001", {"session-4917012345678.0.json": timedelta(hours=2)}
+    )
+    write_key(folder, "creds.json", timedelta(hours=2), json.dumps(creds()))
+    log.with_name("settings.yaml").write_text(
+        f"logs: [{{path: bot.log, company: 1001}}]\nsessions: {{{of.replace('ROOT', str(tmp_path / 'sessions'))}}}"
+    )
+    assert counted(log)["findings"] == []
+
+
+def test_a_company_that_no_line_and_no_folder_has_is_told_as_that(log, begin, tmp_path):
+    company_folder(tmp_path / "sessions", "1001", {"creds.json": timedelta(hours=2)})
+    log.with_name("settings.yaml").write_text(
+        f"logs: [{{path: bot.log, session: session}}]\nsessions: {{path: {tmp_path / 'sessions'}}}"
+    )
+    lines = [pino("opened connection to WA", begin, session=name) for name in ("1001", "1002")]
+    log.write_bytes(as_bytes(lines))
+    run = logs(log, "--company", "1010")
+    assert run.returncode == 10
+    assert "1001" in run.stderr
 
 
 def test_of_several_logs_one_has_to_be_named(log):

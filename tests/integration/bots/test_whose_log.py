@@ -150,6 +150,21 @@ def test_a_log_that_names_others_alone_tells_nothing_but_that(tmp_path, state):
     assert codes("shop", found) == ["log-not-understood"]
 
 
+def test_a_bot_is_in_the_log_of_one_of_several_programs(tmp_path, state):
+    for program, names in (("waha", ["shop", "one"]), ("gateway", ["two", "three"])):
+        shared_log(tmp_path / f"{program}.log", names)
+    settings = settings_of(
+        tmp_path,
+        ", ".join(f"{{path: {tmp_path}/{one}.log, session: session}}" for one in ("waha", "gateway")),
+    )
+    assert codes("shop", told(state, settings, "shop")) == []
+    assert codes("two", told(state, settings, "two")) == []
+    found = told(state, settings, "four")
+    assert codes("four", found) == ["log-not-understood"] * 2
+    actions = [one.action for one in log_findings("four", found.facts, found.files, [], LogLimits(), NOW)]
+    assert all("`name` in sessions.roots" in one for one in actions)
+
+
 def test_a_log_of_one_bot_may_call_it_by_another_name(tmp_path, state):
     log = tmp_path / "waha.log"
     at = NOW - timedelta(minutes=5)
