@@ -258,7 +258,7 @@ def _look_and_decide(
             decision = decide(look.plan, rules, past, now)
             full = decision.why is not TriggerReason.BELOW
             limit = rules.emergency_from if rules.clean_from is None else rules.clean_from
-            told = advice(company.id, look.plan, limit) if full else ""
+            told = advice(look.plan, limit) if full else ""
             one = replace(one, decision=decision, advice=told, rules=rules)
         found.append(one)
     return found

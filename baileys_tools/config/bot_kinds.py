@@ -73,7 +73,9 @@ def _read_endpoint(raw: object, absolute: Absolute) -> dict[str, Any]:
         _check_placeholders(json.dumps(endpoint["body"])[1:-1])
     for name, expression in fields.items():
         if name not in ANSWERS:
-            raise ValueError(f"{quoted(name)} is none of request, body, {', '.join(ANSWERS)}")
+            raise ValueError(
+                f"invalid key {quoted(name)}: it has to be one of request, body, {', '.join(ANSWERS)}"
+            )
         endpoint[name] = _expression(_text(expression, "a JMESPath expression"))
     return endpoint
 
@@ -96,7 +98,7 @@ def _check_placeholders(template: str) -> None:
         # A body has braces of its own.
         if name.isidentifier() and name not in PLACEHOLDERS:
             known = ", ".join(f"{{{word}}}" for word in PLACEHOLDERS)
-            raise ValueError(f"{{{name}}} is none of {known}")
+            raise ValueError(f"invalid placeholder {{{name}}}: it has to be one of {known}")
 
 
 def _expression(text: str) -> str:

@@ -40,7 +40,7 @@ def _read_root(item: object, absolute: Absolute) -> RootSpec:
             raise ValueError("store: sessions in a database are not looked after yet; name folders by path")
         if key not in _KEYS:
             raise ValueError(
-                f"{quoted(str(key))} is none of {', '.join(_KEYS)}{did_you_mean(str(key), _KEYS)}"
+                f"invalid key {quoted(str(key))}: it has to be one of {', '.join(_KEYS)}{did_you_mean(str(key), _KEYS)}"
             )
     if item.get("path") is None:
         raise ValueError("a root without a path")
@@ -77,7 +77,9 @@ def _read_layout(raw: object) -> str:
     layout = _text(raw, "a layout")
     if layout not in LAYOUTS:
         known = ", ".join(LAYOUTS)
-        raise ValueError(f"layout {quoted(layout)} is none of {known}{did_you_mean(layout, LAYOUTS)}")
+        raise ValueError(
+            f"invalid layout {quoted(layout)}: it has to be one of {known}{did_you_mean(layout, LAYOUTS)}"
+        )
     return layout
 
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.plan import CleanupPlan
-from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, UNCOUNTED, Kind
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT
 
@@ -174,7 +173,7 @@ def remainder(plan: CleanupPlan) -> Remainder:
     )
 
 
-def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
+def advice(plan: CleanupPlan, clean_from: int) -> str:
     """Given a plan, say why it leaves `clean_from` counted files or more and what would help; "" when it does not."""
     if plan.counted_after < clean_from:
         return ""
@@ -192,6 +191,6 @@ def advice(company: str, plan: CleanupPlan, clean_from: int) -> str:
     if sum(rest.staying.values()) + FEWEST_KEPT < clean_from:
         return "; ".join(parts) + ". Cleaning helps again once those in use are old."
     return "; ".join(parts) + (
-        ". A working session is no worse for it: where such folders are normal, raise the thresholds. Only a new "
-        f"session starts small: {command('baileys-tools reset --company {}', company)} (needs the phone and a QR code)."
+        ". A working session is no worse for it: where such folders are normal, raise the thresholds, for this company "
+        "alone under companies in the settings file, or count only what a rule removes (thresholds.count: removable)."
     )

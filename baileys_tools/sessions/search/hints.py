@@ -128,7 +128,7 @@ def where_they_could_be(root: Root) -> str:
     told = command("baileys-tools sessions --sessions {}", *_typed(root))
     return (
         "Name the folder around the session folders, or a folder with a creds.json of Baileys.\n"
-        f"What stands there, and why it is none: {told}"
+        f"What stands there, and why it is not one: {told}"
     )
 
 

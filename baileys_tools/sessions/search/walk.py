@@ -196,7 +196,7 @@ def why_no_session(folder: int) -> str:
     if any(_tells(name) for name in names):
         return ""
     if creds is not None and creds.strip(b"\0 \t\r\n"):
-        return "its creds.json is none of Baileys"
+        return "its creds.json is not of Baileys"
     if creds is not None:
         return "its creds.json is empty, and no key file is beside it"
     return "no creds.json" if names else "empty"

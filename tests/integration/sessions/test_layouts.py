@@ -553,7 +553,7 @@ def test_sessions_names_what_it_finds_and_what_it_passes_by(tmp_path: Path) -> N
         "auth_info.json": "useSingleFileAuthState",
         "store.bin": ".bin",
         "gows.db": "WAHA",
-        "google": "none of Baileys",
+        "google": "not of Baileys",
         "auth_info_alice.bak": "a copy",
         "link": "follow_links",
     }.items():

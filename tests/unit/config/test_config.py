@@ -874,11 +874,14 @@ def test_a_request_is_read_from_a_line_json_or_a_mapping_and_shown_as_it_is_read
         ("GET http://other/x", "is not a request"),
         ({"body": {}}, "nothing is not a request"),
         ("GET /ü", "is not a path"),
-        ("GET /{tenant}", "{tenant} is none of {company}, {number}, {message}"),
-        ({"request": "POST /x", "body": {"a": ["{phone}"]}}, "{phone} is none of"),
+        ("GET /{tenant}", "invalid placeholder {tenant}: it has to be one of {company}, {number}, {message}"),
+        (
+            {"request": "POST /x", "body": {"a": ["{phone}"]}},
+            "invalid placeholder {phone}: it has to be one of",
+        ),
         ({"request": "POST /x", "body": "{no json"}, "is not valid JSON"),
         ({"request": "GET /x", "connected": "a..b"}, "is not a JMESPath expression"),
-        ({"request": "GET /x", "conected": "a"}, '"conected" is none of'),
+        ({"request": "GET /x", "conected": "a"}, 'invalid key "conected": it has to be one of'),
         (["GET /x"], "a list is not a request"),
     ],
 )
