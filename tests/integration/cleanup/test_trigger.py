@@ -144,7 +144,7 @@ def test_where_a_cleanup_would_remove_nothing_it_says_what_would_help(tmp_path: 
     assert endings(report) == [TriggerEnding.CANNOT_HELP]
     assert "200 are of kinds that always stay (lid-mapping 200" not in report.companies[0].advice
     assert "201 are of kinds that always stay (lid-mapping 200, creds 1)" in report.companies[0].advice
-    assert "baileys-tools reset --company 1001" in report.companies[0].advice
+    assert "thresholds.count: removable" in report.companies[0].advice
     (end,) = told
     assert end.news == []
     assert [(one.code, one.severity.value) for one in end.findings] == [("file-count", "warning")]
