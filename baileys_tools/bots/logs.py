@@ -105,10 +105,10 @@ def _last_reset(settings: Settings, company: str) -> datetime | None:
 def _life(settings: Settings, company: str, now: datetime) -> FolderLife:
     from baileys_tools.bots.folder_life import FolderLife, folder_life
 
-    if settings.sessions.path is None:
+    if settings.sessions.where is None:
         return FolderLife()
     try:
-        with Root(settings.sessions.path) as root:
+        with Root(settings.sessions.where) as root:
             (found,) = companies_of_run(root, settings, only=[company])
             return folder_life(root, found, now)
     except BaileysToolsError:

@@ -183,7 +183,10 @@ class KeptLooks(NamedTuple):
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
-    """Return what the monitor remembers below a root: one document, so for many companies it is read once."""
+    """Return what the monitor remembers below a root: one document, so for many companies it is read once.
+
+    Each is under the name that it has in the state's scope: a second one of its name may have come or gone since.
+    """
     from baileys_tools.sessions.look import LOOKS
     from baileys_tools.state.memory import recall
     from baileys_tools.state.scope import root_key
@@ -199,7 +202,14 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
     known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""))
     if is_new:
         look_from(state, root, (), known)
-    return known
+    if not places:
+        return known
+    called = state.scope.names()
+    return known._replace(
+        looks={
+            called.get(where_it_stood(place, name, places), name): look for name, look in known.looks.items()
+        }
+    )
 
 
 def look_from(state: "State", root: str, companies: Sequence[Company], known: KeptLooks) -> None:
@@ -212,10 +222,13 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     def places() -> dict[str, str]:
         from baileys_tools.sessions.search.way import places_of
 
-        return {
-            **{name: where_it_stood(place, name, known.places) for name in known.looks},
-            **places_of(companies),
-        }
+        here = places_of(companies)
+        gone = {name: where_it_stood(place, name, known.places) for name in known.looks}
+        if known.places:
+            from baileys_tools.sessions.search.listing import gone_names
+
+            gone = gone_names(gone, here)
+        return {**gone, **here}
 
     state.scope = Scope(place, places)
     if (waiting := waiting_names(state)) is not None:

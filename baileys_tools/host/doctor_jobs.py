@@ -147,12 +147,12 @@ def process_checks(settings: Settings) -> Iterator[Check]:
 def _user_checks(settings: Settings, seen: Mapping[str, ProcessFacts]) -> Iterator[Check]:
     """Whether the bots' own users may write their folders, whoever looks."""
     running = {company: facts.pid for company, facts in seen.items() if facts.running and facts.pid}
-    if not running or settings.sessions.path is None:
+    if not running or settings.sessions.where is None:
         return
     from baileys_tools.bots.process_user import what_bots_cannot_write
     from baileys_tools.sessions.roots import Root
 
-    with Root(settings.sessions.path) as root:
+    with Root(settings.sessions.where) as root:
         companies = root.companies(settings.sessions.multitenancy)
         for finding in what_bots_cannot_write(root, companies, running).values():
             if finding is not None:

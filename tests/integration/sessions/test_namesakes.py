@@ -1,0 +1,62 @@
+"""Two session folders of one name in two roots: whatever comes and goes beside a session, it stays who it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> list[str]:
+    """Two roots with a company 1001 each, and one more company in the first."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    company_folder(a, registrationId=11)
+    company_folder(a, "2002")
+    company_folder(b, registrationId=12)
+    return ["--sessions", str(a), "--sessions", str(b)]
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAILEYS_TOOLS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("BAILEYS_TOOLS_BACKUP_PATH", str(tmp_path / "repository"))
+
+
+def watched(roots: list[str]) -> dict[str, tuple[str, bool]]:
+    """Return where each company stands that a pass tells of, and whether it is gone."""
+    document = json.loads(run_cli("monitor-once", "--json", "--no-notify", *roots).stdout)
+    return {one["company"]: (one["path"], one["state"] == "gone") for one in document["companies"]}
+
+
+def test_who_is_called_otherwise_because_another_has_come_or_gone_is_not_gone(
+    tmp_path: Path, roots: list[str]
+) -> None:
+    a, b = (str(tmp_path / root / "company_1001") for root in "ab")
+    shutil.move(b, tmp_path / "kept")
+    assert watched(roots)["1001"] == (a, False)
+    shutil.move(tmp_path / "kept", b)
+    both = {"1001@a": (a, False), "1001@b": (b, False)}
+    assert {name: one for name, one in watched(roots).items() if name != "2002"} == both
+    shutil.rmtree(b)
+    for _ in range(2):
+        one = {name: one for name, one in watched(roots).items() if name != "2002"}
+        assert one == {"1001": (a, False), "1001@b": (b, True)}
+
+
+def test_a_loss_is_told_where_another_has_the_name_by_now(tmp_path: Path, roots: list[str]) -> None:
+    a, b = (str(tmp_path / root / "company_1001") for root in "ab")
+    shutil.move(b, tmp_path / "kept")
+    watched(roots)
+    shutil.rmtree(a)
+    shutil.move(tmp_path / "kept", b)
+    for _ in range(2):
+        found = watched(roots)
+        assert found["1001"] == (b, False)
+        (lost,) = [one for name, one in found.items() if name not in ("1001", "2002")]
+        assert lost == (a, True)
