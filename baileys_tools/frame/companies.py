@@ -33,12 +33,17 @@ def all_companies(root: Root, settings: Settings, state: "State | None" = None) 
 
 def ids_here(settings: Settings) -> list[str]:
     """Return the ids of the companies that there are; none where no sessions path is given, or it cannot be read."""
+    return [company.id for company in companies_here(settings)]
+
+
+def companies_here(settings: Settings) -> list[Company]:
+    """As `ids_here`, the companies themselves."""
     where = settings.sessions.where
     if where is None:
         return []
     try:
         with Root(where) as root:
-            return [company.id for company in root.companies(settings.sessions.multitenancy)]
+            return root.companies(settings.sessions.multitenancy)
     except BaileysToolsError:
         return []
 
@@ -106,11 +111,9 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
 
 def require_known(settings: Settings, wanted: Sequence[str]) -> None:
     """Raise exit code 10 for a company that is none of those that there are, where that can be told."""
-    known = ids_here(settings)
-    missing = [company for company in wanted if company not in known]
-    if known and missing:
-        where = settings.sessions.where
-        raise no_such_company(f"no company {', '.join(missing)} in {where}", missing, known)
+    found = companies_here(settings)
+    if found:
+        choose(found, wanted, settings.sessions.where or "")
 
 
 def is_single(settings: Settings) -> bool:

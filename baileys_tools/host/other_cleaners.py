@@ -25,9 +25,7 @@ def other_tools_checks(settings: Settings) -> Iterator[Check]:
     for place, tab in tabs.items():
         is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
         lines = tab.decode("utf-8", "backslashreplace").split("\n") if is_script else commands_in(tab)
-        for command in other_deleters(
-            (line for line in lines if not line.lstrip().startswith("#")), paths
-        ):
+        for command in other_deleters((line for line in lines if not line.lstrip().startswith("#")), paths):
             found += 1
             shown = printable(command if len(command) < 100 else command[:97] + "...")
             yield warning(

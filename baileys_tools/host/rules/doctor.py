@@ -111,8 +111,8 @@ _OLDER_SCRIPT = re.compile(
 def other_deleters(commands: Iterable[str], paths: Sequence[str]) -> list[str]:
     """Given commands of crontabs, return those that may delete session files too: other tools, older scripts.
 
-    Only what names one of the sessions paths (or its end) and a deleting command, or a script of the JavaScript tools by
-    its usual names. A doubt is reported: it costs a look, and two cleaners cost sessions.
+    Only what names one of the sessions paths (or its end) and a deleting command, or a script of the JavaScript tools
+    by its usual names. A doubt is reported: it costs a look, and two cleaners cost sessions.
     """
     named = [part for path in paths for part in (path, "/".join(path.rstrip("/").split("/")[-2:]))]
     found = []

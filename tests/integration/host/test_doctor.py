@@ -18,6 +18,7 @@ import pytest
 
 from baileys_tools.config import load_settings
 from baileys_tools.host.doctor import run_doctor
+from baileys_tools.host.other_cleaners import other_tools_checks
 from baileys_tools.host.rules.doctor import Check, CheckOutcome
 from tests.bot import Bot, bot_api
 from tests.integration.faults.forked import run_cli
@@ -191,6 +192,14 @@ def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> 
     assert outcome(doctor(), "other cleaners") is CheckOutcome.WARNING
     os.utime(lock, (0, 0))
     assert outcome(doctor(), "other cleaners") is CheckOutcome.OK
+
+
+def test_other_cleaners_of_any_root_are_found(tab: Path, sessions: Path) -> None:
+    second = company_folder(sessions.parent / "more", "2002").parent
+    loaded = load_settings({"sessions.roots": [str(sessions), str(second)]}, {**os.environ})
+    tab.write_text(f"0 3 * * * find {second} -name 'pre-key-*' -mtime +3 -delete\n")
+    (found,) = other_tools_checks(loaded.settings)
+    assert found.outcome is CheckOutcome.WARNING
 
 
 class Hook(BaseHTTPRequestHandler):

@@ -60,3 +60,13 @@ def test_a_loss_is_told_where_another_has_the_name_by_now(tmp_path: Path, roots:
         assert found["1001"] == (b, False)
         (lost,) = [one for name, one in found.items() if name not in ("1001", "2002")]
         assert lost == (a, True)
+
+
+@pytest.mark.parametrize(
+    "words", [["logs"], ["incidents"], ["inspect"], ["contacts"], ["cleanup", "--dry-run"]]
+)
+def test_the_short_name_lists_both_whatever_is_asked(roots: list[str], words: list[str]) -> None:
+    done = run_cli(*words, "--company", "1001", *roots)
+    assert done.returncode == 2
+    assert "--company 1001@a" in done.stderr
+    assert "--company 1001@b" in done.stderr
