@@ -19,13 +19,9 @@ def roots(tmp_path: Path) -> list[str]:
     company_folder(a, registrationId=11)
     company_folder(a, "2002")
     company_folder(b, registrationId=12)
-    return ["--sessions", str(a), "--sessions", str(b)]
-
-
-@pytest.fixture(autouse=True)
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BAILEYS_TOOLS_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("BAILEYS_TOOLS_BACKUP_PATH", str(tmp_path / "repository"))
+    text = {"sessions": {"roots": [str(a), str(b)]}, "backup": {"path": str(tmp_path / "repository")}}
+    (tmp_path / "settings.yaml").write_text(json.dumps(text))
+    return ["--config", str(tmp_path / "settings.yaml")]
 
 
 def watched(roots: list[str]) -> dict[str, tuple[str, bool]]:
@@ -70,3 +66,27 @@ def test_the_short_name_lists_both_whatever_is_asked(roots: list[str], words: li
     assert done.returncode == 2
     assert "--company 1001@a" in done.stderr
     assert "--company 1001@b" in done.stderr
+
+
+def test_snapshots_are_found_by_whatever_name_their_place_has(tmp_path: Path, roots: list[str]) -> None:
+    b = tmp_path / "b" / "company_1001"
+
+    def ways_back(company: str) -> str:
+        done = run_cli("restore", "--company", company, "--dry-run", *roots)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(run_cli("monitor-once", "--json", "--no-notify", *roots).stdout)
+        codes = [finding["code"] for one in document["companies"] for finding in one["findings"]]
+        assert not any(code.startswith("backup") for code in codes)
+        return done.stdout
+
+    shutil.move(b, tmp_path / "kept")
+    run_cli("backup", "--quiet", *roots)
+    shutil.move(tmp_path / "kept", b)
+    assert "snapshot    1 of" in run_cli("restore", "--company", "1001@a", "--dry-run", *roots).stdout
+    assert run_cli("restore", "--company", "1001@b", "--dry-run", *roots).returncode == 10
+    run_cli("backup", "--quiet", *roots)
+    assert len(list((tmp_path / "repository").iterdir())) == 3
+    for company in ("1001@a", "1001@b"):
+        assert "snapshot    1 of" in ways_back(company)
+    shutil.move(tmp_path / "a" / "company_1001", tmp_path / "kept")
+    assert f"company 1001  {b}" in ways_back("1001")
