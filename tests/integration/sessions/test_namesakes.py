@@ -90,3 +90,16 @@ def test_snapshots_are_found_by_whatever_name_their_place_has(tmp_path: Path, ro
         assert "snapshot    1 of" in ways_back(company)
     shutil.move(tmp_path / "a" / "company_1001", tmp_path / "kept")
     assert f"company 1001  {b}" in ways_back("1001")
+
+
+def test_session_folders_that_stand_deeper_are_told_of_in_any_root(tmp_path: Path) -> None:
+    empty, deep = tmp_path / "empty", tmp_path / "deep"
+    empty.mkdir()
+    roots = ["--sessions", str(empty), "--sessions", str(deep)]
+    deep.mkdir()
+    nothing = run_cli("status", *roots)
+    assert f"baileys-tools sessions {' '.join(roots)}" in nothing.stderr
+    company_folder(deep / "bots" / "auth_info", None)
+    done = run_cli("status", *roots)
+    assert done.returncode == 10
+    assert f"baileys-tools status --sessions {deep}/bots/auth_info" in done.stderr
