@@ -30,10 +30,14 @@ _WITH_SESSIONS = frozenset(
         "renew-sessions",
         "contacts",
         "diff",
+        "logs",
+        "incidents",
+        "silence",
+        "sessions",
     ]
 )
-_WITH_COMPANY = (_WITH_SESSIONS - {"doctor"}) | frozenset(
-    ["snapshots", "verify", "prune", "logs", "reconnect", "init", "qr", "send-test", "incidents"]
+_WITH_COMPANY = (_WITH_SESSIONS - {"doctor", "sessions"}) | frozenset(
+    ["snapshots", "verify", "prune", "keep", "reconnect", "init", "qr", "send-test"]
 )
 _WITHOUT_CONFIG = frozenset({"help"})
 _here: dict[str, list[str]] = {}

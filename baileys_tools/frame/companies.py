@@ -33,10 +33,11 @@ def all_companies(root: Root, settings: Settings, state: "State | None" = None) 
 
 def ids_here(settings: Settings) -> list[str]:
     """Return the ids of the companies that there are; none where no sessions path is given, or it cannot be read."""
-    return [company.id for company in _companies_here(settings)]
+    return [company.id for company in companies_here(settings)]
 
 
-def _companies_here(settings: Settings) -> list[Company]:
+def companies_here(settings: Settings) -> list[Company]:
+    """As `ids_here`, the companies themselves."""
     where = settings.sessions.where
     if where is None:
         return []
@@ -115,14 +116,10 @@ def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysTool
 
 
 def require_known(settings: Settings, wanted: Sequence[str]) -> None:
-    """Raise exit code 10 for a company that is not there, where that can be told, and 2 for a name of several."""
-    companies = _companies_here(settings)
-    known = [company.id for company in companies]
-    missing = [company for company in wanted if company not in known]
-    if known and missing:
-        _require_no_other(missing[0], companies)
-        where = settings.sessions.where
-        raise no_such_company(f"no company {', '.join(missing)} in {where}", missing, known)
+    """Raise exit code 10 for a company that is none of those that there are, where that can be told."""
+    found = companies_here(settings)
+    if found:
+        choose(found, wanted, settings.sessions.where or "")
 
 
 def is_single(settings: Settings) -> bool:
@@ -195,7 +192,10 @@ class KeptLooks(NamedTuple):
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
-    """Return what the monitor remembers below a root: one document, so for many companies it is read once."""
+    """Return what the monitor remembers below a root: one document, so for many companies it is read once.
+
+    Each is under the name that it has in the state's scope: a second one of its name may have come or gone since.
+    """
     from baileys_tools.sessions.look import LOOKS
     from baileys_tools.state.memory import recall
     from baileys_tools.state.scope import root_key
@@ -211,7 +211,14 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
     known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""))
     if is_new:
         look_from(state, root, (), known)
-    return known
+    if not places:
+        return known
+    called = state.scope.names()
+    return known._replace(
+        looks={
+            called.get(where_it_stood(place, name, places), name): look for name, look in known.looks.items()
+        }
+    )
 
 
 def look_from(state: "State", root: str, companies: Sequence[Company], known: KeptLooks) -> None:
@@ -224,10 +231,13 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     def places() -> dict[str, str]:
         from baileys_tools.sessions.search.way import places_of
 
-        return {
-            **{name: where_it_stood(place, name, known.places) for name in known.looks},
-            **places_of(companies),
-        }
+        here = places_of(companies)
+        gone = {name: where_it_stood(place, name, known.places) for name in known.looks}
+        if known.places:
+            from baileys_tools.sessions.search.listing import gone_names
+
+            gone = gone_names(gone, here)
+        return {**gone, **here}
 
     state.scope = Scope(place, places)
     if (waiting := waiting_names(state)) is not None:
@@ -296,7 +306,7 @@ def place_named(settings: Settings, company: str, root_path: str | None = None) 
 
 def place_meant(settings: Settings, company: str) -> str:
     """As `place_named`, for a name that a person typed. Raises exit code 2 where several places have it."""
-    _require_no_other(company, _companies_here(settings))
+    _require_no_other(company, companies_here(settings))
     return place_named(settings, company)
 
 

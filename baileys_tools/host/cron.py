@@ -140,7 +140,7 @@ def remove_command(
     loaded = settings_in_force(flags, config)
     blocks = blocks_in(read_tab(system=system) or b"")
     is_ours = _ours(whose_jobs(loaded), system=system)
-    is_named = config is not None or flags.get("sessions.path") is not None
+    is_named = config is not None or any(flags.get(f"sessions.{key}") for key in ("path", "roots"))
     if len(blocks) == 1 and not is_named:
         # Whatever its settings are: there is no other that could be meant.
         is_ours = lambda block: True  # noqa: E731

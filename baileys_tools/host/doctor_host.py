@@ -92,7 +92,7 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         yield warning(
             "sessions",
             f"{counted(deeper, 'session folder')} deeper are not looked after",
-            "baileys-tools sessions",
+            command("baileys-tools sessions"),
         )
     yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
     yield from _held_checks(loaded.settings, held, now)

@@ -12,22 +12,20 @@ from baileys_tools.units import printable
 
 
 def other_tools_checks(settings: Settings) -> Iterator[Check]:
-    """Who else deletes here: jobs in the user's crontab and the system's that name the sessions path."""
+    """Who else deletes here: jobs in the user's crontab and the system's that name a sessions path."""
     from baileys_tools.host.cron_setup import users_tabs
     from baileys_tools.host.crontab import commands_in
 
-    where = settings.sessions.where
-    if where is None:
+    if settings.sessions.where is None:
         return
-    roots = [root.path for root in roots_of(where)]
-    users = users_tabs(where)
+    paths = [root.path for root in roots_of(settings.sessions.where)]
+    users = {name: tab for path in paths for name, tab in users_tabs(path).items()}
     tabs = {f"the crontab of {name}": tab for name, tab in users.items()} | host.system_crontabs()
     found = 0
     for place, tab in tabs.items():
         is_script = place.startswith("/etc/cron.") and not place.startswith("/etc/cron.d/")
         lines = tab.decode("utf-8", "backslashreplace").split("\n") if is_script else commands_in(tab)
-        commands = [line for line in lines if not line.lstrip().startswith("#")]
-        for command in dict.fromkeys(one for root in roots for one in other_deleters(commands, root)):
+        for command in other_deleters((line for line in lines if not line.lstrip().startswith("#")), paths):
             found += 1
             shown = printable(command if len(command) < 100 else command[:97] + "...")
             yield warning(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def newest_snapshots(
     """
     try:
         root = os.open(path, _FOLDER)
-        apart = {name for name in os.listdir(root) if "~" in name}
+        names = os.listdir(root)
+        apart = {name for name in names if "~" in name}
+        twins = [name for name in names if "@" in name]
     except OSError as error:
         return {}, f"{path}: {error.strerror}"
     found = {}
@@ -73,6 +76,10 @@ def newest_snapshots(
                 )
             except FileNotFoundError:
                 found[company] = Newest()
+                if twins or "@" in company:
+                    # It may have one from when it was called otherwise.
+                    with suppress(OSError):
+                        found[company] = _list(path, company, place_of(company), "", 0)
             except OSError:
                 found[company] = before
     finally:
@@ -98,8 +105,10 @@ def _list(path: str, company: str, place: str, looked_at: str, mtime: int) -> Ne
         with Repository(path) as repository:
             shelf = shelf_at(repository, company, place)
             if shelf.name != (looked_at or company):
-                # Another place has the name, and this one nothing yet.
-                return Newest(mtime if settled else 0, shelf=looked_at)
+                if not shelf.known.source:
+                    # Another place has the name, and this one nothing yet.
+                    return Newest(mtime if settled else 0, shelf=looked_at)
+                settled = False  # what is looked at is not where they stand
             listing, failure = repository.snapshots(shelf.name), shelf.known.failure
     except BaileysToolsError as error:
         raise OSError(error.message) from error

@@ -38,7 +38,7 @@ from baileys_tools.snapshots.company_writer import (
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import Index, read_index
 from baileys_tools.snapshots.private_folders import LOCK_PATIENCE, lock_folder, make_private_folders, way_in
-from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, name_of
+from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, alike, name_of
 from baileys_tools.snapshots.snapshot_names import is_out_of_range
 from baileys_tools.units import did_you_mean
 
@@ -55,6 +55,7 @@ class Repository:
     def __init__(self, path: str, *, create: bool = False) -> None:
         self.path = path
         self._has_new_folders = False
+        self._alike: dict[str, list[str]] | None = None
         try:
             if create:
                 make_private_folders(path)
@@ -96,6 +97,14 @@ class Repository:
         """Return the ids of the companies that have a folder here, sorted. Raises OSError."""
         names = [name for name in os.listdir(self.fd) if name.startswith(COMPANY_PREFIX)]
         return sorted(name.removeprefix(COMPANY_PREFIX) for name in names)
+
+    def called_alike(self, name: str) -> list[str]:
+        """Return the other shelves that a place of this name may have had before. Lists the repository once."""
+        if self._alike is None:
+            self._alike = {}
+            for shelf in self.companies():
+                self._alike.setdefault(alike(shelf), []).append(shelf)
+        return [shelf for shelf in self._alike.get(alike(name), ()) if shelf != name]
 
     def snapshots(self, company: str) -> list[SnapshotInfo]:
         """Return the snapshots of a company, oldest first, damaged ones too. Raises OSError.

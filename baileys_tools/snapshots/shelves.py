@@ -3,6 +3,8 @@
     company_<id>                the first place of this name
     company_<id>~<digest>       another place of the same name, the digest being of the place
 
+A place keeps its shelf when the listing calls it 1001@a instead of 1001, as another of the name has come, or back.
+
 A shelf is named by what follows `company_`. Its index says where its snapshots come from; the archives in it have the
 plain name, so a shelf of a repository made before stays as it is.
 """
@@ -54,6 +56,10 @@ def shelf_at(repository: Repository, name: str, place: str, *, is_strict: bool =
         its = repository.index(own)
         if not its.source or is_from(its, place):
             return Shelf(own, its, index.source)
+    for other in repository.called_alike(name):
+        # As it was called before a second one of its name came, or went.
+        if is_from(its := repository.index(other), place):
+            return Shelf(other, its)
     if not index.source or not (is_strict or os.path.lexists(index.source)):
         return Shelf(name, index)
     return Shelf(own, beside=index.source)

@@ -85,8 +85,8 @@ def look_over(
     """
     rules = rules_of(settings)
     rules_for = rules_by_company(settings)
-    known = remembered(state, root.path, rules)
     everyone = all_companies(root, settings, state)
+    known = remembered(state, root.path, rules)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     looks, listed = look_at_all(root, companies, known, snapshots, settings, now, whole=not remembers)
@@ -121,7 +121,7 @@ def look_over(
             one._replace(listed=company.id in listed, running=asked.running(company.id), diagnosis=diagnosis)
         )
     for company_id, look in gone.items():
-        company, finding = what_is_gone(root, company_id, look)
+        company, finding = what_is_gone(root, company_id, look, state.scope.key(company_id))
         lost = _status(company, without_files(look), [finding], None, rules_for(company_id))
         seen.append(lost._replace(is_gone=True))
     host = [
@@ -267,11 +267,11 @@ def logins_of(
     return same_logins(logins)
 
 
-def what_is_gone(root: Root, company_id: str, look: Look) -> tuple[Company, Finding]:
-    """Given the last look at a company that has vanished, return where it was, and the finding."""
+def what_is_gone(root: Root, company_id: str, look: Look, place: str) -> tuple[Company, Finding]:
+    """Given the last look at a company that has vanished, and its place, return where it was, and the finding."""
     from baileys_tools.sessions.search.standing import where_it_stood
 
-    company = where_it_stood(root, company_id)
+    company = where_it_stood(root, company_id, place)
     is_single = company.entry == "." and root.is_lost(company)
     return company, gone_finding(company.id, printable(company.path), look.was_linked, is_single=is_single)
 

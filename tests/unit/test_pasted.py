@@ -16,8 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baileys_tools.cli import MODULES
+from baileys_tools.cli.manpage import all_commands
 from baileys_tools.frame.show.terminal import wrapped
-from baileys_tools.pasted import command, with_commands
+from baileys_tools.pasted import came_with, command, with_commands
 from baileys_tools.units import printable
 
 ROOT = Path(__file__).parents[2] / "baileys_tools"
@@ -95,6 +96,20 @@ def test_no_line_break_of_ours_gets_into_a_name(some: list[str], width: int) -> 
     joined = " ".join(line.strip() for line in lines)
     for one in commands:
         assert one in joined
+
+
+def test_a_hint_has_just_the_options_that_its_command_takes() -> None:
+    came_with({"sessions.roots": ["/srv/a", "/srv/b"], "sessions.companies": ["1001"]}, None)
+    try:
+        for name, made, _ in all_commands():
+            if " " in name.removeprefix("baileys-tools "):
+                continue
+            taken = {option for parameter in made.params for option in parameter.opts}
+            typed = command(f"baileys-tools {name.removeprefix('baileys-tools ')}")
+            assert typed.count(" --sessions ") == 2 * ("--sessions" in taken), name
+            assert typed.count(" --company ") == ("--company" in taken), name
+    finally:
+        came_with({}, None)
 
 
 def test_several_commands_stand_in_one_text() -> None:

@@ -108,18 +108,18 @@ _OLDER_SCRIPT = re.compile(
 )
 
 
-def other_deleters(commands: Iterable[str], sessions: str) -> list[str]:
+def other_deleters(commands: Iterable[str], paths: Sequence[str]) -> list[str]:
     """Given commands of crontabs, return those that may delete session files too: other tools, older scripts.
 
-    Only what names the sessions path (or its end) and a deleting command, or a script of the JavaScript tools by
-    its usual names. A doubt is reported: it costs a look, and two cleaners cost sessions.
+    Only what names one of the sessions paths (or its end) and a deleting command, or a script of the JavaScript tools
+    by its usual names. A doubt is reported: it costs a look, and two cleaners cost sessions.
     """
-    tail = "/".join(sessions.rstrip("/").split("/")[-2:])
+    named = [part for path in paths for part in (path, "/".join(path.rstrip("/").split("/")[-2:]))]
     found = []
     for command in commands:
         if "baileys-tools" in command or "baileys_tools" in command:
             continue
-        names_it = sessions in command or tail in command or "company_" in command
+        names_it = "company_" in command or any(part in command for part in named)
         if (names_it and _DELETES.search(command)) or _OLDER_SCRIPT.search(command):
             found.append(command)
     return found

@@ -16,6 +16,8 @@ from baileys_tools.units import printable
 MOST_LOOKED_INTO = 500
 """Folders that are looked into for a hint."""
 DEEPEST = 3
+MOST_ROOTS = 8
+"""Roots that are looked into for a hint."""
 
 
 class Proposal(NamedTuple):
@@ -114,18 +116,24 @@ def _pattern(names: list[str]) -> str:
 
 def where_they_could_be(root: Root) -> str:
     """Return the hint for a sessions path without session folders: a command that finds them, where some are near."""
-    base = root.bases[0]
-    if base.fd >= 0 and (found := proposals(base)):
-        paths = [os.path.join(base.path, one.pattern) for one in found[:3]]
+    found = [
+        (os.path.join(base.path, one.pattern), one.number)
+        for base in root.bases[:MOST_ROOTS]
+        if base.fd >= 0
+        for one in proposals(base)
+    ]
+    if found:
+        paths = [path for path, _ in found[:3]]
         more = [command(" --sessions {}", path) for path in paths[1:]]
-        number = sum(one.number for one in found)
+        number = sum(number for _, number in found)
         told = "session folder stands" if number == 1 else "session folders stand"
         return (
             f"{number} {told} deeper. Name them with a pattern: "
             + "".join([command("baileys-tools status --sessions {}", paths[0]), *more])
             + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
         )
-    told = command("baileys-tools sessions --sessions {}", *_typed(root))
+    typed = _typed(root)
+    told = command("baileys-tools sessions" + " --sessions {}" * len(typed), *typed)
     return (
         "Name the folder around the session folders, or a folder with a creds.json of Baileys.\n"
         f"What stands there, and why it is not one: {told}"
@@ -134,4 +142,6 @@ def where_they_could_be(root: Root) -> str:
 
 def _typed(root: Root) -> list[str]:
     path = root.path
+    if len(root.bases) > 1:
+        return []  # as this run was told of them
     return [path.roots[0].path] if isinstance(path, SessionsPath) else [path]

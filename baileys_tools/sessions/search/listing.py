@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ def _company(base: Base, number: int, one: Found) -> Company:
     return (
         company
         if len(os.fsencode(called)) <= LONGEST_ID
-        else company._replace(id=_by_digest(called, company))
+        else company._replace(id=_by_digest(called, company.place))
     )
 
 
@@ -159,9 +159,22 @@ def told_apart(companies: Sequence[Company]) -> list[Company]:
         return told
     # Somebody's folder has the very name that would tell two others apart.
     return [
-        company._replace(id=_by_digest(company.name, company)) if company.name else company
+        company._replace(id=_by_digest(company.name, company.place)) if company.name else company
         for company in told
     ]
+
+
+def gone_names(known: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+    """Given the places of companies that are known and of those that are here, by name, return those of the vanished.
+
+    One whose name another place has by now is called by a digest of its own as well.
+    """
+    standing = frozenset(here.values())
+    return {
+        (name if name not in here else _by_digest(name, place)): place
+        for name, place in known.items()
+        if place not in standing
+    }
 
 
 def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:
@@ -184,15 +197,15 @@ def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:
     for one, tail in zip(same, tails, strict=True):
         whole = f"{name}@{tail}"
         is_plain = tail and often[tail] == 1 and len(os.fsencode(whole)) <= LONGEST_ID
-        yield whole if is_plain else _by_digest(name, one)
+        yield whole if is_plain else _by_digest(name, one.place)
 
 
 def _all_differ(ways: Sequence[Sequence[str]]) -> bool:
     return len({tuple(way) for way in ways}) == len(ways)
 
 
-def _by_digest(name: str, company: Company) -> str:
+def _by_digest(name: str, place: str) -> str:
     from hashlib import sha256
 
     short = os.fsdecode(os.fsencode(name)[: LONGEST_ID - 13])
-    return f"{short}@{sha256(os.fsencode(company.place)).hexdigest()[:12]}"
+    return f"{short}@{sha256(os.fsencode(place)).hexdigest()[:12]}"

@@ -44,9 +44,9 @@ def _entry(root: Root, number: int, company_id: str) -> str:
 
 def _of_source(root: Root, company_id: str, source: str) -> Company | None:
     for number, base in enumerate(root.bases):
-        if source == base.path:
+        if source in (base.path, base.real):
             return root.itself(number)._replace(id=company_id)
-        inside = source.removeprefix(base.path.rstrip("/") + "/")
+        inside = source.removeprefix(base.path.rstrip("/") + "/").removeprefix(base.real.rstrip("/") + "/")
         parts = inside.split("/")
         if base.fd < 0 or inside == source or ".." in parts:
             continue

@@ -17,6 +17,11 @@ def name_of(shelf: str) -> str:
     return found[1] if found else shelf
 
 
+def alike(name: str) -> str:
+    """Return what the names of a place have in common, with and without what tells it from others of the name."""
+    return name_of(name).partition("@")[0]
+
+
 def label_of(shelf: str, sources: Mapping[str, str]) -> str:
     """Return how people are told of a shelf: by its name, and where others have that by where it comes from as well.
 

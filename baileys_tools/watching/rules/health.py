@@ -75,7 +75,7 @@ def host_findings(
                 f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root)}. If all were removed on "
                 "purpose, take the jobs out: baileys-tools cron remove"
                 if known
-                else "What stands there, and why it is not one: baileys-tools sessions",
+                else f"What stands there, and why it is not one: {command('baileys-tools sessions')}",
                 {"companies": 0, "companies_before": companies_before},
             )
         )

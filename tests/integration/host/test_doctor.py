@@ -18,6 +18,7 @@ import pytest
 
 from baileys_tools.config import load_settings
 from baileys_tools.host.doctor import run_doctor
+from baileys_tools.host.other_cleaners import other_tools_checks
 from baileys_tools.host.rules.doctor import Check, CheckOutcome
 from tests.bot import Bot, bot_api
 from tests.integration.faults.forked import run_cli
@@ -193,24 +194,12 @@ def test_other_cleaners_are_found(doctor: Doctor, tab: Path, sessions: Path) -> 
     assert outcome(doctor(), "other cleaners") is CheckOutcome.OK
 
 
-@pytest.mark.parametrize("folder", ["one", "bots"])
-def test_other_cleaners_of_any_root_are_found(tmp_path: Path, tab: Path, folder: str) -> None:
-    company_folder(tmp_path / "one")
-    company_folder(tmp_path / "bots" / "ann")
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        f"sessions: {{roots: [{tmp_path}/one, {{path: {tmp_path}/bots, folders: ['*/company_*']}}]}}\n"
-    )
-    config.chmod(0o600)
-    loaded = load_settings({}, {**os.environ, "BAILEYS_TOOLS_CONFIG": str(config)})
-
-    def others() -> list[CheckOutcome]:
-        checks = run_doctor(loaded, datetime.now(UTC))
-        return [check.outcome for check in checks if check.name == "other cleaners"]
-
-    assert others() == [CheckOutcome.OK]
-    tab.write_text(f"0 3 * * * find {tmp_path}/{folder} -name 'pre-key-*' -mtime +3 -delete\n")
-    assert others() == [CheckOutcome.WARNING]
+def test_other_cleaners_of_any_root_are_found(tab: Path, sessions: Path) -> None:
+    second = company_folder(sessions.parent / "more", "2002").parent
+    loaded = load_settings({"sessions.roots": [str(sessions), str(second)]}, {**os.environ})
+    tab.write_text(f"0 3 * * * find {second} -name 'pre-key-*' -mtime +3 -delete\n")
+    (found,) = other_tools_checks(loaded.settings)
+    assert found.outcome is CheckOutcome.WARNING
 
 
 class Hook(BaseHTTPRequestHandler):

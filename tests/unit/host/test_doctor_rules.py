@@ -37,7 +37,7 @@ SESSIONS = "/srv/bot/sessions"
     ],
 )
 def test_who_may_delete_here_is_named(command: str) -> None:
-    assert other_deleters([command], SESSIONS) == [command]
+    assert other_deleters([command], [SESSIONS]) == [command]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_who_may_delete_here_is_named(command: str) -> None:
     ],
 )
 def test_everybody_else_is_left_in_peace(command: str) -> None:
-    assert other_deleters([command], SESSIONS) == []
+    assert other_deleters([command], [SESSIONS]) == []
 
 
 def test_clocks() -> None:

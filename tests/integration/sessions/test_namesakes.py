@@ -1,0 +1,105 @@
+"""Two session folders of one name in two roots: whatever comes and goes beside a session, it stays who it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> list[str]:
+    """Two roots with a company 1001 each, and one more company in the first."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    company_folder(a, registrationId=11)
+    company_folder(a, "2002")
+    company_folder(b, registrationId=12)
+    text = {"sessions": {"roots": [str(a), str(b)]}, "backup": {"path": str(tmp_path / "repository")}}
+    (tmp_path / "settings.yaml").write_text(json.dumps(text))
+    return ["--config", str(tmp_path / "settings.yaml")]
+
+
+def watched(roots: list[str]) -> dict[str, tuple[str, bool]]:
+    """Return where each company stands that a pass tells of, and whether it is gone."""
+    document = json.loads(run_cli("monitor-once", "--json", "--no-notify", *roots).stdout)
+    return {one["company"]: (one["path"], one["state"] == "gone") for one in document["companies"]}
+
+
+def test_who_is_called_otherwise_because_another_has_come_or_gone_is_not_gone(
+    tmp_path: Path, roots: list[str]
+) -> None:
+    a, b = (str(tmp_path / root / "company_1001") for root in "ab")
+    shutil.move(b, tmp_path / "kept")
+    assert watched(roots)["1001"] == (a, False)
+    shutil.move(tmp_path / "kept", b)
+    both = {"1001@a": (a, False), "1001@b": (b, False)}
+    assert {name: one for name, one in watched(roots).items() if name != "2002"} == both
+    shutil.rmtree(b)
+    for _ in range(2):
+        one = {name: one for name, one in watched(roots).items() if name != "2002"}
+        assert one == {"1001": (a, False), "1001@b": (b, True)}
+
+
+def test_a_loss_is_told_where_another_has_the_name_by_now(tmp_path: Path, roots: list[str]) -> None:
+    a, b = (str(tmp_path / root / "company_1001") for root in "ab")
+    shutil.move(b, tmp_path / "kept")
+    watched(roots)
+    shutil.rmtree(a)
+    shutil.move(tmp_path / "kept", b)
+    for _ in range(2):
+        found = watched(roots)
+        assert found["1001"] == (b, False)
+        (lost,) = [one for name, one in found.items() if name not in ("1001", "2002")]
+        assert lost == (a, True)
+
+
+@pytest.mark.parametrize(
+    "words", [["logs"], ["incidents"], ["inspect"], ["contacts"], ["cleanup", "--dry-run"]]
+)
+def test_the_short_name_lists_both_whatever_is_asked(roots: list[str], words: list[str]) -> None:
+    done = run_cli(*words, "--company", "1001", *roots)
+    assert done.returncode == 2
+    assert "--company 1001@a" in done.stderr
+    assert "--company 1001@b" in done.stderr
+
+
+def test_snapshots_are_found_by_whatever_name_their_place_has(tmp_path: Path, roots: list[str]) -> None:
+    b = tmp_path / "b" / "company_1001"
+
+    def ways_back(company: str) -> str:
+        done = run_cli("restore", "--company", company, "--dry-run", *roots)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(run_cli("monitor-once", "--json", "--no-notify", *roots).stdout)
+        codes = [finding["code"] for one in document["companies"] for finding in one["findings"]]
+        assert not any(code.startswith("backup") for code in codes)
+        return done.stdout
+
+    shutil.move(b, tmp_path / "kept")
+    run_cli("backup", "--quiet", *roots)
+    shutil.move(tmp_path / "kept", b)
+    assert "snapshot    1 of" in run_cli("restore", "--company", "1001@a", "--dry-run", *roots).stdout
+    assert run_cli("restore", "--company", "1001@b", "--dry-run", *roots).returncode == 10
+    run_cli("backup", "--quiet", *roots)
+    assert len(list((tmp_path / "repository").iterdir())) == 3
+    for company in ("1001@a", "1001@b"):
+        assert "snapshot    1 of" in ways_back(company)
+    shutil.move(tmp_path / "a" / "company_1001", tmp_path / "kept")
+    assert f"company 1001  {b}" in ways_back("1001")
+
+
+def test_session_folders_that_stand_deeper_are_told_of_in_any_root(tmp_path: Path) -> None:
+    empty, deep = tmp_path / "empty", tmp_path / "deep"
+    empty.mkdir()
+    roots = ["--sessions", str(empty), "--sessions", str(deep)]
+    deep.mkdir()
+    nothing = run_cli("status", *roots)
+    assert f"baileys-tools sessions {' '.join(roots)}" in nothing.stderr
+    company_folder(deep / "bots" / "auth_info", None)
+    done = run_cli("status", *roots)
+    assert done.returncode == 10
+    assert f"baileys-tools status --sessions {deep}/bots/auth_info" in done.stderr
