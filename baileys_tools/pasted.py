@@ -30,6 +30,7 @@ _WITH_SESSIONS = frozenset(
         "renew-sessions",
         "contacts",
         "diff",
+        "keep",
         "logs",
         "incidents",
         "silence",

@@ -50,9 +50,9 @@ def is_one_line(text: str) -> bool:
     return all(character >= " " and not "\x7f" <= character <= "\x9f" for character in text)
 
 
-def quoted(text: str) -> str:
-    """Given any text, return it printable, in double quotes, 60 characters at most."""
-    shown = text if len(text) <= 60 else text[:57] + "..."
+def quoted(text: str, most: int = 60) -> str:
+    """Given any text, return it printable, in double quotes, `most` characters at most."""
+    shown = text if len(text) <= most else text[: most - 3] + "..."
     return '"' + printable(shown) + '"'
 
 

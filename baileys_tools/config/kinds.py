@@ -21,7 +21,6 @@ from baileys_tools.units import (
     is_one_line,
     parse_duration,
     parse_size,
-    printable,
     quoted,
 )
 
@@ -322,27 +321,22 @@ def in_file(kind: ValueKind) -> ValueKind:
     return ValueKind(lambda raw, absolute: kind.read(_content_of_file(raw, absolute), absolute), kind.show)
 
 
-def _shown(path: str) -> str:
-    """A path whole, as the operator has to find it."""
-    return f'"{printable(path)}"'
-
-
 def _content_of_file(raw: object, absolute: Absolute) -> str:
     path = _read_path(raw, absolute)
     try:
         content = read_trusted(path, LARGEST_SECRET_FILE + 1)
         if len(content) > LARGEST_SECRET_FILE:
-            raise NoSecret(f"{_shown(path)} is larger than {LARGEST_SECRET_FILE} bytes")
+            raise NoSecret(f"{quoted(path, 400)} is larger than {LARGEST_SECRET_FILE} bytes")
         text = content.decode()
     except NotTrusted as error:
-        raise ValueError(f"cannot read {_shown(path)}: {error.strerror}") from None
+        raise ValueError(f"cannot read {quoted(path, 400)}: {error.strerror}") from None
     except OSError as error:
-        raise NoSecret(f"cannot read {_shown(path)}: {error.strerror}") from None
+        raise NoSecret(f"cannot read {quoted(path, 400)}: {error.strerror}") from None
     except UnicodeDecodeError:
         # The codec's own message would quote bytes of the secret.
-        raise NoSecret(f"{_shown(path)} is not UTF-8 text") from None
+        raise NoSecret(f"{quoted(path, 400)} is not UTF-8 text") from None
     if not text.strip():
-        raise NoSecret(f"{_shown(path)} is empty")
+        raise NoSecret(f"{quoted(path, 400)} is empty")
     return text.strip()
 
 
@@ -351,7 +345,7 @@ def _read_key_file(raw: object, absolute: Absolute) -> str:
     try:
         read_trusted(path, 0)
     except NotTrusted as error:
-        raise ValueError(f"cannot read {_shown(path)}: {error.strerror}") from None
+        raise ValueError(f"cannot read {quoted(path, 400)}: {error.strerror}") from None
     except OSError:
         pass  # who needs the key says that it is missing; nobody else has to know
     return path

@@ -133,15 +133,20 @@ def where_they_could_be(root: Root) -> str:
             + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
         )
     typed = _typed(root)
-    told = command("baileys-tools sessions" + " --sessions {}" * len(typed), *typed)
+    told = (
+        command("baileys-tools sessions")
+        if typed is None
+        else command("baileys-tools sessions --sessions {}", typed)
+    )
     return (
         "Name the folder around the session folders, or a folder with a creds.json of Baileys.\n"
         f"What stands there, and why it is not one: {told}"
     )
 
 
-def _typed(root: Root) -> list[str]:
+def _typed(root: Root) -> str | None:
+    """Return the one root, None for several: a command in a hint has those as this run was told of them."""
     path = root.path
     if len(root.bases) > 1:
-        return []  # as this run was told of them
-    return [path.roots[0].path] if isinstance(path, SessionsPath) else [path]
+        return None
+    return path.roots[0].path if isinstance(path, SessionsPath) else path
