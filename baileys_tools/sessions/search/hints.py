@@ -132,8 +132,11 @@ def where_they_could_be(root: Root) -> str:
             + "".join([command("baileys-tools status --sessions {}", paths[0]), *more])
             + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
         )
-    typed = _typed(root)
-    told = command("baileys-tools sessions" + " --sessions {}" * len(typed), *typed)
+    told = (
+        command("baileys-tools sessions --sessions {}", *_typed(root))
+        if len(root.bases) == 1
+        else command("baileys-tools sessions")  # as this run was told of them
+    )
     return (
         "Name the folder around the session folders, or a folder with a creds.json of Baileys.\n"
         f"What stands there, and why it is none: {told}"
@@ -142,6 +145,4 @@ def where_they_could_be(root: Root) -> str:
 
 def _typed(root: Root) -> list[str]:
     path = root.path
-    if len(root.bases) > 1:
-        return []  # as this run was told of them
     return [path.roots[0].path] if isinstance(path, SessionsPath) else [path]
