@@ -54,8 +54,7 @@ def test_a_loss_is_told_where_another_has_the_name_by_now(tmp_path: Path, roots:
     for _ in range(2):
         found = watched(roots)
         assert found["1001"] == (b, False)
-        (lost,) = [one for name, one in found.items() if name not in ("1001", "2002")]
-        assert lost == (a, True)
+        assert found["1001@a"] == (a, True)
 
 
 @pytest.mark.parametrize(
