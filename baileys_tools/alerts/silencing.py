@@ -13,6 +13,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
 from baileys_tools.frame.companies import companies_of_run, open_state_about
 from baileys_tools.frame.places import settings_in_force
+from baileys_tools.pasted import command
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State
 from baileys_tools.units import did_you_mean, format_duration, is_one_line, parse_duration, quoted
@@ -59,14 +60,15 @@ def _done(
         return [one for one in all_silences(state) if not wanted or one.company in wanted]
     if not wanted:
         raise UsageError(
-            "No company is named.", "Name it with --company; baileys-tools silence --list shows all."
+            "No company is named.",
+            f"Name it with --company; {command('baileys-tools silence --list')} shows all.",
         )
     if options.ending:
         ended = end(state, wanted, code, now)
         if not ended:
             raise BaileysToolsError(
                 "no such silence holds",
-                "See which do: baileys-tools silence --list",
+                f"See which do: {command('baileys-tools silence --list')}",
                 exit_code=ExitCode.NOT_FOUND,
             )
         return [one._replace(until=now) for one in ended]

@@ -886,6 +886,10 @@ class Settings(NamedTuple):
         if not self.companies and not self.baselines:
             return self
         own: dict[str, Any] = {}
+        # `1001@b` is called so since another root has a 1001 as well: the rules for 1001 go on, what names one bot not.
+        name, at, _ = company.partition("@")
+        for key in self.companies.keys_for(name) if at else ():
+            own |= {path: value for path, value in self.companies[key].items() if not _is_of_one_bot(path)}
         for key in self.companies.keys_for(company):
             own |= self.companies[key]
         baseline = self.baselines.get(company)
@@ -903,6 +907,10 @@ class Settings(NamedTuple):
     def learns(self) -> bool:
         """Whether any company's levels are to be raised by what it usually has."""
         return self.thresholds.learn or any(own.get("thresholds.learn") for own in self.companies.values())
+
+
+def _is_of_one_bot(path: str) -> bool:
+    return path.startswith(("bot_api.", "process.", "notify."))
 
 
 ASCENDING = (

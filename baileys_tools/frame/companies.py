@@ -76,7 +76,7 @@ def the_one_company(root: Root, settings: Settings, verb: str, state: "State | N
         known = some_of([company.id for company in companies])
         raise UsageError(
             f"{len(companies)} companies in {root.path}, and {verb} looks at one",
-            f"Name it with --company: {known}. All of them at a glance: baileys-tools status",
+            f"Name it with --company: {known}. All of them at a glance: {command('baileys-tools status')}",
         )
     return companies[0]
 

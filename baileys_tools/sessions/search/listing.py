@@ -167,14 +167,20 @@ def told_apart(companies: Sequence[Company]) -> list[Company]:
 def gone_names(known: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
     """Given the places of companies that are known and of those that are here, by name, return those of the vanished.
 
-    One whose name another place has by now is called by a digest of its own as well.
+    One whose name another place has by now is called by what is around it, or by a digest, as well.
     """
     standing = frozenset(here.values())
-    return {
-        (name if name not in here else _by_digest(name, place)): place
-        for name, place in known.items()
-        if place not in standing
-    }
+    vanished = {name: place for name, place in known.items() if place not in standing}
+    gone: dict[str, str] = {}
+    for name, place in vanished.items():
+        called = name
+        if name in here:
+            called = f"{name}@{os.path.basename(os.path.dirname(place))}"
+            is_free = called not in here and called not in vanished and called not in gone
+            if not is_free or called.endswith("@") or len(os.fsencode(called)) > LONGEST_ID:
+                called = _by_digest(name, place)
+        gone[called] = place
+    return gone
 
 
 def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:

@@ -340,6 +340,11 @@ def test_the_jobs_from_before_there_was_a_settings_file_become_those_of_the_file
         done = host.run(COMMAND, "cron", "install", "--sessions", tmp_path / name)
         assert done.returncode == 0, done.stderr
     assert host.installed().count(b"# BEGIN baileys-tools\n") == 2, "of two sessions paths"
+    assert host.run(COMMAND, "cron", "remove", "--sessions", tmp_path / "desk").returncode == 0
+    roots = ("--sessions", tmp_path / "desk", "--sessions", tmp_path / "more")
+    others = host.run(COMMAND, "cron", "remove", *roots)
+    assert others.returncode == 10, "the one that is there is of other settings"
+    assert host.run(COMMAND, "cron", "install", "--sessions", tmp_path / "desk").returncode == 0
     file = tmp_path / "shop.yaml"
     file.write_text(f"sessions: {{path: {tmp_path / 'shop'}}}\n")
     done = host.run(COMMAND, "cron", "install", "--config", file)

@@ -54,8 +54,7 @@ def test_a_loss_is_told_where_another_has_the_name_by_now(tmp_path: Path, roots:
     for _ in range(2):
         found = watched(roots)
         assert found["1001"] == (b, False)
-        (lost,) = [one for name, one in found.items() if name not in ("1001", "2002")]
-        assert lost == (a, True)
+        assert found["1001@a"] == (a, True)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +89,17 @@ def test_snapshots_are_found_by_whatever_name_their_place_has(tmp_path: Path, ro
         assert "snapshot    1 of" in ways_back(company)
     shutil.move(tmp_path / "a" / "company_1001", tmp_path / "kept")
     assert f"company 1001  {b}" in ways_back("1001")
+
+
+def test_the_hints_of_what_is_about_one_name_the_same_roots(tmp_path: Path) -> None:
+    roots = []
+    for name in ("a", "b"):
+        company_folder(tmp_path / name, name)
+        roots += ["--sessions", str(tmp_path / name)]
+    for words, hint in ((["inspect"], "status"), (["silence", "--end"], "silence --list")):
+        done = run_cli(*words, *roots)
+        assert done.returncode == 2
+        assert f"baileys-tools {hint} {' '.join(roots)}" in done.stderr
 
 
 def test_session_folders_that_stand_deeper_are_told_of_in_any_root(tmp_path: Path) -> None:

@@ -898,3 +898,16 @@ def test_what_is_no_address_of_an_api_is_refused(url):
     with pytest.raises(ValueError, match=r"address|has a") as refused:
         URL.read(url, str)
     assert "a:b" not in str(refused.value)
+
+
+def test_the_rules_of_a_name_go_on_when_a_namesake_comes(tmp_path):
+    """Whoever makes a folder of that name in another root changes nobody's limits, and gets nobody's bot."""
+    yaml = "companies: {1001: {cleanup: {session_max_age: 60d}, process: {pm2: a}, bot_api: {name: x}}}"
+    (tmp_path / "c.yaml").write_text(yaml)
+    settings = load_settings({}, {}, config=str(tmp_path / "c.yaml"), cwd=str(tmp_path)).settings
+    for company in ("1001", "1001@a", "1001@b"):
+        assert settings.for_company(company).cleanup.session_max_age == timedelta(days=60)
+    assert settings.for_company("1001").process.pm2 == "a"
+    assert settings.for_company("1001@b").process.pm2 is None
+    assert settings.for_company("1001@b").bot_api == settings.bot_api
+    assert settings.for_company("10012@a") is settings
