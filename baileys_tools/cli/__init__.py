@@ -90,22 +90,32 @@ def main() -> None:
     # Nor at the end, when the memory goes back as a whole: 4 % of a start.
     atexit.register(gc.disable)
     outlast_readers(_job())
-    code: str | int | None = ExitCode.DONE
     try:
-        _run()
-    except SystemExit as end:
-        code = end.code
+        code = _code_of_run()
+        trouble = lost_output()
     except BrokenOff as end:
+        # In the last words, when all was done. No other signal is met.
         code = _broken_off(end)
-    except OSError as error:
-        # What a folder does is caught where it happens.
-        print(f"baileys-tools: {printable(why(error))}", file=sys.stderr)
-        code = ExitCode.FAILED
-    if (trouble := lost_output()) is not None:
+        trouble = lost_output()
+    if trouble is not None:
         print(f"baileys-tools: {trouble.strerror}", file=sys.stderr)
         code = ExitCode.FAILED
     say_last_words()
     sys.exit(code)
+
+
+def _code_of_run() -> str | int | None:
+    try:
+        _run()
+    except SystemExit as end:
+        return end.code
+    except BrokenOff as end:
+        return _broken_off(end)
+    except OSError as error:
+        # What a folder does is caught where it happens.
+        print(f"baileys-tools: {printable(why(error))}", file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.DONE
 
 
 def _broken_off(end: BrokenOff) -> ExitCode:

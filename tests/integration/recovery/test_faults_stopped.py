@@ -190,6 +190,19 @@ def test_the_judgement_catches_a_bot_that_is_left_stopped(tmp_path: Path) -> Non
         assert len(list(judge(host, RECOVER, 0, "recover ended\n"))) == 2
 
 
+@pytest.mark.parametrize("name", CODES)
+def test_a_signal_at_the_last_word_ends_it_as_any_other(tmp_path: Path, name: str) -> None:
+    scene = damaged(tmp_path / "scene")
+    env = scene.env | own(scene)
+    command = [COMMAND, "status"]
+    traced(command, env=env)
+    _, made = traced(command, calls=["write"], env=env)
+    last = [call for call in made if "write(1, " in call.text][-1]
+    run, _ = traced(command, "-e", f"inject=write:signal={name}:when={last.nth}", calls=["write"], env=env)
+    assert (run.returncode, "Traceback" in run.stderr) == (CODES[name], False), run.stderr
+    assert "company" in run.stdout.lower()
+
+
 def unit_of(scene: Scene) -> Unit:
     unit = object.__new__(Unit)
     unit.place = scene.place / "bin"
