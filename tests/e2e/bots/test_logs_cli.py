@@ -85,7 +85,7 @@ def test_a_removed_device_is_an_emergency_until_the_bot_is_paired_anew(log, begi
     document = counted(log)
     assert [finding["code"] for finding in document["findings"]] == ["device-removed"]
     assert document["exit_code"] == 5
-    assert all(len(line) <= 80 or str(log) in line for line in logs(log).stdout.splitlines())
+    assert all(len(line) <= 80 or str(log.parent) in line for line in logs(log).stdout.splitlines())
     with log.open("ab") as file:
         file.write(as_bytes([pino("opened connection to WA", begin + 2 * HOUR)]))
     assert counted(log)["findings"] == []
