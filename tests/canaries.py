@@ -12,6 +12,7 @@ import re
 import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from baileys_tools.config.kinds import SECRET_KINDS
@@ -73,7 +74,9 @@ def leaks(folder: Path, secrets: set[str]) -> Iterator[Path]:
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
-            if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST_FILE:
-                content = path.read_bytes()
-                if any(secret in content for secret in wanted):
-                    yield path
+            # Somebody else may be at work there, and take it away meanwhile.
+            with suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST_FILE:
+                    content = path.read_bytes()
+                    if any(secret in content for secret in wanted):
+                        yield path

@@ -142,7 +142,8 @@ class Repository:
         if chosen:
             return chosen[0]
         company = name_of(company)
-        meant = "" if found else did_you_mean(company, self.companies())
+        known = [] if found else self.companies()
+        meant = "" if company in known else did_you_mean(company, known)
         raise BaileysToolsError(
             f"no snapshot {wanted} of company {company} in {self.path}{meant}",
             f"{command('baileys-tools snapshots --company {}', company)} lists those that are there."

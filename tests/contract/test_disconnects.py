@@ -57,7 +57,7 @@ class Scenario(NamedTuple):
 
     @property
     def alerts(self) -> Mapping[int, tuple[str, ...]]:
-        """What the webhook hears, by the minute, beside one of NOT_CONNECTED."""
+        """What the webhook hears, by the minute, beside CONNECTION_LOST."""
         return (
             {0: ("device-removed emergency", "needs-person critical")}
             if self.row == DEVICE_REMOVED
@@ -89,8 +89,7 @@ ALERTS: dict[Cause, dict[int, tuple[str, ...]]] = {
     Cause.TWO_PROCESSES: PERSON,
     Cause.CREDS_LOST: {0: ("creds-empty emergency", "needs-person critical")},
 }
-NOT_CONNECTED = ("connection-lost critical", "bot-away critical")
-"""What the monitor tells of it, one of them and once: as the API says it, or as the log does."""
+CONNECTION_LOST = "connection-lost critical"
 GIVES_UP = (Cause.TEMPORARY_AUTH, Cause.LOGGED_OUT)
 """After a 401 a bot does not try again, and its API says disconnected; else that or connecting, as it happens."""
 
@@ -334,8 +333,8 @@ def assert_the_alerts(bot: RealBot, scenario: Scenario, hook: Server, place: Pat
                 tell_recovery(loaded.settings, state, run_recover(job, str(bot.folder.parent), None))
         told = [alert for request in hook.requests for alert in request.json["alerts"]]
         codes = sorted(f"{one['code']} {one['severity']}" for one in told if one["company"])
-        lost += [minute] * sum(map(codes.count, NOT_CONNECTED))
-        if others := tuple(code for code in codes if code not in NOT_CONNECTED):
+        lost += [minute] * codes.count(CONNECTION_LOST)
+        if others := tuple(code for code in codes if code != CONNECTION_LOST):
             heard[minute] = others
     assert heard == scenario.alerts
     if scenario.cause in GIVES_UP:

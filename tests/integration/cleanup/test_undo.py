@@ -207,6 +207,8 @@ def test_a_clock_in_doubt_purges_nothing(settings: Settings, root: Path) -> None
 
 def test_an_undo_window_of_zero_removes_for_good(tmp_path: Path, root: Path) -> None:
     settings = settings_with(tmp_path, BAILEYS_TOOLS_CLEANUP__UNDO_WINDOW="0")
+    # Made at this module's moment: an own key alone waits until the folder has been left alone for a while.
+    os.utime(root / "company_1001", (NOW.timestamp(), NOW.timestamp()))
     report = clean(settings, root)
     assert report.run is None
     assert set(snapshot_tree(root, ignore=())) == {

@@ -194,7 +194,7 @@ def test_the_judgement_catches_a_bot_that_is_left_stopped(tmp_path: Path) -> Non
 def test_a_signal_at_the_last_word_ends_it_as_any_other(tmp_path: Path, name: str) -> None:
     scene = damaged(tmp_path / "scene")
     env = scene.env | own(scene)
-    command = [COMMAND, "status"]
+    command: Command = [COMMAND, "status"]
     traced(command, env=env)
     _, made = traced(command, calls=["write"], env=env)
     last = [call for call in made if "write(1, " in call.text][-1]
