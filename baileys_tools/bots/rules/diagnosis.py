@@ -99,6 +99,7 @@ _NETWORK = {
     LogEvent.OTHER: "the connection ended with an error",
 }
 _REFUSALS = (LogEvent.UNAUTHORIZED, LogEvent.FAILURE)
+_ONE_END = timedelta(milliseconds=1_500)
 _DECISIVE = (*_NETWORK, *_REFUSALS, LogEvent.REPLACED, LogEvent.RESTART_REQUIRED, LogEvent.QR_ENDED)
 
 
@@ -336,9 +337,12 @@ def _since_opened(facts: BotFacts, event: LogEvent) -> datetime | None:
 def _newest(facts: BotFacts) -> LogEvent | None:
     """The event that ended the last connection or attempt, None while it is open."""
     ended = [event for event in _DECISIVE if event in facts.log.since_opened]
-    # The reason in words beside the bare one: the bot's own line about a refusal has the code.
+    # The reason in words beside the bare one: the bot's own line about a refusal has the code. Times are of whole
+    # seconds, and the two lines can fall on two.
     return max(
-        ended, key=lambda event: (facts.log.since_opened[event], event is LogEvent.UNAUTHORIZED), default=None
+        ended,
+        key=lambda event: facts.log.since_opened[event] + _ONE_END * (event is LogEvent.UNAUTHORIZED),
+        default=None,
     )
 
 

@@ -250,3 +250,13 @@ def test_creds_are_called_lost_only_with_a_sign_of_it(facts: BotFacts) -> None:
 def test_without_any_word_nothing_is_certain(facts: BotFacts) -> None:
     silent = facts._replace(connection="unknown", creds=CredsState.UNKNOWN, running=None, log=LogFacts())
     assert diagnose(silent, NOW).confidence is not Confidence.CERTAIN
+
+
+@pytest.mark.parametrize(
+    ("later", "cause"), [(0, Cause.TEMPORARY_AUTH), (1, Cause.TEMPORARY_AUTH), (2, Cause.NETWORK)]
+)
+def test_two_lines_of_one_refusal_can_fall_on_two_seconds(later: int, cause: Cause) -> None:
+    at = NOW - timedelta(minutes=1)
+    ends = {E.UNAUTHORIZED: at, E.OTHER: at + timedelta(seconds=later)}
+    facts = BotFacts("disconnected", creds=WHOLE, log=LogFacts(True, NOW, at - timedelta(hours=1), ends))
+    assert diagnose(facts, NOW).cause is cause
