@@ -1,7 +1,7 @@
 /**
  * A random life of a bot that is cleaned every day, lived with the real client.
  *
- *     node lives_contract.mjs --baileys baileys7 --seed 7 [--days 30] [--sometimes undo] -- KEEPER [ARGUMENT...]
+ *     node lives_contract.mjs --baileys baileys7 --seed 7 [--days 30] -- KEEPER [ARGUMENT...]
  *
  * Contacts, members of groups and strangers write, each with a rhythm of its own; the bot answers, sends to its groups,
  * and is off for hours or days, while what is written to it waits. The folder on disk follows each write, with its time.

@@ -7,7 +7,6 @@ Baileys into fixtures/generate/node_modules with `npm ci`, from the lock file th
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import COMMAND, missing, require_tool, scrubbed_environment
+from tests.contract.real_client import HERE, run_script
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
-
-HERE = Path(__file__).parent
-GENERATE = HERE.parents[1] / "fixtures" / "generate"
 
 NAIVE = [sys.executable, str(HERE / "naive_cleanup.py")]
 CLEANUP = [str(COMMAND), "cleanup", "--json"]
@@ -83,26 +80,17 @@ class Measured:
     without_guard: Run
 
 
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Node, with both versions of Baileys installed beside the fixtures."""
-    program = require_tool("node")
-    if not (GENERATE / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
-    return program
-
-
 Measure = Callable[[str], Measured]
 
 
 @pytest.fixture(scope="session")
-def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def measure(tmp_path_factory: pytest.TempPathFactory) -> Measure:
     """A function from the name of a life to what was measured; each life is lived once."""
     reports: dict[str, dict[str, Any]] = {}
 
     def measured(name: str) -> Measured:
         if name not in reports:
-            reports[name] = _live(node, name, tmp_path_factory.mktemp(name))
+            reports[name] = _live(name, tmp_path_factory.mktemp(name))
         report = reports[name]
         ours, naive, without_guard = (run_of(report["untouched"], run) for run in report["runs"])
         return Measured(report["age_days"], ours, naive, without_guard)
@@ -110,19 +98,11 @@ def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
     return measured
 
 
-def _live(node: str, name: str, home: Path) -> dict[str, Any]:
+def _live(name: str, home: Path) -> dict[str, Any]:
     version, life, order = LIVES[name]
     words = [word for command in (CLEANUP, NAIVE, WITHOUT_GUARD) for word in ("--", *command)]
-    finished = subprocess.run(
-        [node, HERE / "cleanup_contract.mjs", "--baileys", version, "--life", life, "--order", order, *words],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    report: dict[str, Any] = json.loads(finished.stdout)
+    told = ["--baileys", version, "--life", life, "--order", order]
+    report: dict[str, Any] = json.loads(run_script("cleanup_contract.mjs", *told, *words, home=home))
     return report
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_cleanup import GENERATE, HERE, node
-from tests.support import COMMAND, scrubbed_environment
-
-__all__ = ["node"]
-assert GENERATE
+from tests.contract.real_client import run_script
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
@@ -26,34 +22,26 @@ Measure = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def measure(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def measure(tmp_path_factory: pytest.TempPathFactory) -> Measure:
     """A function from version, illness and command to the report of cures_contract.mjs; each is lived once."""
     reports: dict[str, dict[str, Any]] = {}
 
     def measured(version: str, ill: str, *command: str) -> dict[str, Any]:
         key = " ".join((version, ill, *command))
         if key not in reports:
-            reports[key] = _live(node, version, ill, command, tmp_path_factory.mktemp("cures"))
+            reports[key] = _live(version, ill, command, tmp_path_factory.mktemp("cures"))
         return reports[key]
 
     return measured
 
 
-def _live(node: str, version: str, ill: str, command: tuple[str, ...], home: Path) -> dict[str, Any]:
+def _live(version: str, ill: str, command: tuple[str, ...], home: Path) -> dict[str, Any]:
     log = home / "bot.log"
     settings = home / "settings.yaml"
     settings.write_text(f'logs:\n  files:\n    - path: {log}\n      company: "1"\n')
     life = ["--baileys", version, "--ill", ill, *(["--log", str(log)] if ill == "contacts" else [])]
-    finished = subprocess.run(
-        [node, HERE / "cures_contract.mjs", *life, "--", COMMAND, *command, "--config", settings],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    report: dict[str, Any] = json.loads(finished.stdout)
+    words = [*life, "--", str(COMMAND), *command, "--config", str(settings)]
+    report: dict[str, Any] = json.loads(run_script("cures_contract.mjs", *words, home=home))
     for run in (report["still"]["ran"], *report["running"]):
         assert run["exit_code"] == 0, run["output"] + run["errors"]
     return report

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import missing, require_tool, scrubbed_environment
+from tests.contract.real_client import HERE, run_script
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
-HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 KEEPER = [sys.executable, str(HERE / "keeper.py")]
 NAIVE = [sys.executable, str(HERE / "naive_keeper.py")]
@@ -30,27 +28,9 @@ versions = pytest.mark.parametrize("version", ["baileys6", "baileys7"])
 
 
 def live(version: str, seed: int, home: Path, *keeper: str) -> dict[str, Any]:
-    if not (PROJECT / "fixtures" / "generate" / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
-    places = {"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state"), "TMPDIR": str(home)}
-    script: list[str | Path] = [
-        require_tool("node"),
-        HERE / "lives_contract.mjs",
-        "--baileys",
-        version,
-        "--seed",
-        str(seed),
-    ]
-    finished = subprocess.run(
-        [*script, *(["--", *keeper] if keeper else [])],
-        env=scrubbed_environment(places | {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    report: dict[str, Any] = json.loads(finished.stdout)
+    words = ["--baileys", version, "--seed", str(seed), *(["--", *keeper] if keeper else [])]
+    env = {"TMPDIR": str(home), "PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}
+    report: dict[str, Any] = json.loads(run_script("lives_contract.mjs", *words, home=home, env=env))
     return report
 
 

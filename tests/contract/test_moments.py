@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_cleanup import GENERATE, HERE, node
-from tests.support import COMMAND, scrubbed_environment
-
-__all__ = ["node"]
-assert GENERATE
+from tests.contract.real_client import run_script
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
@@ -26,29 +22,21 @@ Measure = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def moment(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def moment(tmp_path_factory: pytest.TempPathFactory) -> Measure:
     """A function from the version and the options of moment_contract.mjs to its report; each is lived once."""
     reports: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def measured(*words: str) -> dict[str, Any]:
         if words not in reports:
-            reports[words] = _live(node, words, tmp_path_factory.mktemp("moment"))
+            reports[words] = _live(words, tmp_path_factory.mktemp("moment"))
         return reports[words]
 
     return measured
 
 
-def _live(node: str, words: tuple[str, ...], home: Path) -> dict[str, Any]:
-    finished = subprocess.run(
-        [node, HERE / "moment_contract.mjs", "--baileys", *words, "--", *CLEANUP],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    report: dict[str, Any] = json.loads(finished.stdout)
+def _live(words: tuple[str, ...], home: Path) -> dict[str, Any]:
+    told = run_script("moment_contract.mjs", "--baileys", *words, "--", *CLEANUP, home=home)
+    report: dict[str, Any] = json.loads(told)
     (run,) = report["runs"]
     assert run["exit_code"] == 0, run["output"] + run["errors"]
     (company,) = json.loads(run["output"])["companies"]

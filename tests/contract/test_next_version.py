@@ -5,15 +5,15 @@ that is missing (fixtures/generate/next_auth_state.mjs). Repair and rollback: te
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_cleanup import CLEANUP, GENERATE, HERE, NAIVE, Run
+from tests.contract.real_client import run_script
+from tests.contract.test_cleanup import CLEANUP, NAIVE, Run
 from tests.contract.test_cleanup import run_of as run_from
-from tests.support import COMMAND, missing, require_tool, scrubbed_environment
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_group("life next")]
 
@@ -29,21 +29,10 @@ COMMANDS = {"cleanup": CLEANUP, "undo": UNDO, "trigger": TRIGGER, "naive": NAIVE
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A life with files as the next version keeps them, and what each command did to it."""
-    node = require_tool("node")
-    if not (GENERATE / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
     home: Path = tmp_path_factory.mktemp("next")
     words = [word for command in COMMANDS.values() for word in ("--", *command)]
-    finished = subprocess.run(
-        [node, HERE / "cleanup_contract.mjs", "--baileys", "baileys7-next", "--life", "small", *words],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    measured: dict[str, Any] = json.loads(finished.stdout)
+    life = ["--baileys", "baileys7-next", "--life", "small"]
+    measured: dict[str, Any] = json.loads(run_script("cleanup_contract.mjs", *life, *words, home=home))
     return measured
 
 

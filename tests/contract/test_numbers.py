@@ -5,35 +5,20 @@ with the real client (numbers_contract.mjs).
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import COMMAND, missing, require_tool, scrubbed_environment
+from tests.contract.real_client import run_script
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(600)]
 
-HERE = Path(__file__).parent
-GENERATE = HERE.parents[1] / "fixtures" / "generate"
-
 
 def measured(version: str, story: str, home: Path) -> Any:
-    node = require_tool("node")
-    if not (GENERATE / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
     words = ["--baileys", version, "--story", story, "--tool", str(COMMAND)]
-    finished = subprocess.run(
-        [node, HERE / "numbers_contract.mjs", *words],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout)
+    return json.loads(run_script("numbers_contract.mjs", *words, home=home, timeout=500))
 
 
 @pytest.mark.parametrize("version", ["baileys6", "baileys7"])

@@ -12,9 +12,9 @@ import pytest
 
 from fixtures.lay import lay
 from tests.bot import Bot, api_env, bot_api
-from tests.support import missing, require_tool, run_cli, snapshot_tree, write_key
+from tests.contract.real_client import GENERATE, require_node
+from tests.support import run_cli, snapshot_tree, write_key
 
-GENERATE = Path(__file__).parents[2] / "fixtures" / "generate"
 LOAD = """
 const { useMultiFileAuthState } = await import(process.argv[2])
 const { state } = await useMultiFileAuthState(process.argv[1])
@@ -29,7 +29,7 @@ def load(folder: Path, baileys: str) -> Any:
     package = GENERATE / "node_modules" / baileys
     entry = package / json.loads((package / "package.json").read_text())["main"]
     done = subprocess.run(
-        [require_tool("node"), "--input-type=module", "-e", LOAD, folder, entry],
+        [require_node(), "--input-type=module", "-e", LOAD, folder, entry],
         capture_output=True,
         text=True,
         check=False,
@@ -42,8 +42,7 @@ def load(folder: Path, baileys: str) -> Any:
 @pytest.fixture(params=["baileys6", "baileys7"])
 def bot(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
     """A folder that the real Baileys has written, with a snapshot of it."""
-    if not (GENERATE / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
+    require_node()
     names = {"baileys6": "healthy-v6", "baileys7": "long-lived-v7"}
     root = lay(names[request.param], tmp_path / "sessions", datetime.now(UTC))
     folder = next(path for path in sorted(root.iterdir()) if (path / "creds.json").exists())

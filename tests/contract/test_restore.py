@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support import COMMAND, missing, require_tool, scrubbed_environment
+from tests.contract.real_client import HERE, run_script
+from tests.support import COMMAND
 
-HERE = Path(__file__).parent
-GENERATE = HERE.parents[1] / "fixtures" / "generate"
 DOCS = HERE.parents[1] / "docs" / "backups.md"
 
 CHOICES = ("repair", "rollback", "unpack over it", "leave it")
@@ -129,22 +127,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
 
 def measure_part(part: Part, home: Path) -> Table:
     """Measure a part with the real client, with `home` for what the commands write."""
-    node = require_tool("node")
-    if not (GENERATE / "node_modules").exists():
-        missing("the Baileys packages (make test installs them)")
-    finished = subprocess.run(
-        [
-            *(node, HERE / "restore_contract.mjs", "--baileys", part.baileys, "--tool", COMMAND),
-            *part.options,
-        ],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=5000,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return table_of(finished.stdout)
+    words = ["--baileys", part.baileys, "--tool", str(COMMAND), *part.options]
+    return table_of(run_script("restore_contract.mjs", *words, home=home, timeout=5000))
 
 
 @parts

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_cleanup import GENERATE, HERE, Run, node, run_of
-from tests.support import COMMAND, scrubbed_environment
-
-__all__ = ["node"]
-assert GENERATE
+from tests.contract.real_client import run_script
+from tests.contract.test_cleanup import Run, run_of
+from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
@@ -49,31 +46,23 @@ Measure = Callable[[str], dict[str, Run]]
 
 
 @pytest.fixture(scope="session")
-def rules(node: str, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Measure:
     """A function from the name of a life to what each rule did to it; each life is lived once."""
     reports: dict[str, dict[str, Run]] = {}
 
     def measured(life: str) -> dict[str, Run]:
         if life not in reports:
-            reports[life] = _live(node, life, tmp_path_factory.mktemp("rules"))
+            reports[life] = _live(life, tmp_path_factory.mktemp("rules"))
         return reports[life]
 
     return measured
 
 
-def _live(node: str, life: str, home: Path) -> dict[str, Run]:
+def _live(life: str, home: Path) -> dict[str, Run]:
     version, lived = LIVES[life]
     words = [word for rule in RULES.values() for word in ("--", "sh", "-c", rule)]
-    finished = subprocess.run(
-        [node, HERE / "cleanup_contract.mjs", "--baileys", version, "--life", lived, *words],
-        env=scrubbed_environment({"HOME": str(home), "BAILEYS_TOOLS_STATE_DIR": str(home / "state")}),
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    report: dict[str, Any] = json.loads(finished.stdout)
+    told = run_script("cleanup_contract.mjs", "--baileys", version, "--life", lived, *words, home=home)
+    report: dict[str, Any] = json.loads(told)
     return {name: run_of(report["untouched"], run) for name, run in zip(RULES, report["runs"], strict=True)}
 
 
