@@ -7,6 +7,13 @@ MOST_PARTS = 8
 """Folders below each other that a pattern can name: nobody's bots stand deeper."""
 MOST_PATTERNS = 32
 WILD = frozenset("*?[")
+APART = "@"
+"""Between a name that several places have and what tells one of them from the others: `1001@b`."""
+
+
+def shared_name(company: str) -> str:
+    """Given a company's id, return the name that it shares with the others it is told apart from, else the id."""
+    return company.partition(APART)[0]
 
 
 class RootSpec(NamedTuple):

@@ -35,7 +35,7 @@ from baileys_tools.config.kinds import (
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.section import Schema, Section, setting
-from baileys_tools.layouts import RootSpec, SessionsPath
+from baileys_tools.layouts import RootSpec, SessionsPath, shared_name
 from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.thresholds import Thresholds
 
@@ -887,8 +887,8 @@ class Settings(NamedTuple):
             return self
         own: dict[str, Any] = {}
         # `1001@b` is called so since another root has a 1001 as well: the rules for 1001 go on, what names one bot not.
-        name, at, _ = company.partition("@")
-        for key in self.companies.keys_for(name) if at else ():
+        name = shared_name(company)
+        for key in self.companies.keys_for(name) if name != company else ():
             own |= {path: value for path, value in self.companies[key].items() if not _is_of_one_bot(path)}
         for key in self.companies.keys_for(company):
             own |= self.companies[key]

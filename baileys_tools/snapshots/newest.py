@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from baileys_tools.layouts import APART
+
 if TYPE_CHECKING:
     from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 
@@ -60,7 +62,7 @@ def newest_snapshots(
         root = os.open(path, _FOLDER)
         names = os.listdir(root)
         apart = {name for name in names if "~" in name}
-        twins = [name for name in names if "@" in name]
+        twins = [name for name in names if APART in name]
     except OSError as error:
         return {}, f"{path}: {error.strerror}"
     found = {}
@@ -76,7 +78,7 @@ def newest_snapshots(
                 )
             except FileNotFoundError:
                 found[company] = Newest()
-                if twins or "@" in company:
+                if twins or APART in company:
                     # It may have one from when it was called otherwise.
                     with suppress(OSError):
                         found[company] = _list(path, company, place_of(company), "", 0)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError
-from baileys_tools.layouts import LAYOUTS
+from baileys_tools.layouts import APART, LAYOUTS
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.rules.patterns import Pattern, patterns_of
 from baileys_tools.sessions.scan import exists
@@ -175,9 +175,9 @@ def gone_names(known: Mapping[str, str], here: Mapping[str, str]) -> dict[str, s
     for name, place in vanished.items():
         called = name
         if name in here:
-            called = f"{name}@{os.path.basename(os.path.dirname(place))}"
+            called = f"{name}{APART}{os.path.basename(os.path.dirname(place))}"
             is_free = called not in here and called not in vanished and called not in gone
-            if not is_free or called.endswith("@") or len(os.fsencode(called)) > LONGEST_ID:
+            if not is_free or called.endswith(APART) or len(os.fsencode(called)) > LONGEST_ID:
                 called = _by_digest(name, place)
         gone[called] = place
     return gone
@@ -201,7 +201,7 @@ def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:
     tails = ["-".join(parts[place] for place in differ if len(parts) >= -place) for parts in around]
     often = Counter(tails)
     for one, tail in zip(same, tails, strict=True):
-        whole = f"{name}@{tail}"
+        whole = f"{name}{APART}{tail}"
         is_plain = tail and often[tail] == 1 and len(os.fsencode(whole)) <= LONGEST_ID
         yield whole if is_plain else _by_digest(name, one.place)
 
@@ -214,4 +214,4 @@ def _by_digest(name: str, place: str) -> str:
     from hashlib import sha256
 
     short = os.fsdecode(os.fsencode(name)[: LONGEST_ID - 13])
-    return f"{short}@{sha256(os.fsencode(place)).hexdigest()[:12]}"
+    return f"{short}{APART}{sha256(os.fsencode(place)).hexdigest()[:12]}"

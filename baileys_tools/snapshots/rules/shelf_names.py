@@ -4,6 +4,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from baileys_tools.layouts import shared_name
+
 COMPANY_PREFIX = "company_"
 
 LONGEST_ID = 255 - len(COMPANY_PREFIX)
@@ -19,7 +21,7 @@ def name_of(shelf: str) -> str:
 
 def alike(name: str) -> str:
     """Return what the names of a place have in common, with and without what tells it from others of the name."""
-    return name_of(name).partition("@")[0]
+    return shared_name(name_of(name))
 
 
 def label_of(shelf: str, sources: Mapping[str, str]) -> str:
