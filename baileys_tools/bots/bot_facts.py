@@ -129,18 +129,7 @@ def _log_facts(
 ) -> LogFacts:
     if not settings.logs.files:
         return LogFacts()
-    from baileys_tools.bots.bot_logs import read_company_logs
-    from baileys_tools.bots.folder_life import folder_life
-    from baileys_tools.sessions.interrupted import last_reset_of
+    from baileys_tools.bots.bot_logs import read_logs_beside
 
     said = connection.state.value if connection is not None else ""
-    reset = last_reset_of(root, company)
-    return read_company_logs(
-        state,
-        settings,
-        company.id,
-        now,
-        reset=reset,
-        connection=said,
-        life=lambda: folder_life(root, company, now),
-    ).facts
+    return read_logs_beside(state, settings, root, company, now, said).facts

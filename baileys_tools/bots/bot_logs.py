@@ -11,7 +11,6 @@ from baileys_tools.bots.rules.log_events import (
     LogEvent,
     LogFacts,
     ServerPreKeys,
-    Understood,
     summed,
 )
 from baileys_tools.bots.rules.log_report import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from baileys_tools.bots.log_memory import Document
     from baileys_tools.config import Settings
     from baileys_tools.config.log_kinds import LogFile
+    from baileys_tools.sessions.roots import Company, Root
 
 DAY = timedelta(hours=24)
 
@@ -72,6 +72,24 @@ def log_limits(settings: Settings) -> LogLimits:
 def companies_with_logs(settings: Settings) -> list[str]:
     """Return the companies that the settings name a log of; those of `{company}` are not among them."""
     return list(dict.fromkeys(file.company for file in settings.logs.files if file.company))
+
+
+def read_logs_beside(
+    state: State, settings: Settings, root: Root, company: Company, now: datetime, connection: str
+) -> CompanyLogs:
+    """As `read_company_logs`, with what the company's folder says of resets and of a removal."""
+    from baileys_tools.bots.folder_life import folder_life
+    from baileys_tools.sessions.interrupted import last_reset_of
+
+    return read_company_logs(
+        state,
+        settings,
+        company.id,
+        now,
+        reset=last_reset_of(root, company),
+        connection=connection,
+        life=lambda: folder_life(root, company, now),
+    )
 
 
 def read_company_logs(
@@ -236,15 +254,6 @@ def server_pre_keys(state: State, settings: Settings, company: str) -> ServerPre
     return ServerPreKeys(number, _time(at))
 
 
-def understood_of(files: Sequence[LogFileRead]) -> Understood:
-    """Given how the logs of a company were read, return how much of them was."""
-    unread: dict[str, int] = {}
-    for file in files:
-        for form, number in file.understood.unread.items():
-            unread[form] = unread.get(form, 0) + number
-    return Understood(sum(file.understood.lines for file in files), unread)
-
-
 def _time(seconds: float) -> datetime:
     return moment_of(int(seconds * 1_000_000_000))
 
@@ -261,6 +270,6 @@ __all__ = [
     "log_paths",
     "logs_of",
     "read_company_logs",
+    "read_logs_beside",
     "server_pre_keys",
-    "understood_of",
 ]

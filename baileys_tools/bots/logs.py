@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from baileys_tools.bots.bot_logs import (
     DAY,
@@ -28,12 +27,11 @@ from baileys_tools.frame.companies import (
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.interrupted import last_reset_of
-from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.state.database import State, open_state
 from baileys_tools.units import did_you_mean, parse_duration, printable, some_of
 
-if TYPE_CHECKING:
-    from baileys_tools.bots.folder_life import FolderLife
+T = TypeVar("T")
 
 
 def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
@@ -74,8 +72,18 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
             f"no log of company {printable(company)} is known{did_you_mean(company, named)}",
             f"Name it in the settings file:\n  logs: [{{path: /path/to/bot.log, company: {printable(company)}}}]",
         )
-    life = functools.partial(_life, settings, company, now)
-    logs = read_company_logs(state, settings, company, now, reset=_last_reset(settings, company), life=life)
+    from baileys_tools.bots.folder_life import FolderLife, folder_life
+
+    logs = read_company_logs(
+        state,
+        settings,
+        company,
+        now,
+        reset=_of_folder(settings, company, last_reset_of, None),
+        life=lambda: _of_folder(
+            settings, company, lambda root, found: folder_life(root, found, now), FolderLife()
+        ),
+    )
     if all(file.trouble for file in logs.files):
         first = logs.files[0]
         raise BaileysToolsError(
@@ -92,29 +100,16 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
     )
 
 
-def _last_reset(settings: Settings, company: str) -> datetime | None:
-    """Return when the company's folder was last reset, None where no folder is known: a log is enough here."""
+def _of_folder(settings: Settings, company: str, ask: Callable[[Root, Company], T], unknown: T) -> T:
+    """Return what is asked of the company's folder, `unknown` where no folder is known: a log is enough here."""
     if settings.sessions.where is None:
-        return None
+        return unknown
     try:
         with Root(settings.sessions.where) as root:
             (found,) = companies_of_run(root, settings, only=[company])
-            return last_reset_of(root, found)
+            return ask(root, found)
     except BaileysToolsError:
-        return None
-
-
-def _life(settings: Settings, company: str, now: datetime) -> FolderLife:
-    from baileys_tools.bots.folder_life import FolderLife, folder_life
-
-    if settings.sessions.where is None:
-        return FolderLife()
-    try:
-        with Root(settings.sessions.where) as root:
-            (found,) = companies_of_run(root, settings, only=[company])
-            return folder_life(root, found, now)
-    except BaileysToolsError:
-        return FolderLife()
+        return unknown
 
 
 def _the_one(settings: Settings) -> str:

@@ -44,7 +44,7 @@ class Root:
         """Why no root could be opened, with `keep_lost`."""
         self.rules: dict[int, dict[str, str]] = {}
         """By base with patterns, and way to a folder, the rule that found it."""
-        self._listed: dict[tuple[str, str], Company] = {}
+        self._listed: Sequence[Company] = ()
         troubles = []
         for base in map(Base, roots_of(path)):
             self.bases.append(base)
@@ -83,7 +83,7 @@ class Root:
             from baileys_tools.sessions.search.listing import told_apart
 
             found = told_apart(found)
-        self._listed = {(company.id, company.path): company for company in found}
+        self._listed = found
         return found
 
     def _companies_of(self, number: int, multitenancy: bool | None, known: Container[str]) -> list[Company]:
@@ -152,16 +152,9 @@ class Root:
             for company_id in sorted(filter(None, ids), key=natural_order)
         ]
 
-    def company_at(self, company_id: str, path: str) -> Company:
-        """Return the company of which `companies` told this id and path."""
-        found = self._listed.get((company_id, path))
-        if found is not None:
-            return found
-        return Company(company_id, "." if path == self.path else os.path.basename(path), path)
-
     def listed(self) -> Iterable[Company]:
         """Return what `companies` returned last."""
-        return self._listed.values()
+        return self._listed
 
     def is_lost(self, company: Company) -> bool:
         """Whether the root of a company, which is its folder, is not there."""

@@ -134,22 +134,11 @@ def _read_logs(
 def _read_log(
     settings: Settings, root: Root, state: State, company: Company, connection: str, now: datetime
 ) -> tuple[LogFacts, list[Finding]]:
-    from baileys_tools.bots.bot_logs import DAY, log_limits, read_company_logs
-    from baileys_tools.bots.folder_life import folder_life
+    from baileys_tools.bots.bot_logs import DAY, log_limits, read_logs_beside
     from baileys_tools.bots.log_hours import hours_since
     from baileys_tools.bots.rules.log_report import log_findings
-    from baileys_tools.sessions.interrupted import last_reset_of
 
-    reset = last_reset_of(root, company)
-    logs = read_company_logs(
-        state,
-        settings,
-        company.id,
-        now,
-        reset=reset,
-        connection=connection,
-        life=lambda: folder_life(root, company, now),
-    )
+    logs = read_logs_beside(state, settings, root, company, now, connection)
     limits = log_limits(settings)
     day = hours_since(state, company.id, now - DAY)
     return logs.facts, log_findings(company.id, logs.facts, logs.files, day, limits, now, connection)

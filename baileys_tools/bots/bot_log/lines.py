@@ -48,7 +48,6 @@ NO_FIELD = "JSON whose message is under another key"
 CUT = "JSON that is cut off"
 IN_A_LOGGER = "JSON in the message of another logger's record"
 UNKNOWN_BEGINNING = "text behind a beginning that is not known"
-FORMS = (NO_FIELD, CUT, IN_A_LOGGER, UNKNOWN_BEGINNING)
 
 
 class Reading(NamedTuple):

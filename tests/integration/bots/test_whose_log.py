@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.bots import bot_logs, log_memory
+from baileys_tools.bots import log_memory
 from baileys_tools.bots.bot_log import reading
 from baileys_tools.bots.bot_logs import CompanyLogs, read_company_logs, server_pre_keys
 from baileys_tools.bots.folder_life import FolderLife
@@ -306,4 +306,4 @@ def test_lines_of_a_form_that_is_not_read_are_a_finding_from_a_share_on(tmp_path
     one_log(tmp_path, odd, odd, odd)
     found = told(state, settings, "shop")
     assert codes("shop", found) == ["log-not-understood"]
-    assert bot_logs.understood_of(found.files).not_read == 4
+    assert sum(file.understood.not_read for file in found.files) == 4
