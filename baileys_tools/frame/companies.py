@@ -1,7 +1,7 @@
 """Which companies a run is about: those that the settings choose below the sessions path."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from os.path import basename, isdir, join, realpath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,14 +36,14 @@ def ids_here(settings: Settings) -> list[str]:
     return [company.id for company in companies_here(settings)]
 
 
-def companies_here(settings: Settings) -> list[Company]:
-    """As `ids_here`, the companies themselves."""
+def companies_here(settings: Settings, known: Container[str] = ()) -> list[Company]:
+    """As `ids_here`, the companies themselves. `known` as for `Root.companies`."""
     where = settings.sessions.where
     if where is None:
         return []
     try:
         with Root(where) as root:
-            return root.companies(settings.sessions.multitenancy)
+            return root.companies(settings.sessions.multitenancy, known)
     except BaileysToolsError:
         return []
 
@@ -277,37 +277,26 @@ def add_missing(state: "State", names: Iterable[str]) -> None:
 
 def by_place(settings: Settings, numbers: Mapping[str, int]) -> dict[str, int]:
     """Given numbers by company, return them by the places of those companies that are there."""
-    from baileys_tools.sessions.search.way import places_of
-
-    if settings.sessions.where is None:
-        return {}
-    try:
-        with Root(settings.sessions.where) as root:
-            places = places_of(root.companies(settings.sessions.multitenancy, numbers))
-    except BaileysToolsError:
-        return {}
-    return {places[name]: number for name, number in numbers.items() if name in places}
+    here = companies_here(settings, numbers)
+    return {company.place: numbers[company.id] for company in here if company.id in numbers}
 
 
-def place_named(settings: Settings, company: str, root_path: str | None = None) -> str:
+def place_named(settings: Settings, company: str) -> str:
     """Return the place of a company by its name, or where it would be; "" where no sessions path is known."""
-    from baileys_tools.sessions.search.way import places_of
-
-    path = root_path or settings.sessions.where
-    if path is None:
-        return ""
-    try:
-        with Root(path) as root:
-            found = places_of(root.companies(settings.sessions.multitenancy))
-    except BaileysToolsError:
-        found = {}
-    return found.get(company) or where_it_stood(realpath(path), company)
+    return _place_among(companies_here(settings), settings, company)
 
 
 def place_meant(settings: Settings, company: str) -> str:
     """As `place_named`, for a name that a person typed. Raises exit code 2 where several places have it."""
-    _require_no_other(company, companies_here(settings))
-    return place_named(settings, company)
+    here = companies_here(settings)
+    _require_no_other(company, here)
+    return _place_among(here, settings, company)
+
+
+def _place_among(here: Sequence[Company], settings: Settings, name: str) -> str:
+    found = next((company.place for company in here if company.id == name), "")
+    where = settings.sessions.where
+    return found or ("" if where is None else where_it_stood(realpath(where), name))
 
 
 def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:
@@ -324,9 +313,8 @@ def take_over(state: "State", waiting: Set[str], companies: Sequence[Company]) -
     from baileys_tools.state.memory import recall
 
     root, places = state.scope.root, dict(state.scope.places())
-    kept = recall(
-        state, LOOKS
-    )  # as the version before has left it: the last root that was watched, whichever it was
+    # As the version before has left it: the last root that was watched, whichever it was.
+    kept = recall(state, LOOKS)
     if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
         # Nobody has watched, so the first root that has companies is the one.
         adopt(state, waiting, places, root if companies else None)

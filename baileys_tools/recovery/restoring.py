@@ -124,9 +124,6 @@ def _require_bak_alone(options: RestoreOptions) -> None:
         )
 
 
-# --- reading the snapshot -----------------------------------------------------------------------------------
-
-
 # --- elsewhere ----------------------------------------------------------------------------------------------
 
 
@@ -191,8 +188,7 @@ def run_restore(
     )
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
-        _company(root, settings, options.company, repository)
-        place = place_named(settings, options.company, root_path)
+        place = _company(root, settings, options.company, repository)[0].place
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
@@ -202,6 +198,7 @@ def run_restore(
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
+            # Looked for again: to read a snapshot takes a while.
             company, is_there = _company(root, settings, options.company, repository)
             if not is_there:
                 return make_session_folder(root, company, job)

@@ -17,10 +17,11 @@ from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.look import was_linked_at
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.inspected import Elsewhere
+from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.state.database import State, open_state
 from baileys_tools.watching.kept_inspections import keep_inspection
-from baileys_tools.watching.looking import remembered, rules_of
+from baileys_tools.watching.looking import rules_of
 from baileys_tools.watching.monitor_pass import look_over
 from baileys_tools.watching.rules.health import unreadable_folder
 from baileys_tools.watching.rules.inspection import Inspection, inspect, with_what_a_pass_saw
@@ -66,7 +67,9 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
-                elsewhere = _ask_elsewhere(settings, state, root, company, folder, now)
+                elsewhere = _ask_elsewhere(
+                    settings, state, root, company, folder, passed.known.get(company.id), now
+                )
                 is_here = os.fstat(folder).st_dev == os.fstat(root.bases[company.base].fd).st_dev
         except OSError as error:
             findings = [unreadable_folder(company.id, say_why(error))]
@@ -86,14 +89,13 @@ def _ask_elsewhere(
     root: Root,
     company: Company,
     folder: int,
+    look: Look | None,
     now: datetime,
 ) -> Elsewhere:
-    """Return what the repository, the state and the bot's log know of a company."""
+    """Return what the repository and the state know of a company. `look` is the last one that was remembered."""
     from baileys_tools.state.spool import take_in
 
     take_in(state)
-    known = remembered(state, root.path, rules_of(settings))
-    look = known.get(company.id)
     path = settings.backup.path
     snapshots = None if path is None else look_up_snapshots(path, company, folder)
     return Elsewhere(

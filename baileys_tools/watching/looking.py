@@ -204,8 +204,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     return Look(
         stamp=stamp,
         # Whether the clock is right is for the next minute to ask again; a write behind a link shows in no stamp.
-        settled=settled
-        and not any(one.code in ("clock-implausible", "creds-linked", *STANDING_CODES) for one in findings),
+        settled=settled and not any(one.code in _ASKED_AGAIN for one in findings),
         files=count.files,
         guarded=count.guarded,
         by_kind={kind.value: len(names) for kind, names in facts.names.items()},
@@ -232,7 +231,6 @@ STANDING_CODES = frozenset(
     }
 )
 """What the stats of all files tell, which are looked at once an hour while all is well."""
-
 
 _ASKED_AGAIN = STANDING_CODES | {"clock-implausible", "creds-linked"}
 
