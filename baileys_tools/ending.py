@@ -33,6 +33,14 @@ KILLS = 3
 """So many of one signal end the process at once, whatever it is about."""
 
 
+CHANGING = frozenset({"__set_name__", "__del__"})
+"""Methods that Python calls by itself: what the first raises, as the members of each Enum do while their module is
+imported, comes out of Python 3.11 as a RuntimeError, an ordinary failure; what the second raises is dropped."""
+
+A_MOMENT = 0.005
+"""Seconds after which such a place is left, most likely; else it is tried again."""
+
+
 class BrokenOff(BaseException):
     """A signal ended the command. No KeyboardInterrupt: libraries have their own mind about what that means."""
 
@@ -61,6 +69,8 @@ _requests = _Requests()
 
 def listen() -> None:
     """Have signals end this process as this module says. What it was started to ignore (nohup) stays ignored."""
+    sys.unraisablehook = _on_unraisable
+    signal.signal(signal.SIGALRM, _on_alarm)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
@@ -75,9 +85,32 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         return
     _requests.first = number
     if not _requests.holds:
-        meet()
+        _meet_in(frame)
     for hold in _requests.holds[-1:]:
         hold.say(str(BrokenOff(number)))
+
+
+def _meet_in(frame: FrameType | None) -> None:
+    """Raise BrokenOff as `meet` does; a moment later where `frame` is code whose exceptions Python changes or drops."""
+    while frame is not None:
+        if frame.f_code.co_name in CHANGING:
+            signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
+            return
+        frame = frame.f_back
+    meet()
+
+
+def _on_alarm(number: int, frame: FrameType | None) -> None:
+    _meet_in(frame)
+
+
+def _on_unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    """What Python drops in a callback of a weak reference, which has no name to be known by, is raised again."""
+    if isinstance(dropped.exc_value, BrokenOff):
+        _requests.is_met = False
+        signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def meet() -> None:
@@ -144,11 +177,16 @@ def last_word(text: str) -> None:
     _requests.last_words.append(text)
 
 
-def say_last_words() -> None:
-    """Say them, and hear no more signals: the work is done and told."""
+def hear_no_more() -> None:
+    """Ignore signals from here on: the work is done and told."""
     for number in SIGNALS:
         if signal.getsignal(number) is _on_signal:
             signal.signal(number, signal.SIG_IGN)
+
+
+def say_last_words() -> None:
+    """Say them, and hear no more signals."""
+    hear_no_more()
     for text in _requests.last_words:
         with suppress(OSError):
             print(f"baileys-tools: {text}", file=sys.stderr, flush=True)

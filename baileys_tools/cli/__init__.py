@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.cli.quick import quick_command
 from baileys_tools.cli.streams import lost_output, outlast_readers
-from baileys_tools.ending import BrokenOff, listen, say_last_words
+from baileys_tools.ending import BrokenOff, hear_no_more, listen, say_last_words
 from baileys_tools.errors import BaileysToolsError, ExitCode, why
 from baileys_tools.units import printable
 
@@ -85,16 +85,17 @@ def _job() -> str:
 
 def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
-    listen()
-    gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
-    # Nor at the end, when the memory goes back as a whole: 4 % of a start.
-    atexit.register(gc.disable)
-    outlast_readers(_job())
     try:
+        listen()
+        gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
+        # Nor at the end, when the memory goes back as a whole: 4 % of a start.
+        atexit.register(gc.disable)
+        outlast_readers(_job())
         code = _code_of_run()
         trouble = lost_output()
+        hear_no_more()
     except BrokenOff as end:
-        # In the last words, when all was done. No other signal is met.
+        # Before anything, or in the last words, when all was done. No other signal is met.
         code = _broken_off(end)
         trouble = lost_output()
     if trouble is not None:

@@ -1,0 +1,53 @@
+"""A signal ends a command also where Python changes or drops what is raised."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import baileys_tools
+
+PROJECT = Path(baileys_tools.__file__).parents[1]
+PLACES = {
+    # As the members of an Enum, in a module that is imported when it is needed.
+    "__set_name__": "class Named:\n def __set_name__(self, owner, name): hit()\nclass Owner: one = Named()",
+    "__del__": "class Owner:\n def __del__(self): hit()\nOwner()",
+    # As at the end of each import.
+    "weak reference": "import weakref\none = {1}\nref = weakref.ref(one, lambda _: hit())\ndel one",
+    "a wait": "hit()",
+}
+PROGRAM = """
+import os, signal, time
+from baileys_tools.ending import BrokenOff, listen
+def hit():
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000): pass
+listen()
+try:
+    try:
+{place}
+        time.sleep(20)
+        print("it went on")
+    except Exception as error:
+        print("it became", repr(error))
+except BrokenOff as end:
+    print("broken off by", end)
+"""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_signal_is_met_wherever_it_comes(place: str) -> None:
+    body = "\n".join(f"        {line}" for line in PLACES[place].splitlines())
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(place=body)],
+        env={**os.environ, "PYTHONPATH": f"{PROJECT}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == ("broken off by SIGTERM\n", "")
