@@ -93,7 +93,7 @@ format: $(READY) ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY) ## speed and memory against find, node and restic (fails beyond the limits)
+bench: $(READY) $(CLIENTS) ## speed and memory against find, node and restic (fails beyond the limits)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 coverage: $(READY) $(CLIENTS) $(AXE) ## which lines the tests reach

@@ -1,4 +1,5 @@
-"""The log reader against `grep -c` with ten patterns, on mixed lines.
+"""The log reader against `grep -c` with ten patterns, on mixed lines: as bots write them, in Docker's json-file, in
+the journal's JSON, and by the real pino-pretty.
 
 By itself: python -m benchmarks.logs --gigabytes 1
 """
@@ -7,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.measure import COMMAND, Bench, Row, ratio_row, say
+from tests.integration.bots.log_forms import docker, journal
 from tests.log_lines import BEGIN, DUMP, errored, pino, stream_error, undecrypted
 
 PATTERNS = (
@@ -28,11 +31,13 @@ PATTERNS = (
     "error in validating connection",
 )
 LIMIT = 1.5
+WRAPPED_LIMIT = 4.0
+PRETTY = Path(__file__).parents[1] / "fixtures/generate/node_modules/pino-pretty/bin.js"
 MEMORY_LIMIT = 60
 
 
-def write_log(path: Path, size: int) -> None:
-    """Write a log of at least `size` bytes: half the bot's own JSON, plain lines, dumps of libsignal, 2 % events."""
+def mixed_lines() -> list[str]:
+    """Return a bot's lines: half its own JSON, plain ones, dumps of libsignal, 2 % events."""
     rng = random.Random(1)
     lines = []
     for number in range(4_000):
@@ -61,7 +66,24 @@ def write_log(path: Path, size: int) -> None:
             lines += [pino("connected to WA", now), pino("opened connection to WA", now)]
         else:
             lines.append(f"plain line {number} of the bot with some words about an error in an order")
-    block = "".join(line + "\n" for line in lines).encode()
+    return [line for text in lines for line in text.split("\n")]
+
+
+def wrapped_in(form: str, lines: list[str]) -> bytes:
+    """Return lines in a form of log."""
+    if form == "docker":
+        lines = [docker(number, line) for number, line in enumerate(lines)]
+    elif form == "journal":
+        lines = [journal(number, line) for number, line in enumerate(lines)]
+    content = "".join(line + "\n" for line in lines).encode()
+    if form != "pretty":
+        return content
+    return subprocess.run(["node", PRETTY], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
+def write_log(path: Path, size: int, form: str = "plain") -> None:
+    """Write a log of at least `size` bytes."""
+    block = wrapped_in(form, mixed_lines())
     with path.open("wb") as file:
         for _ in range(size // len(block) + 1):
             file.write(block)
@@ -69,16 +91,22 @@ def write_log(path: Path, size: int) -> None:
 
 def rows(bench: Bench, gigabytes: float = 0.25) -> Iterator[Row]:
     """Measure `logs`, the whole command with its start and its state, in pairs with `grep -c -F`."""
+    for form in ("plain", "docker", "journal", "pretty"):
+        yield from rows_of(form, bench, gigabytes)
+
+
+def rows_of(form: str, bench: Bench, gigabytes: float) -> Iterator[Row]:
+    """Measure one form of log."""
     log = bench.place / "bot.log"
-    say(f"writing {gigabytes} GB of log")
-    write_log(log, round(gigabytes * 1e9))
+    say(f"writing {gigabytes} GB of log, {form}")
+    write_log(log, round(gigabytes * 1e9), form)
     words = [word for pattern in PATTERNS for word in ("-e", pattern)]
     # Into a file: grep stops at the first line it finds when its output is /dev/null.
     grep: list[str | Path] = ["sh", "-c", 'exec grep -c -F "$@" > counted', "sh", *words, log]
     ours, theirs = [], []
     for number in range(bench.runs):
         theirs.append(bench.run(grep))
-        state = bench.place / f"log-state-{number}"
+        state = bench.place / f"log-state-{form}-{number}"
         ours.append(
             bench.run(
                 [COMMAND, "logs", "--company", "1"],
@@ -86,8 +114,15 @@ def rows(bench: Bench, gigabytes: float = 0.25) -> Iterator[Row]:
                 BAILEYS_TOOLS_LOGS__FILES=f"1={log}",
             )
         )
-    yield ratio_row(f"logs, {gigabytes} GB / grep -c, ten patterns", LIMIT, ours, theirs)
-    yield Row(f"logs, {gigabytes} GB", max(run.peak_mib for run in ours), MEMORY_LIMIT, " MiB", "peak memory")
+    limit = LIMIT if form == "plain" else WRAPPED_LIMIT
+    yield ratio_row(f"logs, {gigabytes} GB, {form} / grep -c", limit, ours, theirs)
+    yield Row(
+        f"logs, {gigabytes} GB, {form}",
+        max(run.peak_mib for run in ours),
+        MEMORY_LIMIT,
+        " MiB",
+        "peak memory",
+    )
     log.unlink()
 
 

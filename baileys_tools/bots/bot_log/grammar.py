@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
+from json import JSONDecoder
 
 from baileys_tools.bots.bot_log.causes import DECRYPT, reason_of
 from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN
@@ -41,7 +42,6 @@ MESSAGE = re.compile(
 
 CONSOLE = {
     b"Failed to decrypt message with any known session": LogEvent.LIBSIGNAL_FAILED,
-    # Cut where the search is quickest: it skips by how rare the last letters are.
     b"Closing open session in favor of incoming prekey b": LogEvent.SESSION_REPLACED,
 }
 
@@ -62,14 +62,15 @@ NEEDLES = (
     b"Closing open session in favor of incoming prekey b",
     b"isBoom",
 )
-"""One of these stands in each line that tells something, in whatever form. A longer one is searched for quicker."""
+"""One of these stands in each line that tells something, in whatever form."""
 
-REFUSED_LOGIN = b"Error: Connection Failure"
-"""How the error that Baileys hands to the bot (`@hapi/boom`) begins, if the bot prints it: the only place where a
-refused login has its code."""
+JOURNAL = b'"__REALTIME_TIMESTAMP"'
+NUMBERS = (b'"MESSAGE": [', *(b",".join(b"%d" % letter for letter in needle) for needle in NEEDLES))
+"""The same in a line of the journal's that holds colours: there its text is a list of numbers."""
 
-NUMBERS = b'"MESSAGE":['
-"""How the journal begins the text of a line that holds colours: as a list of numbers, in which no word is found."""
+DOCKER = b'{"log":"'
+DOCKER_OWN = DOCKER + b'{\\"level\\":'
+"""How Docker's json-file begins a line, and one that holds a record of pino."""
 
 _STREAM_CODES = {
     b"401": LogEvent.UNAUTHORIZED,
@@ -138,6 +139,16 @@ def time_of(buffer: Buffer, start: int, end: int) -> float | None:
     return _from_iso(found[1] + b"T" + found[2] + (found[3] or b"")) if found else None
 
 
+def docker_text(line: bytes) -> bytes:
+    """Given a line of Docker's json-file, return the one that it keeps; nothing where it is none."""
+    try:
+        text, _ = _DECODER.raw_decode(line.decode("utf-8", "replace"), len(DOCKER) - 1)
+    except ValueError:
+        return b""
+    return str(text).rstrip("\r\n").encode()
+
+
+_DECODER = JSONDecoder(strict=False)
 _QUOTE = ord('"')
 
 

@@ -69,7 +69,7 @@ NOTHING = Reading()
 def read_line(inner: Inner, following: Iterator[str | None], latest: float) -> Reading:
     """Given a line without its wrapping, return what it tells.
 
-    `following` are the lines behind it, None where there is none yet.
+    `following` are the lines behind it, one or more at a time, None where there is none yet.
     """
     if inner.record is not None:
         return _record(inner)
@@ -88,7 +88,8 @@ def _record(inner: Inner) -> Reading:
         event = TEXTS.get(words)
         if event is not None:
             pid = inner.get("pid")
-            told = _detailed(event, causes.plain(inner.text), pid if isinstance(pid, int) else 0)
+            text = causes.plain(inner.text) if event in _DETAILED else ""
+            told = _detailed(event, text, pid if isinstance(pid, int) else 0)
             return Reading(told, inner.stamp)
         if (found := _PRE_KEYS.fullmatch(words)) is not None:
             return Reading(LineTold((), number=int(found[1])), inner.stamp)
@@ -204,9 +205,9 @@ def _block(text: str, following: Iterator[str | None]) -> tuple[str, int, bool]:
         if not line.startswith(_CONTINUES):
             break
         parts.append(line)
-        lines += 1
+        lines += 1 + line.count("\n")
         size += len(line)
-        if line.startswith("}") or size > REACH or lines >= MOST_LINES:
+        if line.startswith("}") or "\n}" in line or size > REACH or lines >= MOST_LINES:
             break
     return "\n".join(parts), lines, True
 

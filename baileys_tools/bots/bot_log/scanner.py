@@ -13,11 +13,20 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from baileys_tools.bots.bot_log import grammar
+from baileys_tools.bots.bot_log.grammar import Buffer
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
 from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, stamp_in
 from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
 from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN, Inner, unwrap, without_colours
 from baileys_tools.bots.rules.log_events import LogEvent
+
+try:
+    from stringzilla import find
+except ImportError:
+    # Ten times slower, and there for a machine that the library is not built for.
+    def find(haystack: Buffer, needle: bytes, start: int, end: int) -> int:
+        return haystack.find(needle, start, end)
+
 
 BUFFER = 512 << 10
 """Also the longest line that is read; a longer one is passed over."""
@@ -25,16 +34,8 @@ STEP = 256 << 10
 SMALLEST = 4 << 10
 """A stretch that is not halved any more to find one whose lines are all of one hour."""
 
-SAMPLED_FROM = 8 << 20
-"""A stretch with more than this left is looked at by samples first: where they hold Baileys' own form alone, the words
-of all others are not searched for. What a pass of a minute or a day reads is less."""
-BLOCK = 4 << 20
-SAMPLE = 16 << 10
-SAMPLE_EVERY = 1 << 20
-
 _LOOK_BACK = 4_096
 _HOLD = 64 << 10
-_NEWLINE = 10
 _NAMES = (b'"session', b'"instance')
 
 Hit = int
@@ -54,8 +55,6 @@ class Scanner:
         self._names = (f'"{self._key}"'.encode(),) if self._key else _NAMES
         self._buffer = bytearray(BUFFER)
         self._told = 0
-        self._wide = True
-        self._own: dict[Hit, re.Match[bytes]] = {}
 
     def read(self, fd: int, offset: int, end: int, *, may_hold: bool = False, before: bytes = b"") -> int:
         """Given an open file, count its whole lines from `offset` to at most `end`; return where to go on next time.
@@ -68,12 +67,8 @@ class Scanner:
         kept, passing_over = len(before), False
         buffer[:kept] = before
         offset -= kept
-        judged = 0
         while offset + kept < end:
             wanted = min(STEP, BUFFER - kept, end - offset - kept)
-            if offset + kept >= judged:
-                judged = offset + kept + BLOCK
-                self._wide = end - offset <= SAMPLED_FROM or not self._only_plain(fd, offset + kept)
             got = os.preadv(fd, [view[kept : kept + wanted]], offset + kept)
             if got == 0:
                 break
@@ -95,31 +90,6 @@ class Scanner:
             buffer[:kept] = buffer[last:filled]
         return offset
 
-    def _only_plain(self, fd: int, offset: int) -> bool:
-        """Whether samples of the next bytes hold no words of Baileys but in its own form."""
-        for at in range(offset, offset + BLOCK + SAMPLE_EVERY, SAMPLE_EVERY):
-            sample = os.pread(fd, SAMPLE, at)
-            if grammar.NUMBERS in sample or b"isBoom" in sample:
-                return False
-            for needle in grammar.NEEDLES:
-                hit = sample.find(needle)
-                while hit >= 0:
-                    start = sample.rfind(b"\n", 0, hit) + 1
-                    end = sample.find(b"\n", hit)
-                    # The lines at its edges are cut.
-                    if start and end >= 0 and not self._is_plain(sample[start:end]):
-                        return False
-                    hit = sample.find(needle, end) if end >= 0 else -1
-        return True
-
-    def _is_plain(self, line: bytes) -> bool:
-        """Whether a line is pino's own, or one of libsignal, and names no session."""
-        if line.startswith(grammar.CONSOLE_STARTS):
-            return True
-        begins = line.find(b'{"level":', 0, OBJECT_BEGINS_WITHIN) >= 0
-        own = begins and line.endswith(b'"}') and b'"msg":"' in line
-        return own and self._pattern is None and not any(name in line for name in self._names)
-
     def _scan(self, first: int, last: int, *, may_hold: bool) -> int:
         """Count the lines between two places of the buffer; return up to where that was done."""
         self._told = first
@@ -127,22 +97,14 @@ class Scanner:
         return self._count_all(first, last, hits, last, may_hold)
 
     def _hits(self, first: int, last: int) -> list[Hit]:
-        buffer, find = self._buffer, self._buffer.find
-        if not self._wide:
-            self._own = {found.start(): found for found in grammar.MESSAGE.finditer(buffer, first, last)}
-            hits = list(self._own)
-            needles: tuple[bytes, ...] = (grammar.REFUSED_LOGIN,)
-        else:
-            self._own, hits = {}, []
-            needles = grammar.NEEDLES
-            if find(b'"__REALTIME_TIMESTAMP"', first, min(last, first + 16_384)) >= 0:
-                needles += (grammar.NUMBERS,)
-        for needle in needles:
+        buffer, hits = self._buffer, list[Hit]()
+        is_journal = find(buffer, grammar.JOURNAL, first, min(last, first + 16_384)) >= 0
+        for needle in grammar.NEEDLES + grammar.NUMBERS if is_journal else grammar.NEEDLES:
             length = len(needle)
-            at = find(needle, first, last)
+            at = find(buffer, needle, first, last)
             while at >= 0:
                 hits.append(at)
-                at = find(needle, at + length, last)
+                at = find(buffer, needle, at + length, last)
         hits.sort()
         return hits
 
@@ -163,15 +125,12 @@ class Scanner:
                 return self._count_all(middle, last, hits[at:], end, may_hold)
         find, rfind = self._buffer.find, self._buffer.rfind
         line_end = first - 1
-        if not self._wide:
-            for text, event in grammar.CONSOLE.items():
-                self._console(text, event, hour, first, last)
         for hit in hits:
             if hit < self._told or hit <= line_end:
                 continue
             line = rfind(b"\n", max(first, line_end), hit) + 1 or max(first, line_end + 1)
             line_end = find(b"\n", hit, end)
-            if self._quick(line, line_end, hour, self._own.get(hit)):
+            if self._quick(line, line_end, hour, first):
                 continue
             readings, until = self._read(line, line_end, end)
             if may_hold and not readings[-1].is_whole and end - line < _HOLD:
@@ -190,28 +149,48 @@ class Scanner:
         self.page.last_time = newest or self.page.last_time
         return last
 
-    def _quick(
-        self, line: int, line_end: int, hour: int | None, found: re.Match[bytes] | None = None
-    ) -> bool:
+    def _quick(self, line: int, line_end: int, hour: int | None, first: int) -> bool:
         """Count a line that is in Baileys' own form, or a plain one of libsignal; return whether it is one."""
-        buffer, page = self._buffer, self.page
-        if hour is not None and buffer[line] != _BRACE and buffer.startswith(grammar.CONSOLE_STARTS, line):
-            page.count(grammar.CONSOLE_BY_FIRST[buffer[line]], hour)
-            return True
-        start = found.start() if found is not None else buffer.find(b'"msg":"', line, line_end)
+        buffer = self._buffer
+        if buffer[line] != _BRACE:
+            if self._pattern is None and buffer.startswith(grammar.CONSOLE_STARTS, line):
+                event = grammar.CONSOLE_BY_FIRST[buffer[line]]
+                if hour is not None:
+                    self.page.count(event, hour)
+                else:
+                    self._stamp = self._stamp if line == self._told else self._near(line, first)
+                    self.page.tell(LineTold((event,)), self._stamp)
+                    self._told = line_end + 1
+                return True
+        elif buffer.startswith(grammar.DOCKER, line):
+            return self._quick_in_docker(line, line_end)
+        return self._own_form(buffer, line, line_end, hour)
+
+    def _quick_in_docker(self, line: int, line_end: int) -> bool:
+        """Count a record in Baileys' own form that Docker keeps; return whether it is one."""
+        if not self._buffer.startswith(grammar.DOCKER_OWN, line):
+            return False
+        inner = grammar.docker_text(bytes(self._buffer[line:line_end]))
+        # Without a time of its own it has Docker's.
+        return b'"time":' in inner[:400] and self._own_form(inner, 0, len(inner), None)
+
+    def _own_form(self, buffer: Buffer, line: int, line_end: int, hour: int | None) -> bool:
+        """Count a line that is in Baileys' own form; return whether it is."""
+        page = self.page
+        start = buffer.find(b'"msg":"', line, line_end)
         if start < 0:
             return False
-        if found is None and (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
+        if (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
             start = buffer.rfind(b'"msg":"', start + 7, line_end)
             if start < 0 or (found := grammar.MESSAGE.match(buffer, start, line_end)) is None:
                 return False
         # Whatever a contact writes is in a string of a line, never a line's own object.
         if buffer.find(b'{"level":', line, min(start, line + OBJECT_BEGINS_WITHIN)) < 0:
             return False
-        if self._wide and self._is_named(line, start):
+        if self._is_named(buffer, line, start):
             return False
         if found[2]:
-            page.tell(LineTold((), number=int(found[2])), self._time(line, start))
+            page.tell(LineTold((), number=int(found[2])), self._time(buffer, line, start))
             return True
         event = grammar.MESSAGES[found[1]]
         if event is LogEvent.NOT_DECRYPTED or event is LogEvent.RETRY_ASKED:
@@ -220,9 +199,9 @@ class Scanner:
             if hour is not None:
                 page.count(event, hour)
             else:
-                page.tell(LineTold((event,)), self._time(line, start))
+                page.tell(LineTold((event,)), self._time(buffer, line, start))
             return True
-        when = self._time(line, start)
+        when = self._time(buffer, line, start)
         told = LineTold((event,))
         if event is LogEvent.STREAM_ERROR:
             told = LineTold((grammar.stream_error(bytes(buffer[line:start])),))
@@ -235,31 +214,9 @@ class Scanner:
         page.tell(told, when)
         return True
 
-    def _is_named(self, line: int, end: int) -> bool:
+    def _is_named(self, buffer: Buffer, line: int, end: int) -> bool:
         """Whether a line says whose it is."""
-        if self._pattern is not None:
-            return True
-        return any(self._buffer.find(name, line, end) >= 0 for name in self._names)
-
-    def _console(self, text: bytes, event: LogEvent, hour: int | None, first: int, last: int) -> None:
-        """Count the lines of libsignal in a stretch that has Baileys' own form alone beside them."""
-        buffer, find, length, plain = self._buffer, self._buffer.find, len(text), 0
-        at = find(text, first, last)
-        while at >= 0:
-            begins = at == first or buffer[at - 1] == _NEWLINE
-            if begins and hour is not None:
-                plain += 1
-            else:
-                near = max(first, at - OBJECT_BEGINS_WITHIN - 1)
-                start = at if begins else buffer.rfind(b"\n", near, at) + 1 or near
-                if at - start <= OBJECT_BEGINS_WITHIN and find(b"{", start, at) < 0:
-                    own = grammar.time_of(buffer, start, at)
-                    self.page.tell(
-                        LineTold((event,)), self._near(start, first) if own is None else LineTime(own)
-                    )
-            at = find(text, at + length, last)
-        if plain and hour is not None:
-            self.page.count(event, hour, plain)
+        return self._pattern is not None or any(buffer.find(name, line, end) >= 0 for name in self._names)
 
     def _read(self, line: int, line_end: int, end: int) -> tuple[list[Reading], int]:
         """Read a line in any other form; return what it tells and where the next one starts."""
@@ -271,9 +228,9 @@ class Scanner:
             self._session = found[1] if found else None
         if inner.record is None and "\n" in inner.text:
             return self._several(inner), line_end + 1
-        ends = [line_end]
+        ends = {0: line_end}
         reading = read_line(inner, self._following(line_end + 1, end, ends), self.page.latest)
-        return [reading], ends[min(reading.lines, len(ends) - 1)] + 1
+        return [reading], ends[reading.lines] + 1
 
     def _several(self, whole: Inner) -> list[Reading]:
         """Read what was written at once and wrapped as one line (PM2's JSON): lines of their own."""
@@ -289,21 +246,30 @@ class Scanner:
             at += 1 + reading.lines
         return readings
 
-    def _following(self, start: int, end: int, ends: list[int]) -> Iterator[str | None]:
-        far = start + 8 * REACH
-        for _ in range(MOST_LINES + 1):
+    def _following(self, start: int, end: int, ends: dict[int, int]) -> Iterator[str | None]:
+        """Yield what stands behind a line, several lines at a time where they are indented; None where no more is yet.
+
+        `ends` is where each part ends, by how many lines were yielded up to there.
+        """
+        far, lines = start + 8 * REACH, 0
+        while lines <= MOST_LINES:
             if start >= end:
                 yield None
                 return
-            stop = self._buffer.find(b"\n", start, end)
-            if stop < 0 or stop > far:
-                return
-            ends.append(stop)
-            raw = bytes(self._buffer[start:stop])
-            if raw[:1] in _INDENTED:
-                yield without_colours(raw.decode("utf-8", "replace"))
+            found = _INDENTED.match(self._buffer, start, min(end, start + REACH))
+            if found is not None:
+                raw = bytes(self._buffer[start : found.end() - 1])
+                stop = found.end() - 1
+                text = without_colours(raw.decode("utf-8", "replace"))
             else:
-                yield unwrap(raw, self.page.latest, self._key).text
+                stop = self._buffer.find(b"\n", start, end)
+                if stop < 0 or stop > far:
+                    return
+                raw = bytes(self._buffer[start:stop])
+                text = unwrap(raw, self.page.latest, self._key).text
+            lines += 1 + text.count("\n")
+            ends[lines] = stop
+            yield text
             start = stop + 1
 
     _session: str | None = None
@@ -327,8 +293,8 @@ class Scanner:
     def _time_at(self, at: int, last: int) -> float | None:
         return self.page.believed(grammar.time_of(self._buffer, at, last)) if at >= 0 else None
 
-    def _time(self, start: int, end: int) -> float | None:
-        when = grammar.time_of(self._buffer, start, end)
+    def _time(self, buffer: Buffer, start: int, end: int) -> float | None:
+        when = grammar.time_of(buffer, start, end)
         if when is None or when < EARLIEST:
             return self.page.last_time
         self.page.last_time = when = min(when, self.page.latest)
@@ -353,4 +319,5 @@ class Scanner:
 
 
 _BRACE = ord("{")
-_INDENTED = (b" ", b"\t", b"}")
+_INDENTED = re.compile(rb"(?:[ \t\])][^\n]*+\n){1,%d}+(?:\}[^\n]*+\n)?+|\}[^\n]*+\n" % (MOST_LINES - 1))
+"""Lines that belong to the one before them; one that closes a brace is the last of them."""

@@ -107,7 +107,7 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
             is_cut = text.startswith(("{", "[{")) and len(text) > 2
             break
         record = found
-        at = next(filter(None, (moment(record[key]) for key in TIME_KEYS if key in record)), None)
+        at = _own_time(record)
         stamp = LineTime(at) if at is not None else stamp
         session = _session(record, session_key) or session
         inner = _wrapped(record)
@@ -118,6 +118,13 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
             continue
         text, record = inner.rstrip("\r\n"), None
     return Inner(text, record, stamp, session, is_cut)
+
+
+def _own_time(record: dict[str, Any]) -> float | None:
+    for key in TIME_KEYS:
+        if key in record and (at := moment(record[key])) is not None:
+            return at
+    return None
 
 
 def without_colours(text: str) -> str:
@@ -136,7 +143,7 @@ def _session(record: dict[str, Any], session_key: str) -> str | None:
 
 
 def _without_beginning(text: str, latest: float) -> tuple[str, LineTime]:
-    found = _SHIPPER.match(text)
+    found = _SHIPPER.match(text) if text[:1] != "{" else None
     if found is None or found.end() == 0:
         return text, NO_TIME
     return text[found.end() :], stamp_in(found["stamp"], latest) if found["stamp"] else NO_TIME
@@ -181,7 +188,9 @@ def _parsed(text: str, *, whole: bool = False) -> Any:
 def _wrapped(record: dict[str, Any]) -> str | dict[str, Any] | None:
     """Return the line that a record wraps, None where it is the innermost."""
     for key in _SHIPPED:
-        value = record.get(key)
+        if key not in record:
+            continue
+        value = record[key]
         if isinstance(value, str) and "msg" not in record:
             return value
         if isinstance(value, list) and key == "MESSAGE" and value and all(isinstance(n, int) for n in value):
