@@ -99,7 +99,7 @@ CODES: Mapping[str, CodeInfo] = {
     "process-down": CodeInfo(CRITICAL, "The bot's process does not run."),
     "left-stopped": CodeInfo(CRITICAL, "A run of this tool stopped the bot, and did not start it again."),
     "process-unknown": CodeInfo(WARNING, "Nobody can say whether the bot's process runs."),
-    "recovery-due": CodeInfo(CRITICAL, "A bot is away, and `recover` could try to bring it back."),
+    "recovery-due": CodeInfo(CRITICAL, "A bot is away, and recover could try to bring it back."),
     "needs-person": CodeInfo(CRITICAL, "A bot is away, and only a person can bring it back."),
     "recovered": CodeInfo(NOTICE, "`recover` has brought a bot back."),
     "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),

@@ -38,9 +38,9 @@ _WITH_SESSIONS = frozenset(
     ]
 )
 _WITH_COMPANY = (_WITH_SESSIONS - {"doctor", "sessions"}) | frozenset(
-    ["snapshots", "verify", "prune", "keep", "reconnect", "init", "qr", "send-test"]
+    ["snapshots", "verify", "prune", "keep", "reconnect", "start-session", "qr", "send-test"]
 )
-_WITHOUT_CONFIG = frozenset({"help"})
+_WITHOUT_CONFIG = frozenset({"help", "explain"})
 _here: dict[str, list[str]] = {}
 
 

@@ -1,4 +1,4 @@
-"""`reconnect`, `init`, `send-test` and `qr`: one request to one bot, and what became of it."""
+"""`reconnect`, `start-session`, `send-test` and `qr`: one request to one bot, and what became of it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def reconnect(settings: Settings, company: str, now: datetime, *, wait: str = "3
     return _became("reconnect", company, now, _wait(api, seconds), wait)
 
 
-def init(settings: Settings, company: str, now: datetime, *, wait: str = "30s") -> Asked:
+def start_session(settings: Settings, company: str, now: datetime, *, wait: str = "30s") -> Asked:
     """Have a bot start its session, and wait until it is connected or has a QR code to show."""
     seconds = _seconds("--wait", wait)
     api = require_bot_api(settings, company)
@@ -94,8 +94,8 @@ def init(settings: Settings, company: str, now: datetime, *, wait: str = "30s") 
     if connection.has_qr and not connection.is_connected:
         said = "started; it waits for a QR code to be scanned"
         show = f"{command('baileys-tools qr --company {}', company)} shows it."
-        return Asked("init", company, now, connection, True, said, show)
-    return _became("init", company, now, connection, wait)
+        return Asked("start-session", company, now, connection, True, said, show)
+    return _became("start-session", company, now, connection, wait)
 
 
 def _became(verb: str, company: str, now: datetime, connection: Connection, wait: str) -> Asked:
@@ -269,7 +269,7 @@ def _not_scanned(
         why = trouble or connection.detail or f"the bot is {connection.state.value}"
         said = f"no QR code came within {timeout}: {why}"
         help_ = (
-            f"{command('baileys-tools init --company {}', company)} has the bot start its session, "
+            f"{command('baileys-tools start-session --company {}', company)} has the bot start its session, "
             "and then make one."
         )
     return Asked("qr", company, now, connection, False, said, help_, facts={"codes_shown": codes})

@@ -154,7 +154,7 @@ def left_findings(
             f"the bot is stopped: {one.what}: {left.text}",
             f"{command('baileys-tools recover --company {} --yes', company)} starts it again"
             if one.process
-            else f"{command('baileys-tools init --company {}', company)}, then qr, pairs the bot",
+            else f"{command('baileys-tools start-session --company {}', company)}, then qr, pairs the bot",
             {"command": one.command, "stopped": int(one.at.timestamp())},
         )
 

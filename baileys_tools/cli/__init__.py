@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,24 @@ MODULES = {
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify", "silence"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "keep", "diff", "restore"),
     "cures": ("resend-group-keys", "contact", "renew-sessions", "contacts"),
-    "trouble": ("logs", "recover", "reset", "reconnect", "init", "qr", "send-test", "incidents"),
+    "trouble": (
+        "logs",
+        "recover",
+        "reset",
+        "reconnect",
+        "start-session",
+        "init",
+        "qr",
+        "send-test",
+        "incidents",
+    ),
     "settings": ("sessions", "config"),
-    "host": ("cron", "doctor", "report", "watch", "help"),
+    "host": ("cron", "doctor", "report", "watch", "help", "explain"),
 }
 """Which module has which commands and groups, in the order of the help."""
+
+PAIRS = frozenset({"cron", "config", "notify"})
+"""Commands of two words. A test compares them with the groups that there are."""
 
 GARBAGE_WORTH_A_SEARCH = 100_000
 """Objects made since the last search for garbage. Python's own 700 has it search dozens of times in a start, among
@@ -35,6 +49,32 @@ classes that all stay."""
 
 COMPLETING = "_BAILEYS_TOOLS_COMPLETE"
 """The variable by which a shell asks for completions; typer makes its name from ours."""
+
+
+SHARED_SWITCHES = frozenset({"--json", "--quiet", "-q", "--verbose", "-v"})
+SHARED_VALUES = frozenset({"--sessions", "--company", "--config", "--identity"})
+"""Options that are understood before the command, too. A command that has no such option says so."""
+
+
+def behind_the_command(words: Sequence[str]) -> list[str]:
+    """Given the words of the command line, return them with the shared options moved behind the command.
+
+    Behind the second word where the first names a group, such as cron. Anything else is left for typer to answer.
+    """
+    moved = 0
+    while moved < len(words) and words[moved].startswith("-"):
+        option, has_value, _ = words[moved].partition("=")
+        if words[moved] in SHARED_SWITCHES or (has_value and option in SHARED_VALUES):
+            moved += 1
+        elif option in SHARED_VALUES:
+            moved += 2
+        else:
+            return [*words]
+    if not 0 < moved < len(words):
+        return [*words]
+    rest = words[moved:]
+    behind = 2 if rest[0] in PAIRS and len(rest) > 1 and not rest[1].startswith("-") else 1
+    return [*rest[:behind], *words[:moved], *rest[behind:]]
 
 
 def load_commands(wanted: str) -> None:
@@ -51,7 +91,6 @@ def load_commands(wanted: str) -> None:
         app.registered_commands = [one for one in app.registered_commands if _name(one) == wanted]
         app.registered_groups = [group for group in app.registered_groups if group.name == wanted]
     else:
-        # Whichever module was imported first.
         order = [name for commands in MODULES.values() for name in commands]
         app.registered_commands.sort(key=lambda command: order.index(_name(command)))
         app.registered_groups.sort(key=lambda group: order.index(str(group.name)))
@@ -67,6 +106,8 @@ def _wanted_command() -> str:
         from baileys_tools.cli.complete import wanted_command
 
         return wanted_command(os.environ)
+    if sys.argv[1:2] == ["help"]:
+        return ""  # it speaks of all
     return sys.argv[1] if len(sys.argv) > 1 else ""
 
 
@@ -87,6 +128,8 @@ def main() -> None:
     """Run the command line. Every way out is a documented exit code; no traceback reaches the user."""
     try:
         listen()
+        if len(sys.argv) > 2 and sys.argv[1].startswith("-"):
+            sys.argv[1:] = behind_the_command(sys.argv[1:])
         gc.set_threshold(GARBAGE_WORTH_A_SEARCH)
         # Nor at the end, when the memory goes back as a whole: 4 % of a start.
         atexit.register(gc.disable)

@@ -19,15 +19,22 @@ from baileys_tools.errors import UsageError
 class _Commands(TyperGroup):
     """The commands, with a word on what is meant when a company is named without its option."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        # Of one column for all names click makes the longest, and cuts what each command does to what is left.
-        rows = [
-            (name, command.get_short_help_str(80))
-            for name in self.list_commands(ctx)
-            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from baileys_tools.cli.groups import first_page
+
+        lines = [
+            "Usage: baileys-tools COMMAND [OPTIONS]             New here? baileys-tools setup",
+            *first_page(partial(self.shown, ctx)),
+            "Before or behind the command: --sessions PATH, --company ID, --config FILE.",
+            "Options: -h, --version, --install-completion. Exit codes: help exit-codes.",
+            "More: help commands, help COMMAND, help CODE (of a finding), help TOPIC.",
         ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows, col_max=12)
+        formatter.write("\n".join(lines) + "\n")
+
+    def shown(self, ctx: Any, name: str) -> str:
+        """Given the name of a command, return in one line what it does."""
+        command = self.get_command(ctx, name)
+        return "" if command is None else command.get_short_help_str(80)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -65,8 +72,6 @@ app = typer.Typer(
     name="baileys-tools",
     cls=_Commands,
     help="Keep the session folders of WhatsApp bots (Baileys) alive: clean, undo, back up, restore, explain.",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or settings, 3 partly failed, 4 warning, 5 critical, 10 not found, "
-    "11 snapshot damaged, 12 wrong key, 13 refused, 75 locked, 129 hung up, 130 interrupted, 143 terminated.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help reads the same everywhere and saves loading rich.

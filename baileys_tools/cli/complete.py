@@ -65,7 +65,18 @@ def complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_topic(incomplete: str) -> list[str]:
-    """Return the topics of `help` that begin with what is typed."""
+    """Return what `help` has a text on that begins with what is typed."""
+    from baileys_tools.cli.groups import GROUPS
+    from baileys_tools.finding_codes import CODES
+    from baileys_tools.host.pages import page_names
     from baileys_tools.host.topics import TOPICS
 
-    return [topic for topic in TOPICS if topic.startswith(incomplete)]
+    known = dict.fromkeys(["commands", *TOPICS, *GROUPS, *CODES, *page_names()])
+    return [word for word in known if word.startswith(incomplete)]
+
+
+def complete_code(incomplete: str) -> list[str]:
+    """Return the codes of findings that begin with what is typed."""
+    from baileys_tools.finding_codes import CODES
+
+    return [code for code in CODES if code.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""The host: `cron`, `doctor`, `report`, `watch` and `help`."""
+"""The host: `cron`, `doctor`, `report`, `watch`, `help` and `explain`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_topic
+from baileys_tools.cli.complete import complete_code, complete_topic
 from baileys_tools.cli.quick import sessions_flags
 
 cron_app = typer.Typer(
@@ -203,26 +203,47 @@ def watch(
 
 @app.command("help")
 def help_(
-    topic: Annotated[
-        str | None,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[TOPIC]",
-            help="policy, exit-codes, environment or files. [default: all topics]",
+            metavar="[COMMAND|CODE|TOPIC|PAGE]",
+            help="What help is wanted on. [default: what there is]",
             autocompletion=complete_topic,
         ),
     ] = None,
 ) -> None:
-    """Explain what more than one command has to do with.
+    """Explain a command, a finding, a topic, or show a page.
 
     \b
     Examples:
-      baileys-tools help
-      baileys-tools help policy
-      baileys-tools help exit-codes
+      baileys-tools help commands                   # all of them, a line each
+      baileys-tools help cron install
+      baileys-tools help creds-empty                # a finding
+      baileys-tools help runbook                    # an alert has come
     """
+    from baileys_tools.cli.all_help import command_helps, listed
     from baileys_tools.host.help import help_command
 
-    finish(lambda: help_command(topic))
+    finish(lambda: help_command(words or [], command_helps(), listed()))
+
+
+@app.command()
+def explain(
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CODE]...", help="Of findings. [default: all]", autocompletion=complete_code),
+    ] = None,
+) -> None:
+    """Say what a finding means, and what to type.
+
+    \b
+    Examples:
+      baileys-tools explain creds-empty
+      baileys-tools explain                         # all codes, a line each
+    """
+    from baileys_tools.host.help import explain_command
+
+    finish(lambda: explain_command(codes or []))
 
 
 @app.command()

@@ -63,6 +63,8 @@ def _leaves(
         return
     for name in command.list_commands(context):
         found = command.get_command(context, name)
+        if found.hidden:
+            continue
         yield from _leaves(found, typer.Context(found, info_name=name, parent=context), (*path, name))
 
 

@@ -1,4 +1,4 @@
-"""When a session is in trouble: `logs`, `recover`, `reconnect`, `init`, `qr` and `send-test`."""
+"""When a session is in trouble: `logs`, `recover`, `reconnect`, `start-session`, `qr` and `send-test`."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ def reconnect(
     finish(lambda: ask_bot.ask_command("reconnect", company, config, ask, as_json=json, quiet=quiet))
 
 
-@app.command()
-def init(
+@app.command("start-session")
+def start_session(
     company: OneCompanyOption,
     wait: WaitOption = "30s",
     json: JsonOption = False,
@@ -182,12 +182,15 @@ def init(
 
     \b
     Examples:
-      baileys-tools init --company 1001
+      baileys-tools start-session --company 1001
     """
     from baileys_tools.bots import ask_bot
 
-    ask = partial(ask_bot.init, wait=wait)
-    finish(lambda: ask_bot.ask_command("init", company, config, ask, as_json=json, quiet=quiet))
+    ask = partial(ask_bot.start_session, wait=wait)
+    finish(lambda: ask_bot.ask_command("start-session", company, config, ask, as_json=json, quiet=quiet))
+
+
+app.command("init", hidden=True)(start_session)  # its name until 0.2
 
 
 @app.command()

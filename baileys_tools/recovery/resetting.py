@@ -200,7 +200,7 @@ def _look(
     if not live.files:
         raise BaileysToolsError(
             f"{company.path} is empty already: there is no session to set aside",
-            f"{command('baileys-tools init --company {}', company.id)}, then qr, pairs the bot.",
+            f"{command('baileys-tools start-session --company {}', company.id)}, then qr, pairs the bot.",
         )
     require_none_below(folder)
     report = ResetReport(
@@ -382,14 +382,14 @@ class Unstarted:
     def _say(self, waits: bool) -> None:
         company = self._company
         if not waits:
-            last_word(
-                printable(f"{self.said}; {command('baileys-tools qr --company {}', company)} shows its code")
-            )
+            shows = command("baileys-tools qr --company {}", company)
+            last_word(f"{printable(self.said)}; {shows} shows its code")
             return
         from baileys_tools.watching.kept_incidents import add_entry, open_incident
 
         said = f"{self.said}, and the bot was not started"
-        last_word(printable(f"{said}; {command('baileys-tools init --company {}', company)} starts it"))
+        starts = command("baileys-tools start-session --company {}", company)
+        last_word(f"{printable(said)}; {starts} starts it")
         with self._state() as state:
             incident = open_incident(state, company, Cause.STOPPED.value, self._now)
             add_entry(state, incident, "left-stopped", said, self._now)

@@ -47,6 +47,8 @@ def test_the_wheel_has_the_package_the_man_page_and_nothing_else(dist: Path, tmp
         archive.extractall(tmp_path)
     stem = f"baileys_tools-{baileys_tools.__version__}"
     assert {name.split("/")[0] for name in names} == {"baileys_tools", f"{stem}.data", f"{stem}.dist-info"}
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*") if path.is_file()}
+    assert {f"baileys_tools/{path}" for path in pages} <= names, "help and explain read them"
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "baileys_tools").rglob("*.py")}
     assert modules <= names
     assert "baileys_tools/py.typed" in names
@@ -61,6 +63,14 @@ def test_the_wheel_has_the_package_the_man_page_and_nothing_else(dist: Path, tmp
         text=True,
     )
     assert run.stdout.split()[-1] == baileys_tools.__version__, run.stderr
+    told = subprocess.run(
+        [sys.executable, "-P", "-m", "baileys_tools", "explain", "creds-empty"],
+        env=scrubbed_environment({"PYTHONPATH": str(tmp_path)}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "To type: " in told.stdout, "from the pages in the wheel"
 
 
 def test_the_source_distribution_can_be_built_and_read(dist: Path) -> None:

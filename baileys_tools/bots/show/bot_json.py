@@ -1,4 +1,4 @@
-"""What `reconnect`, `init`, `send-test` and `qr` print with --json."""
+"""What `reconnect`, `start-session`, `send-test` and `qr` print with --json."""
 
 from __future__ import annotations
 

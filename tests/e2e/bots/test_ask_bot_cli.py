@@ -1,4 +1,4 @@
-"""`reconnect`, `init`, `send-test` and `qr` as an operator meets them, against a bot that is there."""
+"""`reconnect`, `start-session`, `send-test` and `qr` as an operator meets them, against a bot that is there."""
 
 from __future__ import annotations
 
@@ -58,16 +58,21 @@ def test_both_in_json() -> None:
         )
         assert (found["done"], found["connection"]["user"]) == (True, "49****78")
     with bot_api(Bot(qrs=[QR])) as server:
-        found = document(run_cli("init", "--company", "1001", "--json", env=api_env(server)), "init")
+        found = document(
+            run_cli("start-session", "--company", "1001", "--json", env=api_env(server)), "start-session"
+        )
         assert found["connection"]["has_qr"] is True
         assert "qr --company 1001" in found["next_step"]
         assert QR not in json.dumps(found)
     with bot_api(Bot()) as server:
         options = ("--company", "1001", "--wait", "1s", "--json")
-        assert document(run_cli("init", *options, env=api_env(server)), "init")["done"] is False
+        assert (
+            document(run_cli("start-session", *options, env=api_env(server)), "start-session")["done"]
+            is False
+        )
 
 
-@pytest.mark.parametrize("command", ["reconnect", "init", "qr"])
+@pytest.mark.parametrize("command", ["reconnect", "start-session", "qr"])
 def test_where_nobody_listens_it_says_where_and_what_to_do(command: str) -> None:
     url = free_url()
     env = {"API_URL": url + "/secret-path", "BAILEYS_TOOLS_BOT_API__PRESET": "ai-admin"}
@@ -104,7 +109,7 @@ def test_no_secret_is_told_by_any_way_out(tmp_path: Path) -> None:
         '  headers: "X-Canary: canary-header"\n  timeout: 1s\n'
     )
     with bot_api(Bot(fail=500)) as server:
-        for command in (["reconnect"], ["init"], ["qr"], ["send-test", "--to", NUMBER]):
+        for command in (["reconnect"], ["start-session"], ["qr"], ["send-test", "--to", NUMBER]):
             done = run_cli(
                 *command, "--company", "1001", "--config", config, "--json", env={"API_URL": server.url}
             )
@@ -251,7 +256,7 @@ def test_when_there_is_no_code_it_says_how_to_get_one() -> None:
         done = run_cli("qr", "--company", "1001", "--timeout", "1s", env=api_env(server))
     assert done.returncode == 1
     assert "no QR code came within 1s" in done.stderr
-    assert "init --company 1001" in done.stderr
+    assert "start-session --company 1001" in done.stderr
 
 
 @pytest.mark.parametrize(

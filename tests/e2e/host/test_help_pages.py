@@ -9,16 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.cli import MODULES
-from baileys_tools.cli.manpage import man_page
+from baileys_tools.cli import MODULES, PAIRS, behind_the_command
+from baileys_tools.cli.groups import GROUPS, IN_FRONT, OLD_NAMES
+from baileys_tools.cli.manpage import all_commands, man_page
 from baileys_tools.errors import ExitCode
-from baileys_tools.frame.show.terminal import WIDTH
+from baileys_tools.finding_codes import CODES, NOTICE
+from baileys_tools.frame.show.terminal import WIDTH, Style
+from baileys_tools.host.help import explained
+from baileys_tools.host.pages import page, page_names
+from baileys_tools.host.show.page_text import page_text
 from baileys_tools.host.topics import EXIT_CODES, TOPICS
-from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, company_folder, require_tool, scrubbed_environment
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "baileys-tools.1"
-COMMANDS = [command for commands in MODULES.values() for command in commands]
+COMMANDS = [command for commands in MODULES.values() for command in commands if command not in OLD_NAMES]
 
 
 def test_the_man_page_is_the_real_command_tree() -> None:
@@ -50,7 +56,7 @@ def test_each_topic_fits_a_terminal(topic: str) -> None:
 def test_an_unknown_topic_names_the_known_ones() -> None:
     run = run_cli("help", "polcy")
     assert run.returncode == 2
-    assert "policy" in run.stderr
+    assert "did you mean policy?" in run.stderr
 
 
 def test_the_exit_codes_are_those_of_the_readme() -> None:
@@ -62,9 +68,157 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
         assert re.search(rf"^ +{int(code)}  ", run_cli("help", "exit-codes").stdout, re.MULTILINE)
 
 
-def test_the_help_of_all_ends_with_every_exit_code() -> None:
-    listed = " ".join(run_cli("--help").stdout.split()).partition("Exit codes: ")[2]
-    assert [int(code) for code in re.findall(r"\b(\d+) ", listed)] == sorted(ExitCode)
+# --- the first page -----------------------------------------------------------------------------------------
+
+
+def test_every_command_has_a_group_and_stands_on_the_first_page() -> None:
+    assert set(GROUPS) == set(COMMANDS), "a line in cli/groups.py for each command"
+    page = run_cli("--help").stdout
+    for command in COMMANDS:
+        assert (
+            len(re.findall(rf"(?<![\w-]){command}(?![\w-])", page.partition("Before or behind")[0])) >= 1
+        ), command
+    for command in IN_FRONT & set(COMMANDS):
+        assert re.search(rf"^  {command} +[A-Z].+\.$", page, re.MULTILINE), command
+
+
+def test_the_first_page_fits_a_terminal_below_the_line_that_asked_for_it() -> None:
+    for words in ([], ["-h"], ["--help"]):
+        shown = run_cli(*words)
+        lines = (shown.stdout or shown.stderr).splitlines()
+        assert len(lines) <= 23
+        assert max(map(len, lines)) <= WIDTH
+        assert "init" not in " ".join(lines).split()
+
+
+def test_all_commands_are_listed_with_a_line_each() -> None:
+    shown = run_cli("help", "commands").stdout
+    assert "..." not in shown
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert re.findall(r"^  (\S+) ", shown, re.MULTILINE) == list(GROUPS)
+
+
+def test_an_old_name_does_the_same_and_is_not_shown() -> None:
+    for old, new in OLD_NAMES.items():
+        assert run_cli(old, "--help").stdout == run_cli(new, "--help").stdout.replace(
+            f"tools {new} [", f"tools {old} ["
+        )
+        assert f'.SS "{old} ' not in PAGE.read_text()
+
+
+# --- options before the command -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--sessions /s status", "status --sessions /s"),
+        ("--sessions=/s --json -v status --x", "status --sessions=/s --json -v --x"),
+        ("--company 1 --config c restore 41", "restore --company 1 --config c 41"),
+        ("--config c cron status -q", "cron status --config c -q"),
+        ("--json cron", "cron --json"),
+        ("--config c cron --help", "cron --config c --help"),
+        ("status --sessions /s", "status --sessions /s"),
+        ("--version", "--version"),
+        ("--help status", "--help status"),
+        ("--sessions", "--sessions"),
+        ("--sessions /s", "--sessions /s"),
+        ("--nonsense status", "--nonsense status"),
+        ("-- status", "-- status"),
+        ("", ""),
+    ],
+)
+def test_shared_options_are_taken_before_the_command(typed: str, meant: str) -> None:
+    assert behind_the_command(typed.split()) == meant.split()
+
+
+def test_the_commands_of_two_words_are_the_groups() -> None:
+    assert {name.split()[0] for name, _, _ in all_commands() if " " in name} == PAIRS
+
+
+def test_an_option_before_the_command_is_in_force(tmp_path: Path) -> None:
+    company_folder(tmp_path)
+    before = run_cli(
+        "--sessions", tmp_path, "--json", "cleanup", "--dry-run", "--now", "2026-01-15T12:00:00Z"
+    )
+    behind = run_cli(
+        "cleanup", "--dry-run", "--now", "2026-01-15T12:00:00Z", "--sessions", tmp_path, "--json"
+    )
+    assert (before.returncode, before.stdout) == (behind.returncode, behind.stdout)
+    assert before.returncode == 0
+    refused = run_cli("--company", "1001", "doctor")
+    assert refused.returncode == 2
+    assert "No such option" in refused.stderr
+
+
+# --- what a finding means -----------------------------------------------------------------------------------
+
+
+def test_each_finding_is_explained_with_what_to_type() -> None:
+    for code, info in CODES.items():
+        text = explained(code)
+        assert text.startswith(code)
+        assert info.meaning in " ".join(text.split()), code
+        assert len(text.splitlines()) > 3, code
+        assert ("To type: " in text) == (info.worst != NOTICE), code
+        assert not re.search(r"\]\(|`|\*\*", text), "no Markdown is left"
+
+
+def test_explain_and_help_tell_of_a_code() -> None:
+    told = run_cli("explain", "creds-empty")
+    assert told.returncode == 0
+    assert "To type: stop the bot, then baileys-tools restore --company ID --dry-run" in told.stdout
+    assert run_cli("help", "creds-empty").stdout == told.stdout
+    every = run_cli("explain").stdout
+    assert re.findall(r"^([a-z-]+)$", every, re.MULTILINE) == list(CODES)
+    unknown = run_cli("explain", "creds-emty")
+    assert unknown.returncode == 2
+    assert "did you mean creds-empty?" in unknown.stderr
+
+
+# --- pages of the documentation -----------------------------------------------------------------------------
+
+
+def test_every_page_can_be_read_here() -> None:
+    names = page_names()
+    assert {"runbook", "findings", "backups"} <= set(names)
+    for name in names:
+        text = page_text(page(name), Style())
+        code = {line.strip() for line in re.findall(r"^    .*|(?<=\n)[^\n]*", page(name))}
+        for line in text.splitlines():
+            assert len(line) <= WIDTH or line.strip() in code or "baileys-tools " in line or "/" in line, line
+    assert run_cli("help", "runbook").stdout == run_cli("help", "docs/runbook.md").stdout
+    assert "Always first" in run_cli("help", "runbook").stdout
+
+
+def test_a_command_with_a_page_names_it() -> None:
+    shown = run_cli("help", "trigger").stdout
+    assert shown.startswith(run_cli("trigger", "--help").stdout.rstrip())
+    assert shown.endswith("The page on it: baileys-tools help trigger.md\n")
+    assert (
+        run_cli("help", "cron", "install").stdout
+        == run_cli("cron", "install", "--help").stdout.rstrip("\n") + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("markdown", "text"),
+    [
+        (
+            "# One\n\nTwo `three` [four](x.md) [five](https://example.org).",
+            "One\n\nTwo three four five (https://example.org).\n",
+        ),
+        ("- one\n  two\n- three\n\n  four", "- one two\n- three\n  four\n"),
+        ("1. one\n2. two", "1. one\n2. two\n"),
+        ("    a   b\n\n    c", "    a   b\n\n    c\n"),
+        ("```console\n$ x\n```", "    $ x\n"),
+        ("| a | b |\n|---|---|\n| c | `d` |", "a  b\nc  d\n"),
+        (f"| a | b |\n|---|---|\n| c | {'d ' * 50}|", "c\n" + f"    b: {'d ' * 36}d\n      {'d ' * 12}d\n"),
+        ("<!-- a comment -->\n\n> said", "  said\n"),
+    ],
+)
+def test_a_page_becomes_text(markdown: str, text: str) -> None:
+    assert page_text(markdown, Style()) == text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -79,15 +233,10 @@ def test_each_command_has_examples_and_fits_a_terminal(command: str) -> None:
         assert not re.search(r"(\[default: [^]]*\])\s+\1", run.stdout)
 
 
-@pytest.mark.parametrize("group", [[], ["cron"], ["config"], ["notify"]])
+@pytest.mark.parametrize("group", [["cron"], ["config"], ["notify"]])
 def test_the_help_says_in_one_line_what_each_command_does(group: list[str]) -> None:
     shown = run_cli(*group, "--help").stdout.partition("Commands:\n")[2]
     assert "..." not in shown
-
-
-def test_the_help_names_every_exit_code() -> None:
-    codes = run_cli("--help").stdout.partition("Exit codes:")[2]
-    assert re.findall(r"\b\d+", codes) == [str(int(code)) for code in ExitCode]
 
 
 # --- a company without its option ---------------------------------------------------------------------------
@@ -139,7 +288,8 @@ def test_commands_options_and_topics_are_offered() -> None:
     assert complete("baileys-tools cle", 1) == ["cleanup"]
     assert complete("baileys-tools cron in", 2) == ["install"]
     assert "--dry-run" in complete("baileys-tools cleanup --d", 2)
-    assert complete("baileys-tools help p", 2) == ["policy"]
+    assert {"policy", "prune", "process-down", "promises"} <= set(complete("baileys-tools help p", 2))
+    assert complete("baileys-tools explain creds-e", 2) == ["creds-empty", "creds-encoding"]
 
 
 @pytest.mark.parametrize("command", ["cleanup", "restore", "inspect", "qr"])

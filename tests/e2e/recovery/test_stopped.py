@@ -338,7 +338,7 @@ def test_a_bot_that_does_not_start_after_a_reset_is_the_last_word_and_in_the_inc
     code, said = reset_with(folder, Deaf(), "--quiet")
     assert code == 1
     last = said.splitlines()[-1]
-    assert last.endswith("the bot was not started; baileys-tools init --company 1001 starts it")
+    assert last.endswith("the bot was not started; baileys-tools start-session --company 1001 starts it")
     assert any(line.startswith("left-stopped: ") for line in timeline(env_of(folder)))
 
 
