@@ -101,7 +101,7 @@ CODES: Mapping[str, CodeInfo] = {
     "process-unknown": CodeInfo(WARNING, "Nobody can say whether the bot's process runs."),
     "recovery-due": CodeInfo(CRITICAL, "A bot is away, and recover could try to bring it back."),
     "needs-person": CodeInfo(CRITICAL, "A bot is away, and only a person can bring it back."),
-    "recovered": CodeInfo(NOTICE, "`recover` has brought a bot back."),
+    "recovered": CodeInfo(NOTICE, "recover has brought a bot back."),
     "restart-burst": CodeInfo(WARNING, "The bot's process was restarted again and again."),
     # --- the bot's log
     "device-removed": CodeInfo(EMERGENCY, "WhatsApp removed the device: the session is dead."),

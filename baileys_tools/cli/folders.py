@@ -96,7 +96,7 @@ def undo(
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put back what a cleanup, trigger, restore or cure moved aside.
+    """Put back what a cleanup, trigger, restore or cure moved.
 
     Files return as they were, with age and mode, where nothing newer stands. They wait in quarantine for 24 hours
     (cleanup.undo_window).
