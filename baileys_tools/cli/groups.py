@@ -77,7 +77,7 @@ def every_command(shown: Callable[[str], str]) -> list[str]:
     return [
         line
         for group, commands in _groups()
-        for line in (f"{group}:", *(f"  {name:17} {shown(name)}" for name in commands), "")
+        for line in (f"{group}:", *(f" {name:17} {shown(name)}" for name in commands), "")
     ]
 
 

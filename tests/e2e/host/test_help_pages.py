@@ -95,7 +95,7 @@ def test_all_commands_are_listed_with_a_line_each() -> None:
     shown = run_cli("help", "commands").stdout
     assert "..." not in shown
     assert max(map(len, shown.splitlines())) <= WIDTH
-    assert re.findall(r"^  (\S+) ", shown, re.MULTILINE) == list(GROUPS)
+    assert re.findall(r"^ (\S+) ", shown, re.MULTILINE) == list(GROUPS)
 
 
 def test_an_old_name_does_the_same_and_is_not_shown() -> None:
