@@ -9,9 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, TOP_UP, UPLOAD_BATCH, PreKeyPool
+from baileys_tools.sessions.rules.prekeys import (
+    PAIRING_BATCH,
+    TOP_UP,
+    UPLOAD_BATCH,
+    PreKeyPool,
+    ServerPreKeys,
+)
 
 DAY = 86_400.0
 NEVER_USED = 0.15
@@ -39,8 +46,8 @@ class Bot:
     next_id: int = 1
     offered: list[int] = field(default_factory=list)
     written: dict[int, float] = field(default_factory=dict)
-    said: int | None = None
-    """What the server said it had at the last login that was not followed by an upload."""
+    said: ServerPreKeys | None = None
+    """What the log of the last login has."""
 
     def upload(self, count: int) -> None:
         """Make new pre-keys, all at once, and give them to the server."""
@@ -49,12 +56,15 @@ class Bot:
         order = self.chance.sample(ids, len(ids))
         self.written |= {pre_key_id: self.now + 0.0001 * at for at, pre_key_id in enumerate(order)}
         self.offered = ids if self.server is Server.REPLACES else self.offered + ids
-        self.said = None
+
+    def hear(self, number: int) -> None:
+        """The server says how many it has, and the bot writes that into its log."""
+        self.said = ServerPreKeys(number, datetime.fromtimestamp(self.now, UTC))
 
     def log_in(self) -> None:
         """Connect: upload when the server has run low, or, on 7, when the newest pre-key is gone."""
         self.now += self.chance.uniform(0.2, 1.8) * DAY
-        self.said = len(self.offered)
+        self.hear(len(self.offered))
         if self.version_7:
             if not self.offered:
                 self.upload(self.first_upload)
@@ -101,8 +111,8 @@ class Bot:
         """Connect again and again to a server that says it has five or fewer, and holds the newest few."""
         for _ in range(times):
             self.now += 1_800
+            self.hear(TOP_UP)
             self.upload(TOP_UP)
-            self.said = TOP_UP
             self.offered = self.offered[-held:]
 
     def live(self, chats: int, *, asks_again: int = 0) -> None:
@@ -115,9 +125,10 @@ class Bot:
                     self.ask_again(asks_again)
 
     def pool(self, *, times: bool = True, log: bool = False) -> PreKeyPool:
-        """What a cleanup sees. Without `times`, as after a copy that lost them; with `log`, the server's own count."""
+        """What a cleanup sees. Without `times`, as after a copy that lost them; with `log`, the server's own count, as
+        its log had it at the last login, before the upload that came of it."""
         written = {i: int(at * 1e9) for i, at in self.written.items()} if times else {}
-        said = len(self.offered) if log else None
+        said = self.said if log else None
         return PreKeyPool(sorted(self.written), self.next_id, self.next_id, self.version_7, written, said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,6 @@ from baileys_tools.bots.rules.log_events import (
     SHOWS_LIFE_WITHIN,
     LogEvent,
     LogFacts,
-    ServerPreKeys,
     summed,
 )
 from baileys_tools.bots.rules.log_report import (
@@ -20,6 +20,7 @@ from baileys_tools.bots.rules.log_report import (
     longest_quiet,
     without_other_programs,
 )
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.state.database import State
 from baileys_tools.units import moment_of
 
@@ -232,25 +233,38 @@ def _over_by_folder(
     return over
 
 
-def server_pre_keys(state: State, settings: Settings, company: str) -> ServerPreKeys | None:
-    """Return how many pre-keys the server said it had at the newest login that a log told of, by the last pass.
+MOST_READ = 64 << 20
+"""Bytes of a log that no pass has read yet, from its end, where only its newest login is asked for."""
 
-    Who asks has to compare the time with that of the newest upload: an older word is about another pool.
+
+def server_pre_keys(
+    state: State | None, settings: Settings, company: str, now: datetime
+) -> ServerPreKeys | None:
+    """Return how many pre-keys the server said it had at the newest login that the company's logs tell of.
+
+    What passes have read so far is in the state (None where there is none); what came since is read, and nothing is
+    kept: the next pass counts it. A log of several companies is as the last pass left it. One that cannot be read tells
+    nothing, as `doctor` and `logs` say.
     """
-    if not settings.logs.files:
+    logs = logs_of(settings, company)
+    if not logs:
         return None
-    from baileys_tools.state.memory import recall
+    from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+    from baileys_tools.bots.log_memory import Document, remembered
 
-    stored = recall(state, "bot-logs", company)
-    files = stored.get("files") if isinstance(stored, dict) else None
-    said: list[tuple[float, int]] = []
-    for one in files.values() if isinstance(files, dict) else ():
-        match one.get("server") if isinstance(one, dict) else None:
-            case [int(number), (int() | float()) as at]:
-                said.append((float(at), number))
+    files = (remembered(state, company) if state is not None else Document()).files
+    said: list[tuple[int, float]] = []
+    for file in logs:
+        memory = LogMemory.from_json(files.get(file.path))
+        if not file.is_shared:
+            with suppress(OSError):
+                done = read_log(file.path, memory, now, MOST_READ, company=company, session=file.rule)
+                memory = done.memory
+        if memory.server is not None:
+            said.append(memory.server)
     if not said:
         return None
-    at, number = max(said)
+    number, at = max(said, key=lambda one: one[1])
     return ServerPreKeys(number, _time(at))
 
 

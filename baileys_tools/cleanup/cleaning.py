@@ -155,7 +155,7 @@ def clean_companies(
     run = None if dry_run else new_run_id(now)
     with (
         _snapshots(settings, now) as snapshot,
-        closing(Observed(settings.state.dir, now, of=(root, companies))) as observed,
+        closing(Observed(settings, now, of=(root, companies))) as observed,
     ):
         job = CleanupJob(
             settings.policy,
@@ -167,6 +167,7 @@ def clean_companies(
             settings.reset.keep,
             observed,
             observed.removed_before,
+            observed.server_pre_keys,
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -266,6 +267,8 @@ def look_and_plan(
     limits = job.policy.normal
     unused = limits.device_lists is not None or limits.identity_keys is not None
     facts = scan_folder(folder, limits.pre_keys_keep, unused=unused)
+    server = job.server_pre_keys(company) if len(facts.of(Kind.PRE_KEY)) > limits.pre_keys_keep else None
+    facts = facts._replace(server=server)
     cleaned = newest_run(folder)
     if cleaned is None and not job.undo_window:
         # Nothing tells of a cleanup that leaves no quarantine, but that files went.
@@ -283,7 +286,7 @@ def look_and_plan(
         # Rare, so only now is looked at what the normal limits keep anyway: more pre-keys, and what no session uses.
         # Such a folder can be huge: not two of its kind in memory.
         del facts, plan
-        facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)
+        facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)._replace(server=server)
         plan = plan_cleanup(facts, job.policy, job.now, known)
     cost = plan.cost._replace(key_messages=_key_messages(folder, plan))
     return facts, plan._replace(cost=cost, came_back=known.came_back)

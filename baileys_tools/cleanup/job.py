@@ -9,6 +9,7 @@ from baileys_tools.cleanup.observed import Observed
 from baileys_tools.config import Settings
 from baileys_tools.limits import Policy
 from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class CleanupJob(NamedTuple):
 
     `snapshot` is called before the first removal in a folder and returns what went wrong, or "". `observed` tells what
     observations say of a company's bot; it is asked only where the age of a file decides something. `removed_before`
-    tells what earlier cleanups removed from its folder, where the policy looks for what comes back.
+    tells what earlier cleanups removed from its folder, where the policy looks for what comes back. `server_pre_keys`
+    tells what its log says of the server's; it is asked where there are more than stay in any case.
     """
 
     policy: Policy
@@ -43,6 +45,7 @@ class CleanupJob(NamedTuple):
     resets_kept_for: timedelta = timedelta(days=30)
     observed: Callable[[Company], Sequence[Seen]] = lambda company: ()
     removed_before: Callable[[Company], Mapping[str, "Departed"]] = lambda company: {}
+    server_pre_keys: Callable[[Company], ServerPreKeys | None] = lambda company: None
 
     def for_company(self, settings: Settings, company: str) -> Self:
         """Return the job with what the settings say of one company."""
@@ -58,4 +61,8 @@ class CleanupJob(NamedTuple):
 def job_of_looking(settings: Settings, now: datetime, observed: Observed) -> CleanupJob:
     """Return the job of whoever only wants to know what a cleanup would do."""
     job = CleanupJob(settings.policy, now, None, settings.cleanup.undo_window, Verdicts.NONE)
-    return job._replace(observed=observed, removed_before=observed.removed_before)
+    return job._replace(
+        observed=observed,
+        removed_before=observed.removed_before,
+        server_pre_keys=observed.server_pre_keys,
+    )

@@ -1,11 +1,13 @@
-"""What the state's observations say of a bot: when it wrote, and when it was seen to be silent."""
+"""What the state and the logs say of a bot: when it wrote, when it was seen to be silent, what its server has."""
 
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from baileys_tools.config import Settings
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
@@ -21,14 +23,14 @@ class Observed:
 
     def __init__(
         self,
-        folder: str,
+        settings: Settings,
         now: datetime,
         state: "State | None" = None,
         of: tuple[Root, Sequence[Company]] | None = None,
     ) -> None:
         """`state` is the one that this process has open already, if any, and is about the companies; else `of`."""
         self._of = of
-        self._folder = folder
+        self._settings = settings
         self._now = now
         self._opened_by = os.getpid()
         self._state = state
@@ -60,13 +62,21 @@ class Observed:
 
         return removed_from(state, company.place)
 
+    def server_pre_keys(self, company: Company) -> ServerPreKeys | None:
+        """Given a company, return what its logs say of the server's pre-keys; None where they say nothing."""
+        if not self._settings.logs.files:
+            return None
+        from baileys_tools.bots.bot_logs import server_pre_keys
+
+        return server_pre_keys(self._opened(), self._settings, company.id, self._now)
+
     def _opened(self) -> "State | None":
         from baileys_tools.state.database import FILE, open_state
 
         if self._state is None or self._opened_by != os.getpid():
-            if not os.path.exists(os.path.join(self._folder, FILE)):
+            if not os.path.exists(os.path.join(self._settings.state.dir, FILE)):
                 return None
-            self._state, self._opened_by = open_state(self._folder, self._now), os.getpid()
+            self._state, self._opened_by = open_state(self._settings.state.dir, self._now), os.getpid()
             self._is_ours = True
             if self._of is not None:
                 from baileys_tools.frame.companies import KeptLooks, look_from

@@ -286,7 +286,7 @@ def _look_at(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_TriggerLook]:
-    job = job_of_looking(settings, now, Observed(settings.state.dir, now, state))
+    job = job_of_looking(settings, now, Observed(settings, now, state))
 
     def look(company: Company) -> _TriggerLook:
         own = job.for_company(settings, company.id)

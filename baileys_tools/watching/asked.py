@@ -10,6 +10,7 @@ from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.state.database import State
 from baileys_tools.watching.rules.watch import Key
 
@@ -38,6 +39,11 @@ class BotAnswers(NamedTuple):
     def is_nothing(self) -> bool:
         """Whether there was nobody to ask."""
         return not (self.connections or self.processes or self.logs)
+
+    def server_pre_keys(self, company: str) -> ServerPreKeys | None:
+        """Return what the log of a company says of the server's pre-keys."""
+        found = self.logs.get(company)
+        return found.server_pre_keys if found is not None else None
 
     def running(self, company: str) -> bool | None:
         """Whether the process of a company runs; None where none is named, or its manager does not say."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
@@ -67,6 +68,8 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)
+                server = passed.asked.server_pre_keys(company.id)
+                seen = replace(seen, folder=seen.folder._replace(server=server))
                 elsewhere = _ask_elsewhere(
                     settings, state, root, company, folder, passed.known.get(company.id), now
                 )

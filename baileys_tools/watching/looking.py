@@ -20,6 +20,7 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
+from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, ServerPreKeys
 from baileys_tools.sessions.rules.surroundings import Snapshots
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
@@ -117,6 +118,7 @@ class _Task(NamedTuple):
     known: Look | None
     full: bool
     newest: datetime | None
+    server: ServerPreKeys | None
 
 
 def look_at_all(
@@ -128,12 +130,13 @@ def look_at_all(
     now: datetime,
     *,
     whole: bool = False,
+    server: Callable[[str], ServerPreKeys | None] = lambda company: None,
 ) -> tuple[dict[str, Look], frozenset[str]]:
     """Return the look at each company, and the ids of those whose folders were listed for it.
 
     With `whole`, all files of what has changed are looked at, and not about once an hour. What the repository has
-    tells, beside what is `known`, whether a folder has held a session. Raises BaileysToolsError when nothing can be
-    looked at at all.
+    tells, beside what is `known`, whether a folder has held a session; `server` what a company's log says of the
+    server's pre-keys. Raises BaileysToolsError when nothing can be looked at at all.
     """
     seconds = int(now.timestamp())
     found: dict[str, Look] = {}
@@ -143,11 +146,15 @@ def look_at_all(
         full = before is None or full_look_is_due(company.id, before, seconds)
         stamp = _stamp(root, company)
         newest = snapshots[company.id].newest_at if company.id in snapshots else None
+        said = None
+        if before is None or before.by_kind.get(Kind.PRE_KEY, 0) > FEWEST_KEPT:
+            said = server(company.id)
         is_told = before is not None and (before.was_linked or newest is None)
-        if before is not None and is_told and not full and before.settled and stamp == before.stamp:
+        is_as_before = before is not None and before.settled and before.server_at == _seconds_of(said)
+        if before is not None and is_as_before and is_told and not full and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, stamp, before, full or whole, newest))
+            tasks.append(_Task(company, stamp, before, full or whole, newest, said))
     rules_for = rules_by_company(settings)
 
     def work(task: _Task) -> Look:
@@ -157,6 +164,10 @@ def look_at_all(
     done = for_each(tasks, work, lambda task, why: unreadable(why, task.known))
     found |= {task.company.id: look for task, look in zip(tasks, done, strict=True)}
     return found, frozenset(task.company.id for task in tasks)
+
+
+def _seconds_of(said: ServerPreKeys | None) -> int:
+    return 0 if said is None else int(said.at.timestamp())
 
 
 def _stamp(root: Root, company: Company) -> Stamp | None:
@@ -175,6 +186,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     company, before = task.company, task.known
     stamp = task.stamp or Stamp(0, 0, 0, 0, 0, 0)
     facts, settled = list_folder(folder, stamp)
+    facts = facts._replace(server=task.server)
     count = count_files(facts, rules.pre_keys_kept, guard=rules.pre_key_guard, thresholds=rules.thresholds)
     paired = isinstance(facts.creds, Creds) and facts.creds.paired
     was_linked = paired or was_linked_at(before, folder, task.newest)
@@ -190,7 +202,9 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         full_at = int(now.timestamp())
         size, written_at, inbound, standing = _weigh_all(company.id, folder, facts, rules, now)
         strictest = (
-            _strictest_leaves(folder, settings, now) if count.counted >= rules.thresholds.critical else 0
+            _strictest_leaves(folder, settings, task.server, now)
+            if count.counted >= rules.thresholds.critical
+            else 0
         )
     findings = cheap_findings(
         company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
@@ -221,6 +235,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
         login=_login(facts.creds, before if was_linked else None),
         uncounted=count.uncounted,
         inbound=inbound,
+        server_at=_seconds_of(task.server),
     )
 
 
@@ -274,13 +289,14 @@ def login_at(root: Root, company: Company) -> str:
     return creds.login if isinstance(creds, Creds) else ""
 
 
-def _strictest_leaves(folder: int, settings: Settings, now: datetime) -> int:
+def _strictest_leaves(folder: int, settings: Settings, server: ServerPreKeys | None, now: datetime) -> int:
     """Return how many counted files even the emergency limits would leave, 0 where they would do."""
     from baileys_tools.cleanup.rules.policy import plan_cleanup
     from baileys_tools.sessions.scan import scan_folder
 
     policy = settings.policy
-    plan = plan_cleanup(scan_folder(folder, policy.emergency.pre_keys_keep), policy, now)
+    facts = scan_folder(folder, policy.emergency.pre_keys_keep)._replace(server=server)
+    plan = plan_cleanup(facts, policy, now)
     return plan.emergency_would_leave or 0
 
 

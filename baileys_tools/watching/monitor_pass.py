@@ -89,9 +89,18 @@ def look_over(
     known = remembered(state, root.path, rules)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
-    looks, listed = look_at_all(root, companies, known, snapshots, settings, now, whole=not remembers)
     if asked is None:
         asked = ask(settings, root, state, companies, now, remembers=remembers)
+    looks, listed = look_at_all(
+        root,
+        companies,
+        known,
+        snapshots,
+        settings,
+        now,
+        whole=not remembers,
+        server=asked.server_pre_keys,
+    )
     stopped = _left_stopped(state, asked, looks)
     held = _held_locks(settings, root, state, companies, now)
     logins = logins_of(root, looks, known, everyone)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
+
 
 class LogEvent(StrEnum):
     """One kind of event. The values are kept in the state and printed, so they never change."""
@@ -102,13 +104,6 @@ SHOWS_LIFE_WITHIN = timedelta(minutes=5)
 server answers with an HTTP error (`baileys/lib/Socket/Client/websocket.js` passes `unexpected-response` to nobody)."""
 DRAINS_WITHIN = timedelta(minutes=1)
 """Messages that came before an end may be told of a moment after it."""
-
-
-class ServerPreKeys(NamedTuple):
-    """How many pre-keys the server said it had (`N pre-keys found on server`, at each login), and when."""
-
-    number: int
-    at: datetime
 
 
 class Understood(NamedTuple):

@@ -81,6 +81,7 @@ def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=is_version_7(folder),
         written={i: stats[name].st_mtime_ns for i in ids if (name := f"pre-key-{i}.json") in stats},
+        server=folder.server,
     )
 
 

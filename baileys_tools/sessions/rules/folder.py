@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import UNCOUNTED, Kind
+from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 
 
 class FileStat(Protocol):
@@ -49,7 +50,7 @@ class FolderFacts(NamedTuple):
     sender-keys and memories, and the pre-keys where there are more than stay in any case; and for `creds.json`. `parts`
     has the files of those keys that have companions, in the order of removal. `owned_by_content` says for sender-keys
     whose owner the name cannot tell whether the record holds a private signing key. `has_creds_bak`: there is a
-    `creds.json.bak`.
+    `creds.json.bak`. `server` is what its log says of the server's pre-keys.
     """
 
     names: Mapping[Kind, Sequence[str]]
@@ -59,6 +60,7 @@ class FolderFacts(NamedTuple):
     owned_by_content: Mapping[str, bool] = {}
     parts: Mapping[str, Mapping[str, FileStat]] = {}
     has_creds_bak: bool = False
+    server: ServerPreKeys | None = None
 
     def of(self, kind: Kind) -> Sequence[str]:
         """The names of one kind."""

@@ -32,7 +32,7 @@ class Look(NamedTuple):
     `observed_at` and `observed_counted` are what history has. `findings` depend on the folder alone and not on the
     time; `trouble` says why the folder could not be read. `gone_since` is set when the folder has vanished. `login`
     tells the linked device that creds.json was last seen to belong to (`Creds.login`); `inbound` is when the last
-    message came in, 0 where nothing tells.
+    message came in, 0 where nothing tells. `server_at` is when the server told the count of pre-keys that was used.
     """
 
     stamp: Stamp
@@ -55,6 +55,7 @@ class Look(NamedTuple):
     login: str = ""
     uncounted: int = 0
     inbound: int = 0
+    server_at: int = 0
 
     @property
     def counted(self) -> int:

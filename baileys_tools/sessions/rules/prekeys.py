@@ -10,6 +10,7 @@ times of files are alive, bursts of them are the uploads; where a copy made them
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
 from itertools import accumulate, pairwise
 from operator import sub
 from typing import NamedTuple
@@ -52,12 +53,19 @@ _MERGED = 50
 """Ids that a burst may span beyond the largest upload: the first top-up follows pairing at once."""
 
 
+class ServerPreKeys(NamedTuple):
+    """How many pre-keys the server said it had (`N pre-keys found on server`, at each login), and when."""
+
+    number: int
+    at: datetime
+
+
 class PreKeyPool(NamedTuple):
     """The ids on disk and what creds say of them.
 
     `topped_up_by_fives` is true for folders of Baileys 7. `written` has when each file was last written, in
-    nanoseconds; without it the ids alone have to do. `server_count` is how many pre-keys the server said it had, at a
-    login since the last upload (`N pre-keys found on server`), None where no log tells.
+    nanoseconds; without it the ids alone have to do. `server` is how many pre-keys the server last said it had, None
+    where no log tells. Whoever writes to a bot may write into its log: such a word makes more stay, and nothing go.
     """
 
     ids: Sequence[int]
@@ -65,7 +73,7 @@ class PreKeyPool(NamedTuple):
     first_unuploaded_id: int | None
     topped_up_by_fives: bool
     written: Mapping[int, int] = {}
-    server_count: int | None = None
+    server: ServerPreKeys | None = None
 
 
 class PreKeyRule(NamedTuple):
@@ -245,8 +253,6 @@ class _Evidence:
 
     def guarded(self) -> frozenset[int]:
         """Return the ids that the server can still hand out, all but five at most."""
-        if self._pool.server_count == 0:
-            return _NONE
         first = self._first_offered()
         late = (
             self._by_density() | self._timed
@@ -267,30 +273,34 @@ class _Evidence:
         extended = len(surely) + min(TOP_UP, len(ids - surely))
         last = self._uploads[-1].first if self._uploads else 0
         replaced = len([i for i in surely if i >= last])
-        if self._pool.server_count is not None:
-            extended, replaced = (
-                min(extended, self._pool.server_count),
-                min(replaced, self._pool.server_count),
-            )
         return Offered(extended, replaced)
 
     def _first_offered(self) -> int | None:
         """Return the first id of the oldest upload that the server can still have more than five of.
 
         An upload whose preceding id is still on disk was due because the server had run low, and so was any on
-        Baileys 6. The one before it is kept as well: what is left of an upload does not say where it began.
+        Baileys 6. The one before it is kept as well: what is left of an upload does not say where it began. Where the
+        server said that it has some, these may be of any upload, unless it drops what it was given before: then they
+        are the newest.
         """
         base = self._base()
         if base is None:
             return None
         known = base.first if base is not self._bursts[0] else None
-        if not self._is_drained(base) or (self._pool.server_count and not self._drops()):
+        said = self._pool.server.number if self._pool.server is not None else 0
+        if not self._is_drained(base) or (said and not self._drops()):
             return known
+        newest = self._newest(said + TOP_UP) if said else self._next_id
         uploads = [upload for upload in self._uploads if upload.first >= base.first]
         for before, upload in reversed(list(pairwise(uploads))):
             if not self._pool.topped_up_by_fives or upload.first - 1 in self._ids:
-                return before.first
+                return min(before.first, newest)
         return known
+
+    def _newest(self, number: int) -> int:
+        """Return the lowest of so many uploaded ids, counted from the newest."""
+        uploaded = [i for i in self._ordered if i not in self._never_uploaded]
+        return uploaded[-number] if number < len(uploaded) else 0
 
     def _base(self) -> Burst | None:
         """Return the upload that all others top up: the latest large one, else the first there is."""

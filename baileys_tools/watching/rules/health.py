@@ -15,7 +15,7 @@ from baileys_tools.sessions.rules.creds import Creds, CredsState, show_a_login, 
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.prekeys import GROWN, growth_of
+from baileys_tools.sessions.rules.prekeys import GROWN, TOP_UP, growth_of
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
 
@@ -164,11 +164,14 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
     if growth is None:
         return
     rate = "" if growth.per_day is None else f", {growth.per_day:,.0f} more a day"
-    why = (
-        "the bot uploads five more at each login, as the server says that it has no more than five"
-        if growth.low_count
-        else "each is of a retry receipt that nobody answered"
-    )
+    why = "each is of a retry receipt that nobody answered"
+    if growth.low_count:
+        said = facts.server
+        why = "the bot uploads five more at each login, as the server says that it has " + (
+            f"{said.number} (its log, {said.at:%Y-%m-%d %H:%M} UTC)"
+            if said is not None and said.number <= TOP_UP
+            else "no more than five"
+        )
     first = (
         "Look how often the bot connects (baileys-tools logs), as each time makes five. "
         if growth.low_count

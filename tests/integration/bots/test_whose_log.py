@@ -270,9 +270,21 @@ def test_what_the_server_said_of_its_pre_keys_is_kept_with_its_time(tmp_path, st
         pino("812 pre-keys found on server", at - timedelta(days=1)),
         pino("30 pre-keys found on server", at),
     )
-    assert server_pre_keys(state, settings, "shop") is None
+    assert (
+        server_pre_keys(None, settings, "shop", NOW)
+        == server_pre_keys(state, settings, "shop", NOW)
+        == (30, at)
+    )
     assert told(state, settings, "shop").facts.server_pre_keys == (30, at)
-    assert server_pre_keys(state, settings, "shop") == (30, at)
+    assert server_pre_keys(state, settings, "shop", NOW) == (30, at)
+    with (tmp_path / "bot.log").open("a") as log:
+        log.write(pino("29 pre-keys found on server", at + timedelta(minutes=1)) + "\n")
+    # What came since the last pass is read, and left for the next one to count.
+    assert server_pre_keys(state, settings, "shop", NOW) == (29, at + timedelta(minutes=1))
+    assert told(state, settings, "shop").files[0].size > 0
+    (tmp_path / "bot.log").unlink()
+    assert server_pre_keys(state, settings, "shop", NOW) == (29, at + timedelta(minutes=1))
+    assert server_pre_keys(None, settings, "shop", NOW) is None
 
 
 def test_a_second_socket_in_one_process_is_told_from_a_second_process(tmp_path, state):
