@@ -104,8 +104,14 @@ class Layout(NamedTuple):
 
 LAYOUTS = {
     "openclaw": Layout(
-        (("credentials/whatsapp/*", "{1}"), ("whatsapp/*", "{1}"), ("*", "{1}")),
-        "openclaw/openclaw extensions/whatsapp/src/accounts.ts: resolveDefaultAuthDir (below ~/.openclaw)",
+        # Before there were accounts, the login stood in the folder of all credentials.
+        (
+            ("credentials/whatsapp/*", "{1}"),
+            ("whatsapp/*", "{1}"),
+            (".", "default"),
+            ("*", "{1}"),
+        ),
+        "openclaw/openclaw extensions/whatsapp/src/accounts.ts: resolveDefaultAuthDir, resolveLegacyAuthDir",
     ),
     "evolution-files": Layout(
         (("instances/*", "{1}"), ("*", "{1}")),
@@ -120,11 +126,15 @@ LAYOUTS = {
             (".", ""),
             ("*", "{1}"),
             ("jadibts/*", "{1}"),
-            ("*[Jj]adi[Bb]*/*", "{3}"),
+            ("*[Jj]adi*/*", "{3}"),
+            ("[Ss]essions/[Ss]ub*/*", "{3}"),
+            ("[Ss]essions/session-sub/*", "{1}"),
+            ("[Ss]essions/*", "{1}"),
             ("*/jadibts/*", "{2}"),
-            ("*/*[Jj]adi[Bb]*/*", "{4}"),
+            ("*/*[Jj]adi*/*", "{4}"),
         ),
-        "GataNina-Li/GataBot-MD plugins/jadibot-serbot.js: GataBotSession, GataJadiBot/<number>; forks: jadibts/",
+        # global.authFile and authFileJB; in forks global.sessions and global.jadi of their settings.js.
+        "GataNina-Li/GataBot-MD main.js: GataBotSession, GataJadiBot/<number>; forks: jadibts/, JadiBots/ ...",
     ),
     "openwa": Layout(
         (("data/baileys/*", "{1}"), ("baileys/*", "{1}"), ("*", "{1}")),

@@ -8,14 +8,15 @@ from typing import NamedTuple
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
+from baileys_tools.sessions.names import OWN_PREFIX
 from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.search.walk import folders_in, why_passed_by
 from baileys_tools.sessions.search.way import Base, open_way
 from baileys_tools.units import printable
 
-MOST_LOOKED_INTO = 500
+MOST_LOOKED_INTO = 1_000
 """Folders that are looked into for a hint."""
-DEEPEST = 3
+DEEPEST = 5
 MOST_ROOTS = 8
 """Roots that are looked into for a hint."""
 
@@ -38,8 +39,7 @@ def proposals(base: Base, taken: Set[str] = frozenset(), deepest: int = DEEPEST)
     `taken` are the places that are found already.
     """
     found: dict[str, list[str]] = {}
-    left = [MOST_LOOKED_INTO]
-    _look(base.fd, "", deepest, left, found, lambda way: os.path.join(base.real, way) in taken)
+    _look(base.fd, deepest, found, lambda way: os.path.join(base.real, way) in taken)
     around: dict[str, list[str]] = {}
     for way in found:
         if way:
@@ -53,13 +53,13 @@ def proposals(base: Base, taken: Set[str] = frozenset(), deepest: int = DEEPEST)
         done.append(Proposal(pattern, tuple(f"{way}/{name}" for way in ways for name in found[way])))
     if here := found.get(""):
         done.append(Proposal(_pattern(here), tuple(here)))
-    return sorted(done, key=lambda one: (-one.number, one.pattern))
+    return sorted(_joined(done), key=lambda one: (-one.number, one.pattern))
 
 
 def require_none_below(folder: int) -> None:
     """Raise exit code 13 where another session folder stands within this one, which is about to go as a whole."""
     found: dict[str, list[str]] = {}
-    _look(folder, "", DEEPEST, [MOST_LOOKED_INTO], found, lambda way: False)
+    _look(folder, DEEPEST, found, lambda way: False)
     names = [f"{way}/{name}" if way else name for way, inner in found.items() for name in inner]
     if names:
         raise BaileysToolsError(
@@ -69,40 +69,65 @@ def require_none_below(folder: int) -> None:
         )
 
 
-def _look(
-    folder: int,
-    way: str,
-    deepest: int,
-    left: list[int],
-    found: dict[str, list[str]],
-    taken: Callable[[str], bool],
-) -> None:
-    try:
-        entries = folders_in(folder).entries
-    except OSError:
-        return
-    inner = []
-    for entry in islice(entries, MOST_LOOKED_INTO):
-        if entry.is_symlink() or entry.name.startswith(".") or entry.name == "node_modules":
-            continue
-        if left[0] <= 0:
-            return
-        left[0] -= 1
-        # Also within a session folder: a sub-bot may stand in a folder of its own there.
-        inner.append(entry.name)
-        is_found = taken(f"{way}/{entry.name}" if way else entry.name)
-        if not is_found and not why_passed_by(entry.name, folder, follow_links=False):
-            found.setdefault(way, []).append(entry.name)
-    if deepest > 1:
-        for name in inner:
+def _look(folder: int, deepest: int, found: dict[str, list[str]], taken: Callable[[str], bool]) -> None:
+    """Put what looks like session folders below an open folder into `found`, by the way to the folder around each.
+
+    Level by level, so that what stands near is found however much stands deeper in the folder beside it.
+    """
+    left = MOST_LOOKED_INTO
+    level = [""]
+    for _ in range(deepest):
+        inner = []
+        for way in level:
+            if left <= 0:
+                return
             try:
-                fd = open_way(folder, name)
+                around = open_way(folder, way) if way else os.dup(folder)
             except OSError:
                 continue
             try:
-                _look(fd, f"{way}/{name}" if way else name, deepest - 1, left, found, taken)
+                for entry in islice(folders_in(around).entries, left):
+                    if entry.is_symlink() or _is_of_others(entry.name):
+                        continue
+                    left -= 1
+                    # Also within a session folder: a sub-bot may stand in a folder of its own there.
+                    here = f"{way}/{entry.name}" if way else entry.name
+                    inner.append(here)
+                    if not taken(here) and not why_passed_by(entry.name, around, follow_links=False):
+                        found.setdefault(way, []).append(entry.name)
+            except OSError:
+                continue
             finally:
-                os.close(fd)
+                os.close(around)
+        level = inner
+
+
+def _is_of_others(name: str) -> bool:
+    """Whether a folder is one of programs in which nobody keeps a session, however much stands there."""
+    return name.startswith(OWN_PREFIX) or name in _OF_OTHERS
+
+
+_OF_OTHERS = frozenset(
+    (
+        *("node_modules", "__pycache__", "venv", ".venv", ".git", ".github", ".cache", ".npm", ".nvm"),
+        *(".yarn", ".pm2", ".vscode", ".idea", ".wwebjs_auth", ".wwebjs_cache", ".cargo", ".pyenv"),
+    )
+)
+
+
+def _joined(found: list[Proposal]) -> list[Proposal]:
+    """Return these with those as one that differ on the way alone: data/a/wa/1/auth and data/b/wa/2/auth."""
+    alike: dict[tuple[int, str], list[Proposal]] = {}
+    for one in found:
+        *way, last = one.pattern.split("/")
+        key = (len(way), last) if len(way) > 1 and "*" not in last else (0, one.pattern)
+        alike.setdefault(key, []).append(one)
+    done = []
+    for group in alike.values():
+        parts = zip(*(one.pattern.split("/") for one in group), strict=True)
+        pattern = "/".join(same.pop() if len(same := set(part)) == 1 else "*" for part in parts)
+        done.append(Proposal(pattern, tuple(entry for one in group for entry in one.entries)))
+    return done
 
 
 def _pattern(names: list[str]) -> str:

@@ -32,7 +32,8 @@ _OF_BAILEYS = (
 )
 """Keys of creds.json (baileys `Utils/auth-utils.js: initAuthCreds`): two of them are no accident."""
 _COPY = re.compile(
-    r"(?i)[._ -](?:bak|backup|old|orig|copy|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backup|copy)[._ -]"
+    r"(?i:[._ -](?:bak|backup|old|orig|copy|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backup|copy)[._ -])"
+    r"|^[Bb]ackup(?=[A-Z])|[a-z0-9]Backup$"
 )
 
 

@@ -577,3 +577,56 @@ def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
     assert {one["id"] for one in json.loads(told.stdout)["companies"]} == {"main", "1555"}
     assert json.loads(told.stdout)["proposed"] == []
     assert run_cli("config", "check", "--config", config).returncode in (0, 4)
+
+
+# --- layouts that no preset names ---------------------------------------------------------------------------
+
+OUT_THERE: dict[str, tuple[list[str], set[str]]] = {
+    # Each as a public bot has it; what is to be found, and the patterns that are proposed for the rest.
+    "sub-bots beside the session, each in a folder of the bot": (
+        ["Shadow/Sessions", "Shadow/Jadibos/15550001111", "Shadow/Jadibos/15550002222"],
+        {"Shadow/Jadibos/*", "Shadow/Sessions"},
+    ),
+    "bot and sub-bots in one folder": (
+        ["sessions/session-bot", "sessions/session-sub/15550001111"],
+        {"sessions/session-bot", "sessions/session-sub/*"},
+    ),
+    "a hidden folder": ([".assistant/whatsapp-auth"], {".assistant/whatsapp-auth"}),
+    "tenants and numbers": (["data/acme/wa/1/auth", "data/zeta/wa/2/auth"], {"data/*/wa/*/auth"}),
+    "the library's folder": (["lib/multi_auth"], {"lib/multi_auth"}),
+    "the example's folder": (["cache/baileys_auth_info"], {"cache/baileys_auth_info"}),
+    "a storage folder": (["storage/baileys/shop", "storage/baileys/lab"], {"storage/baileys/*"}),
+    "several bots of one flow": (["bot_sessions", "sales_sessions"], set()),
+    "one folder beside the code": (["session"], set()),
+}
+
+
+@pytest.mark.parametrize("name", OUT_THERE)
+def test_without_a_preset_each_session_is_found_or_a_pattern_of_it_is_told(tmp_path: Path, name: str) -> None:
+    folders, patterns = OUT_THERE[name]
+    top = tmp_path / "app"
+    for way in ("node_modules/x", ".git/objects", "plugins", "tmp"):
+        (top / way).mkdir(parents=True)
+    for number in range(300):  # what stands deeper in a folder beside hides nothing
+        (top / "aaa-media" / str(number) / "thumbnails").mkdir(parents=True)
+    for way in folders:
+        (top / way).parent.mkdir(parents=True, exist_ok=True)
+        lay_beside(top / way)
+    told = json.loads(run_cli("sessions", "--sessions", top, "--json").stdout)
+    found = {one["path"] for one in told["companies"]}
+    proposed = {one["pattern"] for one in told["proposed"]}
+    assert proposed - {"*"} == patterns
+    roots = [{"path": str(top), "folders": sorted(patterns)}] if patterns else [str(top)]
+    env = {"BAILEYS_TOOLS_SESSIONS__ROOTS": json.dumps(roots)}
+    told = json.loads(run_cli("sessions", "--json", env=env).stdout)
+    assert found | {one["path"] for one in told["companies"]} == {str(top / way) for way in folders}
+
+
+def test_the_copy_that_a_bot_makes_of_its_creds_is_no_second_bot(tmp_path: Path) -> None:
+    lay_beside(tmp_path / "GataBotSession")
+    (tmp_path / "BackupSession").mkdir()
+    for name in ("creds.json", "creds-2026-01-01.json"):
+        shutil.copy(tmp_path / "GataBotSession" / "creds.json", tmp_path / "BackupSession" / name)
+    told = json.loads(run_cli("sessions", "--sessions", tmp_path, "--json").stdout)
+    assert [one["id"] for one in told["companies"]] == ["GataBotSession"]
+    assert "a copy, as its name says" in json.dumps(told["passed_by"])

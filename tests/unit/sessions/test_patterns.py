@@ -108,7 +108,14 @@ def test_every_layout_has_patterns_that_can_be_read_and_a_source() -> None:
 
 def test_sub_bots_of_every_fork_are_called_by_their_number() -> None:
     patterns = patterns_of(LAYOUTS["jadibot"].folders)
-    for entry in ("GataJadiBot/1555", "jadibts/1555", "session/jadibot/1555", "Main/jadibts/1555"):
+    beside = (
+        "GataJadiBot/1555",
+        "jadibts/1555",
+        "session/jadibot/1555",
+        "Main/jadibts/1555",
+        "JadiBots/1555",
+    )
+    for entry in (*beside, "Shadow/Jadibos/1555", "Sessions/SubBot/1555", "sessions/session-sub/1555"):
         words = entry.split("/")
         found = [
             one.company(
