@@ -49,18 +49,14 @@ class CompanyLogs(NamedTuple):
     files: tuple[LogFileRead, ...]
 
 
-def log_paths(settings: Settings, company: str) -> list[str]:
-    """Return the paths of a company's logs, as the settings name them."""
-    return [file.path for file in logs_of(settings, company)]
-
-
 def logs_of(settings: Settings, company: str) -> list[LogFile]:
-    """Return the logs of a company, each with its own path."""
+    """Return the logs of a company, each with its own path or name."""
     found: dict[str, LogFile] = {}
     for file in settings.logs.files:
         path = file.path_of(company)
         if path is not None:
-            found.setdefault(path, file._replace(path=path))
+            own = file._replace(path=path)
+            found.setdefault(own.label, own)
     return list(found.values())
 
 
@@ -121,7 +117,8 @@ def read_company_logs(
     before = remembered(state, company)
     passes, files = _passes(state, logs, company, before, now)
     document = keep_passes(state, company, before, passes, now, over=reset)
-    memories = [LogMemory.from_json(document.files.get(file.path)) for file in logs]
+    named = dict.fromkeys([*(file.label for file in logs), *passes])
+    memories = [LogMemory.from_json(document.files.get(label)) for label in named]
     facts = _facts(
         memories,
         recent=summed(hours_since(state, company, now - DAY)),
@@ -146,27 +143,38 @@ def read_company_logs(
 def _passes(
     state: State, logs: Sequence[LogFile], company: str, before: Document, now: datetime
 ) -> tuple[dict[str, LogPass], list[LogFileRead]]:
-    from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+    from baileys_tools.bots.bot_log.reading import LogMemory
     from baileys_tools.bots.bot_log.tally import digest_of
     from baileys_tools.bots.log_memory import read_shared
+    from baileys_tools.bots.log_sources import read_source, sources_of
     from baileys_tools.sessions.faults import say_why
 
     passes: dict[str, LogPass] = {}
     files = []
     for file in logs:
-        memory = LogMemory.from_json(before.files.get(file.path))
         try:
-            if file.is_shared:
-                done = read_shared(state, file, company, memory, now)
-            else:
-                done = read_log(file.path, memory, now, company=company, session=file.rule)
+            sources = sources_of(file, now)
         except OSError as error:
-            files.append(LogFileRead(file.path, 0, say_why(error)))
+            files.append(LogFileRead(file.label, 0, say_why(error)))
             continue
-        passes[file.path] = done
-        names = done.memory.names
-        of_others = done.is_shared and bool(names) and digest_of(company) not in names
-        files.append(LogFileRead(file.path, done.size, "", done.memory.understood, of_others, file.is_shared))
+        for source in sources:
+            memory = LogMemory.from_json(before.files.get(source.label))
+            try:
+                if source.is_shared:
+                    done, trouble = read_shared(state, source, company, memory, now)
+                else:
+                    done, trouble = read_source(source, memory, now, company=company)
+            except OSError as error:
+                files.append(LogFileRead(source.label, 0, say_why(error)))
+                continue
+            passes[source.label] = done
+            names = done.memory.names
+            of_others = done.is_shared and bool(names) and digest_of(company) not in names
+            files.append(
+                LogFileRead(
+                    source.label, done.size, trouble, done.memory.understood, of_others, source.is_shared
+                )
+            )
     return passes, without_other_programs(files)
 
 
@@ -281,7 +289,6 @@ __all__ = [
     "LogEvent",
     "companies_with_logs",
     "log_limits",
-    "log_paths",
     "logs_of",
     "read_company_logs",
     "read_logs_beside",

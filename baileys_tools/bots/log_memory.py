@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from baileys_tools.bots.bot_log.reading import LogMemory, LogPass, read_log
+from baileys_tools.bots.bot_log.reading import LogMemory, LogPass
 from baileys_tools.bots.bot_log.tally import Tally, digest_of
+from baileys_tools.bots.log_sources import read_source
 from baileys_tools.bots.rules.log_events import LogEvent
 from baileys_tools.bots.rules.log_report import known_gaps
 from baileys_tools.state.database import State
@@ -94,23 +95,26 @@ def keep_passes(
     return document
 
 
-def read_shared(state: State, file: LogFile, company: str, memory: LogMemory, now: datetime) -> LogPass:
-    """Read what is new in a log that several companies share, once a run, and return what is this company's.
+def read_shared(
+    state: State, file: LogFile, company: str, memory: LogMemory, now: datetime
+) -> tuple[LogPass, str]:
+    """Read what is new in a log that several companies share, once a run, and return what is this company's, and why
+    it was not read to its end.
 
     What the others are told waits in the state, by a digest of the name, until they ask for it.
     """
-    key = f"{SHARED}:{digest_of(file.path)}"
+    key = f"{SHARED}:{digest_of(file.label)}"
     mine = digest_of(company)
     before = recall(state, key)
     shared, sessions = _shared(before)
-    size = 0
-    if shared.passed != now.timestamp() or shared.position is None:
+    size, trouble = 0, ""
+    if shared.passed != now.timestamp() or (shared.position is None and not shared.cursor):
         tallies = {one: _tally(stored) for one, stored in sessions.items()}
-        done = read_log(file.path, shared, now, session=file.rule, beginnings=tallies)
+        done, trouble = read_source(file, shared, now, beginnings=tallies)
         size = done.size
         with state.transaction():
             now_shared, now_sessions = _shared(recall(state, key))
-            if now_shared.position == shared.position:
+            if (now_shared.position, now_shared.cursor) == (shared.position, shared.cursor):
                 shared, sessions = done.memory.with_tally(Tally()), now_sessions
                 for name, tally in done.named.items():
                     one = digest_of(name)
@@ -129,10 +133,14 @@ def read_shared(state: State, file: LogFile, company: str, memory: LogMemory, no
             add_hours(state, company, hours)
     found = LogMemory.from_json(entry.get("tally"))
     after = found._replace(
-        passed=shared.passed, position=memory.position, forms=shared.forms, names=shared.names
+        passed=shared.passed,
+        position=memory.position,
+        cursor=memory.cursor,
+        forms=shared.forms,
+        names=shared.names,
     )
     # Its hours are in the state already.
-    return LogPass({}, after, size, 0, {}, True, 0)
+    return LogPass({}, after, size, 0, {}, True, 0), trouble
 
 
 def _shared(stored: Any) -> tuple[LogMemory, dict[str, dict[str, Any]]]:
@@ -173,7 +181,7 @@ def _hours(stored: Any) -> dict[tuple[int, LogEvent], int]:
 
 
 def _position(document: Any) -> Any:
-    return document.get("position") if isinstance(document, dict) else None
+    return (document.get("position"), document.get("cursor")) if isinstance(document, dict) else None
 
 
 def _wrote(document: Any) -> datetime | None:

@@ -10,7 +10,7 @@ from baileys_tools.bots.bot_logs import (
     DAY,
     companies_with_logs,
     log_limits,
-    log_paths,
+    logs_of,
     read_company_logs,
 )
 from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
@@ -65,7 +65,7 @@ def logs_command(flags: Mapping[str, object], config: str | None, since: str, *,
 
 def run_logs(settings: Settings, company: str, since: datetime, now: datetime, state: State) -> LogReport:
     """Read what is new in a company's logs, and return all counts since a moment with what they mean."""
-    if not log_paths(settings, company):
+    if not logs_of(settings, company):
         require_known(settings, [company])
         named = [file.company for file in settings.logs.files if file.company]
         raise UsageError(
@@ -84,7 +84,7 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
             settings, company, lambda root, found: folder_life(root, found, now), FolderLife()
         ),
     )
-    if all(file.trouble for file in logs.files):
+    if all(file.trouble and not file.size for file in logs.files):
         first = logs.files[0]
         raise BaileysToolsError(
             f"cannot read the log {printable(first.path)}: {printable(first.trouble)}",

@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ class _Pm2:
         """Return the processes of a name. Raises ToolError, for each name once it had to."""
         if self._trouble is None and self._listed is None:
             try:
-                self._listed = _pm2_list(self._seconds)
+                self._listed = pm2_list(self._seconds)
             except ToolError as error:
                 self._trouble = error
         if self._listed is None:
@@ -144,7 +145,7 @@ def _as_pm2_says(process: Process, found: Sequence[Mapping[str, Any]]) -> Proces
     )
 
 
-def _pm2_list(seconds: float) -> dict[str, list[dict[str, Any]]]:
+def pm2_list(seconds: float) -> dict[str, list[dict[str, Any]]]:
     """Return what `pm2 jlist` says, by the names of the processes. Raises ToolError."""
     home = os.environ.get("PM2_HOME") or os.path.join(os.path.expanduser("~"), ".pm2")
     if not _is_answered(os.path.join(home, "rpc.sock")):
@@ -252,9 +253,23 @@ def _look_at_pidfile(process: Process, seconds: float) -> ProcessFacts:
 
 
 def run_tool(command: Sequence[str], seconds: float, limit: int = LARGEST_OUTPUT) -> bytes:
-    """Run a program, without a shell, and return what it printed. Raises ToolError, also when it takes too long.
+    """Run a program, without a shell, and return what it printed. Raises ToolError, also when it takes too long."""
+    output = bytearray()
+    with closing(stream_tool(command, seconds)) as pieces:
+        for piece in pieces:
+            output += piece
+            if len(output) > limit:
+                raise ToolError(f"{command[0]} printed more than {limit >> 20} MiB")
+    return bytes(output)
 
-    It is killed at the deadline, with all that it has started.
+
+def stream_tool(
+    command: Sequence[str], seconds: float, *, with_errors: bool = False
+) -> Generator[bytes, None, None]:
+    """Run a program, without a shell, and yield what it prints. Raises ToolError, also when it takes too long.
+
+    It is killed at the deadline, or where nobody wants more of it, with all that it has started. `with_errors`: what
+    it prints to stderr is among it.
     """
     import select
     import signal
@@ -265,13 +280,12 @@ def run_tool(command: Sequence[str], seconds: float, limit: int = LARGEST_OUTPUT
     if path is None:
         raise ToolError(f"{name} is not found (PATH is {printable(os.environ.get('PATH', ''))})")
     end = time.monotonic() + seconds
-    output = bytearray()
     try:
         child = subprocess.Popen(
             [path, *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
             start_new_session=True,
         )
     except OSError as error:
@@ -285,9 +299,7 @@ def run_tool(command: Sequence[str], seconds: float, limit: int = LARGEST_OUTPUT
             piece = os.read(child.stdout.fileno(), 1 << 16)
             if not piece:
                 break
-            output += piece
-            if len(output) > limit:
-                raise ToolError(f"{name} printed more than {limit >> 20} MiB")
+            yield piece
         try:
             code = child.wait(max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -299,7 +311,6 @@ def run_tool(command: Sequence[str], seconds: float, limit: int = LARGEST_OUTPUT
             child.wait()
     if code != 0:
         raise ToolError(f"{name} {printable(command[1])} failed (exit {code})")
-    return bytes(output)
 
 
 def _number(value: object) -> int | None:

@@ -1,19 +1,29 @@
-"""The kind of value that `logs.files` has: which bot writes into which file."""
+"""The kind of value that `logs.files` has: which bot writes into which file, journal, container or process of PM2."""
 
 import re
 from typing import NamedTuple
 
 from baileys_tools.config.kinds import Absolute, ValueKind, _read_path, _text, valid_company_id
-from baileys_tools.units import quoted
+from baileys_tools.units import did_you_mean, quoted
 
 COMPANY = "{company}"
-_KEYS = ("path", "company", "session")
+SOURCES = ("journal", "docker", "pm2")
+_KEYS = ("path", *SOURCES, "directory", "company", "session")
+_NAMES = {
+    # What begins with - would be an option, and * means other units.
+    "journal": (re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,250}"), "the name of a systemd unit"),
+    "docker": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,250}"), "the name of a container"),
+    "pm2": (re.compile(r"[^\x00-\x1f\x7f]{1,200}"), "the name of a process of PM2"),
+}
 
 _A_KEY = re.compile(r"[\w.@-]{1,60}")
 
 
 class LogFile(NamedTuple):
-    """A file that a bot writes its log into; `path` is absolute, `company` "" where `{company}` stands in it.
+    """Where a bot's log is; `path` is absolute, `company` "" where `{company}` stands in it.
+
+    With a `source` (`journal`, `docker`, `pm2`), `path` is the name of the unit, the container or the process;
+    `directory` is where the journal's files are, "" for this host's own.
 
     `session` says whose a line is in a log that several share: the key of a record, or a pattern with one group. With
     it and without a company, the log is that of every company that its lines name.
@@ -22,6 +32,17 @@ class LogFile(NamedTuple):
     path: str
     company: str = ""
     session: str = ""
+    source: str = ""
+    directory: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is called: its path, or source and name."""
+        return f"{self.source}:{self.path}" if self.source else self.path
+
+    def has_valid_name(self) -> bool:
+        """Whether what stands for `{company}` left a name that its program takes for nothing else."""
+        return not self.source or _NAMES[self.source][0].fullmatch(self.path) is not None
 
     @property
     def is_shared(self) -> bool:
@@ -56,7 +77,7 @@ def _require_one_company_each(files: tuple[LogFile, ...]) -> None:
     companies: dict[str, list[str]] = {}
     for file in files:
         if file.company and not file.session:
-            companies.setdefault(file.path.replace(COMPANY, file.company), []).append(file.company)
+            companies.setdefault(file.label.replace(COMPANY, file.company), []).append(file.company)
     shared = {path: names for path, names in companies.items() if len(names) > 1}
     if shared:
         told = (f"{quoted(path)} is the log of {' and of '.join(names)}" for path, names in shared.items())
@@ -70,26 +91,49 @@ def _log_file(item: object, absolute: Absolute) -> LogFile:
         return item
     if isinstance(item, dict):
         if unknown := [str(key) for key in item if key not in _KEYS]:
-            raise ValueError(f"{quoted(unknown[0])} is neither path nor company nor session")
-        path, company, session = item.get("path"), item.get("company"), item.get("session")
+            known = ", ".join(_KEYS)
+            raise ValueError(f"{quoted(unknown[0])} is none of {known}{did_you_mean(unknown[0], _KEYS)}")
+        given = [key for key in ("path", *SOURCES) if item.get(key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"a log has one of path, {', '.join(SOURCES)}, and not {' and '.join(given)}")
+        source = given[0] if given else "path"
+        path, company, session = item.get(source), item.get("company"), item.get("session")
+        directory = item.get("directory")
+        if directory is not None and source != "journal":
+            raise ValueError("directory is for a journal alone")
     else:
         before, equals, after = _text(item, "a log").partition("=")
         # A path may have = in it; what stands before the first one is then no single name.
         path, company = (after, before) if equals and "/" not in before else (before + equals + after, None)
-        session = None
+        session = directory = None
+        named, colon, name = path.partition(":")
+        source = named if colon and named in SOURCES else "path"
+        path = path if source == "path" else name
     if path is None:
-        raise ValueError("a log without a path")
+        raise ValueError(f"a log without a path, {', '.join(SOURCES[:-1])} or {SOURCES[-1]}")
     file = LogFile(
-        _read_path(path, absolute),
+        _read_path(path, absolute) if source == "path" else _name_in(source, path),
         "" if company is None else valid_company_id(_text(company, "a company id")),
         "" if session is None else _session(_text(session, "session")),
+        "" if source == "path" else source,
+        "" if directory is None else _read_path(directory, absolute),
     )
     if not file.company and not file.session and COMPANY not in file.path:
         raise ValueError(
-            f"whose log is {quoted(file.path)}? Give its company, put {COMPANY} into the path, or give session, the "
+            f"whose log is {quoted(file.label)}? Give its company, put {COMPANY} into the "
+            f"{'name' if file.source else 'path'}, or give session, the "
             "key under which each line names its session"
         )
     return file
+
+
+def _name_in(source: str, raw: object) -> str:
+    """Return the name of a unit, a container or a process. Raise ValueError for what can be none."""
+    text = _text(raw, f"a name for {source}").strip()
+    shape, what = _NAMES[source]
+    if shape.fullmatch(text.replace(COMPANY, "x")) is None:
+        raise ValueError(f"{quoted(text)} is not {what}")
+    return text
 
 
 def _session(text: str) -> str:
@@ -109,7 +153,7 @@ def _session(text: str) -> str:
 
 def _show_log_files(files: tuple[LogFile, ...]) -> str:
     return ", ".join(
-        (f"{file.company}={file.path}" if file.company else file.path)
+        (f"{file.company}={file.label}" if file.company else file.label)
         + (f" (session: {file.session})" if file.session else "")
         for file in files
     )

@@ -694,9 +694,11 @@ class Logs(Section, name="logs", list_key="files"):
     files: tuple[LogFile, ...] = setting(
         default=(),
         kind=LOG_FILES,
-        about="The files, each with `path` and `company`; or a path with `{company}` in it for all of them; or, in a "
+        about="The logs, each with `path` and `company`; or a path with `{company}` in it for all of them; or, in a "
         "log that several share, `session`: the key under which each line names its session, or a pattern with one "
-        "group. As text: `1001=/srv/bot/1001.log` or `/srv/bot/{company}.log`.",
+        "group. In place of `path`: `journal` (a systemd unit; with `directory` where its files are elsewhere), "
+        "`docker` (a container) or `pm2` (a process of this user's PM2). As text: `1001=/srv/bot/1001.log`, "
+        "`/srv/bot/{company}.log`, `1001=docker:shop` or `journal:bot@{company}.service`.",
         default_text="none: no log is read",
     )
     reconnects_per_day: int = setting(

@@ -89,7 +89,7 @@ def look_up(
     settings: Settings, root_path: str, company_id: str, typed: Typed, now: datetime
 ) -> ContactReport:
     """Return what a company's folder holds of a contact. Touches nothing. Raises exit code 10 for nothing at all."""
-    evidence, troubles = evidence_in_logs(settings, company_id)
+    evidence, troubles = evidence_in_logs(settings, company_id, now)
     with Root(root_path) as root:
         (company,) = companies_of_run(root, settings, only=[company_id])
         try:
@@ -155,7 +155,7 @@ def _renew(
     from baileys_tools.cures.show.cure_json import cure_json
     from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
 
-    evidence, troubles = evidence_in_logs(loaded.settings, options.company)
+    evidence, troubles = evidence_in_logs(loaded.settings, options.company, now)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
         return plan_for_contact(folder, facts, typed, evidence, every=every)

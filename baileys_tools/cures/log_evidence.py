@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.bots.bot_log.files import open_log
 from baileys_tools.bots.bot_log.grammar import decrypt_failure, time_of
-from baileys_tools.bots.bot_logs import log_paths
+from baileys_tools.bots.bot_logs import logs_of
+from baileys_tools.bots.log_sources import sources_of, stream_of
 from baileys_tools.bots.rules.log_events import LogEvent
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from baileys_tools.config import Settings
+    from baileys_tools.config.log_kinds import LogFile
 
 MOST_READ = 64 << 20
 """Bytes of each log, from its end: what is older was most likely healed since."""
@@ -25,26 +29,31 @@ _CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 16
 
 
-def evidence_in_logs(settings: Settings, company: str) -> tuple[Evidence, list[str]]:
+def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[Evidence, list[str]]:
     """Return which devices the logs of a company name as unreadable, and which logs could not be read and why.
 
     At most the last 64 MiB of each are read, and a line of them at a time is in memory.
     """
     found: list[tuple[Device, float | None]] = []
     troubles = []
-    for path in log_paths(settings, company):
+    for log in logs_of(settings, company):
         try:
-            fd = open_log(path)
+            for source in sources_of(log, now):
+                found += _failures_of(source)
         except OSError as error:
-            troubles.append(f"{path}: {say_why(error)}")
-            continue
-        try:
-            found += _failures(fd)
-        except OSError as error:
-            troubles.append(f"{path}: {say_why(error)}")
-        finally:
-            os.close(fd)
+            troubles.append(f"{log.label}: {say_why(error)}")
     return joined(found), troubles
+
+
+def _failures_of(source: LogFile) -> list[tuple[Device, float | None]]:
+    path = stream_of(source)
+    if not isinstance(path, str):
+        raise OSError(f"only files are looked through for contacts, and {source.source} keeps none here")
+    fd = open_log(path)
+    try:
+        return list(_failures(fd))
+    finally:
+        os.close(fd)
 
 
 def failures_in(lines: bytes) -> Iterator[tuple[Device, float | None]]:

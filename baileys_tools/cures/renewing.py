@@ -43,7 +43,7 @@ def renew_sessions_command(
             "One contact by its number: baileys-tools contact --company ID NUMBER --renew",
         )
     now = datetime.now(UTC)
-    evidence, troubles = evidence_in_logs(loaded.settings, options.company)
+    evidence, troubles = evidence_in_logs(loaded.settings, options.company, now)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
         mappings = Mappings(folder)

@@ -206,20 +206,22 @@ def logs_checks(settings: Settings, now: datetime) -> Iterator[Check]:
     """Whether the bots' logs can be opened, and whether what they say of Baileys is understood."""
     if not settings.logs.files:
         return
-    from baileys_tools.bots.bot_log.reading import sample_log
-    from baileys_tools.bots.bot_logs import log_paths
+    from baileys_tools.bots.bot_logs import logs_of
+    from baileys_tools.bots.log_sources import sample_source
     from baileys_tools.bots.rules.log_report import UNREAD_SHARE
 
-    paths = dict.fromkeys(path for company in _companies(settings) for path in log_paths(settings, company))
+    logs = {file.label: file for company in _companies(settings) for file in logs_of(settings, company)}
     # Also those of a company whose folder is gone, or misspelt.
-    paths |= {
-        path: None for file in settings.logs.files if (path := file.path_of(file.company)) and file.company
-    }
-    paths |= {file.path: None for file in settings.logs.files if file.is_shared}
+    for file in settings.logs.files:
+        if file.company and (path := file.path_of(file.company)):
+            own = file._replace(path=path)
+            logs.setdefault(own.label, own)
+        elif file.is_shared:
+            logs.setdefault(file.label, file)
     troubles, odd, silent = [], [], 0
-    for path in paths:
+    for path, file in logs.items():
         try:
-            found = sample_log(path, now)
+            found = sample_source(file, now)
         except OSError as error:
             troubles.append((path, error.strerror or str(error)))
             continue
@@ -228,7 +230,7 @@ def logs_checks(settings: Settings, now: datetime) -> Iterator[Check]:
             lines = counted(found.not_read, "line")
             odd.append((path, f"{lines} of Baileys in a form that is not read: {forms}"))
         silent += not found.not_read and not found.lines
-    well = f"{counted(len(paths), 'log')} can be read" if paths else ""
+    well = f"{counted(len(logs), 'log')} can be read" if logs else ""
     if silent:
         well += f"; in {counted(silent, 'log')} no line of the last MiB speaks of Baileys (docs/logs.md)"
     yield from _all_well(

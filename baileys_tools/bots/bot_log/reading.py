@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from baileys_tools.bots.bot_log.files import Position, new_stretches, open_log, position_of
-from baileys_tools.bots.bot_log.scanner import Scanner
+from baileys_tools.bots.bot_log.scanner import Fill, Scanner
 from baileys_tools.bots.bot_log.stamps import Days, stamp_in
 from baileys_tools.bots.bot_log.tally import Page, Tally, digest_of
+from baileys_tools.bots.bot_log.unwrap import unwrap
 from baileys_tools.bots.rules.log_events import LogEvent, Understood
 
 MOST_AT_FIRST = 1 << 30
@@ -27,6 +29,7 @@ WRITTEN_WITHIN = 10.0
 MOST_NAMES = 2_000
 MOST_LEFT = 64 << 10
 
+_CURSOR = re.compile(r"[\w=;:.+-]{1,400}")
 _STATE_SINCE = {event.value: event for event in LogEvent}
 
 
@@ -34,7 +37,8 @@ class LogMemory(NamedTuple):
     """What is kept of a log from pass to pass. Times are seconds since 1970; none is text of the log.
 
     `names` are digests of the sessions that its lines have named, `seen` how long it was, and `forms` how many lines
-    told something (under "") or spoke of Baileys in a form that is not read, on each of two days.
+    told something (under "") or spoke of Baileys in a form that is not read, on each of two days. `cursor` is how far
+    a log that is no file was read, in the words of whoever keeps it.
     """
 
     position: Position | None = None
@@ -51,6 +55,7 @@ class LogMemory(NamedTuple):
     names: tuple[str, ...] = ()
     seen: int = 0
     forms: Mapping[str, Mapping[str, int]] = {}
+    cursor: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the state keeps it."""
@@ -71,6 +76,7 @@ class LogMemory(NamedTuple):
             "names": list(self.names),
             "seen": self.seen,
             "forms": {day: dict(forms) for day, forms in self.forms.items()},
+            "cursor": self.cursor,
         }
         return document | {key: value for key, value in more.items() if value}
 
@@ -81,6 +87,7 @@ class LogMemory(NamedTuple):
             return cls()
         server = document.get("server")
         names, unsure = document.get("names"), document.get("unsure")
+        cursor = document.get("cursor")
         ended = document.get("ended")
         return cls(
             Position.from_json(document.get("position")),
@@ -99,6 +106,7 @@ class LogMemory(NamedTuple):
             tuple(one for one in _list(names) if isinstance(one, str))[:MOST_NAMES],
             int(_number(document.get("seen")) or 0),
             _forms(document.get("forms")),
+            cursor if isinstance(cursor, str) and _CURSOR.fullmatch(cursor) else "",
         )
 
     def tally(self) -> Tally:
@@ -203,6 +211,61 @@ def read_log(
         if old >= 0:
             os.close(old)
         os.close(fd)
+
+
+def read_stream(
+    fill: Fill,
+    cursor_of: Callable[[bytes], str],
+    memory: LogMemory,
+    now: datetime,
+    *,
+    company: str = "",
+    session: str | re.Pattern[str] = "",
+    beginnings: Mapping[str, Tally] | None = None,
+) -> LogPass:
+    """As `read_log`, of lines that `fill` gives behind `memory.cursor`, each with its time and its cursor.
+
+    `cursor_of` finds the cursor in a line, "" where there is none.
+    """
+    latest = now.timestamp()
+    page = Page(memory.tally(), latest, memory.wrote)
+    if company:
+        page.beginnings[digest_of(company)] = memory.tally()
+    page.beginnings.update(beginnings or {})
+    scanner = Scanner(page, session)
+    size = scanner.read_from(fill, 0, sys.maxsize, may_hold=True)
+    cursor, wrote = cursor_of(scanner.last), _time_in(scanner.last, latest)
+    if (left := scanner.left) and abs(time.time() - (_time_in(left, latest) or 0.0)) >= WRITTEN_WITHIN:
+        # A record that has no end by now has none.
+        pieces = iter([left if left.endswith(b"\n") else left + b"\n"])
+        size += scanner.read_from(filler(pieces), 0, sys.maxsize)
+        cursor, wrote = cursor_of(scanner.last) or cursor, _time_in(scanner.last, latest) or wrote
+    page.settle()
+    wrote = min(wrote or memory.wrote or latest, latest)
+    memory = memory._replace(cursor=cursor or memory.cursor)
+    return _passed(page, memory, size, wrote, now, company, is_told=bool(session))
+
+
+def filler(pieces: Iterator[bytes]) -> Fill:
+    """Given the pieces of a stream, return what gives them to a reader."""
+    rest = memoryview(b"")
+
+    def fill(view: memoryview, _: int) -> int:
+        nonlocal rest
+        if not rest:
+            rest = memoryview(next(pieces, b""))
+        size = min(len(view), len(rest))
+        view[:size] = rest[:size]
+        rest = rest[size:]
+        return size
+
+    return fill
+
+
+def _time_in(lines: bytes, latest: float) -> float | None:
+    """The time of the last of some lines."""
+    last = lines.rstrip(b"\n").rpartition(b"\n")[2]
+    return unwrap(last, latest).stamp.at if last else None
 
 
 SAMPLE = 1 << 20

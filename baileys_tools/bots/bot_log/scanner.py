@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from baileys_tools.bots.bot_log import grammar
 from baileys_tools.bots.bot_log.grammar import Buffer
@@ -38,6 +38,8 @@ _LOOK_BACK = 4_096
 _HOLD = 64 << 10
 _NAMES = (b'"session', b'"instance')
 
+Fill = Callable[[memoryview, int], int]
+"""Puts what stands at an offset into a piece of memory, and returns how much that is; 0 at the end."""
 Hit = int
 """Where a word of Baileys stands in the buffer."""
 
@@ -55,6 +57,7 @@ class Scanner:
         self._names = (f'"{self._key}"'.encode(),) if self._key else _NAMES
         self._buffer = bytearray(BUFFER)
         self._told = 0
+        self.last = self.left = b""
 
     def read(self, fd: int, offset: int, end: int, *, may_hold: bool = False, before: bytes = b"") -> int:
         """Given an open file, count its whole lines from `offset` to at most `end`; return where to go on next time.
@@ -63,13 +66,22 @@ class Scanner:
         was left of the file before this one, where a log was rotated within a record; as long as it is not done with,
         what is returned is below 0.
         """
+        return self.read_from(
+            lambda view, at: os.preadv(fd, [view], at), offset, end, may_hold=may_hold, before=before
+        )
+
+    def read_from(
+        self, fill: Fill, offset: int, end: int, *, may_hold: bool = False, before: bytes = b""
+    ) -> int:
+        """As `read`, of what `fill` gives. What is not done with after that is in `left`, the line before in `last`."""
         buffer, view = self._buffer, memoryview(self._buffer)
         kept, passing_over = len(before), False
         buffer[:kept] = before
         offset -= kept
+        self.last = b""
         while offset + kept < end:
             wanted = min(STEP, BUFFER - kept, end - offset - kept)
-            got = os.preadv(fd, [view[kept : kept + wanted]], offset + kept)
+            got = fill(view[kept : kept + wanted], offset + kept)
             if got == 0:
                 break
             filled = kept + got
@@ -83,11 +95,14 @@ class Scanner:
             last = buffer.rfind(b"\n", first, filled) + 1
             if last:
                 last = self._scan(first, last, may_hold=may_hold or offset + filled < end)
+                if last > first:
+                    self.last = bytes(buffer[max(first, buffer.rfind(b"\n", first, last - 1) + 1) : last])
             elif filled - first == BUFFER:
                 passing_over, last = True, filled
             last = max(last, first)
             offset, kept = offset + last, filled - last
             buffer[:kept] = buffer[last:filled]
+        self.left = b"" if passing_over else bytes(buffer[:kept])
         return offset
 
     def _scan(self, first: int, last: int, *, may_hold: bool) -> int:

@@ -183,7 +183,8 @@ def log_findings(
                     "log-unreadable",
                     Severity.WARNING,
                     company,
-                    f"the log {printable(file.path)} cannot be read: {printable(file.trouble)}",
+                    f"the log {printable(file.path)} cannot be read{' to its end' if file.size else ''}: "
+                    f"{printable(file.trouble)}",
                     "let this user read it, or correct logs.files in the settings",
                 )
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.bots import log_memory
+from baileys_tools.bots import log_sources
 from baileys_tools.bots.bot_log import reading
 from baileys_tools.bots.bot_logs import CompanyLogs, read_company_logs, server_pre_keys
 from baileys_tools.bots.folder_life import FolderLife
@@ -109,7 +109,7 @@ def test_a_shared_log_is_read_once_a_run_and_counted_once(tmp_path, state, monke
         reads.append(path)
         return reading.read_log(path, *arguments, **more)
 
-    monkeypatch.setattr(log_memory, "read_log", noted)
+    monkeypatch.setattr(log_sources, "read_log", noted)
     for _ in range(2):
         for name in names:
             told(state, settings, name)

@@ -153,16 +153,13 @@ class World:
         elif folder == "young":
             for entry in self.folder.iterdir():
                 entry.unlink()
-        elif folder == "old":
-            for entry in self.folder.iterdir():
-                os.utime(entry, (self.now.timestamp() - 20 * 86_400,) * 2)
         elif folder == "twin":
             company_folder(self.root, "1002", KEYS, registrationId=117)
         if not self.seen_before:
             self.spoil()
 
     def spoil(self) -> None:
-        """What happens to its files."""
+        """What happens to its files. None grows older than it was between two looks."""
         how = self.chosen["spoilt"]
         if how == "empty key":
             write_key(self.folder, "session-7.0.json", DAY, "")
@@ -174,6 +171,9 @@ class World:
             write_key(self.folder, "session-7.0.json", DAY).chmod(0o666)
         elif how == "counter":
             write_key(self.folder, "pre-key-77.json", DAY)
+        if self.chosen["folder"] == "old":
+            for entry in self.folder.iterdir():
+                os.utime(entry, (self.now.timestamp() - 20 * 86_400,) * 2)
 
     def connection(self, company: str) -> Connection:
         state = {"qr": ConnectionState.CONNECTING}.get(str(self.chosen["api"]))

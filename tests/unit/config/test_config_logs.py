@@ -34,9 +34,17 @@ def test_a_list_of_logs_may_stand_for_the_section(tmp_path, text):
     [
         ("{path: a.log}", "whose log is"),
         ("a.log", "whose log is"),
-        ("{company: 7}", "a log without a path"),
+        ("{company: 7}", "a log without a path, journal, docker or pm2"),
+        ("{journl: a.service, company: 7}", "did you mean journal"),
+        ("{journal: --root=/, company: 7}", "is not the name of a systemd unit"),
+        ("{journal: 'bot*', company: 7}", "is not the name of a systemd unit"),
+        ("{docker: -v, company: 7}", "is not the name of a container"),
+        ("{docker: ../x, company: 7}", "is not the name of a container"),
+        ("{docker: a, pm2: b, company: 7}", "not docker and pm2"),
+        ("{docker: a, directory: /x, company: 7}", "for a journal alone"),
+        ("{pm2: shop}", "put {company} into the name"),
         ("{path: a.log, company: ../x}", "is not a company id"),
-        ("{path: a.log, compnay: 7}", "is neither path nor company"),
+        ("{path: a.log, compnay: 7}", "is none of path, .*did you mean company"),
         ("{path: [a.log], company: 7}", "a list is not a path"),
         ("7=", "the path is empty"),
     ],
@@ -44,6 +52,27 @@ def test_a_list_of_logs_may_stand_for_the_section(tmp_path, text):
 def test_a_log_that_cannot_be_meant_is_refused(tmp_path, entry, said):
     with pytest.raises(ConfigError, match=said):
         load(tmp_path, f"logs: [{entry}]")
+
+
+def test_a_log_may_be_a_unit_a_container_or_a_process(tmp_path):
+    entries = (
+        '[{journal: "bot@{company}.service", directory: j}, {docker: shop, company: 7}, "8=pm2:my bot", '
+        '"docker:bot-{company}"]'
+    )
+    files = load(tmp_path, f"logs: {entries}").files
+    assert files == (
+        LogFile("bot@{company}.service", source="journal", directory=f"{tmp_path}/j"),
+        LogFile("shop", "7", source="docker"),
+        LogFile("my bot", "8", source="pm2"),
+        LogFile("bot-{company}", source="docker"),
+    )
+    assert [file._replace(path=file.path_of("8") or "").has_valid_name() for file in files] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert not LogFile("bot-*", source="journal").has_valid_name()
 
 
 def test_a_log_of_two_companies_is_refused(tmp_path):
