@@ -35,7 +35,7 @@ MODULES = {
         "send-test",
         "incidents",
     ),
-    "settings": ("sessions", "config"),
+    "settings": ("setup", "sessions", "config"),
     "host": ("cron", "doctor", "report", "watch", "help", "explain"),
 }
 """Which module has which commands and groups, in the order of the help."""

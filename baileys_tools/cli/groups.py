@@ -43,6 +43,7 @@ GROUPS: Mapping[str, str] = {
     "reconnect": BACK,
     "start-session": BACK,
     "send-test": BACK,
+    "setup": ALONE,
     "cron": ALONE,
     "doctor": ALONE,
     "config": ALONE,

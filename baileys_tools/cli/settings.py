@@ -1,4 +1,4 @@
-"""The settings: `config show`, `config check` and `config init`."""
+"""The settings: `setup`, `sessions`, `config show`, `config check` and `config init`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,55 @@ config_app = typer.Typer(
     help="Show, check and write the settings.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(config_app, name="config")
+
+
+@app.command()
+def setup(
+    sessions: SessionsOption = None,
+    webhook_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A file with the address that alerts go to.")
+    ] = None,
+    backup: Annotated[str | None, typer.Option(metavar="DIR", help="Where snapshots go.")] = None,
+    encrypt: Annotated[
+        bool | None, typer.Option("--encrypt/--no-encrypt", help="Make a key to encrypt snapshots with.")
+    ] = None,
+    recipient: Annotated[
+        str, typer.Option(metavar="KEY", help="Encrypt to this public key of age instead of a new one.")
+    ] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the secret half of a new key is written. [default: ~/baileys-tools-key.txt]",
+        ),
+    ] = None,
+    jobs: Annotated[bool | None, typer.Option("--jobs/--no-jobs", help="Have cron run the jobs.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be set up.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: take what is given, else what is usual.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a settings file that is there.")] = False,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="Settings file to write.")
+    ] = None,
+) -> None:
+    """Set this host up: settings, alerts, encrypted snapshots, jobs.
+
+    Asks five questions, shows what it will write, writes it, tries whether the host can do the job, and installs the
+    jobs. No session folder is touched. With --yes nothing is asked.
+
+    \b
+    Examples:
+      baileys-tools setup
+      baileys-tools setup --sessions /srv/bots --webhook-file ~/webhook --yes
+      baileys-tools setup --sessions /srv/bots --recipient age1... --no-jobs --dry-run
+    """
+    from baileys_tools.host.setup import SetupOptions, setup_command
+
+    options = SetupOptions(
+        sessions or [], webhook_file, backup, encrypt, recipient, key, jobs, config, dry_run, yes, force
+    )
+    finish(lambda: setup_command(options))
 
 
 @app.command()

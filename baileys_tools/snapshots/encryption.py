@@ -35,6 +35,15 @@ class WrongKey(BaileysToolsError):
         return partial(type(self), no_key=self._no_key), (self._what,)
 
 
+def new_key() -> tuple[str, str]:
+    """Make a key; return its public half, and the identity file that is to hold its secret half."""
+    import pyrage
+
+    secret = pyrage.x25519.Identity.generate()
+    public = str(secret.to_public())
+    return public, f"# public key: {public}\n{secret}\n"
+
+
 class Recipients:
     """Public keys to encrypt to: `age1...` or `ssh-ed25519 ...`. Raises UsageError for any other text."""
 
