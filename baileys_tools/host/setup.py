@@ -16,8 +16,8 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.frame.places import require_places
 from baileys_tools.frame.show.terminal import must_say_yes
 from baileys_tools.host.config_commands import run_init
-from baileys_tools.host.rules.setup import QUESTIONS, Answers, after_text, is_yes, plan_text
 from baileys_tools.host.sessions_found import find_sessions
+from baileys_tools.host.show.setup_text import QUESTIONS, Answers, after_text, is_yes, plan_text
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.encryption import Recipients, new_key
 from baileys_tools.units import printable

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from baileys_tools.host.rules.setup import Answers, is_yes, plan_text
+from baileys_tools.host.show.setup_text import Answers, is_yes, plan_text
 from tests.integration.faults.forked import run_cli
 from tests.support import company_folder
 from tests.terminal import Screen
