@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from baileys_tools.units import printable
 
 _OPTIONS = {"--sessions": ("sessions.path", "sessions.roots"), "--company": ("sessions.companies",)}
-_WITH_SESSIONS = frozenset(
+WITH_SESSIONS = frozenset(
     [
         "cleanup",
         "undo",
@@ -24,6 +24,7 @@ _WITH_SESSIONS = frozenset(
         "reset",
         "watch",
         "report",
+        "serve",
         "doctor",
         "resend-group-keys",
         "contact",
@@ -37,7 +38,7 @@ _WITH_SESSIONS = frozenset(
         "sessions",
     ]
 )
-_WITH_COMPANY = (_WITH_SESSIONS - {"doctor", "sessions"}) | frozenset(
+_WITH_COMPANY = (WITH_SESSIONS - {"doctor", "sessions", "serve"}) | frozenset(
     ["snapshots", "verify", "prune", "keep", "reconnect", "start-session", "qr", "send-test"]
 )
 _WITHOUT_CONFIG = frozenset({"help", "explain"})
@@ -70,14 +71,14 @@ def _same_bots(words: list[str]) -> list[str]:
     verb = words[1]
     takes = {
         "--company": verb in _WITH_COMPANY,
-        "--sessions": verb in _WITH_SESSIONS,
+        "--sessions": verb in WITH_SESSIONS,
         "--config": verb not in _WITHOUT_CONFIG and words[1:3] != ["config", "init"],
     }
     more = []
     for option, is_taken in takes.items():
         values = _here.get(option, [])
         # One that cannot be typed was not typed either.
-        if is_taken and option not in words and all(_can_be_typed(value, option) for value in values):
+        if is_taken and option not in words and all(can_be_typed(value, option) for value in values):
             more += [f"{option} {quote(value)}" for value in values]
     return more
 
@@ -96,7 +97,7 @@ def command(template: str, *values: str) -> str:
     for place, word in enumerate(words):
         if word == "{}":
             value = next(left)
-            if not _can_be_typed(value, words[place - 1]):
+            if not can_be_typed(value, words[place - 1]):
                 return (
                     f"{_plain_part(words)}, once {quote(printable(value))} has a plain name (no "
                     "command can have this)"
@@ -115,7 +116,7 @@ def with_commands(text: str, company: str) -> str:
     return "".join(parts)
 
 
-def _can_be_typed(value: str, before: str) -> bool:
+def can_be_typed(value: str, before: str) -> bool:
     if before != "--company":
         return value.isprintable()
     # As that option reads it: a list with commas, ids or folders.

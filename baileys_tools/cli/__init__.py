@@ -36,6 +36,7 @@ MODULES = {
         "incidents",
     ),
     "settings": ("setup", "sessions", "config"),
+    "page": ("serve",),
     "host": ("cron", "doctor", "report", "watch", "help", "explain"),
 }
 """Which module has which commands and groups, in the order of the help."""

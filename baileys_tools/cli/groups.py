@@ -28,6 +28,7 @@ GROUPS: Mapping[str, str] = {
     "watch": WATCH,
     "monitor-once": WATCH,
     "report": WATCH,
+    "serve": WATCH,
     "incidents": WATCH,
     "logs": WATCH,
     "silence": WATCH,

@@ -12,6 +12,9 @@ from baileys_tools.trust import NotTrusted, read_trusted
 CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
 JOB_VARIABLE = "BAILEYS_TOOLS_JOB"
 """Set for what cron, `cron run` and systemd start, so that `cron status` tells their runs from those by hand."""
+STARTED_BY_VARIABLE = "BAILEYS_TOOLS_STARTED_BY"
+"""Set for what the page starts: its word and the number of the action, which the record of runs keeps."""
+OUR_OWN_VARIABLES = (JOB_VARIABLE, STARTED_BY_VARIABLE)
 SYSTEM_CONFIG = "/etc/baileys-tools/config.yaml"
 LARGEST_CONFIG = 1 << 20
 NOT_OBEYED = "not obeyed"

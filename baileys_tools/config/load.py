@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from baileys_tools.config.companies import Owners, own_values
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
-    JOB_VARIABLE,
     NOT_OBEYED,
+    OUR_OWN_VARIABLES,
     SYSTEM_CONFIG,
     Surroundings,
     default_state_dir,
@@ -218,7 +218,7 @@ def _from_environment(schema: Schema, host: Surroundings, problems: list[str]) -
         if text := host.environ.get(name):
             yield _Given(setting, text, f"environment {name}", absolute)
     own = {name.removeprefix(OWN_PREFIX) for name in (*known, CONFIG_VARIABLE) if name.startswith(OWN_PREFIX)}
-    own.add(JOB_VARIABLE.removeprefix(OWN_PREFIX))
+    own |= {name.removeprefix(OWN_PREFIX) for name in OUR_OWN_VARIABLES}
     for name in host.environ:
         word = name.removeprefix(OWN_PREFIX)
         if word != name and word not in own:

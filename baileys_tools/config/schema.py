@@ -782,6 +782,40 @@ class Cron(Section, name="cron"):
     )
 
 
+class Serve(Section, name="serve"):
+    """The live page of `serve`."""
+
+    __slots__ = ()
+
+    listen: str = setting(
+        default="127.0.0.1:8787",
+        kind=LINE,
+        about="The address and port of the page.",
+        flag="--listen",
+    )
+    names: tuple[str, ...] = setting(
+        default=(),
+        kind=TEXTS,
+        about="The names under which browsers reach the page, as in `bots.example.org`; IP addresses and `localhost` "
+        "always do. Any other name in a request is refused (DNS rebinding).",
+        flag="--name",
+        default_text="none",
+    )
+    allow_actions: bool = setting(
+        default=False,
+        kind=BOOLEAN,
+        about="Have buttons on the page that run commands: back up, clean, recover, reset and so on.",
+        flag="--allow-actions/--no-allow-actions",
+    )
+    token_file: str | None = setting(
+        default=None,
+        kind=PATH,
+        about="The file of the token that lets people and scripts in; made at the first start.",
+        flag="--token-file",
+        default_text="`page/token` in `state.dir`",
+    )
+
+
 class Reset(Section, name="reset"):
     """What becomes of a folder that `reset` sets aside."""
 
@@ -828,6 +862,7 @@ class Settings(NamedTuple):
     recover: Recover = Recover()
     reset: Reset = Reset()
     cron: Cron = Cron()
+    serve: Serve = Serve()
     companies: Owners = Owners()
     """By company id or pattern of ids, the least specific first: values by dotted path that are its own."""
     baselines: Mapping[str, int] = {}
@@ -949,5 +984,6 @@ SCHEMA = Schema(
     Recover,
     Reset,
     Cron,
+    Serve,
     per_company=PER_COMPANY,
 )

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from baileys_tools.config.host import JOB_VARIABLE
+from baileys_tools.config.host import JOB_VARIABLE, STARTED_BY_VARIABLE
 from baileys_tools.ending import BrokenOff, Hold, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.pings import Pings, pings_of
@@ -123,7 +123,15 @@ def _as_run(
         run.counts,
         companies,
         JOB_VARIABLE in os.environ,
+        started_by(os.environ.get(STARTED_BY_VARIABLE, "")),
     )
+
+
+def started_by(said: str) -> str:
+    """Given what the environment says of who started this run, return it for the record: `page 4f2a...`, else ""."""
+    word, _, number = said.partition(" ")
+    is_ours = word == "page" and 0 < len(number) <= 32 and number.isascii() and number.isalnum()
+    return said if is_ours else ""
 
 
 def _write_down(run: Run, record: Record, settings: Settings, now: datetime, quiet: bool) -> None:

@@ -19,7 +19,8 @@ class Run(NamedTuple):
 
     `counts` are its sums (companies, removed, failed ...), `companies` what it changed at the place of each company it
     finished: the files removed by a cleanup, 1 for a backup that took a snapshot; a dry run has none. `uid` tells it
-    from every other. `job` says that cron, `cron run` or systemd started it.
+    from every other. `job` says that cron, `cron run` or systemd started it, `started_by` that the page did: `page` and
+    the number of the action there, "" for everybody else.
     """
 
     uid: str
@@ -31,6 +32,7 @@ class Run(NamedTuple):
     counts: Mapping[str, int]
     companies: Mapping[str, int]
     job: bool = False
+    started_by: str = ""
 
 
 class CompanyRun(NamedTuple):
@@ -50,7 +52,7 @@ def record(state: State, runs: Iterable[Run]) -> None:
 def _record(state: State, run: Run) -> None:
     started = _milliseconds(run.started)
     new = state.change(
-        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             run.uid,
             run.command,
@@ -60,6 +62,7 @@ def _record(state: State, run: Run) -> None:
             run.dry_run,
             json.dumps(dict(run.counts), separators=(",", ":")),
             run.job,
+            run.started_by,
         ),
     )
     if not new:
@@ -90,7 +93,7 @@ def _record(state: State, run: Run) -> None:
 def last_runs(state: State) -> dict[str, Run]:
     """Return the last run of each command that was no dry run."""
     rows = state.rows(
-        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job FROM runs "
+        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job, started_by FROM runs "
         "WHERE dry_run = 0 GROUP BY command"
     )
     return {row[1]: _run(row) for row in rows}
@@ -99,7 +102,7 @@ def last_runs(state: State) -> dict[str, Run]:
 def last_jobs(state: State) -> dict[str, Run]:
     """Return the last run of each command as a job, dry runs too: without `recover.auto`, `recover` only looks."""
     rows = state.rows(
-        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job FROM runs "
+        "SELECT uid, command, max(started), finished, exit_code, dry_run, counts, job, started_by FROM runs "
         "WHERE job = 1 GROUP BY command"
     )
     return {row[1]: _run(row) for row in rows}
@@ -108,7 +111,7 @@ def last_jobs(state: State) -> dict[str, Run]:
 def runs_since(state: State, since: datetime, command: str = "") -> list[Run]:
     """Return the runs that started at `since` or later, oldest first, of one command or ("") of all."""
     rows = state.rows(
-        "SELECT uid, command, started, finished, exit_code, dry_run, counts, job FROM runs "
+        "SELECT uid, command, started, finished, exit_code, dry_run, counts, job, started_by FROM runs "
         "WHERE started >= ? AND (? = '' OR command = ?) ORDER BY started, uid",
         (_milliseconds(since), command, command),
     )
@@ -177,6 +180,7 @@ def from_json(content: bytes) -> Run | None:
             _counts(document["counts"]),
             _counts(document["companies"]),
             bool(document.get("job")),
+            str(document.get("started_by", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
@@ -197,7 +201,7 @@ def _counts(document: Any) -> dict[str, int]:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    uid, command, started, finished, exit_code, dry_run, counts, job = row
+    uid, command, started, finished, exit_code, dry_run, counts, job, started_by = row
     return Run(
         uid,
         command,
@@ -208,4 +212,5 @@ def _run(row: tuple[Any, ...]) -> Run:
         json.loads(counts),
         {},
         bool(job),
+        started_by,
     )

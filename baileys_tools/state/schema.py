@@ -135,5 +135,9 @@ STEPS: Sequence[Sequence[str]] = (
             OR EXISTS (SELECT 1 FROM company_runs) OR EXISTS (SELECT 1 FROM cooldowns)
             OR EXISTS (SELECT 1 FROM alerts) OR EXISTS (SELECT 1 FROM incidents)""",
     ),
+    (
+        # Who started it by hand: `page` and the number of the action there, '' for whoever typed it.
+        "ALTER TABLE runs ADD COLUMN started_by TEXT NOT NULL DEFAULT ''",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

@@ -94,6 +94,18 @@ def take_in(state: State) -> int:
         return 0
 
 
+def waiting_runs(folder: str) -> list[Run]:
+    """Return the runs that wait in the spool of a state folder, oldest first; none where it cannot be read."""
+    place = os.path.join(folder, FOLDER)
+    try:
+        with in_place_of(folder):
+            names = sorted(name for name in os.listdir(place) if name.endswith(_SUFFIX) and name[0] != ".")
+            found = [_read(os.path.join(place, name)) for name in names]
+    except OSError:
+        return []
+    return [run for run in found if run is not None]
+
+
 def _take_in(state: State, place: str, now: float) -> int:
     names = sorted(os.listdir(place))
     waiting = [name for name in names if name.endswith(_SUFFIX) and not name.startswith(".")]

@@ -327,15 +327,22 @@ def _write_textfile(
     path: str, report: MonitorReport, state: State, services: "Mapping[str, Service]"
 ) -> list[str]:
     from baileys_tools.frame.own_file import write_own_file
-    from baileys_tools.state.places import namesakes
-    from baileys_tools.state.runs import last_runs
-    from baileys_tools.watching.show.prometheus import MARK, prometheus_text
+    from baileys_tools.watching.show.prometheus import MARK
 
-    runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
     try:
         # node_exporter runs as a user of its own, and nothing in here is secret.
-        text = prometheus_text(report, runs, services, namesakes(state))
+        text = metrics_of(report, state, services)
         write_own_file(path, text.encode(), MARK, mode=0o644)
     except OSError as error:
         return [f"the metrics file {printable(path)} cannot be written: {error.strerror}"]
     return []
+
+
+def metrics_of(report: MonitorReport, state: State, services: "Mapping[str, Service]") -> str:
+    """Given a pass and how each company served, return the metrics: those of the textfile and of the page."""
+    from baileys_tools.state.places import namesakes
+    from baileys_tools.state.runs import last_runs
+    from baileys_tools.watching.show.prometheus import prometheus_text
+
+    runs = [CommandRun(run.command, run.started, run.exit_code) for run in last_runs(state).values()]
+    return prometheus_text(report, runs, services, namesakes(state))

@@ -30,6 +30,7 @@ from baileys_tools.watching.rules.report import (
     spans,
     thinned,
 )
+from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.status import CLEANERS, fleet_status
 
@@ -85,7 +86,12 @@ def fleet_report(
     settings: Settings, root_path: str, state: State, now: datetime, length: timedelta
 ) -> FleetReport:
     """Return how the companies are that the settings choose, and their history for that long."""
-    status = fleet_status(settings, root_path, state, now)
+    return report_on(fleet_status(settings, root_path, state, now), settings, state, length)
+
+
+def report_on(status: FleetStatus, settings: Settings, state: State, length: timedelta) -> FleetReport:
+    """Given how companies are, return that with their history for that long."""
+    now = status.now
     since = now - length
     cleanups = [
         to_seconds(run.started)

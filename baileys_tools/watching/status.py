@@ -21,9 +21,7 @@ from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
 from baileys_tools.state.spool import take_in
 from baileys_tools.watching.looking import rules_by_company, rules_of
-from baileys_tools.watching.monitor_pass import (
-    look_over,
-)
+from baileys_tools.watching.monitor_pass import Pass, look_over
 from baileys_tools.watching.rules.health import unreadable_folder
 from baileys_tools.watching.rules.incidents import Service
 from baileys_tools.watching.rules.status import FleetStatus, with_forecast
@@ -57,8 +55,13 @@ def status_command(flags: Mapping[str, object], config: str | None, *, as_json: 
 
 
 def fleet_status(settings: Settings, root_path: str, state: State, now: datetime) -> FleetStatus:
-    """Return how the companies are that the settings choose. Writes nothing but what runs have left to be recorded,
-    and how far logs were read.
+    """Return how the companies are that the settings choose: `fleet_seen` has the rest."""
+    return fleet_seen(settings, root_path, state, now)[0]
+
+
+def fleet_seen(settings: Settings, root_path: str, state: State, now: datetime) -> tuple[FleetStatus, Pass]:
+    """Return how the companies are that the settings choose, and all that the look at them saw. Writes nothing but
+    what runs have left to be recorded, and how far logs were read.
 
     One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
     """
@@ -85,7 +88,8 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     found = for_each(seen.companies, with_history, failed_status, workers=1)
     shown = {one.id for one in found}
     silent = [one for one in all_silences(state) if one.company in shown]
-    return FleetStatus(root_path, now, rules.thresholds, worst_company_first(found), state.trouble, silent)
+    status = FleetStatus(root_path, now, rules.thresholds, worst_company_first(found), state.trouble, silent)
+    return status, seen
 
 
 def failed_status(one: CompanyStatus, why: str) -> CompanyStatus:

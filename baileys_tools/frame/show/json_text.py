@@ -59,3 +59,10 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 def name_text(name: str) -> str:
     """Given a file name, return it for JSON: bytes that are no UTF-8 appear as `\\xNN`."""
     return name if is_utf8(name) else printable(name)
+
+
+def shown_text(text: str) -> str:
+    """Given any text, return it as a page may show it: nothing raw of a file name, no phone number."""
+    from baileys_tools.masking import numbers_masked
+
+    return numbers_masked(name_text(text))

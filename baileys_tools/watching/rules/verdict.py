@@ -240,16 +240,13 @@ def worst_company_first(companies: Iterable[CompanyStatus]) -> list[CompanyStatu
 
     By their state; of equals a session that may be lost is worse than a folder that is full.
     """
-    return sorted(
-        companies,
-        key=lambda one: (
-            -one.worst.rank,
-            -one.state.rank,
-            not one.trouble and one.creds is CredsState.VALID,
-            -LEVELS.index(one.level),
-            -one.counted,
-        ),
-    )
+    return sorted(companies, key=badness, reverse=True)
+
+
+def badness(one: CompanyStatus) -> tuple[int, int, bool, int, int]:
+    """Return by what a company is worse than another: of two, the greater one."""
+    lost = bool(one.trouble) or one.creds is not CredsState.VALID
+    return (one.worst.rank, one.state.rank, lost, LEVELS.index(one.level), one.counted)
 
 
 def states_of(companies: Sequence[CompanyStatus]) -> dict[CompanyState, int]:

@@ -16,8 +16,7 @@ from html import escape
 from typing import Any
 
 from baileys_tools import __version__
-from baileys_tools.frame.show.json_text import name_text
-from baileys_tools.masking import numbers_masked
+from baileys_tools.frame.show.json_text import shown_text
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned
@@ -62,7 +61,7 @@ def report_page(report: FleetReport) -> str:
             "<noscript><p>The curves and the details need JavaScript; the table does not.</p></noscript>",
             "</main>",
             f"<footer><p>baileys-tools {escape(__version__)}. Times are UTC. Phone numbers are masked.</p></footer>",
-            f'<script type="application/json" id="report-data">{_data(report)}</script>',
+            f'<script type="application/json" id="report-data">{as_script(report_data(report))}</script>',
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
             "</html>",
@@ -79,13 +78,8 @@ def _hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def _text(text: str) -> str:
-    """Any text as the page may show it: nothing raw of a file name, no phone number."""
-    return numbers_masked(name_text(text))
-
-
 def _html(text: str) -> str:
-    return escape(_text(text))
+    return escape(shown_text(text))
 
 
 def _minute(moment: datetime) -> str:
@@ -98,7 +92,7 @@ def _minute(moment: datetime) -> str:
 def _subtitle(report: FleetReport) -> str:
     status = report.status
     text = (
-        f"{counted(len(status.companies), 'company', 'companies')} in {_text(status.root)}, history since "
+        f"{counted(len(status.companies), 'company', 'companies')} in {shown_text(status.root)}, history since "
         f"{_minute(report.since)} UTC"
     )
     trouble = (
@@ -215,11 +209,12 @@ def _spark(curve: Sequence[Point], report: FleetReport) -> str:
 # --- what the script draws ----------------------------------------------------------------------------------
 
 
-def _data(report: FleetReport) -> str:
+def report_data(report: FleetReport) -> dict[str, Any]:
+    """Given a report, return what its script draws, as JSON has it; texts are safe to show as text."""
     levels = report.status.thresholds
     base = int(report.since.timestamp())
     texts = _Texts()
-    document = {
+    return {
         "now": int(report.status.now.timestamp()),
         "since": base,
         "base": base,
@@ -227,6 +222,10 @@ def _data(report: FleetReport) -> str:
         "companies": [_company(company, base, report.status.now, texts) for company in report.companies],
         "texts": list(texts.known),
     }
+
+
+def as_script(document: Any) -> str:
+    """Given a document, return its JSON as it may stand in a script element of a page."""
     text = json.dumps(document, separators=(",", ":"))
     # Inside a script element nothing may look like its end, or like a comment.
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -239,13 +238,13 @@ class _Texts:
         self.known: dict[str, int] = {}
 
     def number(self, text: str) -> int:
-        return self.known.setdefault(_text(text), len(self.known))
+        return self.known.setdefault(shown_text(text), len(self.known))
 
 
 def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) -> dict[str, Any]:
     one = company.status
     return {
-        "id": _text(one.id),
+        "id": shown_text(one.id),
         "state": one.state.value,
         "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
@@ -272,8 +271,10 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
             {
                 "opened": incident.opened,
                 "closed": incident.closed,
-                "cause": _text(incident.cause),
-                "entries": [[at, _text(what), _text(detail)] for at, what, detail in incident.entries],
+                "cause": shown_text(incident.cause),
+                "entries": [
+                    [at, shown_text(what), shown_text(detail)] for at, what, detail in incident.entries
+                ],
             }
             for incident in company.incidents
         ],

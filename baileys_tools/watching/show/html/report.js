@@ -1,6 +1,9 @@
 (function () {
   "use strict";
-  const data = JSON.parse(document.getElementById("report-data").textContent);
+  let data = JSON.parse(document.getElementById("report-data").textContent);
+  // In a file that is sent around, times are UTC; the live page has no table of its own here, and times of the reader's zone.
+  const table = document.getElementById("fleet"), local = table === null;
+  const ZONE = local ? "" : " UTC";
   const MANY = 12; // more than that are drawn one at a time, when they are asked for
   const many = data.companies.length > MANY;
   const place = document.getElementById("companies");
@@ -16,12 +19,17 @@
     return node;
   }
   const two = (number) => String(number).padStart(2, "0");
-  function day(seconds) {
+  // The time of day there, as the getters for UTC tell it.
+  function there(seconds) {
     const at = new Date(seconds * 1000);
+    return local ? new Date(at - 60000 * at.getTimezoneOffset()) : at;
+  }
+  function day(seconds) {
+    const at = there(seconds);
     return at.getUTCFullYear() + "-" + two(at.getUTCMonth() + 1) + "-" + two(at.getUTCDate());
   }
   function time(seconds) {
-    const at = new Date(seconds * 1000);
+    const at = there(seconds);
     return day(seconds) + " " + two(at.getUTCHours()) + ":" + two(at.getUTCMinutes());
   }
   function lasted(seconds) {
@@ -89,13 +97,13 @@
     const axis = { stroke: palette.text, grid: { stroke: palette.grid, width: 1 }, ticks: { stroke: palette.grid, width: 1 } };
     const options = {
       width: Math.max(200, box.clientWidth), height: 224,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      tzDate: (seconds) => (local ? new Date(seconds * 1000) : uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
       scales: { x: { time: true, range: () => [data.since, data.now] }, y: { range: () => [0, highest * 1.12] } },
       axes: [Object.assign({ values: days }, axis), Object.assign({ size: 44 }, axis)],
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
       series: [
-        { label: "Time (UTC)", value: (plot, value) => (value === null ? "-" : time(value)) },
+        { label: local ? "Time" : "Time (UTC)", value: (plot, value) => (value === null ? "-" : time(value)) },
         { label: "Counted files", stroke: palette.curve, fill: palette.fill, width: 2, points: { show: values[0].length < 3 } },
       ],
       hooks: { draw: [marks] },
@@ -177,7 +185,7 @@
     for (const [date, [low, high, last]] of days) {
       body.append(make("tr", {}, make("th", { scope: "row" }, date), ...[low, high, last].map((one) => make("td", { class: "n" }, String(one)))));
     }
-    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Day (UTC)"),
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, local ? "Day" : "Day (UTC)"),
       ...["Lowest", "Highest", "Last"].map((one) => make("th", { scope: "col", class: "n" }, one))));
     return make("details", {}, make("summary", {}, "The numbers by day"), make("table", {}, make("caption", {}, "Counted files"), head, body));
   }
@@ -230,7 +238,7 @@
     if (!company.incidents.length) return null;
     const list = make("ul", { class: "findings" });
     for (const one of company.incidents) {
-      const head = time(one.opened) + " UTC: " + one.cause + " (" + (one.closed === null ? "still open" : "lasted " + lasted(one.closed - one.opened)) + ")";
+      const head = time(one.opened) + ZONE + ": " + one.cause + " (" + (one.closed === null ? "still open" : "lasted " + lasted(one.closed - one.opened)) + ")";
       const item = make("li", {}, head);
       for (const [at, what, detail] of one.entries) item.append(make("br"), make("span", { class: "soft" }, time(at) + " " + what + " " + detail));
       list.append(item);
@@ -243,12 +251,12 @@
     return make("section", { class: "company", id: name, "aria-labelledby": name + "-name" },
       make("h2", { id: name + "-name", tabindex: "-1" }, "Company " + company.id + " ", make("span", { class: "level " + company.state }, company.state)),
       make("p", { class: "back" }, make("a", { href: "#overview" }, "Back to the overview")),
-      facts(company),
+      local ? null : facts(company),
       make("h3", {}, "Findings and what to do"), findings(company),
       make("h3", {}, "Counted files"), curve(company, index, name), numbers(company),
       make("h3", {}, "By kind"), kinds(company),
       make("h3", {}, "Connection, incidents and snapshots"), strip(company),
-      last !== undefined ? make("p", { class: "soft" }, "Newest good snapshot " + time(data.base + 60 * last) + " UTC, " + size(company.newest) + ".") : null,
+      last !== undefined ? make("p", { class: "soft" }, "Newest good snapshot " + time(data.base + 60 * last) + ZONE + ", " + size(company.newest) + ".") : null,
       incidents(company));
   }
   function show(index) {
@@ -276,8 +284,18 @@
   addEventListener("hashchange", follow);
   follow();
 
+  // --- the live page says when something has changed -----------------------------------------------------------
+  document.addEventListener("report-data", (event) => {
+    data = event.detail;
+    for (const [box, known] of charts) { known.plot.destroy(); seen.unobserve(box); }
+    charts.clear();
+    place.replaceChildren();
+    data.companies.forEach((one, index) => show(index));
+  });
+
   // --- the table ---------------------------------------------------------------------------------------------
-  const table = document.getElementById("fleet"), body = table.tBodies[0];
+  if (table === null) return;
+  const body = table.tBodies[0];
   const rows = [...body.rows];
   const field = document.getElementById("filter"), told = document.getElementById("filtered");
   field.closest(".find").hidden = rows.length < 2;

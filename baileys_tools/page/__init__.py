@@ -1,0 +1,1 @@
+"""The live page: shows what the verbs say, and calls them. It decides nothing."""

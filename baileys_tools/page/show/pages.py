@@ -1,0 +1,53 @@
+"""The files of the page, and the few texts that go into them before they are sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+
+import baileys_tools.page
+import baileys_tools.watching.show.html.page as report
+
+_WEB = os.path.join(os.path.dirname(baileys_tools.page.__file__), "web")
+_REPORT = os.path.dirname(report.__file__)
+_KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+ASSETS = {
+    **dict.fromkeys(("page.css", "live.js", "fleet.js", "company.js", "actions.js"), _WEB),
+    # Its words and colours, and how it draws, are the report's.
+    **dict.fromkeys(("report.css", "report.js", "uPlot.iife.min.js", "uPlot.min.css"), _REPORT),
+}
+"""Every file that is given out, and where it is: nothing that is asked for ever becomes a path."""
+
+
+@cache
+def asset(name: str) -> tuple[bytes, str, str] | None:
+    """Return a file's content, its kind and its tag; None for anything but the files of the page."""
+    if name not in ASSETS:
+        return None
+    with open(os.path.join(ASSETS[name], name), "rb") as file:
+        content = file.read()
+    kind = _KINDS[os.path.splitext(name)[1]]
+    return content, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+
+
+@cache
+def _template(name: str) -> str:
+    with open(os.path.join(_WEB, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def page(name: str, texts: Mapping[str, str], data: Mapping[str, str]) -> str:
+    """Given a page's file, return it with `{{name}}` for each text, escaped, and each of `data` in its script element.
+
+    `data` has to be safe in a script element: watching/show/html/page.py, `as_script`.
+    """
+    parts = _template(name).split("{{")
+    out = [parts[0]]
+    for part in parts[1:]:
+        word, _, rest = part.partition("}}")
+        out += [data[word] if word in data else escape(texts[word]), rest]
+    return "".join(out)

@@ -1,0 +1,1 @@
+"""The live page, as its users and its enemies see it."""
