@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import guard
+from tests import cost, guard
 
 guard.enter()
 
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Else each of the thousand commands that the tests start would, where PYTHONDONTWRITEBYTECODE is set, and where it
     is not, the first would write files into the traces of those that must write none.
     """
+    config.pluginmanager.register(cost)
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(PACKAGE, quiet=1)
 

@@ -1,10 +1,10 @@
 /**
  * What a cleanup costs, measured with the real client.
  *
- *     node cleanup_contract.mjs --baileys baileys7 --life fresh [--order random] -- COMMAND [ARGUMENT...] [-- COMMAND...]
+ *     node cleanup_contract.mjs --baileys baileys7 --life fresh [--order random] [--every N] -- COMMAND [ARGUMENT...] [-- COMMAND...]
  *
- * `baileys7-next` keeps its files as the next version does. `--life small` is a short one, of which strangers try a part of
- * the pre-keys only, as each takes its time.
+ * `baileys7-next` keeps its files as the next version does. `--every N`: strangers try each
+ * Nth of the pre-keys only, as each takes its time.
  *
  * A bot lives a life with Baileys' own code, and its folder is written and aged. Then each command runs on a
  * copy, with the sessions root in BAILEYS_SESSIONS_PATH, while contacts, groups and server remember everything
@@ -21,13 +21,13 @@
  * file of the bot that the message depends on. One JSON document goes to stdout.
  */
 
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
-import { agesInDays, COMPANY, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+import { agesInDays, COMPANY, copyFolder, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
 
 const LIVES = {
 	small: { paired: 60, contacts: 14, perGroup: 3, waiting: 2 },
@@ -86,7 +86,7 @@ const DIRECTIONS = {
 		}
 		const stranger = await world.addStranger()
 		const offered = world.server.account(world.bot.jid).offered.splice(0)
-		for (const preKey of offered.filter((_, n) => !world.tryEvery || n % world.tryEvery === 0)) {
+		for (const preKey of offered.filter((_, n) => n % world.tryEvery === 0)) {
 			await world.takePreKey(stranger, preKey)
 			await tally(`pre-key-${stranger.preKeyId}.json`, await world.contactWrites(stranger))
 			await world.forget(stranger)
@@ -99,10 +99,10 @@ async function measure(world, folder, scratch) {
 	const results = {}
 	for (const [direction, run] of Object.entries(DIRECTIONS)) {
 		const copy = join(scratch, direction)
-		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		copyFolder(folder, copy)
 		const { state } = await world.baileys.useMultiFileAuthState(copy)
 		results[direction] = await tallied(world.fork(state), run)
-		await rm(copy, { recursive: true })
+		removeFolder(copy)
 	}
 	return results
 }
@@ -137,14 +137,13 @@ async function resendUntilRead(world, sender, resend) {
 }
 
 async function main() {
-	const options = { baileys: { type: 'string' }, life: { type: 'string' }, order: { type: 'string', default: 'fifo' } }
+	const options = { baileys: { type: 'string' }, life: { type: 'string' }, order: { type: 'string', default: 'fifo' }, every: { type: 'string', default: '1' } }
 	const { values, positionals } = parseArgs({ options, allowPositionals: true })
 	const commands = splitAt('--', positionals).filter(words => words.length)
 	const now = Date.now()
 	const world = await live(await loadBaileys(values.baileys), { end: now, order: values.order, ...LIVES[values.life] })
 
-	if (values.life === 'small') world.tryEvery = 40
-
+	world.tryEvery = Number(values.every)
 	const scratch = await mkdtemp(join(tmpdir(), 'cleanup-contract-'))
 	try {
 		const original = join(scratch, 'original')
@@ -158,19 +157,19 @@ async function main() {
 		for (const command of commands) report.runs.push(await runOnCopy(world, command, original, scratch))
 		return report
 	} finally {
-		await rm(scratch, { recursive: true, force: true })
+		removeFolder(scratch)
 	}
 }
 
 async function runOnCopy(world, command, original, scratch) {
 	const root = join(scratch, 'sessions')
 	const folder = join(root, COMPANY)
-	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	copyFolder(original, root)
 	const ran = await runCommand(command, root)
 	const left = new Set(await readdir(folder))
 	const removed = (await readdir(join(original, COMPANY))).filter(name => !left.has(name))
 	const cleaned = await measure(world, folder, scratch)
-	await rm(root, { recursive: true })
+	removeFolder(root)
 	return { command, ...ran, removed, cleaned }
 }
 

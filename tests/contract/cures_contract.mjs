@@ -20,7 +20,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { cp, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
-import { COMPANY, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+import { COMPANY, copyFolder, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
 
 /** Baileys' own, so no package of ours. */
 const pino = createRequire(new URL('../../fixtures/generate/client.mjs', import.meta.url))('pino')
@@ -97,10 +97,10 @@ async function spoilFiles(world, folder, clients) {
 async function onCopy(world, folder, work, logFile) {
 	const copy = await mkdtemp(join(tmpdir(), 'cures-copy-'))
 	try {
-		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		copyFolder(folder, copy)
 		return await work(await loaded(world, copy, false, logFile))
 	} finally {
-		await rm(copy, { recursive: true, force: true })
+		removeFolder(copy)
 	}
 }
 
@@ -206,8 +206,8 @@ async function fingerprint(folder) {
 
 async function newRoot(original, scratch) {
 	const root = join(scratch, 'sessions')
-	await rm(root, { recursive: true, force: true })
-	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	removeFolder(root)
+	copyFolder(original, root)
 	return root
 }
 
@@ -297,7 +297,7 @@ async function main() {
 		}
 		return report
 	} finally {
-		await rm(scratch, { recursive: true, force: true })
+		removeFolder(scratch)
 	}
 }
 

@@ -1,6 +1,7 @@
 /** What the contracts share: names of the bot's files, and commands run on its folder. */
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -25,6 +26,16 @@ export async function runCommand([program, ...words], root) {
 	const exited = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve))
 	const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)])
 	return { exit_code: await exited, output, errors }
+}
+
+/** Copy what is in a folder into another with its times, by the system's own program: Node's takes ten times as long. */
+export function copyFolder(from, to) {
+	mkdirSync(to, { recursive: true })
+	execFileSync('cp', ['-a', `${from}/.`, to])
+}
+
+export function removeFolder(folder) {
+	rmSync(folder, { recursive: true, force: true })
 }
 
 export async function agesInDays(folder, now) {

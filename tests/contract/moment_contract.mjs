@@ -14,14 +14,14 @@
  * Failures are named by the file of the bot that the message depends on. One JSON document goes to stdout.
  */
 
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
-import { agesInDays, COMPANY, DAY_MS, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+import { agesInDays, COMPANY, copyFolder, DAY_MS, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
 
 const LIFE = { paired: 60, contacts: 20, perGroup: 5, order: 'fifo' }
 
@@ -44,11 +44,11 @@ async function queueUp(world, { end, off }) {
 async function onCopy(world, folder, work) {
 	const copy = await mkdtemp(join(tmpdir(), 'moment-copy-'))
 	try {
-		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		copyFolder(folder, copy)
 		const { state } = await world.baileys.useMultiFileAuthState(copy)
 		return await work(world.fork(state), copy)
 	} finally {
-		await rm(copy, { recursive: true, force: true })
+		removeFolder(copy)
 	}
 }
 
@@ -67,12 +67,12 @@ async function readQueue(world, folder, queue) {
 async function afterCommand(command, original, scratch, work) {
 	const root = join(scratch, 'sessions')
 	const folder = join(root, COMPANY)
-	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	copyFolder(original, root)
 	const ran = await runCommand(command, root)
 	const left = new Set(await readdir(folder))
 	const removed = (await readdir(join(original, COMPANY))).filter(name => !left.has(name))
 	const found = await work(folder)
-	await rm(root, { recursive: true })
+	removeFolder(root)
 	return { command, ...ran, removed, ...found }
 }
 
@@ -152,7 +152,7 @@ function memoryFile(group) {
 async function interrupted(world, n, commands, original, scratch, isForgotten = false) {
 	const root = join(scratch, 'sending')
 	const folder = join(root, COMPANY)
-	await cp(original, root, { recursive: true, preserveTimestamps: true })
+	copyFolder(original, root)
 	if (isForgotten) await rm(join(folder, memoryFile(world.groups[n])), { force: true })
 	const before = await readdir(folder)
 	const { state } = await world.baileys.useMultiFileAuthState(folder)
@@ -165,7 +165,7 @@ async function interrupted(world, n, commands, original, scratch, isForgotten = 
 	})
 	// The message after it shows what the bot was left with.
 	const next = await send(copied, copied.groups[n])
-	await rm(root, { recursive: true })
+	removeFolder(root)
 	return { ...sent, removed, next_failed: next.failed }
 }
 
@@ -186,7 +186,7 @@ async function main() {
 		const measure = values.sending ? whileSending : whileOff
 		return { ...values, ...(await measure(world, values, now, commands, scratch, join(scratch, 'original'))) }
 	} finally {
-		await rm(scratch, { recursive: true, force: true })
+		removeFolder(scratch)
 	}
 }
 

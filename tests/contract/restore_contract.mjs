@@ -17,15 +17,15 @@
  */
 
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, readdir, rm, stat, truncate, utimes } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, truncate, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
+import { COMPANY, copyFolder, removeFolder } from './folders.mjs'
 
-const COMPANY = 'company_1'
 const HOUR_MS = 60 * 60 * 1000
 const LIFE = { paired: 6, contacts: 5, perGroup: 2 }
 
@@ -199,8 +199,8 @@ async function measure(world, folder, scratch, strangers) {
 	const tally = Object.fromEntries(DIRECTIONS.map(direction => [direction, new Tally()]))
 	for (const writeFirst of Object.values(FIRST)) {
 		const copy = join(scratch, 'measured')
-		await rm(copy, { recursive: true, force: true })
-		await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+		removeFolder(copy)
+		copyFolder(folder, copy)
 		const { state } = await world.baileys.useMultiFileAuthState(copy)
 		if (!state.creds.me?.id) return null
 		await writeFirst(world.fork(state), tally, strangers)
@@ -241,7 +241,7 @@ async function main() {
 	const choices = {
 		repair: folder => run(restore, env),
 		rollback: folder => run([...restore, '--mode', 'rollback'], env),
-		'unpack over it': folder => cp(join(scratch, 'unpacked'), folder, { recursive: true, preserveTimestamps: true }),
+		'unpack over it': folder => copyFolder(join(scratch, 'unpacked'), folder),
 		'leave it': () => undefined
 	}
 	const cures = {
@@ -259,12 +259,12 @@ async function main() {
 			stopClock(now - 2 * HOUR_MS, 0)
 			for (const step of steps) await step(after)
 			const undamaged = join(scratch, 'undamaged')
-			await rm(undamaged, { recursive: true, force: true })
+			removeFolder(undamaged)
 			await after.writeFolder(undamaged)
 			for (const [what, how] of chosen(DAMAGES, ACCIDENTS, values.damage)) {
 				for (const [choice, act] of chosen(choices, cures, values.choice)) {
-					await rm(folder, { recursive: true, force: true })
-					await cp(undamaged, folder, { recursive: true, preserveTimestamps: true })
+					removeFolder(folder)
+					copyFolder(undamaged, folder)
 					const hit = await damage(folder, how, me, now - HOUR_MS, now - 2.5 * HOUR_MS)
 					if (!hit) continue
 					const ran = (await act(folder)) ?? {}
@@ -274,7 +274,7 @@ async function main() {
 			}
 		}
 	} finally {
-		await rm(scratch, { recursive: true, force: true })
+		removeFolder(scratch)
 	}
 }
 

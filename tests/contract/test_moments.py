@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.real_client import run_script
+from tests.contract.real_client import run_script, scene
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
@@ -43,21 +44,37 @@ def _live(words: tuple[str, ...], home: Path) -> dict[str, Any]:
     return report | {"run": run, "status": company["status"], "plan": company["plan"]}
 
 
-versions = pytest.mark.parametrize(
+AWAY = (("2.5", False), ("3.5", True), ("12", True))
+SILENT = ("3.5", False)
+VERSIONS = ("baileys6", "baileys7")
+HERE_TOO = {("baileys6", *AWAY[2]), ("baileys6", *SILENT), ("baileys7", *AWAY[0]), ("baileys7", *AWAY[1])}
+
+
+def lives(*moments: tuple[str, bool]) -> list[Any]:
+    """Each moment in each version; half of them in the default run, and all in the long proofs."""
+    found = []
+    for life in itertools.product(VERSIONS, moments):
+        values = (life[0], *life[1])
+        long = None if values in HERE_TOO else pytest.mark.faults
+        found.append(scene(*values, group=f"moment {values}", long=long, name="-".join(map(str, values))))
+    return found
+
+
+offs = pytest.mark.parametrize(("version", "off", "login"), lives(*AWAY))
+silent = pytest.mark.parametrize(("version", "off", "login"), lives(SILENT))
+sending = pytest.mark.parametrize(
     "version",
     [
-        pytest.param(name, marks=pytest.mark.xdist_group(f"moment {name}"))
-        for name in ("baileys6", "baileys7")
+        scene(name, group=f"sending {name}", long=None if name == "baileys7" else pytest.mark.faults)
+        for name in VERSIONS
     ],
 )
-offs = pytest.mark.parametrize(("off", "login"), [("2.5", False), ("3.5", True), ("12", True)])
 
 
 def _off(moment: Measure, version: str, off: str, login: bool) -> dict[str, Any]:
     return moment(version, "--off", off, *(["--login"] if login else []))
 
 
-@versions
 @offs
 def test_what_waited_for_a_bot_that_was_off_is_read(
     moment: Measure, version: str, off: str, login: bool
@@ -72,7 +89,6 @@ def test_what_waited_for_a_bot_that_was_off_is_read(
         assert {name for name in lost if ages[name] - float(off) < days} == set()
 
 
-@versions
 @offs
 def test_the_cost_is_stated_also_for_a_bot_that_was_off(
     moment: Measure, version: str, off: str, login: bool
@@ -84,14 +100,16 @@ def test_the_cost_is_stated_also_for_a_bot_that_was_off(
     assert lost == {"contact": cost["contacts"], "group": cost["group_senders"]}
 
 
-@versions
-def test_a_folder_that_is_silent_for_days_is_left_alone(moment: Measure, version: str) -> None:
-    report = _off(moment, version, "3.5", login=False)
+@silent
+def test_a_folder_that_is_silent_for_days_is_left_alone(
+    moment: Measure, version: str, off: str, login: bool
+) -> None:
+    report = _off(moment, version, off, login)
     assert (report["status"], report["plan"]["holds"], report["run"]["removed"]) == ("silent", ["silent"], [])
     assert report["run"]["failed"] == report["untouched"]["failed"]
 
 
-@versions
+@sending
 def test_a_cleanup_during_a_send_to_a_group_costs_nobody_a_message(moment: Measure, version: str) -> None:
     """Between the reading of the memory and of the key: both phases at once, and the second alone."""
     run = moment(version, "--sending")["run"]
@@ -105,7 +123,7 @@ def test_a_cleanup_during_a_send_to_a_group_costs_nobody_a_message(moment: Measu
         assert (sent["failed"], sent["next_failed"]) == ({}, {})
 
 
-@versions
+@sending
 def test_the_key_messages_are_stated(moment: Measure, version: str) -> None:
     report = moment(version, "--sending")
     before = sum(sent["key_messages"] for sent in report["untouched"])

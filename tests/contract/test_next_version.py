@@ -31,7 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A life with files as the next version keeps them, and what each command did to it."""
     home: Path = tmp_path_factory.mktemp("next")
     words = [word for command in COMMANDS.values() for word in ("--", *command)]
-    life = ["--baileys", "baileys7-next", "--life", "small"]
+    life = ["--baileys", "baileys7-next", "--life", "small", "--every", "40"]
     measured: dict[str, Any] = json.loads(run_script("cleanup_contract.mjs", *life, *words, home=home))
     return measured
 

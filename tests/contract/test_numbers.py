@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contract.real_client import run_script
+from tests.contract.test_older_keys import versions
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(600)]
@@ -21,7 +22,7 @@ def measured(version: str, story: str, home: Path) -> Any:
     return json.loads(run_script("numbers_contract.mjs", *words, home=home, timeout=500))
 
 
-@pytest.mark.parametrize("version", ["baileys6", "baileys7"])
+@versions("baileys7")
 def test_after_an_undo_everybody_who_talked_meanwhile_talks_on(tmp_path: Path, version: str) -> None:
     found = measured(version, "undone", tmp_path)
     assert len(found["removed"]) >= 5
@@ -35,7 +36,7 @@ def test_after_an_undo_everybody_who_talked_meanwhile_talks_on(tmp_path: Path, v
         assert (f"session-{number}.0.json" in found["folder"]) == (version == "baileys6")
 
 
-@pytest.mark.parametrize("version", ["baileys6", "baileys7"])
+@versions("baileys6")
 def test_a_session_by_number_without_a_mapping_is_missed(tmp_path: Path, version: str) -> None:
     found = measured(version, "unmapped", tmp_path)
     assert len(found["removed"]) >= 5

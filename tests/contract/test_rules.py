@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.contract.real_client import run_script
-from tests.contract.test_cleanup import Run, run_of
+from tests.contract.real_client import scene
+from tests.contract.test_cleanup import Life, Run, run_of
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
@@ -33,15 +31,24 @@ RULES = {
 }
 """Name -> the shell command that cleans by it."""
 
-LIVES = {"v6": ("baileys6", "long"), "v7": ("baileys7", "updated"), "v7-long": ("baileys7", "long")}
+LIVES = {
+    "v6": Life("baileys6", "long", "fifo"),
+    "v7": Life("baileys7", "updated", "fifo", every=8),
+    "v7-long": Life("baileys7", "long", "fifo"),
+    "v7-whole": Life("baileys7", "updated", "fifo"),
+}
+LONG = dict.fromkeys(("v7-long", "v7-whole"), pytest.mark.faults)
 
-every_life = pytest.mark.parametrize(
-    "life", [pytest.param(name, marks=pytest.mark.xdist_group(f"rules {name}")) for name in LIVES]
-)
-on_seven = pytest.mark.parametrize(
-    "life",
-    [pytest.param(name, marks=pytest.mark.xdist_group(f"rules {name}")) for name in ("v7", "v7-long")],
-)
+
+def lives(*names: str) -> pytest.MarkDecorator:
+    """Each life is lived by one worker only, whichever has its tests."""
+    return pytest.mark.parametrize(
+        "life", [scene(name, group=f"rules {name}", long=LONG.get(name)) for name in names]
+    )
+
+
+every_life = lives(*LIVES)
+on_seven = lives("v7", "v7-long", "v7-whole")
 Measure = Callable[[str], dict[str, Run]]
 
 
@@ -58,11 +65,8 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Measure:
     return measured
 
 
-def _live(life: str, home: Path) -> dict[str, Run]:
-    version, lived = LIVES[life]
-    words = [word for rule in RULES.values() for word in ("--", "sh", "-c", rule)]
-    told = run_script("cleanup_contract.mjs", "--baileys", version, "--life", lived, *words, home=home)
-    report: dict[str, Any] = json.loads(told)
+def _live(name: str, home: Path) -> dict[str, Run]:
+    report = LIVES[name].told(*(["sh", "-c", rule] for rule in RULES.values()), home=home)
     return {name: run_of(report["untouched"], run) for name, run in zip(RULES, report["runs"], strict=True)}
 
 
@@ -97,7 +101,7 @@ def test_a_gentle_rule_states_what_it_costs_and_costs_no_more_than_the_default(
     for direction, lost in run.after.items():
         assert lost <= default.after[direction]
     stated, measured = run.plan["cost"], run.measured_cost
-    if life != "v7":
+    if LIVES[life].life == "long":
         assert stated | {"pre_keys": 0} == measured | {"pre_keys": 0}
     assert all(stated[what] >= cost for what, cost in measured.items())
 
