@@ -17,13 +17,21 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from baileys_tools.bots.bot_log.files import open_log
-from baileys_tools.bots.bot_log.reading import LogMemory, LogPass, filler, read_log, read_stream, sample_log
+from baileys_tools.bots.bot_log.reading import (
+    MOST_AT_FIRST,
+    LogMemory,
+    LogPass,
+    filler,
+    read_log,
+    read_stream,
+    sample_log,
+)
 from baileys_tools.bots.bot_log.scanner import BUFFER
 from baileys_tools.bots.bot_log.tally import Tally
 from baileys_tools.bots.process import LOOK_SECONDS, ToolError, pm2_list, stream_tool
 from baileys_tools.bots.rules.log_events import Understood
 from baileys_tools.config.log_kinds import LogFile
-from baileys_tools.units import quoted
+from baileys_tools.units import format_size, quoted
 
 READ_SECONDS = 60.0
 MOST_LINES_AT_FIRST = 200_000
@@ -56,6 +64,7 @@ def read_source(
     company: str = "",
     beginnings: Mapping[str, Tally] | None = None,
     lines: int = MOST_LINES_AT_FIRST,
+    most: int = MOST_AT_FIRST,
 ) -> tuple[LogPass, str]:
     """Given a log, read what is new, wherever it is; return it, and why it was not read to its end ("" where it was).
 
@@ -63,9 +72,15 @@ def read_source(
     """
     stream = stream_of(file)
     if isinstance(stream, str):
-        found = read_log(stream, memory, now, company=company, session=file.rule, beginnings=beginnings)
-        return found, ""
+        found = read_log(stream, memory, now, most, company=company, session=file.rule, beginnings=beginnings)
+        return found, _passed_over(found.passed_over)
     return _read_stream(stream, file, memory, now, company, beginnings, lines)
+
+
+def _passed_over(size: int) -> str:
+    if not size:
+        return ""
+    return f"more came since the last look than is read at once: {format_size(size)} of it are passed over"
 
 
 def _read_stream(

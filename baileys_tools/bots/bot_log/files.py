@@ -49,11 +49,12 @@ class Position(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A part of an open file to read. Whoever takes it closes `fd`."""
+    """A part of an open file to read; `passed_over` bytes before it are not. Whoever takes it closes `fd`."""
 
     fd: int
     start: int
     end: int
+    passed_over: int = 0
 
 
 class NotALog(OSError):
@@ -75,18 +76,24 @@ def open_log(path: str) -> int:
 def new_stretches(path: str, fd: int, position: Position | None, most: int) -> Iterator[Stretch]:
     """Given an open log and how far it was read, yield what is new, the rest of a rotated one first.
 
-    A log that was never read before begins `most` bytes before its end. The last stretch is that of `fd` itself.
+    No stretch is longer than `most` bytes, and the last ones of a file count: a file with a hole in it has any size, at
+    no cost. The last stretch is that of `fd` itself.
     """
     status = os.fstat(fd)
     if position is None:
-        yield Stretch(fd, max(0, status.st_size - most), status.st_size)
+        yield _stretch(fd, 0, status.st_size, most)._replace(passed_over=0)
         return
     if _is_same(fd, status, position):
-        yield Stretch(fd, position.offset, status.st_size)
+        yield _stretch(fd, position.offset, status.st_size, most)
         return
     if (old := _find_old(path, status, position)) is not None:
-        yield Stretch(old, position.offset, os.fstat(old).st_size)
-    yield Stretch(fd, 0, status.st_size)
+        yield _stretch(old, position.offset, os.fstat(old).st_size, most)
+    yield _stretch(fd, 0, status.st_size, most)
+
+
+def _stretch(fd: int, start: int, end: int, most: int) -> Stretch:
+    begin = max(start, end - most)
+    return Stretch(fd, begin, end, begin - start)
 
 
 def position_of(fd: int, offset: int) -> Position:

@@ -147,7 +147,7 @@ class LogPass(NamedTuple):
     """What one pass found: counts by (hour since 1970, event), what to remember, and how many bytes were read.
 
     `named` is what the lines said that name a session, by name. `is_shared`: they name several, or another alone than
-    the one that was asked for.
+    the one that was asked for. `passed_over` are bytes that came since the last pass and are too many for one.
     """
 
     hours: dict[tuple[int, LogEvent], int]
@@ -157,6 +157,7 @@ class LogPass(NamedTuple):
     named: Mapping[str, Tally] = {}
     is_shared: bool = False
     nameless: int = 0
+    passed_over: int = 0
 
 
 def read_log(
@@ -186,11 +187,12 @@ def read_log(
         page.beginnings.update(beginnings or {})
         page.expects_time_of_day(Days(_newest_of_day(fd, status.st_size, latest), wrote))
         scanner = Scanner(page, session)
-        size = offset = 0
+        size = offset = passed_over = 0
         left = b""
         # What is there already is the whole, where nothing came since the last look, or for long.
         written_now = abs(time.time() - status.st_mtime) < WRITTEN_WITHIN
         for stretch in new_stretches(path, fd, memory.position, most):
+            passed_over += stretch.passed_over
             if stretch.fd != fd:
                 old = stretch.fd
                 offset = scanner.read(old, stretch.start, stretch.end, may_hold=True)
@@ -206,7 +208,8 @@ def read_log(
             position_of(fd, offset) if offset >= 0 else position_of(old, after_old + len(left) + offset)
         )
         memory = memory._replace(position=position, seen=status.st_size)
-        return _passed(page, memory, size, wrote, now, company, is_told=bool(session))
+        found = _passed(page, memory, size, wrote, now, company, is_told=bool(session))
+        return found._replace(passed_over=passed_over)
     finally:
         if old >= 0:
             os.close(old)

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from baileys_tools.bots.bot_log import scanner
 from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+from baileys_tools.bots.log_sources import read_source
 from baileys_tools.bots.rules.log_events import LogEvent
+from baileys_tools.config.log_kinds import LogFile
 from tests.log_lines import (
     BEGIN,
     BOOM_AS_TEXT,
@@ -259,6 +261,33 @@ def test_the_first_pass_reads_the_end_of_a_long_log_only(log):
     log.write(opened(1_000))
     done = read_log(str(log.path), LogMemory(), NOW, most=10 * len(OPENED))
     assert done.hours == {(int(BEGIN.timestamp()) // 3600, LogEvent.OPENED): 10}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_however_much_came_since_only_the_end_is_read_and_this_is_said(log, moved):
+    """A file with a hole in it has any size at no cost: `truncate -s 16T`."""
+    log.write(OPENED * 3)
+    before = read_log(str(log.path), LogMemory(), NOW)
+    os.truncate(log.path, 1 << 43)
+    log.write(b"\n" + opened(20))
+    if moved:
+        log.path.rename(f"{log.path}.1")
+        log.write(OPENED)
+    done = read_log(str(log.path), before.memory, NOW, most=10 * len(OPENED))
+    assert sum(done.hours.values()) == 10 + moved
+    end = os.stat(f"{log.path}.1" if moved else log.path).st_size
+    assert done.passed_over == end - 3 * len(OPENED) - 10 * len(OPENED)
+    again = read_log(str(log.path), done.memory, NOW)
+    assert (again.size, again.passed_over) == (0, 0)
+
+
+def test_what_is_passed_over_is_told_as_trouble(log):
+    log.write(OPENED)
+    log.read()
+    os.truncate(log.path, 1 << 43)
+    done, trouble = read_source(LogFile(str(log.path)), log.memory, NOW, most=1_000)
+    assert trouble == "more came since the last look than is read at once: 8.8 TB of it are passed over"
+    assert read_source(LogFile(str(log.path)), done.memory, NOW)[1] == ""
 
 
 # --- what is no log -----------------------------------------------------------------------------------------
