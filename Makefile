@@ -14,7 +14,7 @@ PYTEST   ?= $(BIN)/python -m pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help docs demo test faults lives lint format bench coverage fixtures golden clean
+.PHONY: help ready docs demo test faults lives lint format bench coverage fixtures golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,8 @@ define NPM_CI
 	else echo "npm could not install what $(1) needs, for the reason above: $(2)"; fi; \
 	test "$$CI" != true
 endef
+
+ready: $(READY) $(CLIENTS) $(AXE) ## what the tests need; with -j3 side by side
 
 # The real Baileys, both versions, for the contract tests.
 $(CLIENTS): fixtures/generate/package-lock.json
