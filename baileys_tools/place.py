@@ -54,18 +54,18 @@ def in_place_of(path: str) -> Iterator[None]:
         yield
 
 
-def make_private_folder(path: str) -> None:
-    """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the place.
+def make_private_folder(path: str, mode: int = 0o700) -> None:
+    """Make a folder and those above it that are missing, each `mode` from birth and of the owner of the place.
 
     Raises OSError.
     """
     with in_place_of(path):
-        _make(path)
+        _make(path, mode)
 
 
-def _make(path: str) -> None:
+def _make(path: str, mode: int) -> None:
     try:
-        os.mkdir(path, 0o700)
+        os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
@@ -73,5 +73,5 @@ def _make(path: str) -> None:
         above = os.path.dirname(path)
         if above == path:
             raise
-        _make(above)
-        _make(path)
+        _make(above, mode)
+        _make(path, mode)

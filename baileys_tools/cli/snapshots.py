@@ -238,6 +238,10 @@ def restore(
         str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
     ] = "latest",
     sessions: SessionsOption = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Every company whose folder is gone: a lost host, one plan, one yes."),
+    ] = False,
     mode: Annotated[
         str,
         typer.Option(metavar="MODE", help="repair: mend what is missing. rollback: become the snapshot."),
@@ -273,11 +277,14 @@ def restore(
       baileys-tools restore --company 1001 --yes
       baileys-tools restore --company 1001 41 --mode rollback
       baileys-tools restore --company 1001 --target /tmp/company_1001
+      baileys-tools restore --all --identity key.txt            # a new host
       baileys-tools restore --company 1001 --from-bak --dry-run
     """
     from baileys_tools.recovery.restore_job import RestoreOptions
     from baileys_tools.recovery.restoring import restore_command
 
     flags = {**sessions_flags(sessions), "backup.identity_file": identity}
-    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)
+    options = RestoreOptions(
+        company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak, every
+    )
     finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from baileys_tools import __version__
-from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.errors import UsageError
+from baileys_tools.place import make_private_folder
 from baileys_tools.recovery.restore_job import (
     FolderLook,
     RestoreJob,
@@ -38,11 +39,7 @@ from baileys_tools.snapshots.shelves import shelf_to_fill
 
 
 def require_room(target: str) -> None:
-    parent = os.path.dirname(os.path.abspath(target))
-    if not os.path.isdir(parent):
-        raise BaileysToolsError(
-            f"--target {target}: there is no folder {parent} to make it in", "Make that folder first."
-        )
+    """Raise UsageError where something stands at a target. What is above it is made with it."""
     try:
         taken = not target or os.path.islink(target) or bool(os.listdir(target))
     except FileNotFoundError:
@@ -111,6 +108,10 @@ def make_session_folder(root: Root, company: Company, job: RestoreJob) -> Restor
     require_agreement(job, report)
     names = plan.named(Action.BRING_BACK)
     files = [fit(job.snapshot.files[name], plan.next_pre_key_id) for name in names]
+    way = os.path.dirname(company.place)
+    if root.bases[company.base].fd >= 0 and not os.path.isdir(way):
+        # A lost host has nothing on the way; the bot's user has to get through as through what is above.
+        make_private_folder(way, os.fstat(root.bases[company.base].fd).st_mode & 0o777)
     # On another host the snapshot's user is nobody, or somebody else.
     here = job.snapshot.manifest.host == socket.gethostname()
     knows_owner = here and job.snapshot.files[CREDS].entry.uid != 0

@@ -24,7 +24,7 @@ from baileys_tools.snapshots.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere."""
+    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere, `every` all."""
 
     company: str
     wanted: str = "latest"
@@ -35,6 +35,7 @@ class RestoreOptions:
     force: bool = False
     yes: bool = False
     from_bak: bool = False
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from baileys_tools.frame.companies import choose, no_such_company, place_named, 
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
+from baileys_tools.place import make_private_folder
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
 from baileys_tools.recovery.restore_job import (
     FolderLook,
@@ -71,6 +72,10 @@ def restore_command(
     _require_bak_alone(options)
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
+    if options.every:
+        from baileys_tools.recovery.restoring_all import restore_all_command
+
+        return restore_all_command(loaded, options, now, verbose=verbose, as_json=as_json, quiet=quiet)
     if not options.company:
         options = replace(options, company=the_name_of_one(loaded.settings, "restore", _typed(options)))
 
@@ -141,6 +146,9 @@ def run_target(
     if options.dry_run:
         return report
     try:
+        above = os.path.dirname(os.path.abspath(target))
+        if not os.path.isdir(above):
+            make_private_folder(above)
         write_plain_folder(target, list(snapshot.files.values()))
     except Locked as lock:
         raise BaileysToolsError(f"{target} is locked by {lock}", exit_code=ExitCode.LOCKED) from lock
@@ -188,7 +196,7 @@ def run_restore(
     )
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
-        place = _company(root, settings, options.company, repository)[0].place
+        place = where_it_goes(root, settings, options.company, repository)[0].place
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
         snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
@@ -199,7 +207,7 @@ def run_restore(
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
         try:
             # Looked for again: to read a snapshot takes a while.
-            company, is_there = _company(root, settings, options.company, repository)
+            company, is_there = where_it_goes(root, settings, options.company, repository)
             if not is_there:
                 return make_session_folder(root, company, job)
             with root.open(company) as folder:
@@ -230,7 +238,7 @@ def run_from_bak(
         Root(root_path, keep_lost=True) if options.dry_run else root_to_change(root_path, now, keep_lost=True)
     )
     with opened as root, open_state(settings.state.dir, now) as state:
-        company, is_there = _company(root, settings, options.company)
+        company, is_there = where_it_goes(root, settings, options.company)
         if not is_there:
             raise BaileysToolsError(
                 f"no company {options.company} in {root.path}",
@@ -258,7 +266,7 @@ def run_from_bak(
             raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
 
 
-def _company(
+def where_it_goes(
     root: Root, settings: Settings, company_id: str, repository: Repository | None = None
 ) -> tuple[Company, bool]:
     """Return the company to restore, and whether its folder is there. Raises exit code 10 where nothing tells."""
