@@ -8,15 +8,16 @@ from textwrap import fill
 
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status
 from baileys_tools.cleanup.rules.cost import Cost
-from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Reason, Tier, Verdict
+from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Tier, Verdict
+from baileys_tools.cleanup.show.reasons import reason_text
 from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
-from baileys_tools.limits import Limits, Policy
+from baileys_tools.limits import Policy
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.thresholds import Level
-from baileys_tools.units import duration_of, format_age, format_duration, format_size, printable
+from baileys_tools.units import format_duration, format_size, printable
 
 LEVEL_COLOURS = {
     Level.HEALTHY: ("green",),
@@ -27,6 +28,9 @@ LEVEL_COLOURS = {
     Level.DANGER: ("red", "bold"),
 }
 
+
+MOST_BLOCKS = 3
+"""Above so many companies each has one line, and its block with --verbose."""
 
 _TIERS = {
     Tier.NORMAL: "",
@@ -45,17 +49,21 @@ def cleanup_text(
 ) -> str:
     """Given a report, and what gives a company's policy, return it as text: a block for each company, then the sums.
 
-    A company with nothing to do and nothing to say has one line, unless `verbose`; those that one and the same
-    thing stopped are one block. `undo_window` is how long a cleanup can be undone.
+    A company with nothing to do and nothing to say has one line, unless `verbose`, and so has each of more than three
+    that nothing is wrong with; those that one and the same thing stopped are one block.
+    `undo_window` is how long a cleanup can be undone.
     """
     stopped = together((company.id, _stopped_by(company)) for company in report.companies)
     lines: list[str] = []
+    is_fleet = len(report.companies) > MOST_BLOCKS
+    width = max((len(printable(company.id)) for company in report.companies), default=0)
     for company in report.companies:
         why = _stopped_by(company)
         if why and company.id != stopped[why][0]:
             continue
-        if _is_one_line(company) and not verbose:
-            lines.append(_one_line(company, style))
+        if not verbose and (_says_nothing_else(company) if is_fleet else _is_one_line(company)):
+            one_line = _fleet_line(company, style, min(width, 20)) if is_fleet else _one_line(company, style)
+            lines.append(one_line)
             continue
         if lines and lines[-1]:
             lines.append("")
@@ -64,6 +72,8 @@ def cleanup_text(
     if lines and lines[-1]:
         lines.append("")
     lines += _summary(report, style, undo_window)
+    if is_fleet and not verbose:
+        lines += _more(report)
     return "\n".join(lines)
 
 
@@ -79,11 +89,18 @@ def _stopped_by(company: CompanyCleanup) -> str:
 
 
 def _is_one_line(company: CompanyCleanup) -> bool:
+    return company.plan is not None and not company.plan.remove_count and _says_nothing_else(company)
+
+
+def _says_nothing_else(company: CompanyCleanup) -> bool:
+    """Whether all that is to be said of a company is what its plan removes: no trouble, and nothing odd."""
     plan = company.plan
+    removals = company.removals
     return (
         plan is not None
-        and not plan.remove_count
         and not plan.holds
+        and (removals is None or removals.count(Outcome.REMOVED) == removals.undoable == plan.remove_count)
+        and not company.purge_errors
         and plan.emergency_would_leave is None
         and not company.failed_files
         and not company.oddities
@@ -91,6 +108,19 @@ def _is_one_line(company: CompanyCleanup) -> bool:
         and not company.snapshot_trouble
         and not company.earlier_restore
     )
+
+
+def _fleet_line(company: CompanyCleanup, style: Style, width: int) -> str:
+    plan = company.plan
+    assert plan is not None
+    level = plan.level_after
+    who = style.paint(f"{printable(company.id):{width}}", "bold")
+    done = plan.remove_count if company.removals is None else company.removals.count(Outcome.REMOVED)
+    counts = f"{plan.counted_before:>7,} -> {plan.counted_after:<6,}"
+    size = plan.bytes_to_free if company.removals is None else company.removals.bytes_freed
+    verb = "would remove" if company.removals is None else "removed"
+    removed = f"{verb} {done:,} ({format_size(size)})" if done else "nothing to remove"
+    return f"{who}  {style.paint(f'{level:9}', *LEVEL_COLOURS[level])} {counts} {removed}"
 
 
 def _one_line(company: CompanyCleanup, style: Style) -> str:
@@ -251,60 +281,6 @@ def _verdict(verdict: Verdict, tier: Tier, policy: Policy, style: Style) -> str:
     return f"    {word} {name:32} {reason}" if fits else f"    {word} {name}\n           {reason}"
 
 
-def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
-    """Given a verdict and the policy it was made by, return its reason in words."""
-    limits = policy.emergency if tier is Tier.EMERGENCY else policy.normal
-    if tier is not Tier.NORMAL:
-        limits = limits.with_unused()
-    limit = format_duration(_limit(verdict.kind, limits) or timedelta())
-    gentle = policy.gentle
-    active_limit = format_duration(gentle.active_group or timedelta())
-    age = _age(verdict.age_ns) if verdict.age_ns is not None else ""
-    used = f"last used {age} ago{_off(verdict)}"
-    emergency = " (emergency limit)" if tier is Tier.EMERGENCY else ""
-    texts = {
-        Reason.PROTECTED: f"{verdict.kind} is protected: never removed",
-        Reason.KIND_KEPT: f"{verdict.kind} is kept at any age",
-        Reason.UNKNOWN: "not a file of Baileys as far as its name and links tell: kept",
-        Reason.YOUNG: f"{used}, limit {limit}{emergency}",
-        Reason.SESSION_STANDS: "a session stands that may use it",
-        Reason.UNUSED: f"no session uses it, written {age} ago, limit {limit}",
-        Reason.ENOUGH_ROOM: f"{used}: few enough stand (until {gentle.until})",
-        Reason.ACTIVE_GROUP: f"{used}, limit {active_limit} in an active group",
-        Reason.GROUP_LIVES: f"{used}, but its group lives (keep_own_keys)",
-        Reason.CAME_BACK: f"{used}, but it came back before (returners)",
-        Reason.UNIT_YOUNG: f"{used}, but one unit with a younger key or memory",
-        Reason.MEMORY_FIRST: f"{used}: its memory goes first, the key in a later run",
-        Reason.CLEANED_JUST_NOW: "goes in a later run: a message may be on its way since the last",
-        Reason.PRE_KEY_NEWEST: f"one of the {limits.pre_keys_keep} highest ids",
-        Reason.PRE_KEY_LAST: "the id that Baileys checks at login (nextPreKeyId - 1)",
-        Reason.PRE_KEY_NOT_UPLOADED: "not uploaded yet",
-        Reason.PRE_KEY_GUARDED: "part of a large upload that the server still hands out",
-        Reason.HELD: "kept while the folder is held: rules cannot be applied to it",
-        Reason.OLD: f"{used}, limit {limit}{emergency}",
-        Reason.PRE_KEY_OVER_LIMIT: f"not one of the {limits.pre_keys_keep} highest ids{emergency}",
-    }
-    return texts[verdict.reason]
-
-
-def _limit(kind: Kind, limits: Limits) -> timedelta | None:
-    return {
-        Kind.SESSION: limits.session_max_age,
-        Kind.DEVICE_LIST: limits.device_lists,
-        Kind.IDENTITY_KEY: limits.identity_keys,
-    }.get(kind, limits.sender_key_max_age)
-
-
-def _off(verdict: Verdict) -> str:
-    if not verdict.silent_ns or verdict.age_ns is None:
-        return ""
-    return f", of which the bot was off {_age(verdict.silent_ns)}: {_age(verdict.age_ns - verdict.silent_ns)}"
-
-
-def _age(nanoseconds: int) -> str:
-    return format_age(duration_of(nanoseconds))
-
-
 def _oddities(company: CompanyCleanup, *, verbose: bool) -> Iterator[str]:
     entries = counted(len(company.oddities), "entry", "entries")
     yield _item("left alone", f"{entries} not plain files, or with other hard links")
@@ -341,6 +317,14 @@ def _result(company: CompanyCleanup, removals: Removals, style: Style, *, verbos
         yield _item("purged", f"{counted(company.purged_files, 'file')} whose undo window was over")
     if verbose and removed and not removals.leases:
         yield _item("", "write leases are not offered here: each file was checked again, no more")
+
+
+def _more(report: CleanupReport) -> Iterator[str]:
+    """Say how the blocks are seen, and what all that goes costs together."""
+    costs = [company.plan.cost for company in report.companies if company.plan is not None]
+    if any(map(any, costs)):
+        yield _item("cost", cost_text(Cost(*map(sum, zip(*costs, strict=True)))))
+    yield _item("more", "--verbose shows each company's block and files, --company ID one")
 
 
 def _summary(report: CleanupReport, style: Style, undo_window: timedelta) -> Iterator[str]:

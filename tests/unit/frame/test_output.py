@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cleanup.rules.plan import Reason, Tier, Verdict
-from baileys_tools.cleanup.show.cleanup_text import cost_text, reason_text
+from baileys_tools.cleanup.show.cleanup_text import cost_text
+from baileys_tools.cleanup.show.reasons import reason_text
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.frame.show.terminal import Style, counted, printable_lines
