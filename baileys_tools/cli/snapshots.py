@@ -282,9 +282,11 @@ def restore(
     """
     from baileys_tools.recovery.restore_job import RestoreOptions
     from baileys_tools.recovery.restoring import restore_command
+    from baileys_tools.recovery.restoring_all import restore_all_command
 
     flags = {**sessions_flags(sessions), "backup.identity_file": identity}
     options = RestoreOptions(
         company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak, every
     )
-    finish(lambda: restore_command(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))
+    run = restore_all_command if every else restore_command
+    finish(lambda: run(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))

@@ -24,7 +24,7 @@ from baileys_tools.snapshots.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere, `every` all."""
+    """What the command line asked for. `wanted` names the snapshot, `target` a folder elsewhere."""
 
     company: str
     wanted: str = "latest"
@@ -35,7 +35,6 @@ class RestoreOptions:
     force: bool = False
     yes: bool = False
     from_bak: bool = False
-    every: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,6 @@ def restore_command(
     _require_bak_alone(options)
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
-    if options.every:
-        from baileys_tools.recovery.restoring_all import restore_all_command
-
-        return restore_all_command(loaded, options, now, verbose=verbose, as_json=as_json, quiet=quiet)
     if not options.company:
         options = replace(options, company=the_name_of_one(loaded.settings, "restore", _typed(options)))
 

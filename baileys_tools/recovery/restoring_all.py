@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from baileys_tools.config import LoadedSettings, Settings, require_backup_path, require_sessions_path
+from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.terminal import Style, must_say_yes
 from baileys_tools.recovery.restore_job import RestoreOptions
@@ -22,9 +23,9 @@ from baileys_tools.snapshots.repository import Repository
 
 
 def restore_all_command(
-    loaded: LoadedSettings,
+    flags: Mapping[str, object],
+    config: str | None,
     options: RestoreOptions,
-    now: datetime,
     *,
     verbose: bool,
     as_json: bool,
@@ -32,7 +33,8 @@ def restore_all_command(
 ) -> ExitCode:
     """Given the command line, plan all, ask once, restore them, and print the result once. Returns the exit code."""
     _require_alone(options)
-    settings = loaded.settings
+    loaded = settings_in_force(flags, config)
+    settings, now = loaded.settings, datetime.now(UTC)
     root_path, repository_path = require_sessions_path(loaded), require_backup_path(loaded)
     with recorded("restore", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         report = plan_all(settings, options, root_path, repository_path, now)
