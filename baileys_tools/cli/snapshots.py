@@ -285,8 +285,6 @@ def restore(
     from baileys_tools.recovery.restoring_all import restore_all_command
 
     flags = {**sessions_flags(sessions), "backup.identity_file": identity}
-    options = RestoreOptions(
-        company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak, every
-    )
+    options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)
     run = restore_all_command if every else restore_command
     finish(lambda: run(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))
