@@ -22,46 +22,46 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Measure passes in alternating pairs with what does the equal work."""
     companies = bench.tree()
     find: list[str | Path] = ["find", companies.root, "-type", "f", "-printf", "%T@ %s %p\n"]
-    _settle(bench, companies.root)
+    settle(bench, companies.root)
     still, moved, found, found_moved = [], [], [], []
     for _ in range(bench.runs):
         found.append(bench.run(find))
-        still.append(_pass(bench, companies.root))
+        still.append(a_pass(bench, companies.root))
     for _ in range(bench.runs):
         _move(companies)
         found_moved.append(bench.run(find))
-        moved.append(_pass(bench, companies.root))
+        moved.append(a_pass(bench, companies.root))
     yield ratio_row("monitor-once, nothing moved / find", STILL, still, found)
     yield ratio_row("monitor-once, all folders moved / find", MOVED, moved, found_moved)
     few = tree.build(bench.place / "few", FEW, started)
-    _settle(bench, few.root)
+    settle(bench, few.root)
     ours, node = [], []
     for _ in range(max(15, bench.runs)):
         node.append(bench.run(["node", HERE / "monitor.mjs", few.root]))
-        ours.append(_pass(bench, few.root))
+        ours.append(a_pass(bench, few.root))
     yield ratio_row(f"monitor-once, {FEW} companies / node", BESIDE_NODE, ours, node)
     moved_few, node = [], []
     for _ in range(max(15, bench.runs)):
         _move(few)
         node.append(bench.run(["node", HERE / "monitor.mjs", few.root]))
-        moved_few.append(_pass(bench, few.root))
+        moved_few.append(a_pass(bench, few.root))
     yield ratio_row(f"the same, all {FEW} folders moved / node", BESIDE_NODE, moved_few, node)
     peak = max(run.peak_mib for run in still + moved + ours)
     yield Row("monitor-once, all companies", peak, MIB, " MiB", "peak memory")
 
 
-def _pass(bench: Bench, root: Path) -> Run:
+def a_pass(bench: Bench, root: Path) -> Run:
     # Folders of 200 files are beyond every threshold, which is what exit code 5 says.
     return bench.run(
         [COMMAND, "monitor-once", "--quiet", "--no-notify"], exits=(5,), BAILEYS_SESSIONS_PATH=str(root)
     )
 
 
-def _settle(bench: Bench, root: Path) -> None:
+def settle(bench: Bench, root: Path) -> None:
     """Have each folder looked at once when it has stood still for a while."""
     time.sleep(CLOCK_STEP)
     for _ in range(2):
-        _pass(bench, root)
+        a_pass(bench, root)
 
 
 def _move(companies: tree.Tree) -> None:

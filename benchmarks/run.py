@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import backup, logs, monitor, tree
+from benchmarks import backup, layouts, logs, monitor, tree
 from benchmarks.measure import Bench, Row, Run, memory_row, ratio_row, say, started
 
 HERE = Path(__file__).parent
@@ -114,6 +114,7 @@ BENCHES = {
     "cleanup": cleanup,
     "crowded": crowded,
     "monitor": monitor.rows,
+    "layouts": layouts.rows,
     "backup": backup.rows,
     "logs": logs.rows,
 }
