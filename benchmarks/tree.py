@@ -47,11 +47,12 @@ SESSION = json.dumps(
 SENDER_KEY = json.dumps({"type": "Buffer", "data": "x" * 900}).encode()
 PRE_KEY = json.dumps({"private": {"type": "Buffer", "data": "x" * 44}, "public": {"type": "Buffer"}}).encode()
 SMALL = b'{"type":"Buffer","data":"eHh4eHh4"}'
+PAIR = {"private": {"type": "Buffer", "data": "x" * 44}, "public": {"type": "Buffer", "data": "x" * 44}}
 CREDS = json.dumps(
     {
-        "noiseKey": {},
-        "signedIdentityKey": {},
-        "signedPreKey": {},
+        "noiseKey": PAIR,
+        "signedIdentityKey": PAIR,
+        "signedPreKey": {"keyPair": PAIR, "keyId": 1},
         "registrationId": 117,
         "advSecretKey": "YWR2",
         "nextPreKeyId": PRE_KEYS * PRE_KEY_STEP + 1,

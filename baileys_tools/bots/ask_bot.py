@@ -340,11 +340,8 @@ def on_terminal(company: str, png: str | None, *, as_json: bool) -> Callable[[Mo
             print("\x1b[H\x1b[2J", end="", file=stream)
         blocks = "utf" in (stream.encoding or "").lower()
         print(qr_text(modules, colour=stream.isatty() and not plain, blocks=blocks), file=stream)
-        print(
-            f"Company {printable(company)}: scan it with the phone (Settings, Linked devices).",
-            file=stream,
-            flush=True,
-        )
+        whose = f"Company {printable(company)}: scan" if company else "Scan"
+        print(f"{whose} it with the phone (Settings, Linked devices).", file=stream, flush=True)
 
     return show
 

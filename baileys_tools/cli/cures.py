@@ -9,7 +9,7 @@ import typer
 from baileys_tools.cli.app import (
     ConfigOption,
     JsonOption,
-    OneCompanyOption,
+    OneIfSeveralOption,
     QuietOption,
     SessionsOption,
     app,
@@ -26,7 +26,7 @@ NumbersOption = Annotated[
 
 @app.command("resend-group-keys")
 def resend_group_keys(
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     group: Annotated[
         list[str] | None, typer.Option("--group", metavar="ID", help="This group; repeatable.")
@@ -72,7 +72,7 @@ def contact(
     who: Annotated[
         str, typer.Argument(metavar="NUMBER|LID", help="Phone number with country code, or a LID.")
     ],
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     renew: Annotated[
         bool, typer.Option("--renew", help="Set its broken sessions aside, so that new ones are made.")
@@ -120,7 +120,7 @@ def contact(
 
 @app.command("renew-sessions")
 def renew_sessions(
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     broken: Annotated[
         bool, typer.Option("--broken", help="Those that the log calls unreadable, and torn files.")
@@ -162,7 +162,7 @@ def renew_sessions(
 
 @app.command()
 def contacts(
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     show_numbers: NumbersOption = False,

@@ -12,6 +12,7 @@ from baileys_tools.cli.app import (
     ConfigOption,
     JsonOption,
     OneCompanyOption,
+    OneIfSeveralOption,
     QuietOption,
     SessionsOption,
     app,
@@ -92,7 +93,7 @@ def logs(
 
 @app.command()
 def reset(
-    company: OneCompanyOption,
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")

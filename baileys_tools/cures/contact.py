@@ -59,6 +59,7 @@ def contact_command(
 ) -> ExitCode:
     """Given the command line, show what is held of a contact or renew it, print it once, and return the exit code."""
     loaded = settings_in_force(flags, options.config)
+    options = options.about_one(loaded.settings, VERB)
     typed = typed_contact(who)
     if typed is None:
         raise UsageError(

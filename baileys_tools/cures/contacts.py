@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.cures.rules.contact import ContactsReport, pairs_of
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.faults import say_why
@@ -33,6 +33,7 @@ def contacts_command(
     from baileys_tools.cures.show import contacts_text
 
     loaded = settings_in_force(flags, config)
+    company = company_meant(loaded.settings, company, VERB)
     now = datetime.now(UTC)
     with recorded(VERB, loaded.settings, now) as run:
         report = list_contacts(loaded.settings, require_sessions_path(loaded), company, now)

@@ -43,6 +43,7 @@ def resend_group_keys_command(
     from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
 
     loaded = settings_in_force(flags, options.config)
+    options = options.about_one(loaded.settings, VERB)
     if every == bool(groups):
         raise UsageError("which group?", "Give --group ID (repeatable), or --all.")
     wanted = [group_named(group) for group in groups]

@@ -36,6 +36,7 @@ def renew_sessions_command(
     from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
 
     loaded = settings_in_force(flags, options.config)
+    options = options.about_one(loaded.settings, VERB)
     if not broken:
         raise UsageError(
             "which sessions?",

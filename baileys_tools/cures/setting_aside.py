@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from baileys_tools.bots.asking import bot_api_for
-from baileys_tools.config import LoadedSettings, require_sessions_path
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.cures.rules.asides import CurePlan, CureReport
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.record import Record
 from baileys_tools.frame.show.terminal import must_say_yes
 from baileys_tools.sessions.faults import say_why
@@ -36,6 +36,10 @@ class CureOptions(NamedTuple):
     dry_run: bool = False
     yes: bool = False
     config: str | None = None
+
+    def about_one(self, settings: Settings, verb: str) -> Self:
+        """Return them with the company that is meant where none was named."""
+        return self._replace(company=company_meant(settings, self.company, verb))
 
 
 def run_cure(

@@ -158,6 +158,11 @@ def the_name_of_one(settings: Settings, verb: str, typed: str = "") -> str:
     raise UsageError(f"{verb} is about one company, and none is found{meant}", "Name it with --company ID.")
 
 
+def company_meant(settings: Settings, company: str, verb: str) -> str:
+    """Return the id of the company that a verb is about: what was typed, else the one that there is."""
+    return company or the_name_of_one(settings, verb)
+
+
 def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
     """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
     return BaileysToolsError(

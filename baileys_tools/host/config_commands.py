@@ -23,6 +23,7 @@ from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
 from baileys_tools.config.unread import unread_secrets
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
+from baileys_tools.frame.companies import place_meant
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
@@ -267,8 +268,12 @@ def show_command(
     flags: Mapping[str, object], config: str | None, *, as_json: bool, company: str | None = None
 ) -> ExitCode:
     """Given the command line, print the settings in force."""
+    loaded = load_settings(flags, os.environ, config=config)
+    if company:
+        # Of a name that several places have no one set of settings is in force.
+        place_meant(loaded.settings, company)
     try:
-        text = run_show(load_settings(flags, os.environ, config=config), as_json, company or "")
+        text = run_show(loaded, as_json, company or "")
     except ValueError as error:
         raise UsageError(f"--company: {error}") from error
     print(text)

@@ -16,7 +16,7 @@ from baileys_tools.bots.signs_of_life import objections_to
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import Hold, last_word, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
@@ -106,6 +106,7 @@ def reset_command(
 
     loaded = settings_in_force(flags, config)
     settings = loaded.settings
+    options = replace(options, company=company_meant(settings, options.company, "reset"))
     now = datetime.now(UTC)
 
     def agrees(report: ResetReport) -> bool:

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from baileys_tools.config import Backup, Copies, Settings, require_backup_path
 from baileys_tools.errors import ExitCode
-from baileys_tools.frame.companies import no_such_company
+from baileys_tools.frame.companies import no_such_company, place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -22,9 +23,12 @@ from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
 from baileys_tools.snapshots.rules.shelf_names import name_of
+from baileys_tools.snapshots.shelves import shelf_at
 
 RetentionOf = Callable[[str], Retention]
 """Gives the retention policy of a company by its id."""
+PlaceOf = Callable[[str], str]
+"""Gives the place of a company by its id, "" where nothing tells."""
 
 
 def prune_command(
@@ -43,7 +47,14 @@ def prune_command(
         path = require_backup_path(loaded)
         settings = loaded.settings
         retention = retention_by_company(settings)
-        report = run_prune(path, settings.sessions.companies, retention, now, dry_run=dry_run)
+        report = run_prune(
+            path,
+            settings.sessions.companies,
+            retention,
+            now,
+            dry_run=dry_run,
+            place_of=partial(place_named, settings),
+        )
         gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
         run.ended(
             report.exit_code,
@@ -71,7 +82,13 @@ def prune_command(
 
 
 def run_prune(
-    path: str, companies: Sequence[str], policy_of: RetentionOf, now: datetime, *, dry_run: bool = False
+    path: str,
+    companies: Sequence[str],
+    policy_of: RetentionOf,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    place_of: PlaceOf = lambda company: "",
 ) -> PruneReport:
     """Prune the chosen companies of a repository (none: all), or only plan it.
 
@@ -91,7 +108,7 @@ def run_prune(
                 return CompanyPrune(company, locked=True, trouble=lock.message)
             return CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged)
 
-        chosen = choose_companies(repository, companies)
+        chosen = choose_companies(repository, companies, place_of)
         done = for_each(chosen, one, lambda company, why: CompanyPrune(company, trouble=why), workers=1)
         sources = repository.sources(chosen)
     return PruneReport(path, now, dry_run, done, sources)
@@ -150,15 +167,21 @@ def retention_of(section: Backup | Copies) -> Retention:
     )
 
 
-def choose_companies(repository: Repository, wanted: Sequence[str]) -> list[str]:
+def choose_companies(
+    repository: Repository, wanted: Sequence[str], place_of: PlaceOf = lambda company: ""
+) -> list[str]:
     """Given the ids asked for (none: all), return the shelves to work on: those of all places of a name.
 
-    Raises exit code 10 for one not there.
+    A shelf keeps its name when the place is called 1001@a instead of 1001, so `place_of` is asked for what no shelf is
+    called. Raises exit code 10 for one not there.
     """
     found = repository.companies()
     if not wanted:
         return found
     chosen = {one: [shelf for shelf in found if one in (shelf, name_of(shelf))] for one in wanted}
+    for one in [one for one, shelves in chosen.items() if not shelves and place_of(one)]:
+        shelf = shelf_at(repository, one, place_of(one)).name
+        chosen[one] = [shelf] if repository.has_shelf(shelf) else []
     missing = [company for company, shelves in chosen.items() if not shelves]
     if missing:
         message = f"no snapshots of company {', '.join(missing)} in {repository.path}"

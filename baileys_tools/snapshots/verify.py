@@ -6,19 +6,22 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from baileys_tools.config import require_backup_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.companies import place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.layouts import shared_name
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot, NotForHere
 from baileys_tools.snapshots.backup_alerts import tell_of_damage
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.index import INDEX
 from baileys_tools.snapshots.private_folders import RepositoryLocked
-from baileys_tools.snapshots.prune import choose_companies
+from baileys_tools.snapshots.prune import PlaceOf, choose_companies
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import SnapshotHealth, Verified, VerifyReport
 from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, name_of
@@ -45,7 +48,10 @@ def verify_command(
         identity_file = loaded.settings.backup.identity_file
         identities = Identities(identity_file) if deep and identity_file is not None else None
         companies = loaded.settings.sessions.companies
-        report = run_verify(path, companies, now, every=every, deep=deep, identities=identities)
+        place_of = partial(place_named, loaded.settings)
+        report = run_verify(
+            path, companies, now, every=every, deep=deep, identities=identities, place_of=place_of
+        )
         run.ended(
             report.exit_code,
             snapshots=len(report.results),
@@ -78,6 +84,7 @@ def run_verify(
     every: bool = False,
     deep: bool = False,
     identities: Identities | None = None,
+    place_of: PlaceOf = lambda company: "",
 ) -> VerifyReport:
     """Verify the newest good snapshot of each chosen company, or with `every` all of them.
 
@@ -98,7 +105,7 @@ def run_verify(
             troubles.append(f"company {name_of(company)}: {why}")
             return ()
 
-        shelves = choose_companies(repository, companies)
+        shelves = choose_companies(repository, companies, place_of)
         infos = for_each(shelves, chosen, trouble, workers=1)
         results = for_each(
             [info for listing in infos for info in listing],
@@ -120,7 +127,9 @@ def _strange(repository: Repository, company: str) -> Iterator[str]:
     # What a session's own folder is called: of encrypted snapshots nothing else tells without the key.
     source = os.path.basename(repository.index(company).source)
     other = source.removeprefix(COMPANY_PREFIX)
-    if other not in (source, name_of(company)) and other in repository.companies():
+    # A place has its shelf by the name that told it from another one when the first snapshot was taken (1001@b).
+    named = (source, name_of(company), shared_name(name_of(company)))
+    if other not in named and other in repository.companies():
         yield (
             f"company {company}: its folder holds the snapshots of company {other}, by its {INDEX}: were the folders "
             "of the two swapped? Give them back their names"

@@ -43,15 +43,18 @@ class PastLook(NamedTuple):
 
 
 def note_pass(report: MonitorReport, asked: BotAnswers, state: State) -> None:
-    """Add what a pass saw of each bot to its history."""
-    for one in report.companies:
-        is_asked = any(one.id in those for those in (asked.connections, asked.processes, asked.logs))
-        told = trouble_told(one)
-        if one.trouble or not (is_asked or told or kept_incidents.last_open(state, one.id) is not None):
-            continue
-        waits = any(finding.code == "not-linked-yet" for finding in one.findings)
-        look = PastLook(one.id, one.connection, one.creds, one.running, waits, told, one.diagnosis, is_asked)
-        note_look(state, look, asked.logs.get(one.id, LogFacts()), report.now)
+    """Add what a pass saw of each bot to its history, in one step: a commit a bot is felt where many are asked."""
+    with state.transaction():
+        for one in report.companies:
+            is_asked = any(one.id in those for those in (asked.connections, asked.processes, asked.logs))
+            told = trouble_told(one)
+            if one.trouble or not (is_asked or told or kept_incidents.last_open(state, one.id) is not None):
+                continue
+            waits = any(finding.code == "not-linked-yet" for finding in one.findings)
+            look = PastLook(
+                one.id, one.connection, one.creds, one.running, waits, told, one.diagnosis, is_asked
+            )
+            note_look(state, look, asked.logs.get(one.id, LogFacts()), report.now)
 
 
 def note_look(state: State, look: PastLook, log: LogFacts, now: datetime) -> None:

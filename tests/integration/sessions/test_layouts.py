@@ -579,6 +579,27 @@ def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
     assert run_cli("config", "check", "--config", config).returncode in (0, 4)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reset", "--dry-run"],
+        ["resend-group-keys", "--all", "--dry-run"],
+        ["renew-sessions", "--broken", "--dry-run"],
+        ["contacts"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_about_one_company_needs_no_name_where_there_is_one(tmp_path: Path, words: list[str]) -> None:
+    lay_beside(tmp_path / "auth_info_baileys")
+    done = run_cli(*words, "--sessions", tmp_path / "auth_info_baileys")
+    assert done.returncode == 0, done.stderr
+    assert "company auth_info_baileys" in done.stdout
+    lay_beside(tmp_path / "auth_info_b")
+    done = run_cli(*words, "--sessions", tmp_path)
+    assert done.returncode == 2
+    assert "Name it with --company" in done.stderr
+
+
 # --- layouts that no preset names ---------------------------------------------------------------------------
 
 OUT_THERE: dict[str, tuple[list[str], set[str]]] = {

@@ -91,6 +91,27 @@ def test_snapshots_are_found_by_whatever_name_their_place_has(tmp_path: Path, ro
     assert f"company 1001  {b}" in ways_back("1001")
 
 
+def test_a_shelf_from_before_is_found_by_the_name_that_its_place_has_now(tmp_path: Path) -> None:
+    roots = [str(tmp_path / name) for name in ("a", "b")]
+    for number, root in enumerate(roots):
+        company_folder(Path(root), registrationId=11 + number)
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    run_cli("backup", "--quiet", "--sessions", roots[0], env=env)
+    env["BAILEYS_TOOLS_SESSIONS__ROOTS"] = json.dumps(roots)
+    run_cli("backup", "--quiet", env=env)
+    for words in (["snapshots"], ["verify"], ["prune", "--dry-run"]):
+        for company in ("1001@a", "1001@b"):
+            done = run_cli(*words, "--company", company, env=env)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert ("1001@b" in done.stdout) is (company == "1001@b")
+        assert run_cli(*words, "--company", "1002@a", env=env).returncode == 10
+    done = run_cli("config", "show", "--company", "1001", env=env)
+    assert done.returncode == 2
+    assert "1001@a" in done.stderr
+    assert "1001@b" in done.stderr
+    assert run_cli("config", "show", "--company", "1001@b", env=env).returncode == 0
+
+
 def test_the_hints_of_what_is_about_one_name_the_same_roots(tmp_path: Path) -> None:
     roots = []
     for name in ("a", "b"):
