@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 2.0
 """Seconds between two looks for a newer QR code: WhatsApp gives a new one every 20 seconds, the first lasts 60."""
+PAGE_PICTURES = "page/actions"
+"""The folder in the state folder where `serve` has the codes of the moment."""
 FEWEST_DIGITS, MOST_DIGITS = 7, 15
 """Of a phone number with its country (E.164)."""
 
@@ -170,7 +172,8 @@ def _require_picture(settings: Settings, png: str) -> None:
 
     if not os.path.isdir(folder := os.path.dirname(os.path.abspath(png))):
         raise UsageError(f"--png: {quoted(folder)} is not a folder")
-    require_file(settings, "--png", png, PNG_SIGNATURE)
+    # Among what the state keeps, where the live page has it while somebody scans.
+    require_file(settings, "--png", png, PNG_SIGNATURE, own_name=f"{PAGE_PICTURES}/{os.path.basename(png)}")
 
 
 def _unsupported(company: str, what: str) -> UsageError:

@@ -17,8 +17,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from baileys_tools import __version__
+from baileys_tools.page.actions import Actions
+from baileys_tools.page.doing import do_routes
 from baileys_tools.page.door import Door
 from baileys_tools.page.guard import Guard, refused
+from baileys_tools.page.old_api import old_routes
 from baileys_tools.page.rules.access import badge_key
 from baileys_tools.page.rules.board import event
 from baileys_tools.page.show.badge import badge_svg
@@ -35,10 +38,10 @@ STEP_SECONDS = 0.5
 class Pages:
     """What answers: the watcher's board, and who may come in."""
 
-    def __init__(self, watcher: Watcher, door: Door, *, allows_actions: bool = False) -> None:
+    def __init__(self, watcher: Watcher, door: Door, actions: Actions | None) -> None:
         self.watcher = watcher
         self.door = door
-        self.allows_actions = allows_actions
+        self.actions = actions
         self.streams = 0
         self.ending = asyncio.Event()
 
@@ -55,6 +58,8 @@ class Pages:
             Route("/badge/{key}.svg", self.badge),
             Route("/enter", self.enter, methods=["GET", "POST"]),
             Route("/web/{name}", self.web),
+            *old_routes(self.watcher, self.actions),
+            *(do_routes(self.actions, self.ending) if self.actions is not None else ()),
         ]
 
     # --- pages ----------------------------------------------------------------------------------------------
@@ -101,7 +106,7 @@ class Pages:
         return row
 
     def _about(self) -> dict[str, Any]:
-        return {"clock": int(time.time()), "actions": self.allows_actions}
+        return {"clock": int(time.time()), "actions": self.actions is not None}
 
     async def web(self, request: Request) -> Response:
         """Answer with a file of the page itself."""

@@ -64,7 +64,13 @@ def look(flags: Mapping[str, object], config: str | None, company: str | None, n
         status, seen = fleet_seen(settings, require_sessions_path(loaded), state, now)
         if company is not None:
             return told(_company(settings, state, status, seen))
-        return told(_fleet(status, seen, last_runs(state)), _status(status), _metrics(state, status, seen))
+        by_page = {
+            run.started_by.partition(" ")[2]: run.exit_code
+            for run in runs_since(state, now - RUNS_BACK)
+            if run.started_by
+        }
+        header = {**_fleet(status, seen, last_runs(state)), "by_page": by_page}
+        return told(header, _status(status), _metrics(state, status, seen))
 
 
 def told(header: Mapping[str, Any], *texts: str) -> bytes:

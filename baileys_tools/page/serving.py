@@ -101,6 +101,7 @@ def _serve(
 ) -> None:
     import uvicorn
 
+    from baileys_tools.page.actions import Actions
     from baileys_tools.page.app import Pages, application
     from baileys_tools.page.connections import Visitor, raised_handles, room_for, settings_of_uvicorn
     from baileys_tools.page.door import Door
@@ -116,7 +117,10 @@ def _serve(
 
     async def all_of_it() -> None:
         watcher = Watcher(settings, flags, config)
-        pages = Pages(watcher, door, allows_actions=settings.serve.allow_actions)
+        actions = Actions(watcher, _where(flags, config)) if settings.serve.allow_actions else None
+        if actions is not None:
+            actions.take_up()
+        pages = Pages(watcher, door, actions)
         app = application(pages, settings.serve.names, address.port)
         server = uvicorn.Server(uvicorn.Config(**settings_of_uvicorn(app, address.port)))
         looking = asyncio.create_task(watcher.run())
@@ -136,6 +140,13 @@ def _serve(
                     await task
 
     asyncio.run(all_of_it())
+
+
+def _where(flags: Mapping[str, object], config: str | None) -> list[tuple[str, str]]:
+    """Return the options by which another command is about the bots that this one is about."""
+    roots = flags.get("sessions.roots") or [flags.get("sessions.path")]
+    sessions = [one for one in roots if isinstance(one, str)] if isinstance(roots, list) else []
+    return [*(("--sessions", one) for one in sessions), *([("--config", config)] if config else [])]
 
 
 async def _tell_of_end(server: object, pages: Pages) -> None:

@@ -53,6 +53,8 @@ class Watcher:
         self.metrics = b""
         self.ids: dict[str, str] = {}
         """By key: the company's id."""
+        self.by_page: dict[str, int] = {}
+        """By number of an action: how the run of it ended that is on record."""
         self.looked: float | None = None
         """When the last look that saw something ended, by the clock that only goes forward."""
         self.passed: int | None = None
@@ -145,6 +147,7 @@ class Watcher:
         self.looked = time.monotonic()
         self.status, self.metrics = told.texts
         self.ids = header["ids"]
+        self.by_page = header["by_page"]
         self.passed = max(filter(None, (self.passed, header["passed"])), default=None)
         meta = {
             **self.board.meta,

@@ -110,6 +110,6 @@
   fill(Live.data);
   copies();
   if (Live.data.trouble) loud.append(make("p", { class: "trouble" }, "This company cannot be looked at: " + Live.data.trouble));
-  if (window.Actions) Actions.company(key, Live.data, document.getElementById("company-actions"), document.getElementById("happening"), refresh);
+  Actions.company(key, Live.data, document.getElementById("company-actions"), document.getElementById("happening"), refresh);
   Live.begin();
 })();

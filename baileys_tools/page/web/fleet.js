@@ -123,7 +123,7 @@
   Live.data.rows.forEach(put);
   for (const node of nodes.values()) node.classList.remove("changed");
   arrange();
-  if (window.Actions) Actions.fleet(document.getElementById("fleet-actions"), document.getElementById("happening"));
+  Actions.fleet(document.getElementById("fleet-actions"), document.getElementById("happening"));
   Live.begin();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();
