@@ -1,0 +1,232 @@
+"""A session as records: (type, id) and value, however a store writes them, and the files that they are in a folder.
+
+Baileys knows a key as a type and an id (`Types/Auth.d.ts`: `SignalKeyStore`); a folder names its file after both. A store
+keeps the same pair in columns or in one name, with the true id or with the one that a file name could hold. The bytes in a
+value are Buffers, of which three written forms are in use; which of them a reader takes differs by version.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
+from baileys_tools.sessions.rules.node_json import UnreadJson, buffer, read_json
+
+CREDS = "creds.json"
+
+
+class RecordName(NamedTuple):
+    """What Baileys calls a record: `type` as in `SignalDataTypeMap`, `id` the true one. Creds are no record."""
+
+    type: str
+    id: str
+
+
+_TYPES = tuple(
+    sorted(
+        (
+            kind.value
+            for kind in Kind
+            if kind not in (Kind.CREDS, Kind.UNKNOWN, Kind.BRIDGE, Kind.CONTACTS_TC_TOKEN)
+        ),
+        key=len,
+        reverse=True,
+    )
+) + (Kind.CONTACTS_TC_TOKEN.value,)
+"""The longest first: `sender-key` also begins `sender-key-memory`."""
+
+
+def fixed(name: str) -> str:
+    """Given a name, return it as a file's (baileys `Utils/use-multi-file-auth-state.js`: `fixFileName`)."""
+    return name.replace("/", "__").replace(":", "-")
+
+
+def file_name(record: RecordName) -> str:
+    """Given a record, return the name of its file. Ids that were fixed already come to the same."""
+    return fixed(f"{record.type}-{record.id}.json")
+
+
+def record_of(name: str) -> RecordName | None:
+    """Given the name of a key's file, return its record with the true id; None for creds, companions and the unknown.
+
+    `fixFileName` cannot be turned round in general. For each type of Baileys it can: a sender-key's id is
+    `group::user::device`, the id of an app-state-sync-key is base64, and no other has a `:` or a `/` in it.
+    """
+    kind = kind_of(name)
+    if kind.value not in _TYPES or not name.endswith(".json"):
+        return None
+    key_id = key_id_of(name, kind)
+    if kind is Kind.SENDER_KEY:
+        # From the right: old group ids have a dash of their own.
+        key_id = "::".join(key_id.rsplit("--", 2))
+    elif kind is Kind.APP_STATE_SYNC_KEY:
+        key_id = key_id.replace("__", "/")
+    return RecordName(kind.value, key_id)
+
+
+def split_name(text: str) -> RecordName | None:
+    """Given `<type>-<id>` as a store has it, with the true id or the fixed one, return the record; None for no type."""
+    for known in _TYPES:
+        if text.startswith(known + "-") and len(text) > len(known) + 1:
+            return record_of(file_name(RecordName(known, text[len(known) + 1 :])))
+    return None
+
+
+def is_type(text: str) -> bool:
+    """Whether a text is a type that Baileys has records of."""
+    return text in _TYPES
+
+
+def misfiled(type_: str, key_id: str) -> RecordName | None:
+    """Given type and id of a row whose type nobody knows, return the record that was meant, None where nothing tells.
+
+    A script that splits a file's name at its first dash files `pre-key-5` as (`pre`, `key-5`): no client finds that.
+    """
+    return None if is_type(type_) else split_name(f"{type_}-{key_id}")
+
+
+# --- values ---------------------------------------------------------------------------------------------------
+
+
+class Form(StrEnum):
+    """How the bytes of a Buffer are written where they are written anew."""
+
+    BASE64 = "base64"
+    """`{"type": "Buffer", "data": "<base64>"}` of `BufferJSON.replacer`: both versions of Baileys read it."""
+    ARRAY = "array"
+    """`{"type": "Buffer", "data": [1, 2]}` of a plain `JSON.stringify`: some stores read nothing else."""
+
+
+class NoValue(ValueError):
+    """A text that is no value of a record: Node would refuse it, or Baileys take it for missing."""
+
+
+def canonical(content: bytes) -> bytes:
+    """Given a value as JSON, return it as a folder has it: Buffers in base64, nothing between the tokens.
+
+    What is written so already comes back byte for byte. Raises NoValue.
+    """
+    value = _value(content)
+    if not _MAY_DIFFER.search(content) and not _has_space(content):
+        return content
+    return _dumped(_with_buffers(value, Form.BASE64))
+
+
+def in_form(content: bytes, form: Form) -> bytes:
+    """Given a value as JSON, return it with its Buffers in a form. Raises NoValue."""
+    return canonical(content) if form is Form.BASE64 else _dumped(_with_buffers(_value(content), form))
+
+
+def meaning(content: bytes) -> str:
+    """Given a value as JSON, return the sha256 (hex) of what it means: Buffers as bytes, keys in order, numbers as
+    JavaScript tells them apart. Equal for one value however it is written. Raises NoValue."""
+    plain = json.dumps(_plain_numbers(_with_buffers(_value(content), Form.BASE64)), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def meanings(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Given the files of a session by name, return what each means; of what is no JSON, the sha256 of its bytes."""
+    found = {}
+    for name, content in files.items():
+        try:
+            found[name] = meaning(content)
+        except NoValue:
+            found[name] = "bytes " + hashlib.sha256(content).hexdigest()
+    return found
+
+
+def session_digest(found: Mapping[str, str]) -> str:
+    """Given what each file of a session means, return one digest of all, equal in a folder and in any store."""
+    lines = "".join(f"{what} {name}\n" for name, what in sorted(found.items()))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Difference(NamedTuple):
+    """What tells two sessions apart, by the names of files: only here, only there, and of another meaning."""
+
+    missing: tuple[str, ...]
+    added: tuple[str, ...]
+    altered: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.added or self.altered)
+
+
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
+    """Given what the files of two sessions mean, return what tells them apart: sets both ways, and every value."""
+    both = before.keys() & after.keys()
+    return Difference(
+        tuple(sorted(before.keys() - after.keys())),
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(name for name in both if before[name] != after[name])),
+    )
+
+
+def _value(content: bytes) -> object:
+    try:
+        value = read_json(content)
+    except UnreadJson as unread:
+        raise NoValue(unread.refusal.value) from None
+    if value is None:
+        raise NoValue("null")  # in every store the same as missing
+    return value
+
+
+_MAY_DIFFER = re.compile(rb'"data":\s*\[|"value":|"buffer":|"0":')
+"""What the other forms of a Buffer have in their text."""
+
+
+def _has_space(content: bytes) -> bool:
+    """Whether there is space between tokens, as jsonb writes it. In a string it does no harm to be found."""
+    return b'": ' in content or b", " in content or content[:1].isspace() or content[-1:].isspace()
+
+
+def _with_buffers(value: object, form: Form) -> object:
+    if isinstance(value, list):
+        return [_with_buffers(one, form) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if (found := _bytes(value)) is not None:
+        import base64
+
+        data = base64.b64encode(found).decode() if form is Form.BASE64 else [*found]
+        return {"type": "Buffer", "data": data}
+    return {key: _with_buffers(one, form) for key, one in value.items()}
+
+
+def _bytes(value: Mapping[str, object]) -> bytes | None:
+    """Return the bytes of a Buffer in any of its forms. An index map is one only with each index in its place."""
+    if value.get("type") == "Buffer":
+        return buffer(value)
+    if value and all(type(one) is int and 0 <= one < 256 for one in value.values()):
+        indexes = {str(number) for number in range(len(value))}
+        if value.keys() == indexes:
+            return bytes(value[str(number)] for number in range(len(value)))  # type: ignore[misc]
+    return None
+
+
+def _plain_numbers(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain_numbers(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain_numbers(one) for key, one in value.items()}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _dumped(value: object) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # Pairs were joined when it was read; a lone half has no UTF-8, and JavaScript writes it as an escape.
+    return _LONE.sub(lambda found: f"\\u{ord(found.group()):04x}", text).encode()
+
+
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+def names_of(records: Iterable[RecordName]) -> set[str]:
+    """Given records, return the names of their files."""
+    return {file_name(record) for record in records}
