@@ -16,11 +16,27 @@ def shared_name(company: str) -> str:
     return company.partition(APART)[0]
 
 
+class StoreSpec(NamedTuple):
+    """A store as the settings have it: its address without any secret, and how its records are laid out.
+
+    `options` are what the settings say beside the preset. The secret is in `password_file`, or the whole address in
+    `url_file` or in the variable that `url_env` names; each is read where the store is opened.
+    """
+
+    address: str
+    preset: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    password_file: str = ""
+    url_file: str = ""
+    url_env: str = ""
+
+
 class RootSpec(NamedTuple):
     """A root as the settings have it: `path` is absolute, `folders` are patterns of the session folders below it.
 
     Without patterns what stands there tells: a session folder itself, `company_*`, or children with a login. `name`
-    says what a company is called, `{1}` being what the first star stands for. `layout` names a preset.
+    says what a company is called, `{1}` being what the first star stands for. `layout` names a preset. With a `store`
+    it is one of sessions in a database, and `path` is where what is kept of them stands on this host.
     """
 
     path: str
@@ -28,6 +44,7 @@ class RootSpec(NamedTuple):
     name: str = ""
     follow_links: bool = False
     layout: str = ""
+    store: StoreSpec | None = None
 
 
 class SessionsPath(str):
@@ -46,8 +63,16 @@ class SessionsPath(str):
 
 
 def shown(root: RootSpec) -> str:
-    """Return a root in words: its path, with its pattern where it has just one."""
+    """Return a root in words: its path, with its pattern where it has just one; of a store its address."""
+    if root.store is not None:
+        return root.store.address
     return os.path.join(root.path, root.folders[0]) if len(root.folders) == 1 else root.path
+
+
+def real_path(path: str) -> str:
+    """Given a sessions path, return by what is kept that is about all of it: the real path, of a store its address."""
+    roots = path.roots if isinstance(path, SessionsPath) else ()
+    return str(path) if any(root.store for root in roots) else os.path.realpath(path)
 
 
 def roots_of(path: str) -> tuple[RootSpec, ...]:
@@ -60,7 +85,7 @@ def roots_of(path: str) -> tuple[RootSpec, ...]:
 
 
 def _split(root: RootSpec) -> RootSpec:
-    if WILD.isdisjoint(root.path) or root.folders or os.path.lexists(root.path):
+    if root.store is not None or WILD.isdisjoint(root.path) or root.folders or os.path.lexists(root.path):
         return root
     parts = root.path.split("/")
     first = next(place for place, part in enumerate(parts) if not WILD.isdisjoint(part))

@@ -26,8 +26,8 @@ FLOORS = (
     "alerts",
     "frame",
     "sessions",
-    "stores",
     "config",
+    "stores",
     "state",
     "ground",
 )

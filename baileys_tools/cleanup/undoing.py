@@ -52,6 +52,7 @@ from baileys_tools.sessions.scan import (
     read_creds,
     written_since,
 )
+from baileys_tools.sessions.stored.copies import working_copy
 from baileys_tools.units import moment_of
 
 COARSE_CLOCK = timedelta(milliseconds=20)
@@ -236,7 +237,7 @@ def _runs_of(root: Root, company: Company, now: datetime) -> CompanyUndo:
 def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
     with suppress(OSError, Locked), root.open(company) as folder:
         if is_interrupted(root, company, folder):
-            with company_lock(folder, now):
+            with company_lock(folder, now, settles=True):
                 finish_restore(root, company, folder)
 
 
@@ -286,7 +287,7 @@ def _undo_reset(
 
 def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
     try:
-        with root.open(company) as folder, company_lock(folder, now):
+        with root.open(company) as folder, company_lock(folder, now, settles=True):
             finish_restore(root, company, folder)
             if any(found.run == run for found in _resets_of(folder)):
                 return _undo_reset(settings, root, company, folder, run, now)
@@ -297,7 +298,13 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
                 lids.update(_lids_of(folder, quarantined))
                 return _plan(folder, run_folder, quarantined, run, lids)
 
-            reasons, errors = undo_run(folder, run, chosen)
+            if (copy := working_copy(folder)) is None:
+                reasons, errors = undo_run(folder, run, chosen)
+            else:
+                from baileys_tools.sessions.stored.settling import settle_undo
+
+                with settle_undo(copy, folder, run) as settle:
+                    reasons, errors = settle(*undo_run(folder, run, chosen))
             twins = {
                 name: twin
                 for name, reason in reasons.items()

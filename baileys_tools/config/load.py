@@ -19,6 +19,7 @@ from baileys_tools.config.host import (
     find_config,
 )
 from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, UnreadSecret, valid_company_id
+from baileys_tools.config.root_kinds import with_places
 from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Setting
 from baileys_tools.errors import UsageError
@@ -94,19 +95,18 @@ def load_settings(
 ) -> LoadedSettings:
     """Given flags by dotted setting path (None: not given) and the environment, return all settings.
 
-    `config` is the file that --config names; else the usual places are looked at. The other arguments
-    stand in for the host. Raise ConfigError with everything that is wrong in any source.
+    `config` is the file of --config; the others stand in for the host. Raise ConfigError with all that is wrong.
     """
     host = Surroundings(environ, cwd, home, euid, system_config)
     values, origin, file, secret_files = resolve(SCHEMA, flags, host, config)
+    values["sessions.roots"] = with_places(values["sessions.roots"], values["state.dir"])
     return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values, secret_files)
 
 
 def resolve(
     schema: Schema, flags: Mapping[str, object], host: Surroundings, config: str | None = None
 ) -> tuple[dict[str, Any], dict[str, str], str | None, dict[str, str]]:
-    """Given a schema and its sources, return values and origins by dotted path, the file that was read, and the
-    files of secrets by dotted path."""
+    """Given a schema and its sources, return values and origins by path, the file read, and the files of secrets."""
     secret_files: dict[str, str] = {}
     problems: list[str] = []
     values: dict[str, Any] = {}

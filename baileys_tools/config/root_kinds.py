@@ -35,9 +35,11 @@ def _read_root(item: object, absolute: Absolute) -> RootSpec:
         item = _json(item)
     if not isinstance(item, dict):
         return RootSpec(_read_path(item, absolute))
+    if "store" in item or "url_file" in item or "url_env" in item:
+        from baileys_tools.config.store_kinds import read_store
+
+        return read_store(item, absolute)
     for key in item:
-        if key == "store":
-            raise ValueError("store: sessions in a database are not looked after yet; name folders by path")
         if key not in _KEYS:
             raise ValueError(
                 f"invalid key {quoted(str(key))}: it has to be one of {', '.join(_KEYS)}{did_you_mean(str(key), _KEYS)}"
@@ -85,7 +87,11 @@ def _read_layout(raw: object) -> str:
 
 def plain_root(root: RootSpec) -> str | dict[str, Any]:
     """Return a root as a settings file has it."""
-    given = {
+    if root.store is not None:
+        from baileys_tools.config.store_kinds import plain_store
+
+        return plain_store(root.store, root.name)
+    given: dict[str, Any] = {
         "path": root.path,
         "folders": list(root.folders),
         "name": root.name,
@@ -103,3 +109,12 @@ def _show_roots(roots: tuple[RootSpec, ...]) -> str:
 
 
 ROOTS = ValueKind(_read_roots, _show_roots)
+
+
+def with_places(roots: tuple[RootSpec, ...], state: str) -> tuple[RootSpec, ...]:
+    """Given the roots and the state folder, return them with where what is kept of each store stands."""
+    if not any(root.store for root in roots):
+        return roots
+    from baileys_tools.config.store_kinds import place_in
+
+    return tuple(root._replace(path=place_in(state, root.store)) if root.store else root for root in roots)

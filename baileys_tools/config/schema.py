@@ -58,7 +58,7 @@ class Sessions(Section, name="sessions"):
         default=(),
         kind=ROOTS,
         about="More than one folder, or another layout (docs/layouts.md): a list of `{path, folders, name, layout, "
-        "follow_links}`, of which `path` is enough.",
+        "follow_links}`, of which `path` is enough; or a database: `{store, preset, ...}` (docs/stores.md).",
         flag="--sessions",
         default_text="none",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.layouts import real_path
 from baileys_tools.pasted import command
 from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.roots import Company, Root, is_session_folder
@@ -205,7 +206,7 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
     from baileys_tools.state.memory import recall
     from baileys_tools.state.scope import root_key
 
-    place = realpath(root)
+    place = real_path(root)
     if is_new := state.scope.root != place:
         look_from(state, root, (), KeptLooks())
     kept = recall(state, LOOKS, root_key(place))
@@ -231,7 +232,7 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     from baileys_tools.state.adoption import waiting_names
     from baileys_tools.state.scope import Scope
 
-    place = realpath(root)
+    place = real_path(root)
 
     def places() -> dict[str, str]:
         from baileys_tools.sessions.search.way import places_of
@@ -301,7 +302,7 @@ def place_meant(settings: Settings, company: str) -> str:
 def _place_among(here: Sequence[Company], settings: Settings, name: str) -> str:
     found = next((company.place for company in here if company.id == name), "")
     where = settings.sessions.where
-    return found or ("" if where is None else where_it_stood(realpath(where), name))
+    return found or ("" if where is None else where_it_stood(real_path(where), name))
 
 
 def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:

@@ -101,7 +101,7 @@ class _Places:
         self._mounts: list[Mount] = read_mounts()
         where, path = settings.sessions.where, settings.backup.path
         specs = () if where is None else roots_of(where)
-        self._roots = [(os.path.realpath(spec.path), spec) for spec in specs]
+        self._roots = [(os.path.realpath(spec.path), spec) for spec in specs if spec.store is None]
         self.state = self.folder("state.dir", settings.state.dir)
         self.repository = [self.folder("backup.path", path, by_company=True)] if path is not None else []
         self.copies = [

@@ -133,11 +133,19 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
             f"companies.{key}: {warning}"
             for warning in notify_warnings(loaded.settings.for_company(key).notify)
         ]
+    tried: list[str] = []
+    if any(root.store for root in loaded.settings.sessions.roots):
+        from baileys_tools.host.stores_found import stores_found
+
+        for store in stores_found(loaded.settings):
+            tried += [f"{store.address}: {line}" for line in store.lines]
+            warnings += [f"{store.address}: {warning}" for warning in store.warnings]
     backup = loaded.settings.backup
     findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
     lines = [
         "The settings are valid.",
         f"settings file: {printable(loaded.config_file or NO_FILE)}",
+        *map(printable, tried),
         *(f"warning: {printable(warning)}" for warning in warnings),
         *(line for finding in findings for line in _finding_lines(finding)),
     ]

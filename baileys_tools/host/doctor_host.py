@@ -79,7 +79,11 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         companies = root.companies(loaded.settings.sessions.multitenancy)
         held = held_folders(root, companies)
         lost = [base.path for base in root.bases if base.fd < 0]
-        there = [(number, base.path) for number, base in enumerate(root.bases) if base.fd >= 0]
+        there = [
+            (number, base.path)
+            for number, base in enumerate(root.bases)
+            if base.fd >= 0 and base.stored is None
+        ]
         read_only = {base.path for base in root.bases if base.fd >= 0 and base.is_read_only}
         deeper = _not_looked_after(root, companies)
     for path in lost:

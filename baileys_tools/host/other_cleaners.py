@@ -18,7 +18,7 @@ def other_tools_checks(settings: Settings) -> Iterator[Check]:
 
     if settings.sessions.where is None:
         return
-    paths = [root.path for root in roots_of(settings.sessions.where)]
+    paths = [root.path for root in roots_of(settings.sessions.where) if root.store is None]
     users = {name: tab for path in paths for name, tab in users_tabs(path).items()}
     tabs = {f"the crontab of {name}": tab for name, tab in users.items()} | host.system_crontabs()
     found = 0

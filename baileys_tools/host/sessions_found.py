@@ -51,7 +51,13 @@ def find_sessions(loaded: LoadedSettings) -> SessionsFound:
         for number, base in enumerate(root.bases):
             here = {company.entry for company in companies if company.base == number and base.fd >= 0}
             roots.append(FoundRoot(base.path, base.fd >= 0, len(here)))
-            if base.fd >= 0:
+            if base.stored is not None:
+                passed += [
+                    Passed(f"{base.path}#{entry}", why)
+                    for where, entry, why in root.passed
+                    if where == number
+                ]
+            elif base.fd >= 0:
                 more = proposals(base, places)
                 passed += _passed(root, number, here | {entry for one in more for entry in one.entries})
                 proposed += [Proposed(base.path, one.pattern, one.number) for one in more]
@@ -86,6 +92,8 @@ def _session(root: Root, company: Company) -> FoundSession:
 
 
 def _rule(root: Root, company: Company) -> str:
+    if (stored := root.bases[company.base].stored) is not None:
+        return stored.told()
     rules = root.rules.get(company.base, {})
     if company.entry in rules:
         return rules[company.entry]

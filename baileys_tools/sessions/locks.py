@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from baileys_tools.owner import acting_as, as_owner_of
 from baileys_tools.parsing import parse_json
 from baileys_tools.place import place_owner
 from baileys_tools.sessions.names import LOCK_NAME
+from baileys_tools.sessions.stored.copies import held_in_store, working_copy
 
 if TYPE_CHECKING:
     from baileys_tools.sessions.rules.held_locks import Holder
@@ -55,14 +56,31 @@ class NotALock(Exception):
 
 
 @contextmanager
-def company_lock(folder: int, now: datetime) -> Iterator[None]:
+def company_lock(folder: int, now: datetime, *, settles: bool = False) -> Iterator[None]:
     """Given the handle of a session folder, hold its lock for the length of a `with`.
 
     A live holder is never robbed, whatever its age. A lock file left by another program (JSON with
     `timestamp` in ms, nobody holding it) is respected for 10 minutes and taken over after. Raises `Locked` at
-    once when somebody else holds it, OSError where there are no kernel locks.
+    once when somebody else holds it, OSError where there are no kernel locks. A session of a store is held there too;
+    `settles` says that the caller writes back what it changes (`sessions/stored`): else it is refused, exit code 13.
     """
     with _hold(folder, LOCK_NAME, now, STALE_AFTER, _OUT_OF_SPACE, name_is_ours=True):
+        if working_copy(folder) is None:
+            yield
+            return
+        with _held_in_store(folder, settles=settles):
+            yield
+
+
+@contextmanager
+def _held_in_store(folder: int, *, settles: bool) -> Iterator[None]:
+    from baileys_tools.stores.cells import StoreLocked
+
+    with ExitStack() as store:
+        try:
+            store.enter_context(held_in_store(folder, settles=settles))
+        except StoreLocked as lock:
+            raise Locked(str(lock)) from None
         yield
 
 

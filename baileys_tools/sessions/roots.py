@@ -24,6 +24,7 @@ STAMP_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 if TYPE_CHECKING:
     from baileys_tools.sessions.search.listing import Listed
+    from baileys_tools.sessions.search.way import StoredSessions
 
 _OURS = ".baileys-tools-"
 """Before whatever this tool has beside session folders (`sessions/names.py`)."""
@@ -49,7 +50,12 @@ class Root:
         for base in map(Base, roots_of(path)):
             self.bases.append(base)
             try:
-                base.open()
+                if base.spec.store is None:
+                    base.open()
+                else:
+                    from baileys_tools.sessions.stored.roots import open_stored
+
+                    base.fd, base.stored = open_stored(base.spec)
             except OSError as error:
                 troubles.append(_cannot_be_opened(base.path, error))
         if len(troubles) == len(self.bases):
@@ -64,6 +70,8 @@ class Root:
         for base in self.bases:
             if base.fd >= 0:
                 os.close(base.fd)
+            if base.stored is not None:
+                base.stored.close()
 
     def companies(self, multitenancy: bool | None = None, known: Container[str] = ()) -> list[Company]:
         """Return the companies of all roots, those of each in natural order of their ids.
@@ -79,7 +87,7 @@ class Root:
             for number in range(len(self.bases))
             for company in self._companies_of(number, multitenancy, known)
         ]
-        if len(self.bases) > 1 or self.bases[0].has_patterns:
+        if len(self.bases) > 1 or self.bases[0].has_patterns or self.bases[0].stored is not None:
             from baileys_tools.sessions.search.listing import told_apart
 
             found = told_apart(found)
@@ -92,6 +100,8 @@ class Root:
             # Whoever opens it says so. One that never held a session of its own is no company.
             itself = self.itself(number)
             return [itself] if len(self.bases) > 1 or itself.id in known or itself.place in known else []
+        if base.stored is not None:
+            return self._stored(number, base.stored)
         if base.has_patterns:
             from baileys_tools.sessions.search.listing import by_patterns
 
@@ -115,6 +125,16 @@ class Root:
             found.insert(0, itself)
         return found
 
+    def _stored(self, number: int, stored: "StoredSessions") -> list[Company]:
+        try:
+            found, passed = stored.companies(number)
+        except OSError as error:
+            raise BaileysToolsError(
+                f"cannot list the sessions of {self.bases[number].path}: {error}"
+            ) from error
+        self.passed += [(number, *one) for one in passed]
+        return found
+
     def _noted(self, number: int, listed: "Listed") -> list[Company]:
         self.passed += [(number, *one) for one in listed.passed]
         self.rules[number] = listed.rules
@@ -124,7 +144,7 @@ class Root:
     def itself(self, number: int) -> Company:
         """Return a root as a company of its own."""
         base = self.bases[number]
-        name = os.path.basename(base.real)
+        name = os.path.basename(base.real) if base.spec.store is None else base.spec.name or "store"
         return Company(
             name.removeprefix(COMPANY_PREFIX) or name or "session", ".", base.path, number, real=base.real
         )
@@ -170,6 +190,10 @@ class Root:
         base = self.bases[company.base]
         if base.fd < 0:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if base.stored is not None:
+            with base.stored.open(company, base.fd) as folder:
+                yield folder
+            return
         if company.entry == ".":
             fd = os.open(".", FOLDER_FLAGS, dir_fd=base.fd)
         else:
@@ -212,7 +236,10 @@ class Root:
             os.close(fd)
 
     def stamp_handle(self, company: Company) -> int:
-        """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link."""
+        """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link,
+        and for a session of a store, whose working copy tells nothing."""
+        if self.bases[company.base].stored is not None:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if "/" not in company.entry and not company.linked:
             return os.open(company.entry, STAMP_FLAGS, dir_fd=self.bases[company.base].fd)
         return self._way_to(company, STAMP_FLAGS)
@@ -254,6 +281,10 @@ class Root:
 
 
 def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
+    if "://" in path:
+        return BaileysToolsError(
+            f"cannot open {path}: {error.strerror}", "What a store needs: docs/stores.md."
+        )
     return BaileysToolsError(
         f"cannot open the sessions path {path}: {error.strerror}",
         _where_it_went(path)

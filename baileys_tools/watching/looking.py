@@ -1,6 +1,5 @@
 """How watching looks at many folders: what stands still is remembered, the rest is looked at side by side."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from baileys_tools.config.companies import Owners
 from baileys_tools.findings import Finding
 from baileys_tools.frame.companies import kept_looks, where_it_stood
 from baileys_tools.frame.fleet import for_each
+from baileys_tools.layouts import real_path
 from baileys_tools.pasted import where
 from baileys_tools.sessions.look import LOOKS, foreign_creds, list_folder, stamp_of, was_linked_at, weigh
 from baileys_tools.sessions.roots import Company, Root
@@ -89,7 +89,7 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
     """Keep looks for the next pass. One that nothing came of is not written again."""
     plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
     # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
-    place = os.path.realpath(root)
+    place = real_path(root)
     elsewhere = {
         one: at for one in looks if is_place(at := state.scope.key(one)) and at != where_it_stood(place, one)
     }

@@ -1,6 +1,5 @@
 """`monitor-once`: one pass over all session folders, cheap enough for every minute."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.companies import all_companies
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.layouts import real_path
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state import memory
 from baileys_tools.state.database import State, open_state, to_seconds
@@ -105,7 +105,7 @@ def _monitor(flags: Mapping[str, object], config: str | None, options: MonitorOp
 
 def _about(settings: Settings) -> str:
     """What a pass is about; two that look at other companies are in nobody's way."""
-    root = os.path.realpath(settings.sessions.where or "")
+    root = real_path(settings.sessions.where or "")
     return "\0".join([root, *sorted(settings.sessions.companies)])
 
 

@@ -1,4 +1,4 @@
-"""What this tool says of records is what the real Baileys does: its names of files, and the forms of Buffers it reads."""
+"""What this tool says of records is what the real Baileys does: names of files, and forms of Buffers."""
 
 from __future__ import annotations
 

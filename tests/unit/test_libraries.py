@@ -55,6 +55,8 @@ def test_what_only_an_extra_brings_is_imported_in_few_places() -> None:
         "paramiko": {"sftp.py"},
         "fsspec": {"sftp.py"},
         "s3fs": {"copy_place.py"},
+        "psycopg": {"postgres.py"},
+        "redis": {"redis_keys.py"},
         "apprise": {"apprise_child.py"},
         "requests": {"apprise_child.py"},
         "starlette": {"app.py", "asked.py", "doing.py", "guard.py", "old_api.py"},

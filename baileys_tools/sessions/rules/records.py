@@ -1,8 +1,8 @@
 """A session as records: (type, id) and value, however a store writes them, and the files that they are in a folder.
 
-Baileys knows a key as a type and an id (`Types/Auth.d.ts`: `SignalKeyStore`); a folder names its file after both. A store
-keeps the same pair in columns or in one name, with the true id or with the one that a file name could hold. The bytes in a
-value are Buffers, of which three written forms are in use; which of them a reader takes differs by version.
+Baileys knows a key as a type and an id (`Types/Auth.d.ts`: `SignalKeyStore`); a folder names its file after both. A
+store keeps the same pair in columns or in one name, with the true id or with the one that a file name could hold. The
+bytes in a value are Buffers, of which three written forms are in use; which of them a reader takes differs by version.
 """
 
 import hashlib
@@ -25,17 +25,8 @@ class RecordName(NamedTuple):
     id: str
 
 
-_TYPES = tuple(
-    sorted(
-        (
-            kind.value
-            for kind in Kind
-            if kind not in (Kind.CREDS, Kind.UNKNOWN, Kind.BRIDGE, Kind.CONTACTS_TC_TOKEN)
-        ),
-        key=len,
-        reverse=True,
-    )
-) + (Kind.CONTACTS_TC_TOKEN.value,)
+_NO_RECORDS = (Kind.CREDS, Kind.UNKNOWN, Kind.BRIDGE)
+_TYPES = tuple(sorted((kind.value for kind in Kind if kind not in _NO_RECORDS), key=len, reverse=True))
 """The longest first: `sender-key` also begins `sender-key-memory`."""
 
 
@@ -144,7 +135,7 @@ def session_digest(found: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-class Difference(NamedTuple):
+class Apart(NamedTuple):
     """What tells two sessions apart, by the names of files: only here, only there, and of another meaning."""
 
     missing: tuple[str, ...]
@@ -155,10 +146,10 @@ class Difference(NamedTuple):
         return bool(self.missing or self.added or self.altered)
 
 
-def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Apart:
     """Given what the files of two sessions mean, return what tells them apart: sets both ways, and every value."""
     both = before.keys() & after.keys()
-    return Difference(
+    return Apart(
         tuple(sorted(before.keys() - after.keys())),
         tuple(sorted(after.keys() - before.keys())),
         tuple(sorted(name for name in both if before[name] != after[name])),

@@ -144,7 +144,7 @@ def where_they_could_be(root: Root) -> str:
     found = [
         (os.path.join(base.path, one.pattern), one.number)
         for base in root.bases[:MOST_ROOTS]
-        if base.fd >= 0
+        if base.fd >= 0 and base.stored is None
         for one in proposals(base)
     ]
     if found:

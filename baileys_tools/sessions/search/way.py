@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
 
-from baileys_tools.layouts import RootSpec
+from baileys_tools.layouts import RootSpec, shown
 from baileys_tools.sessions.names import FOLDER_FLAGS
 
 
@@ -45,21 +46,38 @@ class NotASessionFolder(OSError):
         return str(self.args[0])
 
 
-class Base:
-    """One open root of a run. `fd` is -1 where it is not there."""
+class StoredSessions(Protocol):
+    """The sessions of a root that is a store (`sessions/stored/roots.py`)."""
 
-    __slots__ = ("fd", "path", "real", "spec")
+    def companies(self, number: int) -> tuple[list[Company], list[tuple[str, str]]]:
+        """Return them as companies of that root, and what is called as no company can be, with why."""
+
+    def open(self, company: Company, around: int) -> AbstractContextManager[int]:
+        """Yield the handle of a session's working copy below the open folder `around`. Raises OSError."""
+
+    def told(self) -> str:
+        """Return what the store is and can do, in words."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Base:
+    """One open root of a run. `fd` is -1 where it is not there. `stored` has the sessions of one that is a store."""
+
+    __slots__ = ("fd", "path", "real", "spec", "stored")
 
     def __init__(self, spec: RootSpec) -> None:
         self.spec = spec
-        self.path = spec.path
-        self.real = os.path.realpath(spec.path)
+        self.path = spec.path if spec.store is None else shown(spec)
+        self.real = os.path.realpath(spec.path) if spec.store is None else self.path
         self.fd = -1
+        self.stored: StoredSessions | None = None
 
     def open(self) -> None:
         """Open it. Raises OSError."""
         # The operator names the root, so here a link is followed.
-        self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.fd = os.open(self.spec.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @property
     def has_patterns(self) -> bool:

@@ -498,7 +498,7 @@ def test_state_and_repository_go_into_no_session_folder_at_any_depth(tmp_path: P
 
 def test_a_root_that_cannot_be_meant_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
     for root, why in (
-        ('{"path": "/a", "store": "redis://x"}', "not looked after yet"),
+        ('{"path": "/a", "store": "redis://x"}', 'invalid key "path" of a store'),
         ('{"path": "/a", "layout": "opnclaw"}', "did you mean openclaw?"),
         ('{"folders": ["*"]}', "without a path"),
         ('{"path": "/a", "folders": ["../b"]}', "leads out"),

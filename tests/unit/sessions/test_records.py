@@ -69,7 +69,8 @@ def test_every_file_of_the_fixtures_has_a_record_that_leads_back_to_it() -> None
         path.name
         for folder in FIXTURES.glob("*/company_*")
         for path in folder.glob("*.json")
-        if folder.parent.name not in ("hostile", "damaged") and kind_of(path.name) not in (Kind.CREDS, Kind.UNKNOWN)
+        if folder.parent.name not in ("hostile", "damaged")
+        and kind_of(path.name) not in (Kind.CREDS, Kind.UNKNOWN)
     ]
     assert len(names) > 500
     for name in names:
@@ -79,7 +80,8 @@ def test_every_file_of_the_fixtures_has_a_record_that_leads_back_to_it() -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["creds.json", "pre-key-5.json.bak", "pre-key-x.json", "notes.txt", "bridge-1.json", "session-.json"]
+    "name",
+    ["creds.json", "pre-key-5.json.bak", "pre-key-x.json", "notes.txt", "bridge-1.json", "session-.json"],
 )
 def test_what_is_no_record_has_none(name: str) -> None:
     assert record_of(name) is None
@@ -119,7 +121,9 @@ ARRAY = b'{"type":"Buffer","data":[1,2]}'
 INDEX = b'{"0":1,"1":2}'
 
 
-@pytest.mark.parametrize("written", [BASE64, ARRAY, INDEX, b'{"type": "Buffer", "data": [1, 2]}', b'{"1":2,"0":1}'])
+@pytest.mark.parametrize(
+    "written", [BASE64, ARRAY, INDEX, b'{"type": "Buffer", "data": [1, 2]}', b'{"1":2,"0":1}']
+)
 def test_the_forms_of_a_buffer_mean_one_thing(written: bytes) -> None:
     assert canonical(written) == BASE64
     assert in_form(written, Form.ARRAY) == ARRAY
@@ -192,8 +196,10 @@ JSON = some.recursive(
     | some.binary(max_size=40).map(
         lambda found: {"type": "Buffer", "data": base64.b64encode(found).decode()}
     ),
-    lambda inner: some.lists(inner, max_size=4)
-    | some.dictionaries(some.text("abcdefgh_", min_size=1, max_size=8), inner, max_size=5),
+    lambda inner: (
+        some.lists(inner, max_size=4)
+        | some.dictionaries(some.text("abcdefgh_", min_size=1, max_size=8), inner, max_size=5)
+    ),
     max_leaves=20,
 ).filter(lambda value: value is not None)
 

@@ -1,0 +1,140 @@
+"""A root that is a store: its sessions as companies, and the working copy of each while it is open."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from baileys_tools.errors import BaileysToolsError
+from baileys_tools.layouts import RootSpec
+from baileys_tools.place import make_private_folder
+from baileys_tools.sessions.names import FOLDER_FLAGS
+from baileys_tools.sessions.search.way import Company, natural_order
+from baileys_tools.sessions.stored import copies
+from baileys_tools.sessions.stored.settling import take_back_returning
+from baileys_tools.sessions.stored.working import WorkingCopy, alone
+from baileys_tools.stores.cells import Abilities, StoreTrouble
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.mapping import mapping_of
+from baileys_tools.units import is_one_line
+
+if TYPE_CHECKING:
+    from baileys_tools.stores.cells import Store
+
+
+class StoredRoot:
+    """The sessions of one store. A connection is of the process that made it: forked workers make their own."""
+
+    def __init__(self, spec: RootSpec) -> None:
+        assert spec.store is not None
+        self.spec = spec.store
+        self.name = spec.name
+        self.mapped = mapping_of(spec.store)
+        self._store: Store | None = None
+        self._pid = 0
+        self._tenants: dict[str, str] = {}
+        self._at_work: dict[str, WorkingCopy] = {}
+
+    @property
+    def store(self) -> Store:
+        """The open store. Raises StoreTrouble."""
+        if self._store is None or self._pid != os.getpid():
+            try:
+                self._store = open_store(self.spec)
+            except BaileysToolsError as error:
+                raise StoreTrouble(f"{error.message}. {error.hint}".strip()) from None
+            self._pid = os.getpid()
+        return self._store
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the store can do. Raises StoreTrouble."""
+        return self.store.abilities
+
+    def companies(self, number: int) -> tuple[list[Company], list[tuple[str, str]]]:
+        """Return the sessions of the store in natural order, and what is called as no company can be, with why."""
+        found, passed = [], []
+        for tenant in self.store.tenants():
+            name = self._name(tenant)
+            if "/" in name or not name.strip() or not is_one_line(name):
+                passed.append((tenant, "a name that no company can have"))
+                continue
+            entry = self.entry_of(tenant)
+            place = f"{self.spec.address}#{tenant}" if tenant else self.spec.address
+            found.append(Company(name, entry, place, number, False, place))
+        return sorted(found, key=lambda one: natural_order(one.id)), passed
+
+    def _name(self, tenant: str) -> str:
+        if self.name:
+            return self.name.replace("{1}", tenant)
+        return tenant or os.path.splitext(os.path.basename(self.spec.address))[0] or "session"
+
+    def entry_of(self, tenant: str) -> str:
+        """Return what the working copy of a session is called, and remember whose that is."""
+        entry = hashlib.sha256(tenant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._tenants[entry] = tenant
+        return entry
+
+    @contextmanager
+    def open(self, company: Company, around: int) -> Iterator[int]:
+        """Yield the handle of a filled working copy; at the end all is written back that was settled, and no key stays.
+
+        Raises StoreTrouble for a store that cannot be read, and where something was changed that is not settled.
+        """
+        entry = company.entry
+        if entry in self._at_work:
+            fd = os.open(entry, FOLDER_FLAGS, dir_fd=around)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+            return
+        with alone(around, entry):
+            make_folder(entry, around)
+            fd = os.open(entry, FOLDER_FLAGS, dir_fd=around)
+            copy = WorkingCopy(self.store, self.mapped, self._tenants[entry], around, entry)
+            self._at_work[entry] = copy
+            try:
+                copy.fill(fd)
+                take_back_returning(copy, fd)
+                with copies.known(fd, copy):
+                    yield fd
+                copy.require_settled()
+            finally:
+                del self._at_work[entry]
+                os.close(fd)
+                copy.wipe()
+
+    def told(self) -> str:
+        """Return what the store is and can do, in words: of which layout, whose times, how it is locked."""
+        abilities = self.abilities
+        layout = f"preset {self.spec.preset}" if self.spec.preset else "a mapping of one's own"
+        return (
+            f"{layout}; time: {abilities.time}; atomic: {'yes' if abilities.atomic else 'no'}; undo: on this host; "
+            f"lock: {abilities.lock}; live probe: {abilities.live_probe}"
+        )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._store is not None and self._pid == os.getpid():
+            self._store.close()
+        self._store = None
+
+
+def make_folder(name: str, around: int) -> None:
+    """Make a private folder where there is none."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=around)
+    except FileExistsError:
+        return
+
+
+def open_stored(spec: RootSpec) -> tuple[int, StoredRoot]:
+    """Given a root that is a store, return the open folder of its working copies, and its sessions. Raises OSError."""
+    stored = StoredRoot(spec)
+    _ = stored.store
+    make_private_folder(spec.path)
+    return os.open(spec.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC), stored

@@ -1,0 +1,1 @@
+"""Pure: what the cells of a store mean as files, and back."""

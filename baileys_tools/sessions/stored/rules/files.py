@@ -1,0 +1,199 @@
+"""A store's records as the files of a folder, and back: what each cell means, and what cannot be understood of them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from baileys_tools.sessions.rules.records import (
+    CREDS,
+    Form,
+    NoValue,
+    RecordName,
+    canonical,
+    file_name,
+    fixed,
+    in_form,
+    is_type,
+    misfiled,
+    record_of,
+    split_name,
+)
+from baileys_tools.sessions.rules.snapshot import may_be_stored
+from baileys_tools.stores.rules.codecs import CODECS, Codec, Unwrapped
+from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change
+
+
+class Misfit(NamedTuple):
+    """A row that no client of its store can read, or that nobody knows: where it stands, and why. `meant` is the record
+    that it was to be, where that can be told."""
+
+    row: str
+    why: str
+    meant: RecordName | None = None
+
+
+class Files(NamedTuple):
+    """A session of a store as files: their content by name, the cell of each, and what is none.
+
+    What cannot be understood of a record that has a name stays as it is written: whoever looks at files says so.
+    """
+
+    content: Mapping[str, bytes]
+    cells: Mapping[str, Cell]
+    misfits: tuple[Misfit, ...]
+
+
+def codec_of(mapped: SqlMap | RedisMap) -> Codec:
+    """Return how a store writes values."""
+    return CODECS[mapped.codec]
+
+
+def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
+    """Given the cells of a session, return them as a folder has them."""
+    content: dict[str, bytes] = {}
+    by_name: dict[str, Cell] = {}
+    misfits: list[Misfit] = []
+    for cell in cells:
+        row = _row(cell)
+        name = CREDS if cell.type == CREDS_TYPE and not cell.id else ""
+        if not name:
+            record = record_in(cell)
+            if record is None:
+                meant = misfiled(cell.type, cell.id) if cell.type else None
+                why = f"filed under {cell.type!r}" if meant else "no record that Baileys knows"
+                misfits.append(Misfit(row, why, meant))
+                continue
+            name = file_name(record)
+        if not may_be_stored(name):
+            misfits.append(Misfit(row, "a name that no folder can hold"))
+        elif name in by_name:
+            misfits.append(Misfit(row, f"the same record as {_row(by_name[name])}"))
+        else:
+            by_name[name] = cell
+            content[name] = file_content(cell, mapped)
+    return Files(content, by_name, tuple(misfits))
+
+
+def _row(cell: Cell) -> str:
+    return f"{cell.type}|{cell.id}" if cell.type and cell.type != CREDS_TYPE else cell.id or "creds"
+
+
+def record_in(cell: Cell) -> RecordName | None:
+    """Return the record of a cell, with its true id; None for what is no record of Baileys."""
+    if not cell.type:
+        return split_name(cell.id)
+    return record_of(file_name(RecordName(cell.type, cell.id))) if is_type(cell.type) else None
+
+
+def file_content(cell: Cell, mapped: SqlMap | RedisMap) -> bytes:
+    """Given a cell, return the content of its file: canonical, or as it is written where it cannot be understood."""
+    field = mapped.creds_field if isinstance(mapped, SqlMap) and cell.type == CREDS_TYPE else ""
+    try:
+        text = _from_field(cell.text, field) if field else codec_of(mapped).unwrap(cell.text)
+        return canonical(text.encode("utf-8", "surrogateescape"))
+    except (Unwrapped, NoValue):
+        return cell.text.encode("utf-8", "surrogateescape")
+
+
+def change_of(
+    name: str,
+    content: bytes | None,
+    before: Cell | None,
+    mapped: SqlMap | RedisMap,
+    written_ns: int | None = None,
+) -> Change | None:
+    """Given a file's name and content (None: it is gone) and the cell that it was read from, return what is to change.
+
+    None for a file that is no record: it cannot stand in a store. Raises NoValue for content that no client reads.
+    """
+    cell_text = None if before is None else before.text
+    if name == CREDS:
+        type_, key_id = CREDS_TYPE, ""
+    elif before is not None:
+        type_, key_id = before.type, before.id
+    else:
+        record = record_of(name)
+        if record is None:
+            return None
+        type_, key_id = _place_of(record, mapped)
+    if content is None:
+        return Change(type_, key_id, cell_text, None)
+    codec = codec_of(mapped)
+    text = in_form(content, Form(codec.buffers)).decode()
+    field = mapped.creds_field if isinstance(mapped, SqlMap) and name == CREDS else ""
+    after = _to_field(text, cell_text, field) if field else codec.wrap(text, cell_text)
+    return Change(type_, key_id, cell_text, after, written_ns)
+
+
+def _place_of(record: RecordName, mapped: SqlMap | RedisMap) -> tuple[str, str]:
+    key_id = fixed(record.id) if mapped.ids == "fixed" else record.id
+    if isinstance(mapped, SqlMap) and not mapped.key:
+        return record.type, key_id
+    return "", f"{record.type}-{key_id}"
+
+
+def _from_field(cell: str, field: str) -> str:
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        raise Unwrapped("no JSON") from None
+    if not isinstance(found, dict) or field not in found:
+        raise Unwrapped(f"no {field} in it")
+    return json.dumps(found[field], ensure_ascii=False, separators=(",", ":"))
+
+
+def _to_field(text: str, before: str | None, field: str) -> str:
+    """Put creds back where they were among what else a program keeps with them."""
+    try:
+        known = json.loads(before) if before else {"keys": {}}
+    except (ValueError, RecursionError):
+        known = {"keys": {}}
+    whole = {field: json.loads(text), **{key: value for key, value in known.items() if key != field}}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+
+
+# --- ages -----------------------------------------------------------------------------------------------------
+
+
+class FirstSeen(NamedTuple):
+    """When what a store's records hold was first seen so, where it keeps no times: ns since 1970 by keyed hashes, as
+    names are numbers of people. The key is this host's own and no secret elsewhere."""
+
+    key: bytes
+    seen: Mapping[str, tuple[str, int]]
+
+
+def short_hash(key: bytes, text: bytes) -> str:
+    """Return eight bytes of a keyed hash, in hex."""
+    return hashlib.blake2b(text, key=key, digest_size=8).hexdigest()
+
+
+def ages(files: Files, known: FirstSeen, now_ns: int) -> tuple[dict[str, int], FirstSeen]:
+    """Given files and what was seen before, return when each was last written, and what is to be remembered.
+
+    Always too young and never too old: what the store says, else when we first saw it so, else now.
+    """
+    times: dict[str, int] = {}
+    seen: dict[str, tuple[str, int]] = {}
+    for name, cell in files.cells.items():
+        if cell.written_ns is not None:
+            times[name] = min(cell.written_ns, now_ns)
+            continue
+        called = short_hash(known.key, name.encode("utf-8", "surrogateescape"))
+        holds = short_hash(known.key, cell.text.encode("utf-8", "surrogateescape"))
+        before = known.seen.get(called)
+        since = before[1] if before is not None and before[0] == holds and before[1] <= now_ns else now_ns
+        seen[called] = (holds, since)
+        times[name] = since
+    # What has gone may come back by an undo, and is as old as it was.
+    gone = {
+        name: one
+        for name, one in known.seen.items()
+        if name not in seen and 0 <= now_ns - one[1] < _REMEMBERED_NS
+    }
+    return times, FirstSeen(known.key, gone | seen)
+
+
+_REMEMBERED_NS = 60 * 86_400 * 1_000_000_000

@@ -1,0 +1,240 @@
+"""A private working copy of one session in a store: a folder for as long as a command looks, and empty afterwards.
+
+Everything that this tool knows of folders holds for it. What a command changes in it becomes a change of the store only
+by `settle`: each record where it is as it was read, else not. The quarantine stays on this host, so a removal can be
+undone before the store has ever heard of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import NamedTuple
+
+from baileys_tools.sessions.rules.records import CREDS, NoValue
+from baileys_tools.sessions.scan import is_own, read_regular_file
+from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
+from baileys_tools.stores.cells import Store, StoreTrouble
+from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
+from baileys_tools.stores.rules.rows import Change
+from baileys_tools.units import some_of
+
+LARGEST_VALUE = 16 << 20
+MOST_RECORDS = 120_000
+_LARGEST_SEEN = 64 << 20
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Moved(StoreTrouble):
+    """Records of a store have changed since they were read, so nothing was written."""
+
+
+class Settled(NamedTuple):
+    """What became of changes: the names of files whose units were made, and of those that stayed as they were."""
+
+    made: frozenset[str]
+    kept: frozenset[str]
+
+
+class WorkingCopy:
+    """The files of a session of a store, in an open folder of ours. Filled at once; `settle` writes back."""
+
+    def __init__(self, store: Store, mapped: SqlMap | RedisMap, tenant: str, around: int, entry: str) -> None:
+        self.store = store
+        self.mapped = mapped
+        self.tenant = tenant
+        self._around = around
+        self._entry = entry
+        self.files = Files({}, {}, ())
+        self._written: dict[str, tuple[int, int, int]] = {}
+        self._forgotten: set[str] = set()
+
+    @property
+    def misfits(self) -> Sequence[Misfit]:
+        """Rows of the session that no client can read, or that nobody knows."""
+        return self.files.misfits
+
+    def fill(self, folder: int) -> None:
+        """Read the session, and write its files into an empty folder of ours. Raises StoreTrouble, OSError."""
+        _wipe(folder)
+        cells = []
+        for cell in self.store.cells(self.tenant):
+            cells.append(cell)
+            if len(cells) > MOST_RECORDS:
+                raise StoreTrouble(f"more than {MOST_RECORDS:,} records: no session is that large")
+        self.files = as_files(cells, self.mapped)
+        known = self._first_seen()
+        times, seen = ages(self.files, known, time.time_ns())
+        for name, content in self.files.content.items():
+            self._written[name] = _write(folder, name, content, times[name])
+        if seen != known:
+            self._remember(seen)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the session in its store. Raises StoreLocked, StoreTrouble."""
+        return self.store.locked(self.tenant)
+
+    # --- what a command has changed ---
+
+    def changed(self) -> dict[str, bytes | None]:
+        """Return the files that are not as they were read: their content, None for those that are gone."""
+        folder = self._open()
+        try:
+            names = [name for name in os.listdir(folder) if not is_own(name)]
+            found: dict[str, bytes | None] = {}
+            for name in names:
+                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if self._written.get(name) == (seen.st_ino, seen.st_mtime_ns, seen.st_size):
+                    continue
+                content = read_regular_file(folder, name, LARGEST_VALUE)
+                if self.files.content.get(name) != content:
+                    found[name] = content
+            gone = self._written.keys() - names
+        finally:
+            os.close(folder)
+        found |= dict.fromkeys(gone, None)
+        return {name: content for name, content in found.items() if name not in self._forgotten}
+
+    def settle(self, units: Sequence[Sequence[str]] = (), *, whole: bool = False) -> Settled:
+        """Make the store hold what the folder holds by now. `units` are names that go together; others go one by one.
+
+        With `whole`, all of it or nothing: raises Moved where a record is not as it was read. Raises StoreTrouble for
+        a store that refuses, and for a file that cannot stand in it: then nothing was written.
+        """
+        changed = self.changed()
+        times = self._times(changed)
+        grouped = [[name for name in unit if name in changed] for unit in units]
+        in_units = {name for unit in grouped for name in unit}
+        # Creds last: a session without its keys is worse than keys without their session.
+        rest = sorted(changed.keys() - in_units, key=lambda name: (name == CREDS, name))
+        grouped = [unit for unit in grouped if unit] + [[name] for name in rest]
+        wanted = [[self._change(name, changed[name], times.get(name)) for name in unit] for unit in grouped]
+        done = self.store.change(self.tenant, wanted, whole=whole) if wanted else []
+        if whole and not all(done):
+            raise Moved("its records have changed since they were read, so nothing was written: try again")
+        made = frozenset(
+            name for unit, is_made in zip(grouped, done, strict=True) if is_made for name in unit
+        )
+        self.forget(made)
+        return Settled(made, frozenset(changed) - made)
+
+    def _change(self, name: str, content: bytes | None, written_ns: int | None) -> Change:
+        try:
+            change = change_of(name, content, self.files.cells.get(name), self.mapped, written_ns)
+        except NoValue:
+            raise StoreTrouble(
+                f"{name} is no JSON that a client reads, so the store cannot have it"
+            ) from None
+        if change is None:
+            raise StoreTrouble(f"{name} is no record of Baileys, and a store holds nothing else")
+        return change
+
+    def _times(self, names: Mapping[str, object]) -> dict[str, int]:
+        folder = self._open()
+        found = {}
+        try:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    found[name] = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
+        finally:
+            os.close(folder)
+        return found
+
+    def _open(self) -> int:
+        """By its name, as a rollback puts another folder in its place."""
+        return os.open(
+            self._entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._around
+        )
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Have files that were not settled, and whose fate is told, no longer count as changes."""
+        self._forgotten |= {*names}
+
+    def require_settled(self) -> None:
+        """Raise StoreTrouble where a command has changed what nobody has written back."""
+        if left := self.changed():
+            raise StoreTrouble(
+                f"this command cannot change a session in a store yet, and nothing was changed there "
+                f"(it would have been {some_of(sorted(left))})"
+            )
+
+    def wipe(self) -> None:
+        """Leave no key in the clear behind but what the quarantine has."""
+        with suppress(FileNotFoundError):
+            folder = self._open()
+            try:
+                _wipe(folder)
+            finally:
+                os.close(folder)
+
+    # --- ages ---
+
+    def _first_seen(self) -> FirstSeen:
+        try:
+            plain = json.loads(read_regular_file(self._around, f"{self._entry}.seen", _LARGEST_SEEN))
+            seen = {str(name): (str(one[0]), int(one[1])) for name, one in plain["seen"].items()}
+            return FirstSeen(bytes.fromhex(plain["key"]), seen)
+        except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+            # A lost memory makes everything young, and nothing is removed by age too early.
+            return FirstSeen(secrets.token_bytes(16), {})
+
+    def _remember(self, seen: FirstSeen) -> None:
+        name = f"{self._entry}.seen"
+        text = json.dumps({"key": seen.key.hex(), "seen": seen.seen}, separators=(",", ":"))
+        fd = os.open(
+            f"{name}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=self._around
+        )
+        with os.fdopen(fd, "w") as file:
+            file.write(text)
+        os.rename(f"{name}.tmp", name, src_dir_fd=self._around, dst_dir_fd=self._around)
+
+
+def _write(folder: int, name: str, content: bytes, written_ns: int) -> tuple[int, int, int]:
+    fd = os.open(name, _WRITE, 0o600, dir_fd=folder)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.utime(fd, ns=(written_ns, written_ns))
+        seen = os.fstat(fd)
+    finally:
+        os.close(fd)
+    return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
+def _wipe(folder: int) -> None:
+    for name in os.listdir(folder):
+        if not is_own(name):
+            os.unlink(name, dir_fd=folder)
+
+
+@contextmanager
+def alone(around: int, entry: str, seconds: float = 60.0) -> Iterator[None]:
+    """Hold the working copy of a session against other commands of this host: one at a time fills the folder.
+
+    Raises OSError (EWOULDBLOCK) where another takes longer than that.
+    """
+    import fcntl
+
+    fd = os.open(f"{entry}.open", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=around)
+    try:
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise OSError(
+                        errno.EWOULDBLOCK,
+                        "another command of this host works on this session for over a minute",
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,68 @@
+"""What every store can do with its records: list whose there are, read them, change those that are as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from baileys_tools.stores.rules.rows import Cell, Unit
+
+
+class StoreTrouble(OSError):
+    """A store that cannot be reached, refuses, or hangs. The text says what and the way out, and holds no secret."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(None, why)
+
+    def __str__(self) -> str:
+        return self.strerror or ""
+
+
+class StoreLocked(Exception):
+    """Another run of this tool holds a session of the store; the text says where."""
+
+
+class Abilities(NamedTuple):
+    """What a store can do, as `sessions` and `config check` say it.
+
+    `time`: "exact" where it keeps when a record was last written, "observed" where we have to look ourselves. `atomic`:
+    a whole session changes at once. `lock`: how runs on other hosts are kept out.
+    """
+
+    time: str
+    atomic: bool
+    lock: str
+    live_probe: str
+
+
+class Store(Protocol):
+    """A store of one address and one layout."""
+
+    address: str
+    abilities: Abilities
+
+    def tenants(self) -> list[str]:
+        """Return whose creds there are, in order. Raises StoreTrouble."""
+
+    def without_creds(self) -> int:
+        """Return of how many sessions there are records and no creds. Raises StoreTrouble."""
+
+    def cells(self, tenant: str) -> Iterator[Cell]:
+        """Yield all records of a session at one moment, creds among them. Raises StoreTrouble."""
+
+    def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
+        """Make changes, each unit only where all its records are as they were; return which were made.
+
+        With `whole`, all units or none, in one transaction: then either all are true or all are false. Raises
+        StoreTrouble, after which nothing of the batch at hand was made.
+        """
+
+    def locked(self, tenant: str) -> AbstractContextManager[None]:
+        """Hold a session against other runs of this tool, on this host or another. Raises StoreLocked, StoreTrouble."""
+
+    def said(self) -> list[str]:
+        """Return what the server is, and what of its settings endangers sessions, in words. Raises StoreTrouble."""
+
+    def close(self) -> None:
+        """Give the connection back."""

@@ -1,0 +1,174 @@
+"""Sessions in tables of Postgres, through psycopg 3. Nothing here makes a bot's query wait for more than a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.rules.mapping import SqlMap
+from baileys_tools.stores.rules.rows import Cell, Unit
+from baileys_tools.stores.sql import SqlTables
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_SECONDS = 10
+STATEMENT = "30s"
+"""The longest statement, which reads a large session over a slow line."""
+LOCK = "2s"
+"""The longest wait for a row that the bot is writing; then the unit stays as it is."""
+
+
+class PostgresConnection:
+    """One connection, as `Dialect` says. Settings are made in each transaction, so a pooler will do."""
+
+    def __init__(self, url: str, shown: str, password: str | None) -> None:
+        self.shown = shown
+        driver = self._driver = _psycopg()
+        try:
+            self._db: psycopg.Connection[Any] = driver.connect(
+                url,
+                autocommit=True,
+                prepare_threshold=None,
+                connect_timeout=CONNECT_SECONDS,
+                application_name="baileys-tools",
+                **({"password": password} if password is not None else {}),
+            )
+        except driver.Error as error:
+            raise StoreTrouble(f"cannot connect: {_words(error)}") from None
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """As `Dialect.run`."""
+        try:
+            return self._db.execute(sql, values or None)
+        except self._driver.Error as error:
+            raise StoreTrouble(_words(error)) from None
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
+        """As `Dialect.rows`."""
+        yield from self.run(sql, values)
+
+    @contextmanager
+    def transaction(self, *, writes: bool) -> Iterator[None]:
+        """As `Dialect.transaction`."""
+        self.run("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            self.run(f"SET LOCAL statement_timeout = '{STATEMENT}'")
+            self.run(f"SET LOCAL lock_timeout = '{LOCK}'")
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            with suppress(StoreTrouble):
+                self.run("ROLLBACK")
+            raise
+
+    def text_of(self, column: str, *, is_json: bool) -> str:
+        """As `Dialect.text_of`."""
+        return f"CAST({column} AS TEXT)"
+
+    def ns_of(self, column: str) -> str:
+        """As `Dialect.ns_of`: a time without a zone is UTC."""
+        return f"CAST(EXTRACT(EPOCH FROM {column}) * 1000000 AS BIGINT) * 1000"
+
+    def time_value(self, written_ns: int) -> Any:
+        """As `Dialect.time_value`."""
+        from datetime import UTC, datetime
+
+        return datetime.fromtimestamp(written_ns / 1e9, UTC)
+
+    def json_value(self) -> str:
+        """As `Dialect.json_value`."""
+        return "CAST(%s AS JSONB)"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+class PostgresStore:
+    """As `Store` says."""
+
+    def __init__(self, url: str, address: str, password: str | None, mapped: SqlMap) -> None:
+        self.address = address
+        self.abilities = Abilities(
+            "exact" if mapped.time else "observed",
+            True,
+            "a transaction's advisory lock",
+            "creds unchanged in two looks",
+        )
+        self._secret = (url, address, password)
+        self._db = PostgresConnection(*self._secret)
+        self._tables = SqlTables(mapped, self._db)
+        self._tables.try_out()
+
+    def tenants(self) -> list[str]:
+        """As `Store.tenants`."""
+        return self._tables.tenants()
+
+    def without_creds(self) -> int:
+        """As `Store.without_creds`."""
+        return self._tables.without_creds()
+
+    def cells(self, tenant: str) -> Iterator[Cell]:
+        """As `Store.cells`."""
+        return self._tables.cells(tenant)
+
+    def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
+        """As `Store.change`."""
+        return self._tables.change(tenant, units, whole=whole)
+
+    @contextmanager
+    def locked(self, tenant: str) -> Iterator[None]:
+        """As `Store.locked`: by a transaction on a connection of its own; a pooler breaks the lock of a session."""
+        holder = PostgresConnection(*self._secret)
+        try:
+            holder.run("BEGIN")
+            name = f"baileys-tools {self._tables.mapped.table} {tenant}"
+            sql = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+            (held,) = next(holder.rows(sql, (name,)))
+            if not held:
+                raise StoreLocked("another run, on this host or another")
+            yield
+            # Lost with its connection: then somebody else may have worked here meanwhile.
+            holder.run("ROLLBACK")
+        finally:
+            holder.close()
+
+    def said(self) -> list[str]:
+        """As `Store.said`."""
+        (version,) = next(self._db.rows("SHOW server_version"))
+        found = [f"PostgreSQL {version}"]
+        for table in self._tables.columns_of():
+            sql = "SELECT bool_and(has_table_privilege(%s, p)) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p"
+            from baileys_tools.stores.sql import quoted_name
+
+            (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
+            if not writes:
+                found.append(f"table {table} can be read only, with the rights of this user")
+        return found
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._db.close()
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise BaileysToolsError(
+            "sessions in Postgres need psycopg, which is not installed",
+            "Install it beside baileys-tools: pip install 'baileys-tools[postgres]'",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    return psycopg
+
+
+def _words(error: Exception) -> str:
+    """Return what the server or the driver says, in one line and without the values of a row."""
+    diagnosis = getattr(error, "diag", None)
+    text = getattr(diagnosis, "message_primary", None) or str(error)
+    return " ".join(str(text).split())[:300]

@@ -1,0 +1,284 @@
+"""Sessions in Redis: a hash a session, or a key a record. No KEYS; changes are one Lua that compares first."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.rules.mapping import RedisMap, split_template
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Unit
+
+SECONDS = 10
+BATCH = 100
+SCANNED = 500
+LEASE_MS = 60_000
+_FAZER = "@baileys-api:connections:"
+
+_CHANGE = """
+local lock = ARGV[1]
+if lock ~= '' and redis.call('GET', KEYS[1]) ~= lock then return redis.error_reply('LOST the lease ran out') end
+if lock ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local whole, hash = ARGV[3] == '1', ARGV[4] == '1'
+local units, at = tonumber(ARGV[5]), 6
+local all, made = {}, {}
+local function current(name)
+  if hash then return redis.call('HGET', KEYS[2], name) end
+  return redis.call('GET', name)
+end
+for u = 1, units do
+  local count, good, unit = tonumber(ARGV[at]), true, {}
+  at = at + 1
+  for _ = 1, count do
+    local name, had, before, has, after = ARGV[at], ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4]
+    at = at + 5
+    local now = current(name)
+    if had == '1' then good = good and now == before else good = good and not now end
+    unit[#unit + 1] = {name, has, after}
+  end
+  all[u] = unit
+  made[u] = good and 1 or 0
+end
+if whole then
+  for u = 1, units do if made[u] == 0 then
+    for v = 1, units do made[v] = 0 end
+    return made
+  end end
+end
+for u = 1, units do if made[u] == 1 then
+  for _, one in ipairs(all[u]) do
+    if hash then
+      if one[2] == '1' then redis.call('HSET', KEYS[2], one[1], one[3]) else redis.call('HDEL', KEYS[2], one[1]) end
+    elseif one[2] == '1' then redis.call('SET', one[1], one[3], 'KEEPTTL')
+    else redis.call('DEL', one[1]) end
+  end
+end end
+return made
+"""
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class RedisStore:
+    """As `Store` says."""
+
+    def __init__(self, url: str, address: str, password: str | None, mapped: RedisMap) -> None:
+        self.address = address
+        self.mapped = mapped
+        probe = (
+            "the lease of its worker" if mapped.hash.startswith(_FAZER) else "creds unchanged in two looks"
+        )
+        self.abilities = Abilities("observed", True, "a lease in Redis", probe)
+        self._driver = driver = _redis()
+        self._before, self._after = split_template(mapped.hash or mapped.key)
+        self._leases: dict[str, str] = {}
+        self._names: dict[str, list[str]] | None = None
+        try:
+            self._db: Any = driver.Redis.from_url(
+                url,
+                decode_responses=True,
+                encoding_errors="surrogateescape",
+                socket_connect_timeout=SECONDS,
+                socket_timeout=SECONDS,
+                client_name="baileys-tools",
+                **({"password": password} if password is not None else {}),
+            )
+        except (ValueError, driver.RedisError) as error:
+            raise StoreTrouble(f"the address cannot be used: {_words(error)}") from None
+        self._run("PING")
+
+    def _run(self, *words: Any) -> Any:
+        try:
+            return self._db.execute_command(*words)
+        except (self._driver.RedisError, OSError) as error:
+            raise StoreTrouble(_words(error)) from None
+
+    def _scan(self, pattern: str) -> Iterator[str]:
+        try:
+            seen = set()
+            for key in self._db.scan_iter(match=pattern, count=SCANNED):
+                if key not in seen:
+                    seen.add(key)
+                    yield key
+        except (self._driver.RedisError, OSError) as error:
+            raise StoreTrouble(_words(error)) from None
+
+    def _all(self) -> dict[str, list[str]]:
+        """Return by session the keys of its records, of one walk through all keys."""
+        if self._names is not None:
+            return self._names
+        found: dict[str, list[str]] = {}
+        ending = self._after + self.mapped.creds
+        keys = [*self._scan(f"{_literal(self._before)}*")]
+        for key in keys:
+            if key.endswith(ending) and len(key) > len(self._before + ending):
+                found[key[len(self._before) : -len(ending)]] = []
+        for key in keys:
+            rest = key[len(self._before) :]
+            # A tenant's name can have what stands after it in it: the longest that is one is meant.
+            at = len(rest)
+            while (at := rest.rfind(self._after, 0, at)) > 0:
+                if rest[:at] in found:
+                    found[rest[:at]].append(key)
+                    break
+        self._names = found
+        return found
+
+    def tenants(self) -> list[str]:
+        """As `Store.tenants`."""
+        if self.mapped.key:
+            self._names = None
+            return sorted(self._all())
+        pattern = f"{_literal(self._before)}*{_literal(self._after)}"
+        keys = [key for key in self._scan(pattern) if len(key) > len(self._before + self._after)]
+        held = self._asked([("HEXISTS", key, self.mapped.creds) for key in keys])
+        end = len(self._after)
+        return sorted(
+            key[len(self._before) : len(key) - end]
+            for key, has in zip(keys, held, strict=True)
+            if has is True or has == 1
+        )
+
+    def _asked(self, questions: Sequence[tuple[str, ...]]) -> list[Any]:
+        """Ask many at a time; what a question cannot be asked of answers with its error."""
+        found: list[Any] = []
+        for first in range(0, len(questions), SCANNED):
+            pipe = self._db.pipeline(transaction=False)
+            for question in questions[first : first + SCANNED]:
+                pipe.execute_command(*question)
+            try:
+                found += pipe.execute(raise_on_error=False)
+            except (self._driver.RedisError, OSError) as error:
+                raise StoreTrouble(_words(error)) from None
+        return found
+
+    def without_creds(self) -> int:
+        """As `Store.without_creds`."""
+        return 0
+
+    def cells(self, tenant: str) -> Iterator[Cell]:
+        """As `Store.cells`."""
+        if self.mapped.hash:
+            found = self._run("HGETALL", self._key(tenant)).items()
+        else:
+            prefix = self._key(tenant)
+            keys = self._all().get(tenant, [])
+            texts: list[Any] = []
+            for first in range(0, len(keys), SCANNED):
+                texts += self._run("MGET", *keys[first : first + SCANNED])
+            found = (
+                (key[len(prefix) :], text) for key, text in zip(keys, texts, strict=True) if text is not None
+            )
+        for name, text in found:
+            if name == self.mapped.creds:
+                yield Cell(CREDS_TYPE, "", text)
+            else:
+                yield Cell("", name, text)
+
+    def _key(self, tenant: str) -> str:
+        return self._before + tenant + self._after
+
+    def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
+        """As `Store.change`."""
+        if whole:
+            made = self._change(tenant, units, whole=True)
+        else:
+            made = []
+            batch: list[Unit] = []
+            for unit in units:
+                if batch and sum(map(len, batch)) + len(unit) > BATCH:
+                    made += self._change(tenant, batch, whole=False)
+                    batch = []
+                batch.append(unit)
+            made += self._change(tenant, batch, whole=False) if batch else []
+        self._names = None
+        return made
+
+    def _change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
+        key = self._key(tenant)
+        is_hash = bool(self.mapped.hash)
+        words: list[Any] = [self._leases.get(tenant, ""), LEASE_MS, int(whole), int(is_hash), len(units)]
+        keys = [self._lease(tenant), key]
+        for unit in units:
+            words.append(len(unit))
+            for one in unit:
+                name = self.mapped.creds if one.type == CREDS_TYPE else one.id
+                if not is_hash:
+                    name = key + name
+                    keys.append(name)
+                words += [name, int(one.before is not None), one.before or "", int(one.after is not None)]
+                words.append(one.after or "")
+        answer = self._run("EVAL", _CHANGE, len(keys), *keys, *words)
+        return [one == 1 for one in answer]
+
+    def _lease(self, tenant: str) -> str:
+        # In a cluster on the node of the session's own key; and nothing that lists sessions finds it.
+        return f"{{{self._key(tenant)}}}baileys-tools.lock"
+
+    @contextmanager
+    def locked(self, tenant: str) -> Iterator[None]:
+        """As `Store.locked`: a lease of a minute, which each change asks for again and renews."""
+        token, key = secrets.token_hex(16), self._lease(tenant)
+        if not self._run("SET", key, token, "NX", "PX", LEASE_MS):
+            raise StoreLocked("another run, on this host or another")
+        self._leases[tenant] = token
+        try:
+            yield
+        finally:
+            del self._leases[tenant]
+            with suppress(StoreTrouble):
+                self._run("EVAL", _RELEASE, 1, key, token)
+
+    def owner(self, tenant: str) -> str:
+        """Return who holds fazer's own lease of a session, "" where nobody does or the store has none."""
+        if not self.mapped.hash.startswith(_FAZER):
+            return ""
+        return str(self._run("GET", f"@baileys-api:cluster:lease:{tenant}") or "")
+
+    def said(self) -> list[str]:
+        """As `Store.said`."""
+        info = self._run("INFO")
+        found = [f"Redis {info.get('redis_version', '?')}"]
+        policy = info.get("maxmemory_policy")
+        if policy and policy != "noeviction":
+            found.append(
+                f"maxmemory-policy is {policy}: Redis removes keys of a login when memory is short; set noeviction"
+            )
+        if str(info.get("aof_enabled")) == "0":
+            found.append(
+                "appendonly is no: after a crash Redis comes back with older keys, and messages can no longer be read"
+            )
+        return found
+
+    def expiring(self, tenant: str) -> int:
+        """Return how many keys of a session Redis will remove by itself."""
+        keys = [self._key(tenant)] if self.mapped.hash else self._all().get(tenant, [])
+        answers = self._asked([("PTTL", key) for key in keys])
+        return sum(isinstance(one, int) and one >= 0 for one in answers)
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._db.close()
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)
+
+
+def _redis() -> Any:
+    try:
+        import redis
+    except ImportError:
+        raise BaileysToolsError(
+            "sessions in Redis need redis-py, which is not installed",
+            "Install it beside baileys-tools: pip install 'baileys-tools[redis]'",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    return redis
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

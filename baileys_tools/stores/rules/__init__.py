@@ -1,0 +1,1 @@
+"""Pure: how stores lay their records out, and how each writes a value."""

@@ -1,0 +1,292 @@
+"""Sessions in tables: one text of SQL for each question, for Postgres and SQLite alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from baileys_tools.stores.cells import StoreTrouble
+from baileys_tools.stores.rules.codecs import CODECS
+from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
+
+BATCH = 100
+"""Rows of one transaction, where not all have to change at once: a bot waits for its row for a few milliseconds."""
+
+
+class Dialect(Protocol):
+    """What tells one database from another. `%s` stands for a value in every statement."""
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """Run a statement and return its cursor. Raises StoreTrouble."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a question, few at a time in memory. Raises StoreTrouble."""
+
+    def transaction(self, *, writes: bool) -> AbstractContextManager[None]:
+        """A transaction that sees one moment; rolled back when its body raises."""
+
+    def text_of(self, column: str, *, is_json: bool) -> str:
+        """Return the expression for a column's text."""
+
+    def ns_of(self, column: str) -> str:
+        """Return the expression for a time column, as nanoseconds since 1970."""
+
+    def time_value(self, written_ns: int) -> Any:
+        """Return a time as a column takes it."""
+
+    def json_value(self) -> str:
+        """Return the placeholder of a value that goes into a JSON column."""
+
+
+class _NotAsItWas(Exception):
+    pass
+
+
+def quoted_name(name: str) -> str:
+    """Return the name of a table or column as SQL has it; a dot tells the schema of a table."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+class SqlTables:
+    """The records of a mapping, over a connection. `abilities`, `locked` and `said` are the database's own."""
+
+    def __init__(self, mapped: SqlMap, db: Dialect) -> None:
+        self.mapped = mapped
+        self.db = db
+        self.codec = CODECS[mapped.codec]
+        self._before, self._after = split_template(mapped.prefix) if mapped.prefix else ("", "")
+        self._is_apart = bool(mapped.creds_table)
+        self._single = not mapped.tenant and not mapped.prefix
+
+    # --- whose ---
+
+    def tenants(self) -> list[str]:
+        """As `Store.tenants`."""
+        mapped, q = self.mapped, quoted_name
+        if self._single:
+            found = next(iter(self.db.rows(*self._creds_question("1", ""))), None)
+            return [""] if found else []
+        if self._is_apart:
+            column = self.mapped.creds_tenant
+            has = f"{q(mapped.creds_value)} IS NOT NULL"
+            sql = f"SELECT {self._as_text(column)} FROM {q(mapped.creds_table)} WHERE {has} ORDER BY 1"
+            return [str(row[0]) for row in self.db.rows(sql)]
+        if mapped.tenant:
+            where, values = self._creds_row()
+            sql = f"SELECT {self._as_text(mapped.tenant)} FROM {q(mapped.table)} WHERE {where} ORDER BY 1"
+            return [str(row[0]) for row in self.db.rows(sql, values)]
+        ending = self._after + mapped.creds
+        key = q(mapped.key)
+        sql = f"SELECT {key} FROM {q(mapped.table)} WHERE {_begins(key)} AND {_ends(key)} ORDER BY 1"
+        rows = self.db.rows(sql, (len(self._before), self._before, len(ending), ending))
+        return [
+            key[len(self._before) : -len(ending)] for (key,) in rows if len(key) > len(self._before + ending)
+        ]
+
+    def without_creds(self) -> int:
+        """As `Store.without_creds`; 0 where only a prefix would tell, as a name can have any character in it."""
+        mapped, q = self.mapped, quoted_name
+        if not mapped.tenant:
+            return 0
+        known = set(self.tenants())
+        sql = f"SELECT DISTINCT {self._as_text(mapped.tenant)} FROM {q(mapped.table)}"
+        return sum(str(row[0]) not in known for row in self.db.rows(sql))
+
+    # --- reading ---
+
+    def cells(self, tenant: str) -> Iterator[Cell]:
+        """As `Store.cells`."""
+        with self.db.transaction(writes=False):
+            if self._is_apart:
+                yield from self._creds_apart(tenant)
+            yield from self._keys(tenant)
+
+    def _creds_apart(self, tenant: str) -> Iterator[Cell]:
+        mapped = self.mapped
+        ns = self.db.ns_of(quoted_name(mapped.creds_time)) if mapped.creds_time else "NULL"
+        value = self.db.text_of(quoted_name(mapped.creds_value), is_json=self.codec.is_jsonb)
+        for text, written in self.db.rows(*self._creds_question(f"{value}, {ns}", tenant)):
+            if text is not None:
+                yield Cell(CREDS_TYPE, "", str(text), _whole(written))
+
+    def _creds_question(self, wanted: str, tenant: str) -> tuple[str, tuple[Any, ...]]:
+        mapped, q = self.mapped, quoted_name
+        if not self._is_apart:
+            where, values = self._creds_row()
+            return f"SELECT {wanted} FROM {q(mapped.table)} WHERE {where}", values
+        where, values = self._creds_place(tenant)
+        return f"SELECT {wanted} FROM {q(mapped.creds_table)} WHERE {where}", values
+
+    def _creds_place(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
+        """Where creds stand in a table of their own."""
+        mapped, q = self.mapped, quoted_name
+        parts, values = [], []
+        if mapped.creds_tenant:
+            parts.append(f"{q(mapped.creds_tenant)} = %s")
+            values.append(tenant)
+        if mapped.creds_key:
+            parts.append(f"{q(mapped.creds_key)} = %s")
+            values.append(mapped.creds)
+        return " AND ".join(parts) or "1 = 1", tuple(values)
+
+    def _creds_row(self) -> tuple[str, tuple[Any, ...]]:
+        """Where creds stand among the keys, whosever they are."""
+        mapped, q = self.mapped, quoted_name
+        if mapped.key:
+            return f"{q(mapped.key)} = %s", (mapped.creds,)
+        return f"{q(mapped.type)} = %s AND {q(mapped.id)} = %s", creds_pair(mapped)
+
+    def _keys(self, tenant: str) -> Iterator[Cell]:
+        mapped, q = self.mapped, quoted_name
+        names = [q(mapped.key)] if mapped.key else [q(mapped.type), q(mapped.id)]
+        ns = self.db.ns_of(q(mapped.time)) if mapped.time else "NULL"
+        value = self.db.text_of(q(mapped.value), is_json=self.codec.is_jsonb)
+        where, values = self._of(tenant)
+        sql = f"SELECT {', '.join(names)}, {value}, {ns} FROM {q(mapped.table)} WHERE {where}"
+        skip = len(self._before) + len(tenant) + len(self._after) if mapped.prefix else 0
+        creds = None if self._is_apart else ((mapped.creds,) if mapped.key else creds_pair(mapped))
+        for *name, text, written in self.db.rows(sql, values):
+            given = tuple(str(part) for part in name)
+            if skip:
+                given = (given[0][skip:],)
+            if text is None:
+                continue  # in every client the same as missing
+            if given == creds:
+                yield Cell(CREDS_TYPE, "", str(text), _whole(written))
+            else:
+                type_, key_id = ("", given[0]) if mapped.key else given
+                yield Cell(type_, key_id, str(text), _whole(written))
+
+    def _of(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
+        mapped, q = self.mapped, quoted_name
+        if mapped.tenant:
+            return f"{q(mapped.tenant)} = %s", (tenant,)
+        if mapped.prefix:
+            prefix = self._before + tenant + self._after
+            return _begins(q(mapped.key)), (len(prefix), prefix)
+        return "1 = 1", ()
+
+    def _as_text(self, column: str) -> str:
+        return f"CAST({quoted_name(column)} AS TEXT)"
+
+    # --- changing ---
+
+    def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
+        """As `Store.change`."""
+        if whole:
+            try:
+                with self.db.transaction(writes=True):
+                    for unit in units:
+                        self._make(tenant, unit)
+            except _NotAsItWas:
+                return [False] * len(units)
+            return [True] * len(units)
+        made: list[bool] = []
+        batch: list[Unit] = []
+        for unit in units:
+            if batch and sum(map(len, batch)) + len(unit) > BATCH:
+                made += self._batch(tenant, batch)
+                batch = []
+            batch.append(unit)
+        return made + (self._batch(tenant, batch) if batch else [])
+
+    def _batch(self, tenant: str, units: Sequence[Unit]) -> list[bool]:
+        made = []
+        with self.db.transaction(writes=True):
+            for unit in units:
+                self.db.run("SAVEPOINT unit")
+                try:
+                    self._make(tenant, unit)
+                    made.append(True)
+                except _NotAsItWas:
+                    self.db.run("ROLLBACK TO SAVEPOINT unit")
+                    made.append(False)
+                self.db.run("RELEASE SAVEPOINT unit")
+        return made
+
+    def _make(self, tenant: str, unit: Unit) -> None:
+        for change in unit:
+            if self.db.run(*self._statement(tenant, change)).rowcount != 1:
+                raise _NotAsItWas
+
+    def _statement(self, tenant: str, change: Change) -> tuple[str, tuple[Any, ...]]:
+        mapped, q = self.mapped, quoted_name
+        is_creds = change.type == CREDS_TYPE
+        apart = is_creds and self._is_apart
+        table = mapped.creds_table if apart else mapped.table
+        value = mapped.creds_value if apart else mapped.value
+        columns = self._columns(tenant, change)
+        time = mapped.creds_time if apart else mapped.time
+        if change.before is None:
+            if change.after is None:
+                raise AssertionError("a change of nothing into nothing")
+            names, values = [*columns, value], [*columns.values(), change.after]
+            marks = ["%s"] * len(columns) + [self.db.json_value() if self.codec.is_jsonb else "%s"]
+            if time and change.written_ns is not None:
+                names.append(time)
+                values.append(self.db.time_value(change.written_ns))
+                marks.append("%s")
+            if apart and mapped.creds_field:
+                # The row is of a table with more in it, which only its program makes.
+                text = f"UPDATE {q(table)} SET {q(value)} = %s WHERE {q(mapped.creds_tenant)} = %s"
+                return f"{text} AND ({q(value)} IS NULL OR {q(value)} = '')", (change.after, tenant)
+            text = f"INSERT INTO {q(table)} ({', '.join(map(q, names))}) VALUES ({', '.join(marks)})"
+            return f"{text} ON CONFLICT DO NOTHING", tuple(values)
+        where = " AND ".join(f"{q(name)} = %s" for name in columns) or "1 = 1"
+        where += f" AND {self.db.text_of(q(value), is_json=self.codec.is_jsonb)} = %s"
+        known = (*map(str, columns.values()), change.before)
+        if change.after is None:
+            if apart and mapped.creds_field:
+                return f"UPDATE {q(table)} SET {q(value)} = NULL WHERE {where}", known
+            return f"DELETE FROM {q(table)} WHERE {where}", known
+        mark = self.db.json_value() if self.codec.is_jsonb else "%s"
+        return f"UPDATE {q(table)} SET {q(value)} = {mark} WHERE {where}", (change.after, *known)
+
+    def _columns(self, tenant: str, change: Change) -> dict[str, str]:
+        """Return what names a record, by column."""
+        mapped = self.mapped
+        is_creds = change.type == CREDS_TYPE
+        if is_creds and self._is_apart:
+            named = {mapped.creds_tenant: tenant} if mapped.creds_tenant else {}
+            return {**named, mapped.creds_key: mapped.creds} if mapped.creds_key else named
+        named = {mapped.tenant: tenant} if mapped.tenant else {}
+        if mapped.key:
+            prefix = self._before + tenant + self._after if mapped.prefix else ""
+            return {**named, mapped.key: prefix + (mapped.creds if is_creds else change.id)}
+        type_, key_id = creds_pair(mapped) if is_creds else (change.type, change.id)
+        return {**named, mapped.type: type_, mapped.id: key_id}
+
+    def columns_of(self) -> dict[str, list[str]]:
+        """Return by table the columns that the mapping names."""
+        mapped = self.mapped
+        keys = [mapped.value, mapped.tenant, mapped.key, mapped.type, mapped.id, mapped.time]
+        found = {mapped.table: [one for one in keys if one]}
+        if self._is_apart:
+            creds = [mapped.creds_value, mapped.creds_tenant, mapped.creds_key, mapped.creds_time]
+            found.setdefault(mapped.creds_table, []).extend(one for one in creds if one)
+        return found
+
+    def try_out(self) -> None:
+        """Ask for nothing in all tables and columns that the mapping names. Raises StoreTrouble for what is missing."""
+        for table, columns in self.columns_of().items():
+            wanted = ", ".join(map(quoted_name, dict.fromkeys(columns)))
+            try:
+                for _ in self.db.rows(f"SELECT {wanted} FROM {quoted_name(table)} WHERE 1 = 0"):
+                    pass
+            except StoreTrouble as trouble:
+                raise StoreTrouble(f"table {table}: {trouble}") from None
+
+
+def _begins(key: str) -> str:
+    """`_` is any character to LIKE, and names are full of them."""
+    return f"substr({key}, 1, %s) = %s"
+
+
+def _ends(key: str) -> str:
+    return f"substr({key}, length({key}) - %s + 1) = %s"
+
+
+def _whole(written: Any) -> int | None:
+    return None if written is None else int(written)

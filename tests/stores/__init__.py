@@ -1,0 +1,1 @@
+"""Sessions in real databases, started on loopback."""

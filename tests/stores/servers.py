@@ -1,0 +1,151 @@
+"""Real servers for sessions in databases: PostgreSQL and Redis on a port of loopback, with data of their own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support import missing
+
+_BINARIES = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _program(name: str) -> str:
+    for place in _BINARIES:
+        if os.access(f"{place}/{name}", os.X_OK):
+            return f"{place}/{name}"
+    found = shutil.which(name)
+    if found is None:
+        missing(f"{name} (Debian: postgresql, redis-server)")
+    assert found is not None
+    return found
+
+
+def _as_user() -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    nobody = pwd.getpwnam("nobody")
+    return ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yield the address of a server with one superuser `bot`, without a password, on loopback."""
+    initdb, server = _program("initdb"), _program("postgres")
+    user = _as_user()
+    # Not below pytest's own folder, which no other user may enter.
+    folder = Path(tempfile.mkdtemp(prefix="baileys-tools-postgres-"))
+    data = folder / "data"
+    data.mkdir()
+    if user:
+        for path in (folder, data):
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+    made = subprocess.run(
+        [
+            *user,
+            initdb,
+            "-D",
+            data,
+            "-U",
+            "bot",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=folder,
+        timeout=120,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    port = free_port()
+    words = [*user, server, "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+    words += ["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=80"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=env, cwd=folder)
+    address = f"postgres://bot@127.0.0.1:{port}/postgres"
+    try:
+        _until(lambda: _connects(address), process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connects(address: str) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+@contextmanager
+def redis_server(folder: Path, *words: str) -> Iterator[str]:
+    """Yield the address of a Redis that keeps nothing on the disk."""
+    import redis
+
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    program = _program("redis-server")
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+        *words,
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        try:
+            return bool(redis.Redis(port=port, socket_timeout=2).ping())
+        except redis.RedisError:
+            return False
+
+    try:
+        _until(answers, process)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _until(is_true: Any, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not is_true():
+        assert process.poll() is None, "the server has ended"
+        assert time.monotonic() < until, "the server does not answer"
+        time.sleep(0.05)

@@ -1,0 +1,127 @@
+"""The verbs on sessions in real databases: read as a folder is, cleaned and undone to the last cell."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.sessions.rules.records import meanings
+from tests.integration.faults.forked import run_cli
+from tests.stores.shapes import SESSION, SHAPES, Row, Shape, connect, rows_of
+
+pytestmark = pytest.mark.xdist_group("stores")
+TENANT = "17"
+
+
+class Stored:
+    """A store that a program has filled, and the tool's settings for it."""
+
+    def __init__(self, shape: Shape, address: str, folder: Path, db: Any) -> None:
+        self.shape, self.folder, self.db = shape, folder, db
+        self.config = folder / "config.yaml"
+        root = {"store": address, "preset": shape.preset, "name": "bot"}
+        settings = {
+            "sessions": {"roots": [root]},
+            "backup": {"path": str(folder / "backups")},
+            "state": {"dir": str(folder / "state")},
+        }
+        self.config.write_text(json.dumps(settings))
+        self.config.chmod(0o600)
+
+    def run(self, *words: str, code: int = 0) -> str:
+        done = run_cli(*words, "--config", str(self.config), cwd=self.folder)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", code=code))
+
+    def cells(self) -> dict[str, str]:
+        return self.shape.cells(self.db)
+
+
+@contextmanager
+def stored(shape: Shape, request: pytest.FixtureRequest, folder: Path) -> Iterator[Stored]:
+    if shape.kind == "sqlite":
+        place = str(folder / "auth.db")
+        address = f"sqlite://{place}"
+    else:
+        place = address = request.getfixturevalue(f"{shape.kind}_url")
+    db = connect(shape, place)
+    try:
+        shape.make(db)
+        shape.fill(db, TENANT, *creds_and_rows())
+        yield Stored(shape, address, folder, db)
+    finally:
+        db.close()
+
+
+def creds_and_rows() -> tuple[str, list[Row]]:
+    """A part of the session that has every type, and pre-keys that go."""
+    creds, rows = rows_of()
+    kept: Counter[str] = Counter()
+    some = []
+    for row in reversed(rows):
+        kept[row.type] += 1
+        if kept[row.type] <= (90 if row.type == "pre-key" else 8):
+            some.append(row)
+    return creds, some
+
+
+def ids(shape: Shape) -> str:
+    return f"{shape.preset}-{shape.kind}"
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+
+
+QUICK = ("ai-admin", "baileys-sqlite", "fazer")
+"""One of each database in every run; all of them behind faults."""
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(one, id=ids(one), marks=() if one.preset in QUICK else pytest.mark.faults)
+        for one in SHAPES
+    ],
+)
+def test_a_session_in_a_store_is_cleaned_undone_and_backed_up_as_a_folder(
+    shape: Shape, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with stored(shape, request, tmp_path) as store:
+        before = store.cells()
+        files = len(creds_and_rows()[1]) + 1
+        assert files > 120
+        listed = store.run("sessions")
+        assert f"time: {'exact' if shape.exact else 'observed'}" in listed
+        assert "atomic: yes" in listed
+        (status,) = store.json("status")["companies"]
+        assert (status["company"], status["files"]) == ("bot", files)
+
+        store.run("backup")
+        store.run("restore", "--company", "bot", "--target", str(tmp_path / "out"))
+        out, folder = files_in(tmp_path / "out"), files_in(SESSION)
+        folder = {name: content for name, content in folder.items() if name in out}
+        assert len(out) == files
+        assert meanings(out) == meanings(folder), "a snapshot of the store is one of the folder"
+        if shape.in_bytes:
+            assert out == folder, "byte for byte, as the store keeps texts"
+
+        planned = store.json("cleanup", "--dry-run")["companies"][0]["plan"]["remove"]
+        kinds = {one["kind"] for one in planned}
+        assert "session" in kinds if shape.exact else kinds == {"pre-key"}, (
+            "what was just seen first is young"
+        )
+        store.run("cleanup")
+        assert len(store.cells()) == len(before) - len(planned)
+        assert not [*tmp_path.rglob("creds.json")][1:], "no working copy stays in the clear"
+        store.run("undo")
+        assert store.cells() == before, "every cell is back as it was, with its time"
