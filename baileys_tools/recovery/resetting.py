@@ -107,13 +107,12 @@ def reset_command(
     loaded = settings_in_force(flags, config)
     settings = loaded.settings
     options = replace(options, company=company_meant(settings, options.company, "reset"))
-    now = datetime.now(UTC)
+    now, root_path = datetime.now(UTC), require_sessions_path(loaded)
 
     def agrees(report: ResetReport) -> bool:
         return options.yes or must_say_yes("a reset", plan_text(report))
 
     with recorded("reset", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
-        root_path = require_sessions_path(loaded)
         if options.pair:
             may_pair(settings, options.company)
         starts = options.pair and bot_api_for(settings, options.company) is not None
