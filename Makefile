@@ -49,29 +49,10 @@ ready: $(READY) $(CLIENTS) $(AXE) ## what the tests need; with -j3 side by side
 $(CLIENTS): fixtures/generate/package-lock.json
 	$(call NPM_CI,$(GENERATE),no tests against the real Baileys)
 
-# Reads like a shell session: each command is shown, then run.
-define SHOW
-show() { printf '\n$$ %s\n' "$$*"; "$$@"; }
-endef
-
-DEMO_COMPANY := .demo/sessions/company_2001
-
-demo: $(PACKAGE) ## clean, back up, damage and repair a bloated session folder
-	@rm -rf .demo && mkdir .demo
-	@$(SHOW); export PATH="$(CURDIR)/$(BIN):$$PATH"; set -e; \
-	show python fixtures/lay.py bloated-v6 .demo/sessions; \
-	show export BAILEYS_SESSIONS_PATH=.demo/sessions BAILEYS_TOOLS_STATE_DIR=.demo/state; \
-	show baileys-tools cleanup --dry-run; \
-	show baileys-tools cleanup; \
-	show baileys-tools undo --list; \
-	show export BAILEYS_TOOLS_BACKUP_PATH=.demo/backups; \
-	show baileys-tools backup; \
-	printf '\n# A full disk tears creds.json, and somebody removes what looks old.\n'; \
-	show truncate --size 0 $(DEMO_COMPANY)/creds.json; \
-	show touch --date '10 minutes ago' $(DEMO_COMPANY)/creds.json; \
-	show sh -c 'rm $(DEMO_COMPANY)/pre-key-15*.json $(DEMO_COMPANY)/app-state-sync-key-*.json'; \
-	show baileys-tools restore --company 2001 --dry-run; \
-	show baileys-tools restore --company 2001 --yes
+# Reads like a shell session: each command is shown, then run, and what came of it is compared.
+demo: $(PACKAGE) ## clean, undo, back up, damage and repair a bloated session folder, and compare
+	@rm -rf .demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh fixtures/demo.sh .demo
 
 # axe-core, for the tests of the HTML report.
 $(AXE): $(BROWSER)/package-lock.json

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import require_tool
+from tests.support import COMMAND, require_tool, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]
 NPM = """#!/bin/sh
@@ -18,6 +19,7 @@ if [ -e "$PWD/.npmrc" ]; then mkdir -p node_modules && touch node_modules/.packa
 echo "npm error code SELF_SIGNED_CERT_IN_CHAIN" >&2
 exit 1
 """
+DEMO = ROOT / "fixtures" / "demo.sh"
 FOLDERS = ("fixtures/generate", "tests/browser")
 
 
@@ -73,3 +75,70 @@ def test_without_npm_it_is_said_and_fails_ci_alone(project: Path) -> None:
     code, said = make(project, FOLDERS[0], path=str(tools))
     assert (code, said) == (0, "npm is missing: no tests against the real Baileys\n")
     assert make(project, FOLDERS[0], ci="true", path=str(tools))[0] == 2
+
+
+# --- the demo -----------------------------------------------------------------------------------------------
+
+
+def demo(folder: Path, *before: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo in `folder`, with programs of the folders `before` in the place of others."""
+    path = ":".join(map(str, (*before, Path(sys.executable).parent, COMMAND.parent, "/usr/bin", "/bin")))
+    environment = scrubbed_environment({"PATH": path})
+    return subprocess.run(
+        ["sh", DEMO, folder],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_demo_proves_what_it_says_and_its_lines_can_be_pasted(tmp_path: Path) -> None:
+    shown = demo(tmp_path / "demo")
+    assert shown.returncode == 0, shown.stderr
+    assert (
+        shown.stdout.splitlines()[-1]
+        == "# Shown: 391 files cleaned to 131, undone byte for byte; 30 lost, 30 mended."
+    )
+    typed = [
+        line[2:].replace(f"{tmp_path}/demo", f"{tmp_path}/again")
+        for line in shown.stdout.splitlines()
+        if line[:2] == "$ "
+    ]
+    assert len(typed) > 12
+    lines = [line for line in typed if not line.startswith("cmp ")]
+    path = f"{Path(sys.executable).parent}:{COMMAND.parent}:/usr/bin:/bin"
+    pasted = subprocess.run(
+        ["bash", "-e"],
+        input="\n".join(lines),
+        cwd=ROOT,
+        env=scrubbed_environment({"PATH": path}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert pasted.returncode == 0, pasted.stderr
+    there, here = (
+        sorted(
+            entry.name
+            for entry in (tmp_path / which / "sessions" / "company_2001").iterdir()
+            if entry.name[0] != "."
+        )
+        for which in ("demo", "again")
+    )
+    assert there == here
+    assert len(here) == 131
+
+
+@pytest.mark.parametrize("verb", ["undo", "restore"])
+def test_the_demo_fails_where_a_step_does_nothing(tmp_path: Path, verb: str) -> None:
+    fake = tmp_path / "bin" / "baileys-tools"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\n[ "$1" = {verb} ] || exec {COMMAND} "$@"\n')
+    fake.chmod(0o755)
+    done = demo(tmp_path / "demo", fake.parent)
+    assert done.returncode != 0
+    assert "Shown:" not in done.stdout
