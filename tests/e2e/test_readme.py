@@ -42,3 +42,14 @@ def test_the_reasons_in_the_tour_are_real_ones(tour: str) -> None:
 def test_the_table_of_exit_codes_is_whole() -> None:
     table = README.split("## Exit codes")[1]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == [*ExitCode]
+
+
+def test_what_comes_before_more_is_one_screen_with_a_picture_and_three_commands() -> None:
+    first = README.partition("\n## More\n")[0]
+    assert len(first.splitlines()) <= 20
+    (picture,) = re.findall(r"!\[.{40,}\]\((.+)\)", first)
+    assert (Path(__file__).parents[2] / picture).read_bytes().startswith(b"\x89PNG")
+    commands = re.findall(r"^    (?:baileys-tools )?(\w+)", first, re.MULTILINE)
+    assert commands == ["pipx", "setup", "status"]
+    for command in commands[1:]:
+        assert run_cli(command, "--help").returncode == 0
