@@ -49,7 +49,7 @@ CODES: Mapping[str, CodeInfo] = {
     "creds-behind-pre-keys": CodeInfo(WARNING, "creds.json counts fewer pre-keys than there are."),
     # --- files that cannot be read
     "key-files-empty": CodeInfo(WARNING, "Key files of 0 bytes: Baileys takes them for missing."),
-    "key-files-torn": CodeInfo(WARNING, "Key files that are no whole JSON: Baileys takes them for missing."),
+    "key-files-torn": CodeInfo(WARNING, "Key files that are not whole JSON: Baileys takes them for missing."),
     "key-files-unreadable": CodeInfo(WARNING, "Key files that the system refuses to read."),
     # --- who can reach the keys
     "keys-readable-by-all": CodeInfo(NOTICE, "Every user of the host can read the keys."),

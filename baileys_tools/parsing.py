@@ -30,7 +30,7 @@ class TooMuch(ValueError):
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")  # Python reads NaN and Infinity, Node does not
+    raise ValueError(f"{name} is not valid JSON")  # Python reads NaN and Infinity, Node does not
 
 
 # json.loads would look for the encoding first, in each of 100,000 files; Baileys writes UTF-8.

@@ -98,7 +98,7 @@ def _numbers(word: str, field: _Field, text: str) -> frozenset[int]:
             last = _number(last_text, field, text) if dash else field.last if slash else first
         step = _count(step_text, field, text) if slash else 1
         if first > last or step < 1:
-            raise ValueError(f"{quoted(text)}: {quoted(part)} is no {field.noun}")
+            raise ValueError(f"{quoted(text)}: invalid {field.noun} {quoted(part)}")
         if slash and not dash and span != "*":
             # Debian's cron refuses 5/10, others read it as 5-59/10.
             raise ValueError(f"{quoted(text)}: write {first}-{field.last}/{step} instead of {quoted(part)}")
@@ -111,11 +111,15 @@ def _number(word: str, field: _Field, text: str) -> int:
         return field.names[word]
     number = _count(word, field, text)
     if not field.first <= number <= field.last:
-        raise ValueError(f"{quoted(text)}: {quoted(word)} is no {field.noun} ({field.first} to {field.last})")
+        raise ValueError(
+            f"{quoted(text)}: invalid {field.noun} {quoted(word)} ({field.first} to {field.last})"
+        )
     return number
 
 
 def _count(word: str, field: _Field, text: str) -> int:
     if not (word.isascii() and word.isdigit() and len(word) <= 2):
-        raise ValueError(f"{quoted(text)}: {quoted(word)} is no {field.noun} ({field.first} to {field.last})")
+        raise ValueError(
+            f"{quoted(text)}: invalid {field.noun} {quoted(word)} ({field.first} to {field.last})"
+        )
     return int(word)

@@ -296,7 +296,7 @@ def modules_of(code: str) -> Modules:
     except (ValueError, OverflowError) as error:
         reason = "it is too long"
         if isinstance(error, UnicodeError):
-            reason = "it is no text"
+            reason = "it is not text"
         elif "QR code" in str(error):
             reason = str(error)
         raise BaileysToolsError(

@@ -119,7 +119,7 @@ def _read_stream(
 def sources_of(file: LogFile, now: datetime) -> list[LogFile]:
     """Given a log of the settings, return those to read: of a process of PM2 each of its files. Raise OSError."""
     if not file.has_valid_name():
-        raise NoLog(f"{quoted(file.path)} is no name for {file.source}")
+        raise NoLog(f"invalid name for {file.source}: {quoted(file.path)}")
     if file.source != "pm2":
         return [file]
     listed, trouble = _pm2_files(now)

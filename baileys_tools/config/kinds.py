@@ -239,7 +239,7 @@ def _read_copy_targets(raw: object, absolute: Absolute) -> tuple[str, ...]:
             examples = "sftp://user@host/folder, s3://bucket/folder or file:///mnt/folder"
             raise ValueError(f"{quoted(target)} is not a place for copies ({examples})")
         if not parts.netloc and parts.scheme != "file":
-            raise ValueError(f"{quoted(target)} names no {'bucket' if parts.scheme == 's3' else 'host'}")
+            raise ValueError(f"no {'bucket' if parts.scheme == 's3' else 'host'} in {quoted(target)}")
         if parts.query or parts.fragment:
             raise ValueError(f"{quoted(target)} has a ? or # in it")
     return targets
@@ -277,7 +277,7 @@ def headers_in(text: str) -> dict[str, str]:
         is_name = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
         if not (colon and is_name and value.isascii() and value.isprintable() and value):
             # The line itself may be a secret.
-            raise ValueError(f"line {number} of them is no header: write one to a line, as Name: value")
+            raise ValueError(f"invalid header on line {number}: write one to a line, as Name: value")
         headers[name] = value
     return headers
 

@@ -92,7 +92,9 @@ def _log_file(item: object, absolute: Absolute) -> LogFile:
     if isinstance(item, dict):
         if unknown := [str(key) for key in item if key not in _KEYS]:
             known = ", ".join(_KEYS)
-            raise ValueError(f"{quoted(unknown[0])} is none of {known}{did_you_mean(unknown[0], _KEYS)}")
+            raise ValueError(
+                f"unknown key {quoted(unknown[0])}, the keys are {known}{did_you_mean(unknown[0], _KEYS)}"
+            )
         given = [key for key in ("path", *SOURCES) if item.get(key) is not None]
         if len(given) > 1:
             raise ValueError(f"a log has one of path, {', '.join(SOURCES)}, and not {' and '.join(given)}")
@@ -143,7 +145,7 @@ def _session(text: str) -> str:
     try:
         groups = re.compile(text).groups
     except re.error as error:
-        raise ValueError(f"session {quoted(text)} is no pattern: {error}") from None
+        raise ValueError(f"invalid session pattern {quoted(text)}: {error}") from None
     if groups != 1:
         raise ValueError(
             f"session {quoted(text)} has {groups} groups; a pattern has one, which holds the name"

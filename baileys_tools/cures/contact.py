@@ -63,7 +63,7 @@ def contact_command(
     typed = typed_contact(who)
     if typed is None:
         raise UsageError(
-            "that is no phone number, LID or address of a contact",
+            "invalid contact: neither a phone number, nor a LID, nor an address",
             "Give the number with its country code (4917012345678), or the LID as 123456789012345@lid.",
         )
     if not renew and (every or options.dry_run or options.yes):

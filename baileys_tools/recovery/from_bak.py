@@ -121,7 +121,7 @@ def require_bak(found: Bak | CredsState, company: str) -> Bak:
     """Return a `creds.json.bak` that can come back. Raises exit code 13 for any other."""
     if isinstance(found, CredsState):
         raise BaileysToolsError(
-            f"company {company}: {BAK} is {found.value}, so it is no way back",
+            f"company {company}: {BAK} is {found.value}, so it cannot be used",
             "baileys-tools snapshots lists the snapshots there are.",
             exit_code=ExitCode.REFUSED,
         )

@@ -120,7 +120,7 @@ def _require_room(size: int, count: int) -> None:
         raise TooLarge(
             errno.EFBIG,
             f"more than {MOST_BYTES >> 20} MiB or {MOST_FILES:,} files, so that no snapshot could hold it: "
-            "move what is no part of the session elsewhere",
+            "move what does not belong to the session elsewhere",
         )
 
 

@@ -182,7 +182,7 @@ def foreign_journal(name: str = JOURNAL) -> OSError:
     what = "reset" if name == RESET_JOURNAL else "restore"
     return OSError(
         errno.EINVAL,
-        f"is no journal of a {what} that this version wrote: run the version that did, or move it away",
+        f"is not a journal of a {what} that this version wrote: run the version that did, or move it away",
         f"{OWN_FOLDER}/{name}",
     )
 

@@ -123,7 +123,7 @@ def _require_readable(manifest: Manifest, sums: bytes, files: Iterable[StoredFil
         raise OSError(
             errno.EFBIG,
             f"{manifest.files:,} files of {manifest.bytes >> 20:,} MiB are more than a snapshot may hold "
-            f"({MOST_FILES:,} files, {MOST_BYTES >> 20} MiB): move what is no part of the session elsewhere",
+            f"({MOST_FILES:,} files, {MOST_BYTES >> 20} MiB): move what does not belong to the session elsewhere",
         )
     for file in files:
         if file.entry.size > LARGEST_FILE:

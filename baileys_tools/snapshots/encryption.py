@@ -72,7 +72,7 @@ def _recipient(text: str) -> Any:
         # A secret key that was pasted here must not be shown.
         shown = "a secret key" if "SECRET" in text.upper() else f"{text[:16]}..."
         raise UsageError(
-            f"backup.recipients: {shown} is no age recipient",
+            f"backup.recipients: invalid age recipient: {shown}",
             "A recipient is a public key, age1... or ssh-ed25519 ...; `age-keygen -y key.txt` prints it.",
         ) from None
 

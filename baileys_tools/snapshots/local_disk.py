@@ -55,7 +55,7 @@ class LocalDisk:
             fd = os.open(name, _READ, dir_fd=folder)
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 os.close(fd)
-                raise FileNotFoundError(errno.ENOENT, "is no plain file", path)
+                raise FileNotFoundError(errno.ENOENT, "is not a plain file", path)
             return open(fd, "rb")
 
     def rm_file(self, path: str) -> None:
@@ -104,7 +104,7 @@ class LocalDisk:
                     fd = os.open(os.path.basename(path), _FOLDER | os.O_NOFOLLOW, dir_fd=top)
                 except NotADirectoryError:
                     raise NotADirectoryError(
-                        errno.ENOTDIR, "is no folder, or a link, which is not followed", path
+                        errno.ENOTDIR, "is not a folder, or is a link, which is not followed", path
                     ) from None
                 finally:
                     os.close(top)

@@ -37,7 +37,9 @@ class _CheckedSFTP(SFTPFileSystem):  # type: ignore[misc]
     def require_folder(self, path: str) -> None:
         """Raise OSError for what is a link, or no folder: none is followed in there."""
         if not stat.S_ISDIR(self.ftp.lstat(path).st_mode or 0):
-            raise NotADirectoryError(errno.ENOTDIR, "is no folder, or a link, which is not followed", path)
+            raise NotADirectoryError(
+                errno.ENOTDIR, "is not a folder, or is a link, which is not followed", path
+            )
 
     def close_connection(self) -> None:
         """End the connection."""

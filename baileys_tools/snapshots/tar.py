@@ -107,7 +107,7 @@ class Header:
         self.mtime_ns = seconds * 1_000_000_000
         self.kind = bytes(fields[7])
         if self.kind not in (b"0", b"x") or b"\0" in self.name:
-            raise TarError("a member that is no plain file")
+            raise TarError("a member that is not a plain file")
         if block != _header(self.name, self.mode, self.uid, self.gid, self.size, seconds, self.kind):
             raise TarError("a header with fields that no snapshot has")
 

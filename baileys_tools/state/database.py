@@ -174,7 +174,7 @@ class State:
         try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
-                raise OSError(errno.EINVAL, "it is no plain file of one name", self.path)
+                raise OSError(errno.EINVAL, "it is not a plain file with one name", self.path)
             self._inode = (seen.st_dev, seen.st_ino)
             self.is_new = seen.st_size == 0
         finally:

@@ -58,7 +58,7 @@ class Stretch(NamedTuple):
 
 
 class NotALog(OSError):
-    """What stands at the path is no plain file."""
+    """What stands at the path is not a plain file."""
 
 
 def open_log(path: str) -> int:
@@ -70,7 +70,7 @@ def open_log(path: str) -> int:
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
     os.close(fd)
-    raise NotALog(errno.EINVAL, "is no plain file")
+    raise NotALog(errno.EINVAL, "is not a plain file")
 
 
 def new_stretches(path: str, fd: int, position: Position | None, most: int) -> Iterator[Stretch]:

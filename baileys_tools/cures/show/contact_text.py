@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from baileys_tools.cures.rules.asides import AsideReason
 from baileys_tools.cures.rules.contact import ContactReport, HeldSession, Identity
-from baileys_tools.cures.show.words import address_shown, user_shown
+from baileys_tools.cures.show.words import WHY, address_shown, user_shown
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import counted, duration_of, format_age, printable
-
-_WHY = {
-    AsideReason.TORN: "not readable: the bot takes it for missing",
-    AsideReason.NO_SESSION: "broken: no session is in it",
-    AsideReason.NO_OPEN_SESSION: "broken: all sessions in it are closed",
-    AsideReason.UNREADABLE: "broken: the log says that messages cannot be read",
-}
 
 
 def contact_text(report: ContactReport, *, show_numbers: bool) -> str:
@@ -74,7 +66,7 @@ def _session(session: HeldSession, now: datetime) -> str:
     if session.used_ms is not None:
         words.append(f"read with {format_age(now - _moment(session.used_ms / 1000))} ago")
     if session.why is not None:
-        words.append(_WHY[session.why])
+        words.append(WHY[session.why])
     return ", ".join(words)
 
 

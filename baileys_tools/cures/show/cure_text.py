@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from baileys_tools.cures.rules.asides import Aside, AsideReason, CureReport, may_be_in_memory
-from baileys_tools.cures.show.words import address_shown, group_shown
+from baileys_tools.cures.rules.asides import Aside, CureReport, may_be_in_memory
+from baileys_tools.cures.show.words import WHY, address_shown, group_shown
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.removals import Outcome
@@ -14,14 +14,6 @@ from baileys_tools.units import counted, duration_of, format_age, format_duratio
 GROUPS = "resend-group-keys"
 MOST_SHOWN = 30
 
-_WHY = {
-    AsideReason.ASKED: "",
-    AsideReason.KEY_GONE: "the key that it speaks of is gone: all members wait",
-    AsideReason.TORN: "not readable: the bot takes it for missing",
-    AsideReason.NO_SESSION: "no session is in it",
-    AsideReason.NO_OPEN_SESSION: "all sessions in it are closed",
-    AsideReason.UNREADABLE: "the log: messages cannot be read",
-}
 _OUTCOMES = {
     Outcome.REMOVED: "set aside",
     Outcome.ALREADY_GONE: "was gone already",
@@ -59,7 +51,7 @@ def _plan(report: CureReport, show_numbers: bool) -> Iterator[str]:
         words = [
             counted(aside.told, "device") if report.command == GROUPS else "",
             f"written {format_age(duration_of(_now_ns(report) - aside.written_ns))} ago",
-            _WHY[aside.why],
+            WHY[aside.why],
             _OUTCOMES[outcome] if outcome is not None else "",
         ]
         yield from wrapped("; ".join(filter(None, words)), WIDTH, f"  {about:{width}}  ", " " * (width + 4))

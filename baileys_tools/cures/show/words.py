@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from baileys_tools.cures.rules.asides import AsideReason
 from baileys_tools.masking import masked_number
 from baileys_tools.sessions.rules.keyfiles import (
     Kind,
@@ -14,6 +15,16 @@ from baileys_tools.sessions.rules.keyfiles import (
     parse_sender_key,
 )
 from baileys_tools.units import printable
+
+WHY = {
+    AsideReason.ASKED: "",
+    AsideReason.KEY_GONE: "the key that it speaks of is gone: all members wait",
+    AsideReason.TORN: "not readable: the bot takes it for missing",
+    AsideReason.NO_SESSION: "broken: no session is in it",
+    AsideReason.NO_OPEN_SESSION: "broken: all sessions in it are closed",
+    AsideReason.UNREADABLE: "broken: the log says that messages cannot be read",
+}
+"""Why a file is set aside, or would be."""
 
 
 def user_shown(user: str, show_numbers: bool) -> str:

@@ -104,7 +104,7 @@ def refusals_of(
         names = ", ".join(oddity.name for oddity in live.oddities[:3])
         yield RestoreRefusal(
             Objection.ODDITIES,
-            f"{len(live.oddities)} entries of the folder are no plain files, and cannot come along ({names})",
+            f"{len(live.oddities)} entries of the folder are not plain files and cannot come along ({names})",
             False,
         )
 

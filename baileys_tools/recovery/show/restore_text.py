@@ -50,7 +50,7 @@ _REASONS = {
     RestoreReason.PEER_KEY_ON_DISK: "whole on disk, and the sender may have made a new one since",
     RestoreReason.REMOVED_BY_POLICY: "removed by the cleanup policy",
     RestoreReason.UNKNOWN: "not written by Baileys",
-    RestoreReason.IN_THE_WAY: "something that is no plain file has the name",
+    RestoreReason.IN_THE_WAY: "the name is taken by something that is not a plain file",
 }
 
 

@@ -104,7 +104,7 @@ def _part(text: str) -> Part:
     try:
         return Part(text, re.compile("".join(pieces), re.DOTALL))
     except re.error:
-        raise ValueError(f"{text!r} is no pattern") from None
+        raise ValueError(f"invalid pattern {text!r}") from None
 
 
 def _piece(plain: Sequence[str], *, behind_star: bool, last: bool) -> str:

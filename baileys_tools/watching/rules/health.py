@@ -275,7 +275,7 @@ def _way_back(company: str, facts: FolderFacts) -> str:
     if not facts.has_creds_bak:
         return restore
     from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
-    return f"{from_bak} (creds.json.bak is there). If that is no way back: {restore}"
+    return f"{from_bak} (creds.json.bak is there). If that cannot be used: {restore}"
 
 
 def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:

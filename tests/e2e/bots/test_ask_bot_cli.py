@@ -263,7 +263,7 @@ def test_when_there_is_no_code_it_says_how_to_get_one() -> None:
     ("code", "says"),
     [
         ("x" * 5_000, "it is too long"),
-        ("2@\ud800", "it is no text"),
+        ("2@\ud800", "it is not text"),
         ("data:image/png;base64,AAAA", "no PNG"),
         ("data:image/jpeg;base64,/9j/4AAQ", "no PNG"),
         ("iVBORw0KGgoAAAANSUhEUgAA", "damaged"),

@@ -303,7 +303,7 @@ def test_the_api_of_the_bots_is_asked_and_their_logs_are_opened(
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
         assert found["bot API"].outcome is CheckOutcome.OK
         assert found["bot API"].message == "says how 2 companies are connected"
-        assert found["logs"].message == f"{log}.2: is no plain file"
+        assert found["logs"].message == f"{log}.2: is not a plain file"
         config.write_text(f"logs: [1001={log}]\n")
         found = doctor(BAILEYS_TOOLS_CONFIG=str(config))
     assert found["logs"].outcome is CheckOutcome.OK

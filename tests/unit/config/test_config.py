@@ -629,7 +629,7 @@ def test_headers_that_are_none_are_refused_when_they_are_read(load, tmp_path, te
     """Not when a bot is asked at night."""
     file = tmp_path / "headers"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=f"line {line} of them is no header") as refused:
+    with pytest.raises(ConfigError, match=f"invalid header on line {line}") as refused:
         load(yaml=f"bot_api: {{headers_file: {file}}}\n")
     assert "bot_api.headers_file: " in refused.value.message
     assert CANARY not in refused.value.message

@@ -44,7 +44,7 @@ def test_a_list_of_logs_may_stand_for_the_section(tmp_path, text):
         ("{docker: a, directory: /x, company: 7}", "for a journal alone"),
         ("{pm2: shop}", "put {company} into the name"),
         ("{path: a.log, company: ../x}", "is not a company id"),
-        ("{path: a.log, compnay: 7}", "is none of path, .*did you mean company"),
+        ("{path: a.log, compnay: 7}", "the keys are path, .*did you mean company"),
         ("{path: [a.log], company: 7}", "a list is not a path"),
         ("7=", "the path is empty"),
     ],
