@@ -1,13 +1,16 @@
-"""The logs of tests/log_forms are what the real loggers write."""
+"""The logs of tests/log_forms are what the real loggers write, and read the same when the real PM2 keeps them."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.bots.log_forms import FOLDER
+from tests.integration.bots.log_forms import FOLDER, FORMS, Form, judged, read_scene
 from tests.support import missing, require_tool
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(120)]
@@ -21,3 +24,60 @@ def test_the_loggers_write_what_the_tests_read(tmp_path):
     subprocess.run([require_tool("node"), GENERATE / "logs.mjs", tmp_path], check=True, timeout=60)
     written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert written == {file.name: file.read_bytes() for file in FOLDER.iterdir()}
+
+
+PRINT = """
+const lines = require('fs').readFileSync(process.env.LINES, 'utf8').split('\\n').slice(0, -1)
+const next = () => {
+  // PM2 takes what is printed at once for one message: each scene is one, and each name.
+  const isName = lines.length && lines[0].startsWith('=== ')
+  const end = isName ? 1 : lines.findIndex((line) => line.startsWith('=== '))
+  lines.splice(0, end < 0 ? lines.length : end).forEach((line) => console.log(line))
+  setTimeout(next, 60)
+}
+next()
+"""
+KEPT_BY_PM2 = {
+    "pino": ("pino", ()),
+    "pretty-dated": ("pino-pretty", ("--time",)),
+    "json": ("pino", ("--log-type", "json")),
+    "json-pretty": ("pino-pretty-dated", ("--log-type", "json")),
+    "printed": ("printed-inspect", ("--time",)),
+}
+
+
+def test_the_real_pm2_keeps_lines_that_tell_the_same(tmp_path):
+    pm2 = require_tool("pm2")
+    program = tmp_path / "bot.cjs"
+    program.write_text(PRINT)
+    own = {scene: read_scene(lines, tmp_path) for scene, lines in FORMS["pino"].scenes().items()}
+    environment = os.environ | {"PM2_HOME": str(tmp_path / "pm2")}
+    try:
+        for name, (logger, options) in KEPT_BY_PM2.items():
+            log = tmp_path / f"{name}.log"
+            subprocess.run(
+                [pm2, "start", program, "--name", name, "--output", log, *options],
+                env=environment | {"LINES": str(FOLDER / f"{logger}.log")},
+                check=True,
+                capture_output=True,
+                timeout=60,
+            )
+        for name, (logger, _) in KEPT_BY_PM2.items():
+            log = tmp_path / f"{name}.log"
+            until = time.monotonic() + 20
+            while time.monotonic() < until and (not log.exists() or "=== silence" not in log.read_text()):
+                time.sleep(0.05)
+            time.sleep(0.3)
+            scenes: dict[str, list[str]] = {}
+            for line in log.read_text().splitlines():
+                begins = re.search(r"=== ([^\"\\\n]+)", line)
+                if begins is not None:
+                    scenes[begins[1]] = []
+                else:
+                    scenes[next(reversed(scenes))].append(line)
+            assert scenes.keys() == own.keys(), name
+            for scene, lines in scenes.items():
+                word = judged(Form(logger), scene, read_scene(lines, tmp_path), own[scene])
+                assert word in ("all", "cause"), (name, scene, word)
+    finally:
+        subprocess.run([pm2, "kill"], env=environment, capture_output=True, check=False, timeout=60)

@@ -62,15 +62,41 @@ _REASON = re.compile("|".join((*map(re.escape, REASONS), r"Stream Errored", r"We
 _BOOM_IN_TEXT = re.compile(r"Error: (?:" + _REASON.pattern + ")")
 _CLOSING = re.compile(
     r"(?i)\bconnection\s+(?:was\s+|is\s+|has\s+been\s+)?(?:closed?|lost|terminated|failed|failure|errored|ended|update)"
-    r"|\bdis-?connect(?:ed|ion)?\b|\bStream Errored \(|\blogged out\b|\bsocket closed"
+    r"|\bdis-?connect(?:ed|ion)?\b|lastDisconnect|DisconnectReason|\bconnection\.update\b|\bStream Errored \("
+    r"|\blogged out\b|\bsocket closed"
+    # The words of templates in the languages of most of their users.
+    r"|\bconexi[oó]n\s+(?:fue\s+|se\s+ha\s+)?(?:cerrada|perdida|terminada|cerrado|perdido)|\bdesconectad[oa]\b"
+    r"|\bconex[aã]o\s+(?:foi\s+)?(?:fechada|encerrada|perdida|caiu)|\bkoneksi\s+(?:terputus|ditutup|tertutup|hilang)"
+)
+_LABEL = (
+    r"(?:http\s?)?(?:status(?:[ _-]?(?:code|reason))?|(?:error[ _-]?)?code|disconnect[ _-]?reason|reason"
+    r"|raz[oó]n|motivo|c[oó]digo|causa|estado|kode|alasan|karena)"
 )
 _SAID_CODE = re.compile(
-    r"(?i)(?:\b(?:http\s?)?(?:status(?:[ _-]?code)?|(?:error[ _-]?)?code|disconnect[ _-]?reason|reason)\b"
-    r"(?:\s+(?:is|was|code))?[\"'`]?\s*[:=#]?\s*[\"'`(\[]?\s*)(\d{3})\b"
-    r"|\b(?:due to|with|because of)\W{1,3}(\d{3})\b|\((\d{3})\)"
+    rf"(?i)(?:\b{_LABEL}\b(?:\s+(?:is|was|code))?[\"'`]?\s*[:=#]?\s*[\"'`(\[]?\s*)(\d{{3}})\b"
+    r"|\b(?:due to|with|because of|devido a|debido a)\W{1,3}(\d{3})\b|[(\[](\d{3})[)\]]"
+    r"|\b(?:closed?|lost|ended|errored|failed|update|disconnect(?:ed)?)\W{1,3}(\d{3})\b(?!\s*(?:ms|s|[a-z]{3,})\b)"
 )
+_ANY_CODE = re.compile(r"(?<![\w.:/-])(4(?:01|03|05|08|11|28|40)|50[03]|515)(?![\w.:/%-])")
+_STRONG = (
+    "Stream Errored",
+    "Connection Failure",
+    "Connection Terminated",
+    "Connection was lost",
+    "QR refs",
+    "Intentional",
+)
+"""What nobody but Baileys says, so that it needs no code beside it."""
 OPENED_BY_BOT = re.compile(r"""\bconnection["'`]?\s*[:=]\s*["'`]open["'`]""")
+CLOSED_BY_BOT = re.compile(r"""\bconnection["'`]?\s*[:=]\s*["'`]close["'`]""")
 """The update that Baileys hands to the bot, as it prints it."""
+PAYLOAD = re.compile(
+    rf"""\bstatusCode{_IS}(\d{{3}})["'`]?,\s*["'`]?error{_IS}[\w -]{{0,40}}["'`],"""
+    rf"""\s*["'`]?message{_IS}([^"'`\n]{{0,160}})"""
+)
+"""What that error has for a browser, printed by itself (`error.output`)."""
+PAYLOAD_ENDS = re.compile(rf"""\s+["'`]?message{_IS}(?:{_REASON.pattern})""")
+"""Its last line, where it has several."""
 
 
 def plain(text: str) -> str:
@@ -123,6 +149,12 @@ def is_boom(text: str) -> bool:
     return "isBoom" in text or _BOOM_IN_TEXT.search(text) is not None
 
 
+def payload_cause(text: str) -> LogEvent | None:
+    """Given a text that holds the payload of such an error, return what it says; None for any other error's."""
+    found = PAYLOAD.search(text)
+    return cause_of(found[2], int(found[1]), found[2]) if found and _REASON.match(found[2]) else None
+
+
 def is_whole_boom(text: str) -> bool:
     """Whether the code and the words of such an error stand in it already."""
     return _STATUS.search(text) is not None and _REASON.search(text) is not None
@@ -141,6 +173,8 @@ def boom_cause(text: str) -> LogEvent | None:
     found = _REASON.search(text)
     if status is None and found is None:
         return None
+    if status is None and "\n" not in text and (number := _said_number(text)) is not None:
+        return cause_of(found[0] if found else "", number, text)
     return cause_of(found[0] if found else "", int(status[1]) if status else None, text)
 
 
@@ -153,6 +187,9 @@ def cause_of(message: str, status: int | None, text: str = "") -> LogEvent | Non
         kind = _STREAM.search(text or message)
         if kind is not None and kind[1] == "conflict":
             return LogEvent.DEVICE_REMOVED if status == 401 else LogEvent.REPLACED
+        if kind is not None and kind[1] == "restart required":
+            # Baileys says so of 515 alone.
+            return LogEvent.RESTART_REQUIRED
         return CODES.get(status, LogEvent.STREAM_ERROR) if status else LogEvent.STREAM_ERROR
     said = reason_of(message) if message else None
     if said not in (None, LogEvent.FAILURE, LogEvent.OTHER):
@@ -167,6 +204,9 @@ def boom_in(record: Any, depth: int = 5) -> dict[str, Any] | None:
         return None
     if record.get("isBoom") is True:
         return record
+    payload = record.get("payload")
+    if isinstance(record.get("statusCode"), int) and isinstance(payload, dict) and "message" in payload:
+        return {"output": record}
     for value in list(record.values())[:64]:
         if isinstance(value, dict) and (found := boom_in(value, depth - 1)) is not None:
             return found
@@ -185,16 +225,29 @@ def record_cause(boom: dict[str, Any]) -> LogEvent | None:
     return cause_of(message, status if isinstance(status, int) else None, message)
 
 
+def is_closing(text: str) -> bool:
+    """Whether a sentence speaks of the end of a connection."""
+    return _CLOSING.search(text) is not None
+
+
 def said_cause(text: str, status: object = None) -> LogEvent | None:
     """Given a sentence of the bot about an end, with a status in it or beside it, return what it says."""
-    if _CLOSING.search(text) is None:
-        return None
-    number: int | None = None
-    if isinstance(status, int | str) and str(status).isdigit():
-        number = int(status)
-    elif (found := _SAID_CODE.search(text)) is not None:
-        number = int(found[1] or found[2] or found[3])
-    if number not in CODES:
+    if not is_closing(text):
         return None
     reason = _REASON.search(text)
+    if isinstance(status, int | str) and str(status).isdigit():
+        number: int | None = int(status)
+    else:
+        number = _said_number(text)
+    if number not in CODES:
+        strong = reason is not None and number is None and reason[0].startswith(_STRONG)
+        return cause_of(reason[0], None, text) if strong and reason is not None else None
     return cause_of(reason[0] if reason else "", number, text)
+
+
+def _said_number(text: str) -> int | None:
+    """The status in a sentence: by its label, or beside words that are Baileys' own."""
+    if (found := _SAID_CODE.search(text)) is not None:
+        return int(found[1] or found[2] or found[3] or found[4])
+    found = _ANY_CODE.search(text) if _REASON.search(text) else None
+    return int(found[1]) if found else None

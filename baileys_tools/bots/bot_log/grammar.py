@@ -18,10 +18,12 @@ from functools import lru_cache
 from json import JSONDecoder
 
 from baileys_tools.bots.bot_log.causes import DECRYPT, reason_of
-from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.rules.log_events import LogEvent
 
 Buffer = bytes | bytearray
+
+OBJECT_BEGINS_WITHIN = 96
+"""What may stand before a record, where that is not known."""
 
 MESSAGES = {
     b"connected to WA": LogEvent.ATTEMPTED,
@@ -61,6 +63,17 @@ NEEDLES = (
     b"pload pre-keys to server",
     b"Closing open session in favor of incoming prekey b",
     b"isBoom",
+    b"QR refs attempts ended",
+    b"Intentional Logout",
+    b"WebSocket Error (",
+    b"Timed Out",
+    # What bots in Spanish, Portuguese and Indonesian say of it.
+    b"onexi\xc3\xb3n",
+    b"onexion",
+    b"onex\xc3\xa3o",
+    b"onexao",
+    b"oneksi",
+    b"esconectad",
 )
 """One of these stands in each line that tells something, in whatever form."""
 

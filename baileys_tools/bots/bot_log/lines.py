@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from baileys_tools.bots.bot_log import causes
-from baileys_tools.bots.bot_log.grammar import CONSOLE, MESSAGES
+from baileys_tools.bots.bot_log.grammar import CONSOLE, MESSAGES, OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, moment, stamp_in
 from baileys_tools.bots.bot_log.tally import LineTold
-from baileys_tools.bots.bot_log.unwrap import BEGINNING, MESSAGE_KEYS, OBJECT_BEGINS_WITHIN, Inner
+from baileys_tools.bots.bot_log.unwrap import BEGINNING, MESSAGE_KEYS, Inner
 from baileys_tools.bots.rules.log_events import LogEvent
 
 REACH = 6 << 10
@@ -41,6 +41,10 @@ _FIELD = re.compile(r"(?:^|\s)(?:msg|message)=[\"'`]?\Z")
 _FOLLOWS = re.compile(r"[\"'`.!]{0,3}(?:\s*\Z|[ \t]*\n|\s*[{\[(,]|\s+[\w.-]+=)")
 _TIME_IN_TEXT = re.compile(r"\b(?:time|unixTime|timestamp|ts|date)[\"'`]?\s*[:=]\s*[\"'`]?([\dT:.Z+-]{8,40})")
 _OWN_OPENED = re.compile(r"opened connection\W{0,3}\Z")
+_INSPECTED = re.compile(
+    r"\{ (?:connection|lastDisconnect|error|statusCode|qr|isNewLogin|receivedPending\w+): "
+)
+"""The update or the error as util.inspect prints it on one line, which is no JSON."""
 _CONTINUES = (" ", "\t", "}", "]", ")")
 _DETAILED = (LogEvent.STREAM_ERROR, LogEvent.CLOSED, LogEvent.NOT_DECRYPTED)
 
@@ -103,11 +107,16 @@ def _record(inner: Inner) -> Reading:
     if isinstance(message, str) and message.lstrip().startswith("{"):
         return Reading(unread=IN_A_LOGGER) if _WORDS.search(message) else NOTHING
     if isinstance(message, str):
-        status = inner.get("statusCode", "status", "code", "reason")
+        data = inner.get("data")
+        is_update = message == "connection.update" and isinstance(data, dict)
+        status = (inner._replace(record=data) if is_update else inner).get(
+            "statusReason", "statusCode", "status", "code", "reason"
+        )
         event = causes.said_cause(message[:400], status if isinstance(status, int | str) else None)
         return Reading(LineTold((event,), by_bot=True), inner.stamp) if event else NOTHING
-    if inner.get("connection") == "open":
-        return Reading(LineTold((LogEvent.OPENED,), by_bot=True), inner.stamp)
+    if (connection := inner.get("connection")) in ("open", "close"):
+        end = LogEvent.OPENED if connection == "open" else LogEvent.OTHER
+        return Reading(LineTold((end,), by_bot=True), inner.stamp)
     return Reading(unread=NO_FIELD) if _WORDS.search(inner.text) else NOTHING
 
 
@@ -144,20 +153,29 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
             block, lines, ended = _block(text, following)
         told = _detailed(event, causes.plain(block))
         return Reading(told, stamp, lines, ended or _is_enough(event, block))
-    if inner.is_cut:
+    if inner.is_cut and _INSPECTED.match(text) is None:
         return Reading(unread=CUT) if found is not None else NOTHING
     console = _CONSOLE_WORDS.search(text, 0, OBJECT_BEGINS_WITHIN + 60)
     if console is not None and "{" not in text[: console.start()]:
         return Reading(LineTold((_CONSOLE[console[0]],)), _dated(inner, text, console.start(), latest))
+    if causes.CLOSED_BY_BOT.search(text):
+        block, lines, ended = (text, 0, True) if text.rstrip().endswith("}") else _block(text, following)
+        update = causes.boom_cause(causes.plain(block)) or LogEvent.OTHER
+        return Reading(LineTold((update,), by_bot=True), _dated(inner, block, 120, latest), lines, ended)
     if causes.is_boom(text):
         block, lines, ended = (text, 0, True) if causes.is_whole_boom(text) else _block(text, following)
         cause = causes.boom_cause(causes.plain(block))
         if cause is None:
             return Reading(is_whole=ended, lines=0)
-        is_whole = ended or causes.is_whole_boom(block)
-        return Reading(LineTold((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, is_whole)
-    if (cause := causes.said_cause(text[:600])) is not None:
+        return Reading(LineTold((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, ended)
+    if (cause := causes.payload_cause(causes.plain(text)) or causes.said_cause(text[:600])) is not None:
         return Reading(LineTold((cause,), by_bot=True), _dated(inner, text, 120, latest))
+    if text.rstrip().endswith("{") and causes.is_closing(text[:600]):
+        block, lines, ended = _block(text, following)
+        if (said := causes.said_cause(" ".join(causes.plain(block[:2_000]).split()))) is not None:
+            return Reading(LineTold((said,), by_bot=True), _dated(inner, text, 120, latest), lines, ended)
+        if not ended:
+            return Reading(is_whole=False)
     if causes.OPENED_BY_BOT.search(text) or (
         (own := _OWN_OPENED.search(text)) and _head_ends(text, own.start())
     ):

@@ -29,6 +29,7 @@ WRITTEN_WITHIN = 10.0
 MOST_NAMES = 2_000
 MOST_LEFT = 64 << 10
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _CURSOR = re.compile(r"[\w=;:.+-]{1,400}")
 _STATE_SINCE = {event.value: event for event in LogEvent}
 
@@ -202,6 +203,8 @@ def read_log(
             may_hold = written_now and stretch.end > memory.seen
             offset = scanner.read(fd, stretch.start, stretch.end, may_hold=may_hold, before=left)
             size += max(0, offset - stretch.start)
+        if size and os.pread(fd, 2, 0) in _UTF_16:
+            page.not_read("UTF-16, as PowerShell writes it")
         page.settle()
         # What was begun in the old file may end in the new one, and did not yet.
         position = (

@@ -12,12 +12,12 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from baileys_tools.bots.bot_log import grammar
-from baileys_tools.bots.bot_log.grammar import Buffer
+from baileys_tools.bots.bot_log import causes, grammar
+from baileys_tools.bots.bot_log.grammar import OBJECT_BEGINS_WITHIN, Buffer
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
 from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, stamp_in
 from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
-from baileys_tools.bots.bot_log.unwrap import OBJECT_BEGINS_WITHIN, Inner, unwrap, without_colours
+from baileys_tools.bots.bot_log.unwrap import Inner, unwrap, without_colours
 from baileys_tools.bots.rules.log_events import LogEvent
 
 try:
@@ -149,6 +149,10 @@ class Scanner:
                 continue
             readings, until = self._read(line, line_end, end)
             if may_hold and not readings[-1].is_whole and end - line < _HOLD:
+                # What it is dated by does not wait with it.
+                if line != self._told:
+                    self._stamp = self._near(line, first)
+                    self.page.last_time = self.page.believed(self._stamp.at) or self.page.last_time
                 return line
             for reading in readings:
                 if reading.told is not None:
@@ -243,9 +247,17 @@ class Scanner:
             self._session = found[1] if found else None
         if inner.record is None and "\n" in inner.text:
             return self._several(inner), line_end + 1
+        if inner.record is None and causes.PAYLOAD_ENDS.match(inner.text):
+            # Its status stands in one of the lines before.
+            inner = inner._replace(text=self._lines_before(line) + inner.text)
         ends = {0: line_end}
         reading = read_line(inner, self._following(line_end + 1, end, ends), self.page.latest)
         return [reading], ends[reading.lines] + 1
+
+    def _lines_before(self, line: int) -> str:
+        """The two lines before this one, on one line with it."""
+        lines = bytes(self._buffer[max(0, line - _LOOK_BACK) : line]).split(b"\n")[-3:-1]
+        return " ".join(unwrap(raw, self.page.latest, self._key).text.strip() for raw in lines) + " "
 
     def _several(self, whole: Inner) -> list[Reading]:
         """Read what was written at once and wrapped as one line (PM2's JSON): lines of their own."""

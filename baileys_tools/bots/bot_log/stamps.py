@@ -18,6 +18,11 @@ TIME_KEYS = (
     "__REALTIME_TIMESTAMP",
     "asctime",
     "eventTime",
+    "_time",
+    "t",
+    "@t",
+    "Timestamp",
+    "TimeGenerated",
 )
 """The keys that hold a record's time, by how common they are."""
 

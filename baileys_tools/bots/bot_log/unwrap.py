@@ -11,14 +11,12 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from baileys_tools.bots.bot_log.grammar import MESSAGES, OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.bot_log.stamps import NO_TIME, TIME_KEYS, LineTime, moment, stamp_in
 
 MOST_WRAPS = 5
 BEGINNING = 240
 """What may stand before a line's own text."""
-
-OBJECT_BEGINS_WITHIN = 96
-"""What may stand before a record, where that is not known."""
 
 MESSAGE_KEYS = ("msg", "message", "MESSAGE", "log", "@message", "text", "body", "event")
 _SHIPPED = (
@@ -33,10 +31,14 @@ _SHIPPED = (
     "@message",
     "_raw",
     "_msg",
+    "LogEntry",
 )
 """Keys under which those who keep lines have the line: any program's own words."""
+_AROUND = ("content", "_source", "result", "properties")
+"""Keys under which they have a record that holds it."""
 _OWN = ("level", "node", "fullErrorNode", "trace", "err", "msgAttrs", "browser", "pid")
 """A record with one of these was made by a logger: its `message` is text, and no record in it is one."""
+_MESSAGES = frozenset(text.decode() for text in MESSAGES)
 SESSION_KEYS = ("session", "sessionId", "instance")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}m|#033\[[0-9;]{0,20}m")
@@ -45,7 +47,7 @@ _CSV = re.compile(r'"?([\w:.+-]{8,40})"?,"(.*)"\s*\Z', re.DOTALL)
 _COLUMN = re.compile(r'(?:\A|,)"(\{(?:[^"]|"")*+)"(?=,|\s*\Z)')
 """A record in a column of CSV, its quotes doubled."""
 _SHIPPER = re.compile(
-    r"(?:\d{1,4}\|[^|\n]{1,40}\| ?|[\w.-]{1,60} {1,30}\| )?"
+    r"(?:\d{1,4}\|[^|\n]{1,40}\| ?|[\w.-]{1,60} {1,30}\| |\[pod/[\w./-]{1,160}\] )?"
     r"(?:(?P<stamp>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
     r"|\d\d?[-/.]\d\d?[-/.]\d{4}[, ]{1,2}\d\d?:\d\d:\d\d(?: [AP]M)?|\d\d:\d\d:\d\d(?:\.\d{1,6})?(?=: )"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
@@ -87,17 +89,17 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
         stamp = said if said.at is not None else stamp
         found = _document(text)
         if found is None:
-            if text.endswith('"') and (csv := _CSV.match(text)) is not None:
-                at = moment(csv[1])
-                stamp = LineTime(at) if at is not None else stamp
-                text = csv[2].replace('""', '"')
-                continue
             column = _COLUMN.search(text) if '{""' in text else None
             if column is not None:
                 around = text[max(0, column.start() - 60) : column.start()] + " " + text[column.end() :][:60]
                 said = stamp_in(around.replace(",", " ").replace('"', " "), latest)
                 stamp = said if said.at is not None else stamp
                 text = column[1].replace('""', '"')
+                continue
+            if text.endswith('"') and (csv := _CSV.match(text)) is not None:
+                at = moment(csv[1])
+                stamp = LineTime(at) if at is not None else stamp
+                text = csv[2].replace('""', '"')
                 continue
             if (behind := _behind_a_beginning(text)) is not None:
                 said = stamp_in(text[: len(text) - len(behind)], latest)
@@ -117,6 +119,9 @@ def unwrap(raw: bytes, latest: float, session_key: str = "") -> Inner:
             text, record = json.dumps(inner, ensure_ascii=False), inner
             continue
         text, record = inner.rstrip("\r\n"), None
+        if "\n" in text and not text.startswith(("{\n", "[\n")):
+            # What was printed at once is several lines, each by itself.
+            break
     return Inner(text, record, stamp, session, is_cut)
 
 
@@ -153,13 +158,15 @@ def _behind_a_beginning(text: str) -> str | None:
     """Return the record or the string that stands behind words which are not known, or in quotes of its own."""
     if text.startswith('"{') and isinstance(inner := _parsed(text), str):
         return inner
-    at = text.find("{", 1, OBJECT_BEGINS_WITHIN)
-    if at < 0 or '"' in text[:at]:
-        return None
-    record = _document(text[at:])
-    if record is None or not any(key in record for key in ("msg", *_SHIPPED)):
-        return None
-    return text[at:]
+    at = 0
+    for _ in range(3):
+        at = text.find("{", at + 1, OBJECT_BEGINS_WITHIN)
+        if at < 0 or '"' in text[:at]:
+            return None
+        record = _document(text[at:])
+        if record is not None and any(key in record for key in ("msg", *_SHIPPED)):
+            return text[at:]
+    return None
 
 
 def _document(text: str) -> dict[str, Any] | None:
@@ -198,9 +205,29 @@ def _wrapped(record: dict[str, Any]) -> str | dict[str, Any] | None:
             return bytes(n & 255 for n in value).decode("utf-8", "replace")
         if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
             return value
+    for key in _AROUND:
+        value = record.get(key)
+        if isinstance(value, dict) and any(k in value for k in (*MESSAGE_KEYS, *_SHIPPED)):
+            return value
     value = record.get("message")
-    if isinstance(value, str) and "msg" not in record and not any(key in record for key in _OWN):
+    if (
+        isinstance(value, str)
+        and "msg" not in record
+        and not any(key in record for key in _OWN)
+        and value.strip() not in _MESSAGES
+    ):
         return value
     if isinstance(value, dict) and any(k in value for k in MESSAGE_KEYS):
         return value
-    return None
+    return _of_loki(record.get("values")) if "stream" in record else None
+
+
+def _of_loki(values: object) -> str | None:
+    """Return the lines that Loki's API gives of a stream: pairs of a time in nanoseconds and a line."""
+    pairs = values if isinstance(values, list) else ()
+    lines = [
+        f"{pair[0]} {pair[1].rstrip()}"
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) > 1 and isinstance(pair[1], str)
+    ]
+    return "\n".join(lines) or None

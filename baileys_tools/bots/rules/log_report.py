@@ -228,7 +228,8 @@ def _not_back(
     last = max(ended, key=lambda event: facts.since_opened[event])
     quiet = now - facts.since_opened[last]
     first = min(facts.since_opened[event] for event in ended)
-    if last in _TOLD_ELSEWHERE or now - first <= SHOWS_LIFE_WITHIN:
+    flaps = last is LogEvent.REPLACED and facts.lately.get(last, 0) >= FLAPS
+    if last in _TOLD_ELSEWHERE or flaps or now - first <= SHOWS_LIFE_WITHIN:
         return
     tries = facts.lately.get(last, 0)
     yield Finding(
@@ -243,7 +244,7 @@ def _not_back(
     )
 
 
-_TOLD_ELSEWHERE = (LogEvent.DEVICE_REMOVED, LogEvent.REPLACED, LogEvent.QR_ENDED)
+_TOLD_ELSEWHERE = (LogEvent.DEVICE_REMOVED, LogEvent.QR_ENDED)
 
 _KINDS: Mapping[str, tuple[str, tuple[LogEvent, ...], str]] = {
     "keys": (

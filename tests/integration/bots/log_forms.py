@@ -148,6 +148,28 @@ def _plain(text: str) -> Callable[[int, str], str]:
     ).replace("{line}", line)
 
 
+def _loki(number: int, line: str) -> str:
+    nanos = str(int(_time(number).timestamp() * 1_000) * 1_000_000)
+    return _dumps({"stream": {"app": "bot"}, "values": [[nanos, line]]})
+
+
+def _datadog(number: int, line: str) -> str:
+    content: dict[str, object] = {"timestamp": _iso(number), "message": line, "service": "bot"}
+    if line.startswith("{"):
+        fields = json.loads(line)
+        content = {"timestamp": _iso(number), "message": fields.pop("msg"), "attributes": fields}
+    return _dumps({"id": "AQ", "content": content})
+
+
+def _columns(number: int, line: str) -> str:
+    quoted = line.replace('"', '""')
+    return f'"{_iso(number)}","host","bot","{quoted}"'
+
+
+def _syslog(number: int, line: str) -> str:
+    return f"<14>{_time(number).astimezone():%b %d %H:%M:%S} host bot[41]: {line}"
+
+
 class Form(NamedTuple):
     """A form of log: the logger that wrote its lines, and what was put around each."""
 
@@ -194,10 +216,30 @@ FORMS: Mapping[str, Form] = {
     "New Relic": Form("pino", _new_relic),
     "CloudWatch CSV": Form("pino", _csv),
     "Google Cloud": Form("pino", cloud),
+    "Loki": Form("pino", _loki),
+    "Datadog": Form("pino", _datadog),
+    "Datadog CSV": Form("pino", _columns),
+    "syslog (RFC 3164)": Form("pino", _syslog),
+    "syslog (RFC 5424)": Form("pino", _plain("<14>1 {iso} host bot 41 - - {line}")),
+    "Fluentd": Form(
+        "pino", lambda n, line: f"{_time(n):%Y-%m-%d %H:%M:%S.%f}000 +0000 bot: " + _dumps({"log": line})
+    ),
+    "GELF": Form(
+        "pino",
+        lambda n, line: _dumps({"version": "1.1", "short_message": line, "timestamp": _time(n).timestamp()}),
+    ),
+    "AWS CLI (logs tail)": Form("pino", _plain("{iso} ecs/bot/41 {line}")),
+    "kubectl logs --prefix": Form("pino-pretty", _plain("[pod/bot-1/bot] {line}")),
+    "with the line ends of Windows": Form("pino-pretty", _plain("{line}\r")),
     "Docker around journal around pino": Form("pino", lambda n, line: docker(n, journal(n, line))),
     "printed: util.inspect": Form("printed-inspect"),
     "printed: util.inspect, Docker json-file": Form("printed-inspect", docker),
     "printed: util.inspect, PM2 with --time": Form("printed-inspect", _plain("{second}: {line}")),
+    "printed: util.inspect, coloured": Form("printed-coloured"),
+    "printed: util.inspect of its output": Form("printed-output"),
+    "printed: JSON.stringify of its payload": Form("printed-payload"),
+    "printed: a sentence in Spanish": Form("printed-spanish"),
+    "printed: Evolution": Form("printed-evolution"),
     "printed: JSON.stringify": Form("printed-stringify"),
     "printed: JSON.stringify, one line": Form("printed-stringify-line"),
     "printed: a status in a sentence": Form("printed-status"),

@@ -55,7 +55,14 @@ class Log:
         # Through JSON, as the state keeps it.
         done = read_log(str(self.path), LogMemory.from_json(self.memory.to_json()), now)
         self.memory = done.memory
-        self.counts.update({(event.value, hour): count for (hour, event), count in done.hours.items()})
+        self.counts.update(
+            {
+                (event.value, hour): count
+                for (hour, event), count in done.hours.items()
+                # What several lines tell together, and none by itself.
+                if event is not LogEvent.SECOND_SOCKET
+            }
+        )
         return done.size
 
     def events(self) -> dict[str, int]:

@@ -8,10 +8,12 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+from baileys_tools.bots.rules.log_events import LogEvent
 from tests.integration.bots.log_forms import (
     CAUSES,
     DOCS,
@@ -100,20 +102,34 @@ def mixture(rng: random.Random, number: int) -> tuple[list[str], Counter[tuple[s
     return lines, counts
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_any_mixture_cut_anywhere_is_counted_as_it_was_made(tmp_path, seed):
+@pytest.mark.parametrize("batch", range(4))
+def test_any_mixture_cut_anywhere_is_counted_as_it_was_made(tmp_path, batch):
+    for seed in range(batch * 10, batch * 10 + 10):
+        count_a_mixture(tmp_path / "bot.log", seed, lines=40)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("batch", range(20))
+def test_a_hundred_thousand_mixtures_cut_anywhere_are_counted_as_they_were_made(tmp_path, batch):
+    for seed in range(1_000 + batch * 5_000, 1_000 + batch * 5_000 + 5_000):
+        count_a_mixture(tmp_path / "bot.log", seed, lines=random.Random(seed).choice((2, 5, 10, 30)))
+
+
+def count_a_mixture(path: Path, seed: int, lines: int) -> None:
+    """Write a mixture in pieces cut anywhere, rotate it somewhere, read it after each, and compare the counts."""
+    for old in path.parent.glob("bot.log*"):
+        old.unlink()
     rng = random.Random(seed)
-    lines, expected = mixture(rng, 40)
-    content = "".join(line + "\n" for line in lines).encode()
-    path = tmp_path / "bot.log"
+    content, expected = made(rng, lines)
     path.write_bytes(b"")
     found, memory, begin = Counter[tuple[str, int]](), read_log(str(path), LogMemory(), NOW).memory, 0
     ends = sorted({rng.randrange(1, len(content)) for _ in range(rng.randrange(8))} | {len(content)})
-    begin_cut, is_rotated = len(ends) > 1, False
-    for end in ends:
+    is_cut, is_rotated = len(ends) > 1, False
+    for end in [*ends, len(content)]:
         with path.open("ab") as file:
             file.write(content[begin:end])
-        if not is_rotated and rng.random() < 0.2:
+        if not is_rotated and end > begin and rng.random() < 0.2:
             # In the middle of a line, and of a record.
             is_rotated = True
             os.rename(path, f"{path}.1")
@@ -121,14 +137,24 @@ def test_any_mixture_cut_anywhere_is_counted_as_it_was_made(tmp_path, seed):
         begin = end
         done = read_log(str(path), LogMemory.from_json(memory.to_json()), NOW)
         memory = done.memory
-        found.update({(event.value, hour): count for (hour, event), count in done.hours.items()})
-    done = read_log(str(path), LogMemory.from_json(memory.to_json()), NOW)
-    found.update({(event.value, hour): count for (hour, event), count in done.hours.items()})
-    if begin_cut:
+        found.update(
+            {
+                (event.value, hour): count
+                for (hour, event), count in done.hours.items()
+                # What several lines tell together, and none by itself.
+                if event is not LogEvent.SECOND_SOCKET
+            }
+        )
+    if is_cut:
         # Lines without a time that begin a pass are of the time of that pass.
-        assert by_event(found) == by_event(expected)
+        assert by_event(found) == by_event(expected), seed
     else:
-        assert found == expected
+        assert found == expected, seed
+
+
+def made(rng: random.Random, number: int) -> tuple[bytes, Counter[tuple[str, int]]]:
+    lines, expected = mixture(rng, number)
+    return "".join(line + "\n" for line in lines).encode(), expected
 
 
 def by_event(counts: Counter[tuple[str, int]]) -> Counter[str]:

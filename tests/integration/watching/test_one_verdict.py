@@ -152,7 +152,7 @@ class World:
             write_key(self.folder, "sender-key-memory-1@g.us.json", DAY)
         elif folder == "young":
             for entry in self.folder.iterdir():
-                entry.unlink()
+                entry.rmdir() if entry.is_dir() else entry.unlink()
         elif folder == "twin":
             company_folder(self.root, "1002", KEYS, registrationId=117)
         if not self.seen_before:
