@@ -14,7 +14,7 @@ PYTEST   ?= $(BIN)/python -m pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help ready docs demo test faults lives lint format bench coverage fixtures golden clean
+.PHONY: help ready docs demo test faults lives rules lint format bench coverage fixtures golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ faults: $(READY) $(CLIENTS) ## the long proofs: kills, races, full disks, broken
 
 lives: $(READY) $(CLIENTS) ## two hundred random lives of the real client, cleaned every day (LIVES=2000-2099: others)
 	$(PYTEST) -m lives $(ARGS)
+
+rules: $(READY) $(CLIENTS) ## what each rule of a cleanup costs over sixty days of the real client (docs/policy.md)
+	$(BIN)/python -m benchmarks.rules $(ARGS)
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check

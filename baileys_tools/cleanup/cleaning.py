@@ -13,6 +13,7 @@ from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCle
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
 from baileys_tools.cleanup.rules.policy import plan_cleanup
+from baileys_tools.cleanup.rules.uses import seen_again
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
@@ -169,6 +170,7 @@ def clean_companies(
             observed,
             observed.removed_before,
             observed.server_pre_keys,
+            observed.uses_before,
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)
@@ -179,17 +181,28 @@ def clean_companies(
             return _one(root, company, job.for_company(settings, company.id), work)
 
         done = _told_of_held(settings, now, for_each(companies, one, _failed, progress))
-        if not dry_run and settings.gives_returners_longer:
-            from baileys_tools.cleanup.returning import remember_removed
-            from baileys_tools.sessions.search.way import places_of
-
-            remember_removed(settings, done, places_of(companies), now)
+        if not dry_run:
+            _remember(settings, companies, done, now)
     undoable = any(
         one.removals.undoable and settings.for_company(one.id).cleanup.undo_window
         for one in done
         if one.removals is not None
     )
     return CleanupReport(root.path, now, dry_run, run if undoable else None, done)
+
+
+def _remember(
+    settings: Settings, companies: Sequence[Company], done: Sequence[CompanyCleanup], now: datetime
+) -> None:
+    from baileys_tools.cleanup.kept_uses import remember_uses
+    from baileys_tools.sessions.search.way import places_of
+
+    places = places_of(companies)
+    remember_uses(settings, done, places, now)
+    if settings.gives_returners_longer:
+        from baileys_tools.cleanup.returning import remember_removed
+
+        remember_removed(settings, done, places, now)
 
 
 def _told_of_held(settings: Settings, now: datetime, done: list[CompanyCleanup]) -> list[CompanyCleanup]:
@@ -334,6 +347,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             mended=tuple(mended),
             snapshot_trouble=trouble,
             earlier_restore=earlier_restore,
+            uses=None if plan.is_in_doubt else seen_again(job.uses_before(company), facts, job.now),
         )
 
 

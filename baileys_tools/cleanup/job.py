@@ -6,6 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from baileys_tools.cleanup.observed import Observed
+from baileys_tools.cleanup.rules.uses import Uses
 from baileys_tools.config import Settings
 from baileys_tools.limits import Policy
 from baileys_tools.sessions.roots import Company
@@ -34,6 +35,7 @@ class CleanupJob(NamedTuple):
     observations say of a company's bot; it is asked only where the age of a file decides something. `removed_before`
     tells what earlier cleanups removed from its folder, where the policy looks for what comes back. `server_pre_keys`
     tells what its log says of the server's; it is asked where there are more than stay in any case.
+    `uses_before` tells what earlier cleanups saw of its keys.
     """
 
     policy: Policy
@@ -46,6 +48,7 @@ class CleanupJob(NamedTuple):
     observed: Callable[[Company], Sequence[Seen]] = lambda company: ()
     removed_before: Callable[[Company], Mapping[str, "Departed"]] = lambda company: {}
     server_pre_keys: Callable[[Company], ServerPreKeys | None] = lambda company: None
+    uses_before: Callable[[Company], Uses] = lambda company: Uses()
 
     def for_company(self, settings: Settings, company: str) -> Self:
         """Return the job with what the settings say of one company."""

@@ -12,6 +12,7 @@ from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
     from baileys_tools.cleanup.rules.returners import Departed
+    from baileys_tools.cleanup.rules.uses import Uses
     from baileys_tools.state.database import State
 
 BACK_TO = timedelta(days=90)
@@ -69,6 +70,14 @@ class Observed:
         from baileys_tools.bots.bot_logs import server_pre_keys
 
         return server_pre_keys(self._opened(), self._settings, company.id, self._now)
+
+    def uses_before(self, company: Company) -> "Uses":
+        """Given a company, return what cleanups have seen of the use of its keys."""
+        from baileys_tools.cleanup.kept_uses import uses_of
+        from baileys_tools.cleanup.rules.uses import Uses
+
+        state = self._opened()
+        return Uses() if state is None else uses_of(state, company.place)
 
     def _opened(self) -> "State | None":
         from baileys_tools.state.database import FILE, open_state

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typer.models import CommandInfo
 
 MODULES = {
-    "folders": ("cleanup", "undo"),
+    "folders": ("cleanup", "undo", "policy"),
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify", "silence"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "keep", "diff", "restore"),
     "cures": ("resend-group-keys", "contact", "renew-sessions", "contacts"),

@@ -1,4 +1,4 @@
-"""The session folders: `cleanup` and `undo`."""
+"""The session folders: `cleanup`, `undo` and `policy try`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
     JsonOption,
+    OnlyCompanyOption,
     QuietOption,
     SessionsOption,
     VerboseOption,
@@ -17,6 +18,11 @@ from baileys_tools.cli.app import (
     finish,
 )
 from baileys_tools.cli.quick import sessions_flags
+
+policy_app = typer.Typer(
+    help="Try other rules of a cleanup on a company's own past.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(policy_app, name="policy")
 
 
 @app.command()
@@ -115,3 +121,27 @@ def undo(
             flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet
         )
     )
+
+
+@policy_app.command("try")
+def policy_try(
+    company: OnlyCompanyOption = None,
+    sessions: SessionsOption = None,
+    days: Annotated[int, typer.Option(metavar="N", help="Look at the last N days, at most 120.")] = 60,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say what other rules of a cleanup would have cost this company.
+
+    Each cleanup notes when the keys of a folder were used. By that the past is lived again under each rule, with a
+    cleanup a day: how many messages would have been late by one resend, and how many files kept. Touches nothing.
+
+    \b
+    Examples:
+      baileys-tools policy try --company 1001
+      baileys-tools policy try --company 1001 --days 30 --json
+    """
+    from baileys_tools.cleanup.trying import try_command
+
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
+    finish(lambda: try_command(flags, config, days, as_json=json))

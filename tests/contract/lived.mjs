@@ -1,0 +1,269 @@
+/** A bot whose folder stands on disk while it lives with the real client, and what its keeper does to that folder. */
+
+import { spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileName } from '../../fixtures/generate/world.mjs'
+import { COMPANY, DAY_MS, senderKeyFile, sessionFile } from './folders.mjs'
+
+const RECEIPTS = 2
+
+/** Random numbers that a seed repeats (mulberry32). */
+export function diceOf(seed) {
+	let state = seed >>> 0
+	const roll = () => {
+		state = (state + 0x6d2b79f5) >>> 0
+		let t = Math.imul(state ^ (state >>> 15), 1 | state)
+		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+		return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+	}
+	return {
+		roll,
+		between: (low, high) => low + roll() * (high - low),
+		pick: list => list[Math.floor(roll() * list.length)]
+	}
+}
+
+/** The bot's folder on disk, written as useMultiFileAuthState does, and the bot's store, kept equal. */
+export class Folder {
+	constructor(world, root) {
+		this.world = world
+		this.path = join(root, COMPANY)
+		this.written = new Map()
+		mkdirSync(this.path, { recursive: true })
+	}
+
+	write() {
+		const { bot, baileys } = this.world
+		const wanted = new Map([['creds.json', { text: JSON.stringify(bot.creds, baileys.BufferJSON.replacer), writtenAt: bot.credsWrittenAt }]])
+		for (const entry of bot.store.entries.values()) wanted.set(fileName(entry.type, entry.id), entry)
+		for (const [name, entry] of wanted) {
+			const before = this.written.get(name)
+			if (before?.text === entry.text && before.writtenAt === entry.writtenAt) continue
+			writeFileSync(join(this.path, name), entry.text, { mode: 0o600 })
+			utimesSync(join(this.path, name), entry.writtenAt / 1000, entry.writtenAt / 1000)
+			this.written.set(name, { text: entry.text, writtenAt: entry.writtenAt })
+		}
+		for (const name of this.written.keys()) {
+			if (wanted.has(name)) continue
+			unlinkSync(join(this.path, name))
+			this.written.delete(name)
+		}
+	}
+
+	/** Take over what somebody else did to the files; return the names that went and those that came. */
+	read() {
+		const { entries } = this.world.bot.store
+		const standing = new Set(readdirSync(this.path).filter(name => name.endsWith('.json')))
+		const gone = [...this.written.keys()].filter(name => !standing.has(name))
+		const came = [...standing].filter(name => !this.written.has(name))
+		for (const [key, { type, id }] of entries) {
+			const name = fileName(type, id)
+			if (gone.includes(name)) {
+				entries.delete(key)
+				this.known.set(name, { type, id })
+			}
+		}
+		for (const name of gone) this.written.delete(name)
+		for (const name of came) {
+			const { type, id } = this.known.get(name)
+			const path = join(this.path, name)
+			const entry = { text: readFileSync(path, 'utf8'), writtenAt: Math.round(statSync(path).mtimeMs) }
+			entries.set(`${type}-${id}`, { type, id, ...entry })
+			this.written.set(name, entry)
+		}
+		return { gone, came }
+	}
+
+	/** Type and id by the names of files that went. */
+	known = new Map()
+}
+
+/** The program that cleans, asked a line at a time. */
+export class Keeper {
+	constructor([program, ...words], root) {
+		this.child = spawn(program, words, { env: { ...process.env, BAILEYS_SESSIONS_PATH: root }, stdio: ['pipe', 'pipe', 'inherit'] })
+		this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+	}
+
+	async ask(question) {
+		this.child.stdin.write(JSON.stringify(question) + '\n')
+		const { value, done } = await this.lines.next()
+		if (done) throw new Error(`the keeper ended at ${JSON.stringify(question)}`)
+		return JSON.parse(value)
+	}
+
+	end() {
+		this.child.stdin.end()
+	}
+}
+
+export class Life {
+	constructor(world, folder, keeper, dice, { start, days }) {
+		Object.assign(this, { world, folder, keeper, dice, start, days })
+		this.isOff = false
+		this.waiting = []
+		this.unread = []
+		this.takenBy = new Map()
+		this.told = new Map()
+		this.report = { attempts: 0, failures: 0, runs: [], unstated: [], lost: [], key_messages: 0, undone: 0, days_off: 0, by_kind: {} }
+	}
+
+	get now() {
+		return Date.now()
+	}
+
+	say(what, file, error) {
+		return `day ${((this.now - this.start) / DAY_MS).toFixed(2)}: ${what} ${file}: ${error}`
+	}
+
+	// --- what the bot gets ---
+
+	/** Somebody sends a stanza that depends on `files`; it waits while the bot is off. */
+	async arrives(kind, files, stanza, sender, again) {
+		const message = { kind, files, stanza, sender, again }
+		if (this.isOff) return this.waiting.push(message)
+		await this.handle(message)
+		await this.handleUnread()
+	}
+
+	async handle({ kind, files, stanza, sender, again }) {
+		const { bot } = this.world
+		const counted = (this.report.by_kind[kind] ??= { attempts: 0, failures: 0 })
+		this.report.attempts++
+		counted.attempts++
+		const error = await bot.receive(stanza)
+		if (!error) {
+			for (const file of files) this.takenBy.delete(file)
+			return
+		}
+		this.report.failures++
+		counted.failures++
+		const cause = files.find(file => this.takenBy.has(file))
+		if (cause) this.takenBy.get(cause).failed.add(cause)
+		else this.report.unstated.push(this.say(kind, files[0], error))
+		this.unread.push({ kind, files, sender, again })
+	}
+
+	/**
+	 * The senders get the receipts once the bot has gone through what waited. A sender makes one new session; what else of
+	 * it was not read goes over that.
+	 */
+	async handleUnread() {
+		const { bot, baileys } = this.world
+		const renewed = new Set()
+		for (const { kind, files, sender, again } of this.unread.splice(0)) {
+			let error
+			for (let receipt = renewed.has(sender) ? 0 : 1; receipt <= RECEIPTS; receipt++) {
+				if (receipt === 1) await sender.fetchSession(bot.jid)
+				if (receipt === 2) await baileys.parseAndInjectE2ESessions(await bot.retryReceiptBundle(), sender.repository)
+				renewed.add(sender)
+				error = await bot.receive(await again())
+				if (!error) break
+			}
+			if (error) this.report.lost.push(this.say(kind, files[0], error))
+		}
+	}
+
+	async contactWrites(client, kind = 'contact', files = [sessionFile(this.world, client)]) {
+		const { world } = this
+		await this.arrives(kind, files, await world.chatFrom(client), client, () => world.chatFrom(client))
+	}
+
+	async memberWrites(client, group) {
+		const { world } = this
+		const files = [senderKeyFile(world, group, client), sessionFile(world, client)]
+		await this.arrives('member', files, await world.groupMessageFrom(client, group), client, async () => {
+			await client.keys.set({ 'sender-key-memory': { [group.jid]: null } })
+			return world.groupMessageFrom(client, group)
+		})
+	}
+
+	async strangerTakes() {
+		const stranger = await this.world.addStranger()
+		const preKey = this.world.server.takeOffered(this.world.bot.jid)
+		await this.world.takePreKey(stranger, preKey)
+		return stranger
+	}
+
+	async strangerWrites(stranger) {
+		await this.contactWrites(stranger, 'stranger', [`pre-key-${stranger.preKeyId}.json`, sessionFile(this.world, stranger)])
+	}
+
+	// --- what the bot does ---
+
+	async botWrites(contact) {
+		if (this.isOff) return
+		for (const [client, error] of await this.world.botWrites(contact)) {
+			this.report.attempts++
+			if (error) this.report.unstated.push(this.say('unread of the bot:', sessionFile(this.world, client), error))
+		}
+	}
+
+	/** A send to a group, with `meanwhile` between the reading of the memory and of the key. */
+	async botSends(group, meanwhile = async () => {}) {
+		if (this.isOff) return meanwhile()
+		const { bot } = this.world
+		const { senderKeyMemory, encryptedNode } = bot
+		const told = this.told.get(group) ?? this.told.set(group, new Set()).get(group)
+		const anew = jid => told.has(jid) && this.report.key_messages++
+		bot.senderKeyMemory = async jid => {
+			const memory = await senderKeyMemory.call(bot, jid)
+			await meanwhile()
+			return memory
+		}
+		bot.encryptedNode = (jid, ...words) => (anew(jid), told.add(jid), encryptedNode.call(bot, jid, ...words))
+		try {
+			for (const [client, error] of await this.world.botWritesToGroup(group)) {
+				this.report.attempts++
+				if (error) this.report.unstated.push(this.say(`unread of the bot in ${group.jid}:`, senderKeyFile(this.world, group, client), error))
+			}
+		} finally {
+			Object.assign(bot, { senderKeyMemory, encryptedNode })
+		}
+	}
+
+	async goesOff() {
+		this.isOff = true
+		this.offSince = this.now
+	}
+
+	async comesBack() {
+		this.isOff = false
+		this.report.days_off += (this.now - this.offSince) / DAY_MS
+		await this.world.logIn()
+		const waiting = this.waiting.splice(0)
+		// Half the time the cleanup of the day comes between the login and what has waited.
+		if (this.dice.roll() < 0.5) await this.cleanup()
+		for (const message of waiting) await this.handle(message)
+		await this.handleUnread()
+	}
+
+	// --- what the keeper does ---
+
+	async cleanup() {
+		if (!this.keeper) return
+		this.folder.write()
+		const { cost } = await this.keeper.ask({ do: 'cleanup', now: this.now })
+		const { gone } = this.folder.read()
+		const run = { day: (this.now - this.start) / DAY_MS, off: this.isOff, removed: gone.length, cost, failed: new Set() }
+		this.report.runs.push(run)
+		for (const file of gone) this.takenBy.set(file, run)
+	}
+
+	async watch() {
+		if (!this.keeper) return
+		this.folder.write()
+		await this.keeper.ask({ do: 'watch', now: this.now })
+	}
+
+	async undo() {
+		if (!this.keeper) return
+		this.folder.write()
+		await this.keeper.ask({ do: 'undo', now: this.now })
+		const { came } = this.folder.read()
+		for (const file of came) this.takenBy.delete(file)
+		this.report.undone += came.length
+	}
+}
