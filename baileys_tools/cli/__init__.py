@@ -35,6 +35,7 @@ MODULES = {
         "send-test",
         "incidents",
     ),
+    "moving": ("migrate",),
     "settings": ("setup", "sessions", "config"),
     "page": ("serve",),
     "host": ("cron", "doctor", "report", "watch", "help", "explain"),

@@ -23,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "prune": SAFE,
     "keep": SAFE,
     "diff": SAFE,
+    "migrate": SAFE,
     "status": WATCH,
     "inspect": WATCH,
     "watch": WATCH,

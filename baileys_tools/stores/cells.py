@@ -61,6 +61,12 @@ class Store(Protocol):
     def locked(self, tenant: str) -> AbstractContextManager[None]:
         """Hold a session against other runs of this tool, on this host or another. Raises StoreLocked, StoreTrouble."""
 
+    def owner(self, tenant: str) -> str:
+        """Return which worker of the bot's program holds a session, "" where none does or the store cannot tell.
+
+        Raises StoreTrouble.
+        """
+
     def said(self) -> list[str]:
         """Return what the server is, and what of its settings endangers sessions, in words. Raises StoreTrouble."""
 

@@ -137,6 +137,10 @@ class PostgresStore:
         finally:
             holder.close()
 
+    def owner(self, tenant: str) -> str:
+        """As `Store.owner`."""
+        return ""
+
     def said(self) -> list[str]:
         """As `Store.said`."""
         (version,) = next(self._db.rows("SHOW server_version"))

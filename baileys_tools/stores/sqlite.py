@@ -173,6 +173,10 @@ class SqliteStore:
         finally:
             os.close(fd)
 
+    def owner(self, tenant: str) -> str:
+        """As `Store.owner`."""
+        return ""
+
     def said(self) -> list[str]:
         """As `Store.said`."""
         return [

@@ -157,6 +157,8 @@ def where_they_could_be(root: Root) -> str:
             + "".join([command("baileys-tools status --sessions {}", paths[0]), *more])
             + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
         )
+    if all(base.stored is not None for base in root.bases):
+        return f"No creds stand there. What was found: {command('baileys-tools config check')}"
     typed = _typed(root)
     told = (
         command("baileys-tools sessions")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import RootSpec
 from baileys_tools.place import make_private_folder
-from baileys_tools.sessions.names import FOLDER_FLAGS
+from baileys_tools.sessions.names import FOLDER_FLAGS, OWN_FOLDER
 from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
 from baileys_tools.sessions.stored.settling import take_back_returning
@@ -32,6 +32,7 @@ class StoredRoot:
         assert spec.store is not None
         self.spec = spec.store
         self.name = spec.name
+        self._home = spec.path
         self.mapped = mapping_of(spec.store)
         self._store: Store | None = None
         self._pid = 0
@@ -57,7 +58,8 @@ class StoredRoot:
     def companies(self, number: int) -> tuple[list[Company], list[tuple[str, str]]]:
         """Return the sessions of the store in natural order, and what is called as no company can be, with why."""
         found, passed = [], []
-        for tenant in self.store.tenants():
+        tenants = self.store.tenants()
+        for tenant in [*tenants, *self._waiting({*tenants})]:
             name = self._name(tenant)
             if "/" in name or not name.strip() or not is_one_line(name):
                 passed.append((tenant, "a name that no company can have"))
@@ -66,6 +68,20 @@ class StoredRoot:
             place = f"{self.spec.address}#{tenant}" if tenant else self.spec.address
             found.append(Company(name, entry, place, number, False, place))
         return sorted(found, key=lambda one: natural_order(one.id)), passed
+
+    def _waiting(self, known: Set[str]) -> list[str]:
+        """Return the sessions that have lost their creds, and of which something waits here to be undone."""
+        found = []
+        with suppress(OSError):
+            for name in os.listdir(self._home):
+                entry, _, ending = name.partition(".")
+                if ending != "tenant" or not os.path.isdir(os.path.join(self._home, entry, OWN_FOLDER)):
+                    continue
+                with open(os.path.join(self._home, name), encoding="utf-8", errors="surrogateescape") as file:
+                    tenant = file.read()
+                if tenant not in known and self.entry_of(tenant) == entry:
+                    found.append(tenant)
+        return found
 
     def _name(self, tenant: str) -> str:
         if self.name:

@@ -21,7 +21,7 @@ from baileys_tools.sessions.scan import is_own, read_regular_file
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
 from baileys_tools.stores.cells import Store, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
-from baileys_tools.stores.rules.rows import Change
+from baileys_tools.stores.rules.rows import Cell, Change
 from baileys_tools.units import some_of
 
 LARGEST_VALUE = 16 << 20
@@ -51,6 +51,7 @@ class WorkingCopy:
         self._around = around
         self._entry = entry
         self.files = Files({}, {}, ())
+        self.cells: list[Cell] = []
         self._written: dict[str, tuple[int, int, int]] = {}
         self._forgotten: set[str] = set()
 
@@ -68,12 +69,17 @@ class WorkingCopy:
             if len(cells) > MOST_RECORDS:
                 raise StoreTrouble(f"more than {MOST_RECORDS:,} records: no session is that large")
         self.files = as_files(cells, self.mapped)
+        self.cells = [cell for cell in cells if cell.type]
         known = self._first_seen()
         times, seen = ages(self.files, known, time.time_ns())
         for name, content in self.files.content.items():
             self._written[name] = _write(folder, name, content, times[name])
         if seen != known:
-            self._remember(seen)
+            self._write_beside(
+                "seen", json.dumps({"key": seen.key.hex(), "seen": seen.seen}, separators=(",", ":"))
+            )
+        # Whoever has lost its creds is in no list of the store, and is to be found for an undo.
+        self._write_beside("tenant", self.tenant)
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the session in its store. Raises StoreLocked, StoreTrouble."""
@@ -155,6 +161,14 @@ class WorkingCopy:
         """Have files that were not settled, and whose fate is told, no longer count as changes."""
         self._forgotten |= {*names}
 
+    def require_unmoved(self) -> None:
+        """Raise Moved where the store no longer holds what was read from it."""
+        now = as_files(self.store.cells(self.tenant), self.mapped)
+        if {name: cell.text for name, cell in now.cells.items()} != {
+            name: cell.text for name, cell in self.files.cells.items()
+        }:
+            raise Moved("its records have changed since they were read: somebody writes there")
+
     def require_settled(self) -> None:
         """Raise StoreTrouble where a command has changed what nobody has written back."""
         if left := self.changed():
@@ -183,13 +197,11 @@ class WorkingCopy:
             # A lost memory makes everything young, and nothing is removed by age too early.
             return FirstSeen(secrets.token_bytes(16), {})
 
-    def _remember(self, seen: FirstSeen) -> None:
-        name = f"{self._entry}.seen"
-        text = json.dumps({"key": seen.key.hex(), "seen": seen.seen}, separators=(",", ":"))
-        fd = os.open(
-            f"{name}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=self._around
-        )
-        with os.fdopen(fd, "w") as file:
+    def _write_beside(self, ending: str, text: str) -> None:
+        name = f"{self._entry}.{ending}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(f"{name}.tmp", flags, 0o600, dir_fd=self._around)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         os.rename(f"{name}.tmp", name, src_dir_fd=self._around, dst_dir_fd=self._around)
 

@@ -76,6 +76,17 @@ def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
     return Files(content, by_name, tuple(misfits))
 
 
+def misfit_cells(cells: Iterable[Cell], files: Files) -> list[tuple[RecordName, Cell]]:
+    """Given the cells of a session and what they are as files, return those filed under half a type with what they were
+    to be, where that record does not stand rightly."""
+    found = {}
+    for cell in cells:
+        meant = misfiled(cell.type, cell.id) if cell.type and cell.type != CREDS_TYPE else None
+        if meant is not None and file_name(meant) not in files.content:
+            found[meant] = cell
+    return list(found.items())
+
+
 def _row(cell: Cell) -> str:
     return f"{cell.type}|{cell.id}" if cell.type and cell.type != CREDS_TYPE else cell.id or "creds"
 

@@ -1,0 +1,334 @@
+"""`migrate`: move a session between folders and stores, without a QR code, and prove it.
+
+Copy in one step, then read both sides again: equal sets of records both ways, every value of equal meaning, and a
+source that has not moved since. Only then the source's creds are set aside, so that no two owners fork the ratchet. A
+run that dies has either copied nothing or all of it; the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from baileys_tools.bots.signs_of_life import objections_to
+from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
+from baileys_tools.ending import Hold
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import the_one_company
+from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
+from baileys_tools.frame.show.terminal import Style
+from baileys_tools.recovery.moving_places import FolderTarget, StoreTarget, target_of
+from baileys_tools.recovery.rules.migration import (
+    REFUSALS,
+    Cargo,
+    MigrationReport,
+    MigrationStatus,
+    There,
+    cargo_of,
+    code_to_change,
+    proof_failed,
+    what_is_there,
+)
+from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.interrupted import finish_restore, root_to_change
+from baileys_tools.sessions.live import read_live_folder
+from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.quarantine import make_run_folder, new_run_id, put_back
+from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.keyfiles import companions_of, sort_by_kind
+from baileys_tools.sessions.rules.records import (
+    CREDS,
+    difference,
+    file_name,
+    meanings,
+    session_digest,
+)
+from baileys_tools.sessions.rules.snapshot import Entry, StoredFile, read_account
+from baileys_tools.sessions.stored.copies import working_copy
+from baileys_tools.sessions.stored.rules.files import file_content, misfit_cells
+from baileys_tools.sessions.stored.working import WorkingCopy
+from baileys_tools.stores.cells import StoreTrouble
+from baileys_tools.units import printable
+
+_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateOptions:
+    """What the command line asked for. `tenant` is what the session is called in a store, "" for what it is called."""
+
+    to: str
+    preset: str = ""
+    tenant: str = ""
+    password_file: str = ""
+    dry_run: bool = False
+    leave_source: bool = False
+    mend: bool = False
+    yes: bool = False
+
+
+def migrate_command(
+    flags: Mapping[str, object], config: str | None, options: MigrateOptions, *, as_json: bool
+) -> ExitCode:
+    """Given the command line, move a session or plan it, print the result once, and return the exit code."""
+    loaded = settings_in_force(flags, config)
+    now = datetime.now(UTC)
+
+    def agrees(report: MigrationReport) -> bool:
+        from baileys_tools.frame.show.terminal import must_say_yes
+        from baileys_tools.recovery.show.migrate_text import migrate_text
+
+        return options.yes or must_say_yes("a move", migrate_text(report, Style(sys.stderr)))
+
+    with recorded("migrate", loaded.settings, now, dry_run=options.dry_run) as run:
+        report = run_migrate(loaded, options, now, agrees)
+        moved = {} if report.status is MigrationStatus.PLANNED else {report.company: report.records}
+        run.ended(report.exit_code, moved, records=report.records)
+    if as_json:
+        from baileys_tools.recovery.show.migrate_text import migrate_json
+
+        print(migrate_json(report))
+    else:
+        from baileys_tools.recovery.show.migrate_text import migrate_text
+
+        print(migrate_text(report, Style()))
+    return report.exit_code
+
+
+def run_migrate(
+    loaded: LoadedSettings,
+    options: MigrateOptions,
+    now: datetime,
+    agrees: Callable[[MigrationReport], bool],
+) -> MigrationReport:
+    """Move the one company that the settings choose, or plan it. `agrees` is asked with the plan before it is done.
+
+    Raises exit code 13 for what speaks against it, 75 for a lock, 1 for a copy that is not proven: then the source is
+    as it was.
+    """
+    settings = loaded.settings
+    where = require_sessions_path(loaded)
+    with Root(where) if options.dry_run else root_to_change(where, now) as root:
+        company = the_one_company(root, settings, "migrate")
+        try:
+            target = target_of(
+                options.to,
+                options.preset,
+                options.tenant or company.place.partition("#")[2] or company.id,
+                settings.sessions.roots,
+                options.password_file,
+                os.getcwd(),
+            )
+            with root.open(company) as folder:
+                if options.dry_run:
+                    return _look(settings, company, folder, target, options, now).report
+                return _migrate(settings, root, company, folder, target, options, now, agrees)
+        except Locked as lock:
+            raise BaileysToolsError(
+                f"company {company.id} is locked by {lock}", exit_code=ExitCode.LOCKED
+            ) from lock
+        except UnfitFolder as unfit:
+            raise BaileysToolsError(
+                f"company {company.id}: {unfit}, and only a whole login can move",
+                exit_code=ExitCode.REFUSED,
+            ) from unfit
+        except OSError as error:
+            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    report: MigrationReport
+    cargo: Cargo
+    before: Mapping[str, str]
+    wanted: Mapping[str, str]
+
+
+def _look(
+    settings: Settings,
+    company: Company,
+    folder: int,
+    target: FolderTarget | StoreTarget,
+    options: MigrateOptions,
+    now: datetime,
+) -> _Looked:
+    read = read_session(folder)
+    mended = _mended(folder, now) if options.mend else {}
+    cargo = cargo_of(read.files, mended, into_store=target.is_store)
+    wanted = _meanings(cargo.files)
+    there = target.read()
+    theirs = read_account(there.get(CREDS, b"")) if there else None
+    whose = theirs[0] if isinstance(theirs, tuple) else None
+    state = what_is_there(wanted, meanings(there), read.account, whose)
+    refusals = [REFUSALS[state]] if state in REFUSALS else []
+    live, _ = read_live_folder(folder, with_contents=False)
+    copy = working_copy(folder)
+    refusals += _signs_of_life(objections_to(settings, company.id, live, now), copy)
+    refusals += _what_was_not_read(read)
+    counts = {
+        kind: len(names) for kind, names in sort_by_kind(file.entry.name for file in cargo.files).items()
+    }
+    left = dict(cargo.left)
+    if copy is not None:
+        left |= {
+            one.row: one.why
+            for one in copy.misfits
+            if one.meant is None or file_name(one.meant) not in mended
+        }
+    report = MigrationReport(
+        company.id,
+        company.path,
+        target.shown,
+        now,
+        MigrationStatus.PLANNED,
+        read.account,
+        counts,
+        state,
+        left,
+        sorted(mended),
+        refusals,
+        options.leave_source,
+        session_digest(wanted),
+        code=code_to_change(target.preset if target.is_store else "", target.shown),
+    )
+    return _Looked(report, cargo, _meanings(read.files), wanted)
+
+
+def _signs_of_life(objections: list[str], copy: WorkingCopy | None) -> list[str]:
+    found = [f"the bot lives: {sign}" for sign in objections]
+    if copy is None:
+        return found
+    if copy.store.abilities.time == "observed" and any("written in the last" in one for one in found):
+        found.append(
+            "this store keeps no times, so what has moved, or was first seen from this host, in the last 2 minutes "
+            "counts as just written"
+        )
+    if owner := copy.store.owner(copy.tenant):
+        found.append(f"the bot lives: a worker holds its lease ({printable(owner[:60])})")
+    return found
+
+
+def _what_was_not_read(read: ReadFolder) -> list[str]:
+    return [
+        f"{one.name} cannot be taken along: {one.what}"
+        for one in read.left_out
+        if one.failed or _is_key(one.name)
+    ]
+
+
+def _is_key(name: str) -> bool:
+    from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, kind_of
+
+    return kind_of(name) is not Kind.UNKNOWN and not is_companion(name)
+
+
+def _mended(folder: int, now: datetime) -> dict[str, StoredFile]:
+    """Return rows that are filed under half a type as the files they were to be, those that stand rightly left out."""
+    copy = working_copy(folder)
+    if copy is None:
+        return {}
+    found = {}
+    for meant, cell in misfit_cells(copy.cells, copy.files):
+        name = file_name(meant)
+        content = file_content(cell, copy.mapped)
+        ns = cell.written_ns or int(now.timestamp()) * 1_000_000_000
+        entry = Entry(name, len(content), _MODE, ns, os.geteuid(), os.getegid(), "")
+        found[name] = StoredFile(entry, content)
+    return found
+
+
+def _meanings(files: Iterable[StoredFile]) -> dict[str, str]:
+    return meanings({file.entry.name: file.content for file in files})
+
+
+def _migrate(
+    settings: Settings,
+    root: Root,
+    company: Company,
+    folder: int,
+    target: FolderTarget | StoreTarget,
+    options: MigrateOptions,
+    now: datetime,
+    agrees: Callable[[MigrationReport], bool],
+) -> MigrationReport:
+    with company_lock(folder, now, settles=True), _held(target):
+        finish_restore(root, company, folder)
+        looked = _look(settings, company, folder, target, options, now)
+        if looked.report.refusals:
+            raise BaileysToolsError(
+                "refused: " + "; ".join(looked.report.refusals),
+                "Stop the bot and wait two minutes: a store without times is looked at twice. Nothing was changed.",
+                exit_code=ExitCode.REFUSED,
+            )
+        if not agrees(looked.report):
+            raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
+        with Hold():
+            if looked.report.there is There.NOTHING:
+                target.fill(looked.cargo.files)
+            _prove(folder, target, looked)
+            run = ""
+            if not options.leave_source:
+                run = new_run_id(datetime.now(UTC), of_a_repair=True)
+                _set_creds_aside(folder, run)
+        return replace(looked.report, status=MigrationStatus.MOVED, run=run)
+
+
+@contextmanager
+def _held(target: FolderTarget | StoreTarget) -> Iterator[None]:
+    if isinstance(target, StoreTarget):
+        with target.held():
+            yield
+    else:
+        yield
+
+
+def _prove(folder: int, target: FolderTarget | StoreTarget, looked: _Looked) -> None:
+    """Read both sides again. Raise for a copy that is not the source as it is now; what was written is taken back."""
+    copied = target.read()
+    copy = working_copy(folder)
+    if copy is not None:
+        copy.require_unmoved()
+    source = _meanings(read_session(folder).files)
+    wrong = proof_failed(difference(looked.before, source), difference(looked.wanted, meanings(copied)))
+    if not wrong:
+        return
+    kept = "The target is empty again, the source as it was."
+    if looked.report.there is There.NOTHING:
+        try:
+            target.empty(copied)
+        except OSError as error:
+            kept = f"The copy still stands there ({say_why(error)}): remove it before anything reads it."
+    raise BaileysToolsError(f"not proven: {wrong}", f"{kept} Stop the bot, and run it again.")
+
+
+def _set_creds_aside(folder: int, run: str) -> None:
+    """Move creds.json and its companions into the quarantine of a run, creds.json first. Raises OSError."""
+    into = make_run_folder(folder, run)
+    try:
+        for name in (*companions_of(CREDS), CREDS):
+            # A companion would be read in its place by the next Baileys.
+            if _stands(name, folder):
+                put_back(name, folder, name, into)
+        os.fsync(into)
+        os.fsync(folder)
+    finally:
+        os.close(into)
+    copy = working_copy(folder)
+    if copy is not None:
+        settled = copy.settle(whole=True)
+        if CREDS not in settled.made:
+            raise StoreTrouble("the source's creds have changed meanwhile, and still stand there")
+
+
+def _stands(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,177 @@
+"""The two ends of a move: a target that is a folder or a store, and what it takes to fill it, read it and empty it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from baileys_tools.config.root_kinds import ROOTS
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.layouts import RootSpec, StoreSpec
+from baileys_tools.sessions.reading import read_session
+from baileys_tools.sessions.rollback import write_plain_folder
+from baileys_tools.sessions.rules.records import CREDS, NoValue
+from baileys_tools.sessions.rules.snapshot import StoredFile
+from baileys_tools.sessions.scan import is_own
+from baileys_tools.sessions.stored.rules.files import as_files, change_of
+from baileys_tools.stores.cells import StoreLocked, StoreTrouble
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.mapping import RedisMap, SqlMap, mapping_of
+from baileys_tools.units import quoted
+
+_NOT_IN_JSONB = re.compile(
+    rb"\\u0000|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}"
+)
+
+
+class Destination(Protocol):
+    """Where a session goes. `preset` names its layout, "" for a folder."""
+
+    shown: str
+    preset: str
+    is_store: bool
+
+    def read(self) -> dict[str, bytes]:
+        """Return the files that stand there. Raises OSError."""
+
+    def fill(self, files: Sequence[StoredFile]) -> None:
+        """Write them, all or none, where nothing stands. Raises OSError, BaileysToolsError."""
+
+    def empty(self, files: Mapping[str, bytes]) -> None:
+        """Take back what `fill` has written, as long as it is still so. Raises OSError."""
+
+
+class FolderTarget:
+    """A folder that is not there yet, or is empty."""
+
+    preset = ""
+    is_store = False
+
+    def __init__(self, path: str) -> None:
+        self.shown = self._path = path
+        if not os.path.isdir(os.path.dirname(path)):
+            raise UsageError(f"--to: the folder around {path} is not there", "Make it, as the bot's user.")
+        if os.path.lexists(os.path.join(os.path.dirname(path), CREDS)):
+            raise UsageError(f"--to: {path} is in a session folder", "Name a folder of its own.")
+
+    def read(self) -> dict[str, bytes]:
+        """As `Destination.read`: of a session everything but what this tool keeps there."""
+        try:
+            names = [name for name in os.listdir(self._path) if not is_own(name)]
+        except FileNotFoundError:
+            return {}
+        if CREDS not in names:
+            return dict.fromkeys(names, b"")
+        fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return {file.entry.name: file.content for file in read_session(fd).files}
+        finally:
+            os.close(fd)
+
+    def fill(self, files: Sequence[StoredFile]) -> None:
+        """As `Destination.fill`: under another name, and renamed."""
+        write_plain_folder(self._path, files)
+
+    def empty(self, files: Mapping[str, bytes]) -> None:
+        """As `Destination.empty`."""
+        if self.read() == files:
+            for name in (CREDS, *(one for one in files if one != CREDS)):
+                os.unlink(os.path.join(self._path, name))
+
+
+class StoreTarget:
+    """A session of a store, by what it is called there."""
+
+    is_store = True
+
+    def __init__(self, spec: StoreSpec, tenant: str) -> None:
+        self.preset = spec.preset
+        self._mapped = mapping_of(spec)
+        if _is_of_one(self._mapped) and "*" not in spec.address:
+            tenant = ""
+        self.shown = f"{spec.address}#{tenant}" if tenant else spec.address
+        self._store = open_store(spec)
+        self._tenant = tenant
+
+    def read(self) -> dict[str, bytes]:
+        """As `Destination.read`."""
+        return dict(as_files(self._store.cells(self._tenant), self._mapped).content)
+
+    def fill(self, files: Sequence[StoredFile]) -> None:
+        """As `Destination.fill`: in one transaction."""
+        unit = []
+        for file in files:
+            try:
+                change = change_of(file.entry.name, file.content, None, self._mapped, file.entry.mtime_ns)
+            except NoValue:
+                raise StoreTrouble(f"{file.entry.name} is no JSON that a client reads") from None
+            assert change is not None, file.entry.name
+            unit.append(change)
+        self._refuse_what_no_column_holds(files)
+        if not all(self._store.change(self._tenant, [unit], whole=True)):
+            raise StoreTrouble(
+                f"{self.shown}: somebody else has written there meanwhile, and nothing was written"
+            )
+
+    def _refuse_what_no_column_holds(self, files: Sequence[StoredFile]) -> None:
+        """jsonb takes neither NUL nor half a pair of surrogates, and its error would not say whose they are."""
+        codec = getattr(self._mapped, "codec", "")
+        if not codec.startswith("jsonb"):
+            return
+        for file in files:
+            if _NOT_IN_JSONB.search(file.content.lower()):
+                raise StoreTrouble(f"{file.entry.name} has a character that jsonb cannot hold")
+
+    def empty(self, files: Mapping[str, bytes]) -> None:
+        """As `Destination.empty`."""
+        found = as_files(self._store.cells(self._tenant), self._mapped)
+        if found.content != files:
+            raise StoreTrouble(f"{self.shown} has been written to since, and is left as it is")
+        changes = [change_of(name, None, found.cells[name], self._mapped) for name in files]
+        self._store.change(self._tenant, [[one for one in changes if one is not None]], whole=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the session there. Raises exit code 75."""
+        try:
+            with self._store.locked(self._tenant):
+                yield
+        except StoreLocked as lock:
+            raise BaileysToolsError(f"{self.shown} is locked by {lock}", exit_code=ExitCode.LOCKED) from None
+
+
+def _is_of_one(mapped: SqlMap | RedisMap) -> bool:
+    """Whether a database is of one session."""
+    return isinstance(mapped, SqlMap) and not mapped.tenant and not mapped.prefix
+
+
+def target_of(
+    to: str, preset: str, tenant: str, roots: Sequence[RootSpec], password_file: str, cwd: str
+) -> FolderTarget | StoreTarget:
+    """Given --to and what goes with it, return the target. A store of the settings needs no preset.
+
+    Raises UsageError, StoreTrouble.
+    """
+    if "://" not in to:
+        if preset:
+            raise UsageError("--preset goes with the address of a store", "A folder needs none.")
+        return FolderTarget(os.path.normpath(os.path.join(cwd, to)))
+    known = next((root.store for root in roots if root.store is not None and root.store.address == to), None)
+    if known is not None and not preset:
+        return StoreTarget(known, tenant)
+    given = {"store": to, "preset": preset, "password_file": password_file}
+    try:
+        (root,) = ROOTS.read(
+            [{key: value for key, value in given.items() if value}], lambda path: os.path.join(cwd, path)
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"--to: {error}", "--preset NAME says how the store is laid out; or put it into sessions.roots."
+        ) from None
+    assert root.store is not None
+    if not preset:
+        raise UsageError(f"--to {quoted(to)}: --preset is missing")
+    return StoreTarget(root.store, tenant)
