@@ -301,14 +301,14 @@ def test_a_move_killed_at_any_moment_is_run_again_and_nothing_is_lost(
     began = time.monotonic()
     assert subprocess.run(words, env=env, capture_output=True, check=False).returncode == 0
     whole = time.monotonic() - began
-    for point in range(200):
+    for point in range(60):
         with sqlite3.connect(target.place) as db:
             db.execute("DELETE FROM signal_keys")
             db.execute("DELETE FROM creds")
         shutil.rmtree(source.place)
         lay(Path(source.place))
         process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole * (0.3 + 0.7 * point / 200))
+        time.sleep(whole * (0.3 + 0.7 * point / 60))
         process.kill()
         process.wait()
         keys, creds = counted(target)
