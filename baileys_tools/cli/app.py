@@ -88,16 +88,16 @@ SessionsOption = Annotated[
     ),
 ]
 
-_company_option = partial(typer.Option, "--company", metavar="ID", autocompletion=complete_company)
+company_option = partial(typer.Option, "--company", metavar="ID", autocompletion=complete_company)
 CompanyOption = Annotated[
     list[str] | None,
-    _company_option(help="Only this company, or these: 1001,1002; repeatable. [default: all]"),
+    company_option(help="Only this company, or these: 1001,1002; repeatable. [default: all]"),
 ]
 NamedCompanyOption = Annotated[
-    list[str] | None, _company_option(help="The company, or these: 1001,1002; repeatable.")
+    list[str] | None, company_option(help="The company, or these: 1001,1002; repeatable.")
 ]
 OnlyCompanyOption = Annotated[
-    list[str] | None, _company_option(help="The company; may be left out where there is only one.")
+    list[str] | None, company_option(help="The company; may be left out where there is only one.")
 ]
 
 
@@ -114,10 +114,10 @@ def _company_id_or_none(text: str) -> str:
     return _company_id(text) if text else ""
 
 
-OneCompanyOption = Annotated[str, _company_option(help="The company.", parser=_company_id)]
+OneCompanyOption = Annotated[str, company_option(help="The company.", parser=_company_id)]
 OneIfSeveralOption = Annotated[
     str,
-    _company_option(help="The company; may be left out where there is only one.", parser=_company_id_or_none),
+    company_option(help="The company; may be left out where there is only one.", parser=_company_id_or_none),
 ]
 ConfigOption = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings file to read.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import typer
 
@@ -62,6 +63,33 @@ def complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
     except (BaileysToolsError, OSError):
         return []
     return [name for name in ("latest", *names) if name.startswith(incomplete)]
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs that can be undone, the newest first, that begin with what is typed. Nothing is touched."""
+    from baileys_tools.cleanup.undo_runs import list_undo
+    from baileys_tools.config import load_settings
+    from baileys_tools.errors import BaileysToolsError
+
+    flags = sessions_flags(ctx.params.get("sessions")) | {
+        "sessions.companies": ctx.params.get("company") or None
+    }
+    try:
+        settings = load_settings(flags, os.environ, config=ctx.params.get("config")).settings
+        if settings.sessions.where is None:
+            return []
+        report = list_undo(settings, settings.sessions.where, datetime.now(UTC))
+    except (BaileysToolsError, OSError):
+        return []
+    runs = sorted({run.run for company in report.companies for run in company.runs}, reverse=True)
+    return [run for run in runs if run.startswith(incomplete) and PLAIN.issuperset(run)]
+
+
+def complete_mode(incomplete: str) -> list[str]:
+    """Return the ways to restore that begin with what is typed."""
+    from baileys_tools.sessions.rules.restore_plan import Mode
+
+    return [mode for mode in Mode if mode.startswith(incomplete)]
 
 
 def complete_topic(incomplete: str) -> list[str]:

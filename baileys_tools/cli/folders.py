@@ -17,6 +17,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_run
 from baileys_tools.cli.quick import sessions_flags
 
 policy_app = typer.Typer(
@@ -94,8 +95,14 @@ def undo(
     sessions: SessionsOption = None,
     company: CompanyOption = None,
     run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="The run to undo. [default: the last but resets]")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="The run to undo. [default: the last but resets]", autocompletion=complete_run
+        ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come back, and touch nothing.")
+    ] = False,
     list_runs: Annotated[bool, typer.Option("--list", help="Only list what can be undone.")] = False,
     verbose: VerboseOption = False,
     json: JsonOption = False,
@@ -110,6 +117,7 @@ def undo(
     \b
     Examples:
       baileys-tools undo --list
+      baileys-tools undo --dry-run
       baileys-tools undo
       baileys-tools undo --company 1001 --run 20260115T030000Z-a1b2c3
     """
@@ -118,7 +126,14 @@ def undo(
     flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: undo_command(
-            flags, config, run, list_only=list_runs, verbose=verbose, as_json=json, quiet=quiet
+            flags,
+            config,
+            run,
+            list_only=list_runs,
+            dry_run=dry_run,
+            verbose=verbose,
+            as_json=json,
+            quiet=quiet,
         )
     )
 

@@ -19,7 +19,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
-from baileys_tools.cli.complete import complete_snapshot
+from baileys_tools.cli.complete import complete_mode, complete_snapshot
 from baileys_tools.cli.quick import sessions_flags
 
 
@@ -235,7 +235,12 @@ def diff(
 def restore(
     company: OneIfSeveralOption = "",
     snapshot: Annotated[
-        str, typer.Argument(metavar="[SNAPSHOT]", help="Number or file name of the snapshot, or latest.")
+        str,
+        typer.Argument(
+            metavar="[SNAPSHOT]",
+            help="Number or file name of the snapshot, or latest.",
+            autocompletion=complete_snapshot,
+        ),
     ] = "latest",
     sessions: SessionsOption = None,
     every: Annotated[
@@ -244,7 +249,11 @@ def restore(
     ] = False,
     mode: Annotated[
         str,
-        typer.Option(metavar="MODE", help="repair: mend what is missing. rollback: become the snapshot."),
+        typer.Option(
+            metavar="MODE",
+            help="repair: mend what is missing. rollback: become the snapshot.",
+            autocompletion=complete_mode,
+        ),
     ] = "repair",
     target: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a plain folder there and touch nothing else.")

@@ -16,6 +16,7 @@ from baileys_tools.cli.app import (
     QuietOption,
     SessionsOption,
     app,
+    company_option,
     finish,
 )
 from baileys_tools.cli.quick import sessions_flags
@@ -66,7 +67,7 @@ def recover(
 def logs(
     company: Annotated[
         list[str] | None,
-        typer.Option("--company", metavar="ID", help="The company. [default: the only one with a log]"),
+        company_option(help="The company. [default: the only one with a log]"),
     ] = None,
     since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back; 90d at most.")] = "24h",
     sessions: SessionsOption = None,

@@ -9,6 +9,7 @@ from baileys_tools.config.kinds import Absolute
 from baileys_tools.errors import UsageError
 from baileys_tools.trust import NotTrusted, read_trusted
 
+OWN_PREFIX = "BAILEYS_TOOLS_"
 CONFIG_VARIABLE = "BAILEYS_TOOLS_CONFIG"
 JOB_VARIABLE = "BAILEYS_TOOLS_JOB"
 """Set for what cron, `cron run` and systemd start, so that `cron status` tells their runs from those by hand."""

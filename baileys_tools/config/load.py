@@ -13,6 +13,7 @@ from baileys_tools.config.host import (
     CONFIG_VARIABLE,
     NOT_OBEYED,
     OUR_OWN_VARIABLES,
+    OWN_PREFIX,
     SYSTEM_CONFIG,
     Surroundings,
     default_state_dir,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 RAILWAY_SESSIONS = "/app/persistent-session"
 RAILWAY_VARIABLES = ("RAILWAY_PROJECT_ID", "RAILWAY_PROJECT_NAME")
-OWN_PREFIX = "BAILEYS_TOOLS_"
 MOST_PROBLEMS_SHOWN = 25
 LONGEST_PROBLEM_SHOWN = 400
 
@@ -179,14 +179,9 @@ def require_sessions_path(loaded: LoadedSettings) -> str:
     """Return the sessions path with all its roots. Raise UsageError, saying how to give one, when there is none."""
     where = loaded.settings.sessions.where
     if where is None:
-        raise UsageError(
-            "No sessions path is given: where are the bots' session folders?",
-            "Give it in one of three ways:\n"
-            "  a flag         --sessions /path/to/sessions\n"
-            "  environment    BAILEYS_SESSIONS_PATH=/path/to/sessions (or SESSION_PATH)\n"
-            "  settings file  sessions: {path: /path/to/sessions}\n"
-            "Other layouts: docs/layouts.md. What is there: baileys-tools sessions",
-        )
+        from baileys_tools.config.near_misses import no_sessions_path
+
+        raise no_sessions_path(os.environ)
     return where
 
 

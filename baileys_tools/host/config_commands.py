@@ -17,6 +17,7 @@ from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.config.near_misses import near_misses
 from baileys_tools.config.root_kinds import ROOTS, plain_root
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
@@ -123,6 +124,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     """
     require_places(loaded)
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
+    warnings += near_misses(os.environ)
     warnings += unread_secrets(loaded)
     warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
     from baileys_tools.alerts.channels_of import notify_warnings

@@ -30,6 +30,7 @@ from baileys_tools.units import counted, moment_of
 
 def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
     """Settings that are valid and still not what an operator can want."""
+    from baileys_tools.config.near_misses import near_misses
     from baileys_tools.config.unread import unread_secrets
     from baileys_tools.host.config_commands import file_warnings
 
@@ -43,6 +44,8 @@ def settings_checks(loaded: LoadedSettings) -> Iterator[Check]:
         yield from (warning("settings", trouble, "Then look again.") for trouble in troubles)
         if not troubles:
             yield ok("settings", loaded.config_file)
+    for trouble in near_misses(os.environ):
+        yield warning("environment", trouble, "Give it the name that is read: baileys-tools help environment")
     for trouble in unread_secrets(loaded):
         way_out = "What needs it fails, and nothing else does. Let this user read it, and look again."
         yield critical("secrets", trouble, way_out)

@@ -47,9 +47,15 @@ def _short(command: str) -> str:
 
 
 def undo_text(
-    run: str | None, companies: Sequence[CompanyUndo], style: Style, *, verbose: bool, what: str = ""
+    run: str | None,
+    companies: Sequence[CompanyUndo],
+    style: Style,
+    *,
+    verbose: bool,
+    what: str = "",
+    planned: bool = False,
 ) -> str:
-    """Given what was undone, and the command that had made it, return it as text."""
+    """Given what was undone, or would be, and the command that had made it, return it as text."""
     if run is None:
         resets = [
             f"  company {printable(company.id)} {_set_aside(found)} at {found.started:%Y-%m-%d %H:%M} UTC; "
@@ -65,8 +71,10 @@ def undo_text(
     by = f" ({_short(what)})" if what else ""
     lines = [style.paint(f"undo of run {run}{by}", "bold")]
     for company in companies:
-        lines += _company(company, style, verbose=verbose)
+        lines += _company(company, style, verbose=verbose, planned=planned)
     lines += undo_troubles([company for company in companies if company.trouble])
+    if planned:
+        lines.append("nothing was touched")
     return "\n".join(lines)
 
 
@@ -74,14 +82,16 @@ def _set_aside(run: UndoRun) -> str:
     return "was reset" if run.is_reset else "was rolled back, its old folder set aside"
 
 
-def _company(company: CompanyUndo, style: Style, *, verbose: bool) -> Iterator[str]:
+def _company(company: CompanyUndo, style: Style, *, verbose: bool, planned: bool) -> Iterator[str]:
     if company.trouble:
         return
     back = counted(company.count(UndoReason.BACK), "file")
-    yield f"  company {printable(company.id)}: " + style.paint(f"{back} put back", "green")
+    yield f"  company {printable(company.id)}: " + style.paint(
+        f"{back} would be put back" if planned else f"{back} put back", "cyan" if planned else "green"
+    )
     for reason, what in _KEPT.items():
         if number := company.count(reason):
-            yield f"    {number:,} {what}"
+            yield f"    {number:,} {what.replace('stayed', 'would stay', 1) if planned else what}"
     for name, twin in islice(company.twins.items(), 1):
         yield f"    to have {printable(name)} instead: stop the bot, move {printable(twin)} away, undo again by --run"
     if not company.count(UndoReason.BACK):
@@ -105,14 +115,25 @@ def undo_troubles(companies: Sequence[CompanyUndo]) -> list[str]:
 
 
 def undo_json(
-    root: str, now: datetime, exit_code: ExitCode, run: str | None, companies: Sequence[CompanyUndo]
+    root: str,
+    now: datetime,
+    exit_code: ExitCode,
+    run: str | None,
+    companies: Sequence[CompanyUndo],
+    *,
+    planned: bool = False,
 ) -> str:
     """Given a list of runs, or what was undone, return it as JSON (docs/json/undo.schema.json)."""
     return envelope(
         "undo",
         now,
         exit_code,
-        {"sessions_path": name_text(root), "run": run, "companies": [_document(each) for each in companies]},
+        {
+            "sessions_path": name_text(root),
+            "dry_run": planned,
+            "run": run,
+            "companies": [_document(each) for each in companies],
+        },
     )
 
 

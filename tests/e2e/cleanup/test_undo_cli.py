@@ -205,3 +205,34 @@ def test_a_run_that_the_state_does_not_remember_can_be_undone_all_the_same(
     elsewhere = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "another")}
     assert undo(root, "--list", env=elsewhere).stdout.splitlines()[1].split()[-2:] == ["-", "1001"]
     assert undo(root, env=elsewhere).stdout.splitlines()[0] == f"undo of run {run}"
+
+
+# --- what an undo would do ----------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_the_undo_then_does_and_touches_nothing(root: Path) -> None:
+    run = cleaned(root)
+    before = snapshot_tree(root)
+    planned = checked_json(undo(root, "--dry-run", "--json").stdout, "undo")
+    text = undo(root, "--dry-run")
+    assert snapshot_tree(root) == before
+    assert (text.returncode, planned["dry_run"], planned["run"]) == (0, True, run)
+    assert "would be put back" in text.stdout
+    assert text.stdout.endswith("nothing was touched\n")
+    done = checked_json(undo(root, "--json").stdout, "undo")
+    assert done["dry_run"] is False
+    assert [one.get("files") for one in done["companies"]] == [
+        one.get("files") for one in planned["companies"]
+    ]
+
+
+def test_a_dry_run_names_what_would_stay(root: Path) -> None:
+    cleaned_by = cleaned(root)
+    company = root / "company_1001"
+    (run,) = (company / ".baileys-tools" / "quarantine").iterdir()
+    name = next(one for one in sorted(os.listdir(run)) if one.startswith("session-"))
+    (company / name).write_text("{}")
+    text = undo(root, "--dry-run", "--verbose").stdout
+    assert "1 would stay in quarantine: the bot has written a newer one" in text
+    assert f"kept  {name}" in text
+    assert undo(root, "--dry-run", "--run", cleaned_by[:-6] + "000000").returncode == 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -306,6 +307,26 @@ def test_companies_are_offered(tmp_path: Path, command: str) -> None:
     assert complete(f"baileys-tools {command} --company ", 3, BAILEYS_TOOLS_NONSENSE="1") == []
     if command == "cleanup":
         assert complete(f"baileys-tools {command} --sessions {tmp_path} --company 7", 5) == ["7"]
+
+
+def test_runs_modes_and_snapshots_are_offered(tmp_path: Path) -> None:
+    folder = company_folder(tmp_path / "sessions", keys={"session-447700900101.0.json": timedelta(days=40)})
+    paths = {
+        "BAILEYS_SESSIONS_PATH": str(folder.parent),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository"),
+    }
+    assert run_cli("backup", "--quiet", env=paths).returncode == 0
+    assert run_cli("cleanup", "--quiet", env=paths).returncode == 0
+    (run,) = (folder / ".baileys-tools" / "quarantine").iterdir()
+    (run.parent / "20260101T000000Z-$(hit)").mkdir()
+    assert complete("baileys-tools undo --run ", 3, **paths) == [run.name]
+    assert complete("baileys-tools undo --run 1999", 3, **paths) == []
+    assert complete("baileys-tools undo --run ", 3) == []
+    assert complete("baileys-tools restore --mode ", 3) == ["repair", "rollback"]
+    assert complete("baileys-tools restore --mode rol", 3) == ["rollback"]
+    for verb in ("restore", "keep", "diff"):
+        assert complete(f"baileys-tools {verb} --company 1001 ", 4, **paths) == ["latest", "1"], verb
+    assert complete("baileys-tools logs --company 1", 3, **paths) == ["1001"]
 
 
 def test_a_completion_loads_nothing_heavy(tmp_path: Path) -> None:

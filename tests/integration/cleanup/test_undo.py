@@ -13,7 +13,8 @@ import pytest
 from baileys_tools.cleanup.cleaning import run_cleanup
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport
 from baileys_tools.cleanup.show.undo_text import undo_json, undo_text
-from baileys_tools.cleanup.undoing import UndoReport, list_undo, run_undo
+from baileys_tools.cleanup.undo_runs import UndoReport, list_undo
+from baileys_tools.cleanup.undoing import run_undo
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.show.terminal import Style

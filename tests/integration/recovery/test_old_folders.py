@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.cleanup import cleaning as cleanup
+from baileys_tools.cleanup import undo_runs
 from baileys_tools.cleanup import undoing as undo
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.config import Settings, load_settings
@@ -58,7 +59,7 @@ def told(settings: Settings, root: Path, tmp_path: Path) -> list[Finding]:
 
 
 def whole_folders(settings: Settings, root: Path) -> list[UndoRun]:
-    (company,) = undo.list_undo(settings, str(root), NOW).companies
+    (company,) = undo_runs.list_undo(settings, str(root), NOW).companies
     return [run for run in company.runs if run.whole_folder]
 
 

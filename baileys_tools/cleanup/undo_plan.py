@@ -1,0 +1,86 @@
+"""What an undo would do: the runs are read, and nothing is touched."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from baileys_tools.cleanup.undo_runs import (
+    UndoReport,
+    all_runs,
+    chosen_companies,
+    lids_of,
+    plan_of,
+    run_meant,
+)
+from baileys_tools.config import Settings
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.sessions.names import RESETS
+from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.undo import CompanyUndo, UndoReason, UndoRun, lid_twin
+from baileys_tools.sessions.scan import in_own_folder
+
+
+def planned_undo(settings: Settings, root_path: str, now: datetime, run: str | None = None) -> UndoReport:
+    """Return what undoing a run (None: the last one) would do in the companies that the settings choose.
+
+    Raises exit code 10 where there is no such run. What a killed command left half done is as it stands: an undo
+    would finish that first.
+    """
+    with Root(root_path) as root:
+        companies = chosen_companies(root, settings)
+        listed = list(zip(companies, all_runs(root, companies, now), strict=True))
+        run = run_meant([undo for _, undo in listed], run, root, now)
+        if run is None:
+            return UndoReport(root_path, now, None, [undo for _, undo in listed])
+        concerned = [
+            (company, undo, found)
+            for company, undo in listed
+            for found in [next((one for one in undo.runs if one.run == run), None)]
+            if undo.trouble or found is not None
+        ]
+        return UndoReport(
+            root_path,
+            now,
+            run,
+            for_each(
+                concerned,
+                lambda one: one[1] if one[2] is None else _planned(root, one[0], one[2]),
+                lambda one, why: CompanyUndo(one[0].id, trouble=why),
+                workers=1,
+            ),
+        )
+
+
+def _planned(root: Root, company: Company, found: UndoRun) -> CompanyUndo:
+    with root.open(company) as folder:
+        if found.whole_folder:
+            with in_own_folder(RESETS, folder) as resets:
+                names = [] if resets is None else _listed(resets, found.run)
+            return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
+        with open_quarantine(folder) as quarantine:
+            if quarantine is None or found.run not in dict(list_runs(quarantine)):
+                return CompanyUndo(company.id, reasons={})
+            with open_run(quarantine, found.run) as run_folder:
+                names = os.listdir(run_folder)
+                lids = lids_of(folder, names)
+                reasons = plan_of(folder, run_folder, names, found.run, lids)
+        twins = {
+            name: twin
+            for name, reason in reasons.items()
+            if reason is UndoReason.LID_TWIN and (twin := lid_twin(name, lids)) is not None
+        }
+        return CompanyUndo(company.id, reasons=reasons, twins=twins)
+
+
+def _listed(resets: int, run: str) -> list[str]:
+    """Return the files of a folder that was set aside; a run whose folder stands elsewhere has none to name."""
+    try:
+        fd = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=resets)
+    except FileNotFoundError:
+        return []
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,199 @@
+"""Which runs can be undone, and what an undo of one does with each file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from baileys_tools.config import Settings
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import companies_of_run
+from baileys_tools.frame.fleet import for_each
+from baileys_tools.pasted import command
+from baileys_tools.sessions.mappings import Mappings
+from baileys_tools.sessions.names import RESETS
+from baileys_tools.sessions.put_back import describe_runs
+from baileys_tools.sessions.quarantine import (
+    list_runs,
+    open_quarantine,
+    open_run,
+    run_milliseconds,
+    run_started,
+)
+from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
+from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
+from baileys_tools.sessions.rules.undo import (
+    RESET,
+    RESTORE,
+    CompanyUndo,
+    UndoReason,
+    UndoRun,
+    plan_undo,
+)
+from baileys_tools.sessions.scan import (
+    exists_in_own_folder,
+    has_private_signing_key,
+    read_creds,
+    written_since,
+)
+from baileys_tools.units import moment_of
+
+COARSE_CLOCK = timedelta(milliseconds=20)
+"""So far the times of files can be behind the clock: the kernel takes them from its last tick, 10 ms ago at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """A whole run of undo. `run` is what was undone, None for a mere list, `what` the command that had made it."""
+
+    root: str
+    now: datetime
+    run: str | None
+    companies: Sequence[CompanyUndo]
+    what: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The documented exit code of this run."""
+        # Somebody asked for all of them, so a locked one is not done.
+        failed = sum(bool(company.trouble) for company in self.companies)
+        if self.companies and all(company.locked for company in self.companies):
+            return ExitCode.LOCKED
+        if self.companies and all(company.refused for company in self.companies):
+            return ExitCode.REFUSED
+        if failed and failed == len(self.companies):
+            return ExitCode.FAILED
+        if failed or any(company.errors for company in self.companies):
+            return ExitCode.PARTLY_FAILED
+        return ExitCode.DONE
+
+
+def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
+    """Return which runs can be undone in the companies that the settings choose."""
+    with Root(root_path) as root:
+        return UndoReport(root_path, now, None, all_runs(root, chosen_companies(root, settings), now))
+
+
+def run_meant(listed: Sequence[CompanyUndo], run: str | None, root: Root, now: datetime) -> str | None:
+    """Return which run is to be undone: the one that is named, else the last; None where there is none to choose.
+
+    Raises exit code 10 for one that is not there.
+    """
+    known = sorted({found.run for undo in listed for found in undo.runs})
+    # The bot may have been paired anew since a reset: nobody undoes that by the way.
+    cleanups = sorted({found.run for undo in listed for found in undo.runs if not found.whole_folder})
+    if run is None:
+        return _last(cleanups, now) if cleanups else None
+    if run not in known:
+        raise BaileysToolsError(
+            f"no run {run} to undo in {root.path}",
+            "baileys-tools undo --list shows what can be undone.",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return run
+
+
+def _last(runs: Sequence[str], now: datetime) -> str:
+    """Return the last of some runs by name. One from the future is nobody's last: who wants it names it."""
+    past = [run for run in runs if (started := run_started(run)) is not None and started <= now]
+    if past:
+        return past[-1]
+    raise BaileysToolsError(
+        f"the only runs that could be undone are from the future, such as {runs[-1]}: nothing tells which was the last",
+        f"Was a clock ahead? Then name it: {command('baileys-tools undo --run {}', runs[-1])}",
+        exit_code=ExitCode.REFUSED,
+    )
+
+
+def chosen_companies(root: Root, settings: Settings) -> list[Company]:
+    return companies_of_run(root, settings)
+
+
+def all_runs(root: Root, companies: Sequence[Company], now: datetime) -> list[CompanyUndo]:
+    return for_each(
+        companies,
+        lambda company: _runs_of(root, company, now),
+        lambda company, why: CompanyUndo(company.id, trouble=why),
+        workers=1,
+    )
+
+
+def _runs_of(root: Root, company: Company, now: datetime) -> CompanyUndo:
+    with root.open(company) as folder:
+        left = _left_beside(root, company, folder, now)
+        return CompanyUndo(company.id, (*describe_runs(folder), *resets_of(folder), *left))
+
+
+def resets_of(folder: int) -> Iterator[UndoRun]:
+    if not exists_in_own_folder(RESETS, folder):
+        return
+    from baileys_tools.sessions.resets import describe_resets
+
+    for found in describe_resets(folder):
+        by = RESTORE if found.of_a_restore else RESET
+        yield UndoRun(found.run, found.started, found.files, found.size, by, whole_folder=True)
+
+
+def _left_beside(root: Root, company: Company, folder: int, now: datetime) -> Iterator[UndoRun]:
+    """What a rollback that died has left beside the folder is taken in by the undo that names it."""
+    if not root.may_have_left(company):
+        return
+    from baileys_tools.sessions.leftovers import old_folders_beside
+
+    for found in old_folders_beside(root, company, folder, now):
+        if found.run:
+            yield UndoRun(found.run, found.started, found.files, found.size, RESTORE, whole_folder=True)
+
+
+def lids_of(folder: int, quarantined: Collection[str]) -> dict[str, str]:
+    """Return the LIDs of those whose session by phone number is in quarantine, as mappings in the folder tell them."""
+    users = {session_user(key_of(name)) for name in quarantined if kind_of(name) is Kind.SESSION}
+    mappings = Mappings(folder)
+    return {user: lid for user in users if (lid := mappings.lid_of(user)) is not None}
+
+
+def _began(run: str) -> datetime:
+    """Return from when on a file counts as written after a run: its start, to the millisecond where its name says that.
+
+    In whole seconds, what a running bot wrote a moment before would keep everything from coming back.
+    """
+    started, at = run_started(run), run_milliseconds(run)
+    assert started is not None
+    return started if at is None else moment_of(at * 1_000_000) - COARSE_CLOCK
+
+
+def plan_of(
+    folder: int, run_folder: int, quarantined: Collection[str], run: str, lids: Mapping[str, str]
+) -> dict[str, UndoReason]:
+    live = os.listdir(folder)
+    began = _began(run)
+    since = written_since(folder, live, began)
+    creds = read_creds(folder)
+    owned: dict[str, bool | None] = {}
+    if isinstance(creds, Creds):
+        for place, names in ((folder, live), (run_folder, quarantined)):
+            for name in untold_sender_keys(_sender_keys(names), creds):
+                owned[name] = has_private_signing_key(place, name)
+    told = {name: answer for name, answer in owned.items() if answer is not None}
+    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, run))
+
+
+def _removed_later(folder: int, of: str) -> set[str]:
+    """Return what waits in the quarantines of runs that came after one."""
+    names: set[str] = set()
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None:
+            return names
+        for run, _ in list_runs(quarantine):
+            if run > of:  # names of runs sort by time
+                with open_run(quarantine, run) as waiting:
+                    names.update(os.listdir(waiting))
+    return names
+
+
+def _sender_keys(names: Collection[str]) -> list[str]:
+    return [name for name in names if kind_of(name) is Kind.SENDER_KEY and key_of(name) == name]
