@@ -42,7 +42,7 @@ MODULES = {
 }
 """Which module has which commands and groups, in the order of the help."""
 
-PAIRS = frozenset({"cron", "config", "notify"})
+PAIRS = frozenset({"cron", "config", "notify", "policy"})
 """Commands of two words. A test compares them with the groups that there are."""
 
 GARBAGE_WORTH_A_SEARCH = 100_000

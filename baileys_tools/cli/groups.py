@@ -17,6 +17,7 @@ GROUPS: Mapping[str, str] = {
     "cleanup": TIDY,
     "undo": TIDY,
     "trigger": TIDY,
+    "policy": TIDY,
     "backup": SAFE,
     "snapshots": SAFE,
     "verify": SAFE,

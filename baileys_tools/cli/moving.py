@@ -42,7 +42,7 @@ def migrate(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Move a session to another folder or database, without a QR code. The bot has to be stopped.
+    """Move a session to another folder or database; no QR code. The bot has to be stopped.
 
     Copies in one step, reads both sides again, and compares each record by its meaning. Then the creds of the
     source are set aside, so that no two bots use one login; undo brings them back. A place that holds another

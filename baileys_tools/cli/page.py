@@ -35,7 +35,7 @@ def serve(
     sessions: SessionsOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Serve a live page of the fleet, to look at and, where allowed, to act.
+    """Serve a live page of the fleet, to look at and to act.
 
     The page shows what status shows, the worst first, and is up to date within seconds of each pass of
     monitor-once, which cron goes on to run. The start prints a link that lets one browser in. With

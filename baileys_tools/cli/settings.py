@@ -51,7 +51,7 @@ def setup(
         str | None, typer.Option("--config", metavar="FILE", help="Settings file to write.")
     ] = None,
 ) -> None:
-    """Set this host up: settings, alerts, encrypted snapshots, jobs.
+    """Set this host up: settings, alerts, snapshots, jobs.
 
     Asks five questions, shows what it will write, writes it, tries whether the host can do the job, and installs the
     jobs. No session folder is touched. With --yes nothing is asked.
