@@ -13,7 +13,8 @@ import pytest
 
 from baileys_tools.state.database import open_state
 from baileys_tools.watching.kept_incidents import add_entry, open_incident
-from tests.support import company_folder, creds, missing, run_cli, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, creds, missing, write_key
 
 NUMBER = "4917012345678"
 

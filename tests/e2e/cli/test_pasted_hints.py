@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import company_folder, require_root, run_cli, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, require_root, write_key
 
 NAMEABLE = (
     *(

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.integration.frame.test_fleet import wait_until
-from tests.support import COMMAND, company_folder, require_root, run_cli, scrubbed_environment
+from tests.support import COMMAND, company_folder, require_root, scrubbed_environment
 
 OLD = timedelta(days=30)
 

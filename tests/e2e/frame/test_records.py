@@ -14,7 +14,8 @@ import pytest
 from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import Run, last_in_companies, runs_since
 from baileys_tools.state.spool import ENOUGH, take_in
-from tests.support import COMMAND, about, company_folder, run_cli, scrubbed_environment
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, about, company_folder, scrubbed_environment
 
 OLD = {f"session-49170000000{n:02}.0.json": timedelta(days=20) for n in range(3)}
 

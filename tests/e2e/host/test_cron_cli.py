@@ -17,8 +17,9 @@ from baileys_tools.cli.manpage import all_commands
 from baileys_tools.host.rules.cron import JOBS
 from fixtures.lay import lay
 from tests.cronhost import CronHost
+from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, answering
-from tests.support import COMMAND, company_folder, missing, require_tool, run_cli
+from tests.support import COMMAND, company_folder, missing, require_tool
 
 ROOT = Path(__file__).parents[3]
 

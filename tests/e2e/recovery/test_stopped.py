@@ -18,8 +18,9 @@ from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import runs_since
 from baileys_tools.state.spool import take_in
 from tests.bot import QR, Bot, api_env, bot_api
+from tests.integration.faults.forked import run_cli
 from tests.managed import Unit
-from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment, write_key
+from tests.support import COMMAND, company_folder, require_tool, scrubbed_environment, write_key
 
 QUIET = timedelta(hours=1)
 KEYS = ["session-447700900100.0.json", "pre-key-29.json", "pre-key-30.json"]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
-from tests.support import company_folder, run_cli
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder
 
 HASH = "0" * 32
 

@@ -13,7 +13,8 @@ import pytest
 
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
-from tests.support import about, company_folder, run_cli, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import about, company_folder, write_key
 
 GROUP = "120363041234567890@g.us"
 SESSION, PEER = "session-4917000000001.0.json", f"sender-key-{GROUP}--4917000000001--0.json"

@@ -21,9 +21,10 @@ from baileys_tools.cleanup.triggering import Told, run_emergency, run_trigger
 from baileys_tools.config import Cleanup, Sessions, Settings, StateSettings, Trigger
 from baileys_tools.errors import ExitCode
 from baileys_tools.state.database import open_state
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import before_first_removal, paused_after, traced
 from tests.servers import Reply, answering
-from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment
+from tests.support import COMMAND, company_folder, scrubbed_environment
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OLD = timedelta(days=20)

@@ -25,8 +25,9 @@ from baileys_tools.snapshots.imports import run_import
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupStatus
 from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import traced
-from tests.support import COMMAND, company_folder, creds, run_cli, scrubbed_environment, write_key
+from tests.support import COMMAND, company_folder, creds, scrubbed_environment, write_key
 
 COMPANIES = 12
 OLD = timedelta(hours=5)
