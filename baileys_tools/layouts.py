@@ -70,8 +70,13 @@ def shown(root: RootSpec) -> str:
 
 
 def real_path(path: str) -> str:
-    """Given a sessions path, return by what is kept that is about all of it: the real path, of a store its address."""
+    """Given a sessions path, return by what is kept that is about all of it: the real path, of a store its address.
+
+    Several roots are the same in any order.
+    """
     roots = path.roots if isinstance(path, SessionsPath) else ()
+    if len(roots) > 1:
+        path = ", ".join(sorted(map(shown, roots)))
     return str(path) if any(root.store for root in roots) else os.path.realpath(path)
 
 

@@ -214,6 +214,7 @@ def test_bots_of_one_name_in_many_roots_live_as_if_each_were_alone(tmp_path: Pat
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(2_400)  # 16 minutes where others work beside it
 def test_two_hundred_bots_ten_of_each_name_in_twenty_roots(tmp_path: Path, server: Server) -> None:
     live_side_by_side(
         tmp_path, server, names=20, roots=20, per_root=10, hours=48, step=timedelta(hours=1), backups=8 * HOUR

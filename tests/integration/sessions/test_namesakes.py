@@ -112,6 +112,16 @@ def test_a_shelf_from_before_is_found_by_the_name_that_its_place_has_now(tmp_pat
     assert run_cli("config", "show", "--company", "1001@b", env=env).returncode == 0
 
 
+def test_the_roots_in_another_order_are_the_same_roots(tmp_path: Path) -> None:
+    flags = [word for name in ("b", "a", "c") for word in ("--sessions", str(tmp_path / name))]
+    for number, name in enumerate("abc"):
+        company_folder(tmp_path / name, str(2000 + number), registrationId=11 + number)
+    assert watched(flags).keys() == {"2000", "2001", "2002"}
+    # An earlier pass knows it: it is gone, and was not forgotten with the order of the roots.
+    shutil.rmtree(tmp_path / "a" / "company_2000")
+    assert watched(flags[2:4] + flags[4:] + flags[:2])["2000"] == (str(tmp_path / "a" / "company_2000"), True)
+
+
 def test_the_hints_of_what_is_about_one_name_the_same_roots(tmp_path: Path) -> None:
     roots = []
     for name in ("a", "b"):
