@@ -166,7 +166,7 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
         block, lines, ended = (text, 0, True) if causes.is_whole_boom(text) else _block(text, following)
         cause = causes.boom_cause(causes.plain(block))
         if cause is None:
-            return Reading(is_whole=ended, lines=0)
+            return Reading(is_whole=ended, lines=lines)
         return Reading(LineTold((cause,), by_bot=True), _dated(inner, block, 120, latest), lines, ended)
     if (cause := causes.payload_cause(causes.plain(text)) or causes.said_cause(text[:600])) is not None:
         return Reading(LineTold((cause,), by_bot=True), _dated(inner, text, 120, latest))
@@ -174,8 +174,8 @@ def _text(inner: Inner, following: Iterator[str | None], latest: float) -> Readi
         block, lines, ended = _block(text, following)
         if (said := causes.said_cause(" ".join(causes.plain(block[:2_000]).split()))) is not None:
             return Reading(LineTold((said,), by_bot=True), _dated(inner, text, 120, latest), lines, ended)
-        if not ended:
-            return Reading(is_whole=False)
+        if lines or not ended:
+            return Reading(is_whole=ended, lines=lines)
     if causes.OPENED_BY_BOT.search(text) or (
         (own := _OWN_OPENED.search(text)) and _head_ends(text, own.start())
     ):

@@ -164,7 +164,8 @@ class Scanner:
                     self.page.tell(reading.told, stamp, self._session)
                 elif reading.unread:
                     self.page.not_read(reading.unread)
-            self._told = until if readings[-1].told is not None else max(self._told, line_end)
+            done = readings[-1].told is not None or readings[-1].lines
+            self._told = until if done else max(self._told, line_end)
         self.page.last_time = newest or self.page.last_time
         return last
 

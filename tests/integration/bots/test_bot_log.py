@@ -303,7 +303,7 @@ def test_what_is_passed_over_is_told_as_trouble(log):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
 def test_what_is_no_plain_file_is_refused_at_once(log, make):
     make(log.path)
-    with pytest.raises(OSError, match="no plain file"):
+    with pytest.raises(OSError, match="not a plain file"):
         log.read()
 
 
@@ -400,6 +400,10 @@ UNITS = {
     "a refusal with its code": b"Error: Connection FailureisBoom: true,output: {statusCode: 401 ",
     "a refusal and a message": b'Error: Connection Failure"msg":"connected to WA"}',
     "a time": b'"time":',
+    "an end in words": b" connection closed {",
+    "an update": b" connection: 'close',",
+    "the last line of a payload": b"  message: 'Stream Errored (conflict)'",
+    "a mark of an error": b" isBoom",
 }
 
 
