@@ -257,19 +257,23 @@ def server_pre_keys(
     logs = logs_of(settings, company)
     if not logs:
         return None
-    from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+    from baileys_tools.bots.bot_log.reading import LogMemory
     from baileys_tools.bots.log_memory import Document, remembered
+    from baileys_tools.bots.log_sources import read_source, sources_of
 
     files = (remembered(state, company) if state is not None else Document()).files
     said: list[tuple[int, float]] = []
     for file in logs:
-        memory = LogMemory.from_json(files.get(file.path))
-        if not file.is_shared:
-            with suppress(OSError):
-                done = read_log(file.path, memory, now, MOST_READ, company=company, session=file.rule)
-                memory = done.memory
-        if memory.server is not None:
-            said.append(memory.server)
+        sources: Sequence[LogFile] = ()
+        with suppress(OSError):
+            sources = sources_of(file, now)
+        for source in sources:
+            memory = LogMemory.from_json(files.get(source.label))
+            if not source.is_shared:
+                with suppress(OSError):
+                    memory = read_source(source, memory, now, company=company, most=MOST_READ)[0].memory
+            if memory.server is not None:
+                said.append(memory.server)
     if not said:
         return None
     number, at = max(said, key=lambda one: one[1])
