@@ -32,7 +32,7 @@ import { agesInDays, COMPANY, copyFolder, removeFolder, runCommand, senderKeyFil
 const LIVES = {
 	small: { paired: 60, contacts: 14, perGroup: 3, waiting: 2 },
 	fresh: { paired: 60, contacts: 20, perGroup: 5, waiting: 5 },
-	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 1500, waiting: 2 },
+	long: { paired: 120, contacts: 18, perGroup: 5, handOuts: 600, waiting: 2 },
 	updated: { paired: 120, contacts: 16, perGroup: 5, legacy: 10, movedGroup: true, waiting: 2 }
 }
 const RECEIPTS = 2

@@ -23,6 +23,7 @@ import pytest
 
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import traced
 from tests.integration.faults.places import small_disk
 from tests.support import (
@@ -32,7 +33,6 @@ from tests.support import (
     missing,
     require_root,
     require_tool,
-    run_cli,
     scrubbed_environment,
     snapshot_tree,
     write_key,

@@ -17,8 +17,9 @@ from baileys_tools.sessions.rules.snapshot import StoredFile
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.encryption import Identities, WrongKey
 from baileys_tools.snapshots.repository import Repository
+from tests.integration.faults.forked import run_cli
 from tests.integration.snapshot_files import HOSTILE, fuzzed, plant, publish, some_files, stored
-from tests.support import run_cli, snapshot_tree
+from tests.support import snapshot_tree
 
 LIMIT_MIB = 128
 LIMIT_SECONDS = 5
