@@ -154,9 +154,20 @@ def _verify_one(
     except DamagedSnapshot as damage:
         return Verified(_marked(repository, info, damaged=True), SnapshotHealth.DAMAGED, damage.why)
     except WrongKey as error:
-        return Verified(info, SnapshotHealth.NO_KEY, error.message)
+        return _without_key(repository, info, error)
     except FileNotFoundError:
         return Verified(info, SnapshotHealth.UNREADABLE, "it was removed meanwhile")
+
+
+def _without_key(repository: Repository, info: SnapshotInfo, error: WrongKey) -> Verified:
+    """What can be said all the same: whether the file is the one that was written. Raises OSError."""
+    try:
+        repository.verify(info)
+    except DamagedSnapshot as damage:
+        return Verified(_marked(repository, info, damaged=True), SnapshotHealth.DAMAGED, damage.why)
+    return Verified(
+        info, SnapshotHealth.NO_KEY, f"{error.message}: its hash fits, and what is in it was not read"
+    )
 
 
 def _marked(repository: Repository, info: SnapshotInfo, *, damaged: bool) -> SnapshotInfo:

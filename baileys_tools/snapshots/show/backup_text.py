@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from textwrap import wrap
 
 from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
+from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
@@ -247,11 +248,15 @@ def verify_text(report: VerifyReport, style: Style) -> str:
             lines += wrapped(printable(result.why), WIDTH, "  ")
     lines += [printable(trouble) for trouble in report.troubles]
     its = "its hash" if len(report.results) == 1 else "their hashes"
-    how = "read file by file" if report.deep else f"compared with {its}"
+    unread = report.count(SnapshotHealth.NO_KEY)
+    how = "read file by file" if report.deep and unread < len(report.results) else f"compared with {its}"
     counts = [f"{report.count(health):,} {health.value}" for health in SnapshotHealth if report.count(health)]
     lines += ["", f"{counted(len(report.results), 'snapshot')} {how}: {', '.join(counts) or 'none'}"]
-    if report.count(SnapshotHealth.NO_KEY):
-        lines.append("Name the secret key of one of their recipients with --identity FILE.")
+    if unread:
+        lines += [
+            f"{counted(unread, 'snapshot')} could not be read. Give the secret key of one of their recipients:",
+            f"  {command('baileys-tools verify --deep')} --identity FILE",
+        ]
     return "\n".join(lines)
 
 

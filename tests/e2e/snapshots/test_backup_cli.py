@@ -371,6 +371,20 @@ def test_files_and_folders_are_private_from_birth(env, tmp_path):
     assert all(", 0700)" in line for line in folders), folders
 
 
+def test_without_a_key_a_deep_look_still_finds_what_is_damaged(env):
+    env |= {"BAILEYS_TOOLS_BACKUP__RECIPIENTS": str(pyrage.x25519.Identity.generate().to_public())}
+    result_of("backup", env=env)
+    said = run_cli("verify", "--deep", env=env).stdout
+    assert "its hash fits, and what is in it was not read" in " ".join(said.split())
+    assert "could not be read. Give the secret key" in said
+    path = archives(env)[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    found = result_of("verify", "--deep", env=env)
+    assert found["exit_code"] == 11
+    assert "damaged" in [one["health"] for one in found["results"]]
+    assert {one["health"] for one in found["results"]} <= {"damaged", "no-key"}
+
+
 def test_a_host_without_the_secret_key_cannot_read_what_it_wrote(env, tmp_path):
     identity, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
     (tmp_path / "key").write_text(f"{identity}\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +15,8 @@ from baileys_tools.watching.show.prometheus import prometheus_text
 from tests.support import require_tool
 from tests.unit.watching.test_watch import AT, a_report
 
+PACKAGING = Path(__file__).parents[3] / "packaging"
+PROMETHEUS = PACKAGING / "prometheus"
 PAGE = (Path(__file__).parents[3] / "docs/monitoring.md").read_text()
 
 
@@ -45,15 +49,51 @@ def test_the_table_of_metrics_is_what_the_file_holds() -> None:
     assert told == held
 
 
-def test_promtool_accepts_the_rules_and_each_names_a_metric_that_there_is(tmp_path: Path) -> None:
+def test_each_alert_of_the_rules_comes_when_it_should_and_no_sooner() -> None:
     promtool = require_tool("promtool")
-    (rules,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    file = tmp_path / "rules.yml"
-    file.write_text(rules)
-    checked = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True)
+    rules, tests = (PROMETHEUS / f"baileys-tools.{which}.yml" for which in ("rules", "test"))
+    checked = subprocess.run([promtool, "check", "rules", rules], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    for name in re.findall(r"baileys_tools_\w+", rules):
-        assert f"| `{name}` |" in PAGE
+    tried = subprocess.run([promtool, "test", "rules", tests], capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    alerts = re.findall(r"- alert: (\w+)", rules.read_text())
+    assert sorted(set(re.findall(r"alertname: (\w+)", tests.read_text()))) == sorted(alerts), "each is tried"
+    assert not unknown_metrics(rules.read_text())
+
+
+def test_the_tests_of_the_rules_can_fail(tmp_path: Path) -> None:
+    for file in PROMETHEUS.iterdir():
+        (tmp_path / file.name).write_text(
+            file.read_text().replace("> 86400", "> 864000").replace("== 0", "== 7")
+        )
+    tried = subprocess.run(
+        [require_tool("promtool"), "test", "rules", tmp_path / "baileys-tools.test.yml"], capture_output=True
+    )
+    assert tried.returncode == 1
+
+
+def unknown_metrics(text: str) -> list[str]:
+    return [name for name in re.findall(r"baileys_tools_\w+", text) if f"| `{name}` |" not in PAGE]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are_in_words_that_prometheus_reads(tmp_path: Path) -> None:
+    text = (PACKAGING / "grafana" / "baileys-tools.json").read_text()
+    dashboard = json.loads(text)
+    assert not unknown_metrics(text)
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for one, other in itertools.combinations((panel["gridPos"] for panel in panels), 2):
+        apart = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        assert apart or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+    assert variables == set(re.findall(r"\$\{?(instance|company|datasource)\b", text))
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    rules = [{"record": f"asked:{number}", "expr": expr} for number, expr in enumerate(asked)]
+    (tmp_path / "asked.yml").write_text(json.dumps({"groups": [{"name": "asked", "rules": rules}]}))
+    checked = subprocess.run(
+        [require_tool("promtool"), "check", "rules", tmp_path / "asked.yml"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_where_another_place_has_a_companys_name_its_metrics_say_the_path() -> None:
