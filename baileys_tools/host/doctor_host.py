@@ -81,7 +81,8 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
     with Root(where) as root:
         companies = root.companies(loaded.settings.sessions.multitenancy)
         held = held_folders(root, companies)
-        lost = [base.path for base in root.bases if base.fd < 0]
+        lost = [base.path for base in root.bases if base.fd < 0 and not base.why]
+        unread = [f"{base.path}: {base.why}" for base in root.bases if base.why]
         there = [
             (number, base.path)
             for number, base in enumerate(root.bases)
@@ -89,6 +90,8 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         ]
         read_only = {base.path for base in root.bases if base.fd >= 0 and base.is_read_only}
         deeper = _not_looked_after(root, companies)
+    for told in unread:
+        yield critical("sessions", told, "What a store needs: baileys-tools help stores")
     for path in lost:
         yield critical("sessions", f"{path} is not there", f"Is it mounted? {command('ls -ld {}', path)}")
     for number, path in there:

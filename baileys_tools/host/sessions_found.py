@@ -50,7 +50,7 @@ def find_sessions(loaded: LoadedSettings) -> SessionsFound:
         places = {company.place for company in companies}
         for number, base in enumerate(root.bases):
             here = {company.entry for company in companies if company.base == number and base.fd >= 0}
-            roots.append(FoundRoot(base.path, base.fd >= 0, len(here)))
+            roots.append(FoundRoot(base.path, base.fd >= 0, len(here), base.why))
             if base.stored is not None:
                 passed += [
                     Passed(f"{base.path}#{entry}", why)

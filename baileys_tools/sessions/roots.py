@@ -57,6 +57,7 @@ class Root:
 
                     base.fd, base.stored = open_stored(base.spec)
             except OSError as error:
+                base.why = str(error) if base.spec.store is not None else ""
                 troubles.append(_cannot_be_opened(base.path, error))
         if len(troubles) == len(self.bases):
             self.trouble = troubles[0]
@@ -129,9 +130,15 @@ class Root:
         try:
             found, passed = stored.companies(number)
         except OSError as error:
-            raise BaileysToolsError(
-                f"cannot list the sessions of {self.bases[number].path}: {error}"
-            ) from error
+            base = self.bases[number]
+            if len(self.bases) == 1:
+                told = f"cannot list the sessions of {base.path}: {error}"
+                raise BaileysToolsError(told, "What a store needs: docs/stores.md.") from error
+            # The other roots are looked after all the same; whoever opens this one says so.
+            stored.close()
+            os.close(base.fd)
+            base.fd, base.stored, base.why = -1, None, str(error)
+            return [self.itself(number)]
         self.passed += [(number, *one) for one in passed]
         return found
 
@@ -189,6 +196,8 @@ class Root:
         """Open the folder of a company and yield its handle. A link is refused unless it is meant. Raises OSError."""
         base = self.bases[company.base]
         if base.fd < 0:
+            if base.why:
+                raise OSError(base.why)
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if base.stored is not None:
             with base.stored.open(company, base.fd) as folder:

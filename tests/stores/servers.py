@@ -132,6 +132,8 @@ def redis_server(folder: Path, *words: str) -> Iterator[str]:
     def answers() -> bool:
         try:
             return bool(redis.Redis(port=port, socket_timeout=2).ping())
+        except redis.AuthenticationError:
+            return True
         except redis.RedisError:
             return False
 

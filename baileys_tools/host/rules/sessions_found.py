@@ -10,11 +10,12 @@ from baileys_tools.sessions.rules.writers import Writer
 
 
 class FoundRoot(NamedTuple):
-    """A root of the settings: whether it is there, and how many companies are found in it."""
+    """A root of the settings: whether it is there, and how many companies are found in it. `why` a store is not."""
 
     path: str
     is_there: bool
     companies: int
+    why: str = ""
 
 
 class FoundSession(NamedTuple):

@@ -30,7 +30,8 @@ def sessions_text(found: SessionsFound) -> str:
         lines.append(f"and {len(found.sessions) - MOST_SHOWN} more (--json has all)")
     for root in found.roots:
         if not root.is_there:
-            lines.append(f"{printable(root.path)} is not there")
+            told = f": {root.why}" if root.why else " is not there"
+            lines.append(printable(root.path + told))
     if found.passed:
         lines += ["", "passed by"]
         for passed in found.passed[:MOST_SHOWN]:

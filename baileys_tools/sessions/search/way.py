@@ -63,9 +63,10 @@ class StoredSessions(Protocol):
 
 
 class Base:
-    """One open root of a run. `fd` is -1 where it is not there. `stored` has the sessions of one that is a store."""
+    """One open root of a run. `fd` is -1 where it is not there. `stored` has the sessions of one that is a store,
+    and `why` says why that cannot be read."""
 
-    __slots__ = ("fd", "path", "real", "spec", "stored")
+    __slots__ = ("fd", "path", "real", "spec", "stored", "why")
 
     def __init__(self, spec: RootSpec) -> None:
         self.spec = spec
@@ -73,6 +74,7 @@ class Base:
         self.real = os.path.realpath(spec.path) if spec.store is None else self.path
         self.fd = -1
         self.stored: StoredSessions | None = None
+        self.why = ""
 
     def open(self) -> None:
         """Open it. Raises OSError."""

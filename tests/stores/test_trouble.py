@@ -1,0 +1,156 @@
+"""Stores that refuse, hang, or have moved on: a clear word, the other companies looked after, nothing half."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.layouts import StoreSpec
+from baileys_tools.stores.cells import StoreLocked
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.rows import Change
+from tests.integration.faults.forked import run_cli
+from tests.stores.servers import redis_server
+from tests.stores.shapes import SHAPES, Shape
+from tests.stores.test_verbs import QUICK, Stored, ids, stored
+from tests.support import company_folder
+
+pytestmark = pytest.mark.xdist_group("stores")
+
+
+def run(folder: Path, roots: list[dict[str, str]], *words: str, code: int) -> str:
+    config = folder / "config.yaml"
+    config.write_text(json.dumps({"sessions": {"roots": roots}}))
+    config.chmod(0o600)
+    env = {"BAILEYS_TOOLS_STATE_DIR": str(folder / "state")}
+    done = run_cli(*words, "--config", str(config), cwd=folder, env=env)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_store_that_is_not_reached_stops_no_other_company_and_is_never_passed_over(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions")
+    roots = [
+        {"store": "postgres://bot@127.0.0.1:1/bots", "preset": "ai-admin", "name": "shop"},
+        {"path": str(tmp_path / "sessions")},
+    ]
+    for words, code in ((("status",), 3), (("cleanup",), 3), (("sessions",), 3), (("doctor",), 5)):
+        said = run(tmp_path, roots, *words, code=code)
+        assert "1001" in said or words == ("doctor",)
+    said = run(tmp_path, roots, "monitor-once", code=5)
+    assert "company shop: critical: " in said
+    assert "Connection refused" in said
+
+
+def test_a_wrong_password_is_said_without_either(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "redis", "--requirepass", "the-right-secret") as url:
+        root = {"store": url, "preset": "fazer"}
+        secret = tmp_path / "password"
+        said = run(tmp_path, [root], "status", code=1)
+        assert "Authentication required" in said
+        secret.write_text("the-wrong-secret\n")
+        secret.chmod(0o600)
+        said = run(tmp_path, [root | {"password_file": str(secret)}], "status", code=1)
+        assert "invalid username-password pair" in said
+        assert "secret" not in said.replace(str(secret), "")
+        secret.write_text("the-right-secret\n")
+        said = run(tmp_path, [root | {"password_file": str(secret)}], "status", code=10)
+        assert "no session folder" in said
+
+
+def test_a_role_that_may_only_read_reads_and_a_cleanup_there_fails_whole(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with stored(SHAPES[0], request, tmp_path) as store:
+        store.db.execute("DROP ROLE IF EXISTS reader")
+        store.db.execute("CREATE ROLE reader LOGIN")
+        store.db.execute("GRANT SELECT ON whatsapp_keys, whatsapp_auth TO reader")
+        before = store.cells()
+        url = request.getfixturevalue("postgres_url").replace("bot@", "reader@")
+        root = {"store": url, "preset": "ai-admin"}
+        try:
+            run(tmp_path, [root], "status", code=0)
+            assert "permission denied for table whatsapp_keys" in run(tmp_path, [root], "cleanup", code=1)
+            assert store.cells() == before
+        finally:
+            store.db.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
+@pytest.mark.faults
+def test_a_server_that_hangs_ends_the_command_in_time(tmp_path: Path) -> None:
+    with silent_server() as port:
+        for url, preset in (
+            (f"redis://127.0.0.1:{port}/0", "fazer"),
+            (f"postgres://b@127.0.0.1:{port}/b", "keyv"),
+        ):
+            said = run(tmp_path, [{"store": url, "preset": preset}], "status", code=1)
+            assert "imeout" in said or "timed out" in said.lower()
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            try:
+                while True:
+                    held.append(server.accept()[0])
+            except OSError:
+                return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        for one in held:
+            one.close()
+
+
+# --- what every store promises --------------------------------------------------------------------------------
+
+
+def opened(store: Stored, shape: Shape) -> Any:
+    address = json.loads(store.config.read_text())["sessions"]["roots"][0]["store"]
+    return open_store(StoreSpec(address, shape.preset))
+
+
+@pytest.mark.parametrize("shape", [one for one in SHAPES if one.preset in QUICK], ids=ids)
+def test_a_record_changes_only_as_it_was_read_a_unit_whole_and_one_holder_at_a_time(
+    shape: Shape, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with stored(shape, request, tmp_path) as kept:
+        store, other = opened(kept, shape), opened(kept, shape)
+        (tenant,) = store.tenants()
+        cells = [cell for cell in store.cells(tenant) if cell.type != "creds"][:6]
+        before = kept.cells()
+        gone = [Change(cell.type, cell.id, cell.text, None) for cell in cells]
+        stale = gone[1]._replace(before=cells[0].text)
+        assert store.change(tenant, [[gone[0], stale], [gone[2]], [gone[3], gone[4]]], whole=False) == [
+            False,
+            True,
+            True,
+        ]
+        assert len(kept.cells()) == len(before) - 3, "the unit with the stale record is whole"
+        assert store.change(tenant, [[gone[0]], [stale]], whole=True) == [False, False]
+        assert len(kept.cells()) == len(before) - 3
+        back = [Change(cell.type, cell.id, None, cell.text, cell.written_ns) for cell in cells]
+        assert store.change(tenant, [[one] for one in back], whole=False) == [
+            *(False, False),
+            *(True, True, True),
+            False,
+        ]
+        assert kept.cells() == before, "what stands is never written over, and the rest is back with its time"
+        with store.locked(tenant):
+            with pytest.raises(StoreLocked), other.locked(tenant):
+                pass
+            assert store.change(tenant, [[gone[5]]], whole=False) == [True]
+        with other.locked(tenant):
+            assert other.change(tenant, [[back[5]]], whole=False) == [True]
+        store.close()
+        other.close()
