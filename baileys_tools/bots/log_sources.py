@@ -6,7 +6,6 @@ come as a stream behind a cursor. All of it within a time, and only what the set
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -43,8 +42,7 @@ class NoLog(OSError):
     """A log cannot be had; the text says why."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(errno.ENOENT, why)
-        self.errno = None
+        super().__init__(why)
 
 
 class Stream(NamedTuple):
@@ -189,8 +187,8 @@ def _journal(file: LogFile) -> Stream:
     return Stream(
         lambda cursor, lines: _entries(file, cursor, lines),
         _journal_cursor,
-        f"the journal has no entry of {quoted(file.path)}: is that its name (systemctl status), and may this user "
-        "read the journal (group systemd-journal)?",
+        f"the journal has no entry of {quoted(file.path)}: see its name (systemctl status), and that this user "
+        "may read the journal (group systemd-journal)",
     )
 
 

@@ -88,7 +88,7 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
         first = logs.files[0]
         raise BaileysToolsError(
             f"cannot read the log {printable(first.path)}: {printable(first.trouble)}",
-            "Let this user read it, or correct logs.files in the settings.",
+            "See that it is there and that this user may read it, or correct logs.files in the settings.",
         )
     if all(file.of_others for file in logs.files):
         require_known(settings, [company])

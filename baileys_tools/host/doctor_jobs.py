@@ -236,7 +236,7 @@ def logs_checks(settings: Settings, now: datetime) -> Iterator[Check]:
     yield from _all_well(
         "logs",
         troubles,
-        "Let this user read it, or correct logs.files in the settings.",
+        "See that it is there and that this user may read it, or correct logs.files in the settings.",
         "" if odd else well,
     )
     yield from _all_well("logs", odd, "Have the bot write one of the forms of docs/logs.md.", "")

@@ -185,7 +185,7 @@ def log_findings(
                     company,
                     f"the log {printable(file.path)} cannot be read{' to its end' if file.size else ''}: "
                     f"{printable(file.trouble)}",
-                    "let this user read it, or correct logs.files in the settings",
+                    "see that it is there and that this user may read it, or correct logs.files in the settings",
                 )
             )
     found += _not_understood(company, files, show)

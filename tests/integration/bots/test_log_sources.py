@@ -379,6 +379,7 @@ def test_the_commands_say_what_they_read_and_what_they_cannot(engine: Engine, tm
     assert "docker:shop: " in run.stdout
     assert "1  opened" in run.stdout or "connection opened" in run.stdout
     assert "the log docker:gone-1001 cannot be read" in " ".join(run.stdout.split())
+    assert "Errno" not in run.stdout
     assert run.returncode == 4
     company_folder(tmp_path / "sessions", "1001", {})
     doctor = run_cli("doctor", "--config", settings, "--sessions", tmp_path / "sessions", env=env)
