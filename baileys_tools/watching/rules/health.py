@@ -173,7 +173,8 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
             else "no more than five"
         )
     first = (
-        "Look how often the bot connects (baileys-tools logs), as each time makes five. "
+        f"Look how often the bot connects ({command('baileys-tools logs --company {}', company)}), as each time makes "
+        "five. "
         if growth.low_count
         else ""
     )

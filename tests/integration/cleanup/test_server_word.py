@@ -97,3 +97,17 @@ def test_nobody_can_write_pre_keys_away_through_a_bots_log(tmp_path: Path) -> No
         assert bot.said is not None
         (tmp_path / "bot.log").write_text(pino(f"{number} pre-keys found on server", bot.said.at) + "\n")
         assert answer("cleanup", "--dry-run", env=env)["plan"]["remove"] == []
+
+
+def test_what_grows_without_end_is_told_with_its_rate_and_the_servers_word(tmp_path: Path) -> None:
+    bot = Bot(Server.REPLACES)
+    bot.log_in()
+    bot.top_up(40)
+    env = lay_out(tmp_path, bot)
+    env["BAILEYS_TOOLS_CONFIG"] = str(tmp_path / "settings.yaml")
+    found = json.loads(run_cli("inspect", "--json", env=env).stdout)["findings"]
+    (growing,) = [one for one in found if one["code"] == "pre-keys-growing"]
+    # Every half hour five.
+    assert growing["facts"]["per_day"] == pytest.approx(5 * 40, rel=0.05)
+    assert "the server says that it has 5 (its log, " in growing["message"]
+    assert "baileys-tools logs --company 1)" in growing["action"]
