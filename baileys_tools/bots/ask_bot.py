@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.bots.asking import bot_api_for, require_bot_api, where_of
@@ -334,7 +335,7 @@ def on_terminal(company: str, png: str | None, *, as_json: bool) -> Callable[[Mo
     stream = sys.stderr if as_json else sys.stdout
 
     def show(modules: Modules) -> None:
-        from baileys_tools.bots.show.qr_text import qr_text
+        from baileys_tools.bots.show.qr_text import qr_text, why_cut
 
         if png is not None:
             _write_png(png, modules)
@@ -344,6 +345,8 @@ def on_terminal(company: str, png: str | None, *, as_json: bool) -> Callable[[Mo
         blocks = "utf" in (stream.encoding or "").lower()
         print(qr_text(modules, colour=stream.isatty() and not plain, blocks=blocks), file=stream)
         whose = f"Company {printable(company)}: scan" if company else "Scan"
+        if stream.isatty() and png is None and (cut := why_cut(modules, *get_terminal_size(), blocks=blocks)):
+            print(cut, file=stream)
         print(f"{whose} it with the phone (Settings, Linked devices).", file=stream, flush=True)
 
     return show

@@ -29,6 +29,21 @@ def qr_text(modules: Modules, *, colour: bool, blocks: bool = True) -> str:
     return "\n".join(f"{_BLACK_ON_WHITE}{line}{_RESET}" if colour else line for line in shown)
 
 
+def why_cut(modules: Modules, columns: int, rows: int, *, blocks: bool = True) -> str:
+    """Given modules and the size of a terminal, return what to do where the code does not fit there; "" where it does.
+
+    Two rows stay for what is said below it and for the prompt.
+    """
+    side = len(modules) + 2 * QUIET_ZONE
+    wide, high = (side, (side + 1) // 2 + 2) if blocks else (2 * side, side + 2)
+    if wide <= columns and high <= rows:
+        return ""
+    return (
+        f"It needs {wide} columns and {high} rows, and this terminal has {columns} and {rows}:\n"
+        "make it larger or its letters smaller, or write a picture: --png FILE"
+    )
+
+
 def _pairs(rows: list[list[bool]]) -> list[tuple[list[bool], list[bool]]]:
     return list(zip(rows[::2], rows[1::2], strict=True))
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baileys_tools.bots.rules.qr import modules_of_picture, picture_of, picture_of_modules
-from baileys_tools.bots.show.qr_text import qr_text
+from baileys_tools.bots.show.qr_text import qr_text, why_cut
 
 
 def modules_of(text: str) -> list[list[bool]]:
@@ -102,3 +102,29 @@ def test_a_terminal_shows_each_module_and_the_quiet_zone(colour: bool, blocks: b
     if not colour:
         assert {len(line) for line in lines} == {side if blocks else 2 * side}
         assert set("".join(lines)) <= set("█▀▄ " if blocks else "# ")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "blocks", "fits"),
+    [
+        (33, 19, True, True),
+        (32, 19, True, False),
+        (33, 18, True, False),
+        (80, 24, True, True),
+        (80, 24, False, False),
+        (66, 35, False, True),
+    ],
+)
+def test_a_code_that_the_terminal_cuts_says_so(columns: int, rows: int, blocks: bool, fits: bool) -> None:
+    modules = [[False] * 25 for _ in range(25)]
+    said = why_cut(modules, columns, rows, blocks=blocks)
+    assert (said == "") is fits
+    assert fits or "--png FILE" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
+    drawn = qr_text(modules, colour=False, blocks=blocks).split("\n")
+    assert fits or max(map(len, drawn)) > columns or len(drawn) + 2 > rows
+
+
+def test_the_code_of_a_real_bot_does_not_fit_24_rows() -> None:
+    assert why_cut(modules_of("2@" + "x" * 230), 80, 24)
+    assert why_cut(modules_of("2@" + "x" * 230), 80, 40) == ""
