@@ -347,7 +347,9 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             mended=tuple(mended),
             snapshot_trouble=trouble,
             earlier_restore=earlier_restore,
-            uses=None if plan.is_in_doubt else seen_again(job.uses_before(company), facts, job.now),
+            uses=None
+            if plan.is_in_doubt
+            else seen_again(job.uses_before(company), facts, job.now, plan.pre_keys_unguarded),
         )
 
 

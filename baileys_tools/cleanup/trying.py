@@ -74,9 +74,9 @@ def _try(
     now: datetime,
     days: int,
 ) -> PolicyTried:
-    uses = seen_again(observed.uses_before(company), facts, now)
+    uses = seen_again(observed.uses_before(company), facts, now, plan.pre_keys_unguarded)
     seen = observed(company)
-    around = beside(facts, plan)
+    around = beside(facts, plan, uses)
     known = Known(seen, came_back=came_back(facts, observed.removed_before(company)))
     length = min(days, days_known(uses, now))
     policies: list[tuple[Mapping[str, str] | None, Policy]] = [

@@ -113,11 +113,12 @@ class Beside(NamedTuple):
     pre_keys: int
 
 
-def beside(folder: FolderFacts, plan: CleanupPlan) -> Beside:
-    """Given a folder and a plan of it, return what stands beside the keys that go by age."""
+def beside(folder: FolderFacts, plan: CleanupPlan, uses: Uses) -> Beside:
+    """Given a folder, a plan of it and its past, return what stands beside the keys that go by age."""
     counts = plan.counts
     by_age = sum(len(folder.of(kind)) for kind in _KINDS if counts is None or kind in counts)
-    return Beside(plan.counted_before - by_age, max(0, len(folder.of(Kind.PRE_KEY)) - plan.guarded_pre_keys))
+    looks = uses.pre_keys
+    return Beside(plan.counted_before - by_age, round(sum(looks) / len(looks)) if looks else 0)
 
 
 def try_rule(

@@ -23,6 +23,8 @@ DAY = 24 * 60
 MOST_KEYS = 3_000
 """Of a folder with more of them nothing is noted: the state is written at every cleanup."""
 
+MOST_LOOKS = 120
+
 SESSION, PEER, OWN, OWN_BY_LID, MEMORY = "s", "p", "o", "l", "m"
 """What a key is: one letter each, as they are kept thousands of times."""
 
@@ -52,22 +54,26 @@ class Use(NamedTuple):
 
 
 class Uses(NamedTuple):
-    """The keys of a folder by their digests, from when on they are known, and when the last look was."""
+    """The keys of a folder by their digests, from when on they are known, and when the last look was.
+
+    `pre_keys` is how many pre-keys stood at the last looks that `cleanup.until` counts.
+    """
 
     since: int = 0
     looked: int = 0
     by_mark: Mapping[str, Use] = {}
+    pre_keys: tuple[int, ...] = ()
 
 
 def read_uses(value: Any) -> Uses:
     """Given what the state has, return it; nothing known where it is nothing that we wrote."""
     try:
-        since, looked, keys = value
+        since, looked, keys, pre_keys = value
         found = {
             str(one): Use(str(what), str(group), int(first), int(last), tuple(map(int, gaps)))
             for one, (what, group, first, last, *gaps) in keys.items()
         }
-        return Uses(int(since), int(looked), found)
+        return Uses(int(since), int(looked), found, tuple(map(int, pre_keys)))
     except (TypeError, ValueError, AttributeError):
         return Uses()
 
@@ -75,7 +81,7 @@ def read_uses(value: Any) -> Uses:
 def uses_kept(uses: Uses) -> list[Any]:
     """Return it as JSON for the state."""
     keys = {one: [use.what, use.group, use.first, use.last, *use.gaps] for one, use in uses.by_mark.items()}
-    return [uses.since, uses.looked, keys]
+    return [uses.since, uses.looked, keys, list(uses.pre_keys)]
 
 
 def minutes(moment: datetime) -> int:
@@ -83,9 +89,10 @@ def minutes(moment: datetime) -> int:
     return nanoseconds(moment) // MINUTE_NS
 
 
-def seen_again(uses: Uses, folder: FolderFacts, now: datetime) -> Uses:
+def seen_again(uses: Uses, folder: FolderFacts, now: datetime, pre_keys: int = 0) -> Uses:
     """Given what is known of the keys of a folder and what stands there now, return what is known after this look.
 
+    `pre_keys` is how many of those stand that `cleanup.until` counts.
     A key that was used again after a day or more has had a gap, whether its file stood there meanwhile or not. It ended
     after the look before, at the latest when the file was written; of a look longer ago than a day nothing tells how
     often it was used since, so the gap counts up to a day after that look.
@@ -106,7 +113,8 @@ def seen_again(uses: Uses, folder: FolderFacts, now: datetime) -> Uses:
     kept = {one: _without_old(use, oldest) for one, use in found.items() if use.last > oldest}
     if len(kept) > MOST_KEYS:
         return Uses()
-    return Uses(max(uses.since, oldest) if uses.looked else at, at, kept)
+    since = max(uses.since, oldest) if uses.looked else at
+    return Uses(since, at, kept, (*uses.pre_keys, pre_keys)[-MOST_LOOKS:])
 
 
 def days_known(uses: Uses, now: datetime) -> int:

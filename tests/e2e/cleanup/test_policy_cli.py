@@ -40,8 +40,8 @@ def age_the_memory(state: Path, days: int) -> None:
     """Make what is remembered begin so many days ago."""
     with sqlite3.connect(state / FILE) as database:
         ((text,),) = database.execute("SELECT value FROM memory WHERE key = 'uses'").fetchall()
-        since, looked, keys = json.loads(text)
-        text = json.dumps([since - days * 1440, looked, keys])
+        since, *rest = json.loads(text)
+        text = json.dumps([since - days * 1440, *rest])
         database.execute("UPDATE memory SET value = ? WHERE key = 'uses'", (text,))
 
 
