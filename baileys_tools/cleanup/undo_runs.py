@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from baileys_tools.config import Settings
@@ -23,7 +23,7 @@ from baileys_tools.sessions.quarantine import (
     run_started,
 )
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import (
@@ -33,6 +33,7 @@ from baileys_tools.sessions.rules.undo import (
     UndoReason,
     UndoRun,
     plan_undo,
+    promised,
 )
 from baileys_tools.sessions.scan import (
     exists_in_own_folder,
@@ -75,7 +76,9 @@ class UndoReport:
 def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
     """Return which runs can be undone in the companies that the settings choose."""
     with Root(root_path) as root:
-        return UndoReport(root_path, now, None, all_runs(root, chosen_companies(root, settings), now))
+        return UndoReport(
+            root_path, now, None, all_runs(root, chosen_companies(root, settings), now, costs=True)
+        )
 
 
 def run_meant(listed: Sequence[CompanyUndo], run: str | None, root: Root, now: datetime) -> str | None:
@@ -113,19 +116,35 @@ def chosen_companies(root: Root, settings: Settings) -> list[Company]:
     return companies_of_run(root, settings)
 
 
-def all_runs(root: Root, companies: Sequence[Company], now: datetime) -> list[CompanyUndo]:
+def all_runs(
+    root: Root, companies: Sequence[Company], now: datetime, *, costs: bool = False
+) -> list[CompanyUndo]:
     return for_each(
         companies,
-        lambda company: _runs_of(root, company, now),
+        lambda company: _runs_of(root, company, now, costs=costs),
         lambda company, why: CompanyUndo(company.id, trouble=why),
         workers=1,
     )
 
 
-def _runs_of(root: Root, company: Company, now: datetime) -> CompanyUndo:
+def _runs_of(root: Root, company: Company, now: datetime, *, costs: bool) -> CompanyUndo:
     with root.open(company) as folder:
         left = _left_beside(root, company, folder, now)
-        return CompanyUndo(company.id, (*describe_runs(folder), *resets_of(folder), *left))
+        runs = [_with_cost(folder, found) if costs else found for found in describe_runs(folder)]
+        return CompanyUndo(company.id, (*runs, *resets_of(folder), *left))
+
+
+def _with_cost(folder: int, found: UndoRun) -> UndoRun:
+    """Return a run with what its removal costs at most, and what of that was paid."""
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None:
+            return found
+        with open_run(quarantine, found.run) as run_folder:
+            names = os.listdir(run_folder)
+            creds, told = _owners(folder, run_folder, names, names)
+    anew = {key_of(name) for name in written_since(folder, os.listdir(folder), _began(found.run))}
+    back = [name for name in names if key_of(name) in anew]
+    return replace(found, promised=promised(names, creds, told), paid=promised(back, creds, told))
 
 
 def resets_of(folder: int) -> Iterator[UndoRun]:
@@ -172,14 +191,21 @@ def plan_of(
     live = os.listdir(folder)
     began = _began(run)
     since = written_since(folder, live, began)
+    creds, told = _owners(folder, run_folder, live, quarantined)
+    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, run))
+
+
+def _owners(
+    folder: int, run_folder: int, live: Collection[str], quarantined: Collection[str]
+) -> tuple[Creds | CredsState, dict[str, bool]]:
+    """Return the creds, and for sender-keys whose owner no name tells what their content says."""
     creds = read_creds(folder)
     owned: dict[str, bool | None] = {}
     if isinstance(creds, Creds):
         for place, names in ((folder, live), (run_folder, quarantined)):
             for name in untold_sender_keys(_sender_keys(names), creds):
                 owned[name] = has_private_signing_key(place, name)
-    told = {name: answer for name, answer in owned.items() if answer is not None}
-    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, run))
+    return creds, {name: answer for name, answer in owned.items() if answer is not None}
 
 
 def _removed_later(folder: int, of: str) -> set[str]:

@@ -13,6 +13,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import require_file, settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.sessions.rules.undo import CLEANERS
 from baileys_tools.state.database import State, open_state, to_seconds
 from baileys_tools.state.observations import curve_since, kinds_at
 from baileys_tools.state.runs import runs_since
@@ -32,7 +33,7 @@ from baileys_tools.watching.rules.report import (
 )
 from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import CompanyStatus
-from baileys_tools.watching.status import CLEANERS, fleet_status
+from baileys_tools.watching.status import fleet_status
 
 LONGEST = timedelta(days=366)
 MOST_INCIDENTS = 20

@@ -16,6 +16,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
 from baileys_tools.sessions.rules.removals import Cleaned
+from baileys_tools.sessions.rules.undo import CLEANERS
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
@@ -26,9 +27,6 @@ from baileys_tools.watching.rules.health import unreadable_folder
 from baileys_tools.watching.rules.incidents import Service
 from baileys_tools.watching.rules.status import FleetStatus, with_forecast
 from baileys_tools.watching.rules.verdict import CompanyStatus, worst_company_first
-
-CLEANERS = ("cleanup", "trigger", "monitor-once")
-"""The commands whose work in a company is a cleanup (of the last one, by `monitor.auto_cleanup`)."""
 
 
 def status_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:

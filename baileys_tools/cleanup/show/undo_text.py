@@ -11,7 +11,7 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.frame.show.terminal import Style, companies_named, counted, together
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.undo import CompanyUndo, UndoReason, UndoRun
+from baileys_tools.sessions.rules.undo import CLEANERS, CompanyUndo, Late, UndoReason, UndoRun
 from baileys_tools.units import format_size, printable
 
 _KEPT = {
@@ -39,7 +39,29 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     if not rows:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
     head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':{by}}  company"
-    return "\n".join([style.paint(head, "bold"), *rows, *undo_troubles(companies)])
+    paid = [f"  company {printable(name)}: {what}" for name, what in _costs(companies)]
+    return "\n".join([style.paint(head, "bold"), *rows, *paid, *undo_troubles(companies)])
+
+
+def _costs(companies: Sequence[CompanyUndo]) -> Iterator[tuple[str, str]]:
+    """Return of the last cleanup of each company what it cost at most, and what of that was paid so far."""
+    for company in companies:
+        runs = [run for run in company.runs if _is_cleanup(run)]
+        for run in runs[-1:]:
+            most, paid = run.promised, run.paid
+            if most is None or paid is None or not any(most):
+                continue
+            yield company.id, paid_of(most, paid)
+
+
+def paid_of(most: Late, paid: Late) -> str:
+    """Given what the last cleanup costs at most and what of that was paid, return it in words."""
+    late = f"{counted(paid.contacts, 'chat')}, {counted(paid.group_senders, 'group message')} late so far"
+    return f"last cleanup: {late}, of {most.contacts:,} and {most.group_senders:,}"
+
+
+def _is_cleanup(run: UndoRun) -> bool:
+    return run.what in CLEANERS or (not run.what and not run.whole_folder)
 
 
 def _short(command: str) -> str:
@@ -137,6 +159,13 @@ def undo_json(
     )
 
 
+def _cost(run: UndoRun) -> dict[str, Any]:
+    """Return what a cleanup costs at most and what was paid so far, null for any other run."""
+    both = {"promised": run.promised, "paid": run.paid}
+    known = _is_cleanup(run)
+    return {name: late._asdict() if known and late is not None else None for name, late in both.items()}
+
+
 def _document(company: CompanyUndo) -> dict[str, Any]:
     document: dict[str, Any] = {
         "company": name_text(company.id),
@@ -151,6 +180,7 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
                 "reset": run.is_reset,
                 "whole_folder": run.whole_folder,
                 "by": run.what,
+                **_cost(run),
             }
             for run in company.runs
         ],

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.keyfiles import (
@@ -120,6 +121,27 @@ def _unit_of(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str
     return parse_sender_key(name).group
 
 
+class Late(NamedTuple):
+    """Messages late by one resend: of contacts, none where the bot wrote first, and of members to their groups."""
+
+    contacts: int = 0
+    group_senders: int = 0
+
+
+def promised(
+    quarantined: Collection[str], creds: Creds | CredsState, owned_by_content: Mapping[str, bool]
+) -> Late:
+    """Given the names in a quarantine, return what their removal costs at most, once all of them write again."""
+    keys = {key_of(name) for name in quarantined}
+    peers = [name for name in keys if kind_of(name) is Kind.SENDER_KEY]
+    return Late(
+        sum(kind_of(name) is Kind.SESSION for name in keys),
+        sum(_unit_of(name, creds, owned_by_content) is None for name in peers),
+    )
+
+
+CLEANERS = ("cleanup", "trigger", "monitor-once")
+"""The commands whose work in a company is a cleanup (of the last one, by `monitor.auto_cleanup`)."""
 RESET = "reset"
 RESTORE = "restore"
 
@@ -134,6 +156,10 @@ class UndoRun:
     size: int
     what: str = ""
     """The command that moved the files aside, "" where nothing tells."""
+    promised: Late | None = None
+    """What it costs at most, where a cleanup removed the files."""
+    paid: Late | None = None
+    """What of that was paid: keys that stand anew, as somebody wrote."""
     whole_folder: bool = False
     """Whether a reset or a rollback has set the whole folder aside: it comes back only when its run is named."""
 

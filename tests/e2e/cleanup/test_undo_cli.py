@@ -179,7 +179,7 @@ def test_the_list_tells_which_command_moved_files_aside(tmp_path: Path) -> None:
     reset = ("--company", "1003", "--yes", "--force", "--no-pair", "-q")
     assert run_cli("reset", *reset, "--sessions", tmp_path).returncode == 0
     listed = undo(tmp_path, "--list").stdout.splitlines()
-    assert [line.split()[-2:] for line in listed] == [
+    assert [line.split()[-2:] for line in listed[:4]] == [
         ["by", "company"],
         ["cleanup", "1001"],
         ["trigger", "1002"],
@@ -236,3 +236,25 @@ def test_a_dry_run_names_what_would_stay(root: Path) -> None:
     assert "1 would stay in quarantine: the bot has written a newer one" in text
     assert f"kept  {name}" in text
     assert undo(root, "--dry-run", "--run", cleaned_by[:-6] + "000000").returncode == 10
+
+
+PEER = f"sender-key-{GROUP}--4917000000001--0.json"
+OTHER_PEER = f"sender-key-{GROUP}--4917000000002--0.json"
+
+
+def test_the_list_says_what_the_last_cleanup_costs_and_what_of_that_was_paid(tmp_path: Path) -> None:
+    """A key that stands anew is somebody who wrote; an own key is no message late."""
+    root = tmp_path / "sessions"
+    old = dict.fromkeys([PEER, OTHER_PEER, *KEYS], timedelta(days=20))
+    folder = company_folder(root, "1001", old)
+    cleaned(root)
+    for name in (PEER, SESSION, MEMORY):
+        write_key(folder, name)
+    told = checked_json(undo(root, "--list", "--json").stdout, "undo")
+    (run,) = told["companies"][0]["runs"]
+    assert run["promised"] == {"contacts": 2, "group_senders": 2}
+    assert run["paid"] == {"contacts": 1, "group_senders": 1}
+    shown = undo(root, "--list").stdout
+    assert "company 1001: last cleanup: 1 chat, 1 group message late so far, of 2 and 2" in shown
+    undone = checked_json(undo(root, "--json").stdout, "undo")
+    assert undone["companies"][0]["put_back"] > 0
