@@ -84,6 +84,8 @@ class RedisStore:
                 socket_connect_timeout=SECONDS,
                 socket_timeout=SECONDS,
                 client_name="baileys-tools",
+                # A change that was made, and whose answer was lost, would be taken for another's at a second try.
+                retry=_never_again(),
                 **({"password": password} if password is not None else {}),
             )
         except (ValueError, driver.RedisError) as error:
@@ -278,6 +280,13 @@ def _redis() -> Any:
             exit_code=ExitCode.USAGE,
         ) from None
     return redis
+
+
+def _never_again() -> Any:
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Retry(NoBackoff(), 0)
 
 
 def _words(error: Exception) -> str:
