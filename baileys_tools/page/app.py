@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -72,17 +72,19 @@ class Pages:
     async def company(self, request: Request) -> Response:
         """Answer with the page of one company."""
         key = request.path_params["key"]
-        row = self._row(key)
+        self._row(key)
         header = await self._looked(key)
+        row = self._row(key)
         document = {
             **self._about(),
             "start": self.watcher.board.start,
             "version": self.watcher.board.version,
             "meta": self.watcher.board.meta,
             "key": key,
-            "row": row,
             "badge": f"/badge/{key}.svg?key={badge_key(self.door.token, key)}",
             **header,
+            # That of the board, which its changes follow upon.
+            "row": row,
         }
         report = header.get("report") or {"companies": []}
         texts = {"version": __version__, "title": str(row[1])}
@@ -92,8 +94,9 @@ class Pages:
     async def company_data(self, request: Request) -> Response:
         """Answer with what the page of one company shows."""
         key = request.path_params["key"]
-        row = self._row(key)
-        return JSONResponse({"row": row, **await self._looked(key)})
+        self._row(key)
+        header = await self._looked(key)
+        return JSONResponse({**header, "row": self._row(key)})
 
     async def _looked(self, key: str) -> dict[str, Any]:
         told = await self.watcher.company(self.watcher.ids[key])
@@ -131,16 +134,18 @@ class Pages:
         headers = {"x-accel-buffering": "no"}
         return StreamingResponse(self._stream(start, since), media_type="text/event-stream", headers=headers)
 
-    async def _stream(self, start: str, since: int) -> AsyncIterator[bytes]:
+    async def _stream(self, start: str, since: int) -> AsyncGenerator[bytes]:
         board = self.watcher.board
         self.streams += 1
         try:
             yield b"retry: 3000\n\n"
             while not self.ending.is_set():
                 if since != board.version or start != board.start:
-                    for part in board.changes(start, since):
+                    # Before anything waits: while a part goes out, the board may move on.
+                    parts, version = list(board.changes(start, since)), board.version
+                    for part in parts:
                         yield part
-                    start, since = board.start, board.version
+                    start, since = board.start, version
                     await asyncio.sleep(STEP_SECONDS)
                     continue
                 await self.watcher.news(since, PULSE_SECONDS)

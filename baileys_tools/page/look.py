@@ -134,7 +134,6 @@ def _company(settings: Settings, state: State, status: FleetStatus, seen: Pass) 
     return {
         "now": to_seconds(status.now),
         "report": report_data(report),
-        "row": rows_of(status)[0],
         "facts": _facts(status, seen),
         "log": _log(state, one.id, status.now),
         "snapshots": [[mark.at, mark.size, int(mark.damaged)] for mark in marks[-MOST_RUNS:]][::-1],

@@ -160,6 +160,8 @@ class Watcher:
             "passed": self.passed,
             "late": self._late(),
         }
+        # What was seen of single companies is older than this.
+        self._companies.clear()
         if self.board.take(header["rows"], meta):
             self.moved()
 

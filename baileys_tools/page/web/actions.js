@@ -26,8 +26,11 @@ const Actions = (function () {
   const titleOf = (name) => TITLES[name] || name;
 
   // --- one action: its words, its QR code, its end ---------------------------------------------------------
+  const ours = new Set(); // what was asked for here: its plan is to be said yes to here
   function panel(one, isNew) {
-    if (shown.has(one.id)) { shown.get(one.id)(one); return; }
+    if (isNew) ours.add(one.id);
+    // The stream may have told of it before the answer came.
+    if (shown.has(one.id)) { shown.get(one.id)(); return; }
     const state = make("span", { role: "status" }), pre = make("pre", { tabindex: "0", "aria-label": "What it says" }), next = make("div", { class: "buttons" });
     const picture = make("img", { alt: "QR code: scan it with the phone (Settings, Linked devices)" });
     picture.hidden = true;
@@ -35,14 +38,16 @@ const Actions = (function () {
     const box = make("section", { class: "run", "aria-label": titleOf(one.name) }, heading, make("p", {}, state), picture, pre, next);
     place.prepend(box);
     if (isNew) heading.focus({ preventScroll: false });
-    let ended = false;
-    function mark(told) {
+    let ended = false, known = one;
+    function mark(said) {
+      const told = known = said || known;
       state.textContent = told.ended === null ? "At work ..." : (told.end === "done" ? "Done" : told.end === "broken off" ? "Broken off before its end" : "Failed") +
         (told.exit_code ? ", exit code " + told.exit_code : "") + ", after " + span(told.ended - told.started);
-      if (told.ended === null || ended) return;
-      ended = true;
+      if (told.ended === null) return;
       picture.hidden = true;
-      if (isNew && NEXT[one.name] && told.end === "done") {
+      if (ended || !ours.has(one.id)) return;
+      ended = true;
+      if (NEXT[one.name] && told.end === "done") {
         const [name, text] = NEXT[one.name];
         const yes = make("button", { type: "button", class: name === "reset" ? "risky" : "" }, text), no = make("button", { type: "button" }, "No");
         yes.addEventListener("click", async () => {
@@ -55,7 +60,7 @@ const Actions = (function () {
         next.append(yes, no);
         yes.focus({ preventScroll: true });
       }
-      if (isNew) after();
+      after();
     }
     shown.set(one.id, mark);
     mark(one);
