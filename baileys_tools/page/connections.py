@@ -7,7 +7,7 @@ those that have not asked yet go first.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -21,18 +21,20 @@ class Visitor(H11Protocol):
     """One connection. `room` is how many there may be, for the whole process."""
 
     room = MOST_CONNECTIONS
-    since = float("inf")
-    """When it began, by the loop's clock; of one that has just come, later than any."""
+    waiting: ClassVar[dict[Visitor, None]] = {}
+    """Those that have asked nothing yet, or nothing since their last answer; the one that waits longest first."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; where there is no room, one that has asked nothing yet goes, or this one."""
+        """Take a connection; where there is no room, one that has asked nothing goes."""
         self._patience: asyncio.TimerHandle | None = None
         super().connection_made(transport)
+        self.waiting[self] = None
         if len(self.connections) > self.room:
-            silent = (one for one in self.connections if isinstance(one, Visitor) and one.is_silent)
-            oldest = min(silent, key=lambda one: one.since, default=self)
-            (oldest if oldest.is_silent else self).transport.abort()
-        self.since = self.loop.time()
+            oldest = next(iter(self.waiting))
+            del self.waiting[oldest]
+            # At once, as the loop tells of the loss only later: of many that come together, each makes room once.
+            self.connections.discard(oldest)
+            oldest.transport.abort()
         self._wait_for_head()
 
     @property
@@ -44,6 +46,7 @@ class Visitor(H11Protocol):
         """Read on; the time for a head runs from its first byte, however many come."""
         super().data_received(data)
         if not self.is_silent:
+            self.waiting.pop(self, None)
             self._stop_waiting()
         elif self._patience is None:
             self._wait_for_head()
@@ -51,10 +54,13 @@ class Visitor(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
+        if self.is_silent and not self.transport.is_closing():
+            self.waiting[self] = None
         self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of it."""
+        self.waiting.pop(self, None)
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -104,6 +110,6 @@ def settings_of_uvicorn(app: Any, port: int) -> dict[str, Any]:
         "timeout_keep_alive": 5,
         "timeout_graceful_shutdown": 2,
         "h11_max_incomplete_event_size": 16_384,
-        "backlog": 512,
+        "backlog": 128,
         "port": port,
     }
