@@ -439,7 +439,10 @@ def test_the_journal_of_a_reset_by_another_version_is_left_to_that(folder: Path)
     journal = folder / ".baileys-tools" / "reset.json"
     journal.write_text(json.dumps(orders))
     done = run_cli("cleanup", "--quiet", env=env_of(folder))
-    assert (done.returncode, "no journal of a reset that this version wrote" in done.stderr) == (1, True)
+    assert (done.returncode, "is not a journal of a reset that this version wrote" in done.stderr) == (
+        1,
+        True,
+    )
     assert json.loads(journal.read_text()) == orders
 
 

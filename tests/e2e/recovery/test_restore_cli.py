@@ -481,7 +481,10 @@ def test_the_journal_of_another_version_stops_its_company_and_no_other(folder: P
     (folder / ".baileys-tools").mkdir()
     (folder / ".baileys-tools/restore.json").write_text(journal)
     done = restore(folder, "--yes")
-    assert (done.returncode, "no journal of a restore that this version wrote" in done.stderr) == (1, True)
+    assert (done.returncode, "is not a journal of a restore that this version wrote" in done.stderr) == (
+        1,
+        True,
+    )
     cleanup = run_cli("cleanup", env=env_of(folder))
     assert (cleanup.returncode, "internal error" in cleanup.stderr) == (3, False)
     assert not (other / "session-1.0.json").exists()
