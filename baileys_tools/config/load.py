@@ -109,6 +109,7 @@ def resolve(
     """Given a schema and its sources, return values and origins by path, the file read, and the files of secrets."""
     secret_files: dict[str, str] = {}
     problems: list[str] = []
+    wrong: set[str] = set()
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     file, content = find_config(host, config, problems)
@@ -129,6 +130,7 @@ def resolve(
         except ValueError as error:
             where = USE if item.setting is schema.use else item.setting.path
             problems.append(f"{item.of_company}{where}: {error} ({item.origin})")
+            wrong.add(item.setting.path)
             continue
         target = item.of_company + (USE if item.setting is schema.use else item.setting.target)
         if target not in values:
@@ -142,9 +144,11 @@ def resolve(
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
-    if not problems:
+    valid = not problems
+    if wrong.isdisjoint(path for pair in ASCENDING for path in pair):
         problems += _out_of_order(schema, values, origin)
-        problems += _two_managers(values, origin)
+    problems += _two_managers(values, origin)
+    if valid:
         _stronger_flags(values, origin)
         problems += _of_companies_together(schema, values, origin)
     if problems:

@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from baileys_tools.config import LoadedSettings, Secret, load_settings
+from baileys_tools.config import ConfigError, LoadedSettings, Secret, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
@@ -28,6 +28,7 @@ from baileys_tools.frame.companies import place_meant
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
+from baileys_tools.host.config_mistakes import mistakes
 from baileys_tools.layouts import RootSpec
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
@@ -123,6 +124,8 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     where nothing may be written.
     """
     require_places(loaded)
+    if found := mistakes(loaded):
+        raise ConfigError(found)
     warnings = file_warnings(loaded.config_file, loaded.origin) if loaded.config_file else []
     warnings += near_misses(os.environ)
     warnings += unread_secrets(loaded)

@@ -1,0 +1,71 @@
+"""`config check` names everything that a command would stumble over later, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.config import load_settings
+from baileys_tools.host import config_mistakes
+from baileys_tools.host.config_mistakes import mistakes
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder
+
+WRONG = """\
+backup:
+  path: {place}/repository
+  recipients: ["age1nonsense", "AGE-SECRET-KEY-1CANARY"]
+bot_api: {{preset: evolution}}
+companies: {{"7": {{bot_api: {{preset: waha}}}}, "8": {{bot_api: {{url: "http://127.0.0.1:1"}}}}}}
+"""
+
+
+def test_all_mistakes_are_told_at_once_with_their_place(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(WRONG.format(place=tmp_path))
+    done = run_cli("config", "check", "--config", file)
+    assert done.returncode == 2
+    assert "4 errors in the settings:" in done.stderr
+    assert f"age1nonsense... ({file}:3)" in done.stderr
+    assert "CANARY" not in done.stderr
+    assert (
+        f'bot_api.preset: the preset "evolution" has no bot_api.url beside it, so no bot is asked ({file}:4)'
+        in done.stderr
+    )
+    assert "companies.7.bot_api.preset" in done.stderr
+    assert "companies.8" not in done.stderr
+    # What a command does not need cannot stop it.
+    company_folder(tmp_path / "sessions")
+    assert run_cli("undo", "--list", "--config", file, "--sessions", tmp_path / "sessions").returncode == 0
+
+
+def test_the_order_of_thresholds_is_told_beside_other_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("thresholds: {warning: 180, critical: 150}\ncleanup: {session_max_age: 5x}\n")
+    said = run_cli("config", "check", "--config", file).stderr
+    assert "2 errors in the settings:" in said
+    assert "thresholds.critical: 150" in said
+    file.write_text("thresholds: {warning: many, critical: 150}\ncleanup: {session_max_age: 5x}\n")
+    said = run_cli("config", "check", "--config", file).stderr
+    assert "2 errors in the settings:" in said
+    assert "has to be above" not in said, "nothing is compared with a value that was not given"
+
+
+@pytest.mark.parametrize(
+    ("settings", "module", "package"),
+    [
+        ({"backup.path": "/b", "backup.copies": ["sftp://host/x"]}, "paramiko", "paramiko"),
+        ({"backup.path": "/b", "backup.copies": ["s3://bucket/x"]}, "s3fs", "s3fs"),
+        ({"notify.urls": ["ntfy://host/x"]}, "apprise", "apprise"),
+    ],
+)
+def test_an_extra_that_is_missing_is_told_with_how_to_add_it(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], module: str, package: str
+) -> None:
+    loaded = load_settings(settings, {}, cwd="/", home="/", system_config="/none")
+    assert mistakes(loaded) == []
+    monkeypatch.setattr(config_mistakes, "find_spec", lambda name: None if name == module else object())
+    (told,) = mistakes(loaded)
+    assert told.startswith(next(reversed(settings)))
+    assert f"pipx inject baileys-tools {package}" in told
