@@ -110,7 +110,7 @@ def test_where_no_session_folder_is_it_writes_nothing(host: Host, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [
-        (("--recipient", "nonsense"), "no age recipient"),
+        (("--recipient", "nonsense"), "invalid age recipient"),
         (("--backup", "INSIDE"), "Give it a folder of its own"),
     ],
 )
