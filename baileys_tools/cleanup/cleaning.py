@@ -10,6 +10,7 @@ from functools import partial
 from baileys_tools.cleanup.job import CleanupJob, Snapshot, Verdicts
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
+from baileys_tools.cleanup.rules.cost import Cost, bundles_fetched
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
 from baileys_tools.cleanup.rules.policy import plan_cleanup
@@ -302,17 +303,19 @@ def look_and_plan(
         del facts, plan
         facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)._replace(server=server)
         plan = plan_cleanup(facts, job.policy, job.now, known)
-    cost = plan.cost._replace(key_messages=_key_messages(folder, plan))
-    return facts, plan._replace(cost=cost, came_back=known.came_back)
+    return facts, plan._replace(cost=_with_keys_sent_again(folder, facts, plan), came_back=known.came_back)
 
 
 def _changed(folder: int) -> datetime:
     return moment_of(os.fstat(folder).st_mtime_ns)
 
 
-def _key_messages(folder: int, plan: CleanupPlan) -> int:
-    """Return how many devices the bot has told its key by the memories that go. Only those files are read."""
-    told = 0
+def _with_keys_sent_again(folder: int, facts: FolderFacts, plan: CleanupPlan) -> Cost:
+    """Return the cost of a plan with the devices that the memories which go have told the bot's key.
+
+    Only those files are read, and mappings of the devices in them.
+    """
+    told: list[str] = []
     for memory in (unit[0] for unit in plan.removals if is_memory(unit[0])):
         if key_id_of(memory, Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
             # Where its .bak stands alone the bot reads that.
@@ -320,7 +323,13 @@ def _key_messages(folder: int, plan: CleanupPlan) -> int:
                 with suppress(OSError):
                     told += devices_told(read_regular_file(folder, name, LARGEST + 1))
                     break
-    return told
+    if not told:
+        return plan.cost
+    from baileys_tools.sessions.mappings import Mappings
+
+    gone = {name for unit in plan.removals for name in unit}
+    bundles = bundles_fetched(facts, gone, told, Mappings(folder).lid_of)
+    return plan.cost._replace(key_messages=len(told), bundles=bundles)
 
 
 def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:

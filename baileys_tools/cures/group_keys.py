@@ -91,5 +91,5 @@ def _told(folder: int, memory: str) -> int:
     """Return how many devices a memory names. Where its .bak stands alone the bot reads that."""
     for name in (memory, *companions_of(memory)):
         with suppress(OSError):
-            return devices_told(read_regular_file(folder, name, LARGEST + 1))
+            return len(devices_told(read_regular_file(folder, name, LARGEST + 1)))
     return 0

@@ -10,7 +10,8 @@
  * copy, with the sessions root in BAILEYS_SESSIONS_PATH, while contacts, groups and server remember everything
  * as it was. Then Baileys loads the folder again, and everybody writes to everybody once:
  *
- * - `bot_to_contact`, `bot_to_group`: can each device read the bot; and how many get its key again (`key_messages`)
+ * - `bot_to_contact`, `bot_to_group`: can each device read the bot; which get its key (`keyed`, by group), and of which the server is
+ *   asked for a bundle first (`fetched`)
  * - `contact_to_bot`: can the bot read each device that writes first
  * - `member_to_group`: can the bot read each member of each group
  * - `new_chats`: can the bot read strangers who write with each pre-key that the server still offers, or that
@@ -27,7 +28,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
-import { agesInDays, COMPANY, copyFolder, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+import { agesInDays, COMPANY, copyFolder, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt, watchedSend } from './folders.mjs'
 
 const LIVES = {
 	small: { paired: 60, contacts: 14, perGroup: 3, waiting: 2 },
@@ -56,15 +57,14 @@ const DIRECTIONS = {
 	},
 
 	async bot_to_group(world, tally) {
-		const { bot } = world
-		const makeNode = bot.encryptedNode
-		bot.encryptedNode = (...words) => (tally.result.key_messages++, makeNode.apply(bot, words))
 		for (const group of world.groups) {
-			for (const [client, error] of await world.botWritesToGroup(group)) {
+			const { keyed, fetched, outcomes } = await watchedSend(world, group)
+			tally.result.keyed.push(...keyed.map(jid => [group.jid, jid]))
+			tally.result.fetched.push(...fetched)
+			for (const [client, error] of outcomes) {
 				await tally(senderKeyFile(world, group, client), error)
 			}
 		}
-		bot.encryptedNode = makeNode
 	},
 
 	async member_to_group(world, tally) {
@@ -108,7 +108,7 @@ async function measure(world, folder, scratch) {
 }
 
 async function tallied(world, run) {
-	const result = { attempts: 0, first_try_failures: 0, healed_by_resend: {}, failed: {}, key_messages: 0 }
+	const result = { attempts: 0, first_try_failures: 0, healed_by_resend: {}, failed: {}, keyed: [], fetched: [] }
 	const tally = async (file, error, sender, resend) => {
 		result.attempts++
 		if (!error) return

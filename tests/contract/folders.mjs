@@ -18,6 +18,21 @@ export function senderKeyFile(world, group, client) {
 	return `sender-key-${group.jid}--${address.replace('.', '--')}.json`
 }
 
+/** A send to a group: what came of it by client, who got the bot's key with it, and for whom it fetched a bundle. */
+export async function watchedSend(world, group) {
+	const { bot } = world
+	const { encryptedNode, fetchSession } = bot
+	const keyed = []
+	const fetched = []
+	bot.encryptedNode = (jid, ...words) => (keyed.push(jid), encryptedNode.call(bot, jid, ...words))
+	bot.fetchSession = jid => (fetched.push(jid), fetchSession.call(bot, jid))
+	try {
+		return { keyed, fetched, outcomes: await world.botWritesToGroup(group) }
+	} finally {
+		Object.assign(bot, { encryptedNode, fetchSession })
+	}
+}
+
 export async function runCommand([program, ...words], root) {
 	const child = spawn(program, words, {
 		env: { ...process.env, BAILEYS_SESSIONS_PATH: root },

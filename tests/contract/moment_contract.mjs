@@ -8,8 +8,8 @@
  * folder; then the bot reads what has waited. With `--login` it has logged in just before the command.
  *
  * `--sending`: a send to each group stands between its reading of the memory and of the bot's own key (it waits for the
- * server there) while the command runs. `key_messages` are the devices that get the key again with the next message,
- * `bundles` what is fetched for them.
+ * server there) while the command runs. `keyed` are the devices that get the key with the message, by group,
+ * `fetched` those for which a bundle is fetched.
  *
  * Failures are named by the file of the bot that the message depends on. One JSON document goes to stdout.
  */
@@ -21,7 +21,18 @@ import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { live } from '../../fixtures/generate/life.mjs'
-import { agesInDays, COMPANY, copyFolder, DAY_MS, removeFolder, runCommand, senderKeyFile, sessionFile, splitAt } from './folders.mjs'
+import {
+	agesInDays,
+	COMPANY,
+	copyFolder,
+	DAY_MS,
+	removeFolder,
+	runCommand,
+	senderKeyFile,
+	sessionFile,
+	splitAt,
+	watchedSend
+} from './folders.mjs'
 
 const LIFE = { paired: 60, contacts: 20, perGroup: 5, order: 'fifo' }
 
@@ -95,33 +106,34 @@ async function whileOff(world, values, now, commands, scratch, original) {
 
 /** One send to a group, with `meanwhile` between the reading of the memory and that of the key. */
 async function send(world, group, meanwhile = async () => {}) {
-	const { bot, server } = world
+	const { bot } = world
 	const readMemory = bot.senderKeyMemory
-	const makeNode = bot.encryptedNode
-	const giveBundle = server.preKeyBundle
-	const counts = { key_messages: 0, bundles: 0 }
 	bot.senderKeyMemory = async jid => {
 		const memory = await readMemory.call(bot, jid)
 		await meanwhile()
 		return memory
 	}
-	bot.encryptedNode = (...words) => (counts.key_messages++, makeNode.apply(bot, words))
-	server.preKeyBundle = (...words) => (counts.bundles++, giveBundle.apply(server, words))
 	const failed = {}
-	for (const [client, error] of await world.botWritesToGroup(group)) {
+	const { keyed, fetched, outcomes } = await watchedSend(world, group)
+	for (const [client, error] of outcomes) {
 		if (error) failed[senderKeyFile(world, group, client)] = error
 	}
-	return { group: group.jid, ...counts, failed }
+	return { keyed: keyed.map(jid => [group.jid, jid]), fetched, failed }
+}
+
+/** One after the other, as a device of two groups needs one bundle. */
+async function sendToAll(world) {
+	const sent = []
+	for (const group of world.groups) sent.push(await send(world, group))
+	return sent
 }
 
 async function whileSending(world, values, now, commands, scratch, original) {
 	stopClock(now, 0)
 	await world.writeFolder(join(original, COMPANY))
-	const report = { age_days: await agesInDays(join(original, COMPANY), now), untouched: [], runs: [] }
+	const report = { age_days: await agesInDays(join(original, COMPANY), now), runs: [] }
 	const groups = world.groups.map((_, n) => n)
-	for (const n of groups) {
-		report.untouched.push(await onCopy(world, join(original, COMPANY), copied => send(copied, copied.groups[n])))
-	}
+	report.untouched = await onCopy(world, join(original, COMPANY), copied => sendToAll(copied))
 	for (const command of commands) report.runs.push(await runWhileSending(world, command, groups, original, scratch))
 	return report
 }
@@ -132,9 +144,7 @@ async function whileSending(world, values, now, commands, scratch, original) {
  */
 async function runWhileSending(world, command, groups, original, scratch) {
 	const ran = await afterCommand(command, original, scratch, async folder => {
-		const after = []
-		for (const n of groups) after.push(await onCopy(world, folder, copied => send(copied, copied.groups[n])))
-		return { after }
+		return { after: await onCopy(world, folder, copied => sendToAll(copied)) }
 	})
 	const during = []
 	const without_memory = []

@@ -17,6 +17,8 @@ for line in sys.stdin:
             if any(path.name.startswith(prefix) and age > days * 86_400 for prefix, days in DAYS.items()):
                 path.unlink()
     print(
-        json.dumps({"cost": {"contacts": 0, "group_senders": 0, "pre_keys": 0, "key_messages": 0}}),
+        json.dumps(
+            {"cost": {"contacts": 0, "group_senders": 0, "pre_keys": 0, "key_messages": 0, "bundles": 0}}
+        ),
         flush=True,
     )

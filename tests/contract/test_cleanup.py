@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
 NAIVE = [sys.executable, str(HERE / "naive_cleanup.py")]
 CLEANUP = [str(COMMAND), "cleanup", "--json"]
-WITHOUT_GUARD = [*CLEANUP, "--no-pre-key-guard"]
+WITHOUT_GUARD = [sys.executable, str(HERE / "without_guard.py")]
 
 
 class Life(NamedTuple):
@@ -80,6 +80,8 @@ class Run:
     healed: dict[str, dict[str, int]]
     key_messages: int
     """How many devices get the bot's sender keys again because of the cleanup."""
+    bundles: int
+    """For how many of them the server is asked for a bundle because of it."""
     output: str
 
     def lost(self, direction: str) -> set[str]:
@@ -99,6 +101,7 @@ class Run:
             "group_senders": len(self.lost("member_to_group")),
             "pre_keys": len(self.lost("new_chats")),
             "key_messages": self.key_messages,
+            "bundles": self.bundles,
         }
 
 
@@ -141,9 +144,15 @@ def run_of(untouched: dict[str, Any], run: dict[str, Any]) -> Run:
         after={direction: set(result["failed"]) for direction, result in cleaned.items()},
         attempts={direction: result["attempts"] for direction, result in cleaned.items()},
         healed={direction: result["healed_by_resend"] for direction, result in cleaned.items()},
-        key_messages=cleaned["bot_to_group"]["key_messages"] - untouched["bot_to_group"]["key_messages"],
+        **sent_again(untouched["bot_to_group"], cleaned["bot_to_group"]),
         output=run["output"],
     )
+
+
+def sent_again(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
+    """How many devices get the bot's key because of a cleanup, and for how many of them a bundle is fetched."""
+    again = {tuple(pair) for pair in after["keyed"]} - {tuple(pair) for pair in before["keyed"]}
+    return {"key_messages": len(again), "bundles": len({jid for _, jid in again} & set(after["fetched"]))}
 
 
 def lives(*names: str) -> pytest.MarkDecorator:
@@ -209,6 +218,17 @@ def test_without_the_guard_the_plan_states_every_new_chat_that_starts_late(
     run = measure(life).without_guard
     assert run.measured_cost["pre_keys"] > 700
     assert run.plan["cost"] == run.measured_cost
+
+
+@every_life
+def test_without_the_guard_nothing_but_pre_keys_is_treated_otherwise(measure: Measure, life: str) -> None:
+    """Not by the emergency limits, though the pre-keys that stay would make the folder too full: without_guard.py."""
+    ours, run = measure(life).ours, measure(life).without_guard
+    assert run.plan["tier"] != "emergency"
+    for direction in ("contact_to_bot", "member_to_group", "bot_to_group", "bot_to_contact"):
+        assert run.after[direction] == ours.after[direction]
+    beside = {name for name in run.removed ^ ours.removed if not name.startswith("pre-key-")}
+    assert {name for name in beside if not name.startswith(("device-list-", "identity-key-"))} == set()
 
 
 @every_life

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contract.real_client import run_script, scene
+from tests.contract.test_cleanup import sent_again
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
@@ -124,8 +125,11 @@ def test_a_cleanup_during_a_send_to_a_group_costs_nobody_a_message(moment: Measu
 
 
 @sending
-def test_the_key_messages_are_stated(moment: Measure, version: str) -> None:
+@pytest.mark.parametrize("what", ["key_messages", "bundles"])
+def test_what_the_bot_sends_again_to_its_groups_is_stated(moment: Measure, version: str, what: str) -> None:
     report = moment(version, "--sending")
-    before = sum(sent["key_messages"] for sent in report["untouched"])
-    after = sum(sent["key_messages"] for sent in report["run"]["after"])
-    assert report["plan"]["cost"]["key_messages"] == after - before > 5
+    before, after = (
+        {key: [one for sent in sends for one in sent[key]] for key in ("keyed", "fetched")}
+        for sends in (report["untouched"], report["run"]["after"])
+    )
+    assert report["plan"]["cost"][what] == sent_again(before, after)[what] > 0

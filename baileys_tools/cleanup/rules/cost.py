@@ -3,7 +3,7 @@
 One removed file is one resend, with two exceptions that Baileys 7 makes; both were measured with the client.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -17,12 +17,14 @@ class Cost(NamedTuple):
     lost if the bot does). `group_senders`: (group, sender) pairs whose next group message does.
     `pre_keys`: removed pre-keys that the server may still hand out, at most; a new chat that gets one starts late.
     `key_messages` delay nothing: devices that the bot sends its own key again, with its next message to their group.
+    `bundles`: those of them for which it has to ask the server for a pre-key first, as their session is not there.
     """
 
     contacts: int = 0
     group_senders: int = 0
     pre_keys: int = 0
     key_messages: int = 0
+    bundles: int = 0
 
 
 def sessions_missed(folder: FolderFacts, sessions: Sequence[str]) -> int:
@@ -57,3 +59,30 @@ def senders_missed(folder: FolderFacts, peers: Sequence[str]) -> int:
     return sum(
         "_" in (sender := parse_sender_key(name)).user or not newest[sender.group][1] for name in peers
     )
+
+
+_DOMAINS = {"lid": "_1", "hosted": "_128", "hosted.lid": "_129"}
+"""Servers of a JID whose users have an address domain (baileys `WAJIDDomains`)."""
+
+
+def bundles_fetched(
+    folder: FolderFacts, gone: Collection[str], told: Iterable[str], lid_of: Callable[[str], str | None]
+) -> int:
+    """Given files that are to go and the devices (JIDs) that get the bot's key again, return for how many of them the
+    bot fetches a bundle: those without a session then (`Socket/messages-send.js`: `assertSessions`).
+
+    `lid_of` returns the LID of a phone number that has a mapping, where Baileys 7 looks for the session.
+    """
+    standing = set(folder.of(Kind.SESSION)).difference(gone)
+    mapped = set(folder.of(Kind.LID_MAPPING))
+    return len({_session_of(jid, mapped, lid_of) for jid in told} - standing)
+
+
+def _session_of(jid: str, mapped: Collection[str], lid_of: Callable[[str], str | None]) -> str:
+    who, _, server = jid.partition("@")
+    user, _, device = who.partition(":")
+    # Baileys 6 knows neither mappings nor domains.
+    domain = _DOMAINS.get(server, "") if mapped else ""
+    if not domain and f"lid-mapping-{user}.json" in mapped and (lid := lid_of(user)):
+        user, domain = lid, _DOMAINS["lid"]
+    return f"session-{user}{domain}.{device or 0}.json"

@@ -89,6 +89,7 @@ def _plan(plan: CleanupPlan, verdicts: Sequence[Verdict], *, kept_files: bool) -
             "group_senders": plan.cost.group_senders,
             "pre_keys": plan.cost.pre_keys,
             "key_messages": plan.cost.key_messages,
+            "bundles": plan.cost.bundles,
         },
         "pre_keys_if_replaced": plan.pre_keys_if_replaced,
         "remove": [_verdict(verdict) for verdict in by_name if verdict.remove],

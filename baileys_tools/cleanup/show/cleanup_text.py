@@ -241,7 +241,8 @@ def cost_text(cost: Cost) -> str:
     )
     if not cost.key_messages:
         return delayed
-    return f"{delayed}; {counted(cost.key_messages, 'device')} in groups sent the bot's key once more"
+    sent = f"{delayed}; {counted(cost.key_messages, 'device')} in groups sent the bot's key once more"
+    return f"{sent}, {cost.bundles:,} of them over a new session" if cost.bundles else sent
 
 
 def _why_held(company: CompanyCleanup) -> Iterator[str]:

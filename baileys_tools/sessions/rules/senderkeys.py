@@ -84,13 +84,13 @@ STATUS_BROADCAST = "status@broadcast"
 """Its memory is written and never read (baileys `Socket/messages-send.js`: `relayMessage`)."""
 
 
-def devices_told(content: bytes) -> int:
-    """Given a memory file, return how many devices it says have the bot's key; 0 where it cannot be read."""
+def devices_told(content: bytes) -> list[str]:
+    """Given a memory file, return the devices (JIDs) that it says have the bot's key; none where it cannot be read."""
     with suppress(ValueError):
         memory = read_json(content)
         if isinstance(memory, dict):
-            return sum(map(bool, memory.values()))
-    return 0
+            return [jid for jid, has_key in memory.items() if has_key]
+    return []
 
 
 def is_memory(name: str) -> bool:

@@ -203,6 +203,17 @@ def test_a_signal_at_the_last_word_ends_it_as_any_other(tmp_path: Path, name: st
     assert "company" in run.stdout.lower()
 
 
+def test_a_signal_while_it_starts_ends_it_as_any_other(tmp_path: Path) -> None:
+    """It listens before it has imported what it needs."""
+    scene = damaged(tmp_path / "scene")
+    env = scene.env | own(scene)
+    command: Command = [COMMAND, "status"]
+    _, made = traced(command, calls=["openat"], env=env)
+    first = next(call for call in made if "/baileys_tools/config/" in call.text)
+    run, _ = traced(command, "-e", f"inject=openat:signal=TERM:when={first.nth}", calls=["openat"], env=env)
+    assert (run.returncode, "Traceback" in run.stderr) == (CODES["TERM"], False), run.stderr
+
+
 def unit_of(scene: Scene) -> Unit:
     unit = object.__new__(Unit)
     unit.place = scene.place / "bin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cures.rules.asides import AsideReason
 from baileys_tools.cures.rules.contact import Identity, Pair, Typed, identity_of, pairs_of, typed_contact
 from baileys_tools.cures.rules.group_keys import group_named, plan_group_keys
@@ -131,4 +132,4 @@ def test_which_memories_go_and_what_that_costs() -> None:
         (GROUP, AsideReason.ASKED, 5),
         (GONE, AsideReason.KEY_GONE, 2),
     ]
-    assert plan.cost == (0, 0, 0, 7)
+    assert plan.cost == Cost(key_messages=7)
