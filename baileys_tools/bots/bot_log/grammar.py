@@ -78,12 +78,14 @@ NEEDLES = (
 """One of these stands in each line that tells something, in whatever form."""
 
 JOURNAL = b'"__REALTIME_TIMESTAMP"'
-NUMBERS = (b'"MESSAGE": [', *(b",".join(b"%d" % letter for letter in needle) for needle in NEEDLES))
+IN_NUMBERS = (b'"MESSAGE":[', b'"MESSAGE": [')
+NUMBERS = (IN_NUMBERS[1], *(b",".join(b"%d" % letter for letter in needle) for needle in NEEDLES))
 """The same in a line of the journal's that holds colours: there its text is a list of numbers."""
 
-DOCKER = b'{"log":"'
-DOCKER_OWN = DOCKER + b'{\\"level\\":'
-"""How Docker's json-file begins a line, and one that holds a record of pino."""
+_RECORD = b'{\\"level\\":'
+DOCKER, PM2, JOURNAL_TEXT = b'{"log":', b'{"message":', b'"MESSAGE":'
+DOCKER_OWN, PM2_OWN, JOURNAL_OWN = (key + b'"' + _RECORD for key in (DOCKER, PM2, JOURNAL_TEXT))
+"""How Docker's json-file, PM2's JSON and the journal's begin a string that holds a record of pino."""
 
 _STREAM_CODES = {
     b"401": LogEvent.UNAUTHORIZED,
@@ -152,13 +154,14 @@ def time_of(buffer: Buffer, start: int, end: int) -> float | None:
     return _from_iso(found[1] + b"T" + found[2] + (found[3] or b"")) if found else None
 
 
-def docker_text(line: bytes) -> bytes:
-    """Given a line of Docker's json-file, return the one that it keeps; nothing where it is none."""
+def kept_text(raw: bytes) -> bytes:
+    """Given bytes that begin with a string of JSON, return the one line that it holds; nothing for anything else."""
     try:
-        text, _ = _DECODER.raw_decode(line.decode("utf-8", "replace"), len(DOCKER) - 1)
+        text, _ = _DECODER.raw_decode(raw.decode("utf-8", "replace"))
     except ValueError:
         return b""
-    return str(text).rstrip("\r\n").encode()
+    line = str(text).rstrip("\r\n")
+    return b"" if "\n" in line else line.encode("utf-8", "replace")
 
 
 _DECODER = JSONDecoder(strict=False)

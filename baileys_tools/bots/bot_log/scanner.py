@@ -113,8 +113,8 @@ class Scanner:
 
     def _hits(self, first: int, last: int) -> list[Hit]:
         buffer, hits = self._buffer, list[Hit]()
-        is_journal = find(buffer, grammar.JOURNAL, first, min(last, first + 16_384)) >= 0
-        for needle in grammar.NEEDLES + grammar.NUMBERS if is_journal else grammar.NEEDLES:
+        has_numbers = any(find(buffer, words, first, last) >= 0 for words in grammar.IN_NUMBERS)
+        for needle in grammar.NEEDLES + grammar.NUMBERS if has_numbers else grammar.NEEDLES:
             length = len(needle)
             at = find(buffer, needle, first, last)
             while at >= 0:
@@ -182,17 +182,28 @@ class Scanner:
                     self.page.tell(LineTold((event,)), self._stamp)
                     self._told = line_end + 1
                 return True
-        elif buffer.startswith(grammar.DOCKER, line):
-            return self._quick_in_docker(line, line_end)
+        elif not buffer.startswith(b'{"level":', line) and (text := self._kept_text(line, line_end)) >= 0:
+            inner = grammar.kept_text(bytes(buffer[text:line_end]))
+            # Without a time of its own it has that of whoever keeps it.
+            return b'"time":' in inner[:400] and self._own_form(inner, 0, len(inner), None)
         return self._own_form(buffer, line, line_end, hour)
 
-    def _quick_in_docker(self, line: int, line_end: int) -> bool:
-        """Count a record in Baileys' own form that Docker keeps; return whether it is one."""
-        if not self._buffer.startswith(grammar.DOCKER_OWN, line):
-            return False
-        inner = grammar.docker_text(bytes(self._buffer[line:line_end]))
-        # Without a time of its own it has Docker's.
-        return b'"time":' in inner[:400] and self._own_form(inner, 0, len(inner), None)
+    def _kept_text(self, line: int, line_end: int) -> int:
+        """Where a string begins in which Docker, the journal or PM2 keeps a record in Baileys' own form; -1 for none.
+
+        Quotes within a string are escaped, so none of these words is a contact's.
+        """
+        buffer = self._buffer
+        if self._is_named(buffer, line, line_end):
+            return -1
+        if buffer.startswith(grammar.DOCKER_OWN, line):
+            return line + len(grammar.DOCKER)
+        if buffer.startswith(grammar.PM2_OWN, line):
+            return line + len(grammar.PM2) if buffer.find(b'","timestamp":"', line, line_end) >= 0 else -1
+        at = buffer.find(grammar.JOURNAL_OWN, line, line_end)
+        if at < 0 or buffer.find(grammar.JOURNAL + b":", line, line_end) < 0:
+            return -1
+        return at + len(grammar.JOURNAL_TEXT)
 
     def _own_form(self, buffer: Buffer, line: int, line_end: int, hour: int | None) -> bool:
         """Count a line that is in Baileys' own form; return whether it is."""
