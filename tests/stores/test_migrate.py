@@ -132,7 +132,7 @@ def as_folder(of: Place, out: Path) -> dict[str, bytes]:
 
 
 def ways() -> Iterator[Any]:
-    quick = {("folder", "ai-admin"), ("ai-admin", "baileys-sqlite"), ("fazer", "folder")}
+    quick = {("folder", "ai-admin"), ("fazer", "folder")}
     for one in PLACES:
         for other in PLACES:
             if one is other and one is not FOLDER and one.kind != "sqlite":
@@ -144,7 +144,7 @@ def ways() -> Iterator[Any]:
             yield pytest.param(one, other, id=f"{ids(one)}-to-{ids(other)}", marks=marks)
 
 
-@pytest.mark.parametrize(("one", "other"), ways())
+@pytest.mark.parametrize(("one", "other"), [*ways()])
 def test_a_session_moves_with_every_record_and_the_old_place_no_longer_logs_in(
     one: Shape, other: Shape, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -301,14 +301,15 @@ def test_a_move_killed_at_any_moment_is_run_again_and_nothing_is_lost(
     began = time.monotonic()
     assert subprocess.run(words, env=env, capture_output=True, check=False).returncode == 0
     whole = time.monotonic() - began
-    for point in range(60):
+    for point in range(200):
         with sqlite3.connect(target.place) as db:
             db.execute("DELETE FROM signal_keys")
             db.execute("DELETE FROM creds")
         shutil.rmtree(source.place)
         lay(Path(source.place))
         process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole * (0.3 + 0.7 * point / 60))
+        time.sleep(whole * point / 30)
+        ended = process.poll() is not None
         process.kill()
         process.wait()
         keys, creds = counted(target)
@@ -319,5 +320,7 @@ def test_a_move_killed_at_any_moment_is_run_again_and_nothing_is_lost(
         if has_creds:
             run(source, "migrate", *target.to, "--yes")
         assert counted(target) == (len(expected) - 1, 1)
+        if ended:
+            break  # later than its end there is nothing to kill
     print(seen)
     assert seen["old"] and seen["moved"]
