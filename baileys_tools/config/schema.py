@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, Self
 
-from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, URL, WHEN_CONNECTED
+from baileys_tools.config.bot_kinds import ENDPOINT, LINE, PRESET, PRESETS, URL, WHEN_CONNECTED
 from baileys_tools.config.companies import Owners
 from baileys_tools.config.kinds import (
     AGE_OR_KEEP,
@@ -586,8 +586,7 @@ class BotApiSettings(Section, name="bot_api"):
     preset: str | None = setting(
         default=None,
         kind=PRESET,
-        about="The program that serves the API: `ai-admin`, `persistent-session`, `evolution`, `waha`, "
-        "`wppconnect` or `baileys-api`.",
+        about="The program that serves the API, one of " + ", ".join(f"`{name}`" for name in PRESETS) + ".",
         default_text="none",
     )
     url: str | None = setting(

@@ -9,7 +9,7 @@ import pytest
 
 from baileys_tools.bots.bot_api import PRESETS
 from baileys_tools.bots.rules.diagnosis import Cause
-from baileys_tools.config import load_settings
+from baileys_tools.config import bot_kinds, load_settings
 from baileys_tools.recovery.rules.recovery import LADDERS
 from tests.contract.test_disconnects import CREDS_LOST, SCENARIOS, Scenario
 
@@ -42,6 +42,7 @@ def test_there_are_examples() -> None:
 def test_the_table_of_presets_is_that_of_the_code() -> None:
     rows = rows_below("preset")
     assert [row[0].strip("`").split("`")[0] for row in rows] == list(PRESETS)
+    assert list(bot_kinds.PRESETS) == list(PRESETS), "what the settings take"
     names = ("status", "reconnect", "init", "qr", "pairing_code", "send")
     for row, preset in zip(rows, PRESETS.values(), strict=True):
         assert [bool(cell) for cell in row[1:7]] == [name in preset.endpoints for name in names], row
