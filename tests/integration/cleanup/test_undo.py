@@ -36,7 +36,8 @@ OLD = timedelta(days=20)
 
 
 def settings_with(tmp_path: Path, **environment: str) -> Settings:
-    return load_settings({}, environment, home=str(tmp_path), cwd=str(tmp_path)).settings
+    own = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+    return load_settings({}, own | environment, home=str(tmp_path), cwd=str(tmp_path)).settings
 
 
 @pytest.fixture
