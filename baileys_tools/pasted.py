@@ -31,6 +31,7 @@ WITH_SESSIONS = frozenset(
         "renew-sessions",
         "contacts",
         "diff",
+        "migrate",
         "keep",
         "logs",
         "incidents",
