@@ -31,6 +31,7 @@ WITH_SESSIONS = frozenset(
         "renew-sessions",
         "contacts",
         "diff",
+        "setup",
         "migrate",
         "keep",
         "logs",
@@ -39,7 +40,7 @@ WITH_SESSIONS = frozenset(
         "sessions",
     ]
 )
-_WITH_COMPANY = (WITH_SESSIONS - {"doctor", "sessions", "serve"}) | frozenset(
+_WITH_COMPANY = (WITH_SESSIONS - {"doctor", "sessions", "serve", "setup"}) | frozenset(
     ["snapshots", "verify", "prune", "keep", "reconnect", "start-session", "qr", "send-test"]
 )
 _WITHOUT_CONFIG = frozenset({"help", "explain"})
