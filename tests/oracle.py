@@ -589,7 +589,7 @@ def _removed(
                 alone = (
                     kind_of(file.name) == kind and not session_stands(file.name, files) and has_lids(files)
                 )
-                if alone and limit is not None and older(file, limit):
+                if alone and limit is not None and too_old(file, limit):
                     removed.add(file.name)
     return removed, guarded, sum(keys for memory, keys in memories_first.items() if memory in removed)
 
