@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -53,7 +53,7 @@ from baileys_tools.sessions.rules.snapshot import Entry, StoredFile, read_accoun
 from baileys_tools.sessions.stored.copies import working_copy
 from baileys_tools.sessions.stored.rules.files import file_content, misfit_cells
 from baileys_tools.sessions.stored.working import WorkingCopy
-from baileys_tools.stores.cells import StoreTrouble
+from baileys_tools.stores.cells import StoreLocked, StoreTrouble
 from baileys_tools.units import printable
 
 _MODE = 0o600
@@ -170,6 +170,8 @@ def _look(
     live, _ = read_live_folder(folder, with_contents=False)
     copy = working_copy(folder)
     refusals += _signs_of_life(objections_to(settings, company.id, live, now), copy)
+    if owner := target.owner():
+        refusals.append(f"a bot lives there: a worker holds the lease ({printable(owner[:60])})")
     refusals += _what_was_not_read(read)
     counts = {
         kind: len(names) for kind, names in sort_by_kind(file.entry.name for file in cargo.files).items()
@@ -268,10 +270,11 @@ def _migrate(
             )
         if not agrees(looked.report):
             raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
-        with Hold():
+        with Hold(), _claimed(folder, target):
             if looked.report.there is There.NOTHING:
                 target.fill(looked.cargo.files)
             _prove(folder, target, looked)
+            target.require_held()
             run = ""
             if not options.leave_source:
                 run = new_run_id(datetime.now(UTC), of_a_repair=True)
@@ -285,6 +288,25 @@ def _held(target: FolderTarget | StoreTarget) -> Iterator[None]:
         with target.held():
             yield
     else:
+        yield
+
+
+@contextmanager
+def _claimed(folder: int, target: FolderTarget | StoreTarget) -> Iterator[None]:
+    """Keep workers of the bot's program away from both ends. Raises exit code 75 where one has come meanwhile."""
+    copy = working_copy(folder)
+    with ExitStack() as claims:
+        try:
+            if copy is not None:
+                claims.enter_context(copy.store.claimed(copy.tenant))
+            if isinstance(target, StoreTarget):
+                claims.enter_context(target.claimed())
+        except StoreLocked as lock:
+            raise BaileysToolsError(
+                f"{target.shown} or its source was taken by {lock} meanwhile, and nothing was changed",
+                "Stop the bot, and run it again.",
+                exit_code=ExitCode.LOCKED,
+            ) from None
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from baileys_tools.config.root_kinds import ROOTS
@@ -42,6 +42,12 @@ class Destination(Protocol):
 
     def empty(self, files: Mapping[str, bytes]) -> None:
         """Take back what `fill` has written, as long as it is still so. Raises OSError."""
+
+    def owner(self) -> str:
+        """Return which worker of the bot's program holds the session there, "" where none does. Raises OSError."""
+
+    def require_held(self) -> None:
+        """Raise OSError where what holds the session there was lost meanwhile."""
 
 
 class FolderTarget:
@@ -80,6 +86,13 @@ class FolderTarget:
         if self.read() == files:
             for name in (CREDS, *(one for one in files if one != CREDS)):
                 os.unlink(os.path.join(self._path, name))
+
+    def owner(self) -> str:
+        """As `Destination.owner`."""
+        return ""
+
+    def require_held(self) -> None:
+        """As `Destination.require_held`."""
 
 
 class StoreTarget:
@@ -132,6 +145,18 @@ class StoreTarget:
             raise StoreTrouble(f"{self.shown} has been written to since, and is left as it is")
         changes = [change_of(name, None, found.cells[name], self._mapped) for name in files]
         self._store.change(self._tenant, [[one for one in changes if one is not None]], whole=True)
+
+    def owner(self) -> str:
+        """As `Destination.owner`."""
+        return self._store.owner(self._tenant)
+
+    def require_held(self) -> None:
+        """As `Destination.require_held`."""
+        self._store.require_held(self._tenant)
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Keep the workers of the bot's program away. Raises StoreLocked, StoreTrouble."""
+        return self._store.claimed(self._tenant)
 
     @contextmanager
     def held(self) -> Iterator[None]:

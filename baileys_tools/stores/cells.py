@@ -61,6 +61,15 @@ class Store(Protocol):
     def locked(self, tenant: str) -> AbstractContextManager[None]:
         """Hold a session against other runs of this tool, on this host or another. Raises StoreLocked, StoreTrouble."""
 
+    def claimed(self, tenant: str) -> AbstractContextManager[None]:
+        """Keep the workers of the bot's program away from a session while it moves, where the store has such a thing.
+
+        Never taken from a living one: raises StoreLocked. Raises StoreTrouble.
+        """
+
+    def require_held(self, tenant: str) -> None:
+        """Raise StoreTrouble where what `locked` or `claimed` holds was lost meanwhile."""
+
     def owner(self, tenant: str) -> str:
         """Return which worker of the bot's program holds a session, "" where none does or the store cannot tell.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
@@ -99,6 +99,7 @@ class PostgresStore:
             "a transaction's advisory lock",
             "creds unchanged in two looks",
         )
+        self._holders: dict[str, PostgresConnection] = {}
         self._secret = (url, address, password)
         self._db = PostgresConnection(*self._secret)
         self._tables = SqlTables(mapped, self._db)
@@ -131,11 +132,22 @@ class PostgresStore:
             (held,) = next(holder.rows(sql, (name,)))
             if not held:
                 raise StoreLocked("another run, on this host or another")
+            self._holders[tenant] = holder
             yield
             # Lost with its connection: then somebody else may have worked here meanwhile.
             holder.run("ROLLBACK")
         finally:
+            self._holders.pop(tenant, None)
             holder.close()
+
+    def claimed(self, tenant: str) -> AbstractContextManager[None]:
+        """As `Store.claimed`."""
+        return nullcontext()
+
+    def require_held(self, tenant: str) -> None:
+        """As `Store.require_held`."""
+        if (holder := self._holders.get(tenant)) is not None:
+            holder.run("SELECT 1")
 
     def owner(self, tenant: str) -> str:
         """As `Store.owner`."""

@@ -5,26 +5,28 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores import leases
+from baileys_tools.stores.cells import Abilities, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Unit
 
 SECONDS = 10
 BATCH = 100
 SCANNED = 500
-LEASE_MS = 60_000
-_FAZER = "@baileys-api:connections:"
 
 _CHANGE = """
 local lock = ARGV[1]
-if lock ~= '' and redis.call('GET', KEYS[1]) ~= lock then return redis.error_reply('LOST the lease ran out') end
+if lock ~= '' and redis.call('GET', KEYS[1]) ~= lock then return redis.error_reply('LOST') end
 if lock ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local worker = ARGV[6] == '1' and redis.call('GET', KEYS[3])
+if worker and worker ~= ARGV[7] then return redis.error_reply('TAKEN') end
+if ARGV[8] == '1' and not worker then return redis.error_reply('LOST') end
 local whole, hash = ARGV[3] == '1', ARGV[4] == '1'
-local units, at = tonumber(ARGV[5]), 6
+local units, at = tonumber(ARGV[5]), 9
 local all, made = {}, {}
 local function current(name)
   if hash then return redis.call('HGET', KEYS[2], name) end
@@ -59,7 +61,6 @@ for u = 1, units do if made[u] == 1 then
 end end
 return made
 """
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class RedisStore:
@@ -68,13 +69,14 @@ class RedisStore:
     def __init__(self, url: str, address: str, password: str | None, mapped: RedisMap) -> None:
         self.address = address
         self.mapped = mapped
-        probe = (
-            "the lease of its worker" if mapped.hash.startswith(_FAZER) else "creds unchanged in two looks"
-        )
+        self._has_workers = mapped.hash.startswith(leases.FAZER)
+        probe = "the lease of its worker" if self._has_workers else "creds unchanged in two looks"
         self.abilities = Abilities("observed", True, "a lease in Redis", probe)
         self._driver = driver = _redis()
         self._before, self._after = split_template(mapped.hash or mapped.key)
         self._leases: dict[str, str] = {}
+        self._claims: dict[str, str] = {}
+        self._workers: dict[str, str] = {}
         self._names: dict[str, list[str]] | None = None
         try:
             self._db: Any = driver.Redis.from_url(
@@ -96,7 +98,7 @@ class RedisStore:
         try:
             return self._db.execute_command(*words)
         except (self._driver.RedisError, OSError) as error:
-            raise StoreTrouble(_words(error)) from None
+            raise StoreTrouble(leases.said_by_change(_words(error))) from None
 
     def _scan(self, pattern: str) -> Iterator[str]:
         try:
@@ -163,6 +165,9 @@ class RedisStore:
 
     def cells(self, tenant: str) -> Iterator[Cell]:
         """As `Store.cells`."""
+        if self._has_workers:
+            # Whoever has the session when it is read has it when it is changed, or nothing is.
+            self._workers[tenant] = str(self._run("GET", leases.workers_key(tenant)) or "")
         if self.mapped.hash:
             found = self._run("HGETALL", self._key(tenant)).items()
         else:
@@ -202,8 +207,17 @@ class RedisStore:
     def _change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         key = self._key(tenant)
         is_hash = bool(self.mapped.hash)
-        words: list[Any] = [self._leases.get(tenant, ""), LEASE_MS, int(whole), int(is_hash), len(units)]
-        keys = [self._lease(tenant), key]
+        claim = self._claims.get(tenant, "")
+        worker = claim or self._workers.get(tenant)
+        words: list[Any] = [
+            self._leases.get(tenant, ""),
+            leases.LEASE_MS,
+            int(whole),
+            int(is_hash),
+            len(units),
+        ]
+        words += [int(worker is not None), worker or "", int(bool(claim))]
+        keys = [self._lease(tenant), key] + ([leases.workers_key(tenant)] if self._has_workers else [])
         for unit in units:
             words.append(len(unit))
             for one in unit:
@@ -222,23 +236,44 @@ class RedisStore:
 
     @contextmanager
     def locked(self, tenant: str) -> Iterator[None]:
-        """As `Store.locked`: a lease of a minute, which each change asks for again and renews."""
+        """As `Store.locked`: a lease of a minute, renewed by itself, that each change asks for again."""
         token, key = secrets.token_hex(16), self._lease(tenant)
-        if not self._run("SET", key, token, "NX", "PX", LEASE_MS):
-            raise StoreLocked("another run, on this host or another")
-        self._leases[tenant] = token
-        try:
+        with leases.held(self._run, key, token, "another run, on this host or another"):
+            self._leases[tenant] = token
+            try:
+                yield
+            finally:
+                del self._leases[tenant]
+
+    @contextmanager
+    def claimed(self, tenant: str) -> Iterator[None]:
+        """As `Store.claimed`: fazer's own lease, where nobody holds it."""
+        if not self._has_workers:
             yield
-        finally:
-            del self._leases[tenant]
-            with suppress(StoreTrouble):
-                self._run("EVAL", _RELEASE, 1, key, token)
+            return
+        claim = leases.claim_of(self._run, tenant)
+        with leases.held(self._run, leases.workers_key(tenant), claim, "a worker of the bot's program"):
+            self._claims[tenant] = claim
+            try:
+                yield
+            finally:
+                del self._claims[tenant]
+
+    def require_held(self, tenant: str) -> None:
+        """As `Store.require_held`."""
+        for key, value in (
+            (self._lease(tenant), self._leases.get(tenant)),
+            (leases.workers_key(tenant), self._claims.get(tenant)),
+        ):
+            if value is not None and self._run("GET", key) != value:
+                raise StoreTrouble(leases.LOST)
 
     def owner(self, tenant: str) -> str:
         """Return who holds fazer's own lease of a session, "" where nobody does or the store has none."""
-        if not self.mapped.hash.startswith(_FAZER):
+        if not self._has_workers:
             return ""
-        return str(self._run("GET", f"@baileys-api:cluster:lease:{tenant}") or "")
+        found = str(self._run("GET", leases.workers_key(tenant)) or "")
+        return "" if found == self._claims.get(tenant) else found
 
     def said(self) -> list[str]:
         """As `Store.said`."""

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
@@ -172,6 +172,13 @@ class SqliteStore:
                 os.unlink(beside)
         finally:
             os.close(fd)
+
+    def claimed(self, tenant: str) -> AbstractContextManager[None]:
+        """As `Store.claimed`."""
+        return nullcontext()
+
+    def require_held(self, tenant: str) -> None:
+        """As `Store.require_held`: the kernel's lock goes with its process alone."""
 
     def owner(self, tenant: str) -> str:
         """As `Store.owner`."""

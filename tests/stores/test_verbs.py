@@ -39,6 +39,12 @@ class Stored:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
+    def failed(self, *words: str) -> str:
+        """Run what is to fail, and return what it told."""
+        done = run_cli(*words, "--config", str(self.config), cwd=self.folder)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def json(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.run(*words, "--json", code=code))
 
