@@ -37,7 +37,8 @@ CODE = "old-folder-left"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load_settings({}, {}, home=str(tmp_path), cwd=str(tmp_path)).settings
+    own = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+    return load_settings({}, own, home=str(tmp_path), cwd=str(tmp_path)).settings
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ OLD, YOUNG = timedelta(days=20), timedelta(hours=1)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load_settings({}, {}, home=str(tmp_path), cwd=str(tmp_path)).settings
+    own = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+    return load_settings({}, own, home=str(tmp_path), cwd=str(tmp_path)).settings
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 
 import baileys_tools
 from baileys_tools.cleanup.cleaning import run_cleanup
-from baileys_tools.config import Cleanup, Sessions, Settings
+from baileys_tools.config import Cleanup, Sessions, Settings, StateSettings
 from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.inspect_folder import DELAYS as PATIENT
@@ -41,6 +41,11 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 PACKAGE = Path(baileys_tools.__file__).parent
 GROUP = "120363999999999999@g.us"
+
+
+def own_state() -> StateSettings:
+    """The state of this test, as a cleanup remembers what it has seen."""
+    return StateSettings(dir=os.environ["BAILEYS_TOOLS_STATE_DIR"])
 
 
 def snapshot(age: timedelta) -> SnapshotInfo:
@@ -416,7 +421,7 @@ def test_a_healthy_folder_has_no_finding_above_notice(world: World) -> None:
 
 @pytest.mark.parametrize("world", ["healthy-v6", "fresh-v7"], indirect=True)
 def test_nor_has_one_that_a_cleanup_has_just_touched(world: World) -> None:
-    settings = Settings(sessions=Sessions(path=str(world.folder)), cleanup=Cleanup())
+    settings = Settings(sessions=Sessions(path=str(world.folder)), cleanup=Cleanup(), state=own_state())
     report = run_cleanup(settings, str(world.folder), NOW)
     assert report.companies[0].removals is not None, report.companies[0].trouble
     assert above_notice(world.inspect()) == []
@@ -427,7 +432,7 @@ def test_a_bloated_folder_is_an_emergency_until_it_is_cleaned(tmp_path: Path) ->
     found = world.finding("file-count")
     assert found is not None
     assert (found.severity, found.facts["level"]) == (Severity.EMERGENCY, "danger")
-    run_cleanup(Settings(), str(tmp_path), NOW)
+    run_cleanup(Settings(state=own_state()), str(tmp_path), NOW)
     assert world.finding("file-count") is None
 
 
