@@ -135,7 +135,9 @@ export class Life {
 		counted.attempts++
 		const error = await bot.receive(stanza)
 		if (!error) {
-			for (const file of files) this.takenBy.delete(file)
+			// What goes by the sender-key alone makes no new session: the next message that needs it will miss it.
+			const standing = new Set([...bot.store.entries.values()].map(({ type, id }) => fileName(type, id)))
+			for (const file of files) if (standing.has(file)) this.takenBy.delete(file)
 			return
 		}
 		this.report.failures++
