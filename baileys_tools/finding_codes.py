@@ -115,6 +115,15 @@ CODES: Mapping[str, CodeInfo] = {
         WARNING, "A log speaks of Baileys in a form that is not read, or of other sessions alone."
     ),
     "log-unreadable": CodeInfo(WARNING, "A log that the settings name cannot be read."),
+    # --- sessions in databases
+    "store-unsafe": CodeInfo(
+        WARNING, "A database can lose keys of all its sessions, or shows them to others."
+    ),
+    "store-tenants-twice": CodeInfo(WARNING, "A database holds a tenant twice, and one of them is stale."),
+    "store-keys-expire": CodeInfo(WARNING, "Records that have to stay will be removed at a set time."),
+    "store-rows-misfiled": CodeInfo(WARNING, "Rows are filed under half a type, where no bot finds them."),
+    "store-values-unread": CodeInfo(WARNING, "Values of a session cannot be read with the codec given."),
+    "store-rows-unknown": CodeInfo(WARNING, "Rows of a session are of no type that Baileys has."),
     # --- what cannot be watched
     "folder-gone": CodeInfo(CRITICAL, "A session folder that was there has vanished."),
     "folder-unreadable": CodeInfo(CRITICAL, "A session folder cannot be opened or listed."),

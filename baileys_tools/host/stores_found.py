@@ -11,11 +11,11 @@ from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import SessionsPath, StoreSpec
 from baileys_tools.sessions.rules.creds import CredsState, parse_creds, state_of
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
-from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
 from baileys_tools.sessions.stored.rules.files import Files, as_files
+from baileys_tools.sessions.stored.rules.tenants import told_of_twins, twins
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.mapping import mapping_of
-from baileys_tools.units import counted, some_of
+from baileys_tools.units import counted
 
 
 class StoreTried(NamedTuple):
@@ -40,14 +40,13 @@ def _tried(spec: StoreSpec) -> StoreTried:
         return StoreTried(spec.address, [], [str(error)])
     try:
         server, *warnings = store.said()
+        warnings += store.dangers()
         tenants = store.tenants()
         lines = [f"{server}, {counted(len(tenants), 'session')}"]
         if lost := store.without_creds():
             warnings.append(f"{counted(lost, 'session')} without creds: those are no logins")
-        if twins := _twins(tenants):
-            warnings.append(
-                f"in the store twice, with and without company_: {some_of(twins)}; one of each is stale"
-            )
+        if told := told_of_twins(twins(tenants)):
+            warnings.append(told)
         if tenants:
             files = as_files(store.cells(tenants[0]), mapping_of(spec))
             lines.append(f"read on trial, {tenants[0] or 'the one session'}: {_kinds(files)}")
@@ -61,12 +60,6 @@ def _tried(spec: StoreSpec) -> StoreTried:
     return StoreTried(spec.address, lines, warnings)
 
 
-def _twins(tenants: Sequence[str]) -> list[str]:
-    """A migration of one program files a tenant as `962302` and as `company_962302`."""
-    known = set(tenants)
-    return [one for one in tenants if f"company_{one}" in known]
-
-
 def _kinds(files: Files) -> str:
     found = Counter(kind_of(name) for name in files.content)
     return ", ".join(f"{kind} {found[kind]}" for kind in Kind if found[kind]) or "nothing"
@@ -77,7 +70,7 @@ def _warnings(files: Files) -> list[str]:
     creds = state_of(parse_creds(files.content.get("creds.json", b"")))
     if creds is not CredsState.VALID:
         found.append(f"its creds are {creds.value}: is the codec that of the bot's program?")
-    if unread := [name for name, content in files.content.items() if not _is_json(content)]:
+    if unread := sorted(files.unread):
         found.append(f"{counted(len(unread), 'value')} cannot be read with this codec, such as {unread[0]}")
     if meant := [one for one in files.misfits if one.meant]:
         found.append(
@@ -86,11 +79,3 @@ def _warnings(files: Files) -> list[str]:
     if others := [one for one in files.misfits if not one.meant]:
         found.append(f"{counted(len(others), 'row')} left alone, such as {others[0].row}: {others[0].why}")
     return found
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        read_json(content)
-    except UnreadJson:
-        return False
-    return True

@@ -77,7 +77,16 @@ class Store(Protocol):
         """
 
     def said(self) -> list[str]:
-        """Return what the server is, and what of its settings endangers sessions, in words. Raises StoreTrouble."""
+        """Return what the server is, and what this user may not do there, in words. Raises StoreTrouble."""
+
+    def dangers(self) -> list[str]:
+        """Return what of the server's settings or files endangers all its sessions, in words. Raises StoreTrouble."""
+
+    def expiring(self, tenant: str) -> int:
+        """Return how many records that have to stay a session will lose by a time that the store keeps for them.
+
+        Raises StoreTrouble.
+        """
 
     def close(self) -> None:
         """Give the connection back."""

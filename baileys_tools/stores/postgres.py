@@ -166,6 +166,14 @@ class PostgresStore:
                 found.append(f"table {table} can be read only, with the rights of this user")
         return found
 
+    def dangers(self) -> list[str]:
+        """As `Store.dangers`."""
+        return []
+
+    def expiring(self, tenant: str) -> int:
+        """As `Store.expiring`."""
+        return self._tables.expiring(tenant)
+
     def close(self) -> None:
         """As `Store.close`."""
         self._db.close()

@@ -16,6 +16,7 @@ from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Unit
 
 SECONDS = 10
 BATCH = 100
+_SOON_MS = 60 * 86_400_000
 SCANNED = 500
 
 _CHANGE = """
@@ -278,7 +279,12 @@ class RedisStore:
     def said(self) -> list[str]:
         """As `Store.said`."""
         info = self._run("INFO")
-        found = [f"Redis {info.get('redis_version', '?')}"]
+        return [f"Redis {info.get('redis_version', '?')}"]
+
+    def dangers(self) -> list[str]:
+        """As `Store.dangers`."""
+        info = self._run("INFO")
+        found = []
         policy = info.get("maxmemory_policy")
         if policy and policy != "noeviction":
             found.append(
@@ -291,10 +297,10 @@ class RedisStore:
         return found
 
     def expiring(self, tenant: str) -> int:
-        """Return how many keys of a session Redis will remove by itself."""
+        """As `Store.expiring`: keys that live for less than 60 days. Keyv gives creds two years, at each write."""
         keys = [self._key(tenant)] if self.mapped.hash else self._all().get(tenant, [])
         answers = self._asked([("PTTL", key) for key in keys])
-        return sum(isinstance(one, int) and one >= 0 for one in answers)
+        return sum(isinstance(one, int) and 0 <= one < _SOON_MS for one in answers)
 
     def close(self) -> None:
         """As `Store.close`."""

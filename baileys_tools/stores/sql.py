@@ -14,6 +14,9 @@ from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
 BATCH = 100
 """Rows of one transaction, where not all have to change at once: a bot waits for its row for a few milliseconds."""
 
+WRITTEN_ONCE = ("app-state-sync-key", "lid-mapping")
+"""Types of which a record stays as it was first written, so no cleaner may go by its age."""
+
 
 class Dialect(Protocol):
     """What tells one database from another. `%s` stands for a value in every statement."""
@@ -170,6 +173,22 @@ class SqlTables:
 
     def _as_text(self, column: str) -> str:
         return f"CAST({quoted_name(column)} AS TEXT)"
+
+    def expiring(self, tenant: str) -> int:
+        """As `Store.expiring`: rows of kinds that are written once, and that the program's own cleaner will take."""
+        mapped, q = self.mapped, quoted_name
+        if not mapped.expires:
+            return 0
+        where, values = self._of(tenant)
+        kinds = ", ".join(["%s"] * len(WRITTEN_ONCE))
+        sql = f"SELECT count(*) FROM {q(mapped.table)} WHERE {where} AND {q(mapped.type)} IN ({kinds})"
+        try:
+            (found,) = next(
+                iter(self.db.rows(f"{sql} AND {q(mapped.expires)} IS NOT NULL", (*values, *WRITTEN_ONCE)))
+            )
+        except StoreTrouble:
+            return 0  # an older table without that column
+        return int(found)
 
     # --- changing ---
 

@@ -91,6 +91,13 @@ class SqliteFile:
         self._db.close()
 
 
+def _is_open(path: str) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & 0o077)
+    except OSError:
+        return False  # that it is gone is said by whoever reads it
+
+
 def _why(path: str, error: sqlite3.Error) -> str:
     busy = ": the bot holds it for longer than that" if "locked" in str(error) else ""
     waited = f" for {BUSY_SECONDS:.0f} seconds" if busy else ""
@@ -186,14 +193,17 @@ class SqliteStore:
 
     def said(self) -> list[str]:
         """As `Store.said`."""
-        return [
-            f"SQLite {sqlite3.sqlite_version}",
-            *(
-                f"{path} can be read by others: it holds the keys of a login"
-                for path in self._files().values()
-                if os.stat(path).st_mode & 0o077
-            ),
-        ]
+        return [f"SQLite {sqlite3.sqlite_version}"]
+
+    def dangers(self) -> list[str]:
+        """As `Store.dangers`."""
+        found = [path for path in self._files().values() if _is_open(path)]
+        more = f", as {len(found) - 1} more" if len(found) > 1 else ""
+        return [f"{found[0]} can be read by others{more}: it holds the keys of a login"] if found else []
+
+    def expiring(self, tenant: str) -> int:
+        """As `Store.expiring`."""
+        return self._tables(tenant).expiring("" if self._many else tenant)
 
     def close(self) -> None:
         """As `Store.close`."""

@@ -22,6 +22,7 @@ from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, ServerPreKeys
 from baileys_tools.sessions.rules.surroundings import Snapshots
+from baileys_tools.sessions.stored.copies import working_copy
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place, root_key
@@ -166,6 +167,14 @@ def look_at_all(
     return found, frozenset(task.company.id for task in tasks)
 
 
+def _of_its_store(company: str, folder: int) -> list[Finding]:
+    if (copy := working_copy(folder)) is None:
+        return []
+    from baileys_tools.watching.rules.health_stores import store_findings
+
+    return list(store_findings(company, copy.files, copy.store.expiring(copy.tenant)))
+
+
 def _seconds_of(said: ServerPreKeys | None) -> int:
     return 0 if said is None else int(said.at.timestamp())
 
@@ -209,7 +218,7 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
     findings = cheap_findings(
         company.id, facts, rules, now, was_linked=was_linked, strictest_leaves=strictest, count=count
     )
-    findings = worst_first([*findings, *standing])
+    findings = worst_first([*findings, *standing, *_of_its_store(company.id, folder)])
     is_told = any(one.code == "foreign-owner" for one in standing)
     if not is_told and (files := foreign_creds(folder, facts)):
         from baileys_tools.sessions.rules.owners import owner_findings

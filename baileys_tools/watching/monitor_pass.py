@@ -139,6 +139,7 @@ def look_over(
         *repository,
         *(space_findings("", _space(root), rules) if root.trouble is None else ()),
         *left_without_company(root, everyone, now),
+        *_endangered(root),
     ]
     # Where all have vanished, nothing is over because of that.
     unknown = frozenset(
@@ -341,6 +342,21 @@ def left_without_company(root: Root, companies: Sequence[Company], now: datetime
     from baileys_tools.sessions.leftovers import old_folders_without_company
 
     return list(old_folder_findings("", old_folders_without_company(root, companies, now)))
+
+
+def _endangered(root: Root) -> list[Finding]:
+    """Return what is wrong with stores for all their sessions. Costs nothing where all are folders."""
+    stored = {base.spec.store.address: base.stored for base in root.bases if base.stored and base.spec.store}
+    if not stored:
+        return []
+    from baileys_tools.watching.rules.health_stores import endangered_stores
+
+    return list(
+        endangered_stores(
+            {address: one.dangers() for address, one in stored.items()},
+            {address: one.doubled() for address, one in stored.items()},
+        )
+    )
 
 
 def _status(

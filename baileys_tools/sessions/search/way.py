@@ -55,6 +55,12 @@ class StoredSessions(Protocol):
     def open(self, company: Company, around: int) -> AbstractContextManager[int]:
         """Yield the handle of a session's working copy below the open folder `around`. Raises OSError."""
 
+    def dangers(self) -> list[str]:
+        """Return what endangers all sessions of the store, in words."""
+
+    def doubled(self) -> str:
+        """Return in words which sessions are there twice, "" for none."""
+
     def told(self) -> str:
         """Return what the store is and can do, in words."""
 

@@ -14,6 +14,7 @@ from baileys_tools.place import make_private_folder
 from baileys_tools.sessions.names import FOLDER_FLAGS, OWN_FOLDER
 from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
+from baileys_tools.sessions.stored.rules.tenants import told_of_twins, twins
 from baileys_tools.sessions.stored.settling import take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
 from baileys_tools.stores.cells import Abilities, StoreTrouble
@@ -132,6 +133,17 @@ class StoredRoot:
             f"{layout}; time: {abilities.time}; atomic: {'yes' if abilities.atomic else 'no'}; undo: on this host; "
             f"lock: {abilities.lock}; live probe: {abilities.live_probe}"
         )
+
+    def dangers(self) -> list[str]:
+        """Return what endangers all sessions of the store, in words; that it cannot be asked is such a thing."""
+        try:
+            return self.store.dangers()
+        except OSError as error:
+            return [f"what endangers it cannot be asked ({error})"]
+
+    def doubled(self) -> str:
+        """Return in words which tenants are there twice, of those last listed."""
+        return told_of_twins(twins(sorted(self._tenants.values())))
 
     def close(self) -> None:
         """Give the connection back."""

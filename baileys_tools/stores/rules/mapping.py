@@ -23,7 +23,8 @@ class SqlMap(NamedTuple):
     the column of whose it is; without one the prefix has it, and without that the whole database is one session's.
     Creds are a row of the same table, under `creds` as its key (or `type`/`id`), or stand in a table of their own
     (`creds_table`, where `creds_key` names the column that holds `creds`); `creds_field` is where a JSON object holds
-    them. `time` and `creds_time` are columns of the last write, in SQL's own type.
+    them. `time` and `creds_time` are columns of the last write, in SQL's own type; `expires` is one after which the
+    program's own cleaner takes a row.
     """
 
     table: str
@@ -43,6 +44,7 @@ class SqlMap(NamedTuple):
     creds_field: str = ""
     time: str = ""
     creds_time: str = ""
+    expires: str = ""
     source: str = ""
 
 
@@ -73,6 +75,7 @@ PRESETS: Mapping[str, SqlMap | RedisMap] = {
         creds_value="creds",
         time="updated_at",
         creds_time="updated_at",
+        expires="expires_at",
         source="vosarsen/ai_admin_v2 d95a3dc8 src/integrations/whatsapp/auth-state-timeweb.js",
     ),
     "baileys-sqlite": SqlMap(

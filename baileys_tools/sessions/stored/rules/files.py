@@ -37,12 +37,13 @@ class Misfit(NamedTuple):
 class Files(NamedTuple):
     """A session of a store as files: their content by name, the cell of each, and what is none.
 
-    What cannot be understood of a record that has a name stays as it is written: whoever looks at files says so.
+    What cannot be understood of a record that has a name stays as it is written: `unread` are those files.
     """
 
     content: Mapping[str, bytes]
     cells: Mapping[str, Cell]
     misfits: tuple[Misfit, ...]
+    unread: frozenset[str] = frozenset()
 
 
 def codec_of(mapped: SqlMap | RedisMap) -> Codec:
@@ -55,6 +56,7 @@ def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
     content: dict[str, bytes] = {}
     by_name: dict[str, Cell] = {}
     misfits: list[Misfit] = []
+    unread: set[str] = set()
     for cell in cells:
         row = _row(cell)
         name = CREDS if cell.type == CREDS_TYPE and not cell.id else ""
@@ -72,8 +74,11 @@ def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
             misfits.append(Misfit(row, f"the same record as {_row(by_name[name])}"))
         else:
             by_name[name] = cell
-            content[name] = file_content(cell, mapped)
-    return Files(content, by_name, tuple(misfits))
+            found = _understood(cell, mapped)
+            content[name] = as_written(cell) if found is None else found
+            if found is None:
+                unread.add(name)
+    return Files(content, by_name, tuple(misfits), frozenset(unread))
 
 
 def misfit_cells(cells: Iterable[Cell], files: Files) -> list[tuple[RecordName, Cell]]:
@@ -100,12 +105,22 @@ def record_in(cell: Cell) -> RecordName | None:
 
 def file_content(cell: Cell, mapped: SqlMap | RedisMap) -> bytes:
     """Given a cell, return the content of its file: canonical, or as it is written where it cannot be understood."""
+    found = _understood(cell, mapped)
+    return as_written(cell) if found is None else found
+
+
+def as_written(cell: Cell) -> bytes:
+    """Return what a cell holds, as it is."""
+    return cell.text.encode("utf-8", "surrogateescape")
+
+
+def _understood(cell: Cell, mapped: SqlMap | RedisMap) -> bytes | None:
     field = mapped.creds_field if isinstance(mapped, SqlMap) and cell.type == CREDS_TYPE else ""
     try:
         text = _from_field(cell.text, field) if field else codec_of(mapped).unwrap(cell.text)
         return canonical(text.encode("utf-8", "surrogateescape"))
     except (Unwrapped, NoValue):
-        return cell.text.encode("utf-8", "surrogateescape")
+        return None
 
 
 def change_of(
