@@ -36,6 +36,7 @@ WITH_SESSIONS = frozenset(
         "keep",
         "logs",
         "incidents",
+        "support-bundle",
         "silence",
         "sessions",
     ]

@@ -38,7 +38,7 @@ MODULES = {
     "moving": ("migrate",),
     "settings": ("setup", "sessions", "config"),
     "page": ("serve",),
-    "host": ("cron", "doctor", "report", "watch", "help", "explain"),
+    "host": ("cron", "doctor", "report", "watch", "support-bundle", "help", "explain"),
 }
 """Which module has which commands and groups, in the order of the help."""
 

@@ -51,6 +51,7 @@ GROUPS: Mapping[str, str] = {
     "doctor": ALONE,
     "config": ALONE,
     "notify": ALONE,
+    "support-bundle": ALONE,
     "help": ALONE,
     "explain": ALONE,
 }

@@ -274,3 +274,32 @@ def report(
 
     flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(lambda: report_command(flags, config, html=html, since=since, quiet=quiet))
+
+
+@app.command("support-bundle")
+def support_bundle(
+    sessions: SessionsOption = None,
+    company: CompanyOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="Write it here, mode 0600. [default: print it]"),
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put together what others need to help you.
+
+    One page to paste or attach: versions, settings, doctor, files by kind and level, findings, runs, incidents, and
+    how often what stood in the logs. No key, no number, no name: companies are c1, c2 ..., and every word that the
+    documentation does not have is x1, x2 ... Read it before you pass it on.
+
+    \b
+    Examples:
+      baileys-tools support-bundle
+      baileys-tools support-bundle --output support.md
+      baileys-tools support-bundle --company 1001 --json
+    """
+    from baileys_tools.watching.support import support_command
+
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
+    finish(lambda: support_command(flags, config, output=output, as_json=json))
