@@ -10,7 +10,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Unit
-from baileys_tools.stores.sql import SqlTables
+from baileys_tools.stores.sql import SqlTables, after_prefix, quoted_name
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,12 +21,23 @@ STATEMENT = "30s"
 LOCK = "2s"
 """The longest wait for a row that the bot is writing; then the unit stays as it is."""
 
+_CODE_POINTS = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic", "pg_c_utf8")
+_ORDER = """
+SELECT CASE WHEN c.collname <> 'default' THEN c.collname
+            WHEN COALESCE(to_jsonb(d) ->> 'datlocprovider', 'c') IN ('b', 'c') THEN d.datcollate END
+FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation, pg_database d
+WHERE a.attrelid = CAST(%s AS regclass) AND a.attname = %s AND d.datname = current_database()
+  AND c.collnamespace = CAST('pg_catalog' AS regnamespace)
+"""
+"""How the texts of a column are ordered: its own collation, else that of the database."""
+
 
 class PostgresConnection:
     """One connection, as `Dialect` says. Settings are made in each transaction, so a pooler will do."""
 
     def __init__(self, url: str, shown: str, password: str | None) -> None:
         self.shown = shown
+        self._by_code_point: dict[tuple[str, str], bool] = {}
         driver = self._driver = _psycopg()
         try:
             self._db: psycopg.Connection[Any] = driver.connect(
@@ -82,6 +93,20 @@ class PostgresConnection:
     def json_value(self) -> str:
         """As `Dialect.json_value`."""
         return "CAST(%s AS JSONB)"
+
+    def near(self, table: str, key: str, prefix: str) -> tuple[str, tuple[Any, ...]]:
+        """As `Dialect.near`: a range where the column is ordered by code points. Elsewhere a range would miss some (to
+        other orders ':' and ';' are the same at first), and LIKE asks an index of text_pattern_ops, if there is one."""
+        column = quoted_name(key)
+        if (table, key) not in self._by_code_point:
+            found = next(self.rows(_ORDER, (quoted_name(table), key)), None)
+            self._by_code_point[table, key] = found is not None and found[0] in _CODE_POINTS
+        if not self._by_code_point[table, key]:
+            escaped = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            return f"{column} LIKE %s", (f"{escaped}%",)
+        if end := after_prefix(prefix):
+            return f"{column} >= %s AND {column} < %s", (prefix, end)
+        return f"{column} >= %s", (prefix,)
 
     def close(self) -> None:
         """Close the connection."""
@@ -159,8 +184,6 @@ class PostgresStore:
         found = [f"PostgreSQL {version}"]
         for table in self._tables.columns_of():
             sql = "SELECT bool_and(has_table_privilege(%s, p)) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p"
-            from baileys_tools.stores.sql import quoted_name
-
             (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
             if not writes:
                 found.append(f"table {table} can be read only, with the rights of this user")

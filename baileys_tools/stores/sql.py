@@ -42,6 +42,10 @@ class Dialect(Protocol):
     def json_value(self) -> str:
         """Return the placeholder of a value that goes into a JSON column."""
 
+    def near(self, table: str, key: str, prefix: str) -> tuple[str, tuple[Any, ...]]:
+        """Return a condition, with its values, that an index of a key column answers and that is true of at least all
+        keys with a prefix."""
+
 
 class _NotAsItWas(Exception):
     pass
@@ -82,8 +86,9 @@ class SqlTables:
             return [str(row[0]) for row in self.db.rows(sql, values)]
         ending = self._after + mapped.creds
         key = q(mapped.key)
-        sql = f"SELECT {key} FROM {q(mapped.table)} WHERE {_begins(key)} AND {_ends(key)} ORDER BY 1"
-        rows = self.db.rows(sql, (len(self._before), self._before, len(ending), ending))
+        begins, values = self._begins(self._before)
+        sql = f"SELECT {key} FROM {q(mapped.table)} WHERE {begins} AND {_ends(key)} ORDER BY 1"
+        rows = self.db.rows(sql, (*values, len(ending), ending))
         return [
             key[len(self._before) : -len(ending)] for (key,) in rows if len(key) > len(self._before + ending)
         ]
@@ -167,9 +172,15 @@ class SqlTables:
         if mapped.tenant:
             return f"{q(mapped.tenant)} = %s", (tenant,)
         if mapped.prefix:
-            prefix = self._before + tenant + self._after
-            return _begins(q(mapped.key)), (len(prefix), prefix)
+            return self._begins(self._before + tenant + self._after)
         return "1 = 1", ()
+
+    def _begins(self, prefix: str) -> tuple[str, tuple[Any, ...]]:
+        """What keys with a prefix are: found by an index where there is one, and compared as they are. `_` is any
+        character to LIKE, and names are full of them."""
+        key = quoted_name(self.mapped.key)
+        near, values = self.db.near(self.mapped.table, self.mapped.key, prefix) if prefix else ("1 = 1", ())
+        return f"{near} AND substr({key}, 1, %s) = %s", (*values, len(prefix), prefix)
 
     def _as_text(self, column: str) -> str:
         return f"CAST({quoted_name(column)} AS TEXT)"
@@ -298,9 +309,14 @@ class SqlTables:
                 raise StoreTrouble(f"table {table}: {trouble}") from None
 
 
-def _begins(key: str) -> str:
-    """`_` is any character to LIKE, and names are full of them."""
-    return f"substr({key}, 1, %s) = %s"
+def after_prefix(prefix: str) -> str:
+    """Return the first text after all that begin with a prefix, in the order of code points; "" where none is."""
+    while prefix:
+        prefix, last = prefix[:-1], ord(prefix[-1])
+        if last < 0x10FFFF:
+            # Halves of a surrogate pair are no characters, and no database holds them.
+            return prefix + chr(0xE000 if 0xD7FF <= last < 0xE000 else last + 1)
+    return ""
 
 
 def _ends(key: str) -> str:

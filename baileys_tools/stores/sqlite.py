@@ -14,7 +14,7 @@ from typing import Any
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Unit
-from baileys_tools.stores.sql import SqlTables
+from baileys_tools.stores.sql import SqlTables, after_prefix, quoted_name
 from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
@@ -85,6 +85,13 @@ class SqliteFile:
     def json_value(self) -> str:
         """As `Dialect.json_value`."""
         return "%s"
+
+    def near(self, table: str, key: str, prefix: str) -> tuple[str, tuple[Any, ...]]:
+        """As `Dialect.near`: texts are compared byte by byte, which is the order of code points."""
+        column = f"{quoted_name(key)} COLLATE BINARY"
+        if end := after_prefix(prefix):
+            return f"{column} >= %s AND {column} < %s", (prefix, end)
+        return f"{column} >= %s", (prefix,)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,84 @@
+"""Tables whose tenants stand in a prefix of the key: each session is one range of an index, with nobody else's row."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baileys_tools.layouts import StoreSpec
+from baileys_tools.stores.cells import Store
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.sql import after_prefix
+from tests.stores.shapes import SHAPES, connect
+
+pytestmark = pytest.mark.xdist_group("stores")
+ODD = ("17", "117", "1_7", "1%7", "1\\7", "17;", "17é", "é", "A", "a", "keyv", "1 7")
+SHAPE = next(one for one in SHAPES if one.preset == "keyv" and one.kind == "postgres")
+
+
+@given(prefix=st.text(min_size=1), text=st.text())
+def test_a_text_is_in_the_range_of_a_prefix_or_does_not_begin_with_it(prefix: str, text: str) -> None:
+    end = after_prefix(prefix)
+    for one in (prefix + text, text):
+        assert (prefix <= one and (not end or one < end)) == one.startswith(prefix)
+
+
+def held(store: Store) -> dict[str, list[str]]:
+    return {
+        tenant: sorted(cell.id or cell.type for cell in store.cells(tenant)) for tenant in store.tenants()
+    }
+
+
+EXPECTED = {one: ["creds", f"pre-key-{one}"] for one in ODD}
+
+
+@pytest.mark.parametrize("collation", ["", 'COLLATE "C"', 'COLLATE "en-x-icu"', 'COLLATE "de-x-icu"'])
+def test_a_session_is_found_whole_and_alone_whatever_the_order_of_texts(
+    postgres_url: str, collation: str
+) -> None:
+    db = connect(SHAPE, postgres_url)
+    db.execute("DROP TABLE IF EXISTS keyv")
+    db.execute(f"CREATE TABLE keyv (key varchar(255) {collation} PRIMARY KEY, value text)")
+    for one in ODD:
+        for name in ("creds", f"pre-key-{one}"):
+            db.execute("INSERT INTO keyv VALUES (%s, '{}')", (f"keyv:{one}:{name}",))
+    store = open_store(StoreSpec(postgres_url, "keyv"))
+    assert held(store) == EXPECTED
+    store.close()
+    db.close()
+
+
+def test_an_index_answers(postgres_url: str, tmp_path: Path) -> None:
+    from baileys_tools.stores.postgres import PostgresConnection
+    from baileys_tools.stores.sqlite import SqliteFile
+
+    db = connect(SHAPE, postgres_url)
+    SHAPE.make(db)
+    rows = "SELECT 'keyv:' || t || ':session-' || n, '{}' FROM generate_series(1, 200) t, generate_series(1, 50) n"
+    db.execute(f"INSERT INTO keyv {rows}")
+    db.execute("ANALYZE keyv")
+    asked = PostgresConnection(postgres_url, "", None)
+    where, values = asked.near("keyv", "key", "keyv:17:")
+    plan = str([*asked.rows(f"EXPLAIN SELECT value FROM keyv WHERE {where}", values)])
+    assert "Index" in plan and "Seq Scan" not in plan
+    asked.close()
+    db.close()
+
+    with sqlite3.connect(tmp_path / "keyv.db") as file:
+        file.execute("CREATE TABLE keyv (key VARCHAR(255) PRIMARY KEY, value TEXT)")
+        for one in ODD:
+            file.executemany(
+                "INSERT INTO keyv VALUES (?, '{}')", [(f"keyv:{one}:creds",), (f"keyv:{one}:pre-key-{one}",)]
+            )
+    there = SqliteFile(str(tmp_path / "keyv.db"))
+    where, values = there.near("keyv", "key", "keyv:17:")
+    plan = str([*there.rows(f"EXPLAIN QUERY PLAN SELECT value FROM keyv WHERE {where}", values)])
+    assert "SEARCH" in plan and "key>? AND key<?" in plan
+    there.close()
+    store = open_store(StoreSpec(f"sqlite://{tmp_path / 'keyv.db'}", "keyv"))
+    assert held(store) == EXPECTED
+    store.close()
