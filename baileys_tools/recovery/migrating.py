@@ -52,7 +52,7 @@ from baileys_tools.sessions.rules.records import (
 from baileys_tools.sessions.rules.snapshot import Entry, StoredFile, read_account
 from baileys_tools.sessions.stored.copies import working_copy
 from baileys_tools.sessions.stored.rules.files import file_content, misfit_cells
-from baileys_tools.sessions.stored.working import WorkingCopy
+from baileys_tools.sessions.stored.working import Moved, WorkingCopy
 from baileys_tools.stores.cells import StoreLocked, StoreTrouble
 from baileys_tools.units import printable
 
@@ -313,11 +313,10 @@ def _claimed(folder: int, target: FolderTarget | StoreTarget) -> Iterator[None]:
 def _prove(folder: int, target: FolderTarget | StoreTarget, looked: _Looked) -> None:
     """Read both sides again. Raise for a copy that is not the source as it is now; what was written is taken back."""
     copied = target.read()
-    copy = working_copy(folder)
-    if copy is not None:
-        copy.require_unmoved()
     source = _meanings(read_session(folder).files)
-    wrong = proof_failed(difference(looked.before, source), difference(looked.wanted, meanings(copied)))
+    wrong = _moved(folder) or proof_failed(
+        difference(looked.before, source), difference(looked.wanted, meanings(copied))
+    )
     if not wrong:
         return
     kept = "The target is empty again, the source as it was."
@@ -327,6 +326,18 @@ def _prove(folder: int, target: FolderTarget | StoreTarget, looked: _Looked) -> 
         except OSError as error:
             kept = f"The copy still stands there ({say_why(error)}): remove it before anything reads it."
     raise BaileysToolsError(f"not proven: {wrong}", f"{kept} Stop the bot, and run it again.")
+
+
+def _moved(folder: int) -> str:
+    """Return in words that a store no longer holds what was copied from it, "" where it does, or for a folder."""
+    copy = working_copy(folder)
+    if copy is None:
+        return ""
+    try:
+        copy.require_unmoved()
+    except Moved as moved:
+        return str(moved)
+    return ""
 
 
 def _set_creds_aside(folder: int, run: str) -> None:
