@@ -111,6 +111,8 @@ def _connects(address: str) -> bool:
 def redis_server(folder: Path, *words: str) -> Iterator[str]:
     """Yield the address of a Redis that keeps nothing on the disk."""
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -131,7 +133,8 @@ def redis_server(folder: Path, *words: str) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            return bool(redis.Redis(port=port, socket_timeout=2).ping())
+            # By itself the client waits for seconds before each of three more tries.
+            return bool(redis.Redis(port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0)).ping())
         except redis.AuthenticationError:
             return True
         except redis.RedisError:
