@@ -104,7 +104,8 @@ def complete_topic(incomplete: str) -> list[str]:
 
 
 def complete_code(incomplete: str) -> list[str]:
-    """Return the codes of findings that begin with what is typed."""
+    """Return the codes of findings, diagnoses and states that begin with what is typed."""
     from baileys_tools.finding_codes import CODES
+    from baileys_tools.host.meanings import WORDS
 
-    return [code for code in CODES if code.startswith(incomplete)]
+    return [code for code in sorted({*CODES, *WORDS}) if code.startswith(incomplete)]

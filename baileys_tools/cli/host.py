@@ -231,14 +231,21 @@ def help_(
 def explain(
     codes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CODE]...", help="Of findings. [default: all]", autocompletion=complete_code),
+        typer.Argument(
+            metavar="[CODE]...",
+            help="A finding, diagnosis or state. [default: all findings]",
+            autocompletion=complete_code,
+        ),
     ] = None,
 ) -> None:
     """Say what a finding means, and what to type.
 
+    So of the diagnoses of recover, and of the states and levels that status shows.
+
     \b
     Examples:
       baileys-tools explain creds-empty
+      baileys-tools explain creds-lost              # a diagnosis
       baileys-tools explain                         # all codes, a line each
     """
     from baileys_tools.host.help import explain_command

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
+from baileys_tools.host.meanings import WORDS, meaning
 from baileys_tools.host.pages import finding_section, page, page_names, runbook_row
 from baileys_tools.host.show.page_text import page_text, plain
 from baileys_tools.host.topics import TOPICS
@@ -31,14 +32,14 @@ def help_command(words: Sequence[str], commands: Mapping[str, Callable[[], str]]
         texts.append(listed)
     if name in TOPICS:
         texts.append(TOPICS[name].text())
-    if name in CODES:
+    if name in CODES or name in WORDS:
         texts.append(explained(name))
     of_page = name.removeprefix("docs/").removesuffix(".md")
     if not texts:
         if of_page in page_names():
             print(page_text(page(of_page), Style()), end="")
             return ExitCode.DONE
-        known = [*commands, *TOPICS, *CODES, *page_names(), COMMANDS]
+        known = [*commands, *TOPICS, *CODES, *WORDS, *page_names(), COMMANDS]
         raise UsageError(
             f"there is no help on {quoted(name)}{did_you_mean(name, known)}",
             f"Topics: {', '.join([COMMANDS, *TOPICS])}. Commands: baileys-tools --help. Codes: baileys-tools explain",
@@ -50,12 +51,14 @@ def help_command(words: Sequence[str], commands: Mapping[str, Callable[[], str]]
 
 
 def explain_command(codes: Sequence[str]) -> ExitCode:
-    """Given codes of findings, print what each means and what to type; without any, all codes in a line each."""
+    """Given codes of findings, diagnoses, states or levels, print what each means and what to type; without any, all
+    codes in a line each.
+    """
     for code in codes:
-        if code not in CODES:
+        if code not in CODES and code not in WORDS:
             raise UsageError(
-                f"there is no finding {quoted(code)}{did_you_mean(code, CODES)}",
-                "All of them: baileys-tools explain",
+                f"there is no finding, diagnosis or state {quoted(code)}{did_you_mean(code, [*CODES, *WORDS])}",
+                "All findings: baileys-tools explain. Commands and topics: baileys-tools help",
             )
     if codes:
         print("\n".join(map(explained, codes)), end="")
@@ -66,19 +69,25 @@ def explain_command(codes: Sequence[str]) -> ExitCode:
 
 
 def explained(code: str) -> str:
-    """Given a finding's code, return what it means, what to type, and what findings.md says of it."""
+    """Given a finding's code, return what it means, what to type, and what findings.md says of it; given another word
+    that commands say of a bot, what it means. All of that name.
+    """
     style = Style()
+    others = "\n".join(meaning(code))
+    if code not in CODES:
+        return others
     lines = [style.paint(code, "bold"), *wrapped(CODES[code].meaning, WIDTH, "  "), ""]
     if (row := runbook_row(code)) is not None:
         lines += [*wrapped(f"To type: {plain(row[1])}", WIDTH, "  ", "    "), ""]
-    return "\n".join(lines) + "\n" + page_text(finding_section(code), style)
+    section = page_text(finding_section(code), style)
+    return "\n".join(lines) + "\n" + section + (f"\n{others}" if others else "")
 
 
 def _what_there_is() -> str:
     topics = {COMMANDS: "every command in one line"} | {name: topic.about for name, topic in TOPICS.items()}
     lines = [
         "baileys-tools help COMMAND    its options and examples, such as: help cron install",
-        "baileys-tools help CODE       a finding: what it means and what to type",
+        "baileys-tools help CODE       a finding, diagnosis or state: what it means, what to type",
         "baileys-tools help TOPIC",
         *(f"  {name:13} {about}" for name, about in topics.items()),
         "baileys-tools help PAGE       a page of the documentation",

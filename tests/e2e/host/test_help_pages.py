@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from baileys_tools.bots.rules.diagnosis import Cause
 from baileys_tools.cli import MODULES, PAIRS, behind_the_command
 from baileys_tools.cli.groups import GROUPS, IN_FRONT, OLD_NAMES
 from baileys_tools.cli.manpage import all_commands, man_page
@@ -17,9 +18,12 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.finding_codes import CODES, NOTICE
 from baileys_tools.frame.show.terminal import WIDTH, Style
 from baileys_tools.host.help import explained
+from baileys_tools.host.meanings import DIAGNOSES, STATES, WORDS, meaning
 from baileys_tools.host.pages import page, page_names
 from baileys_tools.host.show.page_text import page_text
 from baileys_tools.host.topics import EXIT_CODES, TOPICS
+from baileys_tools.thresholds import Level
+from baileys_tools.watching.rules.verdict import CompanyState
 from tests.integration.faults.forked import run_cli
 from tests.support import COMMAND, company_folder, require_tool, scrubbed_environment
 
@@ -365,3 +369,32 @@ def test_each_shell_gets_a_script(shell: str) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "_BAILEYS_TOOLS_COMPLETE=complete_" + shell in run.stdout
+
+
+# --- words that are no findings -----------------------------------------------------------------------------
+
+
+def test_each_word_that_is_said_of_a_bot_has_a_meaning() -> None:
+    assert set(DIAGNOSES) == set(Cause)
+    assert list(STATES) == [one.value for one in CompanyState]
+    assert {*Cause, *CompanyState, *Level} == WORDS
+
+
+@pytest.mark.parametrize("word", sorted(WORDS))
+def test_each_such_word_is_explained(word: str) -> None:
+    run = run_cli("explain", word)
+    assert run.returncode == 0
+    lines = "\n".join(meaning(word))
+    assert lines in run.stdout
+    assert max(map(len, lines.splitlines())) <= WIDTH
+    assert f"{word}: " in lines
+    assert "Look with: baileys-tools " in lines
+    assert lines in run_cli("help", word).stdout
+    assert "What recover does: " in run.stdout or word not in set(Cause) - {Cause.HEALTHY}
+
+
+def test_a_word_that_nobody_says_names_the_nearest() -> None:
+    for verb in ("explain", "help"):
+        run = run_cli(verb, "creds-lots")
+        assert run.returncode == 2
+        assert "did you mean creds-lost?" in run.stderr
