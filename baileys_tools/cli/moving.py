@@ -50,8 +50,10 @@ def migrate(
 
     \b
     Examples:
-      baileys-tools migrate --company 1001 --to postgres://bot@localhost/bots --preset ai-admin --dry-run
-      baileys-tools migrate --company 1001 --to sqlite:///srv/bot/auth.db --preset baileys-sqlite --yes
+      baileys-tools migrate --company 1001 --to postgres://bot@localhost/bots \\
+        --preset ai-admin --dry-run
+      baileys-tools migrate --company 1001 --to sqlite:///srv/bot/auth.db \\
+        --preset baileys-sqlite --yes
       baileys-tools migrate --company shop --to /srv/bots/company_1001 --yes
     """
     from baileys_tools.recovery.migrating import MigrateOptions, migrate_command

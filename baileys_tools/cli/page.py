@@ -47,7 +47,8 @@ def serve(
       baileys-tools serve
       baileys-tools serve --allow-actions
       baileys-tools serve --listen 0.0.0.0:8787 --name bots.example.org
-      curl -H "Authorization: Bearer $(cat TOKEN_FILE)" http://127.0.0.1:8787/status.json
+      curl -H "Authorization: Bearer $(cat TOKEN_FILE)" \\
+        http://127.0.0.1:8787/status.json
     """
     from baileys_tools.page.serving import serve_command
 

@@ -60,7 +60,7 @@ def setup(
     Examples:
       baileys-tools setup
       baileys-tools setup --sessions /srv/bots --webhook-file ~/webhook --yes
-      baileys-tools setup --sessions /srv/bots --recipient age1... --no-jobs --dry-run
+      baileys-tools setup --sessions /srv/bots --recipient age1... --dry-run
     """
     from baileys_tools.host.setup import SetupOptions, setup_command
 
