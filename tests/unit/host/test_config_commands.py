@@ -16,7 +16,7 @@ from baileys_tools.config.schema import SCHEMA
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.host.config_commands import file_warnings, init_command, run_check, run_init, run_show
 
-RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kdgm22q8s2lk8yz"
+RECIPIENT = "age1utp6420xt5zzhkmq9snfa3j8vs5wdzu0ljl9d579xh08pzvu59yqqmgquv"
 
 REFERENCE = Path(__file__).parents[3] / "docs/configuration.md"
 VALUES = {found.target for found in SCHEMA.settings.values()}
