@@ -29,10 +29,10 @@ def test_the_loggers_write_what_the_tests_read(tmp_path):
 PRINT = """
 const lines = require('fs').readFileSync(process.env.LINES, 'utf8').split('\\n').slice(0, -1)
 const next = () => {
-  // PM2 takes what is printed at once for one message: each scene is one, and each name.
+  // PM2 takes what is printed at once for one message: each scene is one, and each name. A logger prints a record so.
   const isName = lines.length && lines[0].startsWith('=== ')
   const end = isName ? 1 : lines.findIndex((line) => line.startsWith('=== '))
-  lines.splice(0, end < 0 ? lines.length : end).forEach((line) => console.log(line))
+  console.log(lines.splice(0, end < 0 ? lines.length : end).join('\\n'))
   setTimeout(next, 60)
 }
 next()
