@@ -64,14 +64,11 @@ def make_private_folder(path: str, mode: int = 0o700) -> None:
 
 
 def _make(path: str, mode: int) -> None:
+    above = os.path.dirname(path)
+    if above and not os.path.isdir(above):
+        _make(above, mode)
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
-    except FileNotFoundError:
-        above = os.path.dirname(path)
-        if above == path:
-            raise
-        _make(above, mode)
-        _make(path, mode)

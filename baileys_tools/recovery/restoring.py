@@ -144,7 +144,7 @@ def run_target(
     try:
         above = os.path.dirname(os.path.abspath(target))
         if not os.path.isdir(above):
-            make_private_folder(above)
+            _make_way(target, above)
         write_plain_folder(target, list(snapshot.files.values()))
     except Locked as lock:
         raise BaileysToolsError(f"{target} is locked by {lock}", exit_code=ExitCode.LOCKED) from lock
@@ -153,6 +153,15 @@ def run_target(
             f"cannot write {target}: {say_why(error)}", "Nothing was left there."
         ) from error
     return replace(report, status=RestoreStatus.RESTORED, brought_back=sorted(snapshot.files))
+
+
+def _make_way(target: str, above: str) -> None:
+    try:
+        make_private_folder(above)
+    except FileNotFoundError as error:
+        raise BaileysToolsError(
+            f"--target {target}: the folder {above} cannot be made", "Name a place where folders can be made."
+        ) from error
 
 
 def require_no_link(folder: int, company: Company) -> None:

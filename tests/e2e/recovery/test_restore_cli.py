@@ -427,7 +427,7 @@ def test_what_cannot_be_done_has_its_exit_code(folder: Path, options: list[str],
     ("options", "code", "words"),
     [
         (["--company", "x" * 300], 2, "longer than 247 bytes"),
-        (["--target", "/proc/none/x"], 1, "there is no folder /proc/none"),
+        (["--target", "/proc/none/x"], 1, "the folder /proc/none cannot be made"),
         (["--target", ""], 2, "not empty"),
     ],
 )
