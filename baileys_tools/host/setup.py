@@ -56,10 +56,10 @@ def setup_command(options: SetupOptions) -> ExitCode:
             f"Look at it: {command('baileys-tools --config {} config show', file)}, "
             f"{command('baileys-tools --config {} doctor', file)}. Anew, with what it says as a start: --force",
         )
-    if not (options.yes or options.dry_run or sys.stdin.isatty()):
-        must_say_yes("a setup", "")
     earlier = file if os.path.lexists(file) else None
     before = load_settings({}, os.environ, config=earlier)
+    if not (options.yes or options.dry_run or sys.stdin.isatty()):
+        must_say_yes("a setup", "")
     answers = _answers(options, before, host, file)
     loaded = load_settings(answers.flags, os.environ, config=earlier)
     require_places(loaded)

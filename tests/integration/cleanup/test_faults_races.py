@@ -214,7 +214,8 @@ def clean_in_a_storm(place: Path, turns: int) -> Counter[str]:
     folder, link, outside = make_storm_place(place)
     before = snapshot_tree(outside, ignore=())
     inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    settings = load_settings({"cleanup.undo_window": "0"}, {}, config=None).settings
+    own = {"BAILEYS_TOOLS_STATE_DIR": str(place / "state")}
+    settings = load_settings({"cleanup.undo_window": "0"}, own, config=None).settings
     statuses = Counter[str]()
     long_ago = (datetime.now(UTC) - OLD).timestamp()
     try:

@@ -135,6 +135,7 @@ def make_folder(folder: Path, tree: Tree) -> None:
 
 def check_batch(root: Path, environment: dict[str, str], plans: dict[str, OraclePlan]) -> None:
     """Plan, clean and clean again; compare what is said and what is on disk with `plans` at each step."""
+    environment = environment | {"BAILEYS_TOOLS_STATE_DIR": f"{root}-state"}
     dry, real = (
         load_settings({"cleanup.dry_run": dry}, environment, home=str(root), cwd=str(root)).settings
         for dry in (True, False)

@@ -30,7 +30,8 @@ NEEDED = {
 COMMANDS = [
     (*name.split(), *(word for part in command.params if part.required for word in NEEDED[part.name]))
     for name, command, _ in all_commands()
-    if name != "help"
+    # These two read no settings; a support-bundle says what is wrong with them, see below.
+    if name not in ("help", "explain", "support-bundle")
 ]
 
 
@@ -51,6 +52,22 @@ def words_of(run: subprocess.CompletedProcess[str]) -> str:
 def test_no_command_of_roots_obeys_the_settings_in_a_bots_folder(
     place: Place, command: tuple[str, ...]
 ) -> None:
+    run = run_beside_settings_of_the_bots(place, command)
+    assert run.returncode == 2, run
+    assert f"baileys-tools.yaml: not obeyed: {place.bots} belongs to {BOT}, and you are root" in words_of(run)
+
+
+def test_nor_does_a_support_bundle_and_it_says_so(place: Place) -> None:
+    run = run_beside_settings_of_the_bots(place, ("support-bundle",))
+    assert run.returncode == 0, run
+    assert "not obeyed" in words_of(run)
+    assert "## Folders" in run.stdout
+
+
+def run_beside_settings_of_the_bots(
+    place: Place, command: tuple[str, ...]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of root's in a folder whose settings tell to read and write what is root's; nothing may be done."""
     sessions = company_folder(place.bots / "sessions").parent
     heard: list[Request] = []
 
@@ -68,12 +85,11 @@ def test_no_command_of_roots_obeys_the_settings_in_a_bots_folder(
         give(place.bots)
         before = place.of_root()
         run = run_cli(*command, cwd=place.bots)
-    assert run.returncode == 2, run
-    assert f"baileys-tools.yaml: not obeyed: {place.bots} belongs to {BOT}, and you are root" in words_of(run)
     assert CANARY not in run.stdout + run.stderr
     assert heard == []
     assert place.of_root() == before
     assert place.not_the_bots() == []
+    return run
 
 
 @pytest.mark.parametrize("way", ["flag", "variable", "xdg", "home"])
