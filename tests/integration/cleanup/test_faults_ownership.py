@@ -134,7 +134,9 @@ def lockouts(points: Sequence[Call]) -> list[str]:
             give_away(root)
             inject = f"inject={point.name}:signal=KILL:when={point.nth}"
             run, _ = traced(cleanup(root, "--quiet"), "-e", inject, calls=[point.name])
-            assert run.returncode == -9
+            # How often SQLite writes to the state, and whether it was the last to close it, differs from run to run.
+            of_sqlite = point.name == "pwrite64" or "state.sqlite3" in point.text
+            assert run.returncode == -9 or (run.returncode == 0 and of_sqlite), point.text
             after = run_as_nobody(cleanup(root, "--quiet"))
             if after.returncode != 0 or list(folder.glob("session-*")):
                 failed.append(f"{point.text}: {after.stderr}")
