@@ -14,6 +14,7 @@ from baileys_tools.bots.rules.log_events import (
     summed,
 )
 from baileys_tools.bots.rules.log_report import (
+    LEAST_NAMELESS,
     LogFileRead,
     LogLimits,
     joined_facts,
@@ -169,11 +170,11 @@ def _passes(
                 continue
             passes[source.label] = done
             names = done.memory.names
-            of_others = done.is_shared and bool(names) and digest_of(company) not in names
+            understood = done.memory.understood
+            nobody = done.is_shared and not names and understood.lines >= LEAST_NAMELESS
+            of_others = nobody or (done.is_shared and bool(names) and digest_of(company) not in names)
             files.append(
-                LogFileRead(
-                    source.label, done.size, trouble, done.memory.understood, of_others, source.is_shared
-                )
+                LogFileRead(source.label, done.size, trouble, understood, of_others, source.is_shared, nobody)
             )
     return passes, without_other_programs(files)
 

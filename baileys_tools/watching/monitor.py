@@ -237,10 +237,13 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
 
     # What is spoken of no more, as its folder has been gone for a day, is not over because of that.
     companies = frozenset({"", *(company.id for company in report.companies)})
-    looked_at = LookedAt(MONITOR_CODES, companies, report.unknown)
     # Where the bot's API is asked, a lost connection is what is told of it, once.
     asked = {company.id for company in report.companies if company.connection}
     told = [one for one in report.findings if one.code != "bot-away" or one.company not in asked]
+    # A bot that is away is told as that; that its connection is not back is the same news, over no earlier.
+    away = {(one.company, "connection-not-back") for one in told if one.code == "bot-away"}
+    told = [one for one in told if (one.company, one.code) not in away]
+    looked_at = LookedAt(MONITOR_CODES, companies, report.unknown | away)
     outcome = send_alerts(state, settings, told, report.now, looked_at, done=done)
     return report._replace(host=[*report.host, *outcome.findings])
 

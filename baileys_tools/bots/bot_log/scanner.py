@@ -17,7 +17,13 @@ from baileys_tools.bots.bot_log.grammar import OBJECT_BEGINS_WITHIN, Buffer
 from baileys_tools.bots.bot_log.lines import MOST_LINES, REACH, Reading, read_line
 from baileys_tools.bots.bot_log.stamps import NO_TIME, LineTime, stamp_in
 from baileys_tools.bots.bot_log.tally import EARLIEST, HOUR, LineTold, Page
-from baileys_tools.bots.bot_log.unwrap import Inner, unwrap, without_colours
+from baileys_tools.bots.bot_log.unwrap import (
+    Inner,
+    session_behind,
+    session_in_fields,
+    unwrap,
+    without_colours,
+)
 from baileys_tools.bots.rules.log_events import LogEvent
 
 try:
@@ -35,6 +41,7 @@ SMALLEST = 4 << 10
 """A stretch that is not halved any more to find one whose lines are all of one hour."""
 
 _LOOK_BACK = 4_096
+_LOOK_AHEAD = 2_048
 _HOLD = 64 << 10
 _NAMES = (b'"session', b'"instance')
 
@@ -264,7 +271,33 @@ class Scanner:
             inner = inner._replace(text=self._lines_before(line) + inner.text)
         ends = {0: line_end}
         reading = read_line(inner, self._following(line_end + 1, end, ends), self.page.latest)
+        may_name = self._session is None and inner.record is None and self._may_name(reading)
+        if may_name and (self._key or self._is_name_near(line, line_end, end)):
+            fields, is_whole = self._fields_behind(line_end + 1, end)
+            self._session = session_behind(inner.text, self._key) or session_in_fields(fields, self._key)
+            # Whose it is may not be written yet.
+            is_whole = is_whole or not self._key or self._session is not None
+            reading = reading._replace(is_whole=reading.is_whole and is_whole)
         return [reading], ends[reading.lines] + 1
+
+    def _may_name(self, reading: Reading) -> bool:
+        """Whether the fields behind a text are looked at: a bot's own words may hold a contact's, if nobody vouches."""
+        told = reading.told
+        return told is not None and self._pattern is None and (bool(self._key) or not told.by_bot)
+
+    def _is_name_near(self, line: int, line_end: int, end: int) -> bool:
+        """Whether one of the usual keys may stand behind a text or below it, at a fraction of what a look costs."""
+        find, until = self._buffer.find, line_end
+        if self._buffer.startswith(b" ", line_end + 1):
+            until = min(end, line_end + _LOOK_AHEAD)
+        return find(b"session", line, until) >= 0 or find(b"instance", line, until) >= 0
+
+    def _fields_behind(self, start: int, end: int) -> tuple[str, bool]:
+        """The indented lines from here on, and whether their end was seen."""
+        found = _INDENTED.match(self._buffer, start, min(end, start + REACH))
+        until = found.end() if found is not None else start
+        text = bytes(self._buffer[start:until]).decode("utf-8", "replace")
+        return without_colours(text), until < end
 
     def _lines_before(self, line: int) -> str:
         """The two lines before this one, on one line with it."""
@@ -282,6 +315,10 @@ class Scanner:
                 reading = reading._replace(stamp=whole.stamp)
             readings.append(reading)
             self._session = inner.session or self._session
+            if inner.record is None and self._session is None and self._may_name(reading):
+                self._session = session_behind(inner.text, self._key) or session_in_fields(
+                    whole.text, self._key
+                )
             at += 1 + reading.lines
         return readings
 

@@ -99,7 +99,8 @@ class Tally:
     def _by_bot(self, event: LogEvent, at: float | None) -> None:
         """Count the error that a bot prints, once with what Baileys' own lines said of the same end."""
         ended, self.ended = self.ended, None
-        if event is ended:
+        if event is ended or (event is LogEvent.REPLACED and ended is LogEvent.DEVICE_REMOVED):
+            # A conflict is either: the error's own words do not say which.
             return
         if event is LogEvent.OPENED:
             self.add(event, at)

@@ -54,6 +54,7 @@ _SHIPPER = re.compile(
     r"(?:: ?| |\Z)"
     r"(?:std(?:out|err) [FP] |(?:[\w.-]{1,64} )?[\w./@-]{1,64}\[[\w.-]{1,32}\]: )?)?"
 )
+_PRETTY_FIELD = re.compile(r'^ {4}([\w.@-]{1,40}): ("(?:[^"\\\n]|\\.)++"|\d{1,20})$', re.MULTILINE)
 _DECODER = json.JSONDecoder(strict=False)
 _LOOSE = re.compile(r'\s*"[\w.@-]{1,40}"\s*:')
 
@@ -145,6 +146,31 @@ def _session(record: dict[str, Any], session_key: str) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
     return None
+
+
+def session_behind(text: str, session_key: str) -> str | None:
+    """Return the session that the record behind a line's text names: pino-pretty's fields on one line (WAHA).
+
+    It reaches to the end of the line: what a contact wrote stands before it, or in one of its strings.
+    """
+    at = text.find(' {"')
+    for _ in range(3):
+        if at < 0:
+            return None
+        if isinstance(record := _parsed(text[at + 1 :].rstrip(), whole=True), dict):
+            return _session(record, session_key)
+        at = text.find(' {"', at + 3)
+    return None
+
+
+def session_in_fields(lines: str, session_key: str) -> str | None:
+    """Return the session that pino-pretty's fields name, each on a line of its own behind the text, without colours."""
+    found: dict[str, str] = {}
+    for field in _PRETTY_FIELD.finditer(lines):
+        found.setdefault(field[1], field[2])
+    values = (found.get(key) for key in ((session_key,) if session_key else SESSION_KEYS))
+    value = next((one for one in values if one), None)
+    return value if value is None or value.isdecimal() else _parsed(value)
 
 
 def _without_beginning(text: str, latest: float) -> tuple[str, LineTime]:

@@ -32,7 +32,7 @@ class LogFileRead(NamedTuple):
     """How one log was read: new bytes, or why it could not be; and how much of what it says of Baileys was understood.
 
     `of_others`: its lines name several sessions, and none of them is this company. `by_rule`: the settings say whose a
-    line is, for every company that a line names.
+    line is, for every company that a line names. `names_nobody`: none of them does.
     """
 
     path: str
@@ -41,6 +41,7 @@ class LogFileRead(NamedTuple):
     understood: Understood = Understood()
     of_others: bool = False
     by_rule: bool = False
+    names_nobody: bool = False
 
 
 def without_other_programs(files: Sequence[LogFileRead]) -> list[LogFileRead]:
@@ -143,7 +144,8 @@ def log_findings(
     found: list[Finding] = []
     show = f"{command('baileys-tools logs --company {}', company)}"
     recover = f"{command('baileys-tools recover --company {} --dry-run', company)} says what to do"
-    found += _removed(company, facts, now, connection, recover)
+    removed = list(_removed(company, facts, now, connection, recover))
+    found += removed
     replaced = facts.lately.get(LogEvent.REPLACED, 0)
     if replaced >= FLAPS:
         own = facts.lately.get(LogEvent.SECOND_SOCKET, 0)
@@ -175,7 +177,9 @@ def log_findings(
             )
         )
     found += _burst(company, hours, limits)
-    found += _silence(company, facts, now, recover)
+    if not removed:
+        # A bot that was removed has nothing more to say.
+        found += _silence(company, facts, now, recover)
     for file in files:
         if file.trouble:
             found.append(
@@ -225,6 +229,9 @@ def _not_back(
     if not ended or connection or not facts.shows_connections:
         # What the API says has findings of its own.
         return
+    if LogEvent.DEVICE_REMOVED in facts.since_opened:
+        # What a bot tries after that is refused, and no news.
+        return
     last = max(ended, key=lambda event: facts.since_opened[event])
     quiet = now - facts.since_opened[last]
     first = min(facts.since_opened[event] for event in ended)
@@ -244,7 +251,7 @@ def _not_back(
     )
 
 
-_TOLD_ELSEWHERE = (LogEvent.DEVICE_REMOVED, LogEvent.QR_ENDED)
+_TOLD_ELSEWHERE = (LogEvent.QR_ENDED,)
 
 _KINDS: Mapping[str, tuple[str, tuple[LogEvent, ...], str]] = {
     "keys": (
@@ -299,6 +306,9 @@ def unreadable_messages(
 
 _FLOOD = 10
 
+LEAST_NAMELESS = 5
+"""From so many lines on that speak of Baileys and name nobody, it is not by chance: libsignal's name nobody."""
+
 UNREAD_SHARE = 0.2
 """From this share on of the lines that speak of Baileys, what is not read may be what matters."""
 
@@ -311,8 +321,13 @@ def _not_understood(company: str, files: Sequence[LogFileRead], show: str) -> It
                 "log-not-understood",
                 Severity.WARNING,
                 company,
-                f"the lines of {printable(file.path)} name several sessions, and none of them is this company",
-                "call the company as the log does (`name` in sessions.roots), or name a log of its own (docs/logs.md)"
+                f"no line of {printable(file.path)} says whose it is: nothing is known of any bot in it"
+                if file.names_nobody
+                else f"the lines of {printable(file.path)} name several sessions, and none of them is this company",
+                "correct `session` for this log in the settings: a field, or a pattern for text (docs/logs.md)"
+                if file.names_nobody
+                else "call the company as the log does (`name` in sessions.roots), or name a log of its own "
+                "(docs/logs.md)"
                 if file.by_rule
                 else "give `session` for this log in the settings (docs/logs.md), or a log of its own to each bot",
             )

@@ -78,7 +78,9 @@ def _files(report: LogReport) -> Iterator[str]:
         yield f"  {printable(file.path)}: {state}"
         for form, number in sorted(file.understood.unread.items()):
             yield f"    {counted(number, 'line')} of Baileys in a form that is not read: {form}"
-        if file.of_others:
+        if file.names_nobody:
+            yield "    no line of it says whose it is"
+        elif file.of_others:
             yield "    its lines name several sessions, and none of them is this company"
         elif not file.trouble and not file.understood.lines and not file.understood.unread:
             yield "    no line in it speaks of Baileys"

@@ -197,6 +197,7 @@ FORMS: Mapping[str, Form] = {
     "pino-pretty, dated": Form("pino-pretty-dated"),
     "pino-pretty, coloured": Form("pino-pretty-coloured"),
     "pino-pretty, single line": Form("pino-pretty-single-line"),
+    "WAHA": Form("pino-pretty-waha"),
     "winston, JSON": Form("winston-json"),
     "winston, simple and coloured": Form("winston-simple"),
     "winston, printf": Form("winston-printf"),

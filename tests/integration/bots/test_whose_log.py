@@ -22,7 +22,7 @@ from baileys_tools.bots.rules.log_report import LogLimits, log_findings
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.state.database import State, open_state
-from tests.log_lines import pino, stream_error, undecrypted
+from tests.log_lines import errored, pino, stream_error, undecrypted
 
 NOW = datetime(2026, 1, 14, 12, tzinfo=UTC)
 REMOVED = "device_removed"
@@ -132,6 +132,73 @@ def test_no_name_of_a_session_is_kept(tmp_path, state):
     told(state, settings_of(tmp_path, f"{{path: {log}, session: session}}"), "shop")
     rows = state.rows("SELECT key, company, value FROM memory", ())
     assert "verysecretname" not in str(rows)
+
+
+def prettily(line: str, form: str) -> str:
+    """A record as pino-pretty writes it (its own output for such records; WAHA's form is in tests/log_forms)."""
+    record = json.loads(line)
+    head = f"[{datetime.fromisoformat(record.pop('time')):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " +0000] INFO (7): "
+    fields = {key: value for key, value in record.items() if key not in ("level", "pid", "hostname", "msg")}
+    if form == "on one line":
+        return f"{head}{record['msg']} {json.dumps(fields, separators=(',', ':'))}"
+    below = [f"    {key}: {json.dumps(value)}" for key, value in fields.items()]
+    if form == "in colours":
+        below = [line.replace("session", "\x1b[35msession\x1b[39m") for line in below]
+    return "\n".join([head + record["msg"], *below])
+
+
+@pytest.mark.parametrize("form", ["on one line", "on several", "in colours"])
+@pytest.mark.parametrize("entry", ["{path: LOG, session: session}", "{path: LOG, company: shop}"])
+def test_the_fields_that_pino_pretty_writes_say_whose_a_line_is(tmp_path, state, form, entry):
+    log = tmp_path / "all.log"
+    shared_log(log, ["shop", "desk", "farm"])
+    log.write_text("".join(prettily(line, form) + "\n" for line in log.read_text().splitlines()))
+    settings = settings_of(tmp_path, entry.replace("LOG", str(log)))
+    found = told(state, settings, "shop")
+    assert found.facts.recent == {LogEvent.OPENED: 1}
+    assert codes("shop", found) == []
+    if "company" not in entry:
+        assert codes("desk", told(state, settings, "desk")) == ["device-removed"]
+
+
+def test_whose_a_line_is_may_be_written_after_it(tmp_path, state):
+    log = tmp_path / "all.log"
+    settings = settings_of(tmp_path, f"{{path: {log}, session: session}}")
+    text = prettily(removed(NOW - timedelta(minutes=9), session="shop"), "on several")
+    log.write_text(text.partition("\n")[0] + "\n")
+    assert codes("shop", told(state, settings, "shop")) == []
+    log.write_text(text + "\n")
+    later = NOW + timedelta(minutes=1)
+    assert codes("shop", told(state, settings, "shop", later)) == ["device-removed"]
+
+
+def test_a_log_no_line_of_which_says_whose_it_is_is_never_silence(tmp_path, state):
+    log = tmp_path / "all.log"
+    shared_log(log, ["shop", "desk", "farm"])
+    settings = settings_of(tmp_path, f"{{path: {log}, session: tenant}}")
+    found = told(state, settings, "desk")
+    assert codes("desk", found) == ["log-not-understood"]
+    (finding,) = log_findings("desk", found.facts, found.files, [], LogLimits(), NOW)
+    assert "no line" in finding.message
+    assert "`session`" in finding.action
+    # Some lines of libsignal's, which name nobody, are no sign of that.
+    log.write_text("Closing open session in favor of incoming prekey bundle\n" * 3)
+    with open_state(str(tmp_path / "state2"), NOW) as second:
+        assert codes("desk", told(second, settings, "desk")) == []
+
+
+def test_what_a_contact_writes_names_nobody(tmp_path, state):
+    log = tmp_path / "all.log"
+    at = f"{NOW - timedelta(minutes=9):%Y-%m-%d %H:%M:%S}.000 +0000"
+    forged = json.dumps({"text": 'x {"session":"desk"} '})
+    log.write_text(
+        f"[{at}] INFO (7): opened connection to WA {forged}\n"
+        f'[{at}] INFO (7): connection closed, status 440 {{"session":"farm"}}\n'
+        f'[{at}] INFO (7): opened connection to WA\n      session: "desk"\n'
+    )
+    found = told(state, settings_of(tmp_path, f"{{path: {log}, company: shop}}"), "shop")
+    assert found.facts.recent[LogEvent.OPENED] == 2
+    assert not found.files[0].of_others
 
 
 @pytest.mark.parametrize("key", ["session", "sessionId", "instance"])
@@ -258,6 +325,30 @@ def test_a_removal_without_a_time_is_possible_and_no_emergency(tmp_path, state):
     (finding,) = log_findings("shop", found.facts, found.files, [], LogLimits(), NOW)
     assert (finding.code, finding.severity.value) == ("device-removed", "warning")
     assert diagnose(BotFacts(log=found.facts), NOW)[:2] == (Cause.LOGGED_OUT, Confidence.POSSIBLE)
+
+
+def test_a_removal_is_all_that_is_told_of_a_removed_bot(tmp_path, state):
+    at = NOW - timedelta(hours=30)
+    said = "Connection closed due to 'Error: Stream Errored (conflict)', do not reconnect the session."
+    again = [
+        errored("Connection Failure", at + timedelta(hours=hour, minutes=n))
+        for hour in (1, 29)
+        for n in range(9)
+    ]
+    settings = one_log(
+        tmp_path,
+        pino("opened connection to WA", at - timedelta(hours=1)),
+        removed(at),
+        errored("Stream Errored (conflict)", at),
+        pino(said, at, 50),
+        *again,
+    )
+    found = told(state, settings, "shop")
+    assert LogEvent.REPLACED not in found.facts.since_opened
+    silent = found.facts._replace(longest_quiet=timedelta(minutes=1), last_line=at)
+    assert [one.code for one in log_findings("shop", silent, (), [], LogLimits(), NOW)] == ["device-removed"]
+    alive = silent._replace(since_opened={})
+    assert [one.code for one in log_findings("shop", alive, (), [], LogLimits(), NOW)] == ["log-silent"]
 
 
 # --- what else a log knows ----------------------------------------------------------------------------------

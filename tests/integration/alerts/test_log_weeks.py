@@ -1,0 +1,52 @@
+"""A week of WAHA's one log for three sessions, and one of a bot that is paired anew, as their operator reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from baileys_tools.bots.log_memory import MEMORY
+from baileys_tools.state.database import open_state
+from tests.integration.alert_week import START
+from tests.integration.log_weeks import (
+    ANEW,
+    OUT,
+    REMOVED,
+    WAHA,
+    WAHA_WEEK,
+    WEEK_ANEW,
+    WELL,
+    Line,
+    waha_json,
+    waha_pretty,
+)
+
+HOW = "read the difference line by line, then: python -m tests.integration.log_weeks --write"
+
+
+@pytest.mark.parametrize(
+    ("line", "setting"),
+    [(waha_json, "session: session"), (waha_pretty, "session: session")],
+    ids=["JSON", "as it comes"],
+)
+def test_of_three_sessions_in_wahas_log_nobody_is_told_of_anothers_trouble(
+    tmp_path: Path, line: Line, setting: str
+) -> None:
+    assert WAHA_WEEK.told(tmp_path, line, setting) == WAHA.read_text(), HOW
+
+
+def test_the_golden_week_of_waha_tells_each_of_its_own() -> None:
+    told = [entry for entry in WAHA.read_text().split("--- ") if not entry.startswith("=")]
+    alerts = [entry.partition("===")[0] for entry in told if entry.strip()]
+    assert not any(f"company {WELL}" in one for one in alerts)
+    assert all((f"company {OUT}" in one) == one.startswith("Wed") for one in alerts)
+    assert all((f"company {REMOVED}" in one) != one.startswith("Wed") for one in alerts)
+
+
+def test_a_bot_that_is_paired_anew_is_no_more_accused(tmp_path: Path) -> None:
+    assert WEEK_ANEW.told(tmp_path, waha_json) == ANEW.read_text(), HOW
+    with open_state(str(tmp_path / "state"), START) as state:
+        ((kept,),) = state.rows("SELECT value FROM memory WHERE key = ?", (MEMORY,))
+    assert '"opened"' in kept
+    assert "device-removed" not in kept
