@@ -1,7 +1,8 @@
 """Arms a Python process of the tests: what leaves the test's own places raises, and is noted for the test to fail by.
 
 Python imports a module of this name at its start; PYTHONPATH, which every child of a test has, leads here. It may
-import nothing that costs time. To look for a file that is not there is harmless: the search for settings ends at /etc.
+import nothing that costs time. To look for settings that are not there is harmless: their search ends at /etc. Anything
+else is refused whether it is there or not, so that a test fails everywhere and not only where the tool is in use.
 
 A file opened by handle is not recognised, as the event of `open` does not say which folder the handle is of.
 """
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 FORBIDDEN = tuple(os.environ.get("TESTS_GUARD_FORBIDDEN", "").split(":"))
 WRITABLE = tuple(os.environ.get("TESTS_GUARD_WRITABLE", "").split(":"))
 BITES = os.environ.get("TESTS_GUARD_BITES", "")
+
+SEARCHED = ("/etc/baileys-tools",)
 
 # For each event, the arguments with a path to be written, each with that of its folder's handle.
 PATHS = {
@@ -53,7 +56,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if isinstance(path, (str, bytes, os.PathLike)) and os.path.isabs(path):
             path = str(os.fsdecode(path))
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if within(path, FORBIDDEN) and (writes or os.path.exists(path)):
+            if within(path, FORBIDDEN) and (writes or not is_searched(path) or os.path.exists(path)):
                 refuse(event, path)
             if writes and not within(path, WRITABLE) and "/__pycache__/" not in path:
                 refuse(event, path)
@@ -68,7 +71,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
                 refuse(event, path)
     elif event in LISTINGS:
         path = full(arguments[0], -1)
-        if path and within(path, FORBIDDEN) and os.path.exists(path):
+        if path and within(path, FORBIDDEN) and (not is_searched(path) or os.path.exists(path)):
             refuse(event, path)
     elif event in ADDRESSES:
         address = arguments[-1]
@@ -109,6 +112,11 @@ def full(path: Any, handle: Any) -> str | None:
 def within(path: str, places: tuple[str, ...]) -> bool:
     path = os.path.normpath(path)
     return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def is_searched(path: str) -> bool:
+    """Whether the tool looks for settings here, without a word that it should."""
+    return within(path, SEARCHED) or os.path.basename(path) == "config.yaml"
 
 
 def is_own(address: Any) -> bool:
