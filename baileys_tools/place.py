@@ -39,6 +39,24 @@ def keeper_of(path: str) -> tuple[int, int]:
     return place_owner(path)
 
 
+def keeper_of_file(path: str) -> tuple[int, int]:
+    """Given a file that is worked on by its path, with others made beside it, return the user and group to do that as.
+
+    For root it is whoever can put another in its place: the owner of its folder, else of the file. Raise NotTrusted for
+    one that a link of somebody else leads to, and for one of root's in a folder that others can write. Raises OSError.
+    """
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    doubt, folder = doubt_of(path)
+    if doubt is None:
+        return 0, os.getegid()
+    owner = (folder.st_uid, folder.st_gid) if folder.st_uid != 0 else (doubt.uid, doubt.gid)
+    is_led_to = os.path.realpath(path) != os.path.normpath(path) and doubt.uid not in (0, owner[0])
+    if is_led_to or owner[0] == 0:
+        raise NotTrusted(doubt.why, path)
+    return owner
+
+
 def _way_out(path: str, doubt: Doubt) -> str:
     if doubt.uid == 0 or not path.isprintable():
         return ""

@@ -10,7 +10,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Unit
-from baileys_tools.stores.sql import SqlTables, after_prefix, quoted_name
+from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 
 if TYPE_CHECKING:
     import psycopg
@@ -182,7 +182,7 @@ class PostgresStore:
         """As `Store.said`."""
         (version,) = next(self._db.rows("SHOW server_version"))
         found = [f"PostgreSQL {version}"]
-        for table in self._tables.columns_of():
+        for table in columns_of(self._tables.mapped):
             sql = "SELECT bool_and(has_table_privilege(%s, p)) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p"
             (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
             if not writes:

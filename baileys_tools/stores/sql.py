@@ -56,6 +56,16 @@ def quoted_name(name: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
+def columns_of(mapped: SqlMap) -> dict[str, list[str]]:
+    """Return by table the columns that a mapping names."""
+    keys = [mapped.value, mapped.tenant, mapped.key, mapped.type, mapped.id, mapped.time]
+    found = {mapped.table: [one for one in keys if one]}
+    if mapped.creds_table:
+        creds = [mapped.creds_value, mapped.creds_tenant, mapped.creds_key, mapped.creds_time]
+        found.setdefault(mapped.creds_table, []).extend(one for one in creds if one)
+    return found
+
+
 class SqlTables:
     """The records of a mapping, over a connection. `abilities`, `locked` and `said` are the database's own."""
 
@@ -288,19 +298,9 @@ class SqlTables:
         type_, key_id = creds_pair(mapped) if is_creds else (change.type, change.id)
         return {**named, mapped.type: type_, mapped.id: key_id}
 
-    def columns_of(self) -> dict[str, list[str]]:
-        """Return by table the columns that the mapping names."""
-        mapped = self.mapped
-        keys = [mapped.value, mapped.tenant, mapped.key, mapped.type, mapped.id, mapped.time]
-        found = {mapped.table: [one for one in keys if one]}
-        if self._is_apart:
-            creds = [mapped.creds_value, mapped.creds_tenant, mapped.creds_key, mapped.creds_time]
-            found.setdefault(mapped.creds_table, []).extend(one for one in creds if one)
-        return found
-
     def try_out(self) -> None:
         """Ask for nothing in all tables and columns that the mapping names. Raises StoreTrouble for what is missing."""
-        for table, columns in self.columns_of().items():
+        for table, columns in columns_of(self.mapped).items():
             wanted = ", ".join(map(quoted_name, dict.fromkeys(columns)))
             try:
                 for _ in self.db.rows(f"SELECT {wanted} FROM {quoted_name(table)} WHERE 1 = 0"):

@@ -7,14 +7,19 @@ import glob
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+import stat
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
+from baileys_tools.owner import acting_as, user_name
+from baileys_tools.place import keeper_of_file
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Unit
-from baileys_tools.stores.sql import SqlTables, after_prefix, quoted_name
+from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
+from baileys_tools.stores.sqlite_bounds import CPU_SECONDS, bound, bounded, require_tables
 from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
@@ -22,36 +27,65 @@ BUSY_SECONDS = 5.0
 
 
 class SqliteFile:
-    """One open file, as `Dialect` says."""
+    """One open file, as `Dialect` says.
 
-    def __init__(self, path: str) -> None:
+    All that is done with it is done as the one whose it is: SQLite goes by paths, makes files beside it, and plays back
+    a journal that it finds there, which can name any file of the host to be removed.
+    """
+
+    def __init__(self, path: str, tables: Collection[str]) -> None:
         self.path = path
-        if not os.path.isfile(path):
-            raise StoreTrouble(f"{path}: no such file, and a database is never made here")
-        from urllib.parse import quote
+        self._owner = _keeper(path)
+        self._trouble = ""
+        with self._at_work():
+            _require_file(path)
+            from urllib.parse import quote
 
-        try:
             self._db = sqlite3.connect(
                 f"file:{quote(path)}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
             )
+            bound(self._db)
+            with bounded(self._db):
+                require_tables(self._db, path, tables)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Work with the file with the rights of its owner. Raises StoreTrouble for what SQLite cannot do."""
+        if self._trouble:
+            raise StoreTrouble(self._trouble)
+        try:
+            with acting_as(*self._owner):
+                yield
         except sqlite3.Error as error:
-            raise StoreTrouble(f"{path}: {error}") from None
+            why = _why(self.path, error, self._owner[0])
+            if str(error) == "interrupted":
+                # Asked again, it would cost as much again.
+                self._trouble = why
+            raise StoreTrouble(why) from None
+        except PermissionError as error:
+            whose = user_name(self._owner[0])
+            raise StoreTrouble(
+                f"{self.path}: {error.strerror} with the rights of {whose}, whose place it is in"
+            ) from None
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """As `Dialect.run`."""
-        try:
+        with self._at_work(), bounded(self._db):
             return self._db.execute(sql.replace("%s", "?"), values)
-        except sqlite3.Error as error:
-            raise StoreTrouble(_why(self.path, error)) from None
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
         """As `Dialect.rows`."""
+        begun = time.thread_time()
         cursor = self.run(sql, values)
-        try:
-            while rows := cursor.fetchmany(200):
-                yield from rows
-        except sqlite3.Error as error:
-            raise StoreTrouble(_why(self.path, error)) from None
+        spent = time.thread_time() - begun
+        while True:
+            begun = time.thread_time()
+            with self._at_work(), bounded(self._db, spent):
+                rows = cursor.fetchmany(200)
+            spent += time.thread_time() - begun
+            if not rows:
+                return
+            yield from rows
 
     @contextmanager
     def transaction(self, *, writes: bool) -> Iterator[None]:
@@ -95,7 +129,33 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        # The last one out removes the files of the log, by their path.
+        with acting_as(*self._owner):
+            self._db.close()
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
+
+
+def _keeper(path: str) -> tuple[int, int]:
+    try:
+        return keeper_of_file(path)
+    except OSError as error:
+        raise StoreTrouble(f"{path}: {error.strerror}") from None
+
+
+def _require_file(path: str) -> None:
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):
+            return
+    except PermissionError:
+        raise
+    except OSError:
+        pass
+    raise StoreTrouble(f"{path}: no such file, and a database is never made here")
 
 
 def _is_open(path: str) -> bool:
@@ -105,7 +165,11 @@ def _is_open(path: str) -> bool:
         return False  # that it is gone is said by whoever reads it
 
 
-def _why(path: str, error: sqlite3.Error) -> str:
+def _why(path: str, error: sqlite3.Error, uid: int) -> str:
+    if str(error) == "interrupted":
+        return f"{path}: broken off: one question costs more than {CPU_SECONDS:.0f} seconds of processor time"
+    if uid != os.geteuid() and "open" in str(error):
+        return f"{path}: {error} with the rights of {user_name(uid)}, whose place it is in"
     busy = ": the bot holds it for longer than that" if "locked" in str(error) else ""
     waited = f" for {BUSY_SECONDS:.0f} seconds" if busy else ""
     return f"{path}: {error}{waited}{busy}"
@@ -131,11 +195,16 @@ class SqliteStore:
         if not self._many:
             return {"": self._path}
         pattern = re.compile(re.escape(self._path).replace(r"\*", "([^/]*)"))
-        found = {}
+        called: dict[str, list[str]] = {}
         for path in sorted(glob.glob(self._path)):
             if match := pattern.fullmatch(path):
-                found["-".join(filter(None, match.groups())) or "session"] = path
-        return found
+                called.setdefault("-".join(filter(None, match.groups())) or "session", []).append(path)
+        # a-b/c and a/b-c are one name: nobody takes the place of another by what they call their file.
+        return {
+            name if len(paths) == 1 else f"{name}@{_digest(path)[:8]}": path
+            for name, paths in called.items()
+            for path in paths
+        }
 
     def _tables(self, tenant: str) -> SqlTables:
         name = tenant if self._many else ""
@@ -143,14 +212,21 @@ class SqliteStore:
             path = self._files().get(name)
             if path is None:
                 raise StoreTrouble(f"{self.address}: no file of {quoted(tenant)}")
-            self._open[name] = SqlTables(self._mapped, SqliteFile(path))
+            self._open[name] = SqlTables(self._mapped, SqliteFile(path, columns_of(self._mapped)))
         return self._open[name]
 
     def tenants(self) -> list[str]:
         """As `Store.tenants`."""
         if self._many:
-            return [name for name in self._files() if self._tables(name).tenants()]
+            return [name for name in self._files() if self._may_hold_one(name)]
         return self._tables("").tenants()
+
+    def _may_hold_one(self, name: str) -> bool:
+        """Whether a file holds a session, or cannot be asked: that is told where it is opened, and stops no other."""
+        try:
+            return bool(self._tables(name).tenants())
+        except StoreTrouble:
+            return True
 
     def without_creds(self) -> int:
         """As `Store.without_creds`."""
@@ -168,12 +244,11 @@ class SqliteStore:
     def locked(self, tenant: str) -> Iterator[None]:
         """As `Store.locked`: the kernel's lock of a file beside the database, which SQLite and bots leave alone."""
         path = self._files().get(tenant if self._many else "", self._path)
-        import hashlib
-
-        name = hashlib.sha256(tenant.encode()).hexdigest()[:12]
-        beside = f"{path}.baileys-tools-{name}.lock"
+        beside = f"{path}.baileys-tools-{_digest(tenant)[:12]}.lock"
+        owner = _keeper(path)
         try:
-            fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with acting_as(*owner):
+                fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreTrouble(f"{beside}: {error.strerror}") from None
         try:
@@ -182,7 +257,7 @@ class SqliteStore:
             except OSError:
                 raise StoreLocked(f"another run, which holds {beside}") from None
             yield
-            with suppress(OSError):
+            with suppress(OSError), acting_as(*owner):
                 os.unlink(beside)
         finally:
             os.close(fd)

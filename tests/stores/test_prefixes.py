@@ -74,7 +74,7 @@ def test_an_index_answers(postgres_url: str, tmp_path: Path) -> None:
             file.executemany(
                 "INSERT INTO keyv VALUES (?, '{}')", [(f"keyv:{one}:creds",), (f"keyv:{one}:pre-key-{one}",)]
             )
-    there = SqliteFile(str(tmp_path / "keyv.db"))
+    there = SqliteFile(str(tmp_path / "keyv.db"), ["keyv"])
     where, values = there.near("keyv", "key", "keyv:17:")
     plan = str([*there.rows(f"EXPLAIN QUERY PLAN SELECT value FROM keyv WHERE {where}", values)])
     assert "SEARCH" in plan and "key>? AND key<?" in plan
