@@ -1,8 +1,9 @@
 """Arms a Python process of the tests: what leaves the test's own places raises, and is noted for the test to fail by.
 
 Python imports a module of this name at its start; PYTHONPATH, which every child of a test has, leads here. It may
-import nothing that costs time. To look for settings that are not there is harmless: their search ends at /etc. Anything
-else is refused whether it is there or not, so that a test fails everywhere and not only where the tool is in use.
+import nothing that costs time. To look for settings or jobs that are not there is harmless: the search for them ends at
+/etc. Anything else is refused whether it is there or not, so that a test fails everywhere and not only where the tool
+is in use.
 
 A file opened by handle is not recognised, as the event of `open` does not say which folder the handle is of.
 """
@@ -20,7 +21,7 @@ FORBIDDEN = tuple(os.environ.get("TESTS_GUARD_FORBIDDEN", "").split(":"))
 WRITABLE = tuple(os.environ.get("TESTS_GUARD_WRITABLE", "").split(":"))
 BITES = os.environ.get("TESTS_GUARD_BITES", "")
 
-SEARCHED = ("/etc/baileys-tools",)
+SEARCHED = ("/etc/baileys-tools", "/etc/cron.d/baileys-tools")
 
 # For each event, the arguments with a path to be written, each with that of its folder's handle.
 PATHS = {
@@ -115,7 +116,7 @@ def within(path: str, places: tuple[str, ...]) -> bool:
 
 
 def is_searched(path: str) -> bool:
-    """Whether the tool looks for settings here, without a word that it should."""
+    """Whether the tool looks for settings or jobs here, without a word that it should."""
     return within(path, SEARCHED) or os.path.basename(path) == "config.yaml"
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -152,13 +153,11 @@ def test_it_ends_at_a_signal_with_open_pages_and_is_recorded(tmp_path: Path) -> 
     place = fleet(tmp_path)
     with serving(place) as page:
         page.looked()
-        words = ["curl", "-sN", "-H", f"Authorization: Bearer {page.token}", f"{page.url}/events"]
-        with subprocess.Popen(words, env=scrubbed_environment(), stdout=subprocess.PIPE) as open_page:
-            assert open_page.stdout is not None
-            assert open_page.stdout.readline() == b"retry: 3000\n"
+        asked = Request(f"{page.url}/events", headers={"Authorization": f"Bearer {page.token}"})
+        with urlopen(asked, timeout=10) as open_page:
+            assert open_page.readline() == b"retry: 3000\n"
             page.process.send_signal(signal.SIGTERM)
             assert page.process.wait(10) == 143
-            open_page.wait(10)
     (record,) = (one for one in (place / "state" / "runs").iterdir() if "-serve-" in one.name)
     assert json.loads(record.read_text())["exit_code"] == 143
 
