@@ -4,6 +4,7 @@ Whoever owns a folder can swap any name in it for a link at any moment. As its o
 what they reach themselves, and what is made belongs to them from birth: their own runs find it theirs.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,16 @@ def place_owner(path: str) -> tuple[int, int]:
     if seen.st_uid == 0 and doubt is not None and doubt.uid != 0:
         return doubt.uid, doubt.gid
     return seen.st_uid, seen.st_gid
+
+
+def open_place(path: str) -> int:
+    """Open a folder to work in, and return its handle. Raises OSError, also where another user led root elsewhere."""
+    uid, _ = place_owner(path)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if os.geteuid() == 0 and os.fstat(folder).st_uid != uid:
+        os.close(folder)
+        raise PermissionError(errno.EPERM, f"a link of {user_name(uid)} leads to what is not theirs", path)
+    return folder
 
 
 def keeper_of(path: str) -> tuple[int, int]:

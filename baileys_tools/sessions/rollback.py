@@ -20,6 +20,7 @@ from stat import S_IMODE
 from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.place import open_place
 from baileys_tools.sessions.leftovers import Left, new_folder, opened_beside, run_of, what_is_left
 from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, stage_lock
 from baileys_tools.sessions.names import OWN_FOLDER, RESETS
@@ -285,15 +286,19 @@ def write_plain_folder(path: str, files: Sequence[StoredFile], like: int | None 
     Modes and ages are those of the snapshot. So are owners where root writes, unless `like` is the handle of a
     folder of somebody else than root, who is to have them. The folder belongs to whoever has `creds.json`: a bot
     that may not look into its folder takes its session for lost. Raises Locked while another process does
-    the same, OSError.
+    the same, OSError, also where a link of somebody else leads root elsewhere.
     """
     parent_path, name = os.path.split(os.path.abspath(path))
-    parent = os.open(parent_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parent = open_place(parent_path)
     try:
         place = Place(parent, name)
         there = None if like is None else os.fstat(like)
         owner = None if there is None or there.st_uid == 0 else (there.st_uid, there.st_gid)
         main = next((file for file in files if file.entry.name == CREDS), files[0]).entry
+        if os.geteuid() == 0 and owner is None and main.uid == 0:
+            # A working copy of a store is root's, and what root makes in another's place is not.
+            around = os.fstat(parent)
+            owner = (around.st_uid, around.st_gid) if around.st_uid != 0 else None
         its = (owner or (main.uid, main.gid)) if os.geteuid() == 0 else None
         with _new_stage(place, None, its, {"mode": "new", "name": name}, stage_lock) as stage:
             for file in files:

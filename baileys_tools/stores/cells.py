@@ -19,6 +19,10 @@ class StoreTrouble(OSError):
         return self.strerror or ""
 
 
+LARGEST_SESSION = 256 << 20
+"""Characters of all values of a session: as much as a folder may hold to be kept (docs/security.md)."""
+
+
 class StoreLocked(Exception):
     """Another run of this tool holds a session of the store; the text says where."""
 
@@ -90,3 +94,13 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the connection back."""
+
+
+def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
+    """Yield cells. Raises StoreTrouble once they hold more than any session does, before more of them is in memory."""
+    size = 0
+    for cell in cells:
+        size += len(cell.text)
+        if size > LARGEST_SESSION:
+            raise StoreTrouble(f"more than {LARGEST_SESSION >> 20} MiB: no session is that large")
+        yield cell

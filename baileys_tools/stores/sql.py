@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from baileys_tools.stores.cells import StoreTrouble
+from baileys_tools.stores.cells import StoreTrouble, of_bounded_size
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
@@ -119,7 +119,7 @@ class SqlTables:
         with self.db.transaction(writes=False):
             if self._is_apart:
                 yield from self._creds_apart(tenant)
-            yield from self._keys(tenant)
+            yield from of_bounded_size(self._keys(tenant))
 
     def _creds_apart(self, tenant: str) -> Iterator[Cell]:
         mapped = self.mapped

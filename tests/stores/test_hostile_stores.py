@@ -12,9 +12,12 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
-from baileys_tools.stores import sqlite_bounds
+from baileys_tools.sessions.rollback import write_plain_folder
+from baileys_tools.sessions.rules.snapshot import Entry, StoredFile
+from baileys_tools.stores import cells, sqlite_bounds
 from baileys_tools.stores.cells import StoreTrouble
-from baileys_tools.stores.sqlite import SqliteFile
+from baileys_tools.stores.rules.mapping import PRESETS, SqlMap
+from baileys_tools.stores.sqlite import SqliteFile, SqliteStore
 from tests.hostile import CANARY, Place, give, hostile_place
 from tests.stores.shapes import SHAPES, connect, rows_of
 from tests.support import run_cli
@@ -162,6 +165,30 @@ def test_what_a_command_leaves_beside_a_database_is_the_bots(place: Place, tmp_p
     assert place.not_the_bots() == []
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_that_root_makes_among_the_bots_is_theirs_and_nowhere_else(
+    place: Place, tmp_path: Path, linked: bool
+) -> None:
+    """A move out of a store: the working copy is root's."""
+    make = place.bots / "sessions"
+    make.mkdir()
+    if linked:
+        make.rmdir()
+        make.symlink_to(place.roots)
+    give(place.bots)
+    before = place.of_root()
+    entry = Entry("creds.json", 2, 0o600, 0, 0, 0, "")
+    files = [StoredFile(entry, b"{}")]
+    if linked:
+        with pytest.raises(PermissionError, match="a link of 65533 leads to what is not theirs"):
+            write_plain_folder(str(make / "1001"), files)
+    else:
+        write_plain_folder(str(make / "1001"), files)
+        assert (make / "1001" / "creds.json").read_text() == "{}"
+    assert place.of_root() == before
+    assert place.not_the_bots() == []
+
+
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 AS_CREDS = "DROP TABLE creds"
 HOSTILE = {
@@ -206,3 +233,22 @@ def test_a_question_that_does_not_end_is_broken_off_and_not_asked_again(
         with pytest.raises(StoreTrouble, match="broken off"):
             list(there.rows(f"SELECT count(*) FROM {', '.join(f'signal_keys s{n}' for n in range(20))}"))
     there.close()
+
+
+def test_a_session_larger_than_any_is_not_held_in_memory(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "LARGEST_SESSION", 2 << 20)
+    store = database(place.bots / "auth.db")
+    with sqlite3.connect(store) as db:
+        db.execute("INSERT INTO signal_keys VALUES ('session', 'a', hex(zeroblob(800000)))")
+    give(place.bots)
+    mapped = PRESETS["baileys-sqlite"]
+    assert isinstance(mapped, SqlMap)
+    read = SqliteStore(f"sqlite://{store}", mapped)
+    assert len(list(read.cells(""))) == 22
+    with sqlite3.connect(store) as db:
+        db.execute("INSERT INTO signal_keys VALUES ('session', 'b', hex(zeroblob(800000)))")
+    with pytest.raises(StoreTrouble, match="no session is that large"):
+        list(read.cells(""))
+    read.close()
