@@ -43,7 +43,7 @@ from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
 from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
-from baileys_tools.sessions.stored.copies import working_copy
+from baileys_tools.sessions.stored.copies import settle_removals
 from baileys_tools.units import moment_of, parse_time
 
 
@@ -335,7 +335,7 @@ def _with_keys_sent_again(folder: int, facts: FolderFacts, plan: CleanupPlan) ->
 def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root) -> CompanyCleanup:
     """Given an open session folder, clean it under its lock and return what was done."""
     changed = _changed(folder)
-    with company_lock(folder, job.now, settles=True):
+    with company_lock(folder, job.now):
         earlier_restore = finish_restore(root, company, folder)
         mended = mend(folder)
         facts, plan = look_and_plan(folder, company, job, changed)
@@ -373,10 +373,7 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
     with FolderRemover(folder, run) as remover:
         for unit in plan.removals:
             remover.remove_unit(facts.files_of(unit))
-        if (copy := working_copy(folder)) is not None:
-            from baileys_tools.sessions.stored.settling import settle_removals
-
-            settle_removals(copy, folder, run, plan.removals, remover.removals)
+        settle_removals(folder, run, plan.removals, remover.removals)
         if run is not None and not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals

@@ -160,7 +160,7 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
 def _finish_interrupted(root: Root, company: Company, now: datetime) -> None:
     with suppress(OSError, Locked), root.open(company) as folder:
         if is_interrupted(root, company, folder):
-            with company_lock(folder, now, settles=True):
+            with company_lock(folder, now):
                 finish_restore(root, company, folder)
 
 
@@ -172,6 +172,7 @@ def _undo_reset(
     from baileys_tools.sessions.live import read_live_folder
     from baileys_tools.sessions.quarantine import new_run_id
     from baileys_tools.sessions.resets import bring_back
+    from baileys_tools.sessions.stored.whole import written_whole
 
     live, _ = read_live_folder(folder, with_contents=False)
     if objections := objections_to(settings, company.id, live, now):
@@ -181,7 +182,8 @@ def _undo_reset(
         )
         return CompanyUndo(company.id, refused=True, trouble=trouble)
     try:
-        names = bring_back(root, company, folder, run, new_run_id(now), now)
+        with written_whole(company.id, folder):
+            names = bring_back(root, company, folder, run, new_run_id(now), now)
     except BaileysToolsError as error:
         return CompanyUndo(company.id, trouble=error.message)
     return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
@@ -189,7 +191,7 @@ def _undo_reset(
 
 def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
     try:
-        with root.open(company) as folder, company_lock(folder, now, settles=True):
+        with root.open(company) as folder, company_lock(folder, now):
             finish_restore(root, company, folder)
             if any(found.run == run for found in resets_of(folder)):
                 return _undo_reset(settings, root, company, folder, run, now)

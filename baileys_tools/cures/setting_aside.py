@@ -24,6 +24,7 @@ from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.scan import scan_folder
+from baileys_tools.sessions.stored.copies import settle_removals
 
 Look = Callable[[int, FolderFacts], CurePlan]
 """Given an open session folder and what stands in it, the plan."""
@@ -118,6 +119,7 @@ def _set_aside(folder: int, facts: FolderFacts, plan: CurePlan, run: str) -> Rem
     with FolderRemover(folder, run, always_undoable=True) as remover:
         for aside in plan.asides:
             remover.remove_unit(facts.files_of(aside.keys))
+        settle_removals(folder, run, [aside.keys for aside in plan.asides], remover.removals)
         if not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals

@@ -259,7 +259,7 @@ def _migrate(
     now: datetime,
     agrees: Callable[[MigrationReport], bool],
 ) -> MigrationReport:
-    with company_lock(folder, now, settles=True), _held(target):
+    with company_lock(folder, now), _held(target):
         finish_restore(root, company, folder)
         looked = _look(settings, company, folder, target, options, now)
         if looked.report.refusals:

@@ -239,6 +239,7 @@ def _set_aside(
 ) -> ResetReport:
     """`seen` are the files that somebody has agreed to, None where nobody was asked."""
     from baileys_tools.sessions.resets import set_aside
+    from baileys_tools.sessions.stored.whole import written_whole
 
     earlier = finish_restore(root, company, folder)
     report, live, contents = _look(settings, company, folder, now)
@@ -252,8 +253,7 @@ def _set_aside(
     if not report.unsaved:
         before, unsaved = _final_snapshot(settings, company, live, contents, now)
         report = replace(report, unsaved=unsaved)
-    run = new_run_id(now)
-    with setting_aside(run):
+    with setting_aside(run := new_run_id(now)), written_whole(company.id, folder):
         set_aside(root, company, folder, run, now)
     return replace(report, run=run, before=before)
 

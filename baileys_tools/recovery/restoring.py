@@ -17,6 +17,7 @@ from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
 from baileys_tools.place import make_private_folder
+from baileys_tools.recovery.in_stores import signs_there, what_may_stand
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
 from baileys_tools.recovery.restore_job import (
     FolderLook,
@@ -48,6 +49,7 @@ from baileys_tools.sessions.rules.snapshot import (
     as_keys,
 )
 from baileys_tools.sessions.staging import read_journal
+from baileys_tools.sessions.stored.whole import written_whole
 from baileys_tools.snapshots.encryption import Recipients
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
@@ -201,9 +203,10 @@ def run_restore(
     )
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
-        place = where_it_goes(root, settings, options.company, repository)[0].place
-        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, place)
-        snapshot = replace(snapshot, files=as_keys(snapshot.files.values()))
+        company, _ = where_it_goes(root, settings, options.company, repository)
+        snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, company.place)
+        files = what_may_stand(root, company, as_keys(snapshot.files.values()))
+        snapshot = replace(snapshot, files=files)
         facts = facts_of(snapshot, newest_account(repository, snapshot, identity_file))
         recipients = Recipients(settings.backup.recipients) if settings.backup.recipients else None
         pre_keys = settings.pre_keys
@@ -303,7 +306,7 @@ def where_it_goes(
 def _look(folder: int, job: RestoreJob) -> FolderLook:
     # A rollback keeps the folder as it was, so it needs all of it.
     live, contents = read_live_folder(folder, with_contents=job.choice.mode is Mode.ROLLBACK)
-    signs = job.bot_signs()
+    signs = signs_there(folder, job.bot_signs())
     live = replace(live, bot_signs=signs.running, bot_is_off=signs.is_off, off_since=signs.off_since)
     return FolderLook(plan_restore(live, job.facts, job.choice, job.now), live, contents)
 
@@ -326,7 +329,7 @@ def _restore(root: Root, company: Company, folder: int, job: RestoreJob) -> Rest
             look = _look_again(folder, job, look)
         try:
             # Short, and half of it is for the next run to finish: a signal waits for the rest.
-            with Hold():
+            with Hold(), written_whole(company.id, folder):
                 if look.plan.mode is Mode.REPAIR:
                     return _repair(folder, report, look, job)
                 return _roll_back(root, company, folder, report, look, job)

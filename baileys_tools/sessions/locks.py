@@ -56,29 +56,28 @@ class NotALock(Exception):
 
 
 @contextmanager
-def company_lock(folder: int, now: datetime, *, settles: bool = False) -> Iterator[None]:
+def company_lock(folder: int, now: datetime) -> Iterator[None]:
     """Given the handle of a session folder, hold its lock for the length of a `with`.
 
     A live holder is never robbed, whatever its age. A lock file left by another program (JSON with
     `timestamp` in ms, nobody holding it) is respected for 10 minutes and taken over after. Raises `Locked` at
-    once when somebody else holds it, OSError where there are no kernel locks. A session of a store is held there too;
-    `settles` says that the caller writes back what it changes (`sessions/stored`): else it is refused, exit code 13.
+    once when somebody else holds it, OSError where there are no kernel locks. A session of a store is held there too.
     """
     with _hold(folder, LOCK_NAME, now, STALE_AFTER, _OUT_OF_SPACE, name_is_ours=True):
         if working_copy(folder) is None:
             yield
             return
-        with _held_in_store(folder, settles=settles):
+        with _held_in_store(folder):
             yield
 
 
 @contextmanager
-def _held_in_store(folder: int, *, settles: bool) -> Iterator[None]:
+def _held_in_store(folder: int) -> Iterator[None]:
     from baileys_tools.stores.cells import StoreLocked
 
     with ExitStack() as store:
         try:
-            store.enter_context(held_in_store(folder, settles=settles))
+            store.enter_context(held_in_store(folder))
         except StoreLocked as lock:
             raise Locked(str(lock)) from None
         yield

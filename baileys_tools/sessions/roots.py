@@ -102,7 +102,7 @@ class Root:
             itself = self.itself(number)
             return [itself] if len(self.bases) > 1 or itself.id in known or itself.place in known else []
         if base.stored is not None:
-            return self._stored(number, base.stored)
+            return self._stored(number, base.stored, known)
         if base.has_patterns:
             from baileys_tools.sessions.search.listing import by_patterns
 
@@ -126,9 +126,9 @@ class Root:
             found.insert(0, itself)
         return found
 
-    def _stored(self, number: int, stored: "StoredSessions") -> list[Company]:
+    def _stored(self, number: int, stored: "StoredSessions", known: Container[str]) -> list[Company]:
         try:
-            found, passed = stored.companies(number)
+            found, passed = stored.companies(number, known)
         except OSError as error:
             base = self.bases[number]
             if len(self.bases) == 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores import leases
-from baileys_tools.stores.cells import Abilities, StoreTrouble
+from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Unit
 
@@ -252,8 +252,12 @@ class RedisStore:
         if not self._has_workers:
             yield
             return
+        taken = "a worker of the bot's program"
+        if self.owner(tenant):
+            # Before anything is counted up: its workers count their owners.
+            raise StoreLocked(taken)
         claim = leases.claim_of(self._run, tenant)
-        with leases.held(self._run, leases.workers_key(tenant), claim, "a worker of the bot's program"):
+        with leases.held(self._run, leases.workers_key(tenant), claim, taken):
             self._claims[tenant] = claim
             try:
                 yield

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -29,19 +30,23 @@ class Stored:
         settings = {
             "sessions": {"roots": [root]},
             "backup": {"path": str(folder / "backups")},
-            "state": {"dir": str(folder / "state")},
         }
+        self.env = {"BAILEYS_TOOLS_STATE_DIR": str(folder / "state")}
         self.config.write_text(json.dumps(settings))
         self.config.chmod(0o600)
 
+    def done(self, *words: str) -> CompletedProcess[str]:
+        """Run the tool, and return what came of it."""
+        return run_cli(*words, "--config", str(self.config), cwd=self.folder, env=self.env)
+
     def run(self, *words: str, code: int = 0) -> str:
-        done = run_cli(*words, "--config", str(self.config), cwd=self.folder)
+        done = self.done(*words)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     def failed(self, *words: str) -> str:
         """Run what is to fail, and return what it told."""
-        done = run_cli(*words, "--config", str(self.config), cwd=self.folder)
+        done = self.done(*words)
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -49,8 +49,9 @@ class NotASessionFolder(OSError):
 class StoredSessions(Protocol):
     """The sessions of a root that is a store (`sessions/stored/roots.py`)."""
 
-    def companies(self, number: int) -> tuple[list[Company], list[tuple[str, str]]]:
-        """Return them as companies of that root, and what is called as no company can be, with why."""
+    def companies(self, number: int, known: Container[str]) -> tuple[list[Company], list[tuple[str, str]]]:
+        """Return them as companies of that root, and what is called as no company can be, with why. One that has lost
+        its creds is one still where it was `known` by its id."""
 
     def open(self, company: Company, around: int) -> AbstractContextManager[int]:
         """Yield the handle of a session's working copy below the open folder `around`. Raises OSError."""

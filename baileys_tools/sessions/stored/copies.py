@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
-
-from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from baileys_tools.sessions.rules.removals import Removals
     from baileys_tools.sessions.stored.working import WorkingCopy
 
 _open: dict[tuple[int, int], WorkingCopy] = {}
@@ -25,21 +24,24 @@ def working_copy(folder: int) -> WorkingCopy | None:
     return _open.get((seen.st_dev, seen.st_ino))
 
 
-def held_in_store(folder: int, *, settles: bool) -> AbstractContextManager[None]:
+def held_in_store(folder: int) -> AbstractContextManager[None]:
     """Given the handle of a session folder, hold its session in the store as well, where it is of one.
 
-    Raise exit code 13 there for a command that does not settle what it changes. Raises StoreLocked, StoreTrouble.
+    Raises StoreLocked, StoreTrouble.
     """
     copy = working_copy(folder)
-    if copy is None:
-        return nullcontext()
-    if not settles:
-        raise BaileysToolsError(
-            f"this command works on folders alone, and {copy.store.address} is a store: nothing was changed",
-            "docs/stores.md has what works on stores, and docs/migrate.md how a session moves.",
-            exit_code=ExitCode.REFUSED,
-        )
-    return copy.locked()
+    return nullcontext() if copy is None else copy.locked()
+
+
+def settle_removals(folder: int, run: str | None, units: Sequence[Sequence[str]], removals: Removals) -> None:
+    """Have a store remove what was taken out of its session's folder by a run; a folder that is just one has it done.
+
+    As `settling.settle_removals`.
+    """
+    if (copy := working_copy(folder)) is not None:
+        from baileys_tools.sessions.stored import settling
+
+        settling.settle_removals(copy, folder, run, units, removals)
 
 
 @contextmanager

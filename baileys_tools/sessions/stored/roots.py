@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Container, Iterator, Set
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import RootSpec
 from baileys_tools.place import make_private_folder
-from baileys_tools.sessions.names import FOLDER_FLAGS, OWN_FOLDER
+from baileys_tools.sessions.names import FOLDER_FLAGS, JOURNAL, OWN_FOLDER, STAGE
+from baileys_tools.sessions.scan import exists_in_own_folder
 from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
 from baileys_tools.sessions.stored.rules.tenants import told_of_twins, twins
@@ -56,11 +57,17 @@ class StoredRoot:
         """What the store can do. Raises StoreTrouble."""
         return self.store.abilities
 
-    def companies(self, number: int) -> tuple[list[Company], list[tuple[str, str]]]:
-        """Return the sessions of the store in natural order, and what is called as no company can be, with why."""
+    def companies(
+        self, number: int, known: Container[str] = ()
+    ) -> tuple[list[Company], list[tuple[str, str]]]:
+        """Return the sessions of the store in natural order, and what is called as no company can be, with why.
+
+        One that has lost its creds is in no list of the store: it is one where something of it waits here to be undone,
+        and where it was `known` by its id.
+        """
         found, passed = [], []
         tenants = self.store.tenants()
-        for tenant in [*tenants, *self._waiting({*tenants})]:
+        for tenant in [*tenants, *self._lost({*tenants}, known)]:
             name = self._name(tenant)
             if "/" in name or not name.strip() or not is_one_line(name):
                 passed.append((tenant, "a name that no company can have"))
@@ -70,17 +77,19 @@ class StoredRoot:
             found.append(Company(name, entry, place, number, False, place))
         return sorted(found, key=lambda one: natural_order(one.id)), passed
 
-    def _waiting(self, known: Set[str]) -> list[str]:
-        """Return the sessions that have lost their creds, and of which something waits here to be undone."""
+    def _lost(self, standing: Set[str], known: Container[str]) -> list[str]:
         found = []
         with suppress(OSError):
             for name in os.listdir(self._home):
                 entry, _, ending = name.partition(".")
-                if ending != "tenant" or not os.path.isdir(os.path.join(self._home, entry, OWN_FOLDER)):
+                if ending != "tenant":
                     continue
                 with open(os.path.join(self._home, name), encoding="utf-8", errors="surrogateescape") as file:
                     tenant = file.read()
-                if tenant not in known and self.entry_of(tenant) == entry:
+                waits = os.path.isdir(os.path.join(self._home, entry, OWN_FOLDER))
+                if tenant in standing or not (waits or self._name(tenant) in known):
+                    continue
+                if self.entry_of(tenant) == entry:
                     found.append(tenant)
         return found
 
@@ -115,6 +124,7 @@ class StoredRoot:
             copy = WorkingCopy(self.store, self.mapped, self._tenants[entry], around, entry)
             self._at_work[entry] = copy
             try:
+                _give_up(fd)
                 copy.fill(fd)
                 take_back_returning(copy, fd)
                 with copies.known(fd, copy):
@@ -158,6 +168,17 @@ def make_folder(name: str, around: int) -> None:
         os.mkdir(name, 0o700, dir_fd=around)
     except FileExistsError:
         return
+
+
+def _give_up(folder: int) -> None:
+    """Forget the repair of a working copy that died: the store has all of it by now, or nothing."""
+    if not exists_in_own_folder(STAGE, folder) and not exists_in_own_folder(JOURNAL, folder):
+        return
+    from baileys_tools.sessions.repair import discard_stage
+    from baileys_tools.sessions.staging import read_journal
+
+    if (read_journal(folder) or {}).get("mode") != "rollback":
+        discard_stage(folder)
 
 
 def open_stored(spec: RootSpec) -> tuple[int, StoredRoot]:

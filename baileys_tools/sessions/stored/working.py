@@ -89,8 +89,7 @@ class WorkingCopy:
 
     def changed(self) -> dict[str, bytes | None]:
         """Return the files that are not as they were read: their content, None for those that are gone."""
-        folder = self._open()
-        try:
+        with self.opened() as folder:
             names = [name for name in os.listdir(folder) if not is_own(name)]
             found: dict[str, bytes | None] = {}
             for name in names:
@@ -101,8 +100,6 @@ class WorkingCopy:
                 if self.files.content.get(name) != content:
                     found[name] = content
             gone = self._written.keys() - names
-        finally:
-            os.close(folder)
         found |= dict.fromkeys(gone, None)
         return {name: content for name, content in found.items() if name not in self._forgotten}
 
@@ -141,21 +138,23 @@ class WorkingCopy:
         return change
 
     def _times(self, names: Mapping[str, object]) -> dict[str, int]:
-        folder = self._open()
         found = {}
-        try:
+        with self.opened() as folder:
             for name in names:
                 with suppress(FileNotFoundError):
                     found[name] = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
-        finally:
-            os.close(folder)
         return found
 
-    def _open(self) -> int:
-        """By its name, as a rollback puts another folder in its place."""
-        return os.open(
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Yield the handle of the folder by its name, as a rollback puts another one in its place."""
+        folder = os.open(
             self._entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._around
         )
+        try:
+            yield folder
+        finally:
+            os.close(folder)
 
     def forget(self, names: Iterable[str]) -> None:
         """Have files that were not settled, and whose fate is told, no longer count as changes."""
@@ -179,12 +178,8 @@ class WorkingCopy:
 
     def wipe(self) -> None:
         """Leave no key in the clear behind but what the quarantine has."""
-        with suppress(FileNotFoundError):
-            folder = self._open()
-            try:
-                _wipe(folder)
-            finally:
-                os.close(folder)
+        with suppress(FileNotFoundError), self.opened() as folder:
+            _wipe(folder)
 
     # --- ages ---
 

@@ -51,10 +51,10 @@ def just_before_its_lock(
     waiting = [other]
 
     @contextmanager
-    def lock(folder: int, now: datetime, *, settles: bool = False) -> Iterator[None]:
+    def lock(folder: int, now: datetime) -> Iterator[None]:
         while waiting:
             waiting.pop()()
-        with company_lock(folder, now, settles=settles):
+        with company_lock(folder, now):
             yield
 
     monkeypatch.setattr(command, "company_lock", lock)
