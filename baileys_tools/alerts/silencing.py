@@ -13,6 +13,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
 from baileys_tools.frame.companies import companies_of_run, open_state_about
 from baileys_tools.frame.places import settings_in_force
+from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import State
@@ -37,12 +38,14 @@ def silence_command(flags: Mapping[str, object], config: str | None, options: Si
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
     code = _code(options.code)
-    with open_state_about(loaded.settings, now) as state:
+    with open_state_about(loaded.settings, now) as state, recorded("silence", loaded.settings, now) as run:
+        run.state = state
         if not options.listing and not state.is_durable:
             raise BaileysToolsError(
                 f"A silence cannot be remembered: {state.trouble}", "Look with: baileys-tools doctor"
             )
         found = _done(loaded, state, code, options, now)
+        run.ended(ExitCode.DONE)
     from baileys_tools.alerts.show.silence_text import silence_json, silence_text
 
     show = silence_json if options.as_json else silence_text

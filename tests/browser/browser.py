@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support import missing, require_tool
 
@@ -38,16 +43,66 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def show(driver: webdriver.Chrome, page: Path, *, dark: bool = False, width: int = 1280) -> None:
-    """Open a page from its file, in light or dark, as wide as that; what was said before is forgotten."""
+def show(
+    driver: webdriver.Chrome,
+    address: Path | str,
+    *,
+    dark: bool = False,
+    still: bool = False,
+    width: int = 1280,
+) -> None:
+    """Open a page, in light or dark, as wide as that; what was said before is forgotten."""
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    features = {
+        "prefers-color-scheme": "dark" if dark else "light",
+        "prefers-reduced-motion": "reduce" if still else "no-preference",
+    }
+    wanted = [{"name": name, "value": value} for name, value in features.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
     driver.get("about:blank")
     driver.get_log("performance")
     driver.get_log("browser")
-    driver.get(page.as_uri())
+    driver.get(address if isinstance(address, str) else address.as_uri())
+
+
+def until(driver: webdriver.Chrome, holds: Callable[[], Any], seconds: float = 40) -> Any:
+    """Wait until something holds, and return it; what a page says is looked at again and again."""
+    try:
+        return WebDriverWait(driver, seconds, 0.1, ignored_exceptions=(Exception,)).until(lambda _: holds())
+    except TimeoutException:
+        raise AssertionError(f"it never came; the page has:\n{text_of(driver, 'body')[:3_000]}") from None
+
+
+def text_of(driver: webdriver.Chrome, selector: str) -> str:
+    return driver.find_element(By.CSS_SELECTOR, selector).text
+
+
+def assert_nothing_is_wrong(driver: webdriver.Chrome, width: int, *, dark: bool) -> None:
+    """What holds for every page: silent, within its width, in the colours that were asked for, no fault of axe."""
+    assert complaints(driver) == []
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in re.findall(r"\d+", background)[:3])
+    assert (brightness < 200) == dark
+    assert axe(driver) == []
+
+
+def column(driver: webdriver.Chrome, number: int) -> list[str]:
+    """What the rows of the table of all companies have there, those that a filter leaves."""
+    cells = driver.find_elements(By.CSS_SELECTOR, f"#fleet tbody tr:not([hidden]) > :nth-child({number})")
+    return [cell.text for cell in cells]
+
+
+def sort_by(driver: webdriver.Chrome, title: str) -> None:
+    """Press the head of a column, by keyboard."""
+    heads = driver.find_elements(By.CSS_SELECTOR, "#fleet th button")
+    next(one for one in heads if one.text == title).send_keys(Keys.ENTER)
+
+
+def printed(driver: webdriver.Chrome) -> int:
+    """Print the page without backgrounds, and return how large that is."""
+    return len(driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
 
 
 def requested(driver: webdriver.Chrome) -> list[str]:

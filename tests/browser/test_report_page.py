@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,16 @@ from baileys_tools.watching.rules.report import (
 from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.show.html.page import report_page
-from tests.browser.browser import axe, chromium, complaints, requested, show
+from tests.browser.browser import (
+    assert_nothing_is_wrong,
+    axe,
+    column,
+    complaints,
+    printed,
+    requested,
+    show,
+    sort_by,
+)
 from tests.browser.places import PHONE, environment, fleet
 from tests.servers import Reply, answering
 from tests.support import creds, run_cli
@@ -43,12 +51,6 @@ from tests.support import creds, run_cli
 pytestmark = pytest.mark.xdist_group("browser")
 
 PHONE_WIDTH = 390
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +90,9 @@ def test_it_is_drawn_without_a_word_a_request_or_a_fault(
     show(driver, page, dark=dark, width=width)
     driver.execute_script("document.querySelector('.chart').scrollIntoView()")
     WebDriverWait(driver, 20).until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".chart[data-drawn]"))
-    assert complaints(driver) == []
     assert all(drawn(driver))
     assert requested(driver) == [page.as_uri()]
-    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-    background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-    brightness = sum(int(part) for part in re.findall(r"\d+", background)[:3])
-    assert (brightness < 200) == dark
-    assert axe(driver) == []
+    assert_nothing_is_wrong(driver, width, dark=dark)
 
 
 RECORD_TEXTS = """
@@ -212,11 +209,8 @@ def test_the_whole_way_can_be_gone_by_keyboard(driver: webdriver.Chrome, page: P
 
 def test_the_table_sorts_by_a_column(driver: webdriver.Chrome, page: Path) -> None:
     show(driver, page)
-    button = next(
-        one for one in driver.find_elements(By.CSS_SELECTOR, "#fleet th button") if one.text == "Counted"
-    )
-    button.send_keys(Keys.ENTER)
-    counts = [int(one.text) for one in driver.find_elements(By.CSS_SELECTOR, "#fleet tbody td:nth-child(4)")]
+    sort_by(driver, "Counted")
+    counts = [int(text) for text in column(driver, 4)]
     assert counts == sorted(counts, reverse=True)
     assert (
         driver.find_element(By.CSS_SELECTOR, "#fleet th[aria-sort]").get_attribute("aria-sort")
@@ -274,8 +268,7 @@ def test_the_pages_policy_lets_no_other_script_and_no_request_through(
 
 def test_it_prints_with_its_charts(driver: webdriver.Chrome, page: Path) -> None:
     show(driver, page, dark=True)
-    printed = driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})
-    assert len(printed["data"]) > 20_000
+    assert printed(driver) > 20_000
     assert all(drawn(driver))
     assert len(drawn(driver)) == 5
 

@@ -88,6 +88,13 @@ class RealBot:
             self.endpoint.process.stdin.write(command + "\n")
             assert self.endpoint.line_of(self.endpoint.process.stdout) == command + "\n"
 
+    def read(self) -> list[str]:
+        """What the friend of `befriend NUMBER` has read so far."""
+        assert self.endpoint.process.stdin is not None
+        self.endpoint.process.stdin.write("read\n")
+        found: list[str] = json.loads(self.endpoint.line_of(self.endpoint.process.stdout))
+        return found
+
     def ask(self, method: str, route: str) -> Any:
         request = urllib.request.Request(f"{self.url}{PREFIX}/{route}", method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:

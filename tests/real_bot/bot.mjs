@@ -82,14 +82,19 @@ const routes = {
 	'POST reconnect': async () => (await connect(), { success: true }),
 	// Not a route of ai-admin: how this bot prints the errors that Baileys hands it.
 	'POST prints': kind => ((bot.prints = kind), { success: true }),
-	'POST send': () => ({ success: bot.status === 'connected' })
+	'POST send': async (_, { phone, message }) => {
+		if (bot.status !== 'connected') return { success: false }
+		const sent = bot.socket.sendMessage(`${phone}@s.whatsapp.net`, { text: message })
+		return sent.then(() => ({ success: true }), error => ({ success: false, error: error.message }))
+	}
 }
 
 const server = createServer(async (request, response) => {
 	const [verb, word] = request.url.replace(`${PREFIX}/`, '').split('/')
-	request.resume()
+	let sent = ''
+	for await (const part of request) sent += part
 	const route = routes[`${request.method} ${verb}`]
-	const body = JSON.stringify(route ? await route(word) : { success: false })
+	const body = JSON.stringify(route ? await route(word, sent && JSON.parse(sent)) : { success: false })
 	response.writeHead(route ? 200 : 404, { 'content-type': 'application/json' }).end(body)
 })
 

@@ -3,7 +3,9 @@
  * Noise XX handshake with a certificate chain, the login, and every way to end a connection.
  *
  * Commands come on standard input, one a line: a mode of MODES for the connections to come, or `kick MODE` to end those
- * that are open. The first line of output is {port, root}: `root` is the public key that signs the certificates.
+ * that are open, `befriend NUMBER` for somebody who can be written to, `read` for what that one has read so far, and `scan
+ * CODE` for the phone that scans the bot's code. The first line of output is {port, root}: `root` is the public key that
+ * signs the certificates.
  */
 
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'crypto'
@@ -11,6 +13,7 @@ import { createServer } from 'http'
 import { createRequire } from 'module'
 import { createInterface } from 'readline'
 import { pathToFileURL } from 'url'
+import { People } from './people.mjs'
 
 const [generate, packageName] = process.argv.slice(2)
 const from = createRequire(`${generate}/package.json`)
@@ -21,6 +24,8 @@ const { NOISE_MODE, NOISE_WA_HEADER } = await import(new URL('./Defaults/index.j
 
 const EMPTY = Buffer.alloc(0)
 const SERVER = 's.whatsapp.net'
+const PHONE = { id: '919585510685:17@s.whatsapp.net', lid: '270996591579169:17@lid' }
+const people = new People(generate, packageName)
 
 const streamError = (attrs, ...content) => ({ tag: 'stream:error', attrs, content })
 const failure = code => ({ tag: 'failure', attrs: { reason: code, location: 'test' } })
@@ -183,7 +188,7 @@ class Connection {
 		if (this.mode.close) return void this.socket.close()
 		if (this.mode.before) return this.end(this.mode.before)
 		if (!login.username) return this.offerQr()
-		this.send({ tag: 'success', attrs: { t: `${Math.floor(Date.now() / 1000)}`, lid: '270996591579169:17@lid' } })
+		this.send({ tag: 'success', attrs: { t: `${Math.floor(Date.now() / 1000)}`, lid: PHONE.lid } })
 		if (this.mode.after) setTimeout(() => this.end(this.mode.after), 600)
 	}
 
@@ -195,9 +200,12 @@ class Connection {
 
 	async node(frame) {
 		const node = await decodeBinaryNode(unseal(this.receiveKey, this.reading++, frame, EMPTY))
-		if (node.tag !== 'iq' || !['get', 'set'].includes(node.attrs.type)) return
+		if (node.tag === 'message') return people.receive(node, PHONE.id)
 		const asked = Array.isArray(node.content) ? node.content[0]?.tag : undefined
-		const content = asked === 'count' ? [{ tag: 'count', attrs: { value: '800' } }] : [{ tag: asked ?? 'ok', attrs: {} }]
+		// The bot has signed what its phone told it: it is let in when it comes again.
+		if (asked === 'pair-device-sign') return this.end(MODES.restart.after)
+		if (node.tag !== 'iq' || !['get', 'set'].includes(node.attrs.type)) return
+		const content = (await people.answer(node)) ?? (asked === 'count' ? [{ tag: 'count', attrs: { value: '800' } }] : [{ tag: asked ?? 'ok', attrs: {} }])
 		this.send({ tag: 'iq', attrs: { id: node.attrs.id, from: SERVER, type: 'result' }, content })
 	}
 
@@ -229,12 +237,22 @@ server.once('listening', () => {
 })
 server.listen(0, '127.0.0.1')
 
-createInterface({ input: process.stdin }).on('line', line => {
+async function play(line) {
 	const [word, name] = line.split(' ')
-	if (word === 'refuse') server.close()
+	if (word === 'befriend') await people.befriend(name, PHONE)
+	else if (word === 'read') return people.reading.then(() => process.stdout.write(`${JSON.stringify(people.read)}\n`))
+	else if (word === 'scan') {
+		const told = await people.scan(name, PHONE)
+		for (const connection of open) connection.send({ ...told, attrs: { ...told.attrs, from: SERVER, type: 'set', xmlns: 'md' } })
+	} else if (word === 'refuse') server.close()
 	else if (word === 'listen') server.listen(port, '127.0.0.1')
 	else if (word === 'cut') for (const { socket } of open) socket.terminate()
 	else if (word === 'kick') for (const connection of open) connection.end(MODES[name].after)
 	else mode = MODES[word]
 	process.stdout.write(`${line}\n`)
-}).on('close', () => process.exit())
+}
+
+let played = Promise.resolve()
+createInterface({ input: process.stdin })
+	.on('line', line => (played = played.then(() => play(line))))
+	.on('close', () => process.exit())
