@@ -63,7 +63,7 @@ def look(flags: Mapping[str, object], config: str | None, company: str | None, n
     with open_state(settings.state.dir, now) as state:
         status, seen = fleet_seen(settings, require_sessions_path(loaded), state, now)
         if company is not None:
-            return told(_company(settings, state, status, seen))
+            return told(_company(settings, state, status, seen, require_sessions_path(loaded)))
         by_page = {
             run.started_by.partition(" ")[2]: run.exit_code
             for run in runs_since(state, now - RUNS_BACK)
@@ -124,17 +124,24 @@ def _metrics(state: State, status: FleetStatus, seen: Pass) -> str:
 # --- one company --------------------------------------------------------------------------------------------
 
 
-def _company(settings: Settings, state: State, status: FleetStatus, seen: Pass) -> dict[str, Any]:
+def _company(
+    settings: Settings, state: State, status: FleetStatus, seen: Pass, root_path: str
+) -> dict[str, Any]:
+    from baileys_tools.page.aside import aside, by_kind, checked
     from baileys_tools.watching.report import report_on
     from baileys_tools.watching.show.html.page import report_data
 
     (one,) = status.companies
     report = report_on(status, settings, state, HISTORY)
     marks = report.companies[0].snapshots
+    beside = aside(settings, root_path, status.now)
     return {
         "now": to_seconds(status.now),
         "report": report_data(report),
-        "facts": _facts(status, seen),
+        "facts": _facts(status, seen, beside["outbound"]),
+        "costs": beside["costs"],
+        "by_kind": by_kind(state, one.id, report.since),
+        "checked": checked(last_runs(state)),
         "log": _log(state, one.id, status.now),
         "snapshots": [[mark.at, mark.size, int(mark.damaged)] for mark in marks[-MOST_RUNS:]][::-1],
         "backup": settings.backup.path is not None,
@@ -156,7 +163,7 @@ def _run(run: Run) -> list[Any]:
     ]
 
 
-def _facts(status: FleetStatus, seen: Pass) -> list[list[Any]]:
+def _facts(status: FleetStatus, seen: Pass, outbound: int | None) -> list[list[Any]]:
     """What is known of a bot beside its folder: (name, text, seconds since 1970 or None)."""
     from baileys_tools.units import counted, format_size
     from baileys_tools.watching.show.status_text import growth_text
@@ -186,6 +193,7 @@ def _facts(status: FleetStatus, seen: Pass) -> list[list[Any]]:
         if process.started is not None:
             facts.append(["Started", "", to_seconds(process.started)])
     facts.append(["Last message in", "", _seconds(one.inbound)])
+    facts.append(["Last message out", "" if outbound is None else "or later", outbound])
     if one.size is not None:
         facts.append(["Size", format_size(one.size), None])
     service = one.service

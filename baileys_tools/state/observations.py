@@ -127,6 +127,19 @@ def kinds_at(state: State, company: str, since: datetime) -> dict[str, int]:
     return found
 
 
+def kinds_since(
+    state: State, company: str, since: datetime, span: timedelta
+) -> list[tuple[int, str, dict[str, int]]]:
+    """Return of each span of time how a company was at its end: (seconds since 1970, level, files by kind), oldest
+    first.
+    """
+    rows = state.rows(
+        "SELECT max(at), level, by_kind FROM observations WHERE company = ? AND at >= ? GROUP BY at / ? ORDER BY at",
+        (state.scope.key(company), to_seconds(since), int(span.total_seconds())),
+    )
+    return [(at, level, json.loads(kinds)) for at, level, kinds in rows]
+
+
 def thin_observations(state: State, now: datetime) -> int:
     """Keep of what is over 7 days old one observation an hour, over 90 days one a day; return how many went.
 

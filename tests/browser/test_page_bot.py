@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -106,6 +107,7 @@ def test_a_message_arrives_and_its_number_is_shown_nowhere(world: Live, bot: Rea
     (text,) = bot.read()
     assert text.startswith("baileys-tools: a test, ")
     assert FRIEND not in world.driver.page_source
+    world.until(lambda: re.search(r"Last message out\n\d+ s ago", world.text("#more")))
 
 
 def test_a_removed_device_is_paired_anew_with_the_code_on_the_page(world: Live, bot: RealBot) -> None:

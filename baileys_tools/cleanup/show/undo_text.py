@@ -11,7 +11,7 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
 from baileys_tools.frame.show.terminal import Style, companies_named, counted, together
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.undo import CLEANERS, CompanyUndo, Late, UndoReason, UndoRun
+from baileys_tools.sessions.rules.undo import CompanyUndo, Late, UndoReason, UndoRun
 from baileys_tools.units import format_size, printable
 
 _KEPT = {
@@ -46,22 +46,16 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
 def _costs(companies: Sequence[CompanyUndo]) -> Iterator[tuple[str, str]]:
     """Return of the last cleanup of each company what it cost at most, and what of that was paid so far."""
     for company in companies:
-        runs = [run for run in company.runs if _is_cleanup(run)]
+        runs = [run for run in company.runs if run.is_cleanup]
         for run in runs[-1:]:
-            most, paid = run.promised, run.paid
-            if most is None or paid is None or not any(most):
-                continue
-            yield company.id, paid_of(most, paid)
+            if (late := run.late) is not None:
+                yield company.id, paid_of(*late)
 
 
 def paid_of(most: Late, paid: Late) -> str:
     """Given what the last cleanup costs at most and what of that was paid, return it in words."""
     late = f"{counted(paid.contacts, 'chat')}, {counted(paid.group_senders, 'group message')} late so far"
     return f"last cleanup: {late}, of {most.contacts:,} and {most.group_senders:,}"
-
-
-def _is_cleanup(run: UndoRun) -> bool:
-    return run.what in CLEANERS or (not run.what and not run.whole_folder)
 
 
 def _short(command: str) -> str:
@@ -162,8 +156,9 @@ def undo_json(
 def _cost(run: UndoRun) -> dict[str, Any]:
     """Return what a cleanup costs at most and what was paid so far, null for any other run."""
     both = {"promised": run.promised, "paid": run.paid}
-    known = _is_cleanup(run)
-    return {name: late._asdict() if known and late is not None else None for name, late in both.items()}
+    return {
+        name: late._asdict() if run.is_cleanup and late is not None else None for name, late in both.items()
+    }
 
 
 def _document(company: CompanyUndo) -> dict[str, Any]:

@@ -168,6 +168,19 @@ class UndoRun:
         """Whether a reset set the whole folder aside."""
         return self.what == RESET
 
+    @property
+    def is_cleanup(self) -> bool:
+        """Whether a cleanup removed these files, as far as is known."""
+        return self.what in CLEANERS or (not self.what and not self.whole_folder)
+
+    @property
+    def late(self) -> tuple[Late, Late] | None:
+        """What a cleanup costs at most, and what of that was paid; None where it costs nothing, or nothing tells."""
+        most, paid = self.promised, self.paid
+        return (
+            (most, paid) if self.is_cleanup and most is not None and paid is not None and any(most) else None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CompanyUndo:

@@ -55,6 +55,11 @@ def test_a_cleanup_is_planned_run_undone_and_on_record(tmp_path: Path) -> None:
         done = do(page, "cleanup", plan=plan["id"])
         assert (done["end"], done["exit_code"]) == ("done", 0)
         assert sessions_in(folder) == 0
+        (cost,) = page.data("/company/1001")["costs"]
+        assert cost[1:] == [20, 20, 0, 0, 0], "files; chats and group messages late at most; so far"
+        (folder / "session-491701.0.json").write_text("{}")
+        page.until(lambda: page.data("/company/1001")["costs"][0][4:] == [1, 0])
+        (folder / "session-491701.0.json").unlink()
         other = page.post("/action", {"name": "undo", "company": "1001", "plan": plan["id"]})
         assert other.status == 400, "a plan of another deed"
         listed = do(page, "undo-plan")

@@ -78,6 +78,10 @@ def test_a_company_has_a_page_and_a_badge(served: Page) -> None:
     document = served.data("/company/1001")
     assert document["row"][0] == "1001"
     assert [name for name, _, _ in document["facts"]][:2] == ["Files", "creds.json"]
+    names = {name for name, _, _ in document["facts"]}
+    assert {"Last message in", "Last message out", "Growth", "Last cleanup", "Last good snapshot"} <= names
+    assert document["by_kind"]["levels"] == ["healthy"]
+    assert ["pre-key", [1]] in document["by_kind"]["kinds"]
     badge = served.ask(document["badge"], by_token=False)
     assert (badge.status, badge.headers["content-type"]) == (200, "image/svg+xml")
     assert "1001: " in badge.text

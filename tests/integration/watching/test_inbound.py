@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.sessions.look import weigh
 from baileys_tools.sessions.rules.looks import from_plain, to_plain
+from baileys_tools.sessions.scan import scan_names
 from baileys_tools.state.database import open_state
+from baileys_tools.watching.inbound import last_outbound
 from baileys_tools.watching.kept_inbound import DAYS_NEEDED
 from baileys_tools.watching.monitor import run_monitor
 from tests.support import company_folder, write_key
@@ -58,6 +61,44 @@ def test_what_tells_of_a_message_that_came_in(
     with open_state(str(tmp_path / "state"), NOW) as state:
         (one,) = run_monitor(settings(tmp_path), state, NOW).companies
     assert one.inbound == (None if expected is None else NOW - expected * HOUR)
+
+
+OURS, THEIRS = 1, 2
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({PEER: (3, None, 0)}, None),
+        ({OWN: (5, None, 0), PEER: (1, None, 0)}, 5),
+        ({"session-1.0.json": (1, None, THEIRS)}, None),
+        ({"session-1.0.json": (1, 1, THEIRS)}, None),
+        ({"session-1.0.json": (1, 1, OURS)}, 1),
+        ({"session-1.0.json": (2, 9, THEIRS), OWN: (5, None, 0)}, 2),
+        ({"session-1.0.json": (7, 9, THEIRS), OWN: (5, None, 0)}, 5),
+    ],
+    ids=["nothing", "peer", "own key", "no used", "they wrote", "we wrote first", "we answered", "newest"],
+)
+def test_what_tells_of_a_message_that_went_out(
+    tmp_path: Path, files: dict[str, tuple[float, float | None, int]], expected: float | None
+) -> None:
+    path = company_folder(tmp_path / "sessions", "1001", {"pre-key-30.json": HOUR}, now=NOW)
+    for name, (hours, used, base) in files.items():
+        at = int((NOW - (used or hours) * HOUR).timestamp() * 1000)
+        index = {"created": at, "used": at, "remoteIdentityKey": "x", "baseKey": "y", "baseKeyType": base}
+        if used is None:
+            del index["used"]
+        content = json.dumps({"_sessions": {"x": {"indexInfo": index}}, "version": "v1"})
+        write_key(path, name, hours * HOUR, content, NOW)
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        facts = scan_names(folder)
+        weight = weigh(folder, facts)
+        found = last_outbound(folder, facts.creds, weight.sessions, weight.sender_keys)
+    finally:
+        os.close(folder)
+    assert found == (0 if expected is None else int((NOW - expected * HOUR).timestamp()))
 
 
 @pytest.mark.parametrize(
