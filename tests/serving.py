@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,10 +108,14 @@ def environment(place: Path, more: Mapping[str, str] | None = None) -> dict[str,
 
 @contextmanager
 def serving(
-    place: Path, *arguments: str, env: Mapping[str, str] | None = None, kill: bool = False
+    place: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    kill: bool = False,
+    command: Sequence[str | Path] = (COMMAND,),
 ) -> Iterator[Page]:
     """Serve the sessions and the state in `place` for as long as the `with` lasts."""
-    words = [str(COMMAND), "serve", "--listen", "127.0.0.1:0", *arguments]
+    words = [*map(str, command), "serve", "--listen", "127.0.0.1:0", *arguments]
     process = subprocess.Popen(
         words,
         env=scrubbed_environment(environment(place, env)),

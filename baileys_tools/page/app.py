@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from baileys_tools import __version__
@@ -26,6 +26,7 @@ from baileys_tools.page.rules.access import badge_key
 from baileys_tools.page.rules.board import event
 from baileys_tools.page.show.badge import badge_svg
 from baileys_tools.page.show.pages import asset, page
+from baileys_tools.page.streams import Streams
 from baileys_tools.page.watcher import Watcher
 from baileys_tools.watching.show.html.page import as_script
 
@@ -42,7 +43,7 @@ class Pages:
         self.watcher = watcher
         self.door = door
         self.actions = actions
-        self.streams = 0
+        self.streams = Streams(MOST_STREAMS, "Too many open pages.")
         self.ending = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -126,33 +127,26 @@ class Pages:
 
     async def events(self, request: Request) -> Response:
         """Answer with what changes, as it does, for as long as the page is open."""
-        if self.streams >= MOST_STREAMS:
-            return refused(503, "Too many open pages.", {"retry-after": "30"})
         start = request.query_params.get("start", "")
         last = request.headers.get("last-event-id") or request.query_params.get("since", "")
         since = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else -1
-        headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(self._stream(start, since), media_type="text/event-stream", headers=headers)
+        return self.streams.answer(self._stream(start, since))
 
     async def _stream(self, start: str, since: int) -> AsyncGenerator[bytes]:
         board = self.watcher.board
-        self.streams += 1
-        try:
-            yield b"retry: 3000\n\n"
-            while not self.ending.is_set():
-                if since != board.version or start != board.start:
-                    # Before anything waits: while a part goes out, the board may move on.
-                    parts, version = list(board.changes(start, since)), board.version
-                    for part in parts:
-                        yield part
-                    start, since = board.start, version
-                    await asyncio.sleep(STEP_SECONDS)
-                    continue
-                await self.watcher.news(since, PULSE_SECONDS)
-                if since == board.version:
-                    yield event("pulse", {"clock": int(time.time()), "start": board.start})
-        finally:
-            self.streams -= 1
+        yield b"retry: 3000\n\n"
+        while not self.ending.is_set():
+            if since != board.version or start != board.start:
+                # Before anything waits: while a part goes out, the board may move on.
+                parts, version = list(board.changes(start, since)), board.version
+                for part in parts:
+                    yield part
+                start, since = board.start, version
+                await asyncio.sleep(STEP_SECONDS)
+                continue
+            await self.watcher.news(since, PULSE_SECONDS)
+            if since == board.version:
+                yield event("pulse", {"clock": int(time.time()), "start": board.start})
 
     # --- for machines ---------------------------------------------------------------------------------------
 
@@ -198,7 +192,8 @@ class Pages:
                     429 if self.door.is_busy else 401, "That is not the token, or too many were tried."
                 )
             return self._let_in(RedirectResponse("/", status_code=303), request)
-        if code := request.query_params.get("code"):
+        # What looks ahead at a link (HEAD) must not use it up.
+        if request.method == "GET" and (code := request.query_params.get("code")):
             if not self.door.takes(code):
                 return self._form(401, "That link has been used, or is too old.")
             # Not a redirect: a browser that came from elsewhere would not send the cookie along.

@@ -97,6 +97,10 @@ def raised_handles() -> int:
 
 def settings_of_uvicorn(app: Any, port: int) -> dict[str, Any]:
     """Return how uvicorn is to serve: our connections, no words of its own, no trust in what stands in front."""
+    import logging
+
+    # Whoever sends nonsense, or takes no answer, must not write into the operator's log: what we did wrong stays.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is not None)
     return {
         "app": app,
         "http": Visitor,

@@ -8,13 +8,14 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.page.actions import Actions
 from baileys_tools.page.asked import json_of, status_of
 from baileys_tools.page.rules.board import event
+from baileys_tools.page.streams import Streams
 
 STEP_SECONDS = 0.25
 MOST_FOLLOWED = 64
@@ -37,7 +38,7 @@ class Doing:
     def __init__(self, actions: Actions, ending: asyncio.Event) -> None:
         self.actions = actions
         self.ending = ending
-        self.followed = 0
+        self.followed = Streams(MOST_FOLLOWED, "Too many follow actions.")
 
     async def start(self, request: Request) -> Response:
         """Have something done: `{"name": ..., "company": KEY or null, "fields": {...}, "plan": NUMBER}`."""
@@ -63,34 +64,27 @@ class Doing:
 
     async def events(self, request: Request) -> Response:
         """Answer with what it says, as it does, to its end."""
-        known = self._known(request)
-        if self.followed >= MOST_FOLLOWED:
-            return _refusal(503, "Too many follow actions.")
-        return StreamingResponse(self._stream(known), media_type="text/event-stream")
+        return self.followed.answer(self._stream(self._known(request)))
 
     async def _stream(self, known: Mapping[str, Any]) -> AsyncIterator[bytes]:
-        self.followed += 1
         at, quiet = 0, 0.0
         picture = b""
-        try:
-            while not self.ending.is_set():
-                # First whether it has ended, then what it said: nothing may come between.
-                has_ended = known["ended"] is not None
-                text, at = self.actions.output(known["id"], at)
-                newest = self.actions.picture(known["id"]) or b""
-                if text or newest != picture:
-                    picture, quiet = newest, 0.0
-                    yield event("output", {"text": text, "qr": bool(newest)})
-                if has_ended:
-                    yield event("end", self.actions.shown(known))
-                    return
-                await asyncio.sleep(STEP_SECONDS)
-                quiet += STEP_SECONDS
-                if quiet >= 15:
-                    quiet = 0.0
-                    yield b": still at work\n\n"
-        finally:
-            self.followed -= 1
+        while not self.ending.is_set():
+            # First whether it has ended, then what it said: nothing may come between.
+            has_ended = known["ended"] is not None
+            text, at = self.actions.output(known["id"], at)
+            newest = self.actions.picture(known["id"]) or b""
+            if text or newest != picture:
+                picture, quiet = newest, 0.0
+                yield event("output", {"text": text, "qr": bool(newest)})
+            if has_ended:
+                yield event("end", self.actions.shown(known))
+                return
+            await asyncio.sleep(STEP_SECONDS)
+            quiet += STEP_SECONDS
+            if quiet >= 15:
+                quiet = 0.0
+                yield b": still at work\n\n"
 
     async def picture(self, request: Request) -> Response:
         """Answer with the QR code of this moment."""

@@ -21,6 +21,7 @@ from baileys_tools.page.rules.access import (
     bearer_of,
     cookie_holds,
     cookie_name,
+    is_asked_by_us,
     is_same_origin,
     knows_host,
     same,
@@ -98,13 +99,15 @@ class Guard:
             return refused(405, "GET, HEAD and POST are all there is.", {"allow": "GET, HEAD, POST"})
         path: str = scope["path"]
         by_token = same(bearer_of(headers.get("authorization", "")), self.token)
-        by_cookie = not by_token and self._has_cookie(headers)
+        site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
+        # A cookie knows no port: for a page of another one this browser would bring it along.
+        by_cookie = not by_token and is_asked_by_us(site, mode) and self._has_cookie(headers)
         scope["state"]["may"] = by_token or by_cookie
         if scope["method"] == "POST":
-            origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-            if not is_same_origin(origin, site, headers["host"], by_cookie=not by_token):
+            if not is_same_origin(headers.get("origin"), site, headers["host"], by_cookie=not by_token):
                 return refused(403, "This was asked from another page.")
-            if not self.posts.takes(time.monotonic()):
+            # Who may not come in takes nothing away from who may; at the door there is a limit of its own.
+            if (by_token or by_cookie) and not self.posts.takes(time.monotonic()):
                 return refused(429, "Too many requests at once.", {"retry-after": "5"})
         if by_token or by_cookie or path.startswith(OPEN_TO_ALL) or self._sees_badge(scope, path):
             return None

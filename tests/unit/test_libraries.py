@@ -59,6 +59,6 @@ def test_what_only_an_extra_brings_is_imported_in_few_places() -> None:
         "redis": {"redis_keys.py"},
         "apprise": {"apprise_child.py"},
         "requests": {"apprise_child.py"},
-        "starlette": {"app.py", "asked.py", "doing.py", "guard.py", "old_api.py"},
+        "starlette": {"app.py", "asked.py", "doing.py", "guard.py", "old_api.py", "streams.py"},
         "uvicorn": {"connections.py", "serving.py"},
     }

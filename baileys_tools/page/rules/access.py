@@ -73,6 +73,14 @@ def knows_host(header: str, names: Collection[str]) -> bool:
     return True
 
 
+def is_asked_by_us(site: str | None, mode: str | None) -> bool:
+    """Given `Sec-Fetch-Site` and `Sec-Fetch-Mode`, return whether a page of ours asks, or somebody who opens one.
+
+    A browser without these headers brings a cookie along for its own site alone (SameSite=Strict), of whatever port.
+    """
+    return site in (None, "same-origin", "none") or mode == "navigate"
+
+
 def is_same_origin(origin: str | None, site: str | None, host: str, *, by_cookie: bool) -> bool:
     """Given `Origin`, `Sec-Fetch-Site` and `Host` of a POST, return whether it comes from a page of ours.
 

@@ -13,7 +13,7 @@
     state.textContent = row[STATE];
     why.replaceChildren(...(row[CODE] ? [make("span", { class: "level code " + row[SEVERITY] }, row[CODE]), " ", make("bdi", {}, row[WHY])] : ["Nothing is wrong that was found."]),
       row[SILENCED] ? make("span", { class: "soft" }, " Alerts are silenced.") : "");
-    document.title = row[STATE] + ": " + row[1];
+    document.title = row[STATE] + ": \u2068" + row[1] + "\u2069"; // a name runs its own way, and turns nothing else round
   }
   const cell = (value, kind) => make("td", kind ? { class: kind } : {}, value);
   function table(title, heads, rows) {

@@ -19,6 +19,8 @@ from tests.servers import Reply, Request, answering
 from tests.serving import Page, environment, serving
 from tests.support import company_folder
 
+pytestmark = pytest.mark.xdist_group("actions of the page")
+
 OLD = timedelta(days=30)
 
 
@@ -126,7 +128,6 @@ def page(tmp_path_factory: pytest.TempPathFactory):
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(page: Page, asked: Any, status: int, says: str) -> None:
-    time.sleep(1.1)  # so many a second is another test's
     answer = page.post("/action", asked)
     assert answer.status == status, answer.text
     assert says in answer.text
@@ -134,7 +135,6 @@ def test_what_cannot_be_is_refused_with_the_reason(page: Page, asked: Any, statu
 
 def test_only_json_of_somebody_who_may_is_an_action(page: Page) -> None:
     document = json.dumps({"name": "check", "company": None})
-    time.sleep(3)
     for headers in (
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},
