@@ -109,14 +109,18 @@ def _over(state: State, company: str, why: str, now: datetime) -> None:
         kept_incidents.close_incident(state, incident, now)
 
 
-def service_of(state: State, company: str, now: datetime, window: timedelta = LONG) -> Service:
-    """Return how well a bot served in the last days: what status, metrics and reports show."""
+def service_of(
+    state: State, company: str, now: datetime, most_reconnects: int, window: timedelta = LONG
+) -> Service:
+    """Return how well a bot served in the last days: what status, metrics and reports show.
+
+    `most_reconnects` a day is its goal.
+    """
     episodes = [
         Episode(one.opened, one.closed) for one in kept_incidents.incidents(state, company, limit=10_000)
     ]
-    return service(
-        links.spells(state, company), episodes, reconnects(state, company, now, window), now, window
-    )
+    by_day = reconnects(state, company, now, window)
+    return service(links.spells(state, company), episodes, by_day, now, most_reconnects, window)
 
 
 def reconnects(state: State, company: str, now: datetime, window: timedelta) -> dict[str, int]:

@@ -40,7 +40,7 @@ def incidents_command(
     now = datetime.now(UTC)
     with open_state_about(loaded.settings, now) as state:
         wanted = loaded.settings.sessions.companies
-        report = list_incidents(state, wanted, now)
+        report = list_incidents(state, wanted, now, loaded.settings.logs.reconnects_per_day)
         if wanted and not report.incidents:
             require_known(loaded.settings, wanted)
         report = report._replace(verdicts=_verdicts(loaded.settings, report, state, now))
@@ -86,10 +86,12 @@ def _verdicts(
     return {one.id: one.verdict for one in seen if one.id in is_open}
 
 
-def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> IncidentsReport:
+def list_incidents(
+    state: State, companies: tuple[str, ...], now: datetime, most_reconnects: int
+) -> IncidentsReport:
     """Return the incidents of the companies (none: of all) with their time lines, the newest first.
 
-    A name that several places have is all of them.
+    `most_reconnects` a day is the goal that is shown. A name that several places have is all of them.
     """
     found: list[Incident] = []
     concerned: dict[Whose, None] = {}
@@ -100,5 +102,7 @@ def list_incidents(state: State, companies: tuple[str, ...], now: datetime) -> I
                 concerned[Whose(company, key if is_place(key) else "")] = None
     found.sort(key=lambda one: (one.opened, one.id), reverse=True)
     concerned |= dict.fromkeys(one.whose for one in found)
-    services = {whose: service_of(state, whose.place or whose.company, now) for whose in concerned}
+    services = {
+        whose: service_of(state, whose.place or whose.company, now, most_reconnects) for whose in concerned
+    }
     return IncidentsReport(now, [(one, entries(state, one.id)) for one in found], services)

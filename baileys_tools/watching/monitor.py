@@ -323,7 +323,8 @@ def _services(settings: Settings, report: MonitorReport, state: State) -> "dict[
         return {}
     from baileys_tools.watching.history import service_of
 
-    return {one.id: service_of(state, one.id, report.now) for one in report.companies}
+    goal = settings.logs.reconnects_per_day
+    return {one.id: service_of(state, one.id, report.now, goal) for one in report.companies}
 
 
 def _write_textfile(

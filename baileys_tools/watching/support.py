@@ -139,8 +139,7 @@ def _look(bundle: dict[str, Any], loaded: LoadedSettings, names: Names, now: dat
                 names.of(one.id)
             shown = found[0].companies[:MOST_COMPANIES]
             part("companies", lambda: [_company(one, state, names, now) for one in shown])
-        chosen = settings.sessions.companies
-        part("incidents", lambda: _incidents(state, chosen, names, now))
+        part("incidents", lambda: _incidents(state, settings, names, now))
         for name in known_places(state).values():
             names.of(name)
         part("runs", lambda: _runs(state, now))
@@ -272,9 +271,11 @@ def _runs(state: State, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _incidents(state: State, companies: tuple[str, ...], names: Names, now: datetime) -> list[dict[str, Any]]:
+def _incidents(state: State, settings: Settings, names: Names, now: datetime) -> list[dict[str, Any]]:
     from baileys_tools.watching.incidents import list_incidents
 
+    goal = settings.logs.reconnects_per_day
+    found = list_incidents(state, settings.sessions.companies, now, goal).incidents[:MOST_INCIDENTS]
     return [
         {
             "company": names.of(incident.company),
@@ -286,7 +287,7 @@ def _incidents(state: State, companies: tuple[str, ...], names: Names, now: date
                 for entry in timeline[-MOST_ENTRIES:]
             ],
         }
-        for incident, timeline in list_incidents(state, companies, now).incidents[:MOST_INCIDENTS]
+        for incident, timeline in found
     ]
 
 

@@ -17,9 +17,6 @@ LONGEST_STEP = timedelta(minutes=15)
 
 UPTIME_GOAL = 0.999
 RECOVERY_GOAL = timedelta(minutes=5)
-RECONNECTS_GOAL = 10
-"""Reconnects a day, at most."""
-
 LONG = timedelta(days=30)
 
 
@@ -84,7 +81,8 @@ class Service(NamedTuple):
     """How well a bot served over a window; a figure is None where nothing is known of it.
 
     `uptime` is a share of the known time, `known` a share of the window. `recovery` is the mean length of the
-    incidents that ended in the window, `reconnects` the mean of a day.
+    incidents that ended in the window, `reconnects` the mean of a day. `most_reconnects` is its
+    goal, `logs.reconnects_per_day`.
     """
 
     window: timedelta
@@ -93,6 +91,7 @@ class Service(NamedTuple):
     recovery: timedelta | None
     incidents: int
     reconnects: float | None
+    most_reconnects: int
 
     @property
     def missed(self) -> tuple[str, ...]:
@@ -102,7 +101,7 @@ class Service(NamedTuple):
             found.append("uptime")
         if self.recovery is not None and self.recovery > RECOVERY_GOAL:
             found.append("recovery")
-        if self.reconnects is not None and self.reconnects > RECONNECTS_GOAL:
+        if self.reconnects is not None and self.reconnects > self.most_reconnects:
             found.append("reconnects")
         return tuple(found)
 
@@ -170,6 +169,7 @@ def service(
     episodes: Sequence[Episode],
     reconnects_by_day: Mapping[str, int],
     now: datetime,
+    most_reconnects: int,
     window: timedelta = LONG,
 ) -> Service:
     """Given what is known of a bot, return how well it served in the whole days of the window and today.
@@ -191,4 +191,5 @@ def service(
         sum(ended, timedelta()) / len(ended) if ended else None,
         sum(one.closed is None or one.closed >= since for one in episodes),
         sum(days) / len(days) if days else None,
+        most_reconnects,
     )

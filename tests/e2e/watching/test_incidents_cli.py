@@ -40,7 +40,7 @@ def test_a_lost_connection_is_an_incident_until_it_is_back(settings, tmp_path):
                 {
                     "sessions": {"path": str(tmp_path / "sessions")},
                     "bot_api": {"preset": "ai-admin", "url": server.url},
-                    "logs": [{"path": str(log), "company": "1001"}],
+                    "logs": {"files": [{"path": str(log), "company": "1001"}], "reconnects_per_day": 60},
                 }
             )
         )
@@ -63,7 +63,7 @@ def test_a_lost_connection_is_an_incident_until_it_is_back(settings, tmp_path):
     assert service["incidents"] == 1
     assert 'baileys_tools_company_uptime_ratio{company="1001"} 0.' in metrics.read_text()
     text = run_cli("incidents", "--config", settings).stdout
-    assert "1001" in text and "goal 99.9%" in text
+    assert "1001" in text and "goal 99.9%" in text and "(goal 60 at most)" in text
     report = run_cli("incidents", "--config", settings, "--markdown", str(incident["id"])).stdout
     assert report.startswith(f"# Incident {incident['id']}: company 1001")
     assert "| Cause |" in report and "## Time line" in report

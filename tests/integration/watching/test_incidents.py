@@ -52,7 +52,7 @@ def test_the_figures_of_a_month_are_those_of_an_independent_calculation(tmp_path
             add_hours(state, "7", {(int(at.timestamp()) // 3600, LogEvent.OPENED): count})
         for at, connection, creds in looks:
             note_look(state, PastLook("7", connection, creds), LogFacts(), at)
-        found = service_of(state, "7", end)
+        found = service_of(state, "7", end, 10)
 
     # Every minute by itself: what did the last look before it say, and how long ago was that?
     first_day = (end - timedelta(days=30)).date()
@@ -169,7 +169,7 @@ def test_who_waits_for_a_first_code_is_in_no_incident_and_neither_up_nor_down(tm
             look = PastLook("7", "connecting", creds, waits=True)
             note_look(state, look, LogFacts(), BEGIN + minutes * MINUTE)
         assert incidents(state) == []
-        assert service_of(state, "7", BEGIN + 3 * MINUTE).uptime is None
+        assert service_of(state, "7", BEGIN + 3 * MINUTE, 10).uptime is None
         note_look(state, PastLook("8", "disconnected", CredsState.VALID), LogFacts(), BEGIN)
         note_look(
             state, PastLook("8", "connecting", CredsState.MISSING, waits=True), LogFacts(), BEGIN + MINUTE
@@ -192,7 +192,9 @@ def test_where_only_the_process_is_known_it_opens_and_closes_the_incident(tmp_pa
             BEGIN + 4 * MINUTE,
         )
         assert entries(state, incident.id)[-1].detail == "the bot runs and its creds are whole"
-        assert service_of(state, "7", BEGIN + 5 * MINUTE).uptime is None, "a process that runs may be offline"
+        assert service_of(state, "7", BEGIN + 5 * MINUTE, 10).uptime is None, (
+            "a process that runs may be offline"
+        )
         # A log without a word about connections is as good as none.
         silent = LogFacts(True, BEGIN)
         note_look(state, PastLook("9", "", CredsState.VALID, False), silent, BEGIN)
