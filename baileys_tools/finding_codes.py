@@ -79,6 +79,7 @@ CODES: Mapping[str, CodeInfo] = {
     "snapshot-old": CodeInfo(WARNING, "The folder has changed since its newest snapshot, which is old."),
     "prune-failed": CodeInfo(WARNING, "Old snapshots could not be removed."),
     "copy-failed": CodeInfo(WARNING, "Copies of snapshots elsewhere are behind."),
+    "copies-gone": CodeInfo(WARNING, "Copies of snapshots had gone from where they were."),
     "snapshots-not-encrypted": CodeInfo(WARNING, "Whoever reads the snapshots can act as the bots."),
     "secret-key-beside-snapshots": CodeInfo(NOTICE, "This host can decrypt the snapshots it wrote."),
     # --- what `trigger` tells of itself, each time once

@@ -23,6 +23,7 @@ MODULES = {
     "folders": ("cleanup", "undo", "policy"),
     "watching": ("status", "inspect", "monitor-once", "trigger", "notify", "silence"),
     "snapshots": ("backup", "snapshots", "verify", "prune", "keep", "diff", "restore"),
+    "copies": ("copies",),
     "cures": ("resend-group-keys", "contact", "renew-sessions", "contacts"),
     "trouble": (
         "logs",
@@ -42,7 +43,7 @@ MODULES = {
 }
 """Which module has which commands and groups, in the order of the help."""
 
-PAIRS = frozenset({"cron", "config", "notify", "policy"})
+PAIRS = frozenset({"cron", "config", "notify", "policy", "copies"})
 """Commands of two words. A test compares them with the groups that there are."""
 
 GARBAGE_WORTH_A_SEARCH = 100_000

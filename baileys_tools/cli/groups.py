@@ -22,6 +22,7 @@ GROUPS: Mapping[str, str] = {
     "snapshots": SAFE,
     "verify": SAFE,
     "prune": SAFE,
+    "copies": SAFE,
     "keep": SAFE,
     "diff": SAFE,
     "migrate": SAFE,

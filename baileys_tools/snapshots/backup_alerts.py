@@ -22,8 +22,9 @@ def tell_of_backup(report: BackupReport, settings: Settings, now: datetime) -> N
     from baileys_tools.snapshots.rules.backup_findings import backup_findings, looked_at
 
     findings = backup_findings(report)
-    # A damaged snapshot is marked where it is found and not found again, so it is news and nothing that lasts.
-    news = [finding for finding in findings if finding.code == "snapshot-damaged"]
+    # A damaged snapshot is marked where it is found and not found again, and what had gone from a place is sent again:
+    # so they are news and nothing that lasts.
+    news = [finding for finding in findings if finding.code in ("snapshot-damaged", "copies-gone")]
     lasting = [finding for finding in findings if finding not in news]
     wanted = settings.sessions.companies
     _send(settings, now, lasting, looked_at(report, wanted), news)

@@ -5,38 +5,34 @@ compared with the hash in its name. What fails waits for the next run. Of the sn
 turns out to be damaged is not sent, and marked as any verification marks it.
 """
 
-import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from baileys_tools.errors import BaileysToolsError
-from baileys_tools.owner import as_owner_of
-from baileys_tools.parsing import parse_json
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
+from baileys_tools.snapshots.copies_memory import (
+    STATE,
+    Known,
+    Memory,
+    copying_alone,
+    read_memory,
+    write_memory,
+)
 from baileys_tools.snapshots.copy_place import ArrivedDamaged, CopyPlace, WrongFolder
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import CopyResult
-from baileys_tools.snapshots.rules.retention import Retention, plan_retention
+from baileys_tools.snapshots.rules.copies import is_ahead, missing_there, surplus_there, whole_there
+from baileys_tools.snapshots.rules.retention import Retention
 from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX
-from baileys_tools.snapshots.snapshot_names import PARTIAL_PREFIX
 
-STATE = "copies.json"
 LIST_EVERY = timedelta(days=1)
-"""How long it is taken on trust that a place still has what it once had."""
-_LARGEST_STATE = 64 << 20
-_MOST_MEMORY = 512 << 20
-
-Known = dict[str, set[str]]
-"""The files that a place is known to have, by company."""
-
+"""How long it is taken on trust that the folder of a company on a server still has what it once had."""
 
 _OF_ONE_COMPANY = (
     ArrivedDamaged,
@@ -50,13 +46,6 @@ _OF_ONE_COMPANY = (
 """What says nothing about the rest of a place. All else ends the visit, as each try may be a long wait."""
 
 
-class _Memory(NamedTuple):
-    """What is remembered of a place, and when it was last listed whole (seconds since 1970)."""
-
-    known: Known
-    listed_at: float
-
-
 # --- sending ------------------------------------------------------------------------------------------------
 
 
@@ -66,18 +55,19 @@ def send_copies(
     """Bring each place up to date with the repository, by its own retention; return what was done there.
 
     None when another run is at it: then nothing is known of the places.
-    A place that is known to have everything is only connected to once a day, to look whether it still has. No trouble
-    is raised: it is part of the result, and the next run tries again.
+    Each run lists a folder on a disk, and of a server which companies have a folder there; what is in the folders of a
+    server, where there is nothing to send, once a day. No trouble is raised: it is part of the result, and the next run
+    tries again.
     """
-    with _alone(repository) as alone:
+    with copying_alone(repository) as alone:
         if not alone:
             return None
         try:
-            local, unlisted = _list_all(repository)
+            local, unlisted = list_here(repository)
         except OSError as error:
             return [CopyResult(target, trouble=f"the repository: {error.strerror}") for target in targets]
-        remembered = _read_state(repository)
-        state = {target: remembered.get(target) or _Memory({}, 0) for target in targets}
+        remembered = read_memory(repository)
+        state = {target: remembered.get(target) or Memory({}, 0) for target in targets}
         results = []
         for target in targets:
             memory = state[target]
@@ -89,14 +79,14 @@ def send_copies(
             if is_due and has_looked:
                 state[target] = memory._replace(listed_at=now.timestamp())
             results.append(replace(result, trouble="; ".join(filter(None, [result.trouble, unlisted]))))
-        if any(result.sent or result.removed for result in results) or state != remembered:
+        if any(result.sent or result.removed or result.gone for result in results) or state != remembered:
             with suppress(OSError):
                 # Without it the next run only looks again what is there.
-                _write_state(repository, state)
+                write_memory(repository, state)
         return results
 
 
-def _list_all(repository: Repository) -> tuple[dict[str, list[SnapshotInfo]], str]:
+def list_here(repository: Repository) -> tuple[dict[str, list[SnapshotInfo]], str]:
     """Return the snapshots here by company, and what to say of the companies that cannot be listed, or ""."""
     local = {}
     unlisted = []
@@ -121,26 +111,40 @@ def _send_to(
 ) -> tuple[CopyResult, bool]:
     """Return what was done, and whether all that was due could be listed."""
     missing = {
-        company: len(_missing(infos, [], known.get(company, set()), policy))
+        company: len(missing_there(infos, [], known.get(company, set()), policy))
         for company, infos in local.items()
     }
     if trouble := _lost_all(repository, target, known):
         return CopyResult(target, waiting=sum(missing.values()), trouble=trouble), False
+    look_at_all = look_at_all or urlsplit(target).scheme == "file"
     due = {company: infos for company, infos in local.items() if missing[company] or (look_at_all and infos)}
-    if not due:
+    if not due and not any(known.values()):
         return CopyResult(target), True
+    is_awaited = bool(due)
     visit = _Visit(repository, known, policy, missing)
     ended = ""
     try:
         place = CopyPlace(target, timeout)
         try:
+            if not look_at_all:
+                due |= {company: local[company] for company in _wiped(place, known) if local.get(company)}
             visit.bring_up_to_date(place, due)
         finally:
             with suppress(Exception):
                 place.close()
     except Exception as error:  # noqa: BLE001 (each library has its own; none may spoil the local snapshot)
-        ended = in_words(error)
+        # Where all was known to be there, a server that is away for a while is no news.
+        ended = in_words(error) if is_awaited else ""
     return visit.result(target, ended), not ended and not visit.troubles
+
+
+def _wiped(place: CopyPlace, known: Known) -> list[str]:
+    """Return the companies that had copies at a place and have no folder there any more."""
+    try:
+        there = place.companies()
+    except _OF_ONE_COMPANY:
+        return []  # some may enter the folders and not list them
+    return [company for company, files in known.items() if files and company not in there]
 
 
 class _Visit:
@@ -156,6 +160,7 @@ class _Visit:
         """How many snapshots the place still lacks, by company."""
         self._sent = 0
         self._removed = 0
+        self._gone = 0
         self._ahead: list[str] = []
         self._damaged: list[SnapshotInfo] = []
         self.troubles: dict[str, str] = {}
@@ -168,15 +173,13 @@ class _Visit:
         for company, infos in due.items():
             with self._of_one(company):
                 found = place.snapshots(company, tidy_for=self._repository)
-                if _is_ahead(found, infos):
+                if is_ahead(found, infos):
                     self._ahead.append(company)
                     continue
-                # One that was cut off, by a full disk or a power cut, has its name and not its size.
-                sizes = {info.file: info.size for info in infos}
-                self._known[company] = {
-                    info.file for info in found if info.size == sizes.get(info.file, info.size)
-                }
-                missing = _missing(infos, found, self._known[company], self._policy)
+                had = self._known.get(company, set())
+                self._known[company] = whole_there(infos, found)
+                missing = missing_there(infos, found, self._known[company], self._policy)
+                self._gone += sum(info.file in had for info in missing)
                 self._waiting[company] = len(missing)
                 ranked += enumerate(reversed(missing))
                 there[company] = found
@@ -190,7 +193,7 @@ class _Visit:
                 there.pop(info.company, None)
         for company, found in there.items():
             with self._of_one(company):
-                surplus = _surplus(due[company], found, self._policy)
+                surplus = surplus_there(due[company], found, self._policy)
                 if surplus:
                     place.require_elsewhere(self._repository, company)
                 for info in surplus:
@@ -211,7 +214,13 @@ class _Visit:
         if self.troubles:
             said.append(first_of([f"company {company}: {text}" for company, text in self.troubles.items()]))
         return CopyResult(
-            target, self._sent, self._removed, sum(self._waiting.values()), "; ".join(said), self._damaged
+            target,
+            self._sent,
+            self._removed,
+            sum(self._waiting.values()),
+            "; ".join(said),
+            self._damaged,
+            self._gone,
         )
 
     def _send(self, place: CopyPlace, info: SnapshotInfo) -> bool:
@@ -278,33 +287,8 @@ def _lost_all(repository: Repository, target: str, known: Known) -> str:
 
 def lost_all(repository: Repository, target: str) -> str:
     """Return what to say of a place that is known to have had snapshots and has nothing now, "" for any other."""
-    memory = _read_state(repository).get(target)
+    memory = read_memory(repository).get(target)
     return _lost_all(repository, target, memory.known) if memory is not None else ""
-
-
-def _is_ahead(there: Sequence[SnapshotInfo], local: Sequence[SnapshotInfo]) -> bool:
-    """Whether a place has snapshots later than all here: by their numbers those here would count as old."""
-    return max((info.order for info in there), default=(False, 0)) > max(info.order for info in local)
-
-
-def _missing(
-    local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], names: set[str], policy: Retention
-) -> list[SnapshotInfo]:
-    """The local snapshots that a place does not have and whose retention would keep them, oldest first."""
-    kept = {decision.snapshot.file for decision in _plan(local, there, policy) if decision.keep}
-    return [info for info in local if not info.damaged and info.file in kept and info.file not in names]
-
-
-def _surplus(
-    local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: Retention
-) -> list[SnapshotInfo]:
-    doomed = {decision.snapshot.file for decision in _plan(local, there, policy) if not decision.keep}
-    return [info for info in there if info.file in doomed]
-
-
-def _plan(local: Sequence[SnapshotInfo], there: Sequence[SnapshotInfo], policy: Retention) -> Any:
-    union = {info.file: info for info in (*there, *local) if not info.damaged}
-    return plan_retention(list(union.values()), policy)
 
 
 def first_of(texts: Sequence[str]) -> str:
@@ -318,60 +302,3 @@ def in_words(error: Exception) -> str:
         return f"{error.message}. {error.hint}" if error.hint else error.message
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:200]
-
-
-# --- fetching -----------------------------------------------------------------------------------------------
-
-
-# --- what is known to be where ------------------------------------------------------------------------------
-
-
-def _read_state(repository: Repository) -> dict[str, _Memory]:
-    try:
-        fd = os.open(STATE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=repository.fd)
-        with open(fd, "rb") as file:
-            document = parse_json(file.read(_LARGEST_STATE), _MOST_MEMORY)
-        listed = document.get("listed_at", {})
-        return {
-            target: _Memory(
-                {company: set(files) for company, files in companies.items()}, float(listed.get(target, 0))
-            )
-            for target, companies in document["targets"].items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return {}
-
-
-def _write_state(repository: Repository, state: Mapping[str, _Memory]) -> None:
-    document = {
-        "version": 1,
-        "targets": {
-            target: {company: sorted(files) for company, files in memory.known.items()}
-            for target, memory in state.items()
-        },
-        "listed_at": {target: memory.listed_at for target, memory in state.items()},
-    }
-    temporary = f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with as_owner_of(repository.fd):
-        fd = os.open(temporary, flags, 0o600, dir_fd=repository.fd)
-    try:
-        with open(fd, "wb") as file:
-            file.write(json.dumps(document).encode())
-        os.rename(temporary, STATE, src_dir_fd=repository.fd, dst_dir_fd=repository.fd)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=repository.fd)
-        raise
-
-
-@contextmanager
-def _alone(repository: Repository) -> Iterator[bool]:
-    """Yield whether this process is the only one that copies: a second one would send the same again."""
-    from filelock import lock_descriptor
-
-    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=repository.fd)
-    try:
-        yield lock_descriptor(fd, blocking=False)
-    finally:
-        os.close(fd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from baileys_tools.alerts.rules.alerts import LookedAt
 from baileys_tools.findings import Finding, Severity
@@ -23,7 +23,7 @@ def backup_findings(report: BackupReport) -> list[Finding]:
     """Given the report of a backup, return what a person should know. Copies are the host's, under company ""."""
     found = [finding for company in report.companies for finding in _of_company(company)]
     found += [_damaged(company, infos) for company, infos in report.damaged.items()]
-    return found + _of_copies(report.copies or ())
+    return [*found, *_of_copies(report.copies or ())]
 
 
 def looked_at(report: BackupReport, wanted: Sequence[str]) -> LookedAt:
@@ -152,20 +152,34 @@ def _damaged(shelf: str, infos: Sequence[SnapshotInfo]) -> Finding:
     )
 
 
-def _of_copies(copies: Sequence[CopyResult]) -> list[Finding]:
-    """One finding for all places: a finding is told from others by its company and code alone."""
+def _of_copies(copies: Sequence[CopyResult]) -> Iterator[Finding]:
+    """One finding of a kind for all places: a finding is told from others by its company and code alone."""
     failed = [copy for copy in copies if copy.trouble]
-    if not failed:
-        return []
-    waiting = sum(copy.waiting for copy in failed)
-    where = "; ".join(f"{printable(copy.target)}: {printable(copy.trouble)}" for copy in failed)
-    return [
-        Finding(
-            "copy-failed",
+    gone = [copy for copy in copies if copy.gone]
+    if gone:
+        said = "; ".join(f"{printable(copy.target)}: {gone_text(copy)}" for copy in gone)
+        yield Finding(
+            "copies-gone",
             Severity.WARNING,
             "",
-            f"copies elsewhere are behind: {where}",
-            "The snapshots here are kept, and the next run sends what waits. Is the place reachable, and not full?",
-            {"places": len(failed), "waiting": waiting},
+            f"copies elsewhere had gone: {said}",
+            "Who removed them? What is there now: baileys-tools copies check --read",
+            {"places": len(gone), "gone": sum(copy.gone for copy in gone)},
         )
-    ]
+    if not failed:
+        return
+    waiting = sum(copy.waiting for copy in failed)
+    where = "; ".join(f"{printable(copy.target)}: {printable(copy.trouble)}" for copy in failed)
+    yield Finding(
+        "copy-failed",
+        Severity.WARNING,
+        "",
+        f"copies elsewhere are behind: {where}",
+        "The snapshots here are kept, and the next run sends what waits. Is the place reachable, and not full?",
+        {"places": len(failed), "waiting": waiting},
+    )
+
+
+def gone_text(copy: CopyResult) -> str:
+    """Given a place, return how many copies had gone from there, in words."""
+    return f"{counted(copy.gone, 'snapshot')} that had been there {'was' if copy.gone == 1 else 'were'} gone or cut off"

@@ -70,7 +70,8 @@ class CompanyBackup:
 class CopyResult:
     """What became of the copies at one place: how many were sent and removed, and what went wrong there.
 
-    `damaged` are snapshots of the repository that were found damaged when they were to be sent.
+    `damaged` are snapshots of the repository that were found damaged when they were to be sent. `gone` is how many
+    that the place had, and that its retention keeps, were not there any more or cut off.
     """
 
     target: str
@@ -79,6 +80,7 @@ class CopyResult:
     waiting: int = 0
     trouble: str = ""
     damaged: Sequence[SnapshotInfo] = ()
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,6 @@ class BackupReport:
             return ExitCode.DAMAGED
         if self.companies and self.count(BackupStatus.LOCKED) == len(self.companies):
             return ExitCode.LOCKED
-        if self.damaged or any(copy.trouble for copy in self.copies or ()):
+        if self.damaged or any(copy.trouble or copy.gone for copy in self.copies or ()):
             return ExitCode.WARNING
         return ExitCode.DONE

@@ -38,6 +38,7 @@ def backup_json(report: BackupReport) -> str:
                     "sent": copy.sent,
                     "removed": copy.removed,
                     "waiting": copy.waiting,
+                    "gone": copy.gone,
                     "trouble": name_text(copy.trouble),
                     "damaged": [
                         {"company": name_text(name_of(info.company)), "sequence": info.sequence}

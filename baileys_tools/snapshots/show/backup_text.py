@@ -10,6 +10,7 @@ from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, cou
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
+from baileys_tools.snapshots.rules.backup_findings import gone_text
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup, CopyResult
 from baileys_tools.snapshots.rules.prune_report import (
     CompanyPrune,
@@ -100,6 +101,7 @@ def backup_troubles(report: BackupReport) -> list[str]:
         lines += [f"company {printable(company.id)}: {_is_refused(info)}" for info in company.refused]
     for copy in report.copies or ():
         lines += [_copy_trouble(copy)] if copy.trouble else []
+        lines += [f"{printable(copy.target)}: {gone_text(copy)}"] if copy.gone else []
         lines += _damaged_here(copy)
     return lines
 
@@ -157,7 +159,8 @@ def _copy_line(copy: CopyResult, style: Style) -> str:
     if copy.trouble:
         return f"{style.paint('copies', 'red')} {_copy_trouble(copy)}"
     removed = f", {copy.removed:,} removed by retention" if copy.removed else ""
-    return f"copies {printable(copy.target)}: {copy.sent:,} sent{removed}"
+    gone = f" ({style.paint(gone_text(copy), 'yellow')})" if copy.gone else ""
+    return f"copies {printable(copy.target)}: {copy.sent:,} sent{removed}{gone}"
 
 
 def _damaged_here(copy: CopyResult) -> list[str]:

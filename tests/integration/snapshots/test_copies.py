@@ -21,6 +21,7 @@ from baileys_tools.config import load_settings
 from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import CopyResult
+from tests.e2e.cleanup.test_cleanup_cli import checked_json
 from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import traced
 from tests.support import (
@@ -188,7 +189,7 @@ def test_copies_are_sent_once_and_come_back_on_an_empty_machine(place, sessions,
     env = env_of(place, sessions, tmp_path / "repository")
     first = json.loads(run_cli("backup", "--json", env=env).stdout)
     assert first["copies"] == [
-        {"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "trouble": "", "damaged": []}
+        {"target": place.url, "sent": 2, "removed": 0, "waiting": 0, "gone": 0, "trouble": "", "damaged": []}
     ]
     assert json.loads(run_cli("backup", "--json", env=env).stdout)["copies"][0]["sent"] == 0
 
@@ -437,19 +438,58 @@ def run_later(env: dict[str, str], after: timedelta) -> CopyResult:
     return copy
 
 
-def test_what_a_place_lost_is_sent_again_a_day_later(disk, sessions, tmp_path):
+def test_what_a_disk_lost_is_told_and_sent_again_by_the_next_run(disk, sessions, tmp_path):
     env = local_env(disk, sessions, tmp_path / "repository")
     assert run_cli("backup", env=env).returncode == 0
     shutil.rmtree(tmp_path / "disk/bots/company_1001")
     (lost,) = (tmp_path / "disk/bots/company_1002").iterdir()
     lost.unlink()
-    assert run_later(env, timedelta(hours=1)).sent == 0, "it is not looked at in each run"
-    found = run_later(env, timedelta(hours=25))
-    assert (found.sent, found.trouble) == (2, "")
+    done = run_cli("backup", env=env)
+    assert done.returncode == 4
+    assert "2 sent (2 snapshots that had been there were gone or cut off)" in done.stdout
     assert lost.is_file()
-    lost.unlink()
-    assert run_later(env, timedelta(hours=26)).sent == 0
-    assert run_later(env, timedelta(0)).sent == 1, "a clock that went back makes it due"
+    assert run_later(env, timedelta(minutes=5)) == CopyResult(disk, damaged=[])
+
+
+def wipe(place: Place, tmp_path: Path, folder: str) -> None:
+    """Remove what a server has there, as its administrator could."""
+    if place.url.startswith("sftp"):
+        shutil.rmtree(tmp_path / "vault" / folder)
+    else:
+        script = f"import s3fs; s3fs.S3FileSystem().rm('vault/bots/{folder}', recursive=True)"
+        subprocess.run([sys.executable, "-c", script], env=os.environ | place.env, check=True)
+
+
+def test_a_company_that_was_wiped_on_a_server_is_sent_again_by_the_next_run(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    wipe(place, tmp_path, "company_1001")
+    done = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(done.stdout)["copies"]
+    assert (done.returncode, copy["sent"], copy["gone"], copy["trouble"]) == (4, 1, 1, "")
+    assert run_cli("backup", "--quiet", env=env).returncode == 0
+    place.cutter.limit = 0
+    quiet = run_cli("backup", "--json", env=env)
+    (copy,) = json.loads(quiet.stdout)["copies"]
+    assert (quiet.returncode, copy["trouble"]) == (0, ""), "nothing waits for it: a server may be away"
+
+
+def test_check_says_of_a_server_what_is_missing_and_the_next_backup_sends_it(place, sessions, tmp_path):
+    env = env_of(place, sessions, tmp_path / "repository")
+    assert run_cli("backup", env=env).returncode == 0
+    assert run_cli("backup", "--force", "--company", "1002", env=env).returncode == 0
+    done = run_cli("copies", "check", "--read", "--json", env=env)
+    document = checked_json(done.stdout, "copies-check")
+    (found,) = document["places"]
+    assert (done.returncode, found["well"]) == (0, True)
+    assert [(one["there"], one["read"]) for one in found["companies"]] == [(1, 1), (2, 1)]
+    wipe(place, tmp_path, "company_1001")
+    done = run_cli("copies", "check", env=env)
+    assert done.returncode == 4
+    assert "company 1001: 1 snapshot missing (1 had been there)" in done.stdout
+    (copy,) = json.loads(run_cli("backup", "--json", env=env).stdout)["copies"]
+    assert (copy["sent"], copy["trouble"]) == (1, "")
+    assert run_cli("copies", "check", "--quiet", env=env).returncode == 0
 
 
 def test_a_copy_that_is_cut_off_is_sent_again_a_day_later(place, sessions, tmp_path):
