@@ -157,6 +157,12 @@ def doctor(
     send_test: Annotated[
         bool, typer.Option("--send-test", help="Also send a test alert to everybody.")
     ] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="First mend what can be mended; no key's content is touched.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --fix: show what would be mended, and change nothing.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
@@ -165,17 +171,24 @@ def doctor(
 
     Sessions, locks, leases, state, repository, encryption, copies, the bots' processes, API and logs, cron, clock,
     room, alerts, and other tools that delete here. Exits with 4 for a warning and 5 where the jobs cannot work.
+    --fix mends modes of folders and keys, files that root left in a bot's folder, a missing repository, leftovers
+    of killed backups, and jobs that are not installed; it says how each step is taken back.
 
     \b
     Examples:
       baileys-tools doctor
       baileys-tools doctor --send-test
+      baileys-tools doctor --fix --dry-run
       baileys-tools doctor --json
     """
     from baileys_tools.host.doctor import doctor_command
 
     flags = sessions_flags(sessions)
-    finish(lambda: doctor_command(flags, config, send_test=send_test, as_json=json, quiet=quiet))
+    finish(
+        lambda: doctor_command(
+            flags, config, send_test=send_test, fix=fix, dry_run=dry_run, as_json=json, quiet=quiet
+        )
+    )
 
 
 @app.command()
@@ -262,6 +275,7 @@ def report(
         typer.Option("--html", metavar="PATH", help="Write one page to look at there; - is stdout."),
     ] = None,
     since: Annotated[str, typer.Option(metavar="AGE", help="How far back.")] = "30d",
+    json: JsonOption = False,
     quiet: QuietOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -276,11 +290,12 @@ def report(
       baileys-tools report
       baileys-tools report --html report.html
       baileys-tools report --company 1001 --since 7d --html company-1001.html
+      baileys-tools report --since 24h --json
     """
     from baileys_tools.watching.report import report_command
 
     flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: report_command(flags, config, html=html, since=since, quiet=quiet))
+    finish(lambda: report_command(flags, config, html=html, since=since, as_json=json, quiet=quiet))
 
 
 @app.command("support-bundle")

@@ -6,19 +6,36 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings, load_settings
-from baileys_tools.errors import BaileysToolsError, ExitCode, why
+from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.frame.places import misplaced
 from baileys_tools.host import doctor_host, doctor_jobs, other_cleaners
 from baileys_tools.host.rules.doctor import Check, critical, exit_code_of, note, versions_check
 
+if TYPE_CHECKING:
+    from baileys_tools.host.rules.mending import Mended, MendPlan
+
 
 def doctor_command(
-    flags: Mapping[str, object], config: str | None, *, send_test: bool, as_json: bool, quiet: bool
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    send_test: bool,
+    fix: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> ExitCode:
-    """Given the command line, look at everything, print the result once, and return the worst as exit code."""
+    """Given the command line, look at everything, print the result once, and return the worst as exit code.
+
+    With `fix` what can be mended is mended before, or with `dry_run` only told.
+    """
     now = datetime.now(UTC)
+    if dry_run and not fix:
+        raise UsageError("--dry-run goes with --fix: doctor alone mends nothing")
+    mending = _fixed(flags, config, now, dry_run=dry_run) if fix else None
     loaded = load_settings(flags, os.environ, config=config)
     checks = run_doctor(loaded, now, send_test=send_test)
     code = exit_code_of(checks)
@@ -26,13 +43,43 @@ def doctor_command(
         from baileys_tools.frame.show.json_text import envelope
         from baileys_tools.host.show.doctor_text import doctor_json
 
-        print(envelope("doctor", now, code, doctor_json(checks)))
+        print(envelope("doctor", now, code, doctor_json(checks, mending)))
     elif not (quiet and code is ExitCode.DONE):
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.host.show.doctor_text import doctor_text
 
-        print(doctor_text(checks, Style(), only_troubles=quiet), file=sys.stderr if quiet else sys.stdout)
+        out = sys.stderr if quiet else sys.stdout
+        if mending is not None:
+            from baileys_tools.host.show.mending_text import mending_text
+
+            print(mending_text(*mending, dry_run=dry_run) + "\n", file=out)
+        print(doctor_text(checks, Style(), only_troubles=quiet), file=out)
     return code
+
+
+def _fixed(
+    flags: Mapping[str, object], config: str | None, now: datetime, *, dry_run: bool
+) -> tuple[MendPlan, list[Mended]]:
+    """Mend what can be mended, or only plan it; return the plan, and how each step ended."""
+    from baileys_tools.frame.places import settings_in_force
+    from baileys_tools.frame.record import recorded
+    from baileys_tools.host.mending import mend_all, plan_mending
+    from baileys_tools.host.rules.mending import Mended, MendOutcome
+
+    loaded = settings_in_force(flags, config)
+    plan = plan_mending(loaded, now)
+    if dry_run:
+        return plan, [Mended(mend, MendOutcome.PLANNED) for mend in plan.mends]
+
+    def install() -> None:
+        from baileys_tools.host.cron import install_command
+
+        install_command(flags, config, system=False, user=None, dry_run=False, quiet=True)
+
+    with recorded("doctor", loaded.settings, now, is_pinged=False) as run:
+        done = mend_all(loaded, plan, now, install)
+        run.ended(ExitCode.DONE, mended=sum(one.outcome is MendOutcome.DONE for one in done))
+    return plan, done
 
 
 def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False) -> list[Check]:

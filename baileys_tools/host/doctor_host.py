@@ -156,14 +156,21 @@ def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) 
 def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     uid = os.geteuid()
     owners: dict[int, list[str]] = {}
+    groups: dict[str, tuple[int, int]] = {}
     for company in companies:
         try:
-            owners.setdefault(os.lstat(company.path).st_uid, []).append(company.id)
+            status = os.lstat(company.path)
+            owners.setdefault(status.st_uid, []).append(company.id)
+            groups[company.path] = (status.st_uid, status.st_gid)
         except OSError as error:
             yield warning(
                 "sessions", f"{company.path}: {error.strerror}", f"Look at it: {command('ls -la {}', path)}"
             )
     foreign = {owner: ids for owner, ids in owners.items() if owner != uid}
+    from baileys_tools.host.rules.mending import folders_left
+
+    for left in folders_left(groups):
+        yield warning("owners", f"{left.path} is {left.why}", left.action)
     shown = f"{path}, {counted(len(companies), 'company', 'companies')}"
     if not foreign:
         yield ok("sessions", f"{shown}, all yours")

@@ -22,7 +22,7 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
     """The places of copies: each is asked what it holds."""
     if not settings.backup.copies:
         return
-    from baileys_tools.snapshots.copy_place import CopyPlace
+    from baileys_tools.snapshots.places.copy_place import CopyPlace
 
     for target in settings.backup.copies:
         if lost := _lost(settings, target):

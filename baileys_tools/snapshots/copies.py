@@ -23,7 +23,7 @@ from baileys_tools.snapshots.copies_memory import (
     read_memory,
     write_memory,
 )
-from baileys_tools.snapshots.copy_place import ArrivedDamaged, CopyPlace, WrongFolder
+from baileys_tools.snapshots.places.copy_place import ArrivedDamaged, CopyPlace, WrongFolder
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import CopyResult

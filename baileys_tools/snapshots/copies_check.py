@@ -15,7 +15,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.copies import in_words, list_here, lost_all
 from baileys_tools.snapshots.copies_memory import Known, Memory, copying_alone, read_memory, write_memory
-from baileys_tools.snapshots.copy_place import CopyPlace
+from baileys_tools.snapshots.places.copy_place import CopyPlace
 from baileys_tools.snapshots.prune import retention_of
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.copies import (

@@ -9,7 +9,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.copies import first_of, in_words
-from baileys_tools.snapshots.copy_place import CUT_OFF, CopyPlace
+from baileys_tools.snapshots.places.copy_place import CUT_OFF, CopyPlace
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.shelf_names import name_of
 

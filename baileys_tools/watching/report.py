@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,17 +16,20 @@ from baileys_tools.frame.places import require_file, settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.rules.undo import CLEANERS
 from baileys_tools.state.database import State, open_state, to_seconds
-from baileys_tools.state.observations import curve_since, kinds_at
+from baileys_tools.state.observations import curve_since, kinds_at, kinds_since
 from baileys_tools.state.runs import runs_since
 from baileys_tools.units import parse_duration, printable
 from baileys_tools.watching import kept_incidents as incident_state
 from baileys_tools.watching.rules.report import (
     CompanyReport,
     FleetReport,
+    KindCurves,
     Point,
     ReportedIncident,
     SnapshotMark,
     drops,
+    kind_curves,
+    kind_points_for,
     marks_for,
     points_for,
     spans,
@@ -41,13 +45,21 @@ REPORT = "report.html"
 
 
 def report_command(
-    flags: Mapping[str, object], config: str | None, *, html: str | None, since: str, quiet: bool
+    flags: Mapping[str, object],
+    config: str | None,
+    *,
+    html: str | None,
+    since: str,
+    as_json: bool,
+    quiet: bool,
 ) -> ExitCode:
     """Given the command line, write the report, and return the exit code."""
     length = _length(since)
+    if as_json and html is not None:
+        raise UsageError("--json and --html exclude each other")
     loaded = settings_in_force(flags, config)
     settings = loaded.settings
-    if html is None and quiet:
+    if html is None and quiet and not as_json:
         # As cron runs it: nothing to print, a page to look at.
         html = os.path.join(settings.state.dir, REPORT)
     if html is not None and html != "-":
@@ -63,7 +75,11 @@ def report_command(
 
             _write(html, report_page(report))
         run.ended(report.status.exit_code, companies=len(report.companies))
-    if html is None:
+    if as_json:
+        from baileys_tools.watching.show.report_json import report_json
+
+        print(report_json(report))
+    elif html is None:
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.watching.show.report_text import report_text
 
@@ -105,11 +121,23 @@ def report_on(status: FleetStatus, settings: Settings, state: State, length: tim
         settings, {one.id: state.scope.key(one.id) for one in status.companies}, since, marks
     )
     most = points_for(len(status.companies))
+    kinds_every = length / kind_points_for(len(status.companies))
     companies = [
-        _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)
+        _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)._replace(
+            over=_kinds_over(company, state, since, now, kinds_every)
+        )
         for company in status.companies
     ]
-    return FleetReport(status, since, companies)
+    return FleetReport(status, since, companies, settings.notify.host or socket.gethostname())
+
+
+def _kinds_over(
+    company: CompanyStatus, state: State, since: datetime, now: datetime, every: timedelta
+) -> KindCurves:
+    looks = [(at, kinds) for at, _, kinds in kinds_since(state, company.id, since, every)]
+    if not company.trouble:
+        looks.append((to_seconds(now), dict(company.by_kind)))
+    return kind_curves(looks)
 
 
 def _company(

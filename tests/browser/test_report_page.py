@@ -6,6 +6,7 @@ import json
 import re
 import stat
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from baileys_tools.watching.rules.report import (
     ReportedIncident,
     SnapshotMark,
     Span,
+    kind_curves,
     marks_for,
     points_for,
     thinned,
@@ -88,8 +90,6 @@ def test_it_is_drawn_without_a_word_a_request_or_a_fault(
     driver: webdriver.Chrome, page: Path, dark: bool, width: int
 ) -> None:
     show(driver, page, dark=dark, width=width)
-    driver.execute_script("document.querySelector('.chart').scrollIntoView()")
-    WebDriverWait(driver, 20).until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".chart[data-drawn]"))
     assert all(drawn(driver))
     assert requested(driver) == [page.as_uri()]
     assert_nothing_is_wrong(driver, width, dark=dark)
@@ -107,35 +107,88 @@ dispatchEvent(new Event("resize"));
 """
 
 
+def written(driver: webdriver.Chrome) -> list[dict[str, Any]]:
+    """What the charts write on their canvases when they are drawn again, with the boxes of the texts."""
+    driver.execute_script(RECORD_TEXTS)
+    texts: list[dict[str, Any]] = WebDriverWait(driver, 20).until(
+        lambda _: driver.execute_script("return window.texts")
+    )
+    return texts
+
+
 @pytest.mark.parametrize("width", [1280, PHONE_WIDTH])
-@pytest.mark.parametrize(
-    ("highest", "named"),
-    [
-        (180, ["warning 150", "cleanup 175", "danger 185"]),
-        (250, ["warning 150", "cleanup 175", "danger 185"]),
-        (4_000, ["warning 150 · cleanup 175 · danger 185"]),
-    ],
-)
-def test_the_names_of_the_limits_never_lie_on_each_other(
-    driver: webdriver.Chrome, tmp_path: Path, width: int, highest: int, named: list[str]
+@pytest.mark.parametrize("highest", [180, 250, 4_000])
+def test_the_names_of_limits_and_kinds_are_beside_the_curves_and_never_on_each_other(
+    driver: webdriver.Chrome, tmp_path: Path, width: int, highest: int
 ) -> None:
     report = large(1)
     (company,) = report.companies
     curve = [point._replace(counted=highest) for point in company.curve]
+    looks = [(point.at, {"session": highest, "pre-key": 31, "sender-key": 30}) for point in curve[::50]]
     page = tmp_path / "report.html"
-    page.write_text(report_page(report._replace(companies=[company._replace(curve=curve)])))
+    company = company._replace(curve=curve, over=kind_curves(looks))
+    page.write_text(report_page(report._replace(companies=[company])))
     show(driver, page, width=width)
-    driver.execute_script("document.querySelector('.chart').scrollIntoView()")
     wait_for_chart(driver)
-    driver.execute_script(RECORD_TEXTS)
-    texts = WebDriverWait(driver, 20).until(lambda _: driver.execute_script("return window.texts"))
-    labels = [one for one in texts if one["text"].partition(" ")[0] in ("warning", "cleanup", "danger")]
-    assert [one["text"] for one in labels] == named
-    for number, one in enumerate(labels):
-        assert one["left"] >= 0
-        for other in labels[number + 1 :]:
-            apart = one["right"] < other["left"] or other["right"] < one["left"]
-            assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
+    texts = written(driver)
+    rights = driver.execute_script(
+        "return [...document.querySelectorAll('.u-over')].map(one => one.offsetLeft + one.offsetWidth)"
+    )
+    charts = (
+        ["danger 185", "cleanup 175", "warning 150"],
+        [f"session {highest}", "pre-key 31", "sender-key 30"],
+    )
+    for right, named in zip(rights, charts, strict=True):
+        labels = [one for one in texts if one["text"] in named]
+        assert [one["text"] for one in labels] == named, "from the top down"
+        assert all(right <= one["left"] and one["right"] <= width for one in labels)
+        for one, below in pairwise(labels):
+            assert one["bottom"] <= below["top"], (one, below)
+
+
+def test_a_picture_of_the_whole_page_has_every_chart(driver: webdriver.Chrome, page: Path) -> None:
+    show(driver, page)
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".chart")) == 8, (
+        "two each, one where a look is all there is"
+    )
+    assert drawn(driver) == [True] * 8, "without anybody having scrolled there"
+
+
+def test_the_time_begins_with_what_is_known(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    report = large(1)
+    (company,) = report.companies
+    page = tmp_path / "report.html"
+    begin = company.curve[-48].at
+    company = company._replace(curve=company.curve[-48:], connections=[], incidents=[], snapshots=[])
+    page.write_text(report_page(report._replace(companies=[company], host="vps7.example")))
+    assert f"history since {datetime.fromtimestamp(begin, UTC):%Y-%m-%d %H:%M} UTC" in page.read_text()
+    show(driver, page)
+    assert driver.find_element(By.TAG_NAME, "h1").text.startswith("Session folders on vps7.example, ")
+    days = {one["text"][:5] for one in written(driver) if re.match(r"\d\d-\d\d", one["text"])}
+    assert days == {"01-29", "01-30", "01-31"} or days == {"01-29", "01-30"}
+
+
+@pytest.mark.parametrize("width", [PHONE_WIDTH, 320])
+def test_on_a_phone_every_badge_is_whole(driver: webdriver.Chrome, tmp_path: Path, width: int) -> None:
+    report = large(3)
+    codes = ("pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin")
+    companies = [
+        one._replace(
+            status=one.status._replace(findings=[one.status.findings[0]._replace(code=code)], files=10_250)
+        )
+        for one, code in zip(report.companies, codes, strict=True)
+    ]
+    page = tmp_path / "report.html"
+    page.write_text(report_page(report._replace(companies=companies)))
+    show(driver, page, width=width)
+    shown = driver.execute_script(
+        "return [...document.querySelectorAll('#fleet .level, .tiles .level')].filter(one => one.offsetWidth).map("
+        "one => [one.textContent, one.getClientRects().length, one.getBoundingClientRect().right,"
+        " one.clientHeight / parseFloat(getComputedStyle(one).lineHeight)])"
+    )
+    assert {text for text, *_ in shown} >= set(codes)
+    assert all(rects == 1 and right <= width and lines < 1.5 for _, rects, right, lines in shown), shown
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [320, 560, 800, 1000, 1240])
@@ -167,7 +220,7 @@ def test_on_a_desk_a_badge_does_not_break_at_each_hyphen(driver: webdriver.Chrom
     page.write_text(report_page(report._replace(companies=companies)))
     show(driver, page, width=1280)
     lines = driver.execute_script(
-        "return [...document.querySelectorAll('#fleet .code')].map("
+        "return [...document.querySelectorAll('#fleet .code:not(.p)')].map("
         "badge => Math.round(badge.clientHeight / parseFloat(getComputedStyle(badge).lineHeight)))"
     )
     assert lines == [1, 2, 2]
@@ -210,6 +263,8 @@ def test_the_whole_way_can_be_gone_by_keyboard(driver: webdriver.Chrome, page: P
 def test_the_table_sorts_by_a_column(driver: webdriver.Chrome, page: Path) -> None:
     show(driver, page)
     sort_by(driver, "Counted")
+    caption = driver.find_element(By.CSS_SELECTOR, "#fleet caption").text
+    assert caption == "All companies by Counted, the most first"
     counts = [int(text) for text in column(driver, 4)]
     assert counts == sorted(counts, reverse=True)
     assert (
@@ -270,7 +325,7 @@ def test_it_prints_with_its_charts(driver: webdriver.Chrome, page: Path) -> None
     show(driver, page, dark=True)
     assert printed(driver) > 20_000
     assert all(drawn(driver))
-    assert len(drawn(driver)) == 5
+    assert len(drawn(driver)) == 8
 
 
 def large(companies: int) -> FleetReport:

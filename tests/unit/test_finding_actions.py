@@ -68,6 +68,7 @@ def actions() -> Iterator[str]:
 SUBCOMMANDS = {
     "config": ("show", "check", "init"),
     "notify": ("test",),
+    "copies": ("check",),
     "cron": ("show", "status", "install", "remove"),
 }
 TOLD = sorted(

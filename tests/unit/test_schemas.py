@@ -17,6 +17,7 @@ SCHEMAS = Path(__file__).parents[2] / "docs/json"
 NO_ENUM = {
     ("incidents", "missed"): "the names of three figures",
     ("status", "missed"): "the names of three figures",
+    ("report", "missed"): "the names of three figures",
     ("inspect", "baileys"): "versions",
     ("reset", "status"): "whether it was done",
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.host.rules.doctor import Check, CheckOutcome, summary
+from baileys_tools.host.rules.mending import Mended, MendPlan
+from baileys_tools.host.show.mending_text import mending_json
 from baileys_tools.units import printable
 
 _NAMES = 15
@@ -34,9 +36,12 @@ def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = 
     return "\n".join([*lines, "", summary(checks)])
 
 
-def doctor_json(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return the checks as the JSON document's own fields."""
-    return {
+def doctor_json(
+    checks: Sequence[Check], mending: tuple[MendPlan, Sequence[Mended]] | None = None
+) -> dict[str, Any]:
+    """Return the checks, and what was mended before, as the JSON document's own fields."""
+    mended = {} if mending is None else mending_json(*mending)
+    return mended | {
         "checks": [
             {
                 "name": check.name,

@@ -1,6 +1,6 @@
 """What `report` shows: each company as it is, and how it came to be so."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,6 +13,11 @@ MOST_POINTS = 60_000
 """Points of all curves of a report together: about half a megabyte."""
 MOST_MARKS = 15_000
 """Snapshots of all companies together that are marked one by one; and as many changes of connections."""
+MOST_KIND_POINTS = 12_000
+"""Looks of all companies together of which the files of each kind are shown."""
+MOST_KINDS = 6
+"""Kinds that have a curve of their own."""
+OTHER_KINDS = "others"
 FEWEST_POINTS, MOST_OF_ONE = 60, 720
 """Points of one company's curve, at least and at most: an observation an hour for 30 days."""
 
@@ -57,6 +62,14 @@ class SnapshotMark(NamedTuple):
     damaged: bool
 
 
+class KindCurves(NamedTuple):
+    """Files of each kind over time: at each of `times`, seconds since 1970, so many of each of `kinds`."""
+
+    kinds: Sequence[str] = ()
+    times: Sequence[int] = ()
+    counts: Sequence[Sequence[int]] = ()
+
+
 class CompanyReport(NamedTuple):
     """One company: how it is, its curve, and what happened. `kinds_before` is the first look of the time shown."""
 
@@ -67,19 +80,61 @@ class CompanyReport(NamedTuple):
     incidents: Sequence[ReportedIncident]
     snapshots: Sequence[SnapshotMark]
     kinds_before: dict[str, int]
+    over: KindCurves = KindCurves()
+
+    @property
+    def begin(self) -> int | None:
+        """When the first is known that is shown, in seconds since 1970; None where nothing is."""
+        firsts = (
+            *(point.at for point in self.curve[:1]),
+            *(mark.at for mark in self.snapshots[:1]),
+            *(span.since for span in self.connections[:1]),
+            *(incident.opened for incident in self.incidents),
+            *self.over.times[:1],
+        )
+        return min(firsts, default=None)
 
 
 class FleetReport(NamedTuple):
-    """All companies, the worst first, from `since` on."""
+    """All companies, the worst first, from `since` on. `host` is how alerts call this host."""
 
     status: FleetStatus
     since: datetime
     companies: Sequence[CompanyReport]
+    host: str = ""
+
+    @property
+    def begin(self) -> int:
+        """When the first is known of any company, in seconds since 1970: an hour ago at the latest."""
+        known = [one.begin for one in self.companies if one.begin is not None]
+        latest = int(self.status.now.timestamp()) - 3_600
+        return max(int(self.since.timestamp()), min([*known, latest]))
 
 
 def points_for(companies: int) -> int:
     """Given how many companies a report has, return how many points a curve may have."""
     return max(FEWEST_POINTS, min(MOST_OF_ONE, MOST_POINTS // max(1, companies)))
+
+
+def kind_points_for(companies: int) -> int:
+    """Given how many companies a report has, return of how many looks the files by kind may be shown."""
+    return max(10, min(180, MOST_KIND_POINTS // max(1, companies)))
+
+
+def kind_curves(looks: Sequence[tuple[int, Mapping[str, int]]]) -> KindCurves:
+    """Given (time, files by kind), oldest first, return a curve for each of the largest kinds, and one for the rest."""
+    most: dict[str, int] = {}
+    for _, by_kind in looks:
+        for kind, count in by_kind.items():
+            most[kind] = max(count, most.get(kind, 0))
+    kinds = sorted(most, key=lambda kind: -most[kind])
+    kinds, rest = (
+        (kinds[: MOST_KINDS - 1], kinds[MOST_KINDS - 1 :]) if len(kinds) > MOST_KINDS else (kinds, [])
+    )
+    counts = [[by_kind.get(kind, 0) for _, by_kind in looks] for kind in kinds]
+    if rest:
+        counts.append([sum(by_kind.get(kind, 0) for kind in rest) for _, by_kind in looks])
+    return KindCurves([*kinds, *([OTHER_KINDS] if rest else [])], [at for at, _ in looks], counts)
 
 
 def marks_for(companies: int) -> int:

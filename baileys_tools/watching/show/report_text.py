@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from textwrap import wrap
 
 from baileys_tools.alerts.show.silence_text import silence_line
@@ -26,8 +27,13 @@ LONGEST_ID = 16
 def report_text(report: FleetReport, style: Style) -> str:
     """Given a report, return two lines for each company and the sums; a curve ends now."""
     marks = _BLOCKS if _shows_blocks() else _PLAIN
-    length = format_duration(report.status.now - report.since)
-    lines = [style.paint(f"Counted files over the last {length}", "bold"), ""]
+    begin = datetime.fromtimestamp(report.begin, UTC)
+    length = f"over the last {format_duration(report.status.now - report.since)}"
+    if begin - report.since > timedelta(hours=1):
+        length = f"since {begin:%Y-%m-%d %H:%M} UTC"
+    on = f" on {printable(report.host)}" if report.host else ""
+    title = wrapped(f"Counted files{on} {length}", WIDTH)
+    lines = [*(style.paint(line, "bold") for line in title), ""]
     for company in report.companies:
         lines += _company(company, report, marks, style)
     lines.append(companies_text(report.status, style))
@@ -46,7 +52,7 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     one = company.status
     name = printable(one.id)
     name = name if len(name) <= LONGEST_ID else name[: LONGEST_ID - 3] + "..."
-    line = sparkline(company.curve, int(report.since.timestamp()), int(report.status.now.timestamp()), marks)
+    line = sparkline(company.curve, report.begin, int(report.status.now.timestamp()), marks)
     state = one.state.value
     painted = style.paint(state, *STATE_COLOURS[one.state])
     counts = [point.counted for point in company.curve] or [one.counted]

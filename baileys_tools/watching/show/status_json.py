@@ -33,7 +33,7 @@ def status_json(status: FleetStatus) -> str:
             },
             "silences": silences_json([one for one in status.silences if one.is_on(status.now)], status.now),
             "state_trouble": name_text(status.trouble),
-            "companies": [_company(company, status.now) for company in status.companies],
+            "companies": [company_facts(company, status.now) for company in status.companies],
             "totals": {
                 "companies": len(status.companies),
                 "files": sum(company.files for company in status.companies),
@@ -45,7 +45,8 @@ def status_json(status: FleetStatus) -> str:
     )
 
 
-def _company(company: CompanyStatus, now: datetime) -> dict[str, Any]:
+def company_facts(company: CompanyStatus, now: datetime) -> dict[str, Any]:
+    """Given how a company is, return it for JSON."""
     forecast = company.forecast
     return {
         "company": name_text(company.id),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from tests.browser.places import PHONE, environment, fleet
+from tests.e2e.cleanup.test_cleanup_cli import checked_json
 from tests.integration.faults.forked import run_cli
 
 
@@ -21,7 +23,7 @@ def test_in_the_terminal_each_company_has_a_curve(place: Path) -> None:
     shown = run_cli("report", env=environment(place))
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
-    assert lines[0] == "Counted files over the last 30d"
+    assert lines[0] == f"Counted files on {socket.gethostname()} over the last 30d"
     assert max(map(len, lines)) <= 80
     (curve,) = [line for line in lines if line.startswith("1002 ")]
     assert "█" in curve
@@ -29,6 +31,23 @@ def test_in_the_terminal_each_company_has_a_curve(place: Path) -> None:
     assert "151 warning" in curve
     assert "6.0 counted files a day: reaches 170 in 3 days (critical); 1 cleanup; 1" in shown.stdout
     assert PHONE not in shown.stdout
+
+
+def test_as_json_it_has_what_the_page_draws(place: Path) -> None:
+    done = run_cli("report", "--json", env=environment(place) | {"BAILEYS_TOOLS_NOTIFY__HOST": "vps7"})
+    document = checked_json(done.stdout, "report")
+    assert (done.returncode, document["host"]) == (0, "vps7")
+    (one,) = [one for one in document["companies"] if one["company"] == "1002"]
+    history = one["history"]
+    assert len(history["counted_files"]) > 500
+    assert [drop["cleanup"] for drop in history["drops"]] == [True]
+    assert {"session", "pre-key", "creds"} <= history["by_kind"][0]["files"].keys()
+    assert len(history["by_kind"]) > 100
+    assert {span["state"] for span in history["connections"]} == {"connected", "disconnected"}
+    assert history["incidents"][0]["cause"] == "logged-out"
+    assert PHONE not in done.stdout
+    both = run_cli("report", "--json", "--html", "-", env=environment(place))
+    assert (both.returncode, both.stdout.startswith("<")) == (2, False)
 
 
 def test_a_company_without_creds_is_healthy_nowhere(place: Path) -> None:
@@ -64,7 +83,7 @@ def test_a_terminal_without_such_signs_gets_plain_ones(place: Path) -> None:
 
 def test_a_shorter_time_has_less_to_show(place: Path) -> None:
     shown = run_cli("report", "--company", "1002", "--since", "2d", env=environment(place)).stdout
-    assert "Counted files over the last 2d" in shown
+    assert "over the last 2d" in shown
     assert "0 cleanups" in shown
 
 

@@ -13,7 +13,7 @@ import pytest
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config import ConfigError, load_settings
 from baileys_tools.errors import UsageError
-from baileys_tools.snapshots.copy_place import CopyPlace
+from baileys_tools.snapshots.places.copy_place import CopyPlace
 from tests.cronhost import CronHost
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
 from tests.servers import Reply, Request, answering

@@ -221,8 +221,10 @@ def texts(world: World) -> dict[str, str]:
     config = str(world.config)
     return {
         "status": said(lambda: status_command(flags, config, as_json=False)),
-        "report": said(lambda: report_command(flags, config, html=None, since="7d", quiet=False)),
-        "page": said(lambda: report_command(flags, config, html="-", since="7d", quiet=False)),
+        "report": said(
+            lambda: report_command(flags, config, html=None, since="7d", as_json=False, quiet=False)
+        ),
+        "page": said(lambda: report_command(flags, config, html="-", since="7d", as_json=False, quiet=False)),
         "monitor-once": said(lambda: monitor_command(flags, config, MonitorOptions(notify=False))),
         "nagios": said(lambda: monitor_command(flags, config, MonitorOptions(nagios=True, notify=False))),
     }

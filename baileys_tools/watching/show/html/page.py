@@ -41,7 +41,8 @@ def report_page(report: FleetReport) -> str:
         f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = f"Session folders, {_minute(status.now)} UTC"
+    on = f" on {shown_text(report.host)}" if report.host else ""
+    title = f"Session folders{on}, {_minute(status.now)} UTC"
     return "\n".join(
         [
             f'{MARK.decode()} {escape(__version__)}">',
@@ -93,7 +94,7 @@ def _subtitle(report: FleetReport) -> str:
     status = report.status
     text = (
         f"{counted(len(status.companies), 'company', 'companies')} in {shown_text(status.root)}, history since "
-        f"{_minute(report.since)} UTC"
+        f"{_minute(datetime.fromtimestamp(report.begin, UTC))} UTC"
     )
     trouble = (
         f'<p class="trouble">History is not known: {_html(status.trouble)}</p>' if status.trouble else ""
@@ -104,7 +105,7 @@ def _subtitle(report: FleetReport) -> str:
 _HEADS = (
     ("Company", "", True),
     ("State", "", True),
-    ("Worst finding", "", True),
+    ("Worst finding", "m", True),
     ("Counted", "n", True),
     ("Files", "n m", True),
     ("Lately", "w", False),
@@ -147,7 +148,8 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
-        f'<td data-sort="{rank}"><span class="level {state}">{state}</span></td>',
+        # On a phone there is no room for a column of codes: below the state each stands whole.
+        f'<td data-sort="{rank}"><span class="level {state}">{state}</span>{_finding_chip(one, "p ")}</td>',
         _finding_cell(one),
         _cell(f"{one.counted:,}", "n", str(one.counted)),
         _cell(f"{one.files:,}", "n m", str(one.files)),
@@ -164,10 +166,16 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
 
 def _finding_cell(one: CompanyStatus) -> str:
     if not one.findings:
-        return '<td data-sort="-1">-</td>'
+        return '<td class="m" data-sort="-1">-</td>'
     worst = one.verdict.reason or one.findings[0]
-    inner = f'<span class="level code {worst.severity.value}">{escape(worst.code)}</span>'
-    return f'<td data-sort="{worst.severity.rank}">{inner}</td>'
+    return f'<td class="m" data-sort="{worst.severity.rank}">{_finding_chip(one)}</td>'
+
+
+def _finding_chip(one: CompanyStatus, kind: str = "") -> str:
+    if not one.findings:
+        return ""
+    worst = one.verdict.reason or one.findings[0]
+    return f'<span class="{kind}level code {worst.severity.value}">{escape(worst.code)}</span>'
 
 
 def _cell(text: str, kind: str, sort: str) -> str:
@@ -193,7 +201,7 @@ def _spark(curve: Sequence[Point], report: FleetReport) -> str:
     if len(curve) < 2:
         return ""
     points = thinned(curve, _SPARK_POINTS)
-    start = report.since.timestamp()
+    start = report.begin
     length = max(1.0, report.status.now.timestamp() - start)
     top = max(point.counted for point in points) or 1
     places = " ".join(
@@ -246,6 +254,7 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
     return {
         "id": shown_text(one.id),
         "state": one.state.value,
+        "begin": base if company.begin is None else company.begin,
         "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
         "growth": _growth(one),
         "findings": [
@@ -258,6 +267,11 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
             for finding in one.findings
         ],
         "curve": _packed(company.curve, base),
+        "over": [
+            list(company.over.kinds),
+            _minutes(company.over.times, base),
+            *map(list, company.over.counts),
+        ],
         "drops": [[drop.at, drop.files, int(drop.cleaned)] for drop in company.drops],
         "kinds": [
             [kind, count, company.kinds_before.get(kind, 0) if company.kinds_before else None]
@@ -297,6 +311,15 @@ def _packed(curve: Sequence[Point], base: int) -> list[int]:
         packed += [minute - last, point.counted]
         last = minute
     return packed
+
+
+def _minutes(times: Sequence[int], base: int) -> list[int]:
+    """Minutes since the one before."""
+    found, last = [], 0
+    for at in times:
+        found.append((at - base) // 60 - last)
+        last = (at - base) // 60
+    return found
 
 
 def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:

@@ -52,14 +52,71 @@
     }
     return [times, counts];
   }
-  function draw(box, company, palette) {
+  // The kinds, the times, and the counts of each kind.
+  function overOf(company) {
+    let at = data.base;
+    return [company.over[0], company.over[1].map((minutes) => (at += minutes * 60)), ...company.over.slice(2)];
+  }
+  // A company's time begins with the first that is known of it: days without any would be an empty half.
+  const begin = (company) => Math.max(data.since, Math.min(company.begin, data.now - 3600));
+  const LETTERS = "11px system-ui, sans-serif", LINE = 13;
+  const ruler = document.createElement("canvas").getContext("2d");
+  function widest(texts) {
+    ruler.font = LETTERS;
+    return Math.ceil(Math.max(...texts.map((text) => ruler.measureText(text).width))) + 10;
+  }
+  // Names beside the plot, each as near to its height as the others leave it, from [text, height, colour].
+  function names(plot, wanted) {
+    const ctx = plot.ctx, area = plot.bbox, ratio = devicePixelRatio;
+    ctx.font = LETTERS.replace("11px", 11 * ratio + "px");
+    ctx.textAlign = "left"; ctx.textBaseline = "middle";
+    const rows = [...wanted].sort((one, other) => one[1] - other[1]);
+    let least = area.top + (LINE / 2) * ratio;
+    const heights = rows.map(([, height]) => (least = Math.max(height, least) + LINE * ratio) - LINE * ratio);
+    let most = area.top + area.height;
+    for (let i = heights.length - 1; i >= 0; i--) { heights[i] = Math.min(heights[i], most); most = heights[i] - LINE * ratio; }
+    rows.forEach(([text, , paint], i) => { ctx.fillStyle = paint; ctx.fillText(text, area.left + area.width + 6 * ratio, heights[i]); });
+  }
+  function plotted(box, company, palette, width, own) {
+    const isShort = data.now - begin(company) < 3 * 86400;
+    const days = (plot, splits) => splits.map((at) => (isShort ? time(at).slice(5) : day(at).slice(5)));
+    const axis = { stroke: palette.text, grid: { stroke: palette.grid, width: 1 }, ticks: { stroke: palette.grid, width: 1 } };
+    return new uPlot({
+      width: width || Math.max(200, box.clientWidth), height: 224, padding: [8, widest(own.labels), 0, 0],
+      tzDate: (seconds) => (local ? new Date(seconds * 1000) : uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
+      scales: { x: { time: true, range: () => [begin(company), data.now] }, y: { range: () => [0, own.highest * 1.12] } },
+      axes: [Object.assign({ values: days, space: isShort ? 84 : 50 }, axis), Object.assign({ size: 44 }, axis)],
+      cursor: { drag: { x: false, y: false } },
+      legend: { show: own.legend, live: true },
+      series: [{ label: local ? "Time" : "Time (UTC)", value: (plot, value) => (value === null ? "-" : time(value)) }, ...own.series],
+      hooks: { draw: [own.marks] },
+    }, own.values, box);
+  }
+  function draw(box, company, palette, width) {
+    return box.dataset.shows === "kinds" ? drawKinds(box, company, palette, width) : drawCounted(box, company, palette, width);
+  }
+  function drawKinds(box, company, palette, width) {
+    const [kinds, times, ...counts] = overOf(company);
+    const paint = (i) => palette.kinds[i % palette.kinds.length];
+    const labels = kinds.map((kind, i) => kind + " " + counts[i][counts[i].length - 1]);
+    return plotted(box, company, palette, width, {
+      values: [times, ...counts], labels, legend: false, highest: Math.max(1, ...counts.flat()),
+      series: kinds.map((kind, i) => ({ label: kind, stroke: paint(i), width: 2, dash: [[], [6, 3], [2, 2]][i % 3], points: { show: times.length < 3 } })),
+      marks: (plot) => {
+        plot.ctx.save();
+        names(plot, labels.map((text, i) => [text, plot.valToPos(counts[i][counts[i].length - 1], "y", true), paint(i)]));
+        plot.ctx.restore();
+      },
+    });
+  }
+  function drawCounted(box, company, palette, width) {
     const values = curveOf(company);
     const highest = Math.max(...values[1], data.thresholds.danger);
     const limits = [["warning", data.thresholds.warning], ["cleanup", data.thresholds.trigger], ["danger", data.thresholds.danger]];
+    const labels = limits.map(([name, limit]) => name + " " + limit);
     function marks(plot) {
       const ctx = plot.ctx, area = plot.bbox, ratio = devicePixelRatio;
       ctx.save();
-      ctx.font = 11 * ratio + "px system-ui, sans-serif";
       ctx.lineWidth = ratio;
       ctx.setLineDash([5 * ratio, 4 * ratio]);
       ctx.strokeStyle = ctx.fillStyle = palette.limit;
@@ -67,20 +124,7 @@
       for (const y of heights) {
         ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.left + area.width, y); ctx.stroke();
       }
-      const write = (text, side, baseline, y) => {
-        ctx.textAlign = ["left", "center", "right"][side * 2];
-        ctx.textBaseline = baseline;
-        const inward = (0.5 - side) * 8 * ratio, away = (baseline === "top" ? 3 : -2) * ratio;
-        ctx.fillText(text, area.left + area.width * side + inward, y + away);
-      };
-      const words = limits.map(([name, limit]) => name + " " + limit);
-      if (heights[0] - heights[2] > 16 * ratio) {
-        // Close together: each has its name where no other line runs through it.
-        write(words[0], 0, "bottom", heights[0]); write(words[1], 0.5, "top", heights[1]); write(words[2], 1, "bottom", heights[2]);
-      } else {
-        // Far below the curve they are nearly one line, and are named above it together.
-        write(words.join(" · "), 1, "bottom", heights[2]);
-      }
+      names(plot, labels.map((text, i) => [text, heights[i], palette.limit]).reverse());
       ctx.strokeStyle = ctx.fillStyle = palette.drop;
       ctx.setLineDash([2 * ratio, 2 * ratio]);
       for (const drop of company.drops) {
@@ -92,55 +136,43 @@
       }
       ctx.restore();
     }
-    const isShort = data.now - data.since < 3 * 86400;
-    const days = (plot, splits) => splits.map((at) => (isShort ? time(at).slice(5) : day(at).slice(5)));
-    const axis = { stroke: palette.text, grid: { stroke: palette.grid, width: 1 }, ticks: { stroke: palette.grid, width: 1 } };
-    const options = {
-      width: Math.max(200, box.clientWidth), height: 224,
-      tzDate: (seconds) => (local ? new Date(seconds * 1000) : uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
-      scales: { x: { time: true, range: () => [data.since, data.now] }, y: { range: () => [0, highest * 1.12] } },
-      axes: [Object.assign({ values: days }, axis), Object.assign({ size: 44 }, axis)],
-      cursor: { drag: { x: false, y: false } },
-      legend: { live: true },
-      series: [
-        { label: local ? "Time" : "Time (UTC)", value: (plot, value) => (value === null ? "-" : time(value)) },
-        { label: "Counted files", stroke: palette.curve, fill: palette.fill, width: 2, points: { show: values[0].length < 3 } },
-      ],
-      hooks: { draw: [marks] },
-    };
-    return new uPlot(options, values, box);
+    return plotted(box, company, palette, width, {
+      values, labels, legend: true, highest, marks,
+      series: [{ label: "Counted files", stroke: palette.curve, fill: palette.fill, width: 2, points: { show: values[0].length < 3 } }],
+    });
   }
   function palette(print) {
     const names = ["curve", "fill", "grid", "drop", "limit", "text"];
     const paper = { curve: "#0b57c2", fill: "rgba(11,87,194,0.12)", grid: "#e3e6eb", drop: "#6b21a8", limit: "#b45309", text: "#000000" };
-    return print ? paper : Object.fromEntries(names.map((name) => [name, colour(name)]));
+    const inks = ["#0b57c2", "#b45309", "#15803d", "#6b21a8", "#b91c1c", "#0f766e", "#565d6b"];
+    if (print) return Object.assign(paper, { kinds: inks });
+    const found = Object.fromEntries(names.map((name) => [name, colour(name)]));
+    return Object.assign(found, { kinds: inks.map((ink, i) => colour("kind-" + i)) });
   }
+  const PAPER = 660; // CSS pixels, what A4 and Letter have between their margins
   function redraw(print) {
     for (const [box, known] of charts) {
       known.plot.destroy();
-      known.plot = draw(box, known.company, palette(print));
+      known.plot = draw(box, known.company, palette(print), print ? PAPER : 0);
     }
   }
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      if (!entry.isIntersecting || charts.has(entry.target)) continue;
-      const company = data.companies[Number(entry.target.dataset.company)];
-      charts.set(entry.target, { company, plot: draw(entry.target, company, palette(false)) });
-      entry.target.dataset.drawn = "yes";
+  // All at once, and not as they come into sight: a picture of the whole page, or a sheet of paper, has no sight.
+  function drawAll(section, company) {
+    for (const box of section.querySelectorAll(".chart")) {
+      charts.set(box, { company, plot: draw(box, company, palette(false)) });
+      box.dataset.drawn = "yes";
     }
-  }, { rootMargin: "300px" });
+  }
+  function forget() {
+    for (const known of charts.values()) known.plot.destroy();
+    charts.clear();
+    place.replaceChildren();
+  }
   addEventListener("resize", () => {
     for (const [box, known] of charts) known.plot.setSize({ width: Math.max(200, box.clientWidth), height: 224 });
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
-  addEventListener("beforeprint", () => {
-    for (const box of document.querySelectorAll(".chart:not([data-drawn])")) {
-      const company = data.companies[Number(box.dataset.company)];
-      charts.set(box, { company, plot: draw(box, company, palette(true)) });
-      box.dataset.drawn = "yes";
-    }
-    redraw(true);
-  });
+  addEventListener("beforeprint", () => redraw(true));
   addEventListener("afterprint", () => redraw(false));
 
   // --- a company ---------------------------------------------------------------------------------------------
@@ -169,10 +201,9 @@
   }
   function curve(company, index, name) {
     const values = curveOf(company);
-    const box = make("div", { class: "chart", "data-company": index, "aria-hidden": "true" });
+    const box = make("div", { class: "chart", "aria-hidden": "true" });
     const figure = make("figure", { "aria-labelledby": name + "-curve" },
       make("figcaption", { id: name + "-curve" }, summary(company, values)), values[0].length ? box : null);
-    if (values[0].length) seen.observe(box);
     return figure;
   }
   function numbers(company) {
@@ -188,6 +219,14 @@
     const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, local ? "Day" : "Day (UTC)"),
       ...["Lowest", "Highest", "Last"].map((one) => make("th", { scope: "col", class: "n" }, one))));
     return make("details", {}, make("summary", {}, "The numbers by day"), make("table", {}, make("caption", {}, "Counted files"), head, body));
+  }
+  function kindsOver(company, name) {
+    const [kinds, times, ...counts] = overOf(company);
+    if (times.length < 2) return null;
+    const words = kinds.map((kind, i) => kind + " " + Math.min(...counts[i]) + " to " + Math.max(...counts[i]));
+    return make("figure", { "aria-labelledby": name + "-kinds" },
+      make("figcaption", { id: name + "-kinds" }, "Files by kind since " + day(times[0]) + ": " + words.join(", ") + "."),
+      make("div", { class: "chart", "data-shows": "kinds", "aria-hidden": "true" }));
   }
   function kinds(company) {
     const most = Math.max(1, ...company.kinds.map((one) => one[1]));
@@ -205,7 +244,7 @@
   }
   const COLOURS = { connected: "ok", disconnected: "worst", connecting: "limit", unknown: "unknown" };
   function strip(company) {
-    const x = (at) => Math.max(0, Math.min(STRIP, (STRIP * (at - data.since)) / (data.now - data.since)));
+    const x = (at) => Math.max(0, Math.min(STRIP, (STRIP * (at - begin(company))) / (data.now - begin(company))));
     const svg = make("svg", { class: "strip", viewBox: "0 0 " + STRIP + " 54", preserveAspectRatio: "none", "aria-hidden": "true" });
     svg.append(make("rect", { x: 0, y: 4, width: STRIP, height: 14, class: "bar-box" }));
     const connections = company.connections.map(([start, length, state]) => [data.base + 60 * start, data.base + 60 * (start + length), state]);
@@ -254,7 +293,7 @@
       local ? null : facts(company),
       make("h3", {}, "Findings and what to do"), findings(company),
       make("h3", {}, "Counted files"), curve(company, index, name), numbers(company),
-      make("h3", {}, "By kind"), kinds(company),
+      make("h3", {}, "By kind"), local ? null : kindsOver(company, name), kinds(company),
       make("h3", {}, "Connection, incidents and snapshots"), strip(company),
       last !== undefined ? make("p", { class: "soft" }, "Newest good snapshot " + time(data.base + 60 * last) + ZONE + ", " + size(company.newest) + ".") : null,
       incidents(company));
@@ -263,12 +302,11 @@
     let found = document.getElementById("company-" + index);
     if (!found) {
       if (many) {
-        for (const [box, known] of charts) { known.plot.destroy(); seen.unobserve(box); }
-        charts.clear();
-        place.replaceChildren();
+        forget();
       }
       found = section(index);
       place.append(found);
+      drawAll(found, data.companies[index]);
     }
     return found;
   }
@@ -287,9 +325,7 @@
   // --- the live page says when something has changed -----------------------------------------------------------
   document.addEventListener("report-data", (event) => {
     data = event.detail;
-    for (const [box, known] of charts) { known.plot.destroy(); seen.unobserve(box); }
-    charts.clear();
-    place.replaceChildren();
+    forget();
     data.companies.forEach((one, index) => show(index));
   });
 
@@ -308,6 +344,10 @@
     }
     told.textContent = wanted ? left + " of " + rows.length + " companies" : "";
   });
+  const worst = ["the worst first", "the best first"], ago = ["the longest ago first", "the latest first"];
+  const ORDERS = {
+    State: worst, "Worst finding": worst, Active: ago, Cleaned: ago, Snapshot: ago, "Next level": ["the farthest first", "the nearest first"],
+  };
   for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
     const button = head.querySelector("button");
     if (!button) continue;
@@ -320,6 +360,9 @@
         const a = key(one), b = key(other), numbers = a !== "" && b !== "" && !isNaN(a) && !isNaN(b);
         return numbers ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0;
       };
+      const isText = rows.some((row) => isNaN(key(row)));
+      const words = ORDERS[button.textContent] || (isText ? ["Z to A", "A to Z"] : ["the most first", "the fewest first"]);
+      table.caption.textContent = "All companies by " + button.textContent + ", " + words[down ? 0 : 1];
       rows.sort((one, other) => (down ? -1 : 1) * order(one, other));
       body.append(...rows);
     });

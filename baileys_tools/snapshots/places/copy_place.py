@@ -44,7 +44,7 @@ class CopyPlace:
         try:
             if parts.scheme == "sftp":
                 _require_own("~/.ssh", "~/.ssh/config", "~/.ssh/known_hosts")
-                from baileys_tools.snapshots.sftp import open_sftp
+                from baileys_tools.snapshots.places.sftp import open_sftp
 
                 self._system = open_sftp(parts.hostname or "", parts.port, parts.username, timeout)
                 self.path = parts.path.rstrip("/")
@@ -52,7 +52,7 @@ class CopyPlace:
                 self._system = _open_s3(timeout)
                 self.path = f"{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
             else:
-                from baileys_tools.snapshots.local_disk import LocalDisk
+                from baileys_tools.snapshots.places.local_disk import LocalDisk
 
                 self.path = parts.path.rstrip("/")
                 self._system = LocalDisk(self.path)
