@@ -14,7 +14,7 @@ PYTEST   ?= $(BIN)/python -m pytest -q -n auto --dist loadgroup
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help ready docs demo test faults lives rules lint format bench coverage fixtures golden clean
+.PHONY: help ready docs site demo test faults lives rules lint format bench coverage fixtures golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,11 @@ docs: $(READY) ## write the generated pages again: settings, man page, rooms
 	$(BIN)/python -m baileys_tools.cli.manpage > docs/baileys-tools.1
 	$(BIN)/python -m tests.house > docs/rooms.txt
 	$(BIN)/python -m tests.integration.bots.log_forms
+
+site: $(PACKAGE) ## the documentation as a site in build/site, every link and anchor checked
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write

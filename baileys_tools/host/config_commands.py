@@ -29,6 +29,7 @@ from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
 from baileys_tools.host.config_mistakes import mistakes
+from baileys_tools.host.config_unmatched import unmatched
 from baileys_tools.layouts import RootSpec
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
@@ -130,6 +131,7 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     warnings += near_misses(os.environ)
     warnings += unread_secrets(loaded)
     warnings += [f"{one.name}: {one.why}" for one in unwise(loaded)]
+    warnings += unmatched(loaded)
     from baileys_tools.alerts.channels_of import notify_warnings
 
     warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)

@@ -13,13 +13,31 @@ from baileys_tools.units import quoted
 EXTRAS = {"sftp": ("paramiko", "paramiko"), "s3": ("s3fs", "s3fs")}
 """What a place of copies needs, by its scheme: a module, and how it is added."""
 
+STORE_EXTRAS = {
+    **dict.fromkeys(("postgres", "postgresql"), ("psycopg", "'psycopg[binary]'")),
+    **dict.fromkeys(("redis", "rediss"), ("redis", "redis")),
+}
+"""The same for a store, by the scheme of its address."""
+
 
 def mistakes(loaded: LoadedSettings) -> list[str]:
     """Given settings that loaded, return a line for each mistake, with its setting and where that was given."""
     return [
         f"{path}: {what} ({loaded.origin.get(path, 'default')})"
-        for path, what in (*_of_backup(loaded.settings), *_of_bots(loaded.settings))
+        for path, what in (*_of_stores(loaded), *_of_backup(loaded.settings), *_of_bots(loaded.settings))
     ]
+
+
+def _of_stores(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
+    for root in loaded.settings.sessions.roots:
+        module, package = STORE_EXTRAS.get(
+            root.store.address.partition("://")[0] if root.store else "", ("", "")
+        )
+        if module and find_spec(module) is None:
+            yield (
+                "sessions.roots",
+                f"{module} is not installed, which such a store needs: pipx inject baileys-tools {package}",
+            )
 
 
 def _of_backup(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from baileys_tools.config import LoadedSettings
 from baileys_tools.errors import BaileysToolsError, why
 from baileys_tools.host.rules.mending import (
-    Left,
+    EntryStat,
     Mend,
     Mended,
     MendKind,
     MendOutcome,
     MendPlan,
-    Seen,
+    Unmended,
     folder_mends,
     folders_left,
     may_be_given,
@@ -38,21 +38,21 @@ _PRIVATE = 0o077
 
 def plan_mending(loaded: LoadedSettings, now: datetime) -> MendPlan:
     """Look at the host and return what is to be mended, and what is left to a person. Changes nothing."""
-    found: list[Mend | Left] = [
+    found: list[Mend | Unmended] = [
         *_of_sessions(loaded),
         *_of_own_folder(loaded.settings.state.dir),
         *_of_repository(loaded.settings.backup.path, now),
         *_of_jobs(loaded, now),
     ]
     mends = [one for one in found if isinstance(one, Mend)]
-    return MendPlan(mends, [one for one in found if isinstance(one, Left)])
+    return MendPlan(mends, [one for one in found if isinstance(one, Unmended)])
 
 
-def _seen(one: os.stat_result) -> Seen:
-    return Seen(one.st_mode, one.st_uid, one.st_gid, one.st_nlink, one.st_dev, one.st_ino)
+def _seen(one: os.stat_result) -> EntryStat:
+    return EntryStat(one.st_mode, one.st_uid, one.st_gid, one.st_nlink, one.st_dev, one.st_ino)
 
 
-def _of_sessions(loaded: LoadedSettings) -> Iterator[Mend | Left]:
+def _of_sessions(loaded: LoadedSettings) -> Iterator[Mend | Unmended]:
     where = loaded.settings.sessions.where
     if where is None:
         return
@@ -66,7 +66,7 @@ def _of_sessions(loaded: LoadedSettings) -> Iterator[Mend | Left]:
                     status = _seen(os.fstat(folder))
                     keys = dict(_keys(folder))
             except OSError as error:
-                yield Left(
+                yield Unmended(
                     company.path, f"cannot be looked at: {why(error)}", "See the line of doctor below."
                 )
                 continue
@@ -75,7 +75,7 @@ def _of_sessions(loaded: LoadedSettings) -> Iterator[Mend | Left]:
     yield from folders_left(owners)
 
 
-def _keys(folder: int) -> Iterator[tuple[str, Seen]]:
+def _keys(folder: int) -> Iterator[tuple[str, EntryStat]]:
     for name in os.listdir(folder):
         if kind_of(name) is not Kind.UNKNOWN:
             try:
@@ -93,7 +93,7 @@ def _of_own_folder(path: str) -> Iterator[Mend]:
         yield mend
 
 
-def _of_repository(path: str | None, now: datetime) -> Iterator[Mend | Left]:
+def _of_repository(path: str | None, now: datetime) -> Iterator[Mend | Unmended]:
     from baileys_tools.snapshots.private_folders import nearest_folder, way_to_make
 
     if path is None:
@@ -102,7 +102,7 @@ def _of_repository(path: str | None, now: datetime) -> Iterator[Mend | Left]:
         if os.access(nearest_folder(path), os.W_OK | os.X_OK):
             yield Mend(MendKind.FOLDER, path, "made, mode 700")
         else:
-            yield Left(path, "not there, and this user cannot make it", way_to_make(path))
+            yield Unmended(path, "not there, and this user cannot make it", way_to_make(path))
         return
     yield from _of_own_folder(path)
     try:

@@ -24,7 +24,7 @@ from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.host.rules.cron import JOBS
 from fixtures.lay import lay
-from tests.support import require_tool, scrubbed_environment
+from tests.support import require_tool, run_cli, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / "packaging"
@@ -246,6 +246,27 @@ def test_the_jobs_for_kubernetes_are_ours() -> None:
     assert {document["metadata"]["name"] for document in documents} == {
         f"baileys-tools-{name}" for name in jobs
     }
+
+
+def test_the_sidecar_and_the_new_host_are_ours() -> None:
+    sidecar = yaml.safe_load((PACKAGING / "kubernetes-sidecar.yaml").read_text())
+    pod = sidecar["spec"]["template"]["spec"]
+    (keeper,) = pod["initContainers"]
+    assert keeper["args"] == ["cron", "run"]
+    assert keeper["restartPolicy"] == "Always"
+    assert keeper["resources"]["limits"]["memory"] == "256Mi"
+    claims = {one["name"] for one in pod["volumes"]}
+    mounted = {one["name"] for part in (keeper, *pod["containers"]) for one in part["volumeMounts"]}
+    assert mounted == claims
+    assert sidecar["spec"]["strategy"] == {"type": "Recreate"}, "never two bots with one session"
+
+    text = (PACKAGING / "cloud-init.yaml").read_text()
+    assert text.startswith("#cloud-config\n")
+    assert text.count("\n") <= 32
+    script = next(one for one in yaml.safe_load(text)["write_files"] if one["path"].endswith("keep-bots"))
+    words = script["content"].replace("\\\n", " ").split("baileys-tools setup ")[1].split()
+    shown = run_cli("setup", "--help").stdout
+    assert [word for word in words if word.startswith("--") and word not in shown] == []
 
 
 def test_a_demo_installs_the_package_and_nothing_else() -> None:

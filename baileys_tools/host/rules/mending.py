@@ -37,7 +37,7 @@ class MendOutcome(StrEnum):
     FAILED = "failed"
 
 
-class Seen(NamedTuple):
+class EntryStat(NamedTuple):
     """What tells of an entry whether it may be changed, as it was at the look. `st_` as in `os.stat_result`."""
 
     st_mode: int
@@ -60,12 +60,12 @@ class Mend(NamedTuple):
     back: str = ""
     company: str = ""
     name: str = ""
-    seen: Seen | None = None
+    seen: EntryStat | None = None
     mode: int = 0
     owner: tuple[int, int] = (-1, -1)
 
 
-class Left(NamedTuple):
+class Unmended(NamedTuple):
     """What is not mended, why, and what to paste."""
 
     path: str
@@ -77,7 +77,7 @@ class MendPlan(NamedTuple):
     """The steps, and what is left to a person."""
 
     mends: Sequence[Mend]
-    left: Sequence[Left] = ()
+    left: Sequence[Unmended] = ()
 
 
 class Mended(NamedTuple):
@@ -88,7 +88,7 @@ class Mended(NamedTuple):
     why: str = ""
 
 
-def mode_mend(path: str, seen: Seen, unwanted: int, company: str = "", name: str = "") -> Mend | None:
+def mode_mend(path: str, seen: EntryStat, unwanted: int, company: str = "", name: str = "") -> Mend | None:
     """Given what stands at `path` and the bits that it should not have, return the step, None where it has none."""
     mode = S_IMODE(seen.st_mode)
     if not mode & unwanted:
@@ -99,8 +99,8 @@ def mode_mend(path: str, seen: Seen, unwanted: int, company: str = "", name: str
 
 
 def folder_mends(
-    company: str, path: str, folder: Seen, keys: Mapping[str, Seen], *, is_root: bool
-) -> Iterator[Mend | Left]:
+    company: str, path: str, folder: EntryStat, keys: Mapping[str, EntryStat], *, is_root: bool
+) -> Iterator[Mend | Unmended]:
     """Given a session folder and its key files, yield what is to be mended there, and what is left.
 
     The folder is closed to all others where everything in it is its owner's: then nobody who writes there is shut out.
@@ -121,7 +121,9 @@ def folder_mends(
             yield _owner_step(company, name, place, one, folder, is_root=is_root)
 
 
-def _owner_step(company: str, name: str, path: str, one: Seen, folder: Seen, *, is_root: bool) -> Mend | Left:
+def _owner_step(
+    company: str, name: str, path: str, one: EntryStat, folder: EntryStat, *, is_root: bool
+) -> Mend | Unmended:
     owner = f"{folder.st_uid}:{folder.st_gid}"
     if is_root and may_be_given(one, folder):
         return Mend(
@@ -137,10 +139,10 @@ def _owner_step(company: str, name: str, path: str, one: Seen, folder: Seen, *, 
     why = "root's, in the folder of another; only root can give it away"
     if is_root:
         why = "root's, and its new owner could not read it until now: look at what it is first"
-    return Left(path, why, command("chown -h {} {}", owner, path))
+    return Unmended(path, why, command("chown -h {} {}", owner, path))
 
 
-def may_be_given(one: Seen, folder: Seen) -> bool:
+def may_be_given(one: EntryStat, folder: EntryStat) -> bool:
     """Whether a file of root's may become the folder owner's: a plain one, of one name, that they can read already."""
     is_read = bool(one.st_mode & S_IROTH) or (one.st_gid == folder.st_gid and bool(one.st_mode & S_IRGRP))
     is_plain = S_ISREG(one.st_mode) and one.st_nlink == 1 and one.st_dev == folder.st_dev
@@ -160,13 +162,13 @@ def among_others(folders: Mapping[str, tuple[int, int]]) -> tuple[list[str], tup
     return roots, owner
 
 
-def folders_left(folders: Mapping[str, tuple[int, int]]) -> Iterator[Left]:
+def folders_left(folders: Mapping[str, tuple[int, int]]) -> Iterator[Unmended]:
     """Given the same, yield what a person has to do about root's folders: whole folders are not given away by guess."""
     if (found := among_others(folders)) is None:
         return
     roots, (uid, gid) = found
     for path in roots:
-        yield Left(
+        yield Unmended(
             path,
             f"root's, among folders of {uid}: its bot may not write it",
             command("chown -R {} {}", f"{uid}:{gid}", path),

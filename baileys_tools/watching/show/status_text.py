@@ -60,7 +60,7 @@ def status_text(status: FleetStatus, style: Style, width: int | None = None) -> 
     lines = [style.paint(_row([column.title for column in columns], columns, widths), "bold")]
     for company, row in zip(status.companies, cells, strict=True):
         lines.append(_painted(_row(row, columns, widths), company, style))
-    lines += ["", _sums(status, style), *_next_step(status)]
+    lines += ["", _sums(status, style, width), *_next_step(status)]
     lines += silence_lines(status, width)
     if status.trouble:
         lines += wrap(f"history is not known: {printable(status.trouble)}", width)
@@ -194,18 +194,35 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
-def _sums(status: FleetStatus, style: Style) -> str:
-    files = sum(company.files for company in status.companies)
-    return f"{companies_text(status, style)}, {counted(files, 'file')}"
+def _sums(status: FleetStatus, style: Style, width: int) -> str:
+    files = counted(sum(company.files for company in status.companies), "file")
+    return companies_text(status, style, width, f", {files}")
 
 
-def companies_text(status: FleetStatus, style: Style) -> str:
-    """Given how all are, return how many there are and how many of them in which state."""
-    states = [
-        style.paint(f"{number} {state.value}", *STATE_COLOURS[state])
-        for state, number in status.states.items()
+def companies_text(status: FleetStatus, style: Style, width: int = NARROWEST, more: str = "") -> str:
+    """Given how all are, return in a line how many there are and how many of them in which state, the worst first.
+
+    The states that there is no room for are one number. `more` comes behind, where there is room for it.
+    """
+    total = counted(len(status.companies), "company", "companies")
+    states = list(status.states.items())
+    shown = len(states)
+    while shown > 1 and len(_states(total, states, shown, None)) > width:
+        shown -= 1
+    more = more if len(_states(total, states, shown, None) + more) <= width else ""
+    return _states(total, states, shown, style) + more
+
+
+def _states(total: str, states: Sequence[tuple[CompanyState, int]], shown: int, style: Style | None) -> str:
+    texts = [
+        f"{number:,} {state.value}"
+        if style is None
+        else style.paint(f"{number:,} {state.value}", *STATE_COLOURS[state])
+        for state, number in states[:shown]
     ]
-    return f"{counted(len(status.companies), 'company', 'companies')} ({', '.join(states)})"
+    if rest := sum(number for _, number in states[shown:]):
+        texts.append(f"{rest:,} others")
+    return f"{total} ({', '.join(texts)})"
 
 
 def _next_step(status: FleetStatus) -> Iterator[str]:

@@ -52,6 +52,35 @@ def test_the_order_of_thresholds_is_told_beside_other_mistakes(tmp_path: Path) -
     assert "has to be above" not in said, "nothing is compared with a value that was not given"
 
 
+def test_what_is_about_nothing_here_is_told(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions", "shop-1")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"sessions: {{roots: ['{tmp_path}/sessions', '{tmp_path}/bots/*/auth']}}\n"
+        f"logs: {{files: ['{tmp_path}/{{company}}.log']}}\n"
+        "templates: {busy: {cleanup: {until: 160}}, quiet: {cleanup: {until: 150}}}\n"
+        'companies: {"shop-*": {use: busy}, "shpo-*": {cleanup: {until: 150}}, "9": {cleanup: {until: 150}}}\n'
+    )
+    done = run_cli("config", "check", "--config", file)
+    assert done.returncode == 4, done.stderr
+    told = [line for line in done.stdout.split("\n") if line.startswith("warning: ")]
+    for number, words in enumerate(
+        (
+            f"the sessions path {tmp_path}/bots is not there",
+            f"companies.9: there is no such company here ({file}:4)",
+            f"companies.shpo-*: no company here matches ({file}:4)",
+            f"logs.files: no file matches {tmp_path}/{{company}}.log ({file}:2)",
+            f'templates.quiet: no company uses the template "quiet" ({file}:3)',
+        )
+    ):
+        assert told[number] == f"warning: {words}", told
+    (tmp_path / "shop-1.log").touch()
+    (tmp_path / "bots/b/other").mkdir(parents=True)
+    told = list(run_cli("config", "check", "--config", file).stdout.split("\n"))
+    assert f"warning: no session folder matches at {tmp_path}/bots" in told
+    assert not any("logs.files" in line for line in told)
+
+
 @pytest.mark.parametrize(
     ("settings", "module", "package"),
     [

@@ -18,7 +18,14 @@ import pytest
 from baileys_tools.config import load_settings
 from baileys_tools.host import mending
 from baileys_tools.host.mending import mend_all, plan_mending
-from baileys_tools.host.rules.mending import Mend, MendKind, MendOutcome, Seen, among_others, may_be_given
+from baileys_tools.host.rules.mending import (
+    EntryStat,
+    Mend,
+    MendKind,
+    MendOutcome,
+    among_others,
+    may_be_given,
+)
 from baileys_tools.sessions.roots import Company, Root
 from tests.hostile import BOT, CANARY, Place, hostile_place
 from tests.integration.faults.forked import run_cli
@@ -98,10 +105,10 @@ def test_in_the_terminal_and_what_goes_with_what(host: dict[str, str]) -> None:
 
 
 def test_where_others_write_the_folder_stays_open_to_them() -> None:
-    folder = Seen(stat.S_IFDIR | 0o755, 1000, 1000, 2, 1, 1)
+    folder = EntryStat(stat.S_IFDIR | 0o755, 1000, 1000, 2, 1, 1)
     from baileys_tools.host.rules.mending import folder_mends
 
-    key = Seen(stat.S_IFREG | 0o644, 1001, 1001, 1, 1, 2)
+    key = EntryStat(stat.S_IFREG | 0o644, 1001, 1001, 1, 1, 2)
     assert list(folder_mends("1", "/s/1", folder, {"creds.json": key}, is_root=True)) == []
 
 
@@ -120,8 +127,8 @@ def test_where_others_write_the_folder_stays_open_to_them() -> None:
     ],
 )
 def test_only_what_its_new_owner_can_read_is_given_away(change: dict[str, int], given: bool) -> None:
-    file = Seen(stat.S_IFREG | 0o644, 0, 0, 1, 1, 2)._replace(**change)
-    assert may_be_given(file, Seen(stat.S_IFDIR | 0o700, 1000, 1000, 2, 1, 1)) is given
+    file = EntryStat(stat.S_IFREG | 0o644, 0, 0, 1, 1, 2)._replace(**change)
+    assert may_be_given(file, EntryStat(stat.S_IFDIR | 0o700, 1000, 1000, 2, 1, 1)) is given
 
 
 def test_roots_folder_is_told_where_the_others_are_of_one_user() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -77,3 +78,21 @@ def test_the_sums_count_what_is_wrong_and_say_what_to_type_next(
     assert [line for line in lines if "What to do first" in line] == (
         [f"What to do first: {step}"] if step else []
     )
+
+
+@pytest.mark.parametrize("of_each", [1, 20, 1_700])
+def test_the_sums_are_one_line_of_eighty_however_many_and_whatever_they_are(of_each: int) -> None:
+    one_of_each = [
+        company(Level.HEALTHY, Severity.EMERGENCY),
+        company(Level.HEALTHY, Severity.CRITICAL, trouble="permission denied"),
+        company(Level.HEALTHY, Severity.WARNING, is_gone=True),
+        company(Level.TRIGGER, Severity.CRITICAL),
+        company(Level.HEALTHY, Severity.WARNING),
+        company(Level.HEALTHY),
+    ]
+    lines = status_text(FleetStatus("/s", NOW, Thresholds(), one_of_each * of_each), Style(), 80).split("\n")
+    (sums,) = [line for line in lines if line.startswith(f"{6 * of_each:,} companies (")]
+    assert len(sums) <= 80
+    assert f"{of_each:,} emergency" in sums
+    counts = re.findall(r"([\d,]+) (?:emergency|unreadable|gone|critical|warning|healthy|others)", sums)
+    assert sum(int(count.replace(",", "")) for count in counts) == 6 * of_each
