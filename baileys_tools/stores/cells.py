@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from baileys_tools.stores.rules.rows import Cell, Unit
+from baileys_tools.stores.rules.rows import Cell, Change, Unit
 
 
 class StoreTrouble(OSError):
@@ -85,6 +85,12 @@ class Store(Protocol):
 
     def dangers(self) -> list[str]:
         """Return what of the server's settings or files endangers all its sessions, in words. Raises StoreTrouble."""
+
+    def expiries(self, tenant: str, changes: Sequence[Change]) -> list[int | None]:
+        """Return when the store will take each of some records by itself: ns since 1970, None for never.
+
+        Raises StoreTrouble.
+        """
 
     def expiring(self, tenant: str) -> int:
         """Return how many records that have to stay a session will lose by a time that the store keeps for them.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
-from baileys_tools.stores.rules.rows import Cell, Unit
+from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 
 if TYPE_CHECKING:
@@ -192,6 +192,10 @@ class PostgresStore:
     def dangers(self) -> list[str]:
         """As `Store.dangers`."""
         return []
+
+    def expiries(self, tenant: str, changes: Sequence[Change]) -> list[int | None]:
+        """As `Store.expiries`."""
+        return self._tables.expiries(tenant, changes)
 
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores import leases
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
-from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Unit
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
 
 SECONDS = 10
 BATCH = 100
@@ -38,10 +39,11 @@ for u = 1, units do
   at = at + 1
   for _ = 1, count do
     local name, had, before, has, after = ARGV[at], ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4]
-    at = at + 5
+    local expires = ARGV[at+5]
+    at = at + 6
     local now = current(name)
     if had == '1' then good = good and now == before else good = good and not now end
-    unit[#unit + 1] = {name, has, after}
+    unit[#unit + 1] = {name, has, after, expires}
   end
   all[u] = unit
   made[u] = good and 1 or 0
@@ -58,6 +60,10 @@ for u = 1, units do if made[u] == 1 then
       if one[2] == '1' then redis.call('HSET', KEYS[2], one[1], one[3]) else redis.call('HDEL', KEYS[2], one[1]) end
     elseif one[2] == '1' then redis.call('SET', one[1], one[3], 'KEEPTTL')
     else redis.call('DEL', one[1]) end
+    local key = hash and KEYS[2] or one[1]
+    if one[2] == '1' and one[4] ~= '' and redis.call('PTTL', key) == -1 then
+      redis.call('PEXPIREAT', key, one[4])
+    end
   end
 end end
 return made
@@ -227,7 +233,7 @@ class RedisStore:
                     name = key + name
                     keys.append(name)
                 words += [name, int(one.before is not None), one.before or "", int(one.after is not None)]
-                words.append(one.after or "")
+                words += [one.after or "", "" if one.expires_ns is None else one.expires_ns // 1_000_000]
         answer = self._run("EVAL", _CHANGE, len(keys), *keys, *words)
         return [one == 1 for one in answer]
 
@@ -299,6 +305,18 @@ class RedisStore:
                 "appendonly is no: after a crash Redis comes back with older keys, and messages can no longer be read"
             )
         return found
+
+    def expiries(self, tenant: str, changes: Sequence[Change]) -> list[int | None]:
+        """As `Store.expiries`: of the hash, where all of a session is one."""
+        key = self._key(tenant)
+        names = [self.mapped.creds if one.type == CREDS_TYPE else one.id for one in changes]
+        asked = [key if self.mapped.hash else key + name for name in names]
+        now_ms = time.time_ns() // 1_000_000
+        left = dict(zip(set(asked), self._asked([("PTTL", one) for one in set(asked)]), strict=True))
+        return [
+            (now_ms + left[one]) * 1_000_000 if isinstance(left[one], int) and left[one] >= 0 else None
+            for one in asked
+        ]
 
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`: keys that live for less than 60 days. Keyv gives creds two years, at each write."""

@@ -195,6 +195,22 @@ class SqlTables:
     def _as_text(self, column: str) -> str:
         return f"CAST({quoted_name(column)} AS TEXT)"
 
+    def expiries(self, tenant: str, changes: Sequence[Change]) -> list[int | None]:
+        """As `Store.expiries`: of keys; creds in a table of their own have no such column."""
+        mapped, q = self.mapped, quoted_name
+        if not mapped.expires:
+            return [None] * len(changes)
+        names = [mapped.key] if mapped.key else [mapped.type, mapped.id]
+        where, values = self._of(tenant)
+        sql = f"SELECT {', '.join(map(q, names))}, {self.db.ns_of(q(mapped.expires))} FROM {q(mapped.table)}"
+        try:
+            rows = self.db.rows(f"{sql} WHERE {where} AND {q(mapped.expires)} IS NOT NULL", values)
+            found = {tuple(map(str, name)): _whole(ns) for *name, ns in rows}
+        except StoreTrouble:
+            return [None] * len(changes)  # an older table without that column
+        columns = (self._columns(tenant, one) for one in changes)
+        return [found.get(tuple(named.get(name, "") for name in names)) for named in columns]
+
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`: rows of kinds that are written once, and that the program's own cleaner will take."""
         mapped, q = self.mapped, quoted_name
@@ -267,6 +283,10 @@ class SqlTables:
             if time and change.written_ns is not None:
                 names.append(time)
                 values.append(self.db.time_value(change.written_ns))
+                marks.append("%s")
+            if mapped.expires and not is_creds and change.expires_ns is not None:
+                names.append(mapped.expires)
+                values.append(self.db.time_value(change.expires_ns))
                 marks.append("%s")
             if apart and mapped.creds_field:
                 # The row is of a table with more in it, which only its program makes.

@@ -17,7 +17,7 @@ from baileys_tools.owner import acting_as, user_name
 from baileys_tools.place import keeper_of_file
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
-from baileys_tools.stores.rules.rows import Cell, Unit
+from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 from baileys_tools.stores.sqlite_bounds import CPU_SECONDS, bound, bounded, require_tables
 from baileys_tools.units import quoted
@@ -282,6 +282,10 @@ class SqliteStore:
         found = [path for path in self._files().values() if _is_open(path)]
         more = f", as {len(found) - 1} more" if len(found) > 1 else ""
         return [f"{found[0]} can be read by others{more}: it holds the keys of a login"] if found else []
+
+    def expiries(self, tenant: str, changes: Sequence[Change]) -> list[int | None]:
+        """As `Store.expiries`."""
+        return self._tables(tenant).expiries("" if self._many else tenant, changes)
 
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`."""

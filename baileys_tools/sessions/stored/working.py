@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.records import CREDS, NoValue
@@ -21,7 +22,7 @@ from baileys_tools.sessions.scan import is_own, read_regular_file
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
 from baileys_tools.stores.cells import Store, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
-from baileys_tools.stores.rules.rows import Cell, Change
+from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.units import some_of
 
 LARGEST_VALUE = 16 << 20
@@ -116,7 +117,10 @@ class WorkingCopy:
         # Creds last: a session without its keys is worse than keys without their session.
         rest = sorted(changed.keys() - in_units, key=lambda name: (name == CREDS, name))
         grouped = [unit for unit in grouped if unit] + [[name] for name in rest]
-        wanted = [[self._change(name, changed[name], times.get(name)) for name in unit] for unit in grouped]
+        wanted: list[Unit] = [
+            [self._change(name, changed[name], times.get(name)) for name in unit] for unit in grouped
+        ]
+        wanted = self._with_expiries(grouped, wanted)
         done = self.store.change(self.tenant, wanted, whole=whole) if wanted else []
         if whole and not all(done):
             raise Moved("its records have changed since they were read, so nothing was written: try again")
@@ -125,6 +129,34 @@ class WorkingCopy:
         )
         self.forget(made)
         return Settled(made, frozenset(changed) - made)
+
+    def _with_expiries(self, names: Sequence[Sequence[str]], units: Sequence[Unit]) -> list[Unit]:
+        """Remember when the store itself would have taken what goes; return the changes, what comes back with that."""
+        flat = [*zip(chain.from_iterable(names), chain.from_iterable(units), strict=True)]
+        going = [(name, change) for name, change in flat if change.after is None]
+        known = self._expiries()
+        if going:
+            found = self.store.expiries(self.tenant, [change for _, change in going])
+            now = {name: ns for (name, _), ns in zip(going, found, strict=True) if ns is not None}
+            # What has gone by now would have gone in the store as well.
+            kept = {name: ns for name, ns in known.items() if ns > time.time_ns()}
+            if now or kept != known:
+                self._write_beside("expires", json.dumps(kept | now, separators=(",", ":")))
+        coming = {name: known.get(name) for name, change in flat if change.before is None}
+        return [
+            [
+                change._replace(expires_ns=coming[name]) if change.before is None else change
+                for name, change in zip(unit_names, unit, strict=True)
+            ]
+            for unit_names, unit in zip(names, units, strict=True)
+        ]
+
+    def _expiries(self) -> dict[str, int]:
+        try:
+            plain = json.loads(read_regular_file(self._around, f"{self._entry}.expires", _LARGEST_SEEN))
+            return {str(name): int(ns) for name, ns in plain.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
 
     def _change(self, name: str, content: bytes | None, written_ns: int | None) -> Change:
         try:

@@ -21,13 +21,15 @@ class Cell(NamedTuple):
 
 class Change(NamedTuple):
     """One record's change: `before` is the cell's text as it has to be (None: no such record), `after` what it becomes
-    (None: it goes). `written_ns` is for a record that comes back, in a store that keeps times."""
+    (None: it goes). `written_ns` is for a record that comes back, in a store that keeps times; so is `expires_ns`, when
+    the store itself will take it (ns since 1970, None for never)."""
 
     type: str
     id: str
     before: str | None
     after: str | None
     written_ns: int | None = None
+    expires_ns: int | None = None
 
 
 Unit = Sequence[Change]
