@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from baileys_tools.bots.rules.process import ProcessFacts, process_findings, res
 from baileys_tools.config import ConfigError, Settings, load_settings
 from baileys_tools.recovery.recovering import run_recover
 from baileys_tools.recovery.recovery_job import RecoverJob
-from baileys_tools.state.database import open_state
+from baileys_tools.sessions.roots import Root
+from baileys_tools.state.database import State, open_state
+from baileys_tools.watching.monitor_pass import look_once
 from tests.support import company_folder, require_tool, run_cli
 
 RECORDED = Path(__file__).parents[1] / "pm2_jlist.json"
@@ -483,9 +485,17 @@ def test_a_pm2_that_fails_is_asked_once_and_said_of_each(tools: Path, daemon: so
 
 
 def test_recover_does_the_same_work_for_each_of_many_as_for_each_of_few(tmp_path: Path) -> None:
-    """Counted in calls of functions: a clock would tell of the machine."""
+    """Counted in calls of functions, and in what is read of the state: a clock would tell of the machine."""
 
-    def calls_for(companies: int) -> int:
+    class CountingState(State):
+        read = 0
+
+        def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+            found = super().rows(sql, values)
+            self.read += sum(len(str(value)) for row in found for value in row)
+            return found
+
+    def work_for(companies: int) -> tuple[int, int]:
         root, calls = tmp_path / f"of-{companies}", 0
         for number in range(companies):
             company_folder(root, f"{number}")
@@ -495,15 +505,23 @@ def test_recover_does_the_same_work_for_each_of_many_as_for_each_of_few(tmp_path
             nonlocal calls
             calls += event == "call"
 
-        with open_state(str(tmp_path / "state"), NOW) as state:
+        state = CountingState(str(tmp_path / f"state-of-{companies}"), NOW)
+        state.open()
+        with state:
+            with Root(str(root)) as there:
+                look_once(settings, there, state, NOW)
             job = RecoverJob(settings, state, NOW, say=lambda text: None)
             run_recover(job, str(root), None)  # what is loaded at first use
+            state.read = 0
             sys.setprofile(count)
             try:
                 report = run_recover(job, str(root), None)
             finally:
                 sys.setprofile(None)
         assert len(report.companies) == companies
-        return calls
+        return calls, state.read
 
-    assert calls_for(120) / calls_for(30) < 4.5
+    few, many = work_for(10), work_for(40)
+    assert few[1] > 10 * 100, "each has left something in the state"
+    assert many[0] / few[0] < 4.5
+    assert many[1] / few[1] < 4.5
