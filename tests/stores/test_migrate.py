@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +17,6 @@ from baileys_tools.sessions.rules.records import meanings
 from tests.integration.faults.forked import run_cli
 from tests.stores.shapes import SHAPES, Shape, connect
 from tests.stores.test_verbs import creds_and_rows, files_in, ids
-from tests.support import COMMAND, scrubbed_environment
 
 pytestmark = pytest.mark.xdist_group("stores")
 TENANT = "17"
@@ -70,18 +67,23 @@ def place(
         where = where.replace("/0", "/1" if fill else "/2")
     db = connect(shape, where)
     try:
-        shape.make(db)
-        if shape.preset == "ticketz" and not fill:
-            db.execute("INSERT INTO \"Whatsapps\" (id, name) VALUES (%s, 'shop')", (TENANT,))
-        if fill:
-            shape.fill(db, TENANT, *creds_and_rows())
-            if shape.exact:
-                db.execute("UPDATE whatsapp_auth SET updated_at = now() - interval '1 day'")
-                db.execute("DROP TRIGGER touched ON whatsapp_keys")
-                db.execute("UPDATE whatsapp_keys SET updated_at = now() - interval '1 day'")
+        lay_out(shape, db, fill=fill)
         yield Place(shape, where, folder)
     finally:
         db.close()
+
+
+def lay_out(shape: Shape, db: Any, *, fill: bool) -> None:
+    """Make a program's tables anew, empty or with a session that was stopped yesterday."""
+    shape.make(db)
+    if shape.preset == "ticketz" and not fill:
+        db.execute("INSERT INTO \"Whatsapps\" (id, name) VALUES (%s, 'shop')", (TENANT,))
+    if fill:
+        shape.fill(db, TENANT, *creds_and_rows())
+        if shape.exact:
+            db.execute("UPDATE whatsapp_auth SET updated_at = now() - interval '1 day'")
+            db.execute("DROP TRIGGER touched ON whatsapp_keys")
+            db.execute("UPDATE whatsapp_keys SET updated_at = now() - interval '1 day'")
 
 
 def lay(folder: Path) -> None:
@@ -283,44 +285,3 @@ def test_rows_filed_under_half_a_type_are_said_and_mended_when_asked(
         run(source, "migrate", "--to", out, "--mend", "--yes")
         lay(tmp_path / "expected")
         assert files_in(tmp_path / "out") == files_in(tmp_path / "expected")
-
-
-@pytest.mark.faults
-def test_a_move_killed_at_any_moment_is_run_again_and_nothing_is_lost(
-    into_sqlite: tuple[Place, Place],
-) -> None:
-    source, target = into_sqlite
-    expected = files_in(Path(source.place))
-    (source.folder / "config.yaml").write_text(
-        json.dumps({"sessions": {"roots": [source.root]}, "state": {"dir": str(source.folder / "state")}})
-    )
-    (source.folder / "config.yaml").chmod(0o600)
-    words = [str(COMMAND), "migrate", *target.to, "--yes", "--config", str(source.folder / "config.yaml")]
-    env = scrubbed_environment({"BAILEYS_TOOLS_STATE_DIR": str(source.folder / "state")})
-    seen = {"old": 0, "copied": 0, "moved": 0}
-    began = time.monotonic()
-    assert subprocess.run(words, env=env, capture_output=True, check=False).returncode == 0
-    whole = time.monotonic() - began
-    for point in range(200):
-        with sqlite3.connect(target.place) as db:
-            db.execute("DELETE FROM signal_keys")
-            db.execute("DELETE FROM creds")
-        shutil.rmtree(source.place)
-        lay(Path(source.place))
-        process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(whole * point / 30)
-        ended = process.poll() is not None
-        process.kill()
-        process.wait()
-        keys, creds = counted(target)
-        assert (keys, creds) in ((0, 0), (len(expected) - 1, 1)), "all or nothing"
-        has_creds = (Path(source.place) / "creds.json").exists()
-        assert has_creds or creds, "a login is always somewhere"
-        seen["moved" if not has_creds else "copied" if creds else "old"] += 1
-        if has_creds:
-            run(source, "migrate", *target.to, "--yes")
-        assert counted(target) == (len(expected) - 1, 1)
-        if ended:
-            break  # later than its end there is nothing to kill
-    print(seen)
-    assert seen["old"] and seen["moved"]
