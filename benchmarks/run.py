@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import backup, layouts, logs, monitor, page, tree
+from benchmarks import backup, layouts, logs, monitor, page, stores, tree
 from benchmarks.measure import Bench, Row, Run, memory_row, ratio_row, say, started
 
 HERE = Path(__file__).parent
@@ -118,6 +118,7 @@ BENCHES = {
     "backup": backup.rows,
     "logs": logs.rows,
     "page": page.rows,
+    "stores": stores.rows,
 }
 
 

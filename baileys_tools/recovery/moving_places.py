@@ -19,7 +19,7 @@ from baileys_tools.sessions.scan import is_own
 from baileys_tools.sessions.stored.rules.files import as_files, change_of
 from baileys_tools.stores.cells import StoreLocked, StoreTrouble
 from baileys_tools.stores.opening import open_store
-from baileys_tools.stores.rules.mapping import RedisMap, SqlMap, mapping_of
+from baileys_tools.stores.rules.mapping import SqlMap, mapping_of
 from baileys_tools.units import quoted
 
 _NOT_IN_JSONB = re.compile(
@@ -103,7 +103,7 @@ class StoreTarget:
     def __init__(self, spec: StoreSpec, tenant: str) -> None:
         self.preset = spec.preset
         self._mapped = mapping_of(spec)
-        if _is_of_one(self._mapped) and "*" not in spec.address:
+        if isinstance(self._mapped, SqlMap) and self._mapped.is_of_one and "*" not in spec.address:
             tenant = ""
         self.shown = f"{spec.address}#{tenant}" if tenant else spec.address
         self._store = open_store(spec)
@@ -166,11 +166,6 @@ class StoreTarget:
                 yield
         except StoreLocked as lock:
             raise BaileysToolsError(f"{self.shown} is locked by {lock}", exit_code=ExitCode.LOCKED) from None
-
-
-def _is_of_one(mapped: SqlMap | RedisMap) -> bool:
-    """Whether a database is of one session."""
-    return isinstance(mapped, SqlMap) and not mapped.tenant and not mapped.prefix
 
 
 def target_of(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
@@ -12,14 +13,16 @@ from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 
-if TYPE_CHECKING:
-    import psycopg
-
 CONNECT_SECONDS = 10
 STATEMENT = "30s"
 """The longest statement, which reads a large session over a slow line."""
 LOCK = "2s"
 """The longest wait for a row that the bot is writing; then the unit stays as it is."""
+ANSWER_SECONDS = 40.0
+"""The longest wait for an answer. The server's own limits come first; this one is for a server that says nothing."""
+
+_GUESS = "This probably means the server terminated abnormally before or while processing the request."
+"""What libpq adds to a lost connection, in a line of its own."""
 
 _CODE_POINTS = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic", "pg_c_utf8")
 _ORDER = """
@@ -38,9 +41,15 @@ class PostgresConnection:
     def __init__(self, url: str, shown: str, password: str | None) -> None:
         self.shown = shown
         self._by_code_point: dict[tuple[str, str], bool] = {}
-        driver = self._driver = _psycopg()
+        self._driver = _psycopg()
+        self._secret = (url, password)
+        self._silent = ""
+        self._db = self._connected()
+
+    def _connected(self) -> Any:
+        url, password = self._secret
         try:
-            self._db: psycopg.Connection[Any] = driver.connect(
+            return _patient(self._driver).connect(
                 url,
                 autocommit=True,
                 prepare_threshold=None,
@@ -48,13 +57,19 @@ class PostgresConnection:
                 application_name="baileys-tools",
                 **({"password": password} if password is not None else {}),
             )
-        except driver.Error as error:
+        except self._driver.Error as error:
             raise StoreTrouble(f"cannot connect: {_words(error)}") from None
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        """As `Dialect.run`."""
+        """As `Dialect.run`. A server that was silent for too long is not asked again: each company would wait."""
+        if self._silent:
+            raise StoreTrouble(self._silent)
         try:
             return self._db.execute(sql, values or None)
+        except TimeoutError:
+            self._silent = f"the server has not answered for {ANSWER_SECONDS:.0f} seconds"
+            self._db.close()
+            raise StoreTrouble(self._silent) from None
         except self._driver.Error as error:
             raise StoreTrouble(_words(error)) from None
 
@@ -64,7 +79,9 @@ class PostgresConnection:
 
     @contextmanager
     def transaction(self, *, writes: bool) -> Iterator[None]:
-        """As `Dialect.transaction`."""
+        """As `Dialect.transaction`. A connection that was lost before it, as by a restart, is made again."""
+        if self._db.closed and not self._silent:
+            self._db = self._connected()
         self.run("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             self.run(f"SET LOCAL statement_timeout = '{STATEMENT}'")
@@ -206,6 +223,29 @@ class PostgresStore:
         self._db.close()
 
 
+def _patient(driver: Any) -> Any:
+    """Return psycopg's class of connections with an end to its patience: raises TimeoutError."""
+
+    class Connection(driver.Connection):  # type: ignore[misc]
+        def wait(self, gen: Any, *words: Any, **named: Any) -> Any:
+            return super().wait(_ending(gen, time.monotonic() + ANSWER_SECONDS), *words, **named)
+
+    return Connection
+
+
+def _ending(asks: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
+    """Pass on what a question of psycopg's waits for, up to a time. psycopg looks in ten times a second."""
+    waits_for = next(asks)
+    while True:
+        ready = yield waits_for
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        try:
+            waits_for = asks.send(ready)
+        except StopIteration as ended:
+            return ended.value
+
+
 def _psycopg() -> Any:
     try:
         import psycopg
@@ -222,4 +262,4 @@ def _words(error: Exception) -> str:
     """Return what the server or the driver says, in one line and without the values of a row."""
     diagnosis = getattr(error, "diag", None)
     text = getattr(diagnosis, "message_primary", None) or str(error)
-    return " ".join(str(text).split())[:300]
+    return " ".join(str(text).split()).replace(f" {_GUESS}", "")[:300]

@@ -13,7 +13,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores import leases
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
-from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
 
 SECONDS = 10
 BATCH = 100
@@ -85,6 +85,7 @@ class RedisStore:
         self._claims: dict[str, str] = {}
         self._workers: dict[str, str] = {}
         self._names: dict[str, list[str]] | None = None
+        self._silent = ""
         try:
             self._db: Any = driver.Redis.from_url(
                 url,
@@ -102,20 +103,30 @@ class RedisStore:
         self._run("PING")
 
     def _run(self, *words: Any) -> Any:
-        try:
+        with self._asking():
             return self._db.execute_command(*words)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise StoreTrouble for what goes wrong. A server that was silent for too long is not asked again: each
+        company would wait for as long."""
+        if self._silent:
+            raise StoreTrouble(self._silent)
+        try:
+            yield
+        except (self._driver.TimeoutError, TimeoutError):
+            self._silent = f"the server has not answered for {SECONDS} seconds"
+            raise StoreTrouble(self._silent) from None
         except (self._driver.RedisError, OSError) as error:
             raise StoreTrouble(leases.said_by_change(_words(error))) from None
 
     def _scan(self, pattern: str) -> Iterator[str]:
-        try:
-            seen = set()
+        seen = set()
+        with self._asking():
             for key in self._db.scan_iter(match=pattern, count=SCANNED):
                 if key not in seen:
                     seen.add(key)
                     yield key
-        except (self._driver.RedisError, OSError) as error:
-            raise StoreTrouble(_words(error)) from None
 
     def _all(self) -> dict[str, list[str]]:
         """Return by session the keys of its records, of one walk through all keys."""
@@ -160,10 +171,8 @@ class RedisStore:
             pipe = self._db.pipeline(transaction=False)
             for question in questions[first : first + SCANNED]:
                 pipe.execute_command(*question)
-            try:
+            with self._asking():
                 found += pipe.execute(raise_on_error=False)
-            except (self._driver.RedisError, OSError) as error:
-                raise StoreTrouble(_words(error)) from None
         return found
 
     def without_creds(self) -> int:
@@ -200,14 +209,9 @@ class RedisStore:
         if whole:
             made = self._change(tenant, units, whole=True)
         else:
-            made = []
-            batch: list[Unit] = []
-            for unit in units:
-                if batch and sum(map(len, batch)) + len(unit) > BATCH:
-                    made += self._change(tenant, batch, whole=False)
-                    batch = []
-                batch.append(unit)
-            made += self._change(tenant, batch, whole=False) if batch else []
+            made = [
+                one for batch in batches(units, BATCH) for one in self._change(tenant, batch, whole=False)
+            ]
         self._names = None
         return made
 

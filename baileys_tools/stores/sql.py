@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from baileys_tools.stores.cells import StoreTrouble, of_bounded_size
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
-from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
+from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
 
 BATCH = 100
 """Rows of one transaction, where not all have to change at once: a bot waits for its row for a few milliseconds."""
@@ -75,14 +75,13 @@ class SqlTables:
         self.codec = CODECS[mapped.codec]
         self._before, self._after = split_template(mapped.prefix) if mapped.prefix else ("", "")
         self._is_apart = bool(mapped.creds_table)
-        self._single = not mapped.tenant and not mapped.prefix
 
     # --- whose ---
 
     def tenants(self) -> list[str]:
         """As `Store.tenants`."""
         mapped, q = self.mapped, quoted_name
-        if self._single:
+        if mapped.is_of_one:
             found = next(iter(self.db.rows(*self._creds_question("1", ""))), None)
             return [""] if found else []
         if self._is_apart:
@@ -239,14 +238,7 @@ class SqlTables:
             except _NotAsItWas:
                 return [False] * len(units)
             return [True] * len(units)
-        made: list[bool] = []
-        batch: list[Unit] = []
-        for unit in units:
-            if batch and sum(map(len, batch)) + len(unit) > BATCH:
-                made += self._batch(tenant, batch)
-                batch = []
-            batch.append(unit)
-        return made + (self._batch(tenant, batch) if batch else [])
+        return [made for batch in batches(units, BATCH) for made in self._batch(tenant, batch)]
 
     def _batch(self, tenant: str, units: Sequence[Unit]) -> list[bool]:
         made = []

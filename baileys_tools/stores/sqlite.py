@@ -215,6 +215,10 @@ class SqliteStore:
             self._open[name] = SqlTables(self._mapped, SqliteFile(path, columns_of(self._mapped)))
         return self._open[name]
 
+    def _inside(self, tenant: str) -> str:
+        """What a session is called in its file: nothing where the file is all its own."""
+        return "" if self._many else tenant
+
     def tenants(self) -> list[str]:
         """As `Store.tenants`."""
         if self._many:
@@ -234,11 +238,11 @@ class SqliteStore:
 
     def cells(self, tenant: str) -> Iterator[Cell]:
         """As `Store.cells`."""
-        return self._tables(tenant).cells("" if self._many else tenant)
+        return self._tables(tenant).cells(self._inside(tenant))
 
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """As `Store.change`."""
-        return self._tables(tenant).change("" if self._many else tenant, units, whole=whole)
+        return self._tables(tenant).change(self._inside(tenant), units, whole=whole)
 
     @contextmanager
     def locked(self, tenant: str) -> Iterator[None]:
@@ -289,7 +293,7 @@ class SqliteStore:
 
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`."""
-        return self._tables(tenant).expiring("" if self._many else tenant)
+        return self._tables(tenant).expiring(self._inside(tenant))
 
     def close(self) -> None:
         """As `Store.close`."""

@@ -192,7 +192,7 @@ def _fill_ticketz(db: Any, sid: str, creds: str, rows: Iterable[Row]) -> None:
 
 
 def _no_tables(db: Any) -> None:
-    db.flushall()
+    db.flushdb()
 
 
 def _in_hash(template: str, name: Callable[[Row], str], cell: Callable[[str], str] = str) -> Any:

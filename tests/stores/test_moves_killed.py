@@ -91,7 +91,8 @@ class Move:
         done, made = traced(self.words, calls=CALLS, env=self.env)
         assert done.returncode == 0, done.stderr
         calls = after_lock(made)
-        return calls[:: max(1, len(calls) // most)][:most]
+        most = min(most, len(calls))
+        return [calls[number * (len(calls) - 1) // (most - 1)] for number in range(most)]
 
     def killed(self, point: Call) -> str:
         """Kill a move at a call, and say how far it had come once all has been checked."""

@@ -47,6 +47,11 @@ class SqlMap(NamedTuple):
     expires: str = ""
     source: str = ""
 
+    @property
+    def is_of_one(self) -> bool:
+        """Whether a whole database is one session's."""
+        return not self.tenant and not self.prefix
+
 
 class RedisMap(NamedTuple):
     """Keys of the records of all sessions: a `hash` a session with a field a record, or a `key` a record.

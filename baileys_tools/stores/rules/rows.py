@@ -1,6 +1,6 @@
 """A record as it stands in its store, and a change of one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 CREDS_TYPE = "creds"
@@ -34,3 +34,15 @@ class Change(NamedTuple):
 
 Unit = Sequence[Change]
 """Changes that are made together or not at all."""
+
+
+def batches(units: Sequence[Unit], most: int) -> Iterator[list[Unit]]:
+    """Yield units in order, as many at a time as have no more than `most` changes; a larger one goes by itself."""
+    batch: list[Unit] = []
+    for unit in units:
+        if batch and sum(map(len, batch)) + len(unit) > most:
+            yield batch
+            batch = []
+        batch.append(unit)
+    if batch:
+        yield batch
