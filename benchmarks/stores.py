@@ -135,7 +135,7 @@ class Filled(NamedTuple):
     url: str
     config: Path
     db: Any
-    count: int
+    sessions: int
 
     def run(self, *words: str, exits: tuple[int, ...] = (0, 4, 5)) -> Run:
         state = self.config.with_suffix(".state")
@@ -187,7 +187,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _measure(store: Filled, spent: dict[tuple[str, int], list[Run]]) -> None:
     def keep(what: str, run: Run) -> None:
-        spent.setdefault((what, store.count), []).append(run)
+        spent.setdefault((what, store.sessions), []).append(run)
 
     store.run("monitor-once")
     store.run("backup")
@@ -196,5 +196,5 @@ def _measure(store: Filled, spent: dict[tuple[str, int], list[Run]]) -> None:
         keep("monitor-once", store.run("monitor-once"))
         keep("status", store.run("status"))
         keep("dry run", store.run("cleanup", "--dry-run", "--quiet"))
-        store.kind.change(store.db, store.count)
+        store.kind.change(store.db, store.sessions)
         keep("backup of 1 %", store.run("backup", "--quiet"))

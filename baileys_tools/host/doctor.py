@@ -88,6 +88,7 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
     parts: list[tuple[str, Callable[[], Iterator[Check]]]] = [
         ("settings", lambda: doctor_host.settings_checks(loaded)),
         ("sessions", lambda: doctor_host.sessions_checks(loaded, now)),
+        ("stores", lambda: doctor_host.stores_checks(loaded.settings)),
         ("state", lambda: doctor_host.state_checks(loaded.settings, now)),
         ("repository", lambda: doctor_host.repository_checks(loaded.settings)),
         ("copies", lambda: doctor_jobs.copies_checks(loaded.settings)),
@@ -101,7 +102,7 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
     refused = bool(misplaced(loaded))
     if refused:
         # To try the others is to write there.
-        parts = parts[:2]
+        parts = parts[:3]
     for name, part in parts:
         try:
             checks += part()

@@ -114,6 +114,17 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         )
 
 
+def stores_checks(settings: Settings) -> Iterator[Check]:
+    """Each database that was opened: what it holds, and what endangers it. `sessions_checks` tells of the others."""
+    from baileys_tools.host.stores_found import stores_found
+
+    for store in stores_found(settings):
+        for warned in store.warnings if store.lines else ():
+            yield warning("store", f"{store.address}: {warned}", "baileys-tools help stores")
+        if store.lines and not store.warnings:
+            yield ok("store", f"{store.address}: {store.lines[0]}")
+
+
 def _root_checks(path: str, companies: Sequence[Company], is_read_only: bool) -> Iterator[Check]:
     if not companies:
         yield critical(

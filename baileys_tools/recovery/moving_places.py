@@ -111,7 +111,7 @@ class StoreTarget:
 
     def read(self) -> dict[str, bytes]:
         """As `Destination.read`."""
-        return dict(as_files(self._store.cells(self._tenant), self._mapped).content)
+        return dict(as_files(self._store.cells(self._tenant, afresh=True), self._mapped).content)
 
     def fill(self, files: Sequence[StoredFile]) -> None:
         """As `Destination.fill`: in one transaction."""
@@ -140,7 +140,7 @@ class StoreTarget:
 
     def empty(self, files: Mapping[str, bytes]) -> None:
         """As `Destination.empty`."""
-        found = as_files(self._store.cells(self._tenant), self._mapped)
+        found = as_files(self._store.cells(self._tenant, afresh=True), self._mapped)
         if found.content != files:
             raise StoreTrouble(f"{self.shown} has been written to since, and is left as it is")
         changes = [change_of(name, None, found.cells[name], self._mapped) for name in files]

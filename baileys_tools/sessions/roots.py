@@ -133,7 +133,7 @@ class Root:
             base = self.bases[number]
             if len(self.bases) == 1:
                 told = f"cannot list the sessions of {base.path}: {error}"
-                raise BaileysToolsError(told, "What a store needs: docs/stores.md.") from error
+                raise BaileysToolsError(told, "What a store needs: baileys-tools help stores") from error
             # The other roots are looked after all the same; whoever opens this one says so.
             stored.close()
             os.close(base.fd)
@@ -292,7 +292,7 @@ class Root:
 def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
     if "://" in path:
         return BaileysToolsError(
-            f"cannot open {path}: {error.strerror}", "What a store needs: docs/stores.md."
+            f"cannot open {path}: {error.strerror}", "What a store needs: baileys-tools help stores"
         )
     return BaileysToolsError(
         f"cannot open the sessions path {path}: {error.strerror}",

@@ -52,8 +52,11 @@ class Store(Protocol):
     def without_creds(self) -> int:
         """Return of how many sessions there are records and no creds. Raises StoreTrouble."""
 
-    def cells(self, tenant: str) -> Iterator[Cell]:
-        """Yield all records of a session at one moment, creds among them. Raises StoreTrouble."""
+    def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
+        """Yield all records of a session at one moment, creds among them. Raises StoreTrouble.
+
+        Where a session has to be searched for, what was found for all of them is gone by: `afresh` searches again.
+        """
 
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """Make changes, each unit only where all its records are as they were; return which were made.

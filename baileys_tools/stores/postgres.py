@@ -155,7 +155,7 @@ class PostgresStore:
         """As `Store.without_creds`."""
         return self._tables.without_creds()
 
-    def cells(self, tenant: str) -> Iterator[Cell]:
+    def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
         """As `Store.cells`."""
         return self._tables.cells(tenant)
 

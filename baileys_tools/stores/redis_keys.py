@@ -19,6 +19,8 @@ SECONDS = 10
 BATCH = 100
 _SOON_MS = 60 * 86_400_000
 SCANNED = 500
+_BETWEEN = b"\0"
+"""Between the names of a session's records: in none that Baileys makes."""
 
 _CHANGE = """
 local lock = ARGV[1]
@@ -84,7 +86,7 @@ class RedisStore:
         self._leases: dict[str, str] = {}
         self._claims: dict[str, str] = {}
         self._workers: dict[str, str] = {}
-        self._names: dict[str, list[str]] | None = None
+        self._names: dict[str, bytearray] | None = None
         self._silent = ""
         try:
             self._db: Any = driver.Redis.from_url(
@@ -121,33 +123,36 @@ class RedisStore:
             raise StoreTrouble(leases.said_by_change(_words(error))) from None
 
     def _scan(self, pattern: str) -> Iterator[str]:
-        seen = set()
+        """Yield the keys of a pattern; Redis may name one twice."""
         with self._asking():
-            for key in self._db.scan_iter(match=pattern, count=SCANNED):
-                if key not in seen:
-                    seen.add(key)
-                    yield key
+            yield from self._db.scan_iter(match=pattern, count=SCANNED)
 
-    def _all(self) -> dict[str, list[str]]:
-        """Return by session the keys of its records, of one walk through all keys."""
+    def _all(self) -> dict[str, bytearray]:
+        """Return by session the names of its records, of one walk through all keys. They are kept as one text a
+        session: as words of Python's, those of some million keys would take hundreds of megabytes."""
         if self._names is not None:
             return self._names
-        found: dict[str, list[str]] = {}
+        found: dict[str, bytearray] = {}
         ending = self._after + self.mapped.creds
-        keys = [*self._scan(f"{_literal(self._before)}*")]
-        for key in keys:
-            if key.endswith(ending) and len(key) > len(self._before + ending):
-                found[key[len(self._before) : -len(ending)]] = []
-        for key in keys:
+        for key in self._scan(f"{_literal(self._before)}*{_literal(ending)}"):
+            if len(key) > len(self._before + ending):
+                found[key[len(self._before) : -len(ending)]] = bytearray()
+        for key in self._scan(f"{_literal(self._before)}*"):
             rest = key[len(self._before) :]
             # A tenant's name can have what stands after it in it: the longest that is one is meant.
             at = len(rest)
             while (at := rest.rfind(self._after, 0, at)) > 0:
-                if rest[:at] in found:
-                    found[rest[:at]].append(key)
+                if (names := found.get(rest[:at])) is not None:
+                    names += rest[at + len(self._after) :].encode("utf-8", "surrogateescape") + _BETWEEN
                     break
         self._names = found
         return found
+
+    def _keys_of(self, tenant: str) -> list[str]:
+        """Return the keys of a session's records."""
+        names = bytes(self._all().get(tenant, b"")).split(_BETWEEN)[:-1]
+        prefix = self._key(tenant)
+        return [prefix + name.decode("utf-8", "surrogateescape") for name in dict.fromkeys(names)]
 
     def tenants(self) -> list[str]:
         """As `Store.tenants`."""
@@ -155,7 +160,8 @@ class RedisStore:
             self._names = None
             return sorted(self._all())
         pattern = f"{_literal(self._before)}*{_literal(self._after)}"
-        keys = [key for key in self._scan(pattern) if len(key) > len(self._before + self._after)]
+        found = dict.fromkeys(self._scan(pattern))
+        keys = [key for key in found if len(key) > len(self._before + self._after)]
         held = self._asked([("HEXISTS", key, self.mapped.creds) for key in keys])
         end = len(self._after)
         return sorted(
@@ -179,7 +185,7 @@ class RedisStore:
         """As `Store.without_creds`."""
         return 0
 
-    def cells(self, tenant: str) -> Iterator[Cell]:
+    def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
         """As `Store.cells`."""
         if self._has_workers:
             # Whoever has the session when it is read has it when it is changed, or nothing is.
@@ -188,7 +194,7 @@ class RedisStore:
             found = self._run("HGETALL", self._key(tenant)).items()
         else:
             prefix = self._key(tenant)
-            keys = self._all().get(tenant, [])
+            keys = [*dict.fromkeys(self._scan(f"{_literal(prefix)}*"))] if afresh else self._keys_of(tenant)
             texts: list[Any] = []
             for first in range(0, len(keys), SCANNED):
                 texts += self._run("MGET", *keys[first : first + SCANNED])
@@ -212,8 +218,17 @@ class RedisStore:
             made = [
                 one for batch in batches(units, BATCH) for one in self._change(tenant, batch, whole=False)
             ]
-        self._names = None
+        self._remember(tenant, units)
         return made
+
+    def _remember(self, tenant: str, units: Sequence[Unit]) -> None:
+        """Have what came back be among the names that were walked through. What has gone is asked for in vain."""
+        if self._names is None or self.mapped.hash:
+            return
+        names = self._names.setdefault(tenant, bytearray())
+        for one in (change for unit in units for change in unit if change.after is not None):
+            name = self.mapped.creds if one.type == CREDS_TYPE else one.id
+            names += name.encode("utf-8", "surrogateescape") + _BETWEEN
 
     def _change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         key = self._key(tenant)
@@ -324,7 +339,7 @@ class RedisStore:
 
     def expiring(self, tenant: str) -> int:
         """As `Store.expiring`: keys that live for less than 60 days. Keyv gives creds two years, at each write."""
-        keys = [self._key(tenant)] if self.mapped.hash else self._all().get(tenant, [])
+        keys = [self._key(tenant)] if self.mapped.hash else self._keys_of(tenant)
         answers = self._asked([("PTTL", key) for key in keys])
         return sum(isinstance(one, int) and 0 <= one < _SOON_MS for one in answers)
 

@@ -236,7 +236,7 @@ class SqliteStore:
         """As `Store.without_creds`."""
         return 0 if self._many else self._tables("").without_creds()
 
-    def cells(self, tenant: str) -> Iterator[Cell]:
+    def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
         """As `Store.cells`."""
         return self._tables(tenant).cells(self._inside(tenant))
 

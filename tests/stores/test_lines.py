@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,13 @@ class Far:
         return found
 
 
-@pytest.fixture(params=KINDS, ids=ids)
+def all_of(quick: str) -> list[Any]:
+    """Each kind of server, one of them in every run."""
+    marks = {True: (), False: pytest.mark.faults}
+    return [pytest.param(one, id=ids(one), marks=marks[one.preset == quick]) for one in KINDS]
+
+
+@pytest.fixture
 def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     shape: Shape = request.param
     monkeypatch.setattr(postgres, "ANSWER_SECONDS", 2)
@@ -82,6 +89,7 @@ def pieces_of(far: Far, *words: str) -> int:
     return far.line.replies
 
 
+@pytest.mark.parametrize("far", all_of("fazer"), indirect=True)
 def test_a_server_that_hangs_is_waited_for_once_and_the_other_companies_are_looked_after(far: Far) -> None:
     pieces = pieces_of(far, "status")
     far.line.fault = hangs_at(pieces // 3)
@@ -98,6 +106,7 @@ def test_a_server_that_hangs_is_waited_for_once_and_the_other_companies_are_look
 @pytest.mark.parametrize(
     "part", [pytest.param(n, marks=() if n == 4 else pytest.mark.faults) for n in range(1, 10)]
 )
+@pytest.mark.parametrize("far", all_of("ai-admin"), indirect=True)
 def test_what_breaks_off_in_the_middle_of_a_reply_leaves_nothing_half_and_the_next_run_ends_it(
     far: Far, part: int
 ) -> None:
@@ -120,6 +129,7 @@ def test_what_breaks_off_in_the_middle_of_a_reply_leaves_nothing_half_and_the_ne
     assert far.cells() == before, "what was removed while the line broke can be undone as well"
 
 
+@pytest.mark.parametrize("far", all_of(""), indirect=True)
 def test_a_slow_line_takes_its_time_and_nothing_else(far: Far) -> None:
     before = far.cells()
     far.line.fault = slow(0.02)

@@ -30,6 +30,7 @@ from tests.stores.test_verbs import files_in
 pytestmark = [pytest.mark.xdist_group("stores"), pytest.mark.faults]
 SQLITE = next(one for one in SHAPES if one.kind == "sqlite")
 KEYV = next(one for one in SHAPES if one.preset == "keyv" and one.kind == "postgres")
+UNOAPI = next(one for one in SHAPES if one.preset == "unoapi")
 FAZER = next(one for one in SHAPES if one.preset == "fazer")
 
 
@@ -110,6 +111,25 @@ def test_a_store_that_moved_meanwhile_is_told_and_the_copy_taken_back(
         first_seen_long_ago(source.folder)
         run(source, "migrate", *target.to, "--yes")
         assert not db.hexists(key, "creds")
+        db.close()
+
+
+def test_a_key_that_has_come_meanwhile_is_no_less_a_move(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session whose records are keys of their own is listed once a run, and once more for the proof."""
+    with (
+        place(UNOAPI, request, tmp_path, "source", fill=True) as source,
+        place(KEYV, request, tmp_path, "target", fill=False) as target,
+    ):
+        db = connect(UNOAPI, source.place)
+        stopped_since_yesterday(source)
+        with monkeypatch.context() as patch:
+            when_filled(patch, lambda: db.set(f"unoapi-auth:{TENANT}:pre-key-9999", "{}"))
+            told = run(source, "migrate", *target.to, "--yes", code=1).stderr
+        assert "have changed since" in told, told
+        assert records_at(target) == 0
+        assert db.exists(f"unoapi-auth:{TENANT}:creds")
         db.close()
 
 

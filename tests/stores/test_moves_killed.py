@@ -63,7 +63,14 @@ class Move:
     def __init__(self, source: Place, target: Place) -> None:
         self.source, self.target = source, target
         self.keys = len(creds_and_rows()[1])
-        self.words = [COMMAND, "migrate", *target.to, "--yes", "--config", str(source.folder / "config.yaml")]
+        self.words: list[str | Path] = [
+            COMMAND,
+            "migrate",
+            *target.to,
+            "--yes",
+            "--config",
+            str(source.folder / "config.yaml"),
+        ]
         self.env = {"BAILEYS_TOOLS_STATE_DIR": str(source.folder / "state")}
 
     def lay(self) -> None:
@@ -178,6 +185,7 @@ def test_a_move_killed_at_one_of_its_steps_is_run_again_and_nothing_is_lost(
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("one", "other"), [pytest.param(*way, id="-to-".join(way)) for way in WAYS])
 def test_a_move_killed_at_any_call_is_run_again_and_nothing_is_lost(
     one: str, other: str, moving: Any
@@ -186,4 +194,4 @@ def test_a_move_killed_at_any_call_is_run_again_and_nothing_is_lost(
     points = move.points(40)
     seen = Counter(move.killed(point) for point in points)
     print(f"{one} to {other}: {len(points)} points, {dict(seen)}")
-    assert seen["nothing"] and seen["moved"]
+    assert seen["nothing"] and seen["moved"] + seen["copied"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from baileys_tools.layouts import StoreSpec
 from baileys_tools.stores.cells import Store
 from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.rows import Change
 from baileys_tools.stores.sql import after_prefix
 from tests.stores.shapes import SHAPES, connect
 
@@ -82,3 +83,25 @@ def test_an_index_answers(postgres_url: str, tmp_path: Path) -> None:
     store = open_store(StoreSpec(f"sqlite://{tmp_path / 'keyv.db'}", "keyv"))
     assert held(store) == EXPECTED
     store.close()
+
+
+def test_all_keys_of_redis_are_walked_through_once_for_all_sessions(redis_url: str) -> None:
+    shape = next(one for one in SHAPES if one.preset == "unoapi")
+    db = connect(shape, redis_url)
+    shape.make(db)
+    for one in ODD:
+        for name in ("creds", "pre-key-1", "pre-key-2"):
+            db.set(f"unoapi-auth:{one}:{name}", "{}")
+    store = open_store(StoreSpec(redis_url, "unoapi"))
+    db.config_resetstat()
+    for tenant in store.tenants():
+        first, second = Change("", "pre-key-1", "{}", None), Change("", "pre-key-3", None, "{}")
+        assert store.change(tenant, [[first], [second]], whole=False) == [True, True]
+        assert {cell.id or cell.type for cell in store.cells(tenant)} == {"creds", "pre-key-2", "pre-key-3"}
+        assert store.expiring(tenant) == 0
+    assert db.info("commandstats")["cmdstat_scan"]["calls"] == 2, "who has creds, and what is whose"
+    db.set("unoapi-auth:a:pre-key-4", "{}")
+    assert "pre-key-4" not in {cell.id for cell in store.cells("a")}
+    assert "pre-key-4" in {cell.id for cell in store.cells("a", afresh=True)}, "a proof of a move asks again"
+    store.close()
+    db.close()

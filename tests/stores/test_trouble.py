@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,10 @@ from baileys_tools.stores.rules.rows import Change
 from tests.integration.faults.forked import run_cli
 from tests.stores.servers import redis_server
 from tests.stores.shapes import SHAPES, Shape
-from tests.stores.test_verbs import QUICK, Stored, ids, stored
+from tests.stores.test_verbs import QUICK, Stored, creds_and_rows, ids, stored
 from tests.support import company_folder
+
+SQLITE = next(one for one in SHAPES if one.kind == "sqlite")
 
 pytestmark = pytest.mark.xdist_group("stores")
 
@@ -47,6 +50,19 @@ def test_a_store_that_is_not_reached_stops_no_other_company_and_is_never_passed_
     said = run(tmp_path, roots, "monitor-once", code=5)
     assert "company shop: critical: " in said
     assert "Connection refused" in said
+
+
+def test_doctor_tells_what_a_store_holds_and_what_endangers_it(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "auth.db") as db:
+        SQLITE.make(db)
+        SQLITE.fill(db, "", *creds_and_rows())
+    root = {"store": f"sqlite://{tmp_path}/auth.db", "preset": "baileys-sqlite"}
+    (tmp_path / "auth.db").chmod(0o644)
+    assert "can be read by others" in run(tmp_path, [root], "doctor", code=5)
+    (tmp_path / "auth.db").chmod(0o600)
+    said = run(tmp_path, [root], "doctor", code=5)
+    assert f"auth.db: SQLite {sqlite3.sqlite_version}, 1 session" in " ".join(said.split())
+    assert "can be read by others" not in said
 
 
 def test_a_wrong_password_is_said_without_either(tmp_path: Path) -> None:

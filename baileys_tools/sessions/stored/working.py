@@ -194,7 +194,7 @@ class WorkingCopy:
 
     def require_unmoved(self) -> None:
         """Raise Moved where the store no longer holds what was read from it."""
-        now = as_files(self.store.cells(self.tenant), self.mapped)
+        now = as_files(self.store.cells(self.tenant, afresh=True), self.mapped)
         if {name: cell.text for name, cell in now.cells.items()} != {
             name: cell.text for name, cell in self.files.cells.items()
         }:
