@@ -226,11 +226,11 @@ class PostgresStore:
 def _patient(driver: Any) -> Any:
     """Return psycopg's class of connections with an end to its patience: raises TimeoutError."""
 
-    class Connection(driver.Connection):  # type: ignore[misc]
+    class PatientConnection(driver.Connection):  # type: ignore[misc]
         def wait(self, gen: Any, *words: Any, **named: Any) -> Any:
             return super().wait(_ending(gen, time.monotonic() + ANSWER_SECONDS), *words, **named)
 
-    return Connection
+    return PatientConnection
 
 
 def _ending(asks: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:

@@ -24,6 +24,8 @@ from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
 """How long a write waits for the bot's. A bot writes for milliseconds."""
+MOST_OPEN = 8
+"""Files that are open at a time, three handles each: there can be more bots than a process may have handles."""
 
 
 class SqliteFile:
@@ -187,13 +189,17 @@ class SqliteStore:
         self._path = address.partition("://")[2]
         self._many = "*" in self._path
         self._open: dict[str, SqlTables] = {}
+        self._listed: dict[str, str] | None = None
         if not self._many:
             self._tables("").try_out()
 
-    def _files(self) -> dict[str, str]:
-        """Return the files by the name of their session."""
-        if not self._many:
-            return {"": self._path}
+    def _files(self, *, afresh: bool = False) -> dict[str, str]:
+        """Return the files by the name of their session, as they were last listed."""
+        if self._listed is None or afresh:
+            self._listed = self._list() if self._many else {"": self._path}
+        return self._listed
+
+    def _list(self) -> dict[str, str]:
         pattern = re.compile(re.escape(self._path).replace(r"\*", "([^/]*)"))
         called: dict[str, list[str]] = {}
         for path in sorted(glob.glob(self._path)):
@@ -209,9 +215,11 @@ class SqliteStore:
     def _tables(self, tenant: str) -> SqlTables:
         name = tenant if self._many else ""
         if name not in self._open:
-            path = self._files().get(name)
+            path = self._files().get(name) or self._files(afresh=True).get(name)
             if path is None:
                 raise StoreTrouble(f"{self.address}: no file of {quoted(tenant)}")
+            if len(self._open) >= MOST_OPEN:
+                self._close(next(iter(self._open)))
             self._open[name] = SqlTables(self._mapped, SqliteFile(path, columns_of(self._mapped)))
         return self._open[name]
 
@@ -222,7 +230,7 @@ class SqliteStore:
     def tenants(self) -> list[str]:
         """As `Store.tenants`."""
         if self._many:
-            return [name for name in self._files() if self._may_hold_one(name)]
+            return [name for name in self._files(afresh=True) if self._may_hold_one(name)]
         return self._tables("").tenants()
 
     def _may_hold_one(self, name: str) -> bool:
@@ -297,6 +305,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """As `Store.close`."""
-        for tables in self._open.values():
-            tables.db.close()  # type: ignore[attr-defined]
-        self._open.clear()
+        for name in [*self._open]:
+            self._close(name)
+
+    def _close(self, name: str) -> None:
+        self._open.pop(name).db.close()  # type: ignore[attr-defined]

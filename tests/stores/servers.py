@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from tests.support import missing
+from tests.support import missing, require_tool
 
 _BINARIES = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
 
@@ -105,6 +106,29 @@ def _connects(address: str) -> bool:
     except psycopg.Error:
         return False
     return True
+
+
+@contextmanager
+def pgbouncer(url: str, pool: int) -> Iterator[str]:
+    """Yield the address of a pooler in transaction mode in front of a server, with so many connections to it."""
+    program, port, folder = require_tool("pgbouncer"), free_port(), Path(tempfile.mkdtemp(prefix="bouncer-"))
+    server = urlsplit(url)
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\npostgres = host={server.hostname} port={server.port} user={server.username}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n"
+        f"pool_mode = transaction\ndefault_pool_size = {pool}\nlogfile = {folder}/log\n"
+    )
+    folder.chmod(0o777)
+    command = [*_as_user(), program, "-q", str(folder / "pgbouncer.ini")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = url.replace(f":{server.port}", f":{port}", 1)
+    try:
+        _until(lambda: _connects(address), process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

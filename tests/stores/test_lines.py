@@ -13,6 +13,7 @@ import pytest
 from baileys_tools.stores import postgres, redis_keys
 from tests.integration.faults.forked import run_cli
 from tests.stores.lines import Line, cut_at, hangs_at, line_to, slow
+from tests.stores.servers import pgbouncer
 from tests.stores.shapes import SHAPES, Shape, connect
 from tests.stores.test_verbs import creds_and_rows, ids
 from tests.support import company_folder
@@ -26,7 +27,7 @@ class Far:
     """Three sessions of a store behind a line, and one in a folder."""
 
     def __init__(self, shape: Shape, url: str, line: Line, folder: Path) -> None:
-        self.shape, self.line, self.folder = shape, line, folder
+        self.shape, self.line, self.folder, self.url = shape, line, folder, url
         self.db = connect(shape, url)
         self.fill()
         company_folder(folder / "sessions")
@@ -66,8 +67,10 @@ class Far:
 
 def all_of(quick: str) -> list[Any]:
     """Each kind of server, one of them in every run."""
-    marks = {True: (), False: pytest.mark.faults}
-    return [pytest.param(one, id=ids(one), marks=marks[one.preset == quick]) for one in KINDS]
+    return [
+        pytest.param(one, id=ids(one), marks=() if one.preset == quick else pytest.mark.faults)
+        for one in KINDS
+    ]
 
 
 @pytest.fixture
@@ -137,4 +140,38 @@ def test_a_slow_line_takes_its_time_and_nothing_else(far: Far) -> None:
     far.run("cleanup", code=0)
     assert far.cells() != before
     far.run("undo", code=0)
+    assert far.cells() == before
+
+
+# --- a pooler between -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("far", [pytest.param(KINDS[0], id=ids(KINDS[0]))], indirect=True)
+def test_a_pooler_in_transaction_mode_changes_nothing_and_one_that_is_used_up_is_said(far: Far) -> None:
+    before = far.cells()
+    settings = json.loads(far.config.read_text())
+
+    def by_way_of(url: str) -> None:
+        settings["sessions"]["roots"][0]["store"] = url
+        far.config.write_text(json.dumps(settings))
+
+    with pgbouncer(far.url, pool=2) as url:
+        by_way_of(url)
+        far.run("status", code=0)
+        far.run("cleanup", code=0)
+        assert far.cells() != before
+        far.run("undo", code=0)
+        assert far.cells() == before
+        moved = far.run(
+            *("migrate", "--company", "bot-17", "--to", str(far.folder / "out"), "--leave-source", "--yes"),
+            code=13,
+        )
+        assert "the bot lives" in moved, "read by way of the pooler, and refused as it was written just now"
+    with pgbouncer(far.url, pool=1) as url:
+        by_way_of(url)
+        far.run("status", code=0)
+        said = far.run("cleanup", code=3)
+        assert "the server has not answered" in said
+        assert "1001" in said
     assert far.cells() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import sqlite3
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from baileys_tools.stores.cells import Store
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
 from baileys_tools.stores.sql import after_prefix
-from tests.stores.shapes import SHAPES, connect
+from tests.stores.shapes import SHAPES, Row, connect
 
 pytestmark = pytest.mark.xdist_group("stores")
 ODD = ("17", "117", "1_7", "1%7", "1\\7", "17;", "17é", "é", "A", "a", "keyv", "1 7")
@@ -105,3 +107,29 @@ def test_all_keys_of_redis_are_walked_through_once_for_all_sessions(redis_url: s
     assert "pre-key-4" in {cell.id for cell in store.cells("a", afresh=True)}, "a proof of a move asks again"
     store.close()
     db.close()
+
+
+def test_a_file_a_session_is_listed_once_and_few_are_open_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = next(one for one in SHAPES if one.kind == "sqlite")
+    expected = {f"bot-{number}": ["creds", str(number)] for number in range(40)}
+    for name, (_, key_id) in expected.items():
+        with sqlite3.connect(tmp_path / f"{name}.db", isolation_level=None) as db:
+            shape.make(db)
+            shape.fill(db, "", "{}", [Row("pre-key", key_id, "{}")])
+        db.close()
+    walks, walk = [], glob.glob
+
+    def counted(path: str) -> list[str]:
+        walks.append(path)
+        return walk(path)
+
+    monkeypatch.setattr(glob, "glob", counted)
+    store = open_store(StoreSpec(f"sqlite://{tmp_path}/*.db", "baileys-sqlite"))
+    before = len(os.listdir("/proc/self/fd"))
+    found = {tenant: [cell.id or cell.type for cell in store.cells(tenant)] for tenant in store.tenants()}
+    assert found == expected
+    assert len(walks) == 1
+    assert len(os.listdir("/proc/self/fd")) - before <= 24, "there can be more bots than handles"
+    store.close()
