@@ -48,8 +48,8 @@ def _as_user() -> list[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the address of a server with one superuser `bot`, without a password, on loopback."""
+def postgres(password: str = "") -> Iterator[str]:
+    """Yield the address of a server with one superuser `bot` on loopback, who needs no password unless one is given."""
     initdb, server = _program("initdb"), _program("postgres")
     user = _as_user()
     # Not below pytest's own folder, which no other user may enter.
@@ -60,6 +60,9 @@ def postgres() -> Iterator[str]:
         for path in (folder, data):
             os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+    secret = folder / "secret"
+    secret.write_text(password or "none")
+    secret.chmod(0o644)
     made = subprocess.run(
         [
             *user,
@@ -69,7 +72,9 @@ def postgres() -> Iterator[str]:
             "-U",
             "bot",
             "-A",
-            "trust",
+            "scram-sha-256" if password else "trust",
+            "--pwfile",
+            str(secret),
             "-E",
             "UTF8",
             "--no-sync",
@@ -103,8 +108,8 @@ def _connects(address: str) -> bool:
 
     try:
         psycopg.connect(address, connect_timeout=2).close()
-    except psycopg.Error:
-        return False
+    except psycopg.Error as error:
+        return "password" in str(error)
     return True
 
 

@@ -276,12 +276,17 @@ def test_rows_filed_under_half_a_type_are_said_and_mended_when_asked(
     with place(shape, request, tmp_path, "source", fill=True) as source:
         with sqlite3.connect(source.place) as db:
             db.execute("UPDATE signal_keys SET type = 'pre', id = 'key-' || id WHERE type = 'pre-key'")
+            db.execute("INSERT INTO signal_keys VALUES ('poll', '1', '{}')")
             (split,) = db.execute("SELECT count(*) FROM signal_keys WHERE type = 'pre'").fetchone()
         assert split > 50
         stopped_since_yesterday(source)
         out = str(tmp_path / "out")
         left = json.loads(run(source, "migrate", "--to", out, "--dry-run", "--json").stdout)["left"]
         assert sum(name.startswith("pre|key-") for name in left) == split
-        run(source, "migrate", "--to", out, "--mend", "--yes")
+        assert left["poll|1"] == "no record that Baileys knows", "said, and never guessed at"
+        run(source, "migrate", "--to", out, "--mend", "--leave-source", "--yes")
+        assert counted(source) == (len(creds_and_rows()[1]) + 1, 1), (
+            "who leaves the source has it log in still"
+        )
         lay(tmp_path / "expected")
         assert files_in(tmp_path / "out") == files_in(tmp_path / "expected")

@@ -18,7 +18,7 @@ from baileys_tools.stores.cells import StoreLocked
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
 from tests.integration.faults.forked import run_cli
-from tests.stores.servers import redis_server
+from tests.stores.servers import postgres, redis_server
 from tests.stores.shapes import SHAPES, Shape
 from tests.stores.test_verbs import QUICK, Stored, creds_and_rows, ids, stored
 from tests.support import company_folder
@@ -79,6 +79,30 @@ def test_a_wrong_password_is_said_without_either(tmp_path: Path) -> None:
         secret.write_text("the-right-secret\n")
         said = run(tmp_path, [root | {"password_file": str(secret)}], "status", code=10)
         assert "no session folder" in said
+
+
+@pytest.mark.faults
+def test_a_wrong_password_of_postgres_is_said_without_either(tmp_path: Path) -> None:
+    with postgres("the-right-secret") as url:
+        root = {"store": url, "preset": "keyv"}
+        secret = tmp_path / "password"
+        assert "no password supplied" in run(tmp_path, [root], "status", code=1)
+        secret.write_text("the-wrong-secret\n")
+        secret.chmod(0o600)
+        for words in (("status",), ("cleanup",), ("monitor-once",), ("sessions",)):
+            said = run(tmp_path, [root | {"password_file": str(secret)}], *words, code=1)
+            assert "password authentication failed" in said
+            assert "secret" not in said
+        whole = tmp_path / "url"
+        whole.write_text(url.replace("bot@", "bot:the-wrong-secret@"))
+        whole.chmod(0o600)
+        said = run(tmp_path, [root | {"url_file": str(whole)}], "status", code=1)
+        assert "password authentication failed" in said
+        assert "secret" not in said
+        whole.write_text(url.replace("bot@", "bot:the-right-secret@"))
+        assert 'relation "keyv" does not exist' in run(
+            tmp_path, [root | {"url_file": str(whole)}], "status", code=1
+        )
 
 
 def test_a_role_that_may_only_read_reads_and_a_cleanup_there_fails_whole(
