@@ -153,7 +153,7 @@ def _filled(bench: Bench, kind: Kind, url: str, count: int) -> Filled:
     db = connect(shape, url)
     shape.make(db)
     creds, rows = rows_of()
-    shape.fill(db, "t0", creds, rows[:: max(1, len(rows) // ROWS)][: ROWS - 1])
+    shape.fill(db, "t0", creds, [rows[number * len(rows) // (ROWS - 1)] for number in range(ROWS - 1)])
     kind.multiply(db, count)
     config = bench.place / f"{kind.preset}-{count}.yaml"
     roots = [{"store": url, "preset": kind.preset}]
