@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import NamedTuple
 from urllib.parse import quote
 
-from baileys_tools.bots.process import ToolError, run_tool, stream_tool
+from baileys_tools.bots.process import ToolError, is_listened_at, run_tool, stream_tool
 from baileys_tools.units import printable, quoted
 
 ASK_SECONDS = 15.0
@@ -98,17 +98,7 @@ def _socket() -> str | None:
     places = [*_SOCKETS]
     if os.geteuid() != 0 and (runtime := os.environ.get("XDG_RUNTIME_DIR")):
         places = [os.path.join(runtime, "docker.sock"), *places, os.path.join(runtime, "podman/podman.sock")]
-    return next((place for place in places if _is_answered(place)), None)
-
-
-def _is_answered(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(1)
-        try:
-            client.connect(path)
-        except OSError:
-            return False
-    return True
+    return next((place for place in places if is_listened_at(place)), None)
 
 
 class _Connection(HTTPConnection):

@@ -148,7 +148,7 @@ def _as_pm2_says(process: Process, found: Sequence[Mapping[str, Any]]) -> Proces
 def pm2_list(seconds: float) -> dict[str, list[dict[str, Any]]]:
     """Return what `pm2 jlist` says, by the names of the processes. Raises ToolError."""
     home = os.environ.get("PM2_HOME") or os.path.join(os.path.expanduser("~"), ".pm2")
-    if not _is_answered(os.path.join(home, "rpc.sock")):
+    if not is_listened_at(os.path.join(home, "rpc.sock")):
         # `pm2 jlist` would start a daemon of its own, for this user. One that was killed leaves its socket behind.
         raise ToolError(
             f"pm2 does not run for this user (nothing listens at {printable(home)}/rpc.sock; PM2_HOME says another)"
@@ -166,7 +166,8 @@ def pm2_list(seconds: float) -> dict[str, list[dict[str, Any]]]:
     return named
 
 
-def _is_answered(path: str) -> bool:
+def is_listened_at(path: str) -> bool:
+    """Return whether a program takes connections at a Unix socket. Its file alone says nothing: it outlives a kill."""
     import socket
 
     with socket.socket(socket.AF_UNIX) as client:
