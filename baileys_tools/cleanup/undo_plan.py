@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from functools import partial
 
-from baileys_tools.cleanup.undo_runs import (
-    UndoReport,
-    all_runs,
-    chosen_companies,
-    lids_of,
-    plan_of,
-    run_meant,
-)
+from baileys_tools.cleanup.undo_runs import UndoReport, lids_of, plan_of, undo_each
 from baileys_tools.config import Settings
-from baileys_tools.frame.fleet import for_each
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
 from baileys_tools.sessions.roots import Company, Root
@@ -29,28 +22,7 @@ def planned_undo(settings: Settings, root_path: str, now: datetime, run: str | N
     would finish that first.
     """
     with Root(root_path) as root:
-        companies = chosen_companies(root, settings)
-        listed = list(zip(companies, all_runs(root, companies, now), strict=True))
-        run = run_meant([undo for _, undo in listed], run, root, now)
-        if run is None:
-            return UndoReport(root_path, now, None, [undo for _, undo in listed])
-        concerned = [
-            (company, undo, found)
-            for company, undo in listed
-            for found in [next((one for one in undo.runs if one.run == run), None)]
-            if undo.trouble or found is not None
-        ]
-        return UndoReport(
-            root_path,
-            now,
-            run,
-            for_each(
-                concerned,
-                lambda one: one[1] if one[2] is None else _planned(root, one[0], one[2]),
-                lambda one, why: CompanyUndo(one[0].id, trouble=why),
-                workers=1,
-            ),
-        )
+        return undo_each(settings, root, root_path, run, now, partial(_planned, root))
 
 
 def _planned(root: Root, company: Company, found: UndoRun) -> CompanyUndo:

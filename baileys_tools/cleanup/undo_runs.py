@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -77,7 +77,7 @@ def list_undo(settings: Settings, root_path: str, now: datetime) -> UndoReport:
     """Return which runs can be undone in the companies that the settings choose."""
     with Root(root_path) as root:
         return UndoReport(
-            root_path, now, None, all_runs(root, chosen_companies(root, settings), now, costs=True)
+            root_path, now, None, all_runs(root, companies_of_run(root, settings), now, costs=True)
         )
 
 
@@ -112,8 +112,38 @@ def _last(runs: Sequence[str], now: datetime) -> str:
     )
 
 
-def chosen_companies(root: Root, settings: Settings) -> list[Company]:
-    return companies_of_run(root, settings)
+def undo_each(
+    settings: Settings,
+    root: Root,
+    root_path: str,
+    run: str | None,
+    now: datetime,
+    undo: Callable[[Company, UndoRun], CompanyUndo],
+) -> UndoReport:
+    """Do `undo`, which plans or does it, in each chosen company that has the run that is meant (None: the last one).
+
+    Raises exit code 10 where there is no such run.
+    """
+    companies = companies_of_run(root, settings)
+    listed = list(zip(companies, all_runs(root, companies, now), strict=True))
+    run = run_meant([found for _, found in listed], run, root, now)
+    if run is None:
+        return UndoReport(root_path, now, None, [found for _, found in listed])
+    concerned = [
+        (company, found, next((one for one in found.runs if one.run == run), None))
+        for company, found in listed
+    ]
+    return UndoReport(
+        root_path,
+        now,
+        run,
+        for_each(
+            [one for one in concerned if one[1].trouble or one[2] is not None],
+            lambda one: one[1] if one[2] is None else undo(one[0], one[2]),
+            lambda one, why: CompanyUndo(one[0].id, trouble=why),
+            workers=1,
+        ),
+    )
 
 
 def all_runs(

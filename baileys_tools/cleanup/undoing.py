@@ -12,16 +12,15 @@ from functools import partial
 from baileys_tools.cleanup.undo_plan import planned_undo
 from baileys_tools.cleanup.undo_runs import (
     UndoReport,
-    all_runs,
-    chosen_companies,
     lids_of,
     list_undo,
     plan_of,
     resets_of,
-    run_meant,
+    undo_each,
 )
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -129,31 +128,18 @@ def run_undo(settings: Settings, root_path: str, now: datetime, run: str | None 
             raise BaileysToolsError(f"{root.path} is on a read-only file system", "Mount it writable.")
         # What another command left half done may hold the very run that is looked for. Trouble is for later.
         for_each(
-            chosen_companies(root, settings),
+            companies_of_run(root, settings),
             lambda company: _finish_interrupted(root, company, now),
             lambda company, why: None,
             workers=1,
         )
-        companies = chosen_companies(root, settings)
-        listed = list(zip(companies, all_runs(root, companies, now), strict=True))
-        run = run_meant([undo for _, undo in listed], run, root, now)
-        if run is None:
-            return UndoReport(root_path, now, None, [undo for _, undo in listed])
-        concerned = [
-            (company, undo)
-            for company, undo in listed
-            if undo.trouble or any(found.run == run for found in undo.runs)
-        ]
-        return UndoReport(
+        return undo_each(
+            settings,
+            root,
             root_path,
-            now,
             run,
-            for_each(
-                concerned,
-                lambda one: one[1] if one[1].trouble else _undo_company(settings, root, one[0], run, now),
-                lambda one, why: CompanyUndo(one[0].id, trouble=why),
-                workers=1,
-            ),
+            now,
+            lambda company, found: _undo_company(settings, root, company, found.run, now),
         )
 
 
