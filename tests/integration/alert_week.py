@@ -129,7 +129,9 @@ def alert_week(folder: Path) -> str:
         _disk_of(lambda: week.free),
         open_state(str(folder / "state"), START) as state,
     ):
-        plain, asking = _settings(folder, server.url, ask=False), _settings(folder, server.url, ask=True)
+        status = "{request: GET /status, connected: connected, disconnected: '!connected'}"
+        plain = settings_at(folder, server.url)
+        asking = settings_at(folder, server.url, f"bot_api:\n  url: {server.url}\n  status: {status}\n")
         for minute in range(MINUTES):
             week.now = now = START + timedelta(minutes=minute)
             week.live(minute)
@@ -156,7 +158,7 @@ def blind_week(folder: Path) -> str:
     (folder / "state").write_text("a file is in the way")
     entries: list[tuple[datetime, Request, int]] = []
     with answering(answer) as server, _disk_of(lambda: week.free):
-        settings = _settings(folder, server.url, ask=False)
+        settings = settings_at(folder, server.url)
         for minute in range(MINUTES):
             week.now = now = START + timedelta(minutes=minute)
             week.live(minute)
@@ -183,7 +185,8 @@ def _is_asked(minute: int) -> bool:
     return at(2, 9, 45) <= minute < at(2, 10, 30) or at(3, 13, 45) <= minute < at(3, 15)
 
 
-def _settings(folder: Path, url: str, *, ask: bool) -> LoadedSettings:
+def settings_at(folder: Path, url: str, text: str = "") -> LoadedSettings:
+    """The settings of a week that is lived in `folder`, whose webhook is at `url`, with `text` as their file."""
     environ = {
         "BAILEYS_SESSIONS_PATH": str(folder / "sessions"),
         "BAILEYS_TOOLS_STATE_DIR": str(folder / "state"),
@@ -191,10 +194,9 @@ def _settings(folder: Path, url: str, *, ask: bool) -> LoadedSettings:
         "BAILEYS_TOOLS_NOTIFY__HOST": "bot7",
         "HOME": str(folder),
     }
-    if ask:
-        file = folder / "ask.yaml"
-        status = "{request: GET /status, connected: connected, disconnected: '!connected'}"
-        file.write_text(f"bot_api:\n  url: {url}\n  status: {status}\n")
+    if text:
+        file = folder / "settings.yaml"
+        file.write_text(text)
         environ["BAILEYS_TOOLS_CONFIG"] = str(file)
     return load_settings({}, environ, cwd=str(folder), home=str(folder), system_config="/nonexistent")
 

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.config import LoadedSettings
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.state.database import State, open_state
 from baileys_tools.watching.incidents import _verdicts, list_incidents
@@ -30,7 +30,7 @@ from baileys_tools.watching.monitor import run_monitor
 from baileys_tools.watching.show.incidents_text import incidents_text
 from baileys_tools.watching.show.status_text import status_text
 from baileys_tools.watching.status import fleet_status
-from tests.integration.alert_week import MINUTES, START, _disk_of, _entry, at
+from tests.integration.alert_week import MINUTES, START, _disk_of, _entry, at, settings_at
 from tests.log_lines import STACK
 from tests.servers import Reply, Request, answering
 from tests.support import company_folder, creds, write_key
@@ -250,7 +250,9 @@ class LogWeek(NamedTuple):
             _disk_of(lambda: 40_000_000_000),
             open_state(str(place / "state"), START) as state,
         ):
-            settings = _settings(place, server.url, f"{{path: {bots.log}, {setting or self.setting}}}")
+            log = f"{{path: {bots.log}, {setting or self.setting}}}"
+            # 48 of its reconnects a day are WAHA's own.
+            settings = settings_at(place, server.url, f"logs: {{files: [{log}], reconnects_per_day: 60}}\n")
             for minute in range(MINUTES):
                 bots.now = START + timedelta(minutes=minute)
                 self.live(bots, minute)
@@ -279,21 +281,6 @@ WEEK_ANEW = LogWeek(
     f"company: {REMOVED}",
     (at(2, 12), at(4, 12), at(6, 23, 55)),
 )
-
-
-def _settings(place: Path, url: str, log: str) -> LoadedSettings:
-    file = place / "settings.yaml"
-    # 48 of its reconnects a day are WAHA's own.
-    file.write_text(f"logs: {{files: [{log}], reconnects_per_day: 60}}\n")
-    environ = {
-        "BAILEYS_SESSIONS_PATH": str(place / "sessions"),
-        "BAILEYS_TOOLS_STATE_DIR": str(place / "state"),
-        "NOTIFICATION_WEBHOOK": f"{url}/hook",
-        "BAILEYS_TOOLS_NOTIFY__HOST": "bot7",
-        "BAILEYS_TOOLS_CONFIG": str(file),
-        "HOME": str(place),
-    }
-    return load_settings({}, environ, cwd=str(place), home=str(place), system_config="/nonexistent")
 
 
 def _looked(settings: LoadedSettings, state: State, bots: Bots) -> str:
