@@ -21,24 +21,14 @@ import { loadBaileys } from '../fixtures/generate/client.mjs'
 import { stopClock } from '../fixtures/generate/clock.mjs'
 import { World } from '../fixtures/generate/world.mjs'
 import { DAY_MS } from '../tests/contract/folders.mjs'
-import { diceOf, Folder, Keeper, Life } from '../tests/contract/lived.mjs'
+import { diceOf, Folder, Keeper, Life, momentsOf } from '../tests/contract/lived.mjs'
 
 const CONTACTS = 24
 const GROUPS = ['120363400000000001', '120363400000000002', '120363400000000003', '120363400000000004', '120363400000000005']
 const MEMBERS_WRITE_EVERY = [2, 2.5, 15, 30, 60]
 const CONTACTS_WRITE_EVERY = [1, 2, 3]
 const BOT_SENDS_EVERY = [4, 7]
-
-/** Moments of somebody who writes every so many days, and now and then is away for weeks. */
-function moments(dice, days, every) {
-	const found = []
-	let at = dice.between(0.05, Math.min(every * 2, days))
-	while (at < days) {
-		found.push(at)
-		at += every * dice.between(0.3, 1.7) + (dice.roll() < 0.04 ? dice.between(6, 25) : 0)
-	}
-	return found
-}
+const AWAY = { chance: 0.04, days: [6, 25] }
 
 async function agenda(life) {
 	const { world, dice, days } = life
@@ -50,7 +40,7 @@ async function agenda(life) {
 			lid: String(100000000000000 + i * 7777777777),
 			devices: i % 4 === 1 ? [0, 12] : [0]
 		})
-		for (const day of moments(dice, days, dice.pick(CONTACTS_WRITE_EVERY))) {
+		for (const day of momentsOf(dice, days, dice.pick(CONTACTS_WRITE_EVERY), AWAY)) {
 			const client = dice.pick(contact.clients)
 			at(day, () => life.contactWrites(client))
 			if (dice.roll() < 0.5) at(day + 0.01, () => life.botWrites(contact))
@@ -59,9 +49,9 @@ async function agenda(life) {
 	for (const id of GROUPS) {
 		const group = world.addGroup(`${id}@g.us`, world.contacts.filter(() => dice.roll() < 0.75))
 		for (const client of group.members) {
-			for (const day of moments(dice, days, dice.pick(MEMBERS_WRITE_EVERY))) at(day, () => life.memberWrites(client, group))
+			for (const day of momentsOf(dice, days, dice.pick(MEMBERS_WRITE_EVERY), AWAY)) at(day, () => life.memberWrites(client, group))
 		}
-		for (const day of moments(dice, days, dice.pick(BOT_SENDS_EVERY))) at(day, () => life.botSends(group))
+		for (const day of momentsOf(dice, days, dice.pick(BOT_SENDS_EVERY), AWAY)) at(day, () => life.botSends(group))
 	}
 	return found
 }

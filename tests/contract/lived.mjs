@@ -25,6 +25,17 @@ export function diceOf(seed) {
 	}
 }
 
+/** Moments of somebody who writes every so many days, and now and then (`pause.chance`) is away for some more. */
+export function momentsOf(dice, days, every, pause) {
+	const found = []
+	let at = dice.between(0.05, Math.min(every * 2, days))
+	while (at < days) {
+		found.push(at)
+		at += every * dice.between(0.3, 1.7) + (dice.roll() < pause.chance ? dice.between(...pause.days) : 0)
+	}
+	return found
+}
+
 /** The bot's folder on disk, written as useMultiFileAuthState does, and the bot's store, kept equal. */
 export class Folder {
 	constructor(world, root) {

@@ -28,20 +28,13 @@ import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { World } from '../../fixtures/generate/world.mjs'
 import { DAY_MS } from './folders.mjs'
-import { diceOf, Folder, Keeper, Life } from './lived.mjs'
+import { diceOf, Folder, Keeper, Life, momentsOf } from './lived.mjs'
 
 const HOUR = 1 / 24
 
 /** Moments of somebody with a rhythm: every so many days, with weeks of silence in between. */
 function moments(dice, days) {
-	const rhythm = dice.pick([0.3, 1, 2.5, 5, 9])
-	const found = []
-	let at = dice.between(0.05, Math.min(rhythm * 2, days))
-	while (at < days) {
-		found.push(at)
-		at += rhythm * dice.between(0.3, 1.7) + (dice.roll() < 0.08 ? dice.between(4, 18) : 0)
-	}
-	return found
+	return momentsOf(dice, days, dice.pick([0.3, 1, 2.5, 5, 9]), { chance: 0.08, days: [4, 18] })
 }
 
 function offTimes(dice, days) {
