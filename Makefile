@@ -91,10 +91,11 @@ coverage: $(READY) $(CLIENTS) $(AXE) ## which lines the tests reach
 fixtures: $(CLIENTS) ## make the fixtures again with the real Baileys (needs npm)
 	cd $(GENERATE) && npm run generate
 
-docs: $(READY) ## write the generated pages again: settings, man page, rooms
+docs: $(READY) ## write the generated pages again: settings, man page, rooms, kinds
 	$(BIN)/python -m baileys_tools.config.describe > docs/configuration.md
 	$(BIN)/python -m baileys_tools.cli.manpage > docs/baileys-tools.1
 	$(BIN)/python -m tests.house > docs/rooms.txt
+	$(BIN)/python -m tests.kinds
 	$(BIN)/python -m tests.integration.bots.log_forms
 
 site: $(PACKAGE) ## the documentation as a site in build/site, every link and anchor checked

@@ -57,7 +57,7 @@ class Traits(NamedTuple):
 
     `grammar` is how a whole name looks, where any id will not do. `counted`: it counts for the thresholds.
     `after_login`: the bot writes it only once it is logged in (pre-keys: `uploadPreKeysToServerIfRequired`).
-    `only_in_7`: Baileys 6 knows no such kind.
+    `only_in_7`: Baileys 6 knows no such kind. `is_record`: stores have it as a record of its own.
     """
 
     removed: Removed
@@ -67,6 +67,7 @@ class Traits(NamedTuple):
     counted: bool = True
     after_login: bool = False
     only_in_7: bool = False
+    is_record: bool = True
 
 
 _WORD = r"[0-9A-Za-z@._+=-]"
@@ -91,7 +92,10 @@ class Kind(StrEnum):
         kind.traits = traits
         return kind
 
-    CREDS = "creds", Traits(Removed.NEVER, Returns.WITH_THE_LOGIN, Written.OFTEN, r"creds\.json")
+    CREDS = (
+        "creds",
+        Traits(Removed.NEVER, Returns.WITH_THE_LOGIN, Written.OFTEN, r"creds\.json", is_record=False),
+    )
     PRE_KEY = (
         "pre-key",
         Traits(
@@ -155,8 +159,8 @@ class Kind(StrEnum):
     # Of whaileys, a fork: a tctoken under another name.
     CONTACTS_TC_TOKEN = "contacts-tc-token", Traits(Removed.KEPT, Returns.IF_LOST, counted=False)
     # Of a client in Rust that keeps its own store, and mirrors it beside the files of Baileys.
-    BRIDGE = "bridge", Traits(Removed.KEPT, Returns.AS_FOUND, counted=False)
-    UNKNOWN = "unknown", Traits(Removed.KEPT, Returns.AS_FOUND)
+    BRIDGE = "bridge", Traits(Removed.KEPT, Returns.AS_FOUND, counted=False, is_record=False)
+    UNKNOWN = "unknown", Traits(Removed.KEPT, Returns.AS_FOUND, is_record=False)
 
     # Enum's own is a Python function, and a large run looks kinds up a hundred thousand times.
     __hash__ = str.__hash__

@@ -25,8 +25,7 @@ class RecordName(NamedTuple):
     id: str
 
 
-_NO_RECORDS = (Kind.CREDS, Kind.UNKNOWN, Kind.BRIDGE)
-_TYPES = tuple(sorted((kind.value for kind in Kind if kind not in _NO_RECORDS), key=len, reverse=True))
+_TYPES = tuple(sorted((kind.value for kind in Kind if kind.traits.is_record), key=len, reverse=True))
 """The longest first: `sender-key` also begins `sender-key-memory`."""
 
 

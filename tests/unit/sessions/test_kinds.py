@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from baileys_tools.sessions.rules.keyfiles import (
@@ -21,17 +16,13 @@ from baileys_tools.sessions.rules.keyfiles import (
     key_of,
     kind_of,
 )
-from tests import oracle
+from baileys_tools.sessions.rules.records import record_of
+from tests import kinds, oracle
 from tests.unit.sessions.test_keyfiles import KNOWN
 
-DOCS = Path(__file__).parents[3] / "docs"
 
-
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_has_its_line_in_the_documentation(kind: Kind) -> None:
-    traits = kind.traits
-    line = f"| `{kind}` | {traits.removed} | {traits.returns} | {'yes' if traits.counted else 'no'} |"
-    assert line in (DOCS / "policy.md").read_text().splitlines()
+def test_the_table_of_kinds_in_the_documentation_is_that_of_the_code() -> None:
+    assert kinds.TABLE.findall((kinds.DOCS / "policy.md").read_text()) == [kinds.table()], "run: make docs"
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -66,23 +57,13 @@ def test_a_companion_is_what_its_key_is(name: str, kind: Kind) -> None:
 
 
 def test_every_schema_that_lists_kinds_lists_all() -> None:
-    lists = [
-        (path.name, found)
-        for path in sorted((DOCS / "json").glob("*.json"))
-        for found in _enums(json.loads(path.read_text()))
-        if Kind.LID_MAPPING.value in found
-    ]
+    lists = {path.name: kinds.lists_of_kinds(schema) for path, schema in kinds.schemas()}
     assert len(lists) >= 5
-    for name, found in lists:
-        assert found == [kind.value for kind in Kind], name
+    for name, found in lists.items():
+        for one in found:
+            assert one["enum"] == [kind.value for kind in Kind], f"{name}: run: make docs"
 
 
-def _enums(schema: Any) -> Iterator[list[str]]:
-    if isinstance(schema, dict):
-        if isinstance(schema.get("enum"), list):
-            yield schema["enum"]
-        for value in schema.values():
-            yield from _enums(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _enums(value)
+def test_every_record_of_baileys_is_told_from_its_name() -> None:
+    for name, kind, _ in KNOWN:
+        assert (record_of(name) is not None) is kind.traits.is_record
