@@ -342,7 +342,33 @@ class Monitor(Section, name="monitor"):
     )
 
 
-class Backup(Section, name="backup"):
+class Keeping(Section):
+    """Which snapshots stay: of the repository and of its copies, each with its own defaults."""
+
+    __slots__ = ()
+
+    keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
+    keep_within: timedelta = setting(
+        default=timedelta(),
+        kind=DURATION,
+        about="Keep all that are at most this much older than the newest one.",
+    )
+    keep_hourly: int = setting(
+        default=0, kind=COUNT, about="Keep the newest of an hour, for this many hours."
+    )
+    keep_daily: int = setting(default=0, kind=COUNT, about="Keep the newest of a day, for this many days.")
+    keep_weekly: int = setting(default=0, kind=COUNT, about="Keep the newest of a week, for this many weeks.")
+    keep_monthly: int = setting(
+        default=0, kind=COUNT, about="Keep the newest of a month, for this many months."
+    )
+    keep_tagged: int = setting(
+        default=3,
+        kind=COUNT,
+        about="Keep the newest that have a tag, this many, and as many from before a restore or a reset.",
+    )
+
+
+class Backup(Keeping, name="backup", defaults={"keep_hourly": 24, "keep_daily": 7, "keep_weekly": 4}):
     """Where snapshots of the session folders go, who can read them, and which stay.
 
     A snapshot stays when any rule keeps it. With all `keep_` rules at 0, nothing is ever removed.
@@ -381,25 +407,6 @@ class Backup(Section, name="backup"):
         default_text="none",
         for_all=True,
     )
-    keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
-    keep_within: timedelta = setting(
-        default=timedelta(),
-        kind=DURATION,
-        about="Keep all that are at most this much older than the newest one.",
-    )
-    keep_hourly: int = setting(
-        default=24, kind=COUNT, about="Keep the newest of an hour, for this many hours."
-    )
-    keep_daily: int = setting(default=7, kind=COUNT, about="Keep the newest of a day, for this many days.")
-    keep_weekly: int = setting(default=4, kind=COUNT, about="Keep the newest of a week, for this many weeks.")
-    keep_monthly: int = setting(
-        default=0, kind=COUNT, about="Keep the newest of a month, for this many months."
-    )
-    keep_tagged: int = setting(
-        default=3,
-        kind=COUNT,
-        about="Keep the newest that have a tag, this many, and as many from before a restore or a reset.",
-    )
     minimum: int = setting(
         default=3,
         kind=COUNT,
@@ -408,30 +415,11 @@ class Backup(Section, name="backup"):
     )
 
 
-class Copies(Section, name="copies"):
+class Copies(Keeping, name="copies", defaults={"keep_daily": 14, "keep_weekly": 8, "keep_monthly": 6}):
     """Which snapshots stay at the places of `backup.copies`, and how long to wait for those."""
 
     __slots__ = ()
 
-    keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
-    keep_within: timedelta = setting(
-        default=timedelta(),
-        kind=DURATION,
-        about="Keep all that are at most this much older than the newest one.",
-    )
-    keep_hourly: int = setting(
-        default=0, kind=COUNT, about="Keep the newest of an hour, for this many hours."
-    )
-    keep_daily: int = setting(default=14, kind=COUNT, about="Keep the newest of a day, for this many days.")
-    keep_weekly: int = setting(default=8, kind=COUNT, about="Keep the newest of a week, for this many weeks.")
-    keep_monthly: int = setting(
-        default=6, kind=COUNT, about="Keep the newest of a month, for this many months."
-    )
-    keep_tagged: int = setting(
-        default=3,
-        kind=COUNT,
-        about="Keep the newest that have a tag, this many, and as many from before a restore or a reset.",
-    )
     minimum: int = setting(
         default=3, kind=COUNT, about="Snapshots of a company that stay whatever the rules say.", at_least=1
     )

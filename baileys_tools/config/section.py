@@ -59,6 +59,11 @@ class Setting:
         self.default_text = default_text
         self.key = self.path = self.target = ""
 
+    def again(self, default: Any) -> Setting:
+        """Return the same setting for another section, with a default of its own."""
+        rest = ("kind", "about", "flag", "env", "at_least", "default_text", "for_all")
+        return Setting(default, *(getattr(self, part) for part in rest))
+
     def named(self, section: str, key: str, target: str = "") -> Setting:
         """Give the setting its place: done once, when its section is defined."""
         self.key = key
@@ -109,6 +114,9 @@ def setting(
 class Section:
     """A section of the settings: frozen, made by keyword, with defaults. Its docstring is its description.
 
+    One without a name is what several have in common: they have its settings behind their own, with the `defaults`
+    that each gives.
+
     Not a dataclass: twelve of those would take 7 ms of every start, and cron starts us every minute.
     """
 
@@ -118,10 +126,17 @@ class Section:
     """The setting that is meant where the settings file has a list in the place of this section, "" for none."""
     declared: ClassVar[dict[str, Setting]]
 
-    def __init_subclass__(cls, name: str, list_key: str = "") -> None:
+    def __init_subclass__(
+        cls, name: str = "", list_key: str = "", defaults: Mapping[str, Any] | None = None
+    ) -> None:
         cls.section_name = name
         cls.list_key = list_key
         cls.declared = {key: found for key, found in vars(cls).items() if isinstance(found, Setting)}
+        if not name:
+            return
+        for key, found in getattr(cls.__base__, "declared", {}).items():
+            cls.declared[key] = found.again((defaults or {}).get(key, found.default))
+            setattr(cls, key, cls.declared[key])
         for key, found in cls.declared.items():
             found.named(name, key)
 
