@@ -95,10 +95,11 @@ class Bots:
 
     def flush(self) -> None:
         """Write what was said in this minute."""
+        if not self._lines:
+            return
         with self.log.open("a") as file:
             file.write("".join(f"{line}\n" for line in self._lines))
-        if self._lines:
-            os.utime(self.log, (self.now.timestamp() + 1,) * 2)
+        os.utime(self.log, (self.now.timestamp() + 1,) * 2)
         self._lines.clear()
 
     def connects(self, name: str) -> None:
