@@ -19,7 +19,6 @@ from baileys_tools.watching.show.watch_text import LastRun, View, watch_lines
 from baileys_tools.watching.status import fleet_status
 
 SHORTEST = timedelta(seconds=1)
-DEFAULT = "15s"
 SHOWN_RUNS = ("monitor-once", "trigger", "cleanup", "backup", "recover", "verify")
 """The commands that cron runs, by how much they matter."""
 

@@ -8,7 +8,7 @@ bytes in a value are Buffers, of which three written forms are in use; which of 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -215,8 +215,3 @@ def _dumped(value: object) -> bytes:
 
 
 _LONE = re.compile("[\ud800-\udfff]")
-
-
-def names_of(records: Iterable[RecordName]) -> set[str]:
-    """Given records, return the names of their files."""
-    return {file_name(record) for record in records}
