@@ -29,7 +29,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    from baileys_tools.__main__ import main as begin
+    from baileys_tools.cli import main as begin
 
     begin()
 
