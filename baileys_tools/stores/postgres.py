@@ -33,6 +33,14 @@ WHERE a.attrelid = CAST(%s AS regclass) AND a.attname = %s AND d.datname = curre
   AND c.collnamespace = CAST('pg_catalog' AS regnamespace)
 """
 """How the texts of a column are ordered: its own collation, else that of the database."""
+_FOR_PREFIXES = """
+SELECT count(*) FROM pg_index i
+JOIN pg_opclass o ON o.oid = i.indclass[0]
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = CAST(%s AS regclass) AND a.attname = %s AND i.indisvalid AND i.indpred IS NULL
+  AND o.opcname IN ('text_pattern_ops', 'varchar_pattern_ops')
+"""
+"""Whether there is an index that LIKE can ask, whatever the order of texts."""
 
 
 class PostgresConnection:
@@ -115,15 +123,25 @@ class PostgresConnection:
         """As `Dialect.near`: a range where the column is ordered by code points. Elsewhere a range would miss some (to
         other orders ':' and ';' are the same at first), and LIKE asks an index of text_pattern_ops, if there is one."""
         column = quoted_name(key)
-        if (table, key) not in self._by_code_point:
-            found = next(self.rows(_ORDER, (quoted_name(table), key)), None)
-            self._by_code_point[table, key] = found is not None and found[0] in _CODE_POINTS
-        if not self._by_code_point[table, key]:
+        if not self._is_by_code_point(table, key):
             escaped = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             return f"{column} LIKE %s", (f"{escaped}%",)
         if end := after_prefix(prefix):
             return f"{column} >= %s AND {column} < %s", (prefix, end)
         return f"{column} >= %s", (prefix,)
+
+    def _is_by_code_point(self, table: str, key: str) -> bool:
+        if (table, key) not in self._by_code_point:
+            found = next(self.rows(_ORDER, (quoted_name(table), key)), None)
+            self._by_code_point[table, key] = found is not None and found[0] in _CODE_POINTS
+        return self._by_code_point[table, key]
+
+    def searches_whole(self, table: str, key: str) -> bool:
+        """Whether no index answers what `near` asks, so that each session costs a walk through the table."""
+        if self._is_by_code_point(table, key):
+            return False
+        (found,) = next(self.rows(_FOR_PREFIXES, (quoted_name(table), key)))
+        return not found
 
     def close(self) -> None:
         """Close the connection."""
@@ -204,6 +222,13 @@ class PostgresStore:
             (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
             if not writes:
                 found.append(f"table {table} can be read only, with the rights of this user")
+        mapped = self._tables.mapped
+        if mapped.prefix and self._db.searches_whole(mapped.table, mapped.key):
+            table, key = quoted_name(mapped.table), quoted_name(mapped.key)
+            found.append(
+                f"table {mapped.table} is searched whole for each session, as its texts are in no order of code "
+                f"points; its owner may help it: CREATE INDEX CONCURRENTLY ON {table} ({key} text_pattern_ops)"
+            )
         return found
 
     def dangers(self) -> list[str]:

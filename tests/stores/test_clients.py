@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.real_client import run_script
+from baileys_tools.recovery.rules.migration import CODE
+from tests.contract.real_client import GENERATE, run_script
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_group("stores")]
@@ -117,3 +118,17 @@ def test_the_plans_are_those_of_a_folder(
     assert len(kinds[0]) > 15
     if "undo" in acts:
         assert store["undo"]["undone"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "package"),
+    [("postgres-baileys", "postgres-baileys/dist"), ("keyv", "@rodrigogs/baileys-store/lib/Store")],
+)
+def test_what_a_move_says_of_the_code_is_what_the_package_has(preset: str, package: str) -> None:
+    """The call that `migrate` prints is one that the package exports, with as many words."""
+    call, note = CODE[preset]
+    name, words = call.split("(", 1)
+    code = "".join(path.read_text() for path in (GENERATE / "node_modules" / package).rglob("*.js"))
+    assert f"exports.{name} = " in code
+    assert package.partition("/dist")[0].partition("/lib")[0] in note
+    assert words.count(", ") == 1

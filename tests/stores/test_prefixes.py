@@ -133,3 +133,23 @@ def test_a_file_a_session_is_listed_once_and_few_are_open_at_a_time(
     assert len(walks) == 1
     assert len(os.listdir("/proc/self/fd")) - before <= 24, "there can be more bots than handles"
     store.close()
+
+
+def test_a_table_that_no_index_can_be_asked_of_is_told_with_the_way_out(postgres_url: str) -> None:
+    db = connect(SHAPE, postgres_url)
+    db.execute("DROP TABLE IF EXISTS keyv")
+    db.execute('CREATE TABLE keyv (key varchar(255) COLLATE "en-x-icu" PRIMARY KEY, value text)')
+    store = open_store(StoreSpec(postgres_url, "keyv"))
+    (told,) = [one for one in store.said() if "searched whole" in one]
+    # What it says to paste is what ends it; and the index is asked.
+    db.execute(told.partition("may help it: ")[2])
+    assert not [one for one in store.said() if "searched whole" in one]
+    rows = "SELECT 'keyv:' || t || ':session-' || n, '{}' FROM generate_series(1, 200) t, generate_series(1, 50) n"
+    db.execute(f"INSERT INTO keyv {rows}")
+    db.execute("ANALYZE keyv")
+    plan = str(db.execute("EXPLAIN SELECT value FROM keyv WHERE key LIKE 'keyv:17:%'").fetchall())
+    assert "Index" in plan and "Seq Scan" not in plan
+    store.close()
+    SHAPE.make(db)
+    assert not [one for one in open_store(StoreSpec(postgres_url, "keyv")).said() if "searched whole" in one]
+    db.close()

@@ -139,11 +139,20 @@ CODE = {
     ),
     "baileys-sqlite": ("useSqliteAuthState(FILE)", "in the Baileys that has it"),
     "postgres-baileys": ("usePostgreSQLAuthState(config, SESSION)", "import from 'postgres-baileys'"),
-    "keyv": ("useStore / makeKeyvAuthState with namespace keyv", "import from '@rodrigogs/baileys-store'"),
+    "keyv": (
+        "makeKeyvAuthState(new Keyv({ store }), SESSION)",
+        "import from '@rodrigogs/baileys-store' and 'keyv', no namespace; store: '@keyv/postgres', '@keyv/redis'",
+    ),
     "prisma-session": ("useSession(SESSION)", "import from '@ookamiiixd/baileys-store'"),
     "ticketz": ("authState(whatsapp)", 'the row of "Whatsapps" with this id'),
-    "baileys-redis-auth": ("useRedisAuthStateWithHSet(redis, SESSION)", "import from 'baileys-redis-auth'"),
-    "baileys-redis-auth-keys": ("useRedisAuthState(redis, SESSION)", "import from 'baileys-redis-auth'"),
+    "baileys-redis-auth": (
+        "useRedisAuthStateWithHSet(redis, SESSION)",
+        "import from hbinduni/baileys-redis-auth",
+    ),
+    "baileys-redis-auth-keys": (
+        "useRedisAuthState(redis, SESSION)",
+        "import from hbinduni/baileys-redis-auth",
+    ),
     "fazer": ("the connection of this phone number", "nothing in the code; start it through its API"),
     "evolution": ("CACHE_REDIS_SAVE_INSTANCES=true", "and the instance of this id in its database"),
     "unoapi": ("the session of this phone number", "nothing in the code"),
