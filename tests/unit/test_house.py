@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -186,3 +187,25 @@ def test_workers_keep_a_group_together(request: pytest.FixtureRequest) -> None:
 
 def test_the_version_is_printed_by_the_installed_command() -> None:
     assert run_cli("--version").stdout.split()[-1] == baileys_tools.__version__
+
+
+def test_every_long_proof_is_in_a_part_of_make_faults_that_has_a_name() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("| part |")[2].partition("\n\n")[0]
+    parts = [part.replace("'", "") for part in re.findall(r'`"(.*?)"`', table)]
+    words = [word for part in parts if part.startswith("-k ") for word in part[3:].split(" or ")]
+    folders = [part for part in parts if part.startswith("tests/")]
+    long = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path != Path(__file__)
+        and "mark.faults" in (text := path.read_text())
+        and "mark.contract" not in text
+    ]
+    assert len(long) > 20
+    missing = [
+        path
+        for path in long
+        if not any(word in path.rpartition("/")[2] for word in words)
+        and not any(path.startswith(folder) for folder in folders)
+    ]
+    assert missing == []
