@@ -36,9 +36,10 @@ LONGEST_PROBLEM_SHOWN = 400
 
 
 class ConfigError(UsageError):
-    """Settings that cannot be meant. `problems` has one line for each, with its path and where it stands."""
+    """Settings that cannot be meant. `problems` has a line for each, `rest` the values and origins that can be."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], rest: tuple[Any, dict[str, str]] | None = None) -> None:
+        self.rest = rest
         self.problems = tuple(printable(problem[:LONGEST_PROBLEM_SHOWN]) for problem in problems)
         shown = [*self.problems[:MOST_PROBLEMS_SHOWN]]
         if len(problems) > len(shown):
@@ -152,7 +153,7 @@ def resolve(
         _stronger_flags(values, origin)
         problems += _of_companies_together(schema, values, origin)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, (values, origin))
     return values, origin, file, secret_files
 
 

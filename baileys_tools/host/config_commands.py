@@ -12,10 +12,11 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from baileys_tools.config import ConfigError, LoadedSettings, Secret, load_settings
+from baileys_tools.config import ConfigError, LoadedSettings, Secret, Settings, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
 from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
+from baileys_tools.config.load import build
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.near_misses import near_misses
 from baileys_tools.config.root_kinds import ROOTS, plain_root
@@ -295,9 +296,21 @@ def show_command(
     return ExitCode.DONE
 
 
+def _loaded_to_check(config: str | None) -> LoadedSettings:
+    """Load the settings. Raise ConfigError with all that is wrong, also of what can be read beside what cannot."""
+    try:
+        return load_settings({}, os.environ, config=config)
+    except ConfigError as error:
+        if error.rest is None:
+            raise
+        values, origin = error.rest
+        rest = LoadedSettings(build(SCHEMA, Settings, values), origin, None, values, {})
+        raise ConfigError([*error.problems, *mistakes(rest)]) from None
+
+
 def check_command(config: str | None) -> ExitCode:
     """Given the command line, print what is wrong or unwise about the settings."""
-    text, code = run_check(load_settings({}, os.environ, config=config))
+    text, code = run_check(_loaded_to_check(config))
     print(text)
     return code
 

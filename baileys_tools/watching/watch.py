@@ -85,6 +85,10 @@ def look_again(before: View, settings: Settings, root_path: str, now: datetime) 
 
 
 def _interval(text: str) -> timedelta:
+    if text.isdecimal():
+        raise UsageError(
+            f"--interval: {text} of what?", f"Seconds: --interval {text}s, minutes: --interval {text}m"
+        )
     try:
         found = parse_duration(text)
     except ValueError as error:

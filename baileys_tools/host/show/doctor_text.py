@@ -12,6 +12,8 @@ from baileys_tools.host.show.mending_text import mending_json
 from baileys_tools.units import printable
 
 _NAMES = 15
+_PASTED = ("chown ", "chmod ", "sudo ")
+"""What an action begins with that is a command and nothing else."""
 _COLOURS = {
     CheckOutcome.OK: "green",
     CheckOutcome.NOTE: "cyan",
@@ -31,8 +33,12 @@ def doctor_text(checks: Sequence[Check], style: Style, *, only_troubles: bool = 
         outcome = style.paint(f"{check.outcome.value:8}", _COLOURS[check.outcome])
         lines.append(f"{check.name:{_NAMES}} {outcome} {first}")
         lines += [f"{indent}{line}" for line in rest]
-        if check.action:
-            lines += wrapped(printable(check.action), WIDTH, f"{indent[:-3]}-> ", indent)
+        action = printable(check.action)
+        if action.startswith(_PASTED):
+            # In one line, however long: a command of two lines is two commands to a shell.
+            lines.append(f"{indent[:-3]}-> {action}")
+        elif action:
+            lines += wrapped(action, WIDTH, f"{indent[:-3]}-> ", indent)
     return "\n".join([*lines, "", summary(checks)])
 
 

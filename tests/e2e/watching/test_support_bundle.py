@@ -47,6 +47,9 @@ def host(tmp_path: Path) -> dict[str, str]:
         "  status: GET /s/{company}\n"
         f"  headers: 'X-Key: canaryheader99'\nlogs:\n  files: ['{tmp_path}/ernacanary-{{company}}.log']\n"
         "notify:\n  host: canarynotifyhost\n"
+        f"backup:\n  copies: ['sftp://canaryuser@127.0.0.1:9/srv/canaryplace', 'file://{tmp_path}/canarydisk']\n"
+        "copies: {timeout: 1s}\n"
+        "serve: {names: [canaryname.example]}\n"
         "templates:\n  canarytemplate:\n    cleanup: {until: 160}\n"
         "companies:\n  shop:\n    use: canarytemplate\n    process: {pm2: canaryprocess}\n"
     )
@@ -91,6 +94,12 @@ def assert_nobodys(text: str, tmp_path: Path) -> None:
 def test_of_all_that_is_planted_nothing_is_told(host: dict[str, str], tmp_path: Path) -> None:
     assert run_cli("cleanup", env=host).returncode in (0, 3)
     assert run_cli("monitor-once", "--no-notify", env=host).returncode in (4, 5)
+    untold = {name: value for name, value in host.items() if not name.startswith("TELEGRAM")}
+    assert run_cli("backup", env=untold).returncode in (1, 3, 4)
+    (tmp_path / "canaryrepository").chmod(0o755)
+    assert run_cli("copies", "check", env=untold).returncode in (1, 3, 4)
+    assert run_cli("doctor", "--fix", env=untold | {"PATH": "/nonexistent"}).returncode in (4, 5)
+    assert run_cli("report", "--quiet", env=untold).returncode in (0, 3)
     done = run_cli("support-bundle", env=host)
     assert done.returncode == 0, done.stderr
     assert_nobodys(done.stdout + done.stderr, tmp_path)
@@ -105,6 +114,8 @@ def test_of_all_that_is_planted_nothing_is_told(host: dict[str, str], tmp_path: 
         "cleanup: exit code",
         "monitor-once: exit code",
         "creds-lost, 20",
+        "copies check: exit code",
+        "doctor: exit code",
     ):
         assert fact in done.stdout, (fact, done.stdout)
 

@@ -301,7 +301,7 @@ def test_without_a_terminal_it_refuses_and_says_what_to_take_instead(root: Path)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--interval", "15"), "write 15d for days"),
+        (("--interval", "15"), "--interval 15s"),
         (("--interval", "0"), "less than a second"),
         (("--company", "7"), "no company 7"),
     ],

@@ -81,6 +81,17 @@ def test_what_is_about_nothing_here_is_told(tmp_path: Path) -> None:
     assert not any("logs.files" in line for line in told)
 
 
+def test_what_cannot_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "thresholds: {warning: 180, critical: 150}\ncleanup: {until: x}\nbackup: {recipients: [age1nonsense]}\n"
+    )
+    said = run_cli("config", "check", "--config", file).stderr
+    assert "3 errors in the settings:" in said
+    for path in ("thresholds.critical", "cleanup.until", "backup.recipients"):
+        assert f"  {path}: " in said
+
+
 @pytest.mark.parametrize(
     ("settings", "module", "package"),
     [
