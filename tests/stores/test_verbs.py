@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.sessions.rules.records import meanings
+from baileys_tools.sessions.rules.records import meanings, session_digest
 from tests.integration.faults.forked import run_cli
 from tests.stores.shapes import SESSION, SHAPES, Row, Shape, connect, rows_of
 
@@ -123,6 +123,7 @@ def test_a_session_in_a_store_is_cleaned_undone_and_backed_up_as_a_folder(
         folder = {name: content for name, content in folder.items() if name in out}
         assert len(out) == files
         assert meanings(out) == meanings(folder), "a snapshot of the store is one of the folder"
+        assert session_digest(meanings(out)) == session_digest(meanings(folder))
         if shape.in_bytes:
             assert out == folder, "byte for byte, as the store keeps texts"
 
