@@ -579,8 +579,8 @@ def _removed(
         guarded = guarded_at_last(going, lambda gone: pre_keys_of(files, creds, gone))
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     if limits.until is not None:
-        kinds = ("session", "sender-key", "sender-key-memory", "pre-key")
-        stand = sum(kind_of(file.name) in kinds for file in files) - len(guarded)
+        kinds = ("session", "sender-key", "sender-key-memory")
+        stand = sum(kind_of(file.name) in kinds for file in files) + len(going - guarded)
         removed = oldest(removed, bare, {file.name: file.mtime_ns for file in files}, stand, limits.until)
     if clock_is_plausible(files, now_ns):
         for kind, limit in (("device-list", limits.device_lists), ("identity-key", limits.identity_keys)):

@@ -14,7 +14,7 @@ from baileys_tools.cleanup.rules.cost import Cost, bundles_fetched
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
 from baileys_tools.cleanup.rules.policy import plan_cleanup
-from baileys_tools.cleanup.rules.uses import seen_again
+from baileys_tools.cleanup.rules.uses import look_again
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
@@ -356,9 +356,7 @@ def clean_company(folder: int, company: Company, job: CleanupJob, *, root: Root)
             mended=tuple(mended),
             snapshot_trouble=trouble,
             earlier_restore=earlier_restore,
-            uses=None
-            if plan.is_in_doubt
-            else seen_again(job.uses_before(company), facts, job.now, plan.pre_keys_unguarded),
+            uses=None if plan.is_in_doubt else look_again(job.uses_before(company), facts, job.now),
         )
 
 

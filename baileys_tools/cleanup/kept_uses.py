@@ -5,20 +5,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from baileys_tools.cleanup.rules.cleanup_report import CompanyCleanup
-from baileys_tools.cleanup.rules.uses import Uses, read_uses, uses_kept
+from baileys_tools.cleanup.rules.uses import Uses, read_uses, uses_rows
 from baileys_tools.config import Settings
-from baileys_tools.state import memory
+from baileys_tools.state import key_uses
 from baileys_tools.state.database import open_state
 
 if TYPE_CHECKING:
     from baileys_tools.state.database import State
 
-KEY = "uses"
-
 
 def uses_of(state: "State", place: str) -> Uses:
     """Return what is remembered of the keys of the folder at a place."""
-    return read_uses(memory.recall(state, KEY, place))
+    return read_uses(*key_uses.uses_kept(state, place))
 
 
 def remember_uses(
@@ -29,5 +27,6 @@ def remember_uses(
     if not seen:
         return
     with open_state(settings.state.dir, now) as state, state.transaction():
-        for place, uses in seen:
-            memory.keep(state, KEY, uses_kept(uses), place)
+        for place, look in seen:
+            rows, looks = uses_rows(look.changed), [look.since, look.looked]
+            key_uses.keep_uses(state, place, looks, rows, look.forgotten)

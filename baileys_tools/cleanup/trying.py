@@ -10,7 +10,7 @@ from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known
 from baileys_tools.cleanup.rules.policy import plan_cleanup
 from baileys_tools.cleanup.rules.returners import came_back
-from baileys_tools.cleanup.rules.trying import RULES, PolicyTried, RuleTried, beside, try_rule
+from baileys_tools.cleanup.rules.trying import RULES, PolicyTried, RuleTried, counted_beside, try_rule
 from baileys_tools.cleanup.rules.uses import days_known, seen_again
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -74,9 +74,9 @@ def _try(
     now: datetime,
     days: int,
 ) -> PolicyTried:
-    uses = seen_again(observed.uses_before(company), facts, now, plan.pre_keys_unguarded)
+    uses = seen_again(observed.uses_before(company), facts, now)
     seen = observed(company)
-    around = beside(facts, plan, uses)
+    around = counted_beside(facts, plan)
     known = Known(seen, came_back=came_back(facts, observed.removed_before(company)))
     length = min(days, days_known(uses, now))
     policies: list[tuple[Mapping[str, str] | None, Policy]] = [
@@ -93,5 +93,5 @@ def _try(
         )
         for settings, one in policies
     ]
-    room = policy.thresholds.warning - around.counted
+    room = policy.thresholds.warning - around
     return PolicyTried(company.id, company.path, now, length, room, rules)

@@ -131,8 +131,8 @@ class Cleanup(Section, name="cleanup"):
     until: int | None = setting(
         default=None,
         kind=COUNT_OR_OFF,
-        about="Remove nothing while this many files or fewer stand of kinds that are removed, guarded pre-keys left "
-        "out; beyond, the oldest of what the limits allow, down to 10 below.",
+        about="Remove nothing while this many files or fewer stand that can go: sessions, sender-keys, memories, and "
+        "pre-keys beyond those that stay; else the oldest of what the limits allow, down to 10 below.",
         flag="--until",
         at_least=20,
     )

@@ -27,6 +27,7 @@ _TABLES = (
     "alerts",
     "incidents",
     "memory",
+    "key_uses",
     "log_hours",
     "link_days",
     "company_runs",

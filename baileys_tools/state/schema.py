@@ -139,5 +139,18 @@ STEPS: Sequence[Sequence[str]] = (
         # Who started it by hand: `page` and the number of the action there, '' for whoever typed it.
         "ALTER TABLE runs ADD COLUMN started_by TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        # When each key of a folder was used (cleanup/rules/uses.py): digests, and minutes since 1970.
+        """CREATE TABLE key_uses (
+            company TEXT NOT NULL,
+            mark TEXT NOT NULL,
+            what TEXT NOT NULL,
+            in_group TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            gaps TEXT NOT NULL,
+            PRIMARY KEY (company, mark)
+        ) WITHOUT ROWID""",
+    ),
 )
 """Step n brings the database from version n to n + 1 (`PRAGMA user_version`)."""

@@ -128,11 +128,6 @@ class CleanupPlan(NamedTuple):
         return sum(self.removed_by_kind.values())
 
     @property
-    def pre_keys_unguarded(self) -> int:
-        """Pre-keys that `cleanup.until` counts, and the thresholds."""
-        return self.by_kind.get(Kind.PRE_KEY, 0) - self.guarded_pre_keys
-
-    @property
     def counted_before(self) -> int:
         """Files that count for the thresholds: all but guarded pre-keys, of the kinds that the settings name."""
         return self._counted(self.by_kind) - self.guarded_pre_keys

@@ -17,7 +17,7 @@ from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_DEFAULT, Kind
+from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE, REMOVED_BY_DEFAULT, Kind
 from baileys_tools.sessions.rules.prekeys import PreKeyRule, apply_pre_key_rule, still_offered
 from baileys_tools.sessions.rules.senderkeys import is_memory, sort_by_owner
 from baileys_tools.sessions.rules.silence import Seen, last_write
@@ -134,7 +134,8 @@ def _plan_tier(
         by_age.old_units(sender_keys.units),
     )
     if gentle.until is not None:
-        stand = sum(len(folder.of(kind)) for kind in REMOVED_BY_DEFAULT) - len(guarded)
+        # Pre-keys that their number keeps can never go: on Baileys 7 they are a third of a folder.
+        stand = sum(len(folder.of(kind)) for kind in REMOVED_BY_AGE) + len(going.pre_keys)
         spared = going.spared(folder, stand, gentle.until)
         going = going.without(spared)
         for memory in spared.intersection(by_age.following):

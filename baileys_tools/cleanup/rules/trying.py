@@ -105,30 +105,22 @@ class PolicyTried(NamedTuple):
     rules: Sequence[RuleTried]
 
 
-class Beside(NamedTuple):
-    """What stands beside the keys that go by age: files that count for the thresholds, and those that
-    `cleanup.until` counts."""
-
-    counted: int
-    pre_keys: int
-
-
-def beside(folder: FolderFacts, plan: CleanupPlan, uses: Uses) -> Beside:
-    """Given a folder, a plan of it and its past, return what stands beside the keys that go by age."""
+def counted_beside(folder: FolderFacts, plan: CleanupPlan) -> int:
+    """Return how many files of a folder count for the thresholds beside the keys that go by age."""
     counts = plan.counts
     by_age = sum(len(folder.of(kind)) for kind in _KINDS if counts is None or kind in counts)
-    looks = uses.pre_keys
-    return Beside(plan.counted_before - by_age, round(sum(looks) / len(looks)) if looks else 0)
+    return plan.counted_before - by_age
 
 
 def try_rule(
-    uses: Uses, policy: Policy, around: Beside, seen: Sequence[Seen], now: datetime, days: int
+    uses: Uses, policy: Policy, around: int, seen: Sequence[Seen], now: datetime, days: int
 ) -> PastCost:
     """Given the past of a folder's keys, return what a cleanup a day by this policy would have cost in `days` days.
 
     Days before the first look are left out. `seen` is what observations say of the bot, oldest first.
     """
-    policy = _as_if_alone(policy, around)
+    danger = policy.thresholds.danger - around
+    policy = policy._replace(thresholds=policy.thresholds._replace(danger=danger))
     end = minutes(now)
     start = max(uses.since, end - days * DAY)
     keys = _named(uses.by_mark.values())
@@ -179,15 +171,6 @@ def best(tried: Sequence[RuleTried], room: int) -> RuleTried | None:
 _KINDS = (Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
 _KIND_OF = {SESSION: Kind.SESSION, MEMORY: Kind.SENDER_KEY_MEMORY}
 _BOT = Creds(Address("1", 1), Address("2", 1), None, None, paired=True)
-
-
-def _as_if_alone(policy: Policy, around: Beside) -> Policy:
-    """Return the policy for a folder that holds nothing but what goes by age."""
-    until = policy.gentle.until
-    if until is not None:
-        policy = policy._replace(gentle=policy.gentle._replace(until=max(0, until - around.pre_keys)))
-    danger = policy.thresholds.danger - around.counted
-    return policy._replace(thresholds=policy.thresholds._replace(danger=danger))
 
 
 def _named(uses: Iterable[Use]) -> list[tuple[str, Use]]:

@@ -5,7 +5,7 @@ Names of files hold the numbers of contacts, so a key and its group are remember
 since 1970.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,9 +21,7 @@ MINUTE_NS = 60_000_000_000
 DAY = 24 * 60
 """A day, in minutes. A key that is used again within one is in use: no limit is shorter."""
 MOST_KEYS = 3_000
-"""Of a folder with more of them nothing is noted: the state is written at every cleanup."""
-
-MOST_LOOKS = 120
+"""Of a folder with more of them nothing is noted: every cleanup reads all that is."""
 
 SESSION, PEER, OWN, OWN_BY_LID, MEMORY = "s", "p", "o", "l", "m"
 """What a key is: one letter each, as they are kept thousands of times."""
@@ -54,34 +52,48 @@ class Use(NamedTuple):
 
 
 class Uses(NamedTuple):
-    """The keys of a folder by their digests, from when on they are known, and when the last look was.
-
-    `pre_keys` is how many pre-keys stood at the last looks that `cleanup.until` counts.
-    """
+    """The keys of a folder by their digests, from when on they are known, and when the last look was."""
 
     since: int = 0
     looked: int = 0
     by_mark: Mapping[str, Use] = {}
-    pre_keys: tuple[int, ...] = ()
 
 
-def read_uses(value: Any) -> Uses:
+class Look(NamedTuple):
+    """What one look has to write down: the keys of which something changed, by their digests, and the digests of those
+    that are forgotten; None where nothing from before holds."""
+
+    since: int
+    looked: int
+    changed: Mapping[str, Use]
+    forgotten: tuple[str, ...] | None
+
+
+def read_uses(looks: Any, rows: Iterable[Sequence[Any]]) -> Uses:
     """Given what the state has, return it; nothing known where it is nothing that we wrote."""
     try:
-        since, looked, keys, pre_keys = value
+        since, looked = looks
         found = {
             str(one): Use(str(what), str(group), int(first), int(last), tuple(map(int, gaps)))
-            for one, (what, group, first, last, *gaps) in keys.items()
+            for one, what, group, first, last, gaps in rows
         }
-        return Uses(int(since), int(looked), found, tuple(map(int, pre_keys)))
-    except (TypeError, ValueError, AttributeError):
+        return Uses(int(since), int(looked), found)
+    except (TypeError, ValueError):
         return Uses()
 
 
-def uses_kept(uses: Uses) -> list[Any]:
-    """Return it as JSON for the state."""
-    keys = {one: [use.what, use.group, use.first, use.last, *use.gaps] for one, use in uses.by_mark.items()}
-    return [uses.since, uses.looked, keys, list(uses.pre_keys)]
+def uses_rows(by_mark: Mapping[str, Use]) -> "list[tuple[str, str, str, int, int, list[int]]]":
+    """Return keys as the rows of the state."""
+    return [(one, use.what, use.group, use.first, use.last, list(use.gaps)) for one, use in by_mark.items()]
+
+
+def look_again(before: Uses, folder: FolderFacts, now: datetime) -> Look:
+    """Given what was known of the keys of a folder and what stands there now, return what to write down."""
+    after = seen_again(before, folder, now)
+    known = before.by_mark
+    changed = {one: use for one, use in after.by_mark.items() if known.get(one) != use}
+    forgotten = tuple(one for one in known if one not in after.by_mark)
+    return Look(after.since, after.looked, changed, forgotten if before.looked and after.looked else None)
 
 
 def minutes(moment: datetime) -> int:
@@ -89,10 +101,9 @@ def minutes(moment: datetime) -> int:
     return nanoseconds(moment) // MINUTE_NS
 
 
-def seen_again(uses: Uses, folder: FolderFacts, now: datetime, pre_keys: int = 0) -> Uses:
+def seen_again(uses: Uses, folder: FolderFacts, now: datetime) -> Uses:
     """Given what is known of the keys of a folder and what stands there now, return what is known after this look.
 
-    `pre_keys` is how many of those stand that `cleanup.until` counts.
     A key that was used again after a day or more has had a gap, whether its file stood there meanwhile or not. It ended
     after the look before, at the latest when the file was written; of a look longer ago than a day nothing tells how
     often it was used since, so the gap counts up to a day after that look.
@@ -114,7 +125,7 @@ def seen_again(uses: Uses, folder: FolderFacts, now: datetime, pre_keys: int = 0
     if len(kept) > MOST_KEYS:
         return Uses()
     since = max(uses.since, oldest) if uses.looked else at
-    return Uses(since, at, kept, (*uses.pre_keys, pre_keys)[-MOST_LOOKS:])
+    return Uses(since, at, kept)
 
 
 def days_known(uses: Uses, now: datetime) -> int:

@@ -379,15 +379,22 @@ def test_until_spares_all_where_few_stand_and_takes_the_oldest_where_many_do() -
     assert len(removed(ages, policy=gently(until=39))) == 40
 
 
-def test_until_spares_a_key_with_its_memory_and_no_guarded_pre_key_counts() -> None:
+def test_until_spares_a_key_with_its_memory_and_no_pre_key_counts_that_stays() -> None:
     plan, verdicts = planned({MEMORY: days(4), OWN_KEY: days(4)}, policy=gently(until=20))
     assert (plan.remove_count, plan.own_keys_to_follow) == (0, 0)
     assert {verdicts[name].reason for name in (MEMORY, OWN_KEY)} == {Reason.ENOUGH_ROOM}
     fresh = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
     creds = Creds(PAIRED.me, PAIRED.lid, 813, 813, True)
-    ages = fresh | {"session-1.0.json": days(20)}
-    assert removed(ages, creds, gently(until=51)) == set()
-    assert removed(ages, creds, gently(until=50)) == {"session-1.0.json"}
+    sessions = {f"session-{number}.0.json": days(20 + number) for number in range(21)}
+    assert removed(fresh | sessions, creds, gently(until=21)) == set()
+    assert len(removed(fresh | sessions, creds, gently(until=20))) == 11
+    # Those beyond the limit do count: they go when they are the oldest.
+    creds = Creds(PAIRED.me, PAIRED.lid, None, None, True)
+    spare = {f"pre-key-{10 * number}.json": days(1) for number in range(1, 61)}
+    assert removed(spare | sessions, creds, gently(until=31)) == set()
+    assert removed(spare | sessions, creds, gently(until=30)) == {
+        f"session-{n}.0.json" for n in range(10, 21)
+    }
 
 
 def test_until_steps_back_where_it_would_leave_the_folder_full() -> None:

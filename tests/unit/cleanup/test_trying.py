@@ -6,12 +6,22 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
 from baileys_tools.cleanup.rules.policy import plan_cleanup
-from baileys_tools.cleanup.rules.trying import RULES, Beside, PastCost, RuleTried, beside, best, try_rule
-from baileys_tools.cleanup.rules.uses import MOST_KEYS, Uses, days_known, read_uses, seen_again, uses_kept
+from baileys_tools.cleanup.rules.returners import mark
+from baileys_tools.cleanup.rules.trying import RULES, PastCost, RuleTried, best, counted_beside, try_rule
+from baileys_tools.cleanup.rules.uses import (
+    MOST_KEYS,
+    Uses,
+    days_known,
+    look_again,
+    read_uses,
+    seen_again,
+    uses_rows,
+)
 from baileys_tools.config import load_settings
 from baileys_tools.limits import Gentle, Policy
 from baileys_tools.sessions.rules.creds import Address, Creds
@@ -26,7 +36,7 @@ PEER = f"sender-key-{GROUP}--4917000000001--0.json"
 OWN = f"sender-key-{GROUP}--919585510685--17.json"
 MEMORY = f"sender-key-memory-{GROUP}.json"
 SESSION = "session-4917000000001.0.json"
-ALONE = Beside(10, 0)
+ALONE = 10
 
 
 def folder(written: Mapping[str, float]) -> FolderFacts:
@@ -105,29 +115,52 @@ def test_a_rule_that_has_no_room_steps_back_as_the_cleanup_does() -> None:
     moments = {f"sender-key-{GROUP}--{n}--0.json": [0.0, 10.0] for n in range(50)} | {SESSION: BUSY}
     uses = remembered(moments, 20)
     now = START + 20 * DAY
-    roomy, full = Beside(20, 0), Beside(150, 0)
     policy = Policy(gentle=Gentle(until=120))
-    assert try_rule(uses, policy, roomy, (), now, 20).group_messages == 0
-    assert try_rule(uses, policy, full, (), now, 20).group_messages == 50
+    assert try_rule(uses, policy, 20, (), now, 20).group_messages == 0
+    assert try_rule(uses, policy, 150, (), now, 20).group_messages == 50
+
+
+def kept(uses: Uses) -> tuple[Any, Any]:
+    """What the state gives back of it."""
+    looks, rows = json.loads(json.dumps([[uses.since, uses.looked], uses_rows(uses.by_mark)]))
+    return looks, rows
 
 
 def test_what_is_remembered_survives_the_state() -> None:
     uses = remembered({PEER: [0, 6, 20], OWN: [3], MEMORY: [3], SESSION: BUSY}, 30)
-    assert read_uses(json.loads(json.dumps(uses_kept(uses)))) == uses
+    assert read_uses(*kept(uses)) == uses
     assert days_known(uses, START + 30 * DAY) == 30
 
 
 @pytest.mark.parametrize(
-    "value", [None, 3, [], [1, 2, {}], [1, 2, {"a": ["s"]}, []], [1, 2, {"a": 3}, []], {"a": 1}]
+    ("looks", "rows"),
+    [
+        (None, []),
+        (3, []),
+        ([], []),
+        ([1, 2, {}, []], []),
+        ([1, 2], [["a", "s"]]),
+        ([1, 2], [["a", "s", "", 1, 2, 3]]),
+    ],
 )
-def test_what_somebody_else_wrote_there_is_nothing_known(value: object) -> None:
-    assert read_uses(value) == Uses()
+def test_what_somebody_else_wrote_there_is_nothing_known(looks: object, rows: Any) -> None:
+    assert read_uses(looks, rows) == Uses()
 
 
 def test_names_are_not_remembered() -> None:
-    kept = json.dumps(uses_kept(remembered({PEER: [0], SESSION: [0]}, 3)))
-    assert "4917000000001" not in kept
-    assert GROUP not in kept
+    text = json.dumps(kept(remembered({PEER: [0], SESSION: [0]}, 3)))
+    assert "4917000000001" not in text
+    assert GROUP not in text
+
+
+def test_a_look_writes_down_what_changed_and_no_more() -> None:
+    before = remembered({PEER: [0, 6], OWN: [0], SESSION: BUSY}, 30)
+    look = look_again(before, folder({PEER: 6, OWN: 0, SESSION: 30.4}), START + 31 * DAY)
+    assert list(look.changed) == [mark(SESSION)]
+    assert look.forgotten == ()
+    assert look_again(before, folder({}), START + 125 * DAY).forgotten == (mark(OWN),)
+    # What an older look left is no part of a new beginning.
+    assert look_again(Uses(by_mark=before.by_mark), folder({}), START).forgotten is None
 
 
 def test_what_was_not_used_for_long_is_forgotten() -> None:
@@ -183,7 +216,7 @@ def lived(moments: Mapping[str, list[float]], days: int, policy: Policy) -> int:
 def test_the_best_rule_is_the_one_with_the_fewest_late_that_has_room() -> None:
     policy, facts = Policy(), folder({SESSION: 0})
     plan = plan_cleanup(facts, policy, START)
-    assert beside(facts, plan, Uses(pre_keys=(10, 20, 31))) == Beside(1, 20)
+    assert counted_beside(facts, plan) == 1
     pasts = [
         PastCost(9, 0, 0, 70.0),
         PastCost(3, 0, 0, 90.0),
