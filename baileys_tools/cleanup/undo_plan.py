@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from functools import partial
 
-from baileys_tools.cleanup.undo_runs import UndoReport, lids_of, plan_of, undo_each
+from baileys_tools.cleanup.undo_runs import UndoReport, files_in, lids_of, plan_of, undo_each
 from baileys_tools.config import Settings
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
@@ -22,14 +22,14 @@ def planned_undo(settings: Settings, root_path: str, now: datetime, run: str | N
     would finish that first.
     """
     with Root(root_path) as root:
-        return undo_each(settings, root, root_path, run, now, partial(_planned, root))
+        return undo_each(settings, root, root_path, run, now, partial(_planned, root, now=now))
 
 
-def _planned(root: Root, company: Company, found: UndoRun) -> CompanyUndo:
+def _planned(root: Root, company: Company, found: UndoRun, now: datetime) -> CompanyUndo:
     with root.open(company) as folder:
         if found.whole_folder:
             with in_own_folder(RESETS, folder) as resets:
-                names = [] if resets is None else _listed(resets, found.run)
+                names = [] if resets is None else files_in(resets, found.run)
             return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
         with open_quarantine(folder) as quarantine:
             if quarantine is None or found.run not in dict(list_runs(quarantine)):
@@ -37,22 +37,10 @@ def _planned(root: Root, company: Company, found: UndoRun) -> CompanyUndo:
             with open_run(quarantine, found.run) as run_folder:
                 names = os.listdir(run_folder)
                 lids = lids_of(folder, names)
-                reasons = plan_of(folder, run_folder, names, found.run, lids)
+                reasons = plan_of(folder, run_folder, names, found.run, lids, now)
         twins = {
             name: twin
             for name, reason in reasons.items()
             if reason is UndoReason.LID_TWIN and (twin := lid_twin(name, lids)) is not None
         }
         return CompanyUndo(company.id, reasons=reasons, twins=twins)
-
-
-def _listed(resets: int, run: str) -> list[str]:
-    """Return the files of a folder that was set aside; a run whose folder stands elsewhere has none to name."""
-    try:
-        fd = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=resets)
-    except FileNotFoundError:
-        return []
-    try:
-        return os.listdir(fd)
-    finally:
-        os.close(fd)

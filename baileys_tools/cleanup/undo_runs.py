@@ -38,6 +38,7 @@ from baileys_tools.sessions.rules.undo import (
 from baileys_tools.sessions.scan import (
     exists_in_own_folder,
     has_private_signing_key,
+    in_own_folder,
     read_creds,
     written_since,
 )
@@ -216,13 +217,27 @@ def _began(run: str) -> datetime:
 
 
 def plan_of(
-    folder: int, run_folder: int, quarantined: Collection[str], run: str, lids: Mapping[str, str]
+    folder: int,
+    run_folder: int,
+    quarantined: Collection[str],
+    run: str,
+    lids: Mapping[str, str],
+    now: datetime,
 ) -> dict[str, UndoReason]:
     live = os.listdir(folder)
     began = _began(run)
     since = written_since(folder, live, began)
     creds, told = _owners(folder, run_folder, live, quarantined)
-    return plan_undo(quarantined, live, since, creds, told, lids, _removed_later(folder, run))
+    later = _removed_later(folder, run)
+    # Of a run from the future nobody knows when it was.
+    surely = {
+        name
+        for one, names in later.items()
+        if (started := run_started(one)) is not None and started <= now
+        for name in names
+    }
+    removed_later = {name for names in later.values() for name in names}
+    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely)
 
 
 def _owners(
@@ -238,17 +253,35 @@ def _owners(
     return creds, {name: answer for name, answer in owned.items() if answer is not None}
 
 
-def _removed_later(folder: int, of: str) -> set[str]:
-    """Return what waits in the quarantines of runs that came after one."""
-    names: set[str] = set()
+def _removed_later(folder: int, of: str) -> dict[str, list[str]]:
+    """Return by run what those that came after one have taken: to their quarantines, or with the whole folder of then.
+
+    Names of runs sort by time.
+    """
+    found: dict[str, list[str]] = {}
+    with in_own_folder(RESETS, folder) as resets:
+        if resets is not None:
+            found |= {run: files_in(resets, run) for run in os.listdir(resets) if run > of}
     with open_quarantine(folder) as quarantine:
         if quarantine is None:
-            return names
+            return found
         for run, _ in list_runs(quarantine):
-            if run > of:  # names of runs sort by time
+            if run > of:
                 with open_run(quarantine, run) as waiting:
-                    names.update(os.listdir(waiting))
-    return names
+                    found[run] = os.listdir(waiting)
+    return found
+
+
+def files_in(resets: int, run: str) -> list[str]:
+    """Return the files of a folder that was set aside; a run whose folder stands elsewhere has none to name."""
+    try:
+        fd = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=resets)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)
 
 
 def _sender_keys(names: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from baileys_tools.cleanup.undo_plan import planned_undo
 from baileys_tools.cleanup.undo_runs import (
@@ -41,6 +42,9 @@ from baileys_tools.sessions.rules.undo import (
     lid_twin,
 )
 from baileys_tools.sessions.stored.copies import working_copy
+
+if TYPE_CHECKING:
+    from baileys_tools.state.database import State
 
 
 def undo_command(
@@ -90,18 +94,24 @@ def undo_command(
 def _with_commands(report: UndoReport, settings: Settings) -> UndoReport:
     """Return the report with the command that made each run, as far as the state remembers it."""
     from baileys_tools.state.database import open_state
+
+    if report.run is None and not any(company.runs for company in report.companies):
+        return report
+    with open_state(settings.state.dir, report.now) as state:
+        return with_commands(report, state)
+
+
+def with_commands(report: UndoReport, state: State) -> UndoReport:
+    """Return the report with the command that made each run, as far as the state remembers it."""
     from baileys_tools.state.runs import command_at
     from baileys_tools.state.spool import take_in
 
     runs = {found.run for company in report.companies for found in company.runs if not found.what}
     if report.run is not None:
         runs.add(report.run)
-    if not runs:
-        return report
-    with open_state(settings.state.dir, report.now) as state:
-        take_in(state)
-        times = {run: run_milliseconds(run) for run in runs}
-        made_by = {run: command_at(state, time) for run, time in times.items() if time is not None}
+    take_in(state)
+    times = {run: run_milliseconds(run) for run in runs}
+    made_by = {run: command_at(state, time) for run, time in times.items() if time is not None}
     return replace(
         report,
         what=made_by.get(report.run or "", ""),
@@ -186,7 +196,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 lids.update(lids_of(folder, quarantined))
-                return plan_of(folder, run_folder, quarantined, run, lids)
+                return plan_of(folder, run_folder, quarantined, run, lids, now)
 
             if (copy := working_copy(folder)) is None:
                 reasons, errors = undo_run(folder, run, chosen)

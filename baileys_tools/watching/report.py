@@ -14,7 +14,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import require_file, settings_in_force
 from baileys_tools.frame.record import recorded
-from baileys_tools.sessions.rules.undo import CLEANERS
+from baileys_tools.sessions.rules.undo import CLEANERS, Late
 from baileys_tools.state.database import State, open_state, to_seconds
 from baileys_tools.state.observations import curve_since, kinds_at, kinds_since
 from baileys_tools.state.runs import runs_since
@@ -42,6 +42,7 @@ from baileys_tools.watching.status import fleet_status
 LONGEST = timedelta(days=366)
 MOST_INCIDENTS = 20
 REPORT = "report.html"
+_NOTHING: Mapping[str, tuple[Late, Late]] = {}
 
 
 def report_command(
@@ -103,11 +104,28 @@ def fleet_report(
     settings: Settings, root_path: str, state: State, now: datetime, length: timedelta
 ) -> FleetReport:
     """Return how the companies are that the settings choose, and their history for that long."""
-    return report_on(fleet_status(settings, root_path, state, now), settings, state, length)
+    status = fleet_status(settings, root_path, state, now)
+    return report_on(status, settings, state, length, _paid(settings, root_path, state, now))
 
 
-def report_on(status: FleetStatus, settings: Settings, state: State, length: timedelta) -> FleetReport:
-    """Given how companies are, return that with their history for that long."""
+def _paid(settings: Settings, root_path: str, state: State, now: datetime) -> dict[str, tuple[Late, Late]]:
+    """Return what the last cleanup of each company costs, where it can still be undone."""
+    from baileys_tools.cleanup.undo_runs import list_undo
+    from baileys_tools.cleanup.undoing import with_commands
+
+    report = with_commands(list_undo(settings, root_path, now), state)
+    last = {company.id: [run for run in company.runs if run.is_cleanup][-1:] for company in report.companies}
+    return {company: run.late for company, runs in last.items() for run in runs if run.late is not None}
+
+
+def report_on(
+    status: FleetStatus,
+    settings: Settings,
+    state: State,
+    length: timedelta,
+    late: Mapping[str, tuple[Late, Late]] = _NOTHING,
+) -> FleetReport:
+    """Given how companies are and what their last cleanups cost, return that with their history for that long."""
     now = status.now
     since = now - length
     cleanups = [
@@ -124,7 +142,7 @@ def report_on(status: FleetStatus, settings: Settings, state: State, length: tim
     kinds_every = length / kind_points_for(len(status.companies))
     companies = [
         _company(company, state, since, now, cleanups, snapshots.get(company.id, []), most, marks)._replace(
-            over=_kinds_over(company, state, since, now, kinds_every)
+            over=_kinds_over(company, state, since, now, kinds_every), late=late.get(company.id)
         )
         for company in status.companies
     ]

@@ -20,6 +20,7 @@ _KEPT = {
     UndoReason.LID_TWIN: "stayed in quarantine: the bot would write them over the contact's session by LID",
     UndoReason.WITH_UNIT: "stayed in quarantine with an own key that could not be put back",
     UndoReason.KEY_GONE: "stayed in quarantine: the own key that it speaks of is gone",
+    UndoReason.TAKEN_LATER: "stayed in quarantine: a later run took newer ones, and the others have gone on from those",
     UndoReason.FOREIGN: "stayed: no plain file, so nothing that a cleanup puts there",
     UndoReason.FAILED: "could not be put back",
 }

@@ -37,6 +37,9 @@ class UndoReason(StrEnum):
     KEY_GONE = "key-gone"
     """A memory whose own key a later run has removed: beside a key that the bot then makes, it would keep that from
     every member. Without it the bot tells everybody."""
+    TAKEN_LATER = "taken-later"
+    """A session, or the key of a member, of which a later run took a newer one: the other side has gone on from that,
+    and an older session would keep from it what the bot says, where with none the bot begins anew."""
     FOREIGN = "foreign"
     """No plain file: nothing that was ever removed from here."""
     FAILED = "failed"
@@ -50,18 +53,21 @@ def plan_undo(
     owned_by_content: Mapping[str, bool],
     lids: Mapping[str, str],
     removed_later: Collection[str] = (),
+    newer_taken: Collection[str] = (),
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
     an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell.
-    `removed_later` are the names that wait in the quarantines of later runs. The order is the order to work in: a
-    memory comes after the own keys, and a companion after its key, with which it comes or stays.
+    `removed_later` are the names that later runs took, to their quarantines or with a whole folder, `newer_taken` those
+    of them whose run was later for sure. The order is the order to work in: a memory comes after the own keys, and a
+    companion after its key, with which it comes or stays.
     """
     live = {key_of(name) for name in live}
     newer = {key_of(name) for name in written_since}
     groups = {_unit_of(name, creds, owned_by_content) for name in newer}
     moved_on = groups - {None}
+    later = {key_of(name) for name in newer_taken} - live
     reasons = {}
     for name in sorted(quarantined, key=lambda name: (kind_of(name) is Kind.SENDER_KEY_MEMORY, name)):
         if _unit_of(name, creds, owned_by_content) in moved_on:
@@ -70,6 +76,12 @@ def plan_undo(
             reasons[name] = UndoReason.NEWER_STANDS if key_of(name) in newer else UndoReason.BACK
             if reasons[name] is UndoReason.BACK and lid_twin(name, lids) in live:
                 reasons[name] = UndoReason.LID_TWIN
+            elif (
+                reasons[name] is UndoReason.BACK
+                and key_of(name) in later
+                and _is_of_others(name, creds, owned_by_content)
+            ):
+                reasons[name] = UndoReason.TAKEN_LATER
     back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
     with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
     with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
@@ -80,6 +92,14 @@ def plan_undo(
         if kind_of(name) is Kind.SENDER_KEY_MEMORY and _unit_of(name, creds, owned_by_content) in followed:
             reasons[name] = UndoReason.KEY_GONE
     return reasons
+
+
+def _is_of_others(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> bool:
+    """Whether the file goes on with each message of somebody else: a session, or the sender-key of a member."""
+    kind = kind_of(key_of(name))
+    return kind is Kind.SESSION or (
+        kind is Kind.SENDER_KEY and _unit_of(name, creds, owned_by_content) is None
+    )
 
 
 def _group_of_own(name: str, creds: Creds | CredsState, owned_by_content: Mapping[str, bool]) -> str | None:

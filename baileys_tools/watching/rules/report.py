@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.forecast import CLEANUP_DROP
+from baileys_tools.sessions.rules.undo import Late
 from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import CompanyStatus
 
@@ -71,7 +72,8 @@ class KindCurves(NamedTuple):
 
 
 class CompanyReport(NamedTuple):
-    """One company: how it is, its curve, and what happened. `kinds_before` is the first look of the time shown."""
+    """One company: how it is, its curve, and what happened. `kinds_before` is the first look of the time shown, `late`
+    what its last cleanup costs at most and what of that was paid, while that can still be undone."""
 
     status: CompanyStatus
     curve: Sequence[Point]
@@ -81,6 +83,7 @@ class CompanyReport(NamedTuple):
     snapshots: Sequence[SnapshotMark]
     kinds_before: dict[str, int]
     over: KindCurves = KindCurves()
+    late: tuple[Late, Late] | None = None
 
     @property
     def begin(self) -> int | None:

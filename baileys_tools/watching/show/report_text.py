@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from textwrap import wrap
 
 from baileys_tools.alerts.show.silence_text import silence_line
+from baileys_tools.cleanup.show.undo_text import paid_of
 from baileys_tools.frame.show.terminal import WIDTH, Style, wrapped
 from baileys_tools.units import counted, format_duration, printable
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point
@@ -63,6 +64,8 @@ def _company(company: CompanyReport, report: FleetReport, marks: str, style: Sty
     cleanups = sum(drop.cleaned for drop in company.drops)
     parts = [] if one.growth is None else [growth_text(one)]
     parts += [counted(cleanups, "cleanup"), counted(len(company.incidents), "incident")]
+    if company.late is not None:
+        parts.append(paid_of(*company.late))
     if (reason := one.verdict.reason or next(iter(one.findings), None)) is not None:
         parts.append(f"{reason.severity.value}: {reason.code}")
     yield from wrapped("; ".join(parts), WIDTH, "  ")

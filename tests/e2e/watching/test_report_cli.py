@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.browser.places import PHONE, environment, fleet
 from tests.e2e.cleanup.test_cleanup_cli import checked_json
 from tests.integration.faults.forked import run_cli
+from tests.support import write_key
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,18 @@ def test_a_company_without_creds_is_healthy_nowhere(place: Path) -> None:
     assert '<b>1</b><span class="level emergency">emergency</span>' in tiles
     document = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
     assert {one["id"]: one["state"] for one in document["companies"]}["2001"] == "emergency"
+
+
+def test_the_last_cleanup_shows_what_it_promised_and_what_was_paid(tmp_path: Path) -> None:
+    place = fleet(tmp_path)
+    folder = place / "sessions" / "company_1001"
+    for name in ("session-4917000000001.0.json", "session-4917000000002.0.json"):
+        write_key(folder, name, timedelta(days=20))
+    assert run_cli("cleanup", "--company", "1001", "-q", env=environment(place)).returncode == 0
+    (folder / "session-4917000000001.0.json").write_text("{}")
+    paid = "last cleanup: 1 chat, 0 group messages late so far, of 2 and 0"
+    assert paid in run_cli("report", env=environment(place)).stdout.replace("\n  ", " ")
+    assert paid in run_cli("report", "--html", "-", env=environment(place)).stdout
 
 
 def test_that_history_is_too_short_is_said_once(place: Path) -> None:

@@ -96,3 +96,17 @@ def test_the_content_settles_the_doubt() -> None:
     nobody = Creds(None, None, None, None, False)
     assert plan_undo({MEMORY, OWN}, {PEER}, {PEER}, nobody, {PEER: False}, {}) == {MEMORY: BACK, OWN: BACK}
     assert plan_undo({MEMORY}, {PEER}, {PEER}, nobody, {PEER: True}, {}) == {MEMORY: MOVED_ON}
+
+
+@pytest.mark.parametrize("name", [SESSION, PEER, f"{SESSION}.bak"])
+def test_what_a_later_run_took_a_newer_one_of_stays_where_it_is(name: str) -> None:
+    """The contact has gone on from that: an older session beside a torn or set aside one would mislead the bot."""
+    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {name}, {name}) == {
+        name: UndoReason.TAKEN_LATER
+    }
+    # It is there, it never was another, or nobody knows when that run was.
+    assert plan_undo({name}, {name}, set(), PAIRED, {}, {}, {name}, {name}) == {name: BACK}
+    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {"pre-key-1.json"}) == {name: BACK}
+    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {name}) == {name: BACK}
+    pre_key = {"pre-key-1.json"}
+    assert plan_undo(pre_key, set(), set(), PAIRED, {}, {}, pre_key, pre_key) == {"pre-key-1.json": BACK}

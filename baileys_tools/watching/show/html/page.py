@@ -16,6 +16,7 @@ from html import escape
 from typing import Any
 
 from baileys_tools import __version__
+from baileys_tools.cleanup.show.undo_text import paid_of
 from baileys_tools.frame.show.json_text import shown_text
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
@@ -255,7 +256,7 @@ def _company(company: CompanyReport, base: int, now: datetime, texts: _Texts) ->
         "id": shown_text(one.id),
         "state": one.state.value,
         "begin": base if company.begin is None else company.begin,
-        "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(one, now)],
+        "facts": [[texts.number(name), texts.number(value)] for name, value in _facts(company, now)],
         "growth": _growth(one),
         "findings": [
             [
@@ -322,7 +323,8 @@ def _minutes(times: Sequence[int], base: int) -> list[int]:
     return found
 
 
-def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:
+def _facts(company: CompanyReport, now: datetime) -> Iterator[tuple[str, str]]:
+    one = company.status
     if one.trouble:
         yield "Trouble", one.trouble
     guarded = f", {counted(one.guarded, 'guarded pre-key')} left out" if one.guarded else ""
@@ -333,6 +335,8 @@ def _facts(one: CompanyStatus, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Last activity", _ago(one.last_activity, now)
     removed = f", {one.cleaned.words}" if one.cleaned else ""
     yield "Last cleanup", _ago(one.cleaned.at if one.cleaned else None, now) + removed
+    if company.late is not None:
+        yield "Its cost", paid_of(*company.late)
     yield "Last good snapshot", _ago(one.last_snapshot, now)
     yield "Growth", growth_text(one)
 
