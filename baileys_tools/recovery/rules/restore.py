@@ -30,7 +30,7 @@ from baileys_tools.sessions.rules.keyfiles import (
     pre_key_ids,
     sort_by_kind,
 )
-from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule
+from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule, still_offered
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
@@ -138,6 +138,11 @@ class _Folder:
         entry = self.snapshot.entries.get(name)
         return entry is not None and self.is_whole(name) and self.live.files[name].sha256 == entry.sha256
 
+    def written_at(self, name: str) -> int:
+        """When it was written, in nanoseconds: the snapshot remembers that, and a torn file does not."""
+        entry = self.snapshot.entries.get(name)
+        return entry.mtime_ns if entry is not None else self.live.files[name].stat.st_mtime_ns
+
     def lack(self, name: str) -> RestoreReason:
         return RestoreReason.UNREADABLE if name in self.live.files else RestoreReason.MISSING
 
@@ -232,16 +237,22 @@ def _repair_pre_keys(folder: _Folder) -> Iterator[RestoreVerdict]:
 
 def _pre_keys_beyond_policy(folder: _Folder) -> set[str]:
     """Return the pre-keys that the next cleanup would remove again: its rule on all that would be there."""
+    pool = _every_pre_key(folder)
+    rule = apply_pre_key_rule(pool, folder.choice.pre_keys_keep, guard=folder.choice.pre_key_guard)
+    return {f"pre-key-{pre_key_id}.json" for pre_key_id in rule.removed}
+
+
+def _every_pre_key(folder: _Folder) -> PreKeyPool:
     live = folder.live.creds
     creds = live if folder.same_account and isinstance(live, Creds) else folder.snapshot.creds
-    pool = PreKeyPool(
-        ids=pre_key_ids(folder.of(Kind.PRE_KEY)),
+    ids = pre_key_ids(folder.of(Kind.PRE_KEY))
+    return PreKeyPool(
+        ids=ids,
+        written={pre_key_id: folder.written_at(f"pre-key-{pre_key_id}.json") for pre_key_id in ids},
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=not folder.names.keys().isdisjoint(ONLY_IN_7),
     )
-    rule = apply_pre_key_rule(pool, folder.choice.pre_keys_keep, guard=folder.choice.pre_key_guard)
-    return {f"pre-key-{pre_key_id}.json" for pre_key_id in rule.removed}
 
 
 def _creds_verdict(folder: _Folder, *, stays: bool) -> RestoreVerdict:
@@ -344,9 +355,25 @@ def _cost(folder: _Folder, verdicts: Iterable[RestoreVerdict]) -> RestoreCost:
         older_sessions=older.count(Kind.SESSION) if folder.shows_traffic else 0,
         group_senders=sum(name not in there for name in folder.owners.peers),
         older_keys=older.count(Kind.SENDER_KEY) if may_be_older else 0,
-        pre_keys=_lost_pre_keys(folder, there),
+        pre_keys=_lost_pre_keys(folder, there) + _left_out_pre_keys(folder, verdicts),
         pre_keys_untold=not knows_counters and folder.ids_may_have_come_and_gone,
     )
+
+
+def _left_out_pre_keys(folder: _Folder, verdicts: Iterable[RestoreVerdict]) -> int:
+    """Return how many pre-keys of the snapshot the server may still offer that the policy leaves out, at most.
+
+    A cleanup took them and stated it, or an accident did: the folder cannot tell.
+    """
+    left_out = {
+        verdict.name
+        for verdict in verdicts
+        if verdict.kind is Kind.PRE_KEY
+        and verdict.action is Action.LEAVE_OUT
+        and verdict.reason is RestoreReason.REMOVED_BY_POLICY
+        and not folder.was_removed(verdict.name)
+    }
+    return still_offered(set(pre_key_ids(left_out)), _every_pre_key(folder)).if_extended
 
 
 def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:

@@ -318,13 +318,27 @@ def test_pre_keys_come_back_except_those_that_the_policy_removed() -> None:
     ids = range(1, 101)
     snap = snapshot(*(f"pre-key-{n}.json" for n in ids), nextPreKeyId=101, firstUnuploadedPreKeyId=101)
     live = folder({"pre-key-100.json": file()}, nextPreKeyId=101, firstUnuploadedPreKeyId=101)
-    back = plan(live, snap).named(Action.BRING_BACK)
+    back = plan(live, snap, pre_key_guard=False).named(Action.BRING_BACK)
     assert back == sorted(f"pre-key-{n}.json" for n in range(51, 100))
     quarantined = replace(live, quarantined=frozenset({"pre-key-60.json"}))
     assert verdict(plan(quarantined, snap), "pre-key-60.json") == (
         Action.LEAVE_OUT,
         RestoreReason.REMOVED_BY_POLICY,
     )
+
+
+def test_pre_keys_that_the_policy_leaves_out_are_stated_where_no_cleanup_has_them() -> None:
+    """An accident took them, as far as anybody knows: without the guard the policy has no room for what is offered."""
+    every = [f"pre-key-{i}.json" for i in range(1, 101)]
+    snap = snapshot(*every, "lid-mapping-1.json", nextPreKeyId=101, firstUnuploadedPreKeyId=101)
+    half = folder(dict.fromkeys(every[::2], file()), nextPreKeyId=101, firstUnuploadedPreKeyId=101)
+    # One upload of Baileys 7 by the times of the snapshot: the guard has all of it back.
+    guarded = plan(half, snap)
+    assert (guarded.cost.pre_keys, guarded.count(Action.LEAVE_OUT)) == (0, 0)
+    made = plan(half, snap, pre_key_guard=False)
+    left_out = made.named(Action.LEAVE_OUT)
+    assert len(left_out) == made.cost.pre_keys == 25
+    assert plan(replace(half, quarantined=frozenset(left_out)), snap, pre_key_guard=False).cost.pre_keys == 0
 
 
 def test_no_pre_key_on_disk_is_ever_removed() -> None:
