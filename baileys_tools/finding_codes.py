@@ -112,6 +112,7 @@ CODES: Mapping[str, CodeInfo] = {
     "log-silent": CodeInfo(WARNING, "The bot's log has been silent for unusually long."),
     "connection-not-back": CodeInfo(WARNING, "The connection ended, and the log shows no opening since."),
     "messages-unreadable": CodeInfo(CRITICAL, "More messages than usual cannot be read."),
+    "group-keys-stale": CodeInfo(WARNING, "Members of a group ask again and again: they lack the bot's key."),
     "log-not-understood": CodeInfo(
         WARNING, "A log speaks of Baileys in a form that is not read, or of other sessions alone."
     ),

@@ -56,13 +56,10 @@ def resend_group_keys_command(
     show = partial(cure_plan_text, show_numbers=show_numbers)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
-        memories = memories_of(facts)
-        chosen = list(memories) if every else _known(wanted, facts)
-        told = {group: _told(folder, memories[group]) for group in chosen if group in memories}
-        return plan_group_keys(facts, chosen, told)
+        return _plan(folder, facts, _known(wanted, facts))
 
     with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
-        report = run_cure(loaded, VERB, options, now, look, show)
+        report = run_cure(loaded, VERB, options, now, plan_all_groups if every else look, show)
         end_record(run, report)
     print_cure(
         report,
@@ -72,6 +69,17 @@ def resend_group_keys_command(
         quiet=quiet,
     )
     return report.exit_code
+
+
+def plan_all_groups(folder: int, facts: FolderFacts) -> CurePlan:
+    """Given an open folder and what stands in it, plan for all its groups."""
+    return _plan(folder, facts, list(memories_of(facts)))
+
+
+def _plan(folder: int, facts: FolderFacts, groups: list[str]) -> CurePlan:
+    memories = memories_of(facts)
+    told = {group: _told(folder, memories[group]) for group in groups if group in memories}
+    return plan_group_keys(facts, groups, told)
 
 
 def _known(wanted: list[str], facts: FolderFacts) -> list[str]:

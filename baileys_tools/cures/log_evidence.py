@@ -1,16 +1,17 @@
-"""Looks through the end of a bot's logs for devices whose messages could not be read."""
+"""Looks through the end of a bot's logs for devices that the bot could not read, and that could not read the bot."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from baileys_tools.bots.bot_log.files import open_log
 from baileys_tools.bots.bot_log.grammar import decrypt_failure, time_of
 from baileys_tools.bots.bot_logs import logs_of
 from baileys_tools.bots.log_sources import sources_of, stream_of
 from baileys_tools.bots.rules.log_events import LogEvent
+from baileys_tools.cures.rules.stale_groups import MESSAGES, Asked, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from baileys_tools.config import Settings
     from baileys_tools.config.log_kinds import LogFile
+
+Found = TypeVar("Found")
 
 MOST_READ = 64 << 20
 """Bytes of each log, from its end: what is older was most likely healed since."""
@@ -34,45 +37,72 @@ def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[E
 
     At most the last 64 MiB of each are read, and a line of them at a time is in memory.
     """
-    found: list[tuple[Device, float | None]] = []
+    found, troubles = _found_in_logs(settings, company, now, failures_in)
+    return joined(found), troubles
+
+
+def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[Asked]:
+    """Return which devices asked for messages of the bot to groups again, by the logs of a company that can be read."""
+    return _found_in_logs(settings, company, now, requests_in)[0]
+
+
+def _found_in_logs(
+    settings: Settings, company: str, now: datetime, found_in: Callable[[bytes], Iterable[Found]]
+) -> tuple[list[Found], list[str]]:
+    found: list[Found] = []
     troubles = []
     for log in logs_of(settings, company):
         try:
             for source in sources_of(log, now):
-                found += _failures_of(source)
+                found += _found_in(source, found_in)
         except OSError as error:
             troubles.append(f"{log.label}: {say_why(error)}")
-    return joined(found), troubles
+    return found, troubles
 
 
-def _failures_of(source: LogFile) -> list[tuple[Device, float | None]]:
+def _found_in(source: LogFile, found_in: Callable[[bytes], Iterable[Found]]) -> list[Found]:
     path = stream_of(source)
     if not isinstance(path, str):
         raise OSError(f"only files are looked through for contacts, and {source.source} keeps none here")
     fd = open_log(path)
     try:
-        return list(_failures(fd))
+        return [one for lines in _pieces(fd) for one in found_in(lines)]
     finally:
         os.close(fd)
 
 
 def failures_in(lines: bytes) -> Iterator[tuple[Device, float | None]]:
     """Given whole lines of a log, yield the device and the time of each message that its session could not read."""
-    at = lines.find(_FAILED)
+    for start, end in _lines_with(lines, _FAILED):
+        if (
+            decrypt_failure(lines, start, end) in _OF_A_SESSION
+            and (device := sender_in(lines[start:end])) is not None
+        ):
+            yield device, time_of(lines, start, end)
+
+
+def requests_in(lines: bytes) -> Iterator[Asked]:
+    """Given whole lines of a log, yield each request for a message of the bot to a group."""
+    for text in MESSAGES:
+        for start, end in _lines_with(lines, text):
+            if (asked := asked_in(lines[start:end], time_of(lines, start, end))) is not None:
+                yield asked
+
+
+def _lines_with(lines: bytes, text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each line begins and ends in which a text stands."""
+    at = lines.find(text)
     while at >= 0:
         start = lines.rfind(b"\n", 0, at) + 1
         end = lines.find(b"\n", at)
         end = len(lines) if end < 0 else end
-        if (
-            end - start <= _LONGEST_LINE
-            and decrypt_failure(lines, start, end) in _OF_A_SESSION
-            and (device := sender_in(lines[start:end])) is not None
-        ):
-            yield device, time_of(lines, start, end)
-        at = lines.find(_FAILED, end)
+        if end - start <= _LONGEST_LINE:
+            yield start, end
+        at = lines.find(text, end)
 
 
-def _failures(fd: int) -> Iterator[tuple[Device, float | None]]:
+def _pieces(fd: int) -> Iterator[bytes]:
+    """Yield the end of a log in pieces of whole lines."""
     size = os.fstat(fd).st_size
     offset = max(0, size - MOST_READ)
     rest = b""
@@ -83,5 +113,5 @@ def _failures(fd: int) -> Iterator[tuple[Device, float | None]]:
         offset += len(chunk)
         # A line without an end is given up: no message of Baileys is so long.
         whole, newline, rest = (rest[-_LONGEST_LINE:] + chunk).rpartition(b"\n")
-        yield from failures_in(whole + newline)
-    yield from failures_in(rest)
+        yield whole + newline
+    yield rest

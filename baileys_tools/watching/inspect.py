@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
+from baileys_tools.cures.rules.group_keys import memories_of
+from baileys_tools.cures.rules.stale_groups import StaleGroup, stale_group_findings, stale_groups
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.baselines import with_baselines
 from baileys_tools.frame.companies import the_one_company
@@ -17,7 +19,7 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.look import was_linked_at
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.inspected import Elsewhere
+from baileys_tools.sessions.rules.inspected import Elsewhere, Inspected
 from baileys_tools.sessions.rules.looks import Look
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.state.database import State, open_state
@@ -73,17 +75,26 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
                 elsewhere = _ask_elsewhere(
                     settings, state, root, company, folder, passed.known.get(company.id), now
                 )
+                stale = _stale_groups(settings, company.id, seen, now)
                 is_here = os.fstat(folder).st_dev == os.fstat(root.bases[company.base].fd).st_dev
         except OSError as error:
             findings = [unreadable_folder(company.id, say_why(error))]
             return Inspection(company.id, company.path, now, findings, rules=rules, trouble=say_why(error))
     inspection = inspect(company.id, company.path, seen, elsewhere, rules, now)
     keep_inspection(state, company.id, inspection.evidence, seen.stats)
-    own = inspection.findings
+    own = [*inspection.findings, *stale_group_findings(company.id, stale)]
     if company.id in passed.asked.users:
         own = [finding for finding in own if finding.code != "foreign-owner"]
     findings = with_what_a_pass_saw(own, one, passed.host, is_here=is_here)
     return inspection.with_findings(findings)
+
+
+def _stale_groups(settings: Settings, company: str, seen: Inspected, now: datetime) -> list[StaleGroup]:
+    if not settings.logs.files:
+        return []
+    from baileys_tools.cures.log_evidence import group_requests_in_logs
+
+    return stale_groups(group_requests_in_logs(settings, company, now), memories_of(seen.folder), now)
 
 
 def _ask_elsewhere(
