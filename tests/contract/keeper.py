@@ -1,46 +1,108 @@
-"""Cleans, watches, undoes and tries rules for lives_contract.mjs: one question a line, at the moment of its clock."""
+"""Does to a folder what lives_contract.mjs asks for: one question a line, each at the moment of its clock."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from baileys_tools.cleanup.cleaning import run_cleanup
-from baileys_tools.cleanup.kept_uses import KEY
 from baileys_tools.cleanup.show.cleanup_json import cleanup_json
 from baileys_tools.cleanup.show.policy_text import policy_json
 from baileys_tools.cleanup.trying import try_policies
+from baileys_tools.cleanup.undo_runs import list_undo
 from baileys_tools.cleanup.undoing import run_undo
-from baileys_tools.config import load_settings
-from baileys_tools.state import memory
+from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.cures.group_keys import plan_all_groups
+from baileys_tools.cures.setting_aside import CureOptions, run_cure
+from baileys_tools.recovery.restore_job import RestoreOptions
+from baileys_tools.recovery.restoring import run_restore
+from baileys_tools.recovery.show.restore_json import restore_json
+from baileys_tools.snapshots.backup import run_backup
 from baileys_tools.state.database import open_state
+from baileys_tools.state.key_uses import uses_kept
 from baileys_tools.watching.monitor import run_monitor
+
+Question = Mapping[str, Any]
+
+
+class Keeper:
+    """One host with one company."""
+
+    def __init__(self) -> None:
+        self.root, home = os.environ["BAILEYS_SESSIONS_PATH"], os.environ["HOME"]
+        self.repository = f"{home}/backups"
+        self._loaded = {
+            guard: load_settings({"pre_keys.guard": guard}, dict(os.environ), home=home, cwd=home)
+            for guard in (True, False)
+        }
+
+    def loaded(self, asked: Question) -> LoadedSettings:
+        return self._loaded[asked.get("guard", True)]
+
+    def cleanup(self, asked: Question, now: datetime) -> dict[str, Any]:
+        report = run_cleanup(self.loaded(asked).settings, self.root, now)
+        (company,) = json.loads(cleanup_json(report, kept_files=False))["companies"]
+        return {"status": company["status"], "cost": company["plan"]["cost"]}
+
+    def watch(self, asked: Question, now: datetime) -> dict[str, Any]:
+        loaded = self.loaded(asked)
+        with open_state(loaded.settings.state.dir, now) as state:
+            run_monitor(loaded, state, now, notify=False)
+        return {}
+
+    def undo(self, asked: Question, now: datetime) -> dict[str, Any]:
+        """Undo the last run, or with `older` one before it, as far as there is one."""
+        settings = self.loaded(asked).settings
+        (company,) = list_undo(settings, self.root, now).companies
+        runs = sorted(found.run for found in company.runs if not found.whole_folder)
+        if runs:
+            run_undo(settings, self.root, now, runs[max(0, len(runs) - 1 - asked.get("older", 0))])
+        return {}
+
+    def backup(self, asked: Question, now: datetime) -> dict[str, Any]:
+        report = run_backup(self.loaded(asked).settings, self.root, self.repository, now)
+        return {"exit_code": int(report.exit_code)}
+
+    def restore(self, asked: Question, now: datetime) -> dict[str, Any]:
+        """Bring back the newest snapshot, in one of both modes."""
+        options = RestoreOptions("1", mode=asked["mode"], yes=True)
+        settings = self.loaded(asked).settings
+        report = run_restore(settings, options, self.root, self.repository, now, lambda report: True)
+        told = json.loads(restore_json(report))
+        return {"status": told["status"], "cost": told["plan"]["cost"], "files": told["plan"]["files"]}
+
+    def resend_group_keys(self, asked: Question, now: datetime) -> dict[str, Any]:
+        loaded, options = self.loaded(asked), CureOptions("1", yes=True)
+        report = run_cure(loaded, "resend-group-keys", options, now, plan_all_groups, str)
+        return {"cost": {"key_messages": report.plan.cost.key_messages}}
+
+    def try_rules(self, asked: Question, now: datetime) -> dict[str, Any]:
+        settings = self.loaded(asked).settings
+        tried = try_policies(settings, self.root, now, asked["days"])
+        with open_state(settings.state.dir, now) as state:
+            ((place,),) = state.rows("SELECT DISTINCT company FROM key_uses")
+            uses = uses_kept(state, place)
+        return {"tried": json.loads(policy_json(tried)), "uses": uses}
 
 
 def main() -> None:
-    root, home = os.environ["BAILEYS_SESSIONS_PATH"], os.environ["HOME"]
-    loaded = load_settings({}, dict(os.environ), home=home, cwd=home)
+    keeper = Keeper()
+    verbs: dict[str, Callable[[Question, datetime], dict[str, Any]]] = {
+        "cleanup": keeper.cleanup,
+        "watch": keeper.watch,
+        "undo": keeper.undo,
+        "backup": keeper.backup,
+        "restore": keeper.restore,
+        "resend": keeper.resend_group_keys,
+        "try": keeper.try_rules,
+    }
     for line in sys.stdin:
-        question = json.loads(line)
-        now = datetime.fromtimestamp(question["now"] / 1000, UTC)
-        answer: dict[str, Any] = {}
-        if question["do"] == "cleanup":
-            report = run_cleanup(loaded.settings, root, now)
-            (company,) = json.loads(cleanup_json(report, kept_files=False))["companies"]
-            answer = {"status": company["status"], "cost": company["plan"]["cost"]}
-        elif question["do"] == "watch":
-            with open_state(loaded.settings.state.dir, now) as state:
-                run_monitor(loaded, state, now, notify=False)
-        elif question["do"] == "try":
-            tried = try_policies(loaded.settings, root, now, question["days"])
-            with open_state(loaded.settings.state.dir, now) as state:
-                (uses,) = memory.recall_all(state, KEY).values()
-            answer = {"tried": json.loads(policy_json(tried)), "uses": uses}
-        else:
-            run_undo(loaded.settings, root, now)
+        asked = json.loads(line)
+        answer = verbs[asked["do"]](asked, datetime.fromtimestamp(asked["now"] / 1000, UTC))
         print(json.dumps(answer), flush=True)
 
 

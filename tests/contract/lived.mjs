@@ -50,6 +50,7 @@ export class Folder {
 		const wanted = new Map([['creds.json', { text: JSON.stringify(bot.creds, baileys.BufferJSON.replacer), writtenAt: bot.credsWrittenAt }]])
 		for (const entry of bot.store.entries.values()) wanted.set(fileName(entry.type, entry.id), entry)
 		for (const [name, entry] of wanted) {
+			if (entry.type) this.known.set(name, { type: entry.type, id: entry.id })
 			const before = this.written.get(name)
 			if (before?.text === entry.text && before.writtenAt === entry.writtenAt) continue
 			writeFileSync(join(this.path, name), entry.text, { mode: 0o600 })
@@ -57,7 +58,8 @@ export class Folder {
 			this.written.set(name, { text: entry.text, writtenAt: entry.writtenAt })
 		}
 		for (const name of this.written.keys()) {
-			if (wanted.has(name)) continue
+			// The bot knows nothing of a torn file.
+			if (wanted.has(name) || !this.written.get(name).text) continue
 			unlinkSync(join(this.path, name))
 			this.written.delete(name)
 		}
@@ -71,20 +73,42 @@ export class Folder {
 		const came = [...standing].filter(name => !this.written.has(name))
 		for (const [key, { type, id }] of entries) {
 			const name = fileName(type, id)
-			if (gone.includes(name)) {
-				entries.delete(key)
-				this.known.set(name, { type, id })
-			}
+			if (gone.includes(name)) entries.delete(key)
 		}
 		for (const name of gone) this.written.delete(name)
 		for (const name of came) {
 			const { type, id } = this.known.get(name)
 			const path = join(this.path, name)
 			const entry = { text: readFileSync(path, 'utf8'), writtenAt: Math.round(statSync(path).mtimeMs) }
-			entries.set(`${type}-${id}`, { type, id, ...entry })
+			if (entry.text) entries.set(`${type}-${id}`, { type, id, ...entry })
 			this.written.set(name, entry)
 		}
 		return { gone, came }
+	}
+
+	/**
+	 * Take over all that stands there now, as a bot that starts; return the names of what is another than before. What
+	 * `JSON.parse` refuses is missing for it (Utils/use-multi-file-auth-state.js: readData).
+	 */
+	load() {
+		const { bot, baileys } = this.world
+		const before = new Map(this.written)
+		bot.store.entries.clear()
+		this.written.clear()
+		for (const name of readdirSync(this.path).filter(name => name.endsWith('.json'))) {
+			const path = join(this.path, name)
+			const entry = { text: readFileSync(path, 'utf8'), writtenAt: Math.round(statSync(path).mtimeMs) }
+			this.written.set(name, entry)
+			if (name === 'creds.json') {
+				for (const key of Object.keys(bot.creds)) delete bot.creds[key]
+				Object.assign(bot.creds, JSON.parse(entry.text, baileys.BufferJSON.reviver))
+				bot.credsWrittenAt = entry.writtenAt
+			} else if (entry.text) {
+				const { type, id } = this.known.get(name)
+				bot.store.entries.set(`${type}-${id}`, { type, id, ...entry })
+			}
+		}
+		return [...new Set([...before.keys(), ...this.written.keys()])].filter(name => before.get(name)?.text !== this.written.get(name)?.text)
 	}
 
 	/** Type and id by the names of files that went. */
@@ -113,12 +137,17 @@ export class Keeper {
 export class Life {
 	constructor(world, folder, keeper, dice, { start, days }) {
 		Object.assign(this, { world, folder, keeper, dice, start, days })
-		this.isOff = false
+		/** Why it is off: for a time of its own, for who mends it. */
+		this.offFor = new Set()
 		this.waiting = []
 		this.unread = []
 		this.takenBy = new Map()
 		this.told = new Map()
 		this.report = { attempts: 0, failures: 0, runs: [], unstated: [], lost: [], key_messages: 0, undone: 0, days_off: 0, by_kind: {} }
+	}
+
+	get isOff() {
+		return this.offFor.size > 0
 	}
 
 	get now() {
@@ -237,13 +266,14 @@ export class Life {
 		}
 	}
 
-	async goesOff() {
-		this.isOff = true
-		this.offSince = this.now
+	async goesOff(why) {
+		if (!this.isOff) this.offSince = this.now
+		this.offFor.add(why)
 	}
 
-	async comesBack() {
-		this.isOff = false
+	async comesBack(why) {
+		this.offFor.delete(why)
+		if (this.isOff) return
 		this.report.days_off += (this.now - this.offSince) / DAY_MS
 		await this.world.logIn()
 		const waiting = this.waiting.splice(0)
@@ -255,14 +285,18 @@ export class Life {
 
 	// --- what the keeper does ---
 
-	async cleanup() {
+	async cleanup(more = {}) {
 		if (!this.keeper) return
 		this.folder.write()
-		const { cost } = await this.keeper.ask({ do: 'cleanup', now: this.now })
-		const { gone } = this.folder.read()
-		const run = { day: (this.now - this.start) / DAY_MS, off: this.isOff, removed: gone.length, cost, failed: new Set() }
+		const { cost } = await this.keeper.ask({ do: 'cleanup', now: this.now, ...more })
+		this.took('cleanup', this.folder.read().gone, cost)
+	}
+
+	/** From now on what fails for these files is put down to this run. */
+	took(what, files, cost) {
+		const run = { what, day: (this.now - this.start) / DAY_MS, off: this.isOff, removed: files.length, cost, failed: new Set() }
 		this.report.runs.push(run)
-		for (const file of gone) this.takenBy.set(file, run)
+		for (const file of files) this.takenBy.set(file, run)
 	}
 
 	async watch() {
@@ -271,10 +305,10 @@ export class Life {
 		await this.keeper.ask({ do: 'watch', now: this.now })
 	}
 
-	async undo() {
+	async undo(older = 0) {
 		if (!this.keeper) return
 		this.folder.write()
-		await this.keeper.ask({ do: 'undo', now: this.now })
+		await this.keeper.ask({ do: 'undo', older, now: this.now })
 		const { came } = this.folder.read()
 		for (const file of came) this.takenBy.delete(file)
 		this.report.undone += came.length

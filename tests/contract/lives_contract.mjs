@@ -29,6 +29,7 @@ import { stopClock } from '../../fixtures/generate/clock.mjs'
 import { World } from '../../fixtures/generate/world.mjs'
 import { DAY_MS } from './folders.mjs'
 import { diceOf, Folder, Keeper, Life, momentsOf } from './lived.mjs'
+import { Mender } from './mended.mjs'
 
 const HOUR = 1 / 24
 
@@ -48,7 +49,7 @@ function offTimes(dice, days) {
 	return found
 }
 
-async function plan(life) {
+async function plan(life, mender) {
 	const { world, dice, days } = life
 	const agenda = []
 	const at = (day, action) => agenda.push({ day, action })
@@ -87,15 +88,16 @@ async function plan(life) {
 		if (dice.roll() < 0.1) at(day + hour + dice.between(0.01, 0.9), () => life.undo())
 	}
 	if (dice.roll() < 0.7) for (let day = 0.01; day < days; day += 6 * HOUR) at(day, () => life.watch())
+	if (mender) agenda.push(...mender.moments())
 	for (const [from, to] of offTimes(dice, days)) {
-		at(from, () => life.goesOff())
-		at(to, () => life.comesBack())
+		at(from, () => life.goesOff('rest'))
+		at(to, () => life.comesBack('rest'))
 	}
 	return agenda.sort((a, b) => a.day - b.day)
 }
 
 async function main() {
-	const options = { baileys: { type: 'string' }, seed: { type: 'string' }, days: { type: 'string', default: '30' } }
+	const options = { baileys: { type: 'string' }, seed: { type: 'string' }, days: { type: 'string', default: '30' }, mended: { type: 'boolean' } }
 	const split = process.argv.indexOf('--', 2)
 	const words = split < 0 ? [] : process.argv.slice(split + 1)
 	const { values } = parseArgs({ options, args: process.argv.slice(2, split < 0 ? undefined : split) })
@@ -109,8 +111,10 @@ async function main() {
 	const world = await World.pair(await loadBaileys(values.baileys), { pn: '919420739001', lid: '218684004005041', order })
 	const keeper = words.length ? new Keeper(words, root) : null
 	const life = new Life(world, new Folder(world, root), keeper, dice, { start, days })
+	// Dice of its own: the life is the same with and without.
+	const mender = values.mended ? new Mender(life, diceOf(Number(values.seed) + 1e6)) : null
 	try {
-		for (const { day, action } of await plan(life)) {
+		for (const { day, action } of await plan(life, mender)) {
 			stopClock(end, days - day)
 			await action()
 		}
