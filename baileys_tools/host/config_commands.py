@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -38,6 +38,7 @@ from baileys_tools.trust import doubt_of
 from baileys_tools.units import counted, printable
 
 NO_FILE = "none found"
+_HISTORY = timedelta(days=30)
 
 
 def run_show(loaded: LoadedSettings, as_json: bool, company: str = "") -> str:
@@ -192,7 +193,7 @@ def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> s
     given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists.", "Use --force to replace it.")
-    proposed = _with_proposed_roots(given, loaded) if loaded is not None else []
+    proposed = [*_with_proposed_roots(given, loaded), *_proposed_until(loaded)] if loaded is not None else []
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, commented_file(given))
@@ -224,6 +225,35 @@ def _with_proposed_roots(given: dict[str, str], loaded: LoadedSettings) -> list[
     return [
         f"  proposed   sessions.roots: {counted(more, 'more session folder')} in it; look with baileys-tools sessions"
     ]
+
+
+def _proposed_until(loaded: LoadedSettings) -> list[str]:
+    """Return a number for `cleanup.until` in words, where every folder has had room for it by what the state knows."""
+    from baileys_tools.host.rules.small_folders import Size, until_proposed
+    from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE
+    from baileys_tools.state.database import open_state
+    from baileys_tools.state.observations import history, observed_companies
+
+    settings, now = loaded.settings, datetime.now(UTC)
+    if settings.cleanup.until is not None or not os.path.isdir(settings.state.dir):
+        return []
+    with open_state(settings.state.dir, now) as state:
+        since = now - _HISTORY
+        histories = [
+            [
+                Size(look.at, look.counted, sum(look.by_kind.get(kind, 0) for kind in REMOVED_BY_AGE))
+                for look in history(state, company, since)
+            ]
+            for company in observed_companies(state, since)
+        ]
+    found = until_proposed(histories, settings.thresholds.warning)
+    if found is None:
+        return []
+    text = (
+        f"  proposed   cleanup.until: {found.until}: in {counted(found.days, 'day')} no folder had more than "
+        f"{found.most:,} files that can go. With it fewer messages are late; baileys-tools policy try says how many"
+    )
+    return wrap(text, WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
 
 
 def _require_obeyed(path: Path) -> None:
