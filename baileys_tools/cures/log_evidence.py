@@ -11,7 +11,7 @@ from baileys_tools.bots.bot_log.grammar import decrypt_failure, time_of
 from baileys_tools.bots.bot_logs import logs_of
 from baileys_tools.bots.log_sources import sources_of, stream_of
 from baileys_tools.bots.rules.log_events import LogEvent
-from baileys_tools.cures.rules.stale_groups import MESSAGES, Asked, asked_in
+from baileys_tools.cures.rules.stale_groups import MESSAGES, ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
 
@@ -41,7 +41,7 @@ def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[E
     return joined(found), troubles
 
 
-def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[Asked]:
+def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[ResendRequest]:
     """Return which devices asked for messages of the bot to groups again, by the logs of a company that can be read."""
     return _found_in_logs(settings, company, now, requests_in)[0]
 
@@ -81,7 +81,7 @@ def failures_in(lines: bytes) -> Iterator[tuple[Device, float | None]]:
             yield device, time_of(lines, start, end)
 
 
-def requests_in(lines: bytes) -> Iterator[Asked]:
+def requests_in(lines: bytes) -> Iterator[ResendRequest]:
     """Given whole lines of a log, yield each request for a message of the bot to a group."""
     for text in MESSAGES:
         for start, end in _lines_with(lines, text):

@@ -1,12 +1,13 @@
 /**
  * A random life of a bot that is cleaned every day, lived with the real client.
  *
- *     node lives_contract.mjs --baileys baileys7 --seed 7 [--days 30] -- KEEPER [ARGUMENT...]
+ *     node lives_contract.mjs --baileys baileys7 --seed 7 [--days 30] [--mended] -- KEEPER [ARGUMENT...]
  *
  * Contacts, members of groups and strangers write, each with a rhythm of its own; the bot answers, sends to its groups,
  * and is off for hours or days, while what is written to it waits. The folder on disk follows each write, with its time.
  * KEEPER is a program that reads `{"do": "cleanup" | "watch" | "undo", "now": ms}` a line and answers one JSON line: for
- * a cleanup `{"cost": {...}}`. The folder is `company_1` in BAILEYS_SESSIONS_PATH. Some cleanups come while the bot waits
+ * a cleanup `{"cost": {...}}`. With `--mended` it is asked to `backup`, `restore` and `resend` as well (mended.mjs).
+ * The folder is `company_1` in BAILEYS_SESSIONS_PATH. Some cleanups come while the bot waits
  * for the server in the middle of a send to a group. Without KEEPER nothing is cleaned: then nothing fails.
  *
  * Each message that cannot be read at the first try is asked for again, as the client does, and has to come then. It is

@@ -1,7 +1,8 @@
 """Random lives of 30 days that are cleaned every day, lived with the real client (see lives_contract.mjs).
 
-A life has downtimes, cleanups in the middle of a send to a group, undos and queued messages. One a version is lived in
-every run; `make lives` lives a hundred a version (`LIVES=2000-2099` chooses other seeds).
+A life has downtimes, cleanups in the middle of a send to a group, undos and queued messages, and (mended.mjs) accidents
+with a repair or a rollback after them, members who make new keys, cures, older undos, and cleanups without the guard.
+One a version is lived in every run; `make lives` lives a hundred a version (`LIVES=2000-2099` chooses other seeds).
 """
 
 from __future__ import annotations
@@ -85,11 +86,11 @@ def test_a_cleaner_by_age_alone_is_caught(version: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("version", "seed"), [("baileys6", 2), ("baileys7", 3)])
 def test_what_fails_in_a_random_life_was_stated(version: str, seed: int, tmp_path: Path) -> None:
-    assert_stated(live(version, seed, tmp_path, *KEEPER))
+    assert_stated(live(version, seed, tmp_path, *KEEPER, mended=True))
 
 
 @pytest.mark.lives
 @versions
 @pytest.mark.parametrize("seed", [2, 3, *range(FIRST, LAST + 1)])
 def test_what_fails_in_a_hundred_random_lives_was_stated(version: str, seed: int, tmp_path: Path) -> None:
-    assert_stated(live(version, seed, tmp_path, *KEEPER))
+    assert_stated(live(version, seed, tmp_path, *KEEPER, mended=True))

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.cleanup.rules.plan import CleanupPlan, PolicyHold, Verdict
-from baileys_tools.cleanup.rules.uses import Look
+from baileys_tools.cleanup.rules.uses import UsesSeen
 from baileys_tools.errors import ExitCode
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.held_locks import Holder
@@ -57,7 +57,7 @@ class CompanyCleanup(NamedTuple):
     """Who holds the lock, as the kernel tells it, where the company is locked."""
     held_too_long: bool = False
     """The lock has been held for longer than `locks.patience`: no affair of a moment, so the company has failed."""
-    uses: Look | None = None
+    uses: UsesSeen | None = None
     """When its keys were used, as far as is known after this look; None where nothing is to be remembered."""
 
     @property

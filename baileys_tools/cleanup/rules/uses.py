@@ -59,7 +59,7 @@ class Uses(NamedTuple):
     by_mark: Mapping[str, Use] = {}
 
 
-class Look(NamedTuple):
+class UsesSeen(NamedTuple):
     """What one look has to write down: the keys of which something changed, by their digests, and the digests of those
     that are forgotten; None where nothing from before holds."""
 
@@ -87,13 +87,13 @@ def uses_rows(by_mark: Mapping[str, Use]) -> "list[tuple[str, str, str, int, int
     return [(one, use.what, use.group, use.first, use.last, list(use.gaps)) for one, use in by_mark.items()]
 
 
-def look_again(before: Uses, folder: FolderFacts, now: datetime) -> Look:
+def look_again(before: Uses, folder: FolderFacts, now: datetime) -> UsesSeen:
     """Given what was known of the keys of a folder and what stands there now, return what to write down."""
     after = seen_again(before, folder, now)
     known = before.by_mark
     changed = {one: use for one, use in after.by_mark.items() if known.get(one) != use}
     forgotten = tuple(one for one in known if one not in after.by_mark)
-    return Look(after.since, after.looked, changed, forgotten if before.looked and after.looked else None)
+    return UsesSeen(after.since, after.looked, changed, forgotten if before.looked and after.looked else None)
 
 
 def minutes(moment: datetime) -> int:

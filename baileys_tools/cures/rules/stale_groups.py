@@ -29,7 +29,7 @@ _MESSAGE = re.compile(rb'"id": ?"([0-9A-Za-z.-]{4,64})"')
 _DEVICE = re.compile(rb'"participant": ?"([0-9]{5,20}(?::[0-9]{1,4})?@[a-z.]{3,20})"')
 
 
-class Asked(NamedTuple):
+class ResendRequest(NamedTuple):
     """One request for a message of the bot to a group: by which device, when (seconds since 1970), and whether the bot
     has given up on it."""
 
@@ -48,16 +48,16 @@ class StaleGroup(NamedTuple):
     messages: int
 
 
-def asked_in(line: bytes, at: float | None) -> Asked | None:
+def asked_in(line: bytes, at: float | None) -> ResendRequest | None:
     """Given a line of a request and its time, return it; None where it is about no group."""
     found = [pattern.search(line) for pattern in (_GROUP, _DEVICE, _MESSAGE)]
     group, device, message = (one[1].decode("ascii") if one else "" for one in found)
     if not (group and device and message):
         return None
-    return Asked(group, device, message, at, MESSAGES[1] in line)
+    return ResendRequest(group, device, message, at, MESSAGES[1] in line)
 
 
-def stale_groups(asked: Iterable[Asked], groups: Collection[str], now: datetime) -> list[StaleGroup]:
+def stale_groups(asked: Iterable[ResendRequest], groups: Collection[str], now: datetime) -> list[StaleGroup]:
     """Given requests, the groups that the bot remembers having given its key to, and the time (aware), return those in
     which a device lacks it, the one with the most devices first.
 

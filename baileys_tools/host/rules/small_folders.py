@@ -20,7 +20,7 @@ class Size(NamedTuple):
     by_age: int
 
 
-class Proposed(NamedTuple):
+class RoomyUntil(NamedTuple):
     """A number for `cleanup.until`, the most files of any folder that could go by age, and for how many days that is
     known."""
 
@@ -29,7 +29,7 @@ class Proposed(NamedTuple):
     days: int
 
 
-def until_proposed(histories: Iterable[Sequence[Size]], warning: int) -> Proposed | None:
+def until_proposed(histories: Iterable[Sequence[Size]], warning: int) -> RoomyUntil | None:
     """Given what was seen of each company, oldest first, and how many counted files are level warning, return a number
     with which every folder stays below that level; None where one has no room for it, or too little is known of one.
     """
@@ -41,4 +41,4 @@ def until_proposed(histories: Iterable[Sequence[Size]], warning: int) -> Propose
         for look in looks:
             most, beside = max(most, look.by_age), max(beside, look.counted - look.by_age)
     until = (warning - 1 - beside - _STEP) // _STEP * _STEP
-    return Proposed(until, most, days) if days and until >= most + _STEP else None
+    return RoomyUntil(until, most, days) if days and until >= most + _STEP else None

@@ -9,7 +9,7 @@ import pytest
 
 from baileys_tools.config import load_settings
 from baileys_tools.host.config_commands import run_init
-from baileys_tools.host.rules.small_folders import Proposed, Size, until_proposed
+from baileys_tools.host.rules.small_folders import RoomyUntil, Size, until_proposed
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import Observation, observe
 
@@ -26,8 +26,8 @@ def lived(*sizes: tuple[int, int], days: int = 10) -> list[Size]:
 @pytest.mark.parametrize(
     ("histories", "expected"),
     [
-        ([lived((60, 40), (80, 55))], Proposed(110, 55, 10)),
-        ([lived((60, 40), (80, 55)), lived((90, 70), (95, 70), days=20)], Proposed(110, 70, 10)),
+        ([lived((60, 40), (80, 55))], RoomyUntil(110, 55, 10)),
+        ([lived((60, 40), (80, 55)), lived((90, 70), (95, 70), days=20)], RoomyUntil(110, 70, 10)),
         # Another kind has taken the room: with Baileys 7 most of a folder stays.
         ([lived((140, 60), (140, 60))], None),
         ([lived((60, 40), (80, 55)), lived((180, 30), (180, 30))], None),
@@ -37,7 +37,7 @@ def lived(*sizes: tuple[int, int], days: int = 10) -> list[Size]:
     ],
 )
 def test_what_is_proposed_leaves_each_folder_below_level_warning(
-    histories: list[list[Size]], expected: Proposed | None
+    histories: list[list[Size]], expected: RoomyUntil | None
 ) -> None:
     found = until_proposed(histories, 150)
     assert found == expected
