@@ -36,7 +36,7 @@ def report_text(report: FleetReport, style: Style) -> str:
     title = wrapped(f"Counted files{on} {length}", WIDTH)
     lines = [*(style.paint(line, "bold") for line in title), ""]
     for company in report.companies:
-        lines += _company(company, report, marks, style)
+        lines += _company(company, report.status.now, begin, marks, style)
     lines.append(companies_text(report.status, style))
     for silence in report.status.silences:
         if silence.until > report.since:
@@ -49,11 +49,13 @@ def report_text(report: FleetReport, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _company(company: CompanyReport, report: FleetReport, marks: str, style: Style) -> Iterator[str]:
+def _company(
+    company: CompanyReport, now: datetime, begin: datetime, marks: str, style: Style
+) -> Iterator[str]:
     one = company.status
     name = printable(one.id)
     name = name if len(name) <= LONGEST_ID else name[: LONGEST_ID - 3] + "..."
-    line = sparkline(company.curve, report.begin, int(report.status.now.timestamp()), marks)
+    line = sparkline(company.curve, int(begin.timestamp()), int(now.timestamp()), marks)
     state = one.state.value
     painted = style.paint(state, *STATE_COLOURS[one.state])
     counts = [point.counted for point in company.curve] or [one.counted]

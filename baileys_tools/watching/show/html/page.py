@@ -136,13 +136,14 @@ def _overview(report: FleetReport) -> Iterator[str]:
         inner = f'<button type="button">{title}</button>' if sorts else title
         yield f'<th scope="col" class="{kind}">{inner}</th>' if kind else f'<th scope="col">{inner}</th>'
     yield "</tr></thead><tbody>"
+    begin = report.begin  # looked for among all companies, so not anew for each
     for index, company in enumerate(report.companies):
-        yield _row(index, company, report)
+        yield _row(index, company, begin, status.now)
     yield "</tbody></table></div></section>"
 
 
-def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
-    one, now = company.status, report.status.now
+def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
+    one = company.status
     state = one.state.value
     rank = one.state.rank
     creds = "ok" if one.creds is CredsState.VALID else one.creds
@@ -154,7 +155,7 @@ def _row(index: int, company: CompanyReport, report: FleetReport) -> str:
         _finding_cell(one),
         _cell(f"{one.counted:,}", "n", str(one.counted)),
         _cell(f"{one.files:,}", "n m", str(one.files)),
-        f'<td class="w">{_spark(company.curve, report)}</td>',
+        f'<td class="w">{_spark(company.curve, begin, now)}</td>',
         _cell(escape(creds), "m", creds),
         _cell(escape(one.connection) or "-", "w", one.connection),
         _age_cell(one.last_activity, now),
@@ -198,12 +199,11 @@ def _next_cell(one: CompanyStatus) -> str:
     return _cell(escape(text), "m", str(int(one.forecast.within.total_seconds())))
 
 
-def _spark(curve: Sequence[Point], report: FleetReport) -> str:
+def _spark(curve: Sequence[Point], start: int, now: datetime) -> str:
     if len(curve) < 2:
         return ""
     points = thinned(curve, _SPARK_POINTS)
-    start = report.begin
-    length = max(1.0, report.status.now.timestamp() - start)
+    length = max(1.0, now.timestamp() - start)
     top = max(point.counted for point in points) or 1
     places = " ".join(
         f"{max(0.0, 100 * (point.at - start) / length):.0f},{20 - 19 * point.counted / top:.0f}"
