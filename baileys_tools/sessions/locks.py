@@ -79,8 +79,23 @@ def _held_in_store(folder: int) -> Iterator[None]:
         try:
             store.enter_context(held_in_store(folder))
         except StoreLocked as lock:
-            raise Locked(str(lock)) from None
+            raise Locked(str(lock), _holder_in_store(lock.path)) from None
         yield
+
+
+def _holder_in_store(path: str) -> Holder:
+    """Return who holds the lock of a session in a store: by the file that is locked, where there is one."""
+    from baileys_tools.sessions.holders import holder_of
+    from baileys_tools.sessions.rules.held_locks import Holder
+
+    if path:
+        with suppress(OSError):
+            fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                return holder_of(fd)
+            finally:
+                os.close(fd)
+    return Holder()
 
 
 @contextmanager

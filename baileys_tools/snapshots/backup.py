@@ -175,7 +175,8 @@ def _told_of_held(settings: Settings, now: datetime, done: list[CompanyBackup]) 
         return done
     from baileys_tools.frame.held_locks import told_of_held
 
-    free = (one.id for one in done if one.status is BackupStatus.TAKEN)
+    # A backup does not ask for the lock of a session in a store.
+    free = (one.id for one in done if one.status is BackupStatus.TAKEN and "://" not in one.path)
     found = told_of_held(settings, locked, free, now)
     return [
         replace(one, held_too_long=found[one.id], trouble=f"{found[one.id].message}. {found[one.id].action}")

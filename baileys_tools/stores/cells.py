@@ -24,7 +24,12 @@ LARGEST_SESSION = 256 << 20
 
 
 class StoreLocked(Exception):
-    """Another run of this tool holds a session of the store; the text says where."""
+    """Another run of this tool holds a session of the store; the text says where. `path` is the file that it has locked
+    on this host, "" where the store itself keeps the lock."""
+
+    def __init__(self, where: str, path: str = "") -> None:
+        super().__init__(where)
+        self.path = path
 
 
 class Abilities(NamedTuple):

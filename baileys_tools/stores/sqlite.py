@@ -267,7 +267,7 @@ class SqliteStore:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise StoreLocked(f"another run, which holds {beside}") from None
+                raise StoreLocked(f"another run, which holds {beside}", beside) from None
             yield
             with suppress(OSError), acting_as(*owner):
                 os.unlink(beside)

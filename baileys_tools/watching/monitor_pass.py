@@ -196,7 +196,8 @@ def _held_locks(
     from baileys_tools.sessions.holders import held_folders
 
     holders = held_folders(root, companies)
-    free = [company.id for company in companies if company.id not in holders]
+    # The lock of a session in a store is not seen from here: it is told by the cleanup that meets it.
+    free = [one.id for one in companies if one.id not in holders and root.bases[one.base].stored is None]
     return held_too_long(state, settings, holders, free, now)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -46,7 +47,13 @@ def database(path: Path) -> Path:
     return path
 
 
-def run(place: Place, tmp_path: Path, store: Path, *words: str) -> str:
+def sqlite_map() -> SqlMap:
+    mapped = PRESETS["baileys-sqlite"]
+    assert isinstance(mapped, SqlMap)
+    return mapped
+
+
+def run(place: Place, tmp_path: Path, store: Path, *words: str, env: dict[str, str] | None = None) -> str:
     """Run a command of root's on the store; return what it told."""
     settings = tmp_path / "config.yaml"
     settings.write_text(
@@ -59,7 +66,7 @@ def run(place: Place, tmp_path: Path, store: Path, *words: str) -> str:
         )
     )
     settings.chmod(0o600)
-    done = run_cli(*words, "--config", settings)
+    done = run_cli(*words, "--config", settings, env=env)
     assert CANARY not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -189,6 +196,21 @@ def test_a_folder_that_root_makes_among_the_bots_is_theirs_and_nowhere_else(
     assert place.not_the_bots() == []
 
 
+def test_a_lock_of_a_session_that_is_held_for_ever_is_told_with_its_holder(
+    place: Place, tmp_path: Path
+) -> None:
+    store = database(place.bots / "auth.db")
+    give(place.bots)
+    patient = {"BAILEYS_TOOLS_LOCKS__PATIENCE": "1s"}
+    with SqliteStore(f"sqlite://{store}", sqlite_map()).locked(""):
+        run(place, tmp_path, store, "cleanup", "--quiet", env=patient)
+        time.sleep(1.1)
+        for between in ("monitor-once", "backup"):
+            run(place, tmp_path, store, between, "--quiet", env=patient)
+        told = " ".join(run(place, tmp_path, store, "cleanup", "--quiet", env=patient).split())
+    assert f"its lock is held by process {os.getpid()} of root" in told, told
+
+
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 AS_CREDS = "DROP TABLE creds"
 HOSTILE = {
@@ -243,9 +265,7 @@ def test_a_session_larger_than_any_is_not_held_in_memory(
     with sqlite3.connect(store) as db:
         db.execute("INSERT INTO signal_keys VALUES ('session', 'a', hex(zeroblob(800000)))")
     give(place.bots)
-    mapped = PRESETS["baileys-sqlite"]
-    assert isinstance(mapped, SqlMap)
-    read = SqliteStore(f"sqlite://{store}", mapped)
+    read = SqliteStore(f"sqlite://{store}", sqlite_map())
     assert len(list(read.cells(""))) == 22
     with sqlite3.connect(store) as db:
         db.execute("INSERT INTO signal_keys VALUES ('session', 'b', hex(zeroblob(800000)))")
