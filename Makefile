@@ -103,6 +103,9 @@ site: $(PACKAGE) ## the documentation as a site in build/site, every link and an
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 
+pictures: $(READY) $(AXE) ## take the pictures of the page in the documentation again
+	$(BIN)/python -m tests.browser.pictures $(ARGS)
+
 golden: $(READY) ## write the golden plans again; read the diff before committing it
 	$(BIN)/python fixtures/golden.py --write
 

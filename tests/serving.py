@@ -85,9 +85,9 @@ class Page:
             time.sleep(0.1)
         return found
 
-    def looked(self) -> Page:
+    def looked(self, seconds: float = 60) -> Page:
         """Wait for the first look."""
-        self.until(lambda: self.ask("/status.json").status == 200)
+        self.until(lambda: self.ask("/status.json").status == 200, seconds)
         return self
 
     def data(self, path: str = "/") -> Any:

@@ -67,6 +67,9 @@ def test_what_changes_is_there_by_itself(world: Live) -> None:
     row = "#fleet tr[data-key='1001']"
     world.until(lambda: "creds-empty" in world.text(row))
     assert "1001" in column(world.driver, 1)[:2], "the worst first"
+    said = world.driver.find_element(By.ID, "news")
+    assert said.get_attribute("role") == "status"
+    assert said.get_attribute("textContent") == "1001 is emergency now."
     creds.write_bytes(whole)
     world.monitor()
     world.until(lambda: "creds-empty" not in world.text(row))

@@ -9,6 +9,7 @@
   const beside = document.getElementById("beside"), loud = document.getElementById("companies");
 
   function head(row) {
+    if (state.textContent && state.textContent !== row[STATE]) Live.announce([row[1] + " is " + row[STATE] + " now"]);
     state.className = "level " + row[STATE];
     state.textContent = row[STATE];
     why.replaceChildren(...(row[CODE] ? [make("span", { class: "level code " + row[SEVERITY] }, row[CODE]), " ", make("bdi", {}, row[WHY])] : ["Nothing is wrong that was found."]),
@@ -23,6 +24,7 @@
   // --- files by kind over time, and the level: a picture, and the numbers by day ------------------------------
   const MOST_KINDS = 6;
   let plot = null;
+  const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
   const LEVELS = { healthy: "ok", warning: "limit" };
   function kinds({ at, levels, kinds: all }) {
     const shown = all.slice(0, MOST_KINDS), box = make("div", { class: "chart", "aria-hidden": "true" });
@@ -52,7 +54,7 @@
     if (plot) plot.destroy();
     plot = new uPlot({
       width: Math.max(200, box.clientWidth), height: 200, scales: { x: { time: true, range: () => [since, until] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.1] } },
-      axes: [Object.assign({ values: (_, splits) => splits.map((one) => moment(one).replace(/,? \d+:.*$/, "")) }, axis), Object.assign({ size: 44 }, axis)],
+      axes: [Object.assign({ space: 64, values: (_, splits) => splits.map((one) => short.format(new Date(one * 1000))) }, axis), Object.assign({ size: 44 }, axis)],
       cursor: { drag: { x: false, y: false } },
       series: [{ label: "Time", value: (_, value) => (value === null ? "-" : moment(value)) },
         ...shown.map(([kind], i) => ({ label: kind, stroke: colour("kind-" + i), width: 2, dash: i % 2 ? [6, 4] : undefined, points: { show: at.length < 3 } }))],

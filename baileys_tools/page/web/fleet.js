@@ -93,6 +93,7 @@
   let arriving = null; // what a whole fleet in several parts has brought so far
   Live.on("rows", (change) => {
     if (change.whole) arriving = new Set();
+    Live.announce(change.rows.filter((row) => rows.has(row[KEY]) && rows.get(row[KEY])[STATE] !== row[STATE]).map((row) => row[NAME] + " is " + row[STATE] + " now"));
     change.rows.forEach((row) => { put(row); if (arriving) arriving.add(row[KEY]); });
     (change.gone || []).forEach(drop);
     if (arriving && change.version >= 0) {

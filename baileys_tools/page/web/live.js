@@ -61,6 +61,13 @@ const Live = (function () {
     loud.replaceChildren(...troubles.map((one) => make("p", { class: "trouble loud" }, one)));
   }
 
+  // What came by itself is read aloud too, but only what matters: that somebody is in another state.
+  function announce(texts) {
+    if (!texts.length) return;
+    const more = texts.length > 5 ? ", and " + (texts.length - 5) + " more" : "";
+    document.getElementById("news").textContent = texts.slice(0, 5).join(", ") + more + ".";
+  }
+
   // --- the stream ------------------------------------------------------------------------------------------
   const listeners = { rows: [], meta: [], action: [] };
   const on = (name, listener) => listeners[name].push(listener);
@@ -93,5 +100,5 @@ const Live = (function () {
   }
   setInterval(tick, 1000);
   const begin = () => { emit("meta", meta); tell(); listen(); };
-  return { data, make, age, span, moment, bytes, now, on, begin, meta: () => meta };
+  return { announce, data, make, age, span, moment, bytes, now, on, begin, meta: () => meta };
 })();

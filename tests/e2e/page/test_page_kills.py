@@ -160,7 +160,7 @@ def all_killed_after(place: Path, seconds: float) -> str:
 @pytest.mark.timeout(900)
 def test_both_killed_at_any_moment_is_told_as_it_was(tmp_path: Path) -> None:
     """From before the command has loaded until after its end."""
-    steps = [step / 10 for step in range(30)]
+    steps = [step / 5 for step in range(15)]
     ends = [all_killed_after(tmp_path / str(step), step) for step in steps]
     print(ends)
     assert set(ends) == {"done", "broken off"}

@@ -1,0 +1,140 @@
+"""The pictures of the documentation, from the real page: `make pictures`.
+
+With a folder as argument, the pictures of everything that a person should look at before a release go there instead:
+light, dark, narrow, right to left, printed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+import sys
+import tempfile
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from baileys_tools.page.show.pages import ASSETS, asset
+from baileys_tools.state.database import open_state
+from baileys_tools.state.observations import observe
+from baileys_tools.watching.kept_incidents import add_entry, close_incident, open_incident
+from tests.browser.browser import chromium
+from tests.browser.live import Live, live
+from tests.browser.places import a_month, environment, sessions
+from tests.browser.test_live_page import ARABIC
+from tests.integration.faults.forked import run_cli
+from tests.support import about, company_folder
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WORD = b"Source"
+FLEET, COMPANY = "page.png", "page-company.png"
+
+
+def source() -> str:
+    """A digest of what draws the page: a picture of another one is an old picture."""
+    web = Path(__file__).parents[2] / "baileys_tools" / "page" / "web"
+    whole = hashlib.sha256()
+    for name in sorted(ASSETS):
+        found = asset(name)
+        assert found is not None
+        whole.update(found[0])
+    for name in ("fleet.html", "company.html"):
+        whole.update((web / name).read_bytes())
+    return whole.hexdigest()
+
+
+def signed(png: bytes) -> bytes:
+    """Given a picture, return it with what it was made from (a tEXt chunk before its end)."""
+    content = b"tEXt" + WORD + b"\0" + source().encode()
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    end = png.rindex(b"IEND") - 4
+    return png[:end] + chunk + png[end:]
+
+
+def made_from(path: Path) -> str:
+    """Return what a picture says that it was made from, "" where it says nothing."""
+    _, found, rest = path.read_bytes().partition(b"tEXt" + WORD + b"\0")
+    return rest[:64].decode() if found else ""
+
+
+SHOPS = {
+    "north-shop": (20, 0.0),
+    "loja-joao": (121, 4.0),
+    "bakery-mueller": (118, 6.0),
+    "acme": (70, 3.0),
+    "1003": (44, 0.0),
+    "1001": (40, 2.0),
+    "1002": (36, 0.0),
+    ARABIC: (30, 0.0),
+}
+"""Sessions of each, and how many come in a day."""
+SHOWN = "loja-joao"
+PLACE = "/srv/bot"
+
+
+def shops(place: Path) -> None:
+    """A fleet as one would be: most are well, one is nearly full, one lost its creds.json."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    hour = timedelta(hours=1)
+    pre_keys = {f"pre-key-{number}.json": hour for number in range(1, 31)}
+    for name, (number, _) in SHOPS.items():
+        company_folder(place / "sessions", name, pre_keys | sessions(number))
+    backup = run_cli("backup", "--quiet", env=environment(place))
+    assert backup.returncode == 0, backup.stderr
+    (place / "sessions" / "company_north-shop" / "creds.json").write_bytes(b"")
+    with open_state(str(place / "state"), now) as state:
+        about(state, place / "sessions", *SHOPS)
+        for name, (number, per_day) in SHOPS.items():
+            observe(state, a_month(name, now, per_day=per_day, cleaned_at=170, ends=number + 31))
+        opened = now - timedelta(days=3)
+        incident = open_incident(state, SHOWN, "network", opened)
+        add_entry(state, incident, "lost", "connection closed", opened)
+        close_incident(state, incident, opened + 3 * hour, "network")
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+
+    def take(world: Live, path: Path, address: str, *, dark: bool = False, width: int = 1280) -> None:
+        world.open(address, dark=dark, width=width)
+        world.until(lambda: world.text("#freshness").startswith("Looked"))
+        if address != "/":
+            drawn = "return document.querySelectorAll('.chart[data-drawn] canvas').length"
+            world.until(lambda: world.driver.execute_script(drawn) >= 1)
+        world.driver.execute_script(
+            "const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);"
+            "while (walk.nextNode()) walk.currentNode.data ="
+            "  walk.currentNode.data.replaceAll(arguments[0], arguments[1])",
+            str(world.place),
+            PLACE,
+        )
+        whole = {"captureBeyondViewport": folder is not None}
+        shot = world.driver.execute_cdp_cmd("Page.captureScreenshot", whole)
+        path.write_bytes(signed(base64.b64decode(shot["data"])))
+
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        shops(place)
+        with chromium(place / "profile") as driver, live(driver, place) as world:
+            if folder is None:
+                take(world, IMAGES / FLEET, "/")
+                take(world, IMAGES / COMPANY, f"/company/{SHOWN}")
+                return
+            (key,) = (row[0] for row in world.page.data()["rows"] if row[1] == ARABIC)
+            for name, address in (
+                ("fleet", "/"),
+                ("company", f"/company/{SHOWN}"),
+                ("rtl", f"/company/{key}"),
+            ):
+                for dark in (False, True):
+                    for width in (1280, 390):
+                        light = "dark" if dark else "light"
+                        take(world, folder / f"{name}-{light}-{width}.png", address, dark=dark, width=width)
+            world.open(f"/company/{SHOWN}")
+            printed = driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})
+            (folder / "company.pdf").write_bytes(base64.b64decode(printed["data"]))
+
+
+if __name__ == "__main__":
+    main()
