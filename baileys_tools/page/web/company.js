@@ -21,15 +21,11 @@
     return make("div", {}, make("h2", {}, title), make("div", { class: "table" }, make("table", {},
       make("thead", {}, make("tr", {}, ...heads.map((one) => make("th", { scope: "col" }, one)))), make("tbody", {}, ...rows))));
   }
-  // --- files by kind over time, and the level: a picture, and the numbers by day ------------------------------
+  // --- the level over time, and the numbers of each kind by day: their curves are the report's -----------------
   const MOST_KINDS = 6;
-  let plot = null;
-  const short = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
   const LEVELS = { healthy: "ok", warning: "limit" };
-  function kinds({ at, levels, kinds: all }) {
-    const shown = all.slice(0, MOST_KINDS), box = make("div", { class: "chart", "aria-hidden": "true" });
-    const since = at[0], until = at[at.length - 1];
-    const strip = make("div", { class: "levels", "aria-hidden": "true" });
+  function levelsOverTime({ at, levels, kinds }) {
+    const shown = kinds.slice(0, MOST_KINDS), strip = make("div", { class: "levels", "aria-hidden": "true" });
     levels.forEach((level, i) => {
       const part = make("span", { title: level + ", " + moment(at[i]) });
       part.style.flexGrow = Math.max(1, (at[i + 1] ?? at[i]) - at[i]);
@@ -39,35 +35,17 @@
     const days = new Map(), day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
     at.forEach((moment, i) => days.set(day.format(new Date(moment * 1000)), i));
     const rows = [...days].map(([name, i]) => make("tr", {}, make("th", { scope: "row" }, name), cell(levels[i]), ...shown.map(([, counts]) => cell(counts[i].toLocaleString(), "n"))));
-    const numbers = make("details", {}, make("summary", {}, "The numbers by day"), make("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Files by kind and day" },
+    const numbers = make("details", {}, make("summary", {}, "The numbers by day"), make("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Level and files by kind and day" },
       make("table", {}, make("caption", {}, "At the end of each day"),
         make("thead", {}, make("tr", {}, ...["Day", "Level", ...shown.map(([kind]) => kind)].map((one, i) => make("th", i > 1 ? { scope: "col", class: "n" } : { scope: "col" }, one)))),
         make("tbody", {}, ...rows))));
-    const now = levels[levels.length - 1], worse = levels.filter((one) => one !== "healthy").length;
-    const text = "Files of each kind, and below the level: " + now + " now" + (worse ? ", above healthy in " + Math.round((100 * worse) / levels.length) + " % of the looks" : ", and healthy all the time") + ".";
-    requestAnimationFrame(() => draw(box, at, shown, since, until));
-    return make("div", {}, make("h2", {}, "Kinds and level over time"), make("figure", {}, make("figcaption", {}, text), box, strip), numbers);
+    const worse = levels.filter((one) => one !== "healthy").length;
+    const text = levels[levels.length - 1] + " now" + (worse ? ", above healthy in " + Math.round((100 * worse) / levels.length) + " % of the looks" : ", and healthy all the time") + ".";
+    return make("div", {}, make("h2", {}, "Level over time"), make("figure", {}, make("figcaption", {}, text), strip), numbers);
   }
-  function draw(box, at, shown, since, until) {
-    const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-    const axis = { stroke: colour("text"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 } };
-    if (plot) plot.destroy();
-    plot = new uPlot({
-      width: Math.max(200, box.clientWidth), height: 200, scales: { x: { time: true, range: () => [since, until] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.1] } },
-      axes: [Object.assign({ space: 64, values: (_, splits) => splits.map((one) => short.format(new Date(one * 1000))) }, axis), Object.assign({ size: 44 }, axis)],
-      cursor: { drag: { x: false, y: false } },
-      series: [{ label: "Time", value: (_, value) => (value === null ? "-" : moment(value)) },
-        ...shown.map(([kind], i) => ({ label: kind, stroke: colour("kind-" + i), width: 2, dash: i % 2 ? [6, 4] : undefined, points: { show: at.length < 3 } }))],
-    }, [at, ...shown.map(([, counts]) => counts)], box);
-    box.dataset.drawn = "yes";
-  }
-  addEventListener("resize", () => { if (plot) plot.setSize({ width: Math.max(200, plot.root.parentNode.clientWidth), height: 200 }); });
-  let last = null; // what was told last: colours change with the light
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (last) fill(last); });
   const ENDS = { 0: "done", 1: "failed", 2: "usage or settings", 3: "partly failed", 4: "done, warning", 5: "done, critical", 10: "not found",
     11: "snapshot damaged", 12: "wrong key", 13: "refused", 75: "locked", 129: "hung up", 130: "interrupted", 143: "terminated" };
   function fill(told) {
-    last = told;
     const wasOpen = beside.querySelector("details[open]") !== null;
     more.replaceChildren();
     for (const [name, text, at] of told.facts || []) {
@@ -85,7 +63,7 @@
           cell(chatsLate.toLocaleString() + " of " + chats.toLocaleString(), "n"), cell(membersLate.toLocaleString() + " of " + members.toLocaleString(), "n")))),
         make("p", { class: "soft" }, "So many messages came late by one resend so far, of so many at most. Cleanups that can still be undone."));
     }
-    const overTime = told.by_kind && told.by_kind.at.length > 1 ? kinds(told.by_kind) : null;
+    const overTime = told.by_kind && told.by_kind.at.length > 1 ? levelsOverTime(told.by_kind) : null;
     if (overTime) {
       overTime.querySelector("details").open = wasOpen;
       beside.append(overTime);

@@ -293,7 +293,7 @@
       local ? null : facts(company),
       make("h3", {}, "Findings and what to do"), findings(company),
       make("h3", {}, "Counted files"), curve(company, index, name), numbers(company),
-      make("h3", {}, "By kind"), local ? null : kindsOver(company, name), kinds(company),
+      make("h3", {}, "By kind"), kindsOver(company, name), kinds(company),
       make("h3", {}, "Connection, incidents and snapshots"), strip(company),
       last !== undefined ? make("p", { class: "soft" }, "Newest good snapshot " + time(data.base + 60 * last) + ZONE + ", " + size(company.newest) + ".") : null,
       incidents(company));
