@@ -13,7 +13,7 @@ from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCle
 from baileys_tools.cleanup.rules.cost import Cost, bundles_fetched
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
-from baileys_tools.cleanup.rules.policy import plan_cleanup
+from baileys_tools.cleanup.rules.policy import is_changed_by, plan_cleanup
 from baileys_tools.cleanup.rules.uses import look_again
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
@@ -296,7 +296,8 @@ def look_and_plan(
     plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)
-        plan = plan_cleanup(facts, job.policy, job.now, known)
+        if is_changed_by(plan, facts, job.policy, seen, job.now):
+            plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.tier is not Tier.NORMAL or plan.emergency_would_leave is not None:
         # Rare, so only now is looked at what the normal limits keep anyway: more pre-keys, and what no session uses.
         # Such a folder can be huge: not two of its kind in memory.

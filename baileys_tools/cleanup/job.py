@@ -54,7 +54,8 @@ class CleanupJob(NamedTuple):
         """Return the job with what the settings say of one company."""
         own = settings.for_company(company)
         return self._replace(
-            policy=own.policy,
+            # Made once for all that have no settings of their own.
+            policy=self.policy if own is settings else own.policy,
             run=self.run if own.cleanup.undo_window else None,
             undo_window=own.cleanup.undo_window,
             snapshot=self.snapshot if own.cleanup.snapshot_first else None,

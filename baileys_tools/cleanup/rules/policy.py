@@ -18,9 +18,9 @@ from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_key
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE, REMOVED_BY_DEFAULT, Kind
-from baileys_tools.sessions.rules.prekeys import PreKeyRule, apply_pre_key_rule, still_offered
+from baileys_tools.sessions.rules.prekeys import Evidence, PreKeyRule
 from baileys_tools.sessions.rules.senderkeys import is_memory, sort_by_owner
-from baileys_tools.sessions.rules.silence import Seen, last_write
+from baileys_tools.sessions.rules.silence import Seen, last_write, rewritten, silences
 from baileys_tools.sessions.rules.unused import unused
 from baileys_tools.thresholds import level_of
 
@@ -96,6 +96,14 @@ def _is_silent(folder: FolderFacts, policy: Policy, seen: Sequence[Seen], now: d
     return last_ns is not None and now_ns - last_ns > limit_ns
 
 
+def is_changed_by(
+    plan: CleanupPlan, folder: FolderFacts, policy: Policy, seen: Sequence[Seen], now: datetime
+) -> bool:
+    """Whether observations tell of another life than the files alone, on which `plan` rests."""
+    told = silences(rewritten(folder), seen, nanoseconds(now))
+    return bool(plan.holds) or told != plan.silences or _is_silent(folder, policy, seen, now)
+
+
 def _hold(plan: CleanupPlan) -> CleanupPlan:
     """Return the plan of a folder whose bot is off: what would go by count or age stays."""
     return plan._replace(
@@ -120,11 +128,11 @@ def _plan_tier(
     sender_keys = sort_by_owner(
         folder.of(Kind.SENDER_KEY), folder.of(Kind.SENDER_KEY_MEMORY), creds, folder.owned_by_content
     )
-    pool = pre_key_pool(folder, creds)
-    rule = apply_pre_key_rule(pool, limits.pre_keys_keep, guard=policy.pre_key_guard)
+    evidence = Evidence(pre_key_pool(folder, creds))
+    rule = evidence.rule(limits.pre_keys_keep, guard=policy.pre_key_guard)
     guarded = rule.guarded
     if tier is Tier.EMERGENCY:
-        guarded = apply_pre_key_rule(pool, policy.normal.pre_keys_keep, guard=policy.pre_key_guard).guarded
+        guarded = evidence.rule(policy.normal.pre_keys_keep, guard=policy.pre_key_guard).guarded
 
     going = _Going(
         # A pre-key that is no plain file has no stat and stays.
@@ -144,7 +152,7 @@ def _plan_tier(
     spare = _unused(folder, by_age, limits)
 
     pre_keys = {int(name[8:-5]) for name in going.pre_keys}
-    offered = still_offered(rule.removed if gentle.until is None else pre_keys, pool)
+    offered = evidence.offered_among(rule.removed if gentle.until is None else pre_keys)
     unit_files = [name for unit in going.units for name in unit]
     removed = [*going.pre_keys, *going.sessions, *going.peers, *unit_files, *spare.names]
     memories = sum(map(is_memory, unit_files))

@@ -11,7 +11,8 @@ times of files are alive, bursts of them are the uploads; where a copy made them
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from itertools import accumulate, pairwise
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
 from operator import sub
 from typing import NamedTuple
 
@@ -44,6 +45,9 @@ DRAINED_AFTER = 50
 
 WHOLE_TOP_UPS = 10
 """Uploads of five that are on disk whole, from which on the server drops what it was given before."""
+
+GROWN = 100
+"""Pre-keys of one kind of growth from which on it is worth a word (`watching/rules/growth.py`)."""
 
 _TOGETHER_NS = 10_000_000_000
 """Files of one upload follow each other within this time. rc14 writes its 812 within 0.07 s; a slow disk takes longer,
@@ -99,45 +103,8 @@ _NONE = frozenset[int]()
 
 
 def apply_pre_key_rule(pool: PreKeyPool, keep: int, *, guard: bool) -> PreKeyRule:
-    """Given the ids on disk, return which to remove: all but the `keep` highest, less three exceptions.
-
-    Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
-    (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
-    With `guard`, ids that the server can still hand out stay too. Applied to what it leaves, it finds nothing more.
-    """
-    if len(pool.ids) <= keep:
-        return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
-    over_limit = sorted(pool.ids, reverse=True)[keep:]
-    last = None if pool.next_id is None else pool.next_id - 1
-    unuploaded = pool.first_unuploaded_id
-    kept_last = frozenset(i for i in over_limit if i == last)
-    kept_unuploaded = frozenset(
-        i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
-    )
-    spare = frozenset(over_limit) - kept_last - kept_unuploaded
-    guarded = _guarded(spare, pool) if guard else _NONE
-    return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
-
-
-def _guarded(spare: frozenset[int], pool: PreKeyPool) -> frozenset[int]:
-    """Given the ids that may go, return those that the server can still hand out, as seen once the others are gone.
-
-    What goes changes the bursts and the room between them, so the rest is judged again until nothing more goes: else
-    the next cleanup would find what this one made.
-    """
-    guarded = spare & _Evidence(pool).guarded()
-    while going := spare - guarded:
-        left = pool._replace(ids=[i for i in pool.ids if i not in going])
-        still = guarded & _Evidence(left).guarded()
-        if still == guarded:
-            break
-        guarded = still
-    return guarded
-
-
-def still_offered(ids: Set[int], pool: PreKeyPool) -> Offered:
-    """Given ids that are to go, return how many of them the server may still hand out to new chats, at most."""
-    return _Evidence(pool).offered_among(ids) if ids else Offered(0, 0)
+    """Given the ids on disk, return which to remove: as `Evidence.rule`."""
+    return Evidence(pool).rule(keep, guard=guard)
 
 
 class Burst(NamedTuple):
@@ -191,68 +158,93 @@ def _next_id(pool: PreKeyPool) -> int:
     return max(pool.next_id or 0, max(pool.ids, default=0) + 1)
 
 
-class Growth(NamedTuple):
-    """Pre-keys that grow without end. `per_day` is None where copied files lost their times.
-
-    `low_count`: uploads lie on disk whole, as the server says at every login that it has five or fewer. Otherwise keys
-    of retry receipts that nobody answers.
-    """
-
-    files: int
-    per_day: float | None
-    low_count: bool
-
-
-GROWN = 100
-"""Pre-keys of one kind of growth from which on it is worth a word."""
-
-
-def growth_of(pool: PreKeyPool, now_ns: int) -> Growth | None:
-    """Given the ids on disk, return how they grow without end, None where they do not.
-
-    The rate is that of the last seven days.
-    """
-    bursts = bursts_of(pool)
-    if not bursts:
-        ids = dense_runs(frozenset(pool.ids), 2 * PAIRING_BATCH)
-        return Growth(len(ids), None, low_count=True) if ids else None
-    top_ups = [burst for burst in bursts[1:] if burst.span == len(burst.ids) == TOP_UP]
-    asked_again = [burst for burst in bursts if burst.span == 1 and burst.room < TOP_UP]
-    low_count = pool.topped_up_by_fives and len(top_ups) * TOP_UP >= len(asked_again)
-    ids = frozenset[int]().union(*(burst.ids for burst in (top_ups if low_count else asked_again)))
-    lately = [i for i in ids if now_ns - pool.written[i] < _WEEK_NS]
-    if len(ids) < GROWN or not lately:
-        return None
-    days = max(1.0, (now_ns - min(pool.written[i] for i in lately)) / _DAY_NS)
-    return Growth(len(ids), len(lately) / days, low_count)
-
-
-_DAY_NS = 86_400_000_000_000
-_WEEK_NS = 7 * _DAY_NS
-
-
-class _Evidence:
+class Evidence:
     """What the files tell of the server's pool. Every question is answered for the whole pool, whatever the limit in
-    force: else an emergency would shorten a run until the next cleanup no longer sees it."""
+    force: else an emergency would shorten a run until the next cleanup no longer sees it.
+
+    Most folders have no pre-key over the limit, so nothing is looked at before it is asked for.
+    """
 
     def __init__(self, pool: PreKeyPool) -> None:
         self._pool = pool
-        self._ordered = sorted(pool.ids)
-        self._ids = frozenset(pool.ids)
-        self._next_id = _next_id(pool)
-        self._smallest = TOP_UP if pool.topped_up_by_fives else UPLOAD_BATCH
-        largest = PAIRING_BATCH + _MERGED if pool.topped_up_by_fives else UPLOAD_BATCH + TOP_UP
-        bursts = bursts_of(pool)
-        timed = [burst for burst in bursts if burst.span <= largest]
-        self._timed = frozenset[int]().union(*(burst.ids for burst in timed))
-        # One id alone, with too few beside it that are gone, is a key of a retry receipt: no server ever had it.
-        self._never_uploaded = frozenset(b.first for b in timed if b.span == 1 and b.room < TOP_UP)
-        # A single file is rather a retry receipt's: answered ones make room around it, and so does a cleanup.
-        self._uploads = [b for b in bursts if b.room >= self._smallest and len(b.ids) >= 2]
-        self._bursts = bursts
 
+    def rule(self, keep: int, *, guard: bool) -> PreKeyRule:
+        """Return which ids to remove: all but the `keep` highest, less three exceptions.
+
+        Never removed are the id `nextPreKeyId - 1`, the only one that Baileys 7 looks for at login
+        (`verifyCurrentPreKeyExists`), and ids from `firstUnuploadedPreKeyId` on, which the server has yet to get.
+        With `guard`, ids that the server can still hand out stay too. Applied to what it leaves, it finds nothing more.
+        """
+        pool = self._pool
+        if len(pool.ids) <= keep:
+            return PreKeyRule(_NONE, _NONE, _NONE, _NONE)
+        over_limit = sorted(pool.ids, reverse=True)[keep:]
+        last = None if pool.next_id is None else pool.next_id - 1
+        unuploaded = pool.first_unuploaded_id
+        kept_last = frozenset(i for i in over_limit if i == last)
+        kept_unuploaded = frozenset(
+            i for i in over_limit if i != last and unuploaded is not None and i >= unuploaded
+        )
+        spare = frozenset(over_limit) - kept_last - kept_unuploaded
+        guarded = self._guarded_of(spare) if guard else _NONE
+        return PreKeyRule(spare - guarded, guarded, kept_last, kept_unuploaded)
+
+    def _guarded_of(self, spare: frozenset[int]) -> frozenset[int]:
+        """Given the ids that may go, return those that the server can still hand out, as seen once the others are gone.
+
+        What goes changes the bursts and the room between them, so the rest is judged again until nothing more goes:
+        else the next cleanup would find what this one made.
+        """
+        guarded = spare & self.guarded
+        while guarded and (going := spare - guarded):
+            left = self._pool._replace(ids=[i for i in self._pool.ids if i not in going])
+            still = guarded & Evidence(left).guarded
+            if still == guarded:
+                break
+            guarded = still
+        return guarded
+
+    @cached_property
+    def _ordered(self) -> list[int]:
+        return sorted(self._pool.ids)
+
+    @cached_property
+    def _next_id(self) -> int:
+        return _next_id(self._pool)
+
+    @cached_property
+    def _ids(self) -> frozenset[int]:
+        return frozenset(self._pool.ids)
+
+    @cached_property
+    def _bursts(self) -> list[Burst]:
+        return bursts_of(self._pool)
+
+    @cached_property
+    def _timed(self) -> frozenset[int]:
+        """The ids of bursts that are no larger than an upload."""
+        return frozenset(chain.from_iterable(burst.ids for burst in self._bursts if self._is_timed(burst)))
+
+    @cached_property
+    def _never_uploaded(self) -> frozenset[int]:
+        """One id alone, with too few beside it that are gone, is a key of a retry receipt: no server ever had it."""
+        alone = [burst for burst in self._bursts if burst.span == 1 and burst.room < TOP_UP]
+        return frozenset(burst.first for burst in alone)
+
+    def _is_timed(self, burst: Burst) -> bool:
+        largest = PAIRING_BATCH + _MERGED if self._pool.topped_up_by_fives else UPLOAD_BATCH + TOP_UP
+        return burst.span <= largest
+
+    @cached_property
+    def _uploads(self) -> list[Burst]:
+        """The bursts that are uploads. A single file is rather a retry receipt's: answered ones make room around it,
+        and so does a cleanup."""
+        smallest = TOP_UP if self._pool.topped_up_by_fives else UPLOAD_BATCH
+        return [burst for burst in self._bursts if burst.room >= smallest and len(burst.ids) >= 2]
+
+    @cached_property
     def guarded(self) -> frozenset[int]:
-        """Return the ids that the server can still hand out, all but five at most."""
+        """The ids that the server can still hand out, all but five at most."""
         first = self._first_offered()
         late = (
             self._by_density() | self._timed
@@ -263,9 +255,11 @@ class _Evidence:
 
     def offered_among(self, ids: Set[int]) -> Offered:
         """Return how many of these the server may hand out. Never too low; what is not known counts."""
+        if not ids:
+            return Offered(0, 0)
         ids = frozenset(ids) - self._never_uploaded
         # A guard wants a long run; what a cost leaves out must be certain, so here the smallest upload is long enough.
-        surely = ids & (self.guarded() | (dense_runs(self._ids, UPLOAD_BATCH) - self._timed))
+        surely = ids & (self.guarded | (dense_runs(self._ids, UPLOAD_BATCH) - self._timed))
         if self._pool.topped_up_by_fives:
             # Without times, ids past the first upload may be gone for answered retry receipts just as well.
             surely |= {i for i in ids if i <= PAIRING_BATCH} - self._timed
@@ -349,15 +343,23 @@ class _Evidence:
         """
         found = dense_runs(self._ids, DENSE_RUN)
         if self._pool.topped_up_by_fives:
-            found |= {i for i in self._ids if self._may_be_of_a_large_upload(i)}
+            found |= self._of_a_first_upload()
+            if (made := self._made) >= 2 * PAIRING_BATCH:
+                ends = {i: min(i + PAIRING_BATCH - 1, made) for i in self._ids if i > PAIRING_BATCH}
+                found |= {i for i, end in ends.items() if self._has_not_run_low(end)}
         return found - self._timed
 
-    def _may_be_of_a_large_upload(self, pre_key_id: int) -> bool:
-        made = (self._pool.next_id or 0) - 1
-        ends = [size for size in FIRST_UPLOADS[1:] if pre_key_id <= size <= made]
-        if pre_key_id > PAIRING_BATCH and made >= 2 * PAIRING_BATCH:
-            ends.append(min(pre_key_id + PAIRING_BATCH - 1, made))
-        return any(self._used_up_past(end) <= DRAINED_AFTER for end in ends)
+    def _of_a_first_upload(self) -> frozenset[int]:
+        sizes = [size for size in FIRST_UPLOADS[1:] if size <= self._made and self._has_not_run_low(size)]
+        return frozenset(i for i in self._ids if i <= max(sizes, default=0))
+
+    @property
+    def _made(self) -> int:
+        """The last id that was made, as far as creds say."""
+        return (self._pool.next_id or 0) - 1
+
+    def _has_not_run_low(self, end: int) -> bool:
+        return self._used_up_past(end) <= DRAINED_AFTER
 
     def _used_up_past(self, end: int) -> int:
         """Return how many ids after `end` were made and are gone."""

@@ -5,6 +5,7 @@ folder has. So the age of a file is the time since its last write less the silen
 know them; without those the folder's own times have to do, and a doubt makes files younger, which is the safe side.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -45,16 +46,17 @@ def silences(written_ns: Iterable[int], seen: Sequence[Seen], now_ns: int) -> tu
     is less than a day later. Of gaps that nobody observed only the last can be told from a life whose older traces were
     written over: the one that lasts until now, or ended in the last hours.
     """
+    writes = sorted([*written_ns, *[one.written_ns for one in seen]])
     # A time in the future counts as now: the bot writes while we look, and clocks are set.
-    writes = [min(moment, now_ns) for moment in (*written_ns, *(one.written_ns for one in seen))]
+    future = len(writes) - bisect_right(writes, now_ns)
+    if future:
+        writes[-future:] = [now_ns] * future
     if not writes:
         return ()
-    found = (
-        _observed(sorted(writes), sorted(one.at_ns for one in seen if one.at_ns <= now_ns)) if seen else []
-    )
-    back_ns = now_ns - BACK_SINCE_NS
-    before = max((moment for moment in writes if moment <= back_ns), default=None)
-    back = min((moment for moment in writes if moment > back_ns), default=now_ns)
+    found = _observed(writes, sorted([one.at_ns for one in seen if one.at_ns <= now_ns])) if seen else []
+    at = bisect_right(writes, now_ns - BACK_SINCE_NS)
+    before = writes[at - 1] if at else None
+    back = writes[at] if at < len(writes) else now_ns
     if before is not None and back - before > SILENT_FROM_NS:
         # It may have been observed in part.
         found = [silence for silence in found if silence.end_ns <= before]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import Known, Reason, Tier
-from baileys_tools.cleanup.rules.policy import plan_cleanup
+from baileys_tools.cleanup.rules.policy import is_changed_by, plan_cleanup
 from baileys_tools.limits import EMERGENCY_FLOOR, Gentle, Limits, Policy
 from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -152,6 +152,14 @@ def test_the_plan_is_what_the_second_opinion_says(rng: Random, policy: OraclePol
     assert plan.counted_before == expected.counted
     cost = (plan.cost.contacts, plan.cost.group_senders, plan.cost.pre_keys)
     assert cost == (expected.cost_contacts, expected.cost_group_senders, expected.cost_pre_keys)
+
+
+@given(random_numbers, policies)
+def test_observations_that_change_nothing_need_no_second_plan(rng: Random, policy: OraclePolicy) -> None:
+    folder, rules = facts(oracle.random_tree(rng, policy, NOW_NS)), policy_of(policy)
+    plan, seen = plan_cleanup(folder, rules, NOW), looks(rng)
+    if plan.goes_by_age and not is_changed_by(plan, folder, rules, seen, NOW):
+        assert plan_cleanup(folder, rules, NOW, Known(seen)) == plan
 
 
 @given(random_numbers, policies)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from baileys_tools.sessions.rules.prekeys import TOP_UP, apply_pre_key_rule, still_offered
+from baileys_tools.sessions.rules.prekeys import TOP_UP, Evidence, apply_pre_key_rule
 from tests.prekey_lives import LIVES, Bot, Server
 
 SERVERS = list(Server)
@@ -19,7 +19,7 @@ def lost(bot: Bot, *, times: bool = True, log: bool = False, keep: int = 50) -> 
     """Clean once; return how many offered pre-keys went. The cost that was stated must cover them."""
     pool = bot.pool(times=times, log=log)
     removed = apply_pre_key_rule(pool, keep, guard=True).removed
-    stated = still_offered(removed, pool)
+    stated = Evidence(pool).offered_among(removed)
     gone = len(removed & set(bot.offered))
     assert gone <= stated.if_extended
     assert gone <= stated.if_replaced or bot.server is not Server.REPLACES

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baileys_tools.sessions.rules.prekeys import (
+    Evidence,
     PreKeyPool,
     PreKeyRule,
     apply_pre_key_rule,
     dense_runs,
-    still_offered,
 )
 from tests import oracle
 
@@ -239,4 +239,6 @@ def test_guard_and_cost_are_what_the_description_says() -> None:
 
         found = apply_pre_key_rule(pool, keep, guard=True)
         assert found.guarded == oracle.guarded_at_last(oracle.pre_keys_to_go(pool.ids, keep, creds), judged)
-        assert still_offered(found.removed, pool).if_extended == judged(set()).cost(set(found.removed))
+        assert Evidence(pool).offered_among(found.removed).if_extended == judged(set()).cost(
+            set(found.removed)
+        )
