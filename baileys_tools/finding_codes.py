@@ -61,7 +61,7 @@ CODES: Mapping[str, CodeInfo] = {
     # --- what does not belong there
     "odd-entries": CodeInfo(WARNING, "Links, FIFOs, folders or the like among the key files."),
     "leftover-files": CodeInfo(NOTICE, "Temporary files or copies lie in the session folder."),
-    "unknown-files": CodeInfo(NOTICE, "Files that Baileys did not write lie in the session folder."),
+    "unknown-files": CodeInfo(WARNING, "Files that Baileys did not write lie in the session folder."),
     "old-folder-left": CodeInfo(WARNING, "A rollback has left its old folder, a whole session in clear."),
     # --- room
     "folder-large": CodeInfo(WARNING, "The session folder takes more room than any healthy one."),

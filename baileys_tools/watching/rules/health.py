@@ -15,12 +15,10 @@ from baileys_tools.sessions.rules.creds import Creds, CredsState, show_a_login, 
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.prekeys import GROWN, TOP_UP, growth_of
+from baileys_tools.sessions.rules.prekeys import GROWN, TOP_UP
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
-
-LEFTOVER_ENDINGS = (".tmp", ".temp", ".bak", ".backup", ".old", ".orig", ".part", ".swp", "~")
-"""How programs name what they forgot to remove. Baileys itself makes no such file."""
+from baileys_tools.watching.rules.health_stray import stray_findings
 
 
 def cheap_findings(
@@ -47,7 +45,7 @@ def cheap_findings(
         *count_findings(company, facts, rules, strictest_leaves, count),
         *key_findings(company, facts),
         *_growth_findings(company, facts, now),
-        *_stray_findings(company, facts),
+        *stray_findings(company, facts),
         *_clock_findings(company, facts, now),
     ]
     if last_activity is not None and isinstance(facts.creds, Creds) and facts.creds.paired:
@@ -160,6 +158,8 @@ def inbound_finding(
 def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
     if not isinstance(facts.creds, Creds) or len(facts.of(Kind.PRE_KEY)) < GROWN:
         return
+    from baileys_tools.watching.rules.growth import growth_of
+
     growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
     if growth is None:
         return
@@ -322,39 +322,6 @@ def _not_linked_yet(company: str, why: str) -> Finding:
 
 
 # --- what does not belong there, and time -------------------------------------------------------------------
-
-
-def is_leftover(name: str) -> bool:
-    """Whether a file is named like what a program forgot to remove."""
-    return name.lower().endswith(LEFTOVER_ENDINGS)
-
-
-def _stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
-    # What is not even a plain file is a finding of its own.
-    odd = {oddity.name for oddity in facts.oddities}
-    unknown = [name for name in facts.of(Kind.UNKNOWN) if name not in odd]
-    leftovers = sum(map(is_leftover, unknown))
-    if leftovers:
-        yield Finding(
-            "leftover-files",
-            Severity.NOTICE,
-            company,
-            f"{counted(leftovers, 'temporary file or copy', 'temporary files or copies')} (.tmp, .bak ...) that "
-            "Baileys did not write",
-            f"See which: {command('baileys-tools inspect --company {} -v', company)}. Copies of "
-            "keys are as secret as keys.",
-            {"files": leftovers},
-        )
-    if others := len(unknown) - leftovers:
-        yield Finding(
-            "unknown-files",
-            Severity.NOTICE,
-            company,
-            f"{counted(others, 'file')} that Baileys did not write",
-            f"See which: {command('baileys-tools inspect --company {} -v', company)}. They are "
-            "counted and never removed.",
-            {"files": others},
-        )
 
 
 def _clock_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:

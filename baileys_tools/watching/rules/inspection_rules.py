@@ -18,8 +18,9 @@ from baileys_tools.sessions.rules.inspected import Broken, Elsewhere, FullStat, 
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
 from baileys_tools.sessions.rules.owners import foreign_files, owner_findings
 from baileys_tools.units import counted, format_size, printable
-from baileys_tools.watching.rules.health import activity_findings, is_leftover
+from baileys_tools.watching.rules.health import activity_findings
 from baileys_tools.watching.rules.health_keys import lone_keys
+from baileys_tools.watching.rules.health_stray import is_leftover
 from baileys_tools.watching.rules.health_surroundings import (
     cleanup_findings,
     old_folder_findings,

@@ -195,6 +195,11 @@ def open_up(bit: int) -> Callable[[World], None]:
     return let_in
 
 
+def a_new_kind(world: World) -> None:
+    for number in range(20):
+        world.write(f"message-secret-{number}.json")
+
+
 def hold_lock(world: World) -> None:
     stamp = int(time.time() * 1000)
     world.write(".cleanup.lock", json.dumps({"timestamp": stamp, "pid": 7, "hostname": "other"}), timedelta())
@@ -295,6 +300,7 @@ CASES = [
     Case("odd-entries", N, lambda w: (w.folder / "media").mkdir(), name="folder"),
     Case("leftover-files", N, lambda w: w.write("session-1.0.json.orig")),
     Case("unknown-files", N, lambda w: w.write("notes.txt")),
+    Case("unknown-files", W, a_new_kind, name="a kind"),
     Case("old-folder-left", W, lambda w: w.surround(old_folders=[old_folder(".baileys-tools-replaced-x")])),
     Case("old-folder-left", N, lambda w: w.surround(old_folders=[old_folder("")]), name="waiting"),
     Case("clock-implausible", W, lambda w: w.set_ages(-timedelta(days=2)), name="behind"),

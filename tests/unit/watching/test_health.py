@@ -202,6 +202,25 @@ def test_keys_that_miss_each_other_are_found_by_name(names, codes):
 
 
 @pytest.mark.parametrize(
+    ("unknown", "known", "severity"),
+    [
+        (9, 0, Severity.NOTICE),
+        (10, 89, Severity.WARNING),
+        (10, 99, Severity.NOTICE),
+        (40, 2, Severity.WARNING),
+    ],
+)
+def test_many_files_of_no_known_kind_are_no_healthy_folder(unknown, known, severity):
+    strangers = [f"message-secret-4917000000{i:03}.json" for i in range(unknown)]
+    names = ["creds.json", *strangers, *(f"session-49170000{i:03}.0.json" for i in range(known))]
+    found = by_code(cheap_findings("1", listing(names), RULES, NOW))["unknown-files"]
+    assert found.severity is severity
+    if severity is Severity.WARNING:
+        assert f"{unknown} message-secret-*" in found.message
+    assert "4917" not in found.message, "whose number it is"
+
+
+@pytest.mark.parametrize(
     ("next_id", "ids", "code"),
     [
         (31, [30], None),
