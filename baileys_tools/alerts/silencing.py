@@ -11,7 +11,7 @@ from baileys_tools.alerts.rules.silences import LONGEST, AlertSilence
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
-from baileys_tools.frame.companies import companies_of_run, open_state_about
+from baileys_tools.frame.companies import companies_of_run, open_state_about, the_name_of_one
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
@@ -56,16 +56,16 @@ def silence_command(flags: Mapping[str, object], config: str | None, options: Si
 def _done(
     loaded: LoadedSettings, state: State, code: str, options: SilenceOptions, now: datetime
 ) -> Sequence[AlertSilence]:
-    wanted = loaded.settings.sessions.companies
+    wanted: Sequence[str] = loaded.settings.sessions.companies
     if options.listing and options.ending:
         raise UsageError("--list and --end do not go together.", "Give one of them.")
     if options.listing:
         return [one for one in all_silences(state) if not wanted or one.company in wanted]
-    if not wanted:
-        raise UsageError(
-            "No company is named.",
-            f"Name it with --company; {command('baileys-tools silence --list')} shows all.",
-        )
+    try:
+        wanted = wanted or [the_name_of_one(loaded.settings, "silence")]
+    except UsageError as error:
+        hint = f"Name it with --company; {command('baileys-tools silence --list')} shows all."
+        raise UsageError(error.message, hint) from error
     if options.ending:
         ended = end(state, wanted, code, now)
         if not ended:
@@ -90,7 +90,7 @@ def _done(
     if len(because) > LONGEST_REASON or not is_one_line(because):
         raise UsageError(f"--because: one line of up to {LONGEST_REASON} characters")
     with Root(require_sessions_path(loaded)) as root:
-        companies = companies_of_run(root, loaded.settings, state)
+        companies = companies_of_run(root, loaded.settings, state, wanted)
     for company in companies:
         begin(state, AlertSilence(company.id, code, now.replace(microsecond=0), now + lasts, because), now)
     named = {company.id for company in companies}

@@ -25,7 +25,7 @@ from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
 from baileys_tools.config.unread import unread_secrets
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
-from baileys_tools.frame.companies import place_meant
+from baileys_tools.frame.companies import place_meant, require_known
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
@@ -316,8 +316,10 @@ def show_command(
     """Given the command line, print the settings in force."""
     loaded = load_settings(flags, os.environ, config=config)
     if company:
-        # Of a name that several places have no one set of settings is in force.
+        # Of a name that several places have no one set of settings is in force; one that they name may yet come.
         place_meant(loaded.settings, company)
+        if company not in loaded.settings.companies:
+            require_known(loaded.settings, [company])
     try:
         text = run_show(loaded, as_json, company or "")
     except ValueError as error:

@@ -10,10 +10,11 @@ from functools import partial
 
 from baileys_tools.config import Backup, Copies, Settings, require_backup_path
 from baileys_tools.errors import ExitCode
-from baileys_tools.frame.companies import no_such_company, place_named
+from baileys_tools.frame.companies import companies_here, no_such_company, place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.backup_alerts import tell_of_damage
@@ -22,8 +23,8 @@ from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanyPrune, PruneReport
 from baileys_tools.snapshots.rules.retention import Decision, Retention, plan_retention
-from baileys_tools.snapshots.rules.shelf_names import name_of
-from baileys_tools.snapshots.shelves import shelf_at
+from baileys_tools.snapshots.rules.shelf_names import alike, name_of
+from baileys_tools.snapshots.shelves import several_places, shelf_at, shelf_of
 
 RetentionOf = Callable[[str], Retention]
 """Gives the retention policy of a company by its id."""
@@ -54,6 +55,7 @@ def prune_command(
             now,
             dry_run=dry_run,
             place_of=partial(place_named, settings),
+            here=companies_here(settings) if settings.companies else (),
         )
         gone = {company.company: len(company.removed) for company in report.companies if not company.trouble}
         run.ended(
@@ -89,21 +91,23 @@ def run_prune(
     *,
     dry_run: bool = False,
     place_of: PlaceOf = lambda company: "",
+    here: Sequence[Company] = (),
 ) -> PruneReport:
     """Prune the chosen companies of a repository (none: all), or only plan it.
 
-    A company whose listing cannot be read loses nothing and is part of the report.
+    A company whose listing cannot be read loses nothing and is part of the report. `here` are the companies that there
+    are: what the settings say of one goes for its shelf, however that is called.
     """
     with Repository(path) as repository:
+        called = {shelf_of(repository, company).name: company.id for company in here}
 
         def one(company: str) -> CompanyPrune:
+            policy = policy_of(called.get(company, name_of(company)))
             if dry_run:
-                return CompanyPrune(
-                    company, plan_retention(repository.snapshots(company), policy_of(company))
-                )
+                return CompanyPrune(company, plan_retention(repository.snapshots(company), policy))
             try:
                 with repository.writing(company) as writer:
-                    pruned = prune_company(repository, writer, policy_of(company))
+                    pruned = prune_company(repository, writer, policy)
             except RepositoryLocked as lock:
                 return CompanyPrune(company, locked=True, trouble=lock.message)
             return CompanyPrune(company, pruned.plan, pruned.removed, pruned.damaged)
@@ -173,7 +177,7 @@ def choose_companies(
     """Given the ids asked for (none: all), return the shelves to work on: those of all places of a name.
 
     A shelf keeps its name when the place is called 1001@a instead of 1001, so `place_of` is asked for what no shelf is
-    called. Raises exit code 10 for one not there.
+    called. Raises exit code 10 for one not there, and UsageError for what several are called in part.
     """
     found = repository.companies()
     if not wanted:
@@ -184,6 +188,8 @@ def choose_companies(
         chosen[one] = [shelf] if repository.has_shelf(shelf) else []
     missing = [company for company, shelves in chosen.items() if not shelves]
     if missing:
+        if same := [shelf for shelf in found if alike(shelf) == missing[0]]:
+            raise several_places(repository, missing[0], same)
         message = f"no snapshots of company {', '.join(missing)} in {repository.path}"
         raise no_such_company(message, missing, [*dict.fromkeys(map(name_of, found))])
     return list(dict.fromkeys(shelf for shelves in chosen.values() for shelf in shelves))

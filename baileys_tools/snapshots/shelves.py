@@ -21,8 +21,11 @@ from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Account, read_account
 from baileys_tools.snapshots.index import Index
 from baileys_tools.snapshots.rules.shelf_names import name_of, own_shelf
+from baileys_tools.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from baileys_tools.sessions.roots import Company
     from baileys_tools.snapshots.repository import Repository
 
@@ -130,13 +133,19 @@ def the_one_shelf(repository: Repository, wanted: str, place: str = "") -> str:
     if place and repository.has_shelf(own := shelf_at(repository, wanted, place).name):
         return own
     if len(found) > 1:
-        told = "; ".join(
-            f"{shelf} ({repository.index(shelf).source or 'nobody knows from where'})" for shelf in found
-        )
-        raise UsageError(
-            f"{len(found)} places have snapshots under the name {wanted}", f"Name one of them: {told}"
-        )
+        raise several_places(repository, wanted, found)
     return found[0] if found else wanted
+
+
+def several_places(repository: Repository, name: str, shelves: Sequence[str]) -> UsageError:
+    """Return the error of a name that several shelves have, which lists them."""
+    told = "; ".join(
+        f"{shelf} ({repository.index(shelf).source or 'nobody knows from where'})" for shelf in shelves
+    )
+    return UsageError(
+        f"{counted(len(shelves), 'place has', 'places have')} snapshots under the name {name}",
+        f"Name one of them: {told}",
+    )
 
 
 def shelf_meant(repository: Repository, wanted: str, place: str) -> str:

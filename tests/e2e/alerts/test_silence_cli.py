@@ -56,13 +56,20 @@ def test_a_silence_is_begun_told_everywhere_and_ended(env: dict[str, str]) -> No
     assert run_cli("silence", "--company", "1001", "--end", env=env).returncode == 10
 
 
+def test_a_single_folder_needs_no_name(env: dict[str, str], tmp_path: Path) -> None:
+    single = env | {"BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions" / "company_1001")}
+    begun = run_cli("silence", "--for", "2h", "--because", "new server", env=single)
+    assert (begun.returncode, begun.stdout[:29]) == (0, "company 1001: silenced until "), begun.stderr
+    assert run_cli("silence", "--end", env=single).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["--company", "1001", "--for", "2h"], 2, "A silence needs a length and a reason."),
         (["--company", "1001", "--because", "x"], 2, "A silence needs a length and a reason."),
-        (["--for", "2h", "--because", "x"], 2, "No company is named."),
-        (["--end"], 2, "No company is named."),
+        (["--for", "2h", "--because", "x"], 2, "silence is about one company, and there are 2"),
+        (["--end"], 2, "silence is about one company, and there are 2"),
         (["--company", "1001", "--for", "0", "--because", "x"], 2, "--for: 0 is not within 30d"),
         (["--company", "1001", "--for", "31d", "--because", "x"], 2, "--for: 31d is not within 30d"),
         (["--company", "1001", "--for", "soon", "--because", "x"], 2, "--for: "),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from baileys_tools.config import Settings
+from baileys_tools.layouts import RootSpec, SessionsPath
+from baileys_tools.sessions.roots import Root
+from baileys_tools.snapshots.prune import retention_of, run_prune
+from baileys_tools.snapshots.rules.retention import Retention
 from tests.integration.faults.forked import run_cli
 from tests.support import company_folder
 
@@ -105,6 +111,19 @@ def test_a_shelf_from_before_is_found_by_the_name_that_its_place_has_now(tmp_pat
             assert done.returncode == 0, done.stdout + done.stderr
             assert ("1001@b" in done.stdout) is (company == "1001@b")
         assert run_cli(*words, "--company", "1002@a", env=env).returncode == 10
+    asked: list[str] = []
+
+    def retention(company: str) -> Retention:
+        asked.append(company)
+        return retention_of(Settings().backup)
+
+    with Root(SessionsPath(*(RootSpec(one) for one in roots))) as opened:
+        here = opened.companies()
+    run_prune(str(tmp_path / "repository"), [], retention, datetime.now(UTC), dry_run=True, here=here)
+    assert sorted(asked) == ["1001@a", "1001@b"], "what the settings say of each holds for its shelf"
+    for company, meant in (("1002", "1001@a"), ("1001@", "1001@a")):
+        done = run_cli("config", "show", "--company", company, env=env)
+        assert (done.returncode, meant in done.stderr) == (10, True), done.stderr
     done = run_cli("config", "show", "--company", "1001", env=env)
     assert done.returncode == 2
     assert "1001@a" in done.stderr
