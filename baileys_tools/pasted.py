@@ -15,6 +15,9 @@ WITH_SESSIONS = frozenset(
         "cleanup",
         "undo",
         "monitor-once",
+        "snapshots",
+        "verify",
+        "prune",
         "status",
         "trigger",
         "inspect",
@@ -42,7 +45,7 @@ WITH_SESSIONS = frozenset(
     ]
 )
 _WITH_COMPANY = (WITH_SESSIONS - {"doctor", "sessions", "serve", "setup"}) | frozenset(
-    ["snapshots", "verify", "prune", "keep", "reconnect", "start-session", "qr", "send-test"]
+    ["reconnect", "start-session", "qr", "send-test"]
 )
 _WITHOUT_CONFIG = frozenset({"help", "explain"})
 _here: dict[str, list[str]] = {}

@@ -11,7 +11,6 @@ from baileys_tools.cli.app import (
     ConfigOption,
     IdentityOption,
     JsonOption,
-    OneCompanyOption,
     OneIfSeveralOption,
     QuietOption,
     SessionsOption,
@@ -74,7 +73,12 @@ def backup(
 
 
 @app.command()
-def snapshots(company: CompanyOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+def snapshots(
+    company: CompanyOption = None,
+    sessions: SessionsOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """List the snapshots in the backup repository, oldest first.
 
     \b
@@ -84,7 +88,8 @@ def snapshots(company: CompanyOption = None, json: JsonOption = False, config: C
     """
     from baileys_tools.snapshots.listing import snapshots_command
 
-    finish(lambda: snapshots_command({"sessions.companies": company or None}, config, as_json=json))
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
+    finish(lambda: snapshots_command(flags, config, as_json=json))
 
 
 @app.command()
@@ -92,6 +97,7 @@ def verify(
     company: CompanyOption = None,
     every: Annotated[bool, typer.Option("--all", help="All snapshots, not only the newest of each.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Read each file in them, as a restore would.")] = False,
+    sessions: SessionsOption = None,
     identity: IdentityOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -110,7 +116,11 @@ def verify(
     """
     from baileys_tools.snapshots.verify import verify_command
 
-    flags = {"sessions.companies": company or None, "backup.identity_file": identity}
+    flags = {
+        **sessions_flags(sessions),
+        "sessions.companies": company or None,
+        "backup.identity_file": identity,
+    }
     finish(lambda: verify_command(flags, config, every=every, deep=deep, as_json=json, quiet=quiet))
 
 
@@ -120,6 +130,7 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what goes and why, and remove nothing.")
     ] = False,
+    sessions: SessionsOption = None,
     verbose: VerboseOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -134,9 +145,10 @@ def prune(
     """
     from baileys_tools.snapshots.prune import prune_command
 
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
     finish(
         lambda: prune_command(
-            {"sessions.companies": company or None},
+            flags,
             config,
             dry_run=dry_run,
             verbose=verbose,
@@ -158,8 +170,8 @@ SnapshotArgument = Annotated[
 
 @app.command()
 def keep(
-    company: OneCompanyOption,
     snapshot: SnapshotArgument,
+    company: OneIfSeveralOption = "",
     kept_for: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="From now on, such as 90d or 52w.")
     ] = None,
@@ -197,11 +209,11 @@ def keep(
 
 @app.command()
 def diff(
-    company: OneCompanyOption,
     snapshot: SnapshotArgument,
     other: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT|live]", help="What it is compared with.")
     ] = "live",
+    company: OneIfSeveralOption = "",
     sessions: SessionsOption = None,
     identity: IdentityOption = None,
     show_numbers: Annotated[

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from baileys_tools.config import LoadedSettings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.frame.companies import companies_of_run, place_meant
+from baileys_tools.frame.companies import companies_of_run, company_meant, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.recovery.rules.difference import DiffReport, Side, difference
@@ -57,6 +57,7 @@ def run_diff(loaded: LoadedSettings, company: str, before: str, after: str, now:
     """Compare two states of a company. Raises exit code 10, 11 or 12 for a snapshot that cannot be read."""
     path = require_backup_path(loaded)
     identity = loaded.settings.backup.identity_file
+    company = company_meant(loaded.settings, company, "diff")
     place = place_meant(loaded.settings, company)
     with Repository(path) as repository:
         shelf = shelf_meant(repository, company, place)

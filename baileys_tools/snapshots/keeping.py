@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from baileys_tools.config import LoadedSettings, require_backup_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.companies import place_meant
+from baileys_tools.frame.companies import company_meant, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.faults import say_why
@@ -63,6 +63,7 @@ def run_keep(
 ) -> KeepReport:
     """Pin a snapshot for a time from now on, or release it (None). Raises exit code 10 for none, 75 for a lock."""
     path = require_backup_path(loaded)
+    company = company_meant(loaded.settings, company, "keep")
     place = place_meant(loaded.settings, company)
     with Repository(path) as repository:
         try:

@@ -126,7 +126,7 @@ def snapshot_findings(
             Severity.NOTICE,
             company,
             f"the backup repository is not there yet: {printable(snapshots.trouble)}",
-            "The first backup makes it: baileys-tools backup",
+            f"The first backup makes it: {command('baileys-tools backup')}",
         )
         return
     if snapshots.trouble:
