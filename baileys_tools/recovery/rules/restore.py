@@ -30,7 +30,7 @@ from baileys_tools.sessions.rules.keyfiles import (
     pre_key_ids,
     sort_by_kind,
 )
-from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, PreKeyPool, apply_pre_key_rule, still_offered
+from baileys_tools.sessions.rules.prekeys import PAIRING_BATCH, Evidence, PreKeyPool, apply_pre_key_rule
 from baileys_tools.sessions.rules.restore_plan import (
     CREDS,
     Action,
@@ -373,7 +373,7 @@ def _left_out_pre_keys(folder: _Folder, verdicts: Iterable[RestoreVerdict]) -> i
         and verdict.reason is RestoreReason.REMOVED_BY_POLICY
         and not folder.was_removed(verdict.name)
     }
-    return still_offered(set(pre_key_ids(left_out)), _every_pre_key(folder)).if_extended
+    return Evidence(_every_pre_key(folder)).offered_among(set(pre_key_ids(left_out))).if_extended
 
 
 def _lost_pre_keys(folder: _Folder, there: Iterable[str]) -> int:
