@@ -85,7 +85,7 @@ def look_again(before: View, settings: Settings, root_path: str, now: datetime) 
 
 
 def _interval(text: str) -> timedelta:
-    if text.isdecimal():
+    if text.isdecimal() and int(text[:9]):
         raise UsageError(
             f"--interval: {text} of what?", f"Seconds: --interval {text}s, minutes: --interval {text}m"
         )
