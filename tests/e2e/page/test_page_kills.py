@@ -145,6 +145,8 @@ def all_killed_after(place: Path, seconds: float) -> str:
         if one["pid"]:
             with suppress(ProcessLookupError):
                 os.killpg(one["pid"], signal.SIGKILL)
+    while process_of(one["id"]) is not None:
+        time.sleep(0.02)  # a kill takes its moment
     said = what_the_next_start_says(place)
     assert said is not None
     if said["end"] == "done":
