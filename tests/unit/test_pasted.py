@@ -140,10 +140,11 @@ def hand_made_commands(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Every text that puts a value into a command, other than by `command`, with its line."""
     inner = {id(value) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for value in node.values}
     templates = {
-        id(argument)
+        id(part)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "command"
         for argument in node.args[:1]
+        for part in ast.walk(argument)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

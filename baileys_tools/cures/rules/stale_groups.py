@@ -90,8 +90,8 @@ def stale_group_findings(company: str, stale: Sequence[StaleGroup]) -> list[Find
         return []
     devices = sum(one.devices for one in stale)
     messages = sum(one.messages for one in stale)
-    which = " ".join("--group {}" for _ in stale) if len(stale) <= MOST_NAMED else "--all"
     named = [one.group for one in stale] if len(stale) <= MOST_NAMED else []
+    groups = " ".join(["--group {}"] * len(named) or ["--all"])
     return [
         Finding(
             "group-keys-stale",
@@ -100,7 +100,7 @@ def stale_group_findings(company: str, stale: Sequence[StaleGroup]) -> list[Find
             f"{counted(devices, 'device')} of members in {counted(len(stale), 'group')} asked in the last 24 hours for "
             f"{counted(messages, 'message')} of the bot again and again: they wait for its key",
             "have the bot send its key again: "
-            + command("baileys-tools resend-group-keys --company {} " + which, company, *named),
+            + command(" ".join(["baileys-tools resend-group-keys --company {}", groups]), company, *named),
             {"devices": devices, "groups": len(stale), "messages": messages},
         )
     ]
