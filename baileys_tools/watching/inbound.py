@@ -47,7 +47,7 @@ def last_inbound(
     return min(found, int(time.time()))
 
 
-_BY_US = re.compile(rb'"created":\s*(\d{10,16})\b[^{}]*"baseKeyType":\s*1\b').findall
+_BY_US = re.compile(rb'"baseKeyType":\s*1\b[^{}]*"created":\s*(\d{10,16})\b').findall
 
 
 def last_outbound(

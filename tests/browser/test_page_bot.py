@@ -110,7 +110,6 @@ def test_a_message_arrives_and_its_number_is_shown_nowhere(world: Live, bot: Rea
     world.until(lambda: re.search(r"Last message out\n\d+ s ago", world.text("#more")))
 
 
-@pytest.mark.faults
 def test_a_removed_device_is_paired_anew_with_the_code_on_the_page(world: Live, bot: RealBot) -> None:
     before = identity(bot)
     world.open("/company/1001")

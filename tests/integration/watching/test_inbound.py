@@ -86,7 +86,7 @@ def test_what_tells_of_a_message_that_went_out(
     path = company_folder(tmp_path / "sessions", "1001", {"pre-key-30.json": HOUR}, now=NOW)
     for name, (hours, used, base) in files.items():
         at = int((NOW - (used or hours) * HOUR).timestamp() * 1000)
-        index = {"created": at, "used": at, "remoteIdentityKey": "x", "baseKey": "y", "baseKeyType": base}
+        index = {"baseKey": "y", "baseKeyType": base, "closed": -1, "used": at, "created": at}
         if used is None:
             del index["used"]
         content = json.dumps({"_sessions": {"x": {"indexInfo": index}}, "version": "v1"})
