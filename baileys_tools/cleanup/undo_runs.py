@@ -236,8 +236,7 @@ def plan_of(
         if (started := run_started(one)) is not None and started <= now
         for name in names
     }
-    removed_later = {name for names in later.values() for name in names}
-    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely)
+    return plan_undo(quarantined, live, since, creds, told, lids, surely)
 
 
 def _owners(
