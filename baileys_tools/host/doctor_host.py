@@ -166,18 +166,21 @@ def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) 
 
 def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     uid = os.geteuid()
-    owners: dict[int, list[str]] = {}
+    owners: dict[int, list[Company]] = {}
+    taken = []
     groups: dict[str, tuple[int, int]] = {}
     for company in companies:
         try:
             status = os.lstat(company.path)
-            owners.setdefault(status.st_uid, []).append(company.id)
+            owners.setdefault(status.st_uid, []).append(company)
             groups[company.path] = (status.st_uid, status.st_gid)
+            if status.st_uid != uid and _is_of(uid, company):
+                taken.append(company)
         except OSError as error:
             yield warning(
                 "sessions", f"{company.path}: {error.strerror}", f"Look at it: {command('ls -la {}', path)}"
             )
-    foreign = {owner: ids for owner, ids in owners.items() if owner != uid}
+    foreign = {owner: theirs for owner, theirs in owners.items() if owner != uid}
     from baileys_tools.host.rules.mending import folders_left
 
     for left in folders_left(groups):
@@ -188,17 +191,44 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     elif uid == 0:
         users = ", ".join(user_name(owner) for owner in foreign)
         yield ok("sessions", f"{shown} of {users}; root works there as the owner")
-    else:
-        owner, ids = next(iter(foreign.items()))
+    elif taken:
         yield critical(
             "sessions",
-            f"{counted(len(ids), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
-            f"Run the jobs as their owner: {command('sudo -u {}', user_name(owner))} baileys-tools ...",
+            f"{counted(len(taken), 'folder')} of {shown} hold files of {user_name(uid)}, who may add none there: "
+            f"{'it belongs' if len(taken) == 1 else 'they belong'} to another user",
+            _give(uid, taken),
+        )
+    else:
+        owner, theirs = next(iter(foreign.items()))
+        yield critical(
+            "sessions",
+            f"{counted(len(theirs), 'folder')} of {shown} belong to {user_name(owner)}, and you are {user_name(uid)}",
+            f"Run the jobs as the user of the bots. If that is {user_name(owner)}: "
+            f"{command('sudo -u {}', user_name(owner))} baileys-tools ...; if it is you: {_give(uid, theirs)}",
         )
     if (mode := stat.S_IMODE(os.stat(path).st_mode)) & stat.S_IWOTH:
         yield warning(
             "sessions", f"everybody can write to {path} (mode {mode:o})", command("chmod o-w {}", path)
         )
+
+
+MOST_NAMED = 3
+"""Folders that one command names."""
+
+
+def _give(uid: int, companies: Sequence[Company]) -> str:
+    paths = [one.path for one in companies[:MOST_NAMED]]
+    given = command(" ".join(["sudo chown -R {} --", *["{}"] * len(paths)]), user_name(uid), *paths)
+    return (
+        given if len(companies) <= MOST_NAMED else f"{given}, and so on (baileys-tools sessions names them)"
+    )
+
+
+def _is_of(uid: int, company: Company) -> bool:
+    try:
+        return os.lstat(os.path.join(company.path, "creds.json")).st_uid == uid
+    except OSError:
+        return False
 
 
 def _file_system_checks(path: str) -> Iterator[Check]:

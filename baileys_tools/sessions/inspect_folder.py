@@ -41,6 +41,7 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
         present=frozenset(os.listdir(folder)),
         lock=look_for_lock(folder, now),
         kept_bytes=size_below(OWN_FOLDER, folder),
+        itself=os.fstat(folder),
     )
 
 
@@ -52,7 +53,8 @@ def survey_folder(folder: int, facts: FolderFacts) -> Inspected:
     stats: dict[str, os.stat_result] = {}
     known = {oddity.name for oddity in facts.oddities}
     odd = []
-    device = os.fstat(folder).st_dev
+    itself = os.fstat(folder)
+    device = itself.st_dev
     for names in facts.names.values():
         for name in names:
             if name in known:
@@ -75,7 +77,9 @@ def survey_folder(folder: int, facts: FolderFacts) -> Inspected:
     if odd:
         facts = facts._replace(oddities=tuple(sorted([*facts.oddities, *odd])))
     is_open = any(seen.st_mode & S_IWOTH for seen in stats.values()) and _is_open_to_all(folder)
-    return Inspected(facts, stats, is_open, Space(0, 0, 0, 0), dict.fromkeys(empty, Broken.EMPTY))
+    return Inspected(
+        facts, stats, is_open, Space(0, 0, 0, 0), dict.fromkeys(empty, Broken.EMPTY), itself=itself
+    )
 
 
 _WRITTEN_NS = 2_000_000_000

@@ -80,7 +80,7 @@ def _stat_all(folder: int, names: Iterable[str]) -> dict[str, os.stat_result]:
 class Weight(NamedTuple):
     """What the stats of all files tell: their size (bytes) and when the newest was written (ns).
 
-    `is_odd`: one is worth a closer look, as it is empty, writable for all, of another owner, or no plain file.
+    `is_odd`: one is worth a closer look, as it is empty, writable for all, not of the folder's owner, or no plain file.
     `sessions` and `sender_keys` are those with their mtimes (ns).
     """
 
@@ -96,7 +96,7 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
     OSError.
     """
     size = newest = 0
-    owner = -1
+    owner = os.fstat(folder).st_uid
     is_odd = False
     look = os.stat
     heard: dict[Kind, list[tuple[int, str]]] = {Kind.SESSION: [], Kind.SENDER_KEY: []}
@@ -115,8 +115,6 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
             size += seen.st_size
             if seen.st_mtime_ns > newest:
                 newest = seen.st_mtime_ns
-            if owner < 0:
-                owner = seen.st_uid
             # Mode, links and owner by index: attributes of a stat result cost twice as much, times 100,000.
             if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner:
                 is_odd = True

@@ -51,7 +51,7 @@ class Inspected:
     `stats` has every plain file. `open_to_all` says that every user of the host gets as far as the folder. `broken`
     are key files that Baileys cannot read, looked at again and again. `mappings` is what each LID mapping says,
     `present` the names there were after all was read. `lock` says who holds or left a lock. `kept_bytes` is what this
-    tool keeps in the folder itself.
+    tool keeps in the folder itself. `itself` is the folder.
     """
 
     folder: FolderFacts
@@ -63,6 +63,7 @@ class Inspected:
     present: frozenset[str] = frozenset()
     lock: str = ""
     kept_bytes: int = 0
+    itself: FullStat | None = None
 
     @property
     def size(self) -> int:

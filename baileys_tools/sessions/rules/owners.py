@@ -84,11 +84,30 @@ def foreign_files(files: Mapping[str, OwnedFile]) -> list[str]:
     return sorted(name for name, one in files.items() if one.st_uid != owner)
 
 
-def owner_findings(company: str, files: Mapping[str, OwnedFile]) -> Iterator[Finding]:
-    """A bot that may not write a file loses what it meant to save there. Root may write everything."""
+def owner_findings(
+    company: str, files: Mapping[str, OwnedFile], folder: OwnedFile | None = None
+) -> Iterator[Finding]:
+    """A bot that may not write a file loses what it meant to save there. Root may write everything.
+
+    `folder` is the session folder itself, where it was looked at: who owns the files has to make and remove some in it.
+    """
     names = foreign_files(files)
     owner = main_owner(files)
-    if not names or owner is None:
+    if owner is None:
+        return
+    inspection = command("baileys-tools inspect --company {} -v", company)
+    if owner and folder is not None and folder.st_uid != owner and not folder.st_mode & (S_IWOTH | S_IWGRP):
+        yield Finding(
+            "foreign-owner",
+            Severity.CRITICAL,
+            company,
+            f"the folder belongs to uid {folder.st_uid} (mode {S_IMODE(folder.st_mode):03o}) and its files to uid "
+            f"{owner}, who may add no key there and remove none",
+            f"Give the folder to {owner} with chown -R ({inspection} names it)",
+            {"files": len(names), "owner": owner},
+        )
+        return
+    if not names:
         return
     shut = [name for name in names if owner and not files[name].st_mode & (S_IWOTH | S_IWGRP)]
     severity = Severity.WARNING if shut else Severity.NOTICE
@@ -106,7 +125,6 @@ def owner_findings(company: str, files: Mapping[str, OwnedFile]) -> Iterator[Fin
         severity,
         company,
         f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}",
-        f"Give them back to {owner} with chown "
-        f"({command('baileys-tools inspect --company {} -v', company)} names them)",
+        f"Give them back to {owner} with chown ({inspection} names them)",
         {"files": len(names), "owner": owner},
     )

@@ -74,7 +74,7 @@ def standing_findings(company: str, seen: Inspected, rules: HealthRules, now: da
         *broken_findings(company, evidence),
         *_key_findings(company, evidence),
         *_access_findings(company, evidence),
-        *owner_findings(company, key_files),
+        *owner_findings(company, key_files, seen.itself),
         *_oddity_findings(company, seen),
         *([_too_large(company, seen.size, rules)] if seen.size > rules.largest_folder else []),
     ]
@@ -98,7 +98,7 @@ def deep_findings(
     yield from broken_findings(company, evidence)
     yield from _key_findings(company, evidence)
     yield from _access_findings(company, evidence)
-    yield from owner_findings(company, _key_files(seen))
+    yield from owner_findings(company, _key_files(seen), seen.itself)
     yield from _oddity_findings(company, seen)
     if seen.lock:
         yield _locked(company, seen.lock)

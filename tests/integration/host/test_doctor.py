@@ -60,6 +60,22 @@ def doctor(tab: Path, sessions: Path) -> Doctor:
     return ask
 
 
+def test_a_folder_that_was_taken_from_its_files_owner_is_given_back(
+    doctor: Doctor, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their owner is not told to run the jobs as root."""
+    require_root()
+    folder = sessions / "company_1001"
+    for path in folder.iterdir():
+        os.chown(path, 65534, 65534)
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+    check = doctor()["sessions"]
+    assert check.outcome is CheckOutcome.CRITICAL
+    assert check.action == f"sudo chown -R nobody -- {folder}"
+    os.chown(folder, 65534, 65534)
+    assert doctor()["sessions"].outcome is CheckOutcome.OK
+
+
 def outcome(checks: dict[str, Check], name: str) -> CheckOutcome:
     return checks[name].outcome
 

@@ -176,6 +176,7 @@ def give_away(*names: str) -> Callable[[World], None]:
     def give(world: World) -> None:
         for path in world.folder.iterdir():
             os.chown(path, 1234, 1234)
+        os.chown(world.folder, *((1234, 1234) if names else (0, 0)))
         for name in names:
             os.chown(world.first(name), 0, 0)
 
@@ -292,6 +293,7 @@ CASES = [
     Case("keys-writable-by-all", W, open_up(0o002)),
     Case("foreign-owner", W, give_away("session-*")),
     Case("foreign-owner", C, give_away("creds.json"), name="creds"),
+    Case("foreign-owner", C, give_away(), name="all but the folder"),
     Case("folder-locked", N, hold_lock),
     Case("odd-entries", W, lambda w: os.mkfifo(w.folder / "session-1.0.json"), name="FIFO"),
     Case(
