@@ -236,7 +236,8 @@ def plan_of(
         if (started := run_started(one)) is not None and started <= now
         for name in names
     }
-    return plan_undo(quarantined, live, since, creds, told, lids, surely)
+    removed_later = {name for names in later.values() for name in names}
+    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely)
 
 
 def _owners(

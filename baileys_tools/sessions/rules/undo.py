@@ -35,7 +35,7 @@ class UndoReason(StrEnum):
     WITH_UNIT = "with-unit"
     """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
     KEY_GONE = "key-gone"
-    """A memory whose own key is not there any more: beside a key that the bot then makes, it would keep that from
+    """A memory whose own key a later run has removed: beside a key that the bot then makes, it would keep that from
     every member. Without it the bot tells everybody."""
     TAKEN_LATER = "taken-later"
     """A session, or the key of a member, of which a later run took a newer one: the other side has gone on from that,
@@ -52,15 +52,16 @@ def plan_undo(
     creds: Creds | CredsState,
     owned_by_content: Mapping[str, bool],
     lids: Mapping[str, str],
+    removed_later: Collection[str] = (),
     newer_taken: Collection[str] = (),
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
     an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell.
-    `newer_taken` are the names that runs which were later for sure took, to their quarantines or with a whole folder.
-    The order is the order to work in: a memory comes after the own keys, and a companion after its key, with which it
-    comes or stays.
+    `removed_later` are the names that later runs took, to their quarantines or with a whole folder, `newer_taken` those
+    of them whose run was later for sure. The order is the order to work in: a memory comes after the own keys, and a
+    companion after its key, with which it comes or stays.
     """
     live = {key_of(name) for name in live}
     newer = {key_of(name) for name in written_since}
@@ -84,12 +85,11 @@ def plan_undo(
     back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
     with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
     with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
-    # Whoever took the key, a run or an accident: alone, a memory is of no use, and it does harm.
+    # A memory that stood alone before comes back as it was.
+    keys = [name for name in removed_later if kind_of(name) is Kind.SENDER_KEY]
+    followed = {_unit_of(name, creds, owned_by_content) for name in keys} - with_key
     for name in back:
-        if (
-            kind_of(name) is Kind.SENDER_KEY_MEMORY
-            and _unit_of(name, creds, owned_by_content) not in with_key
-        ):
+        if kind_of(name) is Kind.SENDER_KEY_MEMORY and _unit_of(name, creds, owned_by_content) in followed:
             reasons[name] = UndoReason.KEY_GONE
     return reasons
 

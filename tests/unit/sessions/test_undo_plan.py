@@ -31,8 +31,8 @@ KEY_GONE = UndoReason.KEY_GONE
         ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
         ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
         ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
-        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: KEY_GONE}),
-        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: KEY_GONE}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
         (set(), {SESSION}, {}),
     ],
 )
@@ -49,15 +49,15 @@ def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
     assert plan_undo(rest, live, set(), PAIRED, {}, {}) == dict.fromkeys(rest, BACK)
 
 
-def test_a_memory_comes_back_beside_its_key_and_not_without() -> None:
-    """A cleanup removes it a run before the key, and a restore may lose the key: undo must not undo half of both."""
-    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, {OWN_LID, PEER}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
-    assert plan_undo({MEMORY, PEER}, set(), set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE, PEER: BACK}
-    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}) == {MEMORY: KEY_GONE}
-    # Whose key it is, nobody knows.
-    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}) == {MEMORY: KEY_GONE}
+def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() -> None:
+    """A cleanup removes it a run before the key: undo of the first run alone must not undo half of both."""
+    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {OWN_LID}) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
+    # It stood alone before, or what a later run took is a member's.
+    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
+    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {PEER}) == {MEMORY: BACK}
 
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
@@ -101,9 +101,12 @@ def test_the_content_settles_the_doubt() -> None:
 @pytest.mark.parametrize("name", [SESSION, PEER, f"{SESSION}.bak"])
 def test_what_a_later_run_took_a_newer_one_of_stays_where_it_is(name: str) -> None:
     """The contact has gone on from that: an older session beside a torn or set aside one would mislead the bot."""
-    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {name}) == {name: UndoReason.TAKEN_LATER}
+    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {name}, {name}) == {
+        name: UndoReason.TAKEN_LATER
+    }
     # It is there, it never was another, or nobody knows when that run was.
-    assert plan_undo({name}, {name}, set(), PAIRED, {}, {}, {name}) == {name: BACK}
+    assert plan_undo({name}, {name}, set(), PAIRED, {}, {}, {name}, {name}) == {name: BACK}
     assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {"pre-key-1.json"}) == {name: BACK}
+    assert plan_undo({name}, {"creds.json"}, set(), PAIRED, {}, {}, {name}) == {name: BACK}
     pre_key = {"pre-key-1.json"}
-    assert plan_undo(pre_key, set(), set(), PAIRED, {}, {}, pre_key) == {"pre-key-1.json": BACK}
+    assert plan_undo(pre_key, set(), set(), PAIRED, {}, {}, pre_key, pre_key) == {"pre-key-1.json": BACK}
