@@ -412,7 +412,7 @@ UNITS = {
 def test_no_line_costs_more_than_its_length(tmp_path, unit, end):
     """Eight times as long, eight times as dear; what looks back along the line costs 64 times as much."""
 
-    def cost(length):
+    def cost(length: int) -> float:
         log = Log(tmp_path / f"{length}.log")
         log.write((BEGINS + (unit + end) * (length // len(unit)) + b"\n") * 2)
         began = time.process_time()
