@@ -19,6 +19,7 @@ from baileys_tools.host.rules.doctor import (
     room_check,
     warning,
 )
+from baileys_tools.host.rules.mending import folders_left
 from baileys_tools.layouts import roots_of
 from baileys_tools.owner import user_name
 from baileys_tools.pasted import command
@@ -181,8 +182,6 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
                 "sessions", f"{company.path}: {error.strerror}", f"Look at it: {command('ls -la {}', path)}"
             )
     foreign = {owner: theirs for owner, theirs in owners.items() if owner != uid}
-    from baileys_tools.host.rules.mending import folders_left
-
     for left in folders_left(groups):
         yield warning("owners", f"{left.path} is {left.why}", left.action)
     shown = f"{path}, {counted(len(companies), 'company', 'companies')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from baileys_tools.config import LoadedSettings
@@ -164,16 +165,16 @@ def mend_all(
     done = []
     where = loaded.settings.sessions.where
     companies: dict[str, Company] = {}
-    root = Root(where) if where is not None and any(mend.company for mend in plan.mends) else None
-    try:
-        if root is not None:
+    with ExitStack() as opened:
+        root = None
+        if where is not None and any(mend.company for mend in plan.mends):
+            root = opened.enter_context(Root(where))
             companies = {one.path: one for one in root.companies(loaded.settings.sessions.multitenancy)}
         for mend in plan.mends:
             try:
                 if mend.company:
                     assert root is not None
-                    path = mend.path.removesuffix(f"/{mend.name}") if mend.name else mend.path
-                    _in_session(root, companies[path], mend)
+                    _in_session(root, companies[mend.folder], mend)
                 else:
                     _elsewhere(mend, now, install)
             except OSError as error:
@@ -184,9 +185,6 @@ def mend_all(
                 done.append(Mended(mend, MendOutcome.FAILED, "the folder has gone"))
             else:
                 done.append(Mended(mend, MendOutcome.DONE))
-    finally:
-        if root is not None:
-            root.__exit__()
     return done
 
 
@@ -221,11 +219,11 @@ def _elsewhere(mend: Mend, now: datetime, install: Callable[[], object]) -> None
     if mend.kind is MendKind.JOBS:
         install()
     elif mend.kind is MendKind.FOLDER:
-        Repository(mend.path, create=True).__exit__()
+        with Repository(mend.path, create=True):
+            pass
     elif mend.kind is MendKind.LEFTOVER:
-        path = mend.path.removesuffix(f"/{mend.name}") if mend.name else mend.path
         with (
-            Repository(path) as repository,
+            Repository(mend.folder) as repository,
             as_owner_of(repository.fd),
             _opened(mend.name or ".", repository.fd) as folder,
         ):

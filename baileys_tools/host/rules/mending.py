@@ -64,6 +64,11 @@ class Mend(NamedTuple):
     mode: int = 0
     owner: tuple[int, int] = (-1, -1)
 
+    @property
+    def folder(self) -> str:
+        """The path of the folder that `name` is in."""
+        return self.path.removesuffix(f"/{self.name}") if self.name else self.path
+
 
 class Unmended(NamedTuple):
     """What is not mended, why, and what to paste."""
