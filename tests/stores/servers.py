@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,13 +94,8 @@ def postgres(password: str = "") -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=env, cwd=folder)
     address = f"postgres://bot@127.0.0.1:{port}/postgres"
-    try:
-        _until(lambda: _connects(address), process)
+    with _answering(lambda: _connects(address), process, folder):
         yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connects(address: str) -> bool:
@@ -127,13 +122,8 @@ def pgbouncer(url: str, pool: int) -> Iterator[str]:
     command = [*_as_user(), program, "-q", str(folder / "pgbouncer.ini")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = url.replace(f":{server.port}", f":{port}", 1)
-    try:
-        _until(lambda: _connects(address), process)
+    with _answering(lambda: _connects(address), process, folder):
         yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -169,12 +159,23 @@ def redis_server(folder: Path, *words: str) -> Iterator[str]:
         except redis.RedisError:
             return False
 
-    try:
-        _until(answers, process)
+    with _answering(answers, process):
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def _answering(
+    is_answered: Callable[[], bool], process: subprocess.Popen[bytes], folder: Path | None = None
+) -> Iterator[None]:
+    """Wait until a server answers; at the end of the `with` it is ended, and its folder gone."""
+    try:
+        _until(is_answered, process)
+        yield
     finally:
         process.terminate()
         process.wait(30)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _until(is_true: Any, process: subprocess.Popen[bytes], seconds: float = 60) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,19 +121,23 @@ def test_a_repair_brings_back_what_was_lost_and_a_rollback_what_stood(
         assert not [*tmp_path.rglob("creds.json")], "no working copy stays in the clear"
 
 
-@pytest.fixture
-def fazer(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    with stored(next(one for one in SHAPES if one.preset == "fazer"), request, tmp_path) as store:
+@contextmanager
+def backed_up(preset: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
+    with stored(next(one for one in SHAPES if one.preset == preset), request, tmp_path) as store:
         untouched_for_an_hour(store)
         store.run("backup")
         yield store
 
 
 @pytest.fixture
-def sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    with stored(next(one for one in SHAPES if one.preset == "baileys-sqlite"), request, tmp_path) as store:
-        untouched_for_an_hour(store)
-        store.run("backup")
+def fazer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
+    with backed_up("fazer", request, tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
+    with backed_up("baileys-sqlite", request, tmp_path) as store:
         yield store
 
 
