@@ -7,14 +7,19 @@ those that have not asked yet go first.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 MOST_CONNECTIONS = 512
-SPARED = 64
-"""Handles that are left for files and processes."""
+WAITING = 2_048
+"""So many wait in the kernel until they are taken: one that finds no place there only tries again after a second."""
+AT_A_TURN = 32
+"""So many are taken at one turn of the loop. One that has to go keeps its handle for three turns more."""
+SPARED = 4 * AT_A_TURN + 64
+"""Handles that are left for those, and for files and processes."""
 
 
 class Visitor(H11Protocol):
@@ -78,6 +83,14 @@ class Visitor(H11Protocol):
             self.transport.abort()
 
 
+class Listener(socket.socket):
+    """Where connections come in. asyncio takes as many at a turn as it lets wait: here these are two numbers."""
+
+    def listen(self, backlog: int = WAITING, /) -> None:
+        """Have the kernel keep more of them than whoever asks knows of."""
+        super().listen(max(backlog, WAITING))
+
+
 def room_for(handles: int) -> int:
     """Given how many handles this process may have, return how many connections there is room for."""
     return max(16, min(MOST_CONNECTIONS, handles - SPARED))
@@ -100,7 +113,9 @@ def settings_of_uvicorn(app: Any, port: int) -> dict[str, Any]:
     import logging
 
     # Whoever sends nonsense, or takes no answer, must not write into the operator's log: what we did wrong stays.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is not None)
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.ERROR)  # else each connection asks twice whether it is to be logged
+    log.addFilter(lambda record: record.exc_info is not None)
     return {
         "app": app,
         "http": Visitor,
@@ -114,6 +129,6 @@ def settings_of_uvicorn(app: Any, port: int) -> dict[str, Any]:
         "timeout_keep_alive": 5,
         "timeout_graceful_shutdown": 2,
         "h11_max_incomplete_event_size": 16_384,
-        "backlog": 128,
+        "backlog": AT_A_TURN,
         "port": port,
     }

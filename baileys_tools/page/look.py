@@ -2,7 +2,8 @@
 
 What a look needs (SQLite, the folders, the bots' answers, a thousand verdicts) comes and goes with it: the page itself
 stays small, answers while a look hangs, and never acts as another user. What to look at comes as JSON on standard
-input; the answer is one line of JSON, and behind it the texts whose lengths it tells.
+input; the answer is one line of JSON as soon as that is known, then texts, and last the seconds of processor that it
+took. What comes after the line stands between NULs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +44,34 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     asked = json.load(sys.stdin)
-    now = datetime.now(UTC)
-    try:
-        said = look(asked["flags"], asked["config"], asked.get("company"), now)
-    except BaileysToolsError as error:
-        said = trouble(error.message, error.hint)
-    except OSError as error:
-        said = trouble(why(error), "")
-    answer.write(said)
+    for part in said(asked["flags"], asked["config"], asked.get("company"), datetime.now(UTC)):
+        answer.write(part)
+        # The page shows what it has while the rest is made.
+        answer.flush()
     answer.close()
 
 
-def look(flags: Mapping[str, object], config: str | None, company: str | None, now: datetime) -> bytes:
-    """Look at the fleet, or at one company of it (its id), and return what the page is told."""
+def said(
+    flags: Mapping[str, object], config: str | None, company: str | None, now: datetime
+) -> Iterator[bytes]:
+    """Look, and yield all that the page is told, bit by bit; a failure before anything was told is told instead."""
+    parts = look(flags, config, company, now)
+    try:
+        header = next(parts)
+    except BaileysToolsError as error:
+        header = {"trouble": shown_text(masked(error.message)), "hint": shown_text(masked(error.hint))}
+    except OSError as error:
+        header = {"trouble": shown_text(masked(why(error))), "hint": ""}
+    yield json.dumps(header, separators=(",", ":")).encode() + b"\n"
+    for text in parts:
+        yield str(text).encode() + b"\0"
+    yield f"{time.process_time():.3f}".encode()
+
+
+def look(
+    flags: Mapping[str, object], config: str | None, company: str | None, now: datetime
+) -> Iterator[Any]:
+    """Look at the fleet, or at one company of it (its id); yield what was seen of it, then the texts of the fleet."""
     settings_flags = dict(flags)
     if company is not None:
         settings_flags["sessions.companies"] = [company]
@@ -63,26 +80,16 @@ def look(flags: Mapping[str, object], config: str | None, company: str | None, n
     with open_state(settings.state.dir, now) as state:
         status, seen = fleet_seen(settings, require_sessions_path(loaded), state, now)
         if company is not None:
-            return told(_company(settings, state, status, seen, require_sessions_path(loaded)))
+            yield _company(settings, state, status, seen, require_sessions_path(loaded))
+            return
         by_page = {
             run.started_by.partition(" ")[2]: run.exit_code
             for run in runs_since(state, now - RUNS_BACK)
             if run.started_by
         }
-        header = {**_fleet(status, seen, last_runs(state)), "by_page": by_page}
-        return told(header, _status(status), _metrics(state, status, seen))
-
-
-def told(header: Mapping[str, Any], *texts: str) -> bytes:
-    """Given what to tell, return it as it goes through the pipe."""
-    parts = [text.encode() for text in texts]
-    line = json.dumps({**header, "lengths": [len(part) for part in parts]}, separators=(",", ":"))
-    return b"".join([line.encode(), b"\n", *parts])
-
-
-def trouble(message: str, hint: str) -> bytes:
-    """Given why nothing could be seen, return it as it goes through the pipe."""
-    return told({"trouble": shown_text(masked(message)), "hint": shown_text(masked(hint))})
+        yield {**_fleet(status, seen, last_runs(state)), "by_page": by_page}
+        yield _status(status)
+        yield _metrics(state, status, seen)
 
 
 # --- the fleet ----------------------------------------------------------------------------------------------
@@ -107,7 +114,7 @@ def _finding(one: Finding) -> list[str]:
 def _status(status: FleetStatus) -> str:
     from baileys_tools.watching.show.status_json import status_json
 
-    return status_json(status) + "\n"
+    return status_json(status, indent=None) + "\n"
 
 
 def _metrics(state: State, status: FleetStatus, seen: Pass) -> str:

@@ -78,12 +78,14 @@ def only_one(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _listening(address: Listening) -> Iterator[socket.socket]:
+    from baileys_tools.page.connections import Listener
+
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with Listener(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((address.host, address.port))
-            listener.listen(512)
+            listener.listen()
         except OSError as error:
             raise BaileysToolsError(
                 f"cannot listen on {address.text}: {error.strerror}",

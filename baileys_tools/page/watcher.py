@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -21,13 +21,17 @@ from baileys_tools.page.passes import last_pass, late
 from baileys_tools.page.rules.board import Board
 from baileys_tools.state.spool import FOLDER, waiting_runs
 
-POLL_SECONDS = 1.0
+BEAT = 1.0
+POLL_SECONDS = 0.2
 LOOK_ANYWAY = 300.0
 """Ages and disks change without any command."""
 LONGEST_LOOK = 120.0
 SHORTEST_GAP = 1.0
 REST = 2.0
-"""Times the length of a look that passes before the next one: looking never takes more than a third of the time."""
+"""Times the processor seconds of a look that pass before the next one: looking never takes more than a third of a core.
+What it waits for others is not counted: on a busy machine a change would wait three times.
+"""
+LARGEST_HEADER = 1 << 26
 MOST_COMPANY_LOOKS = 2
 """Looks at single companies at a time: each is a process."""
 COMPANY_FRESH = 5.0
@@ -35,10 +39,11 @@ COMPANY_FRESH = 5.0
 
 
 class Looked(NamedTuple):
-    """What a look said: its header, and the texts behind it."""
+    """What a look said: its header, the texts behind it, and how many seconds of processor it took."""
 
     header: dict[str, Any]
-    texts: list[bytes]
+    texts: Sequence[bytes] = ()
+    cost: float = 0.0
 
 
 class Watcher:
@@ -110,16 +115,21 @@ class Watcher:
                 self._note_passes()
             if now >= next_time and (names != seen or is_old or self._asked.is_set()):
                 self._asked.clear()
-                await self.look()
+                cost = await self.look()
                 after = self._names()
                 # What has come meanwhile is for the next look; what has gone was taken in by this one.
                 seen = after - (after - names)
-                next_time = time.monotonic() + max(SHORTEST_GAP, REST * (time.monotonic() - now))
+                next_time = time.monotonic() + max(SHORTEST_GAP, REST * cost)
             self.say(late=self._late())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
-            if self._asked.is_set():
-                await asyncio.sleep(min(POLL_SECONDS, max(0.0, next_time - time.monotonic())))
+            await self._until_something(seen, next_time)
+
+    async def _until_something(self, seen: frozenset[str], next_time: float) -> None:
+        """Wait for a beat, but no longer than until there is something to look at that may be looked at."""
+        end = time.monotonic() + BEAT
+        while time.monotonic() < end:
+            await asyncio.sleep(POLL_SECONDS)
+            if time.monotonic() >= next_time and (self._asked.is_set() or self._names() != seen):
+                return
 
     def _late(self) -> str:
         return late(self.settings.cron.monitor, self.passed, datetime.now(UTC).astimezone())
@@ -137,15 +147,18 @@ class Watcher:
             self.passed = passed
             self.say(passed=passed)
 
-    async def look(self) -> None:
-        """Look at the fleet once, and put what was seen on the board."""
-        told = await self._ask({"flags": self.flags, "config": self.config})
-        header = told.header
+    async def look(self) -> float:
+        """Look at the fleet once, and put what was seen on the board; return how many seconds of processor it took."""
+        told = await self._ask({"flags": self.flags, "config": self.config}, self._show)
+        if told.texts:
+            self.status, self.metrics = told.texts
+        return told.cost
+
+    def _show(self, header: Mapping[str, Any]) -> None:
         if trouble := header.get("trouble"):
             self.say(trouble=trouble, hint=header.get("hint", ""))
             return
         self.looked = time.monotonic()
-        self.status, self.metrics = told.texts
         self.ids = header["ids"]
         self.by_page = header["by_page"]
         self.passed = max(filter(None, (self.passed, header["passed"])), default=None)
@@ -185,34 +198,42 @@ class Watcher:
         async with self._few:
             return await self._ask({"flags": self.flags, "config": self.config, "company": company})
 
-    async def _ask(self, asked: Mapping[str, Any]) -> Looked:
+    async def _ask(
+        self, asked: Mapping[str, Any], show: Callable[[Mapping[str, Any]], None] = lambda header: None
+    ) -> Looked:
+        """Have a process look, show its header as soon as it is there, and return all that it said."""
         # -P: no module of the working folder, which may be anybody's, is loaded.
         words = [sys.executable, "-P", "-m", "baileys_tools.page.look"]
         pipe = asyncio.subprocess.PIPE
         try:
-            child = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe)
+            child = await asyncio.create_subprocess_exec(
+                *words, stdin=pipe, stdout=pipe, limit=LARGEST_HEADER
+            )
         except OSError as error:
-            return Looked({"trouble": f"no process can be started: {error.strerror}"}, [])
+            return _failed(f"no process can be started: {error.strerror}", show)
+        assert child.stdin is not None
+        assert child.stdout is not None
         try:
-            said, _ = await asyncio.wait_for(child.communicate(json.dumps(asked).encode()), LONGEST_LOOK)
+            async with asyncio.timeout(LONGEST_LOOK):
+                child.stdin.write(json.dumps(asked).encode())
+                child.stdin.close()
+                header = json.loads(await child.stdout.readline())
+                show(header)
+                *texts, cost = (await child.stdout.read()).split(b"\0")
+                await child.wait()
+                return Looked(header, texts, float(cost))
         except TimeoutError:
-            return Looked({"trouble": f"a look took longer than {LONGEST_LOOK:.0f} s"}, [])
+            return _failed(f"a look took longer than {LONGEST_LOOK:.0f} s", show)
+        except (ValueError, OSError):
+            return _failed("a look ended early; standard error says why", show)
         finally:
             if child.returncode is None:
                 with suppress(ProcessLookupError):
                     child.kill()
                 await child.wait()
-        return _understood(said)
 
 
-def _understood(said: bytes) -> Looked:
-    line, _, rest = said.partition(b"\n")
-    try:
-        header = json.loads(line)
-        texts, at = [], 0
-        for length in header["lengths"]:
-            texts.append(rest[at : at + length])
-            at += length
-    except (ValueError, KeyError, TypeError):
-        return Looked({"trouble": "a look ended early; standard error says why"}, [])
-    return Looked(header, texts)
+def _failed(why: str, show: Callable[[Mapping[str, Any]], None]) -> Looked:
+    header = {"trouble": why}
+    show(header)
+    return Looked(header)

@@ -15,9 +15,9 @@ from baileys_tools.watching.show.incidents_text import service_facts
 from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
-def status_json(status: FleetStatus) -> str:
+def status_json(status: FleetStatus, indent: int | None = 2) -> str:
     """Given how all are, return its JSON."""
-    levels = status.thresholds
+    levels, states = status.thresholds, status.states
     return envelope(
         "status",
         status.now,
@@ -39,9 +39,10 @@ def status_json(status: FleetStatus) -> str:
                 "files": sum(company.files for company in status.companies),
                 "counted_files": sum(company.counted for company in status.companies),
                 "levels": {level.value: status.at_level(level) for level in LEVELS},
-                "states": {one.value: status.states.get(one, 0) for one in STATES},
+                "states": {one.value: states.get(one, 0) for one in STATES},
             },
         },
+        indent,
     )
 
 
