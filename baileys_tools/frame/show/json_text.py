@@ -20,7 +20,8 @@ def envelope(
 ) -> str:
     """Given a command's result, return the JSON document for standard output.
 
-    Without an indent it is on one line, and made in a fifth of the time. `schema` grows by one when a field changes its meaning or goes; new fields may come at any time.
+    `schema` grows by one when a field changes its meaning or goes; new fields may come at any time. Without an indent
+    it is on one line, and made in a fifth of the time.
     """
     document = {
         "tool": "baileys-tools",
