@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from baileys_tools.config.kinds import SECRET_KINDS
 from baileys_tools.config.schema import SCHEMA
 
 PRIVATE_KEY = "Y2FuYXJ5OSE="
@@ -26,7 +25,7 @@ SHORTEST = 6
 LARGEST_FILE = 8 << 20
 
 SECRET_VARIABLES = frozenset(
-    name for found in SCHEMA.settings.values() if found.kind in SECRET_KINDS for name in found.env
+    name for found in SCHEMA.settings.values() if found.kind.is_secret for name in found.env
 ) | {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 

@@ -104,10 +104,10 @@ class ValueKind:
     `read(raw, absolute)` takes text, a list, a mapping or an already typed flag and returns the value, or
     raises ValueError with a message that can stand behind "section.key: ". `show` writes a value so that it reads
     back; `conceal` returns it as it may be printed, for an address that can hold a token. `none` is the word for None,
-    where that is a value of its own.
+    where that is a value of its own. Settings of a kind that `is_secret` get a companion `<key>_file`.
     """
 
-    __slots__ = ("conceal", "none", "read", "show")
+    __slots__ = ("conceal", "is_secret", "none", "read", "show")
 
     def __init__(
         self,
@@ -115,7 +115,9 @@ class ValueKind:
         show: Callable[[Any], str],
         conceal: Callable[[Any], Any] = lambda value: value,
         none: str = "",
+        is_secret: bool = False,
     ) -> None:
+        self.is_secret = is_secret
         self.none = none
         self.read = read
         self.show = show
@@ -390,9 +392,7 @@ COMPANY_IDS = ValueKind(_read_company_ids, ", ".join)
 TEXTS = ValueKind(_read_texts, ", ".join)
 COPY_TARGETS = ValueKind(_read_copy_targets, ", ".join)
 SCHEDULE = ValueKind(_read_schedule, lambda value: f'"{value}"')  # a * begins an alias in YAML
-SECRET = ValueKind(_read_secret, str)
-SECRET_URL = ValueKind(_read_secret_url, str)
-SECRETS = ValueKind(_read_secrets, lambda value: ", ".join(map(str, value)))
-HEADERS = ValueKind(_read_headers, str)
-SECRET_KINDS = (SECRET, SECRET_URL, SECRETS, HEADERS)
-"""Their settings get a companion `<key>_file`."""
+SECRET = ValueKind(_read_secret, str, is_secret=True)
+SECRET_URL = ValueKind(_read_secret_url, str, is_secret=True)
+SECRETS = ValueKind(_read_secrets, lambda value: ", ".join(map(str, value)), is_secret=True)
+HEADERS = ValueKind(_read_headers, str, is_secret=True)

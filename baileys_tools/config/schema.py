@@ -33,6 +33,7 @@ from baileys_tools.config.kinds import (
     Secret,
 )
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
+from baileys_tools.config.ping_kind import PINGS
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.layouts import RootSpec, SessionsPath, shared_name
@@ -529,34 +530,11 @@ class Ping(Section, name="ping"):
 
     url: Secret | None = setting(
         default=None,
-        kind=SECRET_URL,
-        about="The address for every command that has none of its own. `{command}` in it is the command's name "
-        "(`https://hc-ping.com/<ping-key>/{command}`): one address for all could not tell which one stopped.",
+        kind=PINGS,
+        about="The address. `{command}` in it is the command's name (`https://hc-ping.com/<ping-key>/{command}`): one "
+        "address for all could not tell which one stopped. Or addresses of their own, one to a line as "
+        "`cleanup: https://...`, or as keys and values; what is not named is not pinged.",
         default_text="none",
-    )
-    cleanup: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `cleanup`.", default_text="none"
-    )
-    backup: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `backup`.", default_text="none"
-    )
-    verify: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `verify`.", default_text="none"
-    )
-    prune: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `prune`.", default_text="none"
-    )
-    monitor_once: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `monitor-once`.", default_text="none"
-    )
-    trigger: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `trigger`.", default_text="none"
-    )
-    recover: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `recover`.", default_text="none"
-    )
-    report: Secret | None = setting(
-        default=None, kind=SECRET_URL, about="The address for `report`.", default_text="none"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-from baileys_tools.config.kinds import SECRET_KINDS, TEXTS, ValueKind, in_file
+from baileys_tools.config.kinds import TEXTS, ValueKind, in_file
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ class Schema:
 def _settings_of(section: type[Section]) -> Iterator[Setting]:
     for found in section.declared.values():
         yield found
-        if found.kind in SECRET_KINDS:
+        if found.kind.is_secret:
             # What containers mount: TELEGRAM_BOT_TOKEN_FILE=/run/secrets/telegram
             env = tuple(f"{name}_FILE" for name in found.env[1:])
             about = f"A file that holds `{found.path}`."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from baileys_tools.config.ping_kind import pings_in
 from baileys_tools.errors import BaileysToolsError, ExitCode
 
 if TYPE_CHECKING:
@@ -18,20 +19,19 @@ def ping_address(ping: Ping, command: str) -> str:
     """Given the settings, return the address that `command` pings, "" for none. Raises BaileysToolsError for one whose
     file cannot be read.
     """
-    key = command.replace("-", "_")
-    if key == "url" or key not in ping.declared:
+    if ping.url is None:
         return ""
-    own = getattr(ping, key)
-    if own is not None:
-        return str(own.reveal())
-    return ping.url.reveal().replace("{command}", command) if ping.url is not None else ""
+    return pings_in(ping.url.reveal()).get(command, "")
 
 
 def ping_warnings(ping: Ping) -> list[str]:
     """Given the settings, return what about the pings is unwise, for `config check`."""
-    if ping.url is not None and not ping.url.trouble and "{command}" not in ping.url.reveal():
+    if ping.url is None or ping.url.trouble:
+        return []
+    addresses = list(pings_in(ping.url.reveal()).values())
+    if len(set(addresses)) < len(addresses):
         return [
-            "ping.url has no {command} in it: while one command pings, nobody notices that another stopped"
+            "ping.url has one address for several commands: when one stops, nobody notices (write {command})"
         ]
     return []
 

@@ -15,7 +15,7 @@ from typing import Any
 from baileys_tools.config import ConfigError, LoadedSettings, Secret, Settings, load_settings
 from baileys_tools.config.describe import as_yaml, commented_file
 from baileys_tools.config.host import CONFIG_VARIABLE, Surroundings, named_config, own_config
-from baileys_tools.config.kinds import SCHEDULE, SECRET_KINDS, valid_company_id
+from baileys_tools.config.kinds import SCHEDULE, valid_company_id
 from baileys_tools.config.load import build
 from baileys_tools.config.log_kinds import LogFile
 from baileys_tools.config.near_misses import near_misses
@@ -278,7 +278,7 @@ def _in_force(loaded: LoadedSettings) -> tuple[dict[str, str], list[str]]:
             continue
         if path in loaded.secret_files:
             given[f"{path}_file"] = as_yaml(loaded.secret_files[path])
-        elif setting.kind in SECRET_KINDS and origin.startswith("environment "):
+        elif setting.kind.is_secret and origin.startswith("environment "):
             left_out.append(f"{path}: a secret ({origin}); {setting.key}_file can name a file that holds it")
         else:
             given[path] = _yaml(setting, value)

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from baileys_tools.config import Ping, Secret
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.ping_http import END_SECONDS, START_SECONDS, ping_end, ping_start
-from baileys_tools.frame.pings import ping_address, ping_warnings
 from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Server, answering, hangs, speaking
 from tests.support import company_folder
@@ -46,7 +44,7 @@ def test_a_command_pings_at_its_start_and_at_its_end(server: Server, sessions: P
 
 
 def test_a_failure_pings_fail_with_its_exit_code(server: Server, tmp_path: Path) -> None:
-    env = {"BAILEYS_TOOLS_PING__CLEANUP": f"{server.url}/a-check?x=1"}
+    env = {"BAILEYS_TOOLS_PING__URL": f"cleanup: {server.url}/a-check?x=1\n"}
     done = run_cli("cleanup", "--quiet", "--sessions", tmp_path / "nothing", env=env)
     assert done.returncode == 2
     assert [path for path, _ in pinged(server)] == ["/a-check/start?x=1", "/a-check/fail?x=1"]
@@ -83,7 +81,7 @@ def test_a_ping_that_nobody_takes_changes_nothing(sessions: Path, quiet: bool) -
     flags = ["--quiet"] if quiet else []
     with speaking(hangs) as url:
         started = time.monotonic()
-        done = run_cli("cleanup", *flags, "--sessions", sessions, env={"BAILEYS_TOOLS_PING__CLEANUP": url})
+        done = run_cli("cleanup", *flags, "--sessions", sessions, env={"BAILEYS_TOOLS_PING__URL": url})
         assert time.monotonic() - started < START_SECONDS + END_SECONDS + 4
     assert done.returncode == 0
     assert done.stderr == ("" if quiet else "baileys-tools: the ping was not taken: no answer within 5 s\n")
@@ -109,26 +107,6 @@ def test_without_an_address_nothing_of_the_network_is_loaded(sessions: Path) -> 
         check=True,
     )
     assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("ping", "command", "address"),
-    [
-        (Ping(), "cleanup", ""),
-        (Ping(url=Secret("https://h/{command}")), "monitor-once", "https://h/monitor-once"),
-        (Ping(url=Secret("https://h/x")), "backup", "https://h/x"),
-        (Ping(url=Secret("https://h/x"), backup=Secret("https://h/own")), "backup", "https://h/own"),
-        (Ping(url=Secret("https://h/x")), "restore", ""),
-        (Ping(url=Secret("https://h/x")), "url", ""),
-    ],
-)
-def test_the_address_of_a_command(ping: Ping, command: str, address: str) -> None:
-    assert ping_address(ping, command) == address
-
-
-def test_config_check_warns_of_one_address_for_all() -> None:
-    assert len(ping_warnings(Ping(url=Secret("https://h/x")))) == 1
-    assert ping_warnings(Ping(url=Secret("https://h/{command}"), backup=Secret("https://h/x"))) == []
 
 
 @pytest.mark.parametrize(("code", "paths"), [(ExitCode.LOCKED, []), (ExitCode.PARTLY_FAILED, ["/x/fail"])])
