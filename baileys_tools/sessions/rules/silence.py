@@ -85,11 +85,14 @@ def silent_since(silences: Sequence[Silence], moment_ns: int) -> int:
 
 
 def lived_ago(silences: Sequence[Silence], length_ns: int, now_ns: int) -> int:
-    """Given silences, return the moment since which the bot has lived for `length_ns`."""
+    """Given silences, return the moment since which the bot has lived for `length_ns`.
+
+    That is the beginning of a silence where several moments fit: what was written in it is no older than its end.
+    """
     moment_ns, left_ns = now_ns, length_ns
     for silence in reversed(silences):
         lived_ns = moment_ns - silence.end_ns
-        if lived_ns >= left_ns:
+        if lived_ns > left_ns:
             break
         left_ns -= lived_ns
         moment_ns = silence.start_ns

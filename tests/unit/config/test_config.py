@@ -54,6 +54,7 @@ from baileys_tools.config.kinds import (
 )
 from baileys_tools.config.load import build, resolve
 from baileys_tools.config.log_kinds import LOG_FILES, LogFile
+from baileys_tools.config.ping_kind import PINGS
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import Schema, Section, setting
@@ -102,6 +103,7 @@ SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
     ENDPOINT: tuple((f"GET /{word}", {"method": "GET", "path": f"/{word}"}) for word in "abcd"),
     HEADERS: tuple((f"X-A:{word}", Secret(f"X-A:{word}")) for word in ("one", "two", "three", "four")),
     SECRET_URL: tuple((f"https://h/{word}", Secret(f"https://h/{word}")) for word in "abcd"),
+    PINGS: tuple((f"https://h/{word}", Secret(f"https://h/{word}")) for word in "abcd"),
     SECRETS: (
         ("ntfy://a", (Secret("ntfy://a"),)),
         ("ntfy://b,mailto://u:p@h?to=x,y", (Secret("ntfy://b"), Secret("mailto://u:p@h?to=x,y"))),
@@ -178,7 +180,7 @@ def test_flag_beats_environment_beats_file_beats_default(load, path):
     if path == "health.inactive_critical":
         samples = tuple((f"{days}d", timedelta(days=days)) for days in (26, 27, 28, 29))
     section, _, key = path.partition(".")
-    quote = "'" if found.kind in (SECRET_URL, SECRETS, URL) else ""
+    quote = "'" if found.kind in (PINGS, SECRET_URL, SECRETS, URL) else ""
     for by_file, by_known_variable, by_own_variable, by_flag in product((False, True), repeat=4):
         flags = {path: samples[0][0]} if by_flag else {}
         environ = {found.env[0]: samples[1][0]} if by_own_variable else {}
