@@ -237,7 +237,15 @@ def plan_of(
         for name in names
     }
     removed_later = {name for names in later.values() for name in names}
-    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely)
+    gone_on = _is_surely_between(folder, since, began, now)
+    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely, has_gone_on=gone_on)
+
+
+def _is_surely_between(folder: int, since: Collection[str], began: datetime, now: datetime) -> bool:
+    """Whether a key file of those was written after a run began and before now, whatever the clock of files is."""
+    keys = [name for name in since if kind_of(name) is not Kind.UNKNOWN]
+    surely = written_since(folder, keys, began + 2 * COARSE_CLOCK)
+    return bool(surely - written_since(folder, surely, now))
 
 
 def _owners(

@@ -84,6 +84,20 @@ def test_a_cleaner_by_age_alone_is_caught(version: str, tmp_path: Path) -> None:
     assert troubles(live(version, 1, tmp_path, *NAIVE))
 
 
+@pytest.mark.parametrize("straight", [False, True], ids=["key-lost", "straight"])
+@first("baileys7")
+def test_a_memory_that_is_undone_keeps_no_message_from_its_group(
+    version: str, straight: bool, tmp_path: Path
+) -> None:
+    """The own key of the group is lost between the cleanup and its undo; straight after it all comes back."""
+    words = ["--baileys", version, *(["--straight"] if straight else []), "--", *KEEPER]
+    env = {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}
+    told = json.loads(run_script("lost_key_contract.mjs", *words, home=tmp_path, env=env))
+    assert told["taken"] == ["sender-key-memory-120363400000000001@g.us.json"]
+    assert told["back"] == (told["taken"] if straight else [])
+    assert told["unread"] == []
+
+
 @pytest.mark.parametrize(("version", "seed"), [("baileys6", 2), ("baileys7", 3)])
 def test_what_fails_in_a_random_life_was_stated(version: str, seed: int, tmp_path: Path) -> None:
     assert_stated(live(version, seed, tmp_path, *KEEPER, mended=True))

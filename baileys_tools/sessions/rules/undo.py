@@ -35,8 +35,8 @@ class UndoReason(StrEnum):
     WITH_UNIT = "with-unit"
     """A memory that stays because an own key of its group could not be put back, or a companion whose key was not."""
     KEY_GONE = "key-gone"
-    """A memory whose own key a later run has removed: beside a key that the bot then makes, it would keep that from
-    every member. Without it the bot tells everybody."""
+    """A memory whose own key is gone: beside a key that the bot then makes, it would keep that from every member.
+    Without it the bot tells everybody."""
     TAKEN_LATER = "taken-later"
     """A session, or the key of a member, of which a later run took a newer one: the other side has gone on from that,
     and an older session would keep from it what the bot says, where with none the bot begins anew."""
@@ -54,14 +54,16 @@ def plan_undo(
     lids: Mapping[str, str],
     removed_later: Collection[str] = (),
     newer_taken: Collection[str] = (),
+    *,
+    has_gone_on: bool = False,
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
     an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell.
     `removed_later` are the names that later runs took, to their quarantines or with a whole folder, `newer_taken` those
-    of them whose run was later for sure. The order is the order to work in: a memory comes after the own keys, and a
-    companion after its key, with which it comes or stays.
+    of them whose run was later for sure; `has_gone_on` says that the bot has written since the run. The order is the
+    order to work in: a memory comes after the own keys, and a companion after its key, with which it comes or stays.
     """
     live = {key_of(name) for name in live}
     newer = {key_of(name) for name in written_since}
@@ -85,11 +87,14 @@ def plan_undo(
     back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
     with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
     with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
-    # A memory that stood alone before comes back as it was.
+    # A memory that stood alone before comes back as it was, straight after the run. Once the bot has gone on, an
+    # accident or a restore may have lost its key since.
     keys = [name for name in removed_later if kind_of(name) is Kind.SENDER_KEY]
-    followed = {_unit_of(name, creds, owned_by_content) for name in keys} - with_key
+    followed = {_unit_of(name, creds, owned_by_content) for name in keys}
     for name in back:
-        if kind_of(name) is Kind.SENDER_KEY_MEMORY and _unit_of(name, creds, owned_by_content) in followed:
+        unit = _unit_of(name, creds, owned_by_content)
+        alone = kind_of(name) is Kind.SENDER_KEY_MEMORY and unit not in with_key
+        if alone and (has_gone_on or unit in followed):
             reasons[name] = UndoReason.KEY_GONE
     return reasons
 

@@ -61,6 +61,34 @@ def undo(settings: Settings, root: Path, run: str | None = None) -> UndoReport:
     return run_undo(settings, str(root), NOW, run=run)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({}, UndoReason.BACK),
+        ({"creds.json": 1}, UndoReason.KEY_GONE),
+        ({"creds.json": 1, OWN_KEY: -1}, UndoReason.BACK),
+        ({SESSION: 60 * 24}, UndoReason.BACK),
+        ({"notes.txt": 1}, UndoReason.BACK),
+    ],
+    ids=["nothing", "the bot", "key stands", "the future", "a stranger's file"],
+)
+def test_a_memory_without_its_key_comes_back_until_the_bot_goes_on(
+    settings: Settings, root: Path, written: dict[str, int], expected: UndoReason
+) -> None:
+    """What is written, by the minutes after the cleanup; undone two minutes after it."""
+    folder = root / "company_1001"
+    (folder / OWN_KEY).unlink()
+    clean(settings, root)
+    for name, minutes in written.items():
+        at = NOW.timestamp() + 60 * minutes
+        (folder / name).touch()
+        os.utime(folder / name, (at, at))
+    (company,) = run_undo(settings, str(root), NOW + timedelta(minutes=2)).companies
+    assert company.reasons is not None
+    assert company.reasons[MEMORY] is expected
+    assert (folder / MEMORY).exists() == (expected is UndoReason.BACK)
+
+
 MAPPING, BY_LID = "lid-mapping-4917000000001.json", "session-100000000000001_1.0.json"
 
 

@@ -60,6 +60,19 @@ def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() ->
     assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {PEER}) == {MEMORY: BACK}
 
 
+def test_a_memory_stays_without_its_key_once_the_bot_has_gone_on() -> None:
+    """An accident or a restore may have lost the key since, of which no later run tells."""
+
+    def undone(live: set[str]) -> UndoReason:
+        return plan_undo({MEMORY}, live, set(), PAIRED, {}, {}, has_gone_on=True)[MEMORY]
+
+    assert undone({OWN}) is undone({OWN_LID, PEER}) is BACK
+    assert undone({PEER}) is undone(set()) is KEY_GONE
+    assert plan_undo({MEMORY, OWN}, set(), set(), PAIRED, {}, {}, has_gone_on=True)[MEMORY] is BACK
+    # Whose key it is, nobody knows.
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}, has_gone_on=True) == {MEMORY: KEY_GONE}
+
+
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
     assert list(plan_undo({MEMORY, OWN, OWN_LID, SESSION}, set(), set(), PAIRED, {}, {}))[-1] == MEMORY
 
