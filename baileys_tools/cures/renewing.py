@@ -10,6 +10,7 @@ from baileys_tools.cures.contact import settled
 from baileys_tools.cures.log_evidence import evidence_in_logs
 from baileys_tools.cures.rules.asides import CurePlan
 from baileys_tools.cures.rules.sessions import broken_sessions, plan_renewal
+from baileys_tools.cures.rules.unreadable import Evidence
 from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
@@ -47,11 +48,7 @@ def renew_sessions_command(
     evidence, troubles = evidence_in_logs(loaded.settings, options.company, now)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
-        mappings = Mappings(folder)
-        ill = broken_sessions(
-            facts.of(Kind.SESSION), lambda name: settled(folder, name, facts), evidence, mappings.twin
-        )
-        return plan_renewal(facts, ill, mappings.twin, most)
+        return plan_for_all(folder, facts, evidence, most)
 
     with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
         show = partial(cure_plan_text, show_numbers=show_numbers)
@@ -61,3 +58,12 @@ def renew_sessions_command(
     document = partial(cure_json, show_numbers=show_numbers)
     print_cure(report, text, document, as_json=as_json, quiet=quiet)
     return report.exit_code
+
+
+def plan_for_all(folder: int, facts: FolderFacts, evidence: Evidence, most: int) -> CurePlan:
+    """Given an open folder, return which broken sessions are set aside: those of `most` devices at most."""
+    mappings = Mappings(folder)
+    ill = broken_sessions(
+        facts.of(Kind.SESSION), lambda name: settled(folder, name, facts), evidence, mappings.twin
+    )
+    return plan_renewal(facts, ill, mappings.twin, most)

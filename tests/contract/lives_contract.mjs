@@ -6,7 +6,7 @@
  * Contacts, members of groups and strangers write, each with a rhythm of its own; the bot answers, sends to its groups,
  * and is off for hours or days, while what is written to it waits. The folder on disk follows each write, with its time.
  * KEEPER is a program that reads `{"do": "cleanup" | "watch" | "undo", "now": ms}` a line and answers one JSON line: for
- * a cleanup `{"cost": {...}}`. With `--mended` it is asked to `backup`, `restore` and `resend` as well (mended.mjs).
+ * a cleanup `{"cost": {...}}`. With `--mended` it is asked for more (mended.mjs).
  * The folder is `company_1` in BAILEYS_SESSIONS_PATH. Some cleanups come while the bot waits
  * for the server in the middle of a send to a group. Without KEEPER nothing is cleaned: then nothing fails.
  *
@@ -113,7 +113,7 @@ async function main() {
 	const keeper = words.length ? new Keeper(words, root) : null
 	const life = new Life(world, new Folder(world, root), keeper, dice, { start, days })
 	// Dice of its own: the life is the same with and without.
-	const mender = values.mended ? new Mender(life, diceOf(Number(values.seed) + 1e6)) : null
+	const mender = values.mended ? new Mender(life, diceOf(Number(values.seed) + 1e6), diceOf(Number(values.seed) + 2e6)) : null
 	try {
 		for (const { day, action } of await plan(life, mender)) {
 			stopClock(end, days - day)

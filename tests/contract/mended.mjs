@@ -1,7 +1,11 @@
-/** What else is done to the folder of a life: accidents, restores, cures, older undos, a cleanup without the guard. */
+/**
+ * What else is done to the folder of a life: accidents, restores, recover, cures, a cleanup without the guard; older undos,
+ * and those of a rollback and a reset.
+ */
 
 import { readdirSync, truncateSync, unlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import { DAY_MS } from './folders.mjs'
 
 const MINUTE = 1 / 24 / 60
 const BOT = /--(919420739001|218684004005041_1)--17\.json$/
@@ -26,10 +30,15 @@ const ACCIDENTS = [
 	{ hits: () => true }
 ]
 
+const NOTHING = ACCIDENTS[0]
+const TORN_CREDS = ACCIDENTS[1]
+const TORN_SESSIONS = ACCIDENTS[2]
+
 export class Mender {
-	constructor(life, dice) {
+	constructor(life, dice, rare) {
 		this.life = life
 		this.dice = dice
+		this.rare = rare
 		this.inSnapshot = new Set()
 	}
 
@@ -46,12 +55,40 @@ export class Mender {
 			const choice = dice.roll()
 			if (choice < 0.55) {
 				at(day, () => life.goesOff(why))
-				at(day + 5 * MINUTE, () => this.restore(choice < 0.35 ? 'repair' : 'rollback', dice.pick(ACCIDENTS)))
+				at(day + 5 * MINUTE, () => this.restore({ mode: choice < 0.35 ? 'repair' : 'rollback' }, dice.pick(ACCIDENTS)))
 				at(day + 10 * MINUTE, () => life.comesBack(why))
 				if (dice.roll() < 0.3) at(day + dice.between(0.01, 0.9), () => life.undo(dice.pick([0, 0, 1, 2])))
 			} else if (choice < 0.7) at(day, () => life.cleanup({ guard: false }))
 			else if (choice < 0.85) at(day, () => this.resend())
 			else at(day, () => life.undo(dice.pick([0, 1, 2])))
+		}
+		return [...found, ...this.rareMoments()]
+	}
+
+	/** What is done less often. All but the first with the bot off. */
+	rareMoments() {
+		const { life, rare } = this
+		const acts = [
+			() => this.restore({ mode: 'rollback', keep_sessions: true }, rare.pick(ACCIDENTS)),
+			() => this.restore({ mode: 'repair', keep_sessions: true }, rare.pick(ACCIDENTS)),
+			() => this.restore({ do: 'recover' }, TORN_CREDS),
+			() => this.restore({ do: 'renew-broken' }, TORN_SESSIONS),
+			() => this.restore({ mode: 'rollback', back: true }, NOTHING),
+			() => this.undoneReset()
+		]
+		const found = []
+		const at = (day, action) => found.push({ day, action })
+		for (let day = rare.between(2, 7), n = 0; day < life.days - 1; day += rare.between(1, 7), n++) {
+			const why = `rare ${n}`
+			if (rare.roll() < 0.25) {
+				at(day, () => this.renew())
+				continue
+			}
+			const act = rare.pick(acts)
+			at(day, () => life.goesOff(why))
+			at(day + 5 * MINUTE, act)
+			at(day + 10 * MINUTE, () => life.comesBack(why))
+			if (rare.roll() < 0.3) at(day + rare.between(0.01, 0.9), () => life.undo(rare.pick([0, 0, 1])))
 		}
 		return found
 	}
@@ -63,19 +100,41 @@ export class Mender {
 		this.inSnapshot = new Set(life.folder.written.keys())
 	}
 
-	async restore(mode, accident) {
+	/** The bot is off. With `keep_sessions` it was so since the snapshot. */
+	async restore(asked, accident) {
 		const { life } = this
 		const { folder } = life
+		if (asked.keep_sessions) await this.backup()
 		folder.write()
 		const lost = this.damage(folder.path, accident)
-		const { cost } = await life.keeper.ask({ do: 'restore', mode, now: life.now })
+		const { cost } = await life.keeper.ask({ do: 'restore', ...asked, now: life.now })
 		const changed = folder.load()
 		life.world.bot.start()
 		// What is lost and was in no snapshot is the accident's: nothing tells that it was ever there.
 		const untold = changed.filter(name => !isPreKey(name) && !folder.written.has(name) && lost.has(name) && !this.inSnapshot.has(name))
-		life.took(mode, changed.filter(name => !untold.includes(name)), cost)
+		life.took(asked.mode ?? asked.do, changed.filter(name => !untold.includes(name)), cost)
 		if (untold.length) life.took('accident', untold, null)
 		for (const group of life.world.groups) if (changed.some(name => name.startsWith('sender-key-') && name.includes(group.jid))) life.told.delete(group)
+	}
+
+	/** The bot is off: nothing is another then. */
+	async undoneReset() {
+		const { life } = this
+		life.folder.write()
+		const { run } = await life.keeper.ask({ do: 'reset', now: life.now })
+		const { exit_code, why } = await life.keeper.ask({ do: 'undo', run, now: life.now + MINUTE * DAY_MS })
+		if (exit_code) throw new Error(`the undo of a reset: ${why}`)
+		for (const name of life.folder.load()) life.report.unstated.push(life.say('another after the undo of a reset:', name, ''))
+		life.world.bot.start()
+		this.inSnapshot = new Set(life.folder.written.keys())
+	}
+
+	async renew() {
+		const { life } = this
+		life.folder.write()
+		const { pn } = this.rare.pick(life.world.contacts)
+		const { cost } = await life.keeper.ask({ do: 'renew', who: pn, now: life.now })
+		life.took('renew', life.folder.read().gone, cost)
 	}
 
 	/** Return the names of what is gone without a trace. */
