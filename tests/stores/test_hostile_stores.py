@@ -170,6 +170,10 @@ def test_what_a_command_leaves_beside_a_database_is_the_bots(place: Place, tmp_p
     told = json.loads(run(place, tmp_path, store, "status", "--json"))
     assert [one["creds"] for one in told["companies"]] == ["valid"], told
     assert place.not_the_bots() == []
+    # And while it is at work: it can be killed at any moment.
+    with SqliteStore(f"sqlite://{store}", sqlite_map()).locked(""):
+        assert len(list(place.bots.glob("auth.db.*.lock"))) == 1
+        assert place.not_the_bots() == []
 
 
 @pytest.mark.parametrize("linked", [False, True])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from baileys_tools.snapshots.repository import Repository
 from tests.e2e.frame.test_held_locks_cli import held
 from tests.integration.poison import OLD, POISONS, poisoned
 from tests.support import COMMAND, company_folder, require_root, scrubbed_environment
@@ -154,7 +155,7 @@ def test_the_folders_of_a_user_who_means_no_good_against_root(command: str, plac
     for path in fleet.root.glob("company_poison-*"):
         subprocess.run(["chown", "-hR", f"{UID}:{UID}", path], check=True)
     mine = place / "secret"
-    mine.write_text("of root alone")
+    mine.write_text('"of root alone"')
     mine.chmod(0o600)
     link = fleet.root / "company_poison-names" / "session-2.0.json"
     link.symlink_to(mine)
@@ -165,7 +166,8 @@ def test_the_folders_of_a_user_who_means_no_good_against_root(command: str, plac
         done = fleet.run(command, "--quiet")
     assert done.code == 3
     assert f"process {pid} of {UID}" in done.err
-    assert mine.read_text() == "of root alone"
+    assert mine.read_text() == '"of root alone"'
+    assert not [content for content in stored(place / "backups") if b"of root alone" in content]
     assert owners_of(*before) == before
     # Whatever was made or moved in there is still that user's.
     spoilt = fleet.root.glob("company_poison-*")
@@ -173,6 +175,16 @@ def test_the_folders_of_a_user_who_means_no_good_against_root(command: str, plac
         ["find", *spoilt, "!", "-user", str(UID)], capture_output=True, text=True, check=False
     )
     assert found.stdout == ""
+
+
+def stored(repository: Path) -> Iterator[bytes]:
+    """Yield what is in the snapshots of a repository, where there is one."""
+    if not repository.exists():
+        return
+    with Repository(str(repository)) as opened:
+        for info in (info for company in opened.companies() for info in opened.snapshots(company)):
+            with opened.reading(info) as reader:
+                yield from (file.content for file in reader.files())
 
 
 def owners_of(*paths: Path) -> dict[Path, tuple[int, int, int]]:

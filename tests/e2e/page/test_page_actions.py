@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from baileys_tools.page.show.rows import key_of
 from tests.e2e.page.test_serve_cli import fleet, monitor
 from tests.integration.faults.forked import run_cli
 from tests.servers import Reply, Request, answering
@@ -22,6 +23,8 @@ from tests.support import company_folder
 pytestmark = pytest.mark.xdist_group("actions of the page")
 
 OLD = timedelta(days=30)
+TWO = "1001,1002"
+"""One company, whose name a command would read as those of two."""
 
 
 def old_folder(place: Path, company: str = "1001") -> Path:
@@ -90,6 +93,7 @@ def test_without_leave_nothing_can_be_done(tmp_path: Path) -> None:
 def page(tmp_path_factory: pytest.TempPathFactory):
     place = tmp_path_factory.mktemp("doing")
     old_folder(fleet(place), "1001")
+    company_folder(place / "sessions", TWO)
     monitor(place)
     with serving(place, "--allow-actions") as page:
         yield page.looked()
@@ -102,6 +106,7 @@ def page(tmp_path_factory: pytest.TempPathFactory):
         ({"name": "cleanup-plan", "company": None}, 400, "is for one company"),
         ({"name": "check", "company": "9999"}, 404, "no such company"),
         ({"name": "check", "company": "../1001"}, 404, "no such company"),
+        ({"name": "check", "company": key_of(TWO)}, 400, "cannot be given to a command"),
         ({"name": "check", "company": ["1001"]}, 400, "not how"),
         ({"name": ["check"], "company": "1001"}, 400, "not how"),
         ({"name": "send-test", "company": "1001"}, 400, "Invalid or missing: to."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from baileys_tools.config import ConfigError, load_settings
 from baileys_tools.errors import UsageError
 from baileys_tools.snapshots.places.copy_place import CopyPlace
 from tests.cronhost import CronHost
+from tests.guard import PROJECT
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
 from tests.servers import Reply, Request, answering
 from tests.support import COMMAND, company_folder, missing, run_cli, scrubbed_environment
@@ -244,6 +246,18 @@ for name in os.listdir(place):
 """
 
 
+INSTALLS = """
+from tests.integration.faults.forked import run_forked
+command, mine, runs = sys.argv[1:]
+for _ in range(int(runs)):
+    subprocess.run(["crontab", mine], check=True)
+    done = run_forked([command, "cron", "install", "--quiet"], os.environ)
+    assert done.returncode == 0, done.stderr
+    subprocess.run(["crontab", "-l"], check=True)
+"""
+"""By forks: a start of Python takes longer than all of the race."""
+AT_ONCE = 50
+
 MANY = pytest.param(500, marks=(pytest.mark.faults, pytest.mark.timeout(7200)))
 
 
@@ -260,16 +274,13 @@ def test_a_crontab_is_never_one_that_the_owner_of_the_state_put_there(
     mine.write_text(f"# {CANARY}\n")
     before = place.of_root()
     env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_STATE_DIR": str(state)}
-    script = (
-        f"set -e\nfor i in 1 2 3 4 5; do\n crontab {mine}\n {COMMAND} cron install --quiet\n"
-        " crontab -l >>$0.seen\ndone\n"
-    )
-    (tmp_path / "script").write_text(script)
+    seen = ""
     with bot_at_work(SWAP, place.bots):
-        for _ in range(runs // 5):
-            run = host.run("sh", tmp_path / "script", env=env)
+        for begun in range(0, runs, AT_ONCE):
+            installs = (sys.executable, "-c", f"import os, subprocess, sys{INSTALLS}", COMMAND, mine)
+            run = host.run(*installs, str(min(AT_ONCE, runs - begun)), env=env, cwd=PROJECT)
             assert run.returncode == 0, run.stderr
-    seen = (tmp_path / "script.seen").read_text()
+            seen += run.stdout.decode()
     assert seen.count("# BEGIN baileys-tools\n") == runs
     assert "evil" not in seen
     assert "touch" not in seen
@@ -307,19 +318,32 @@ def test_a_log_that_a_bot_can_lead_elsewhere_is_no_log_of_roots_jobs(place: Plac
     assert f"cron.log: {place.bots} belongs to {BOT}" in words_of(run)
 
 
+GRAB = """
+place, target = sys.argv[1:]
+for name in os.listdir(place):
+    if os.stat(os.path.join(place, name)).st_uid == 0 and not name.endswith("-grabbed"):
+        os.rename(os.path.join(place, name), os.path.join(place, name + "-grabbed"))
+        os.mkdir(os.path.join(place, name), 0o777)
+        os.symlink(target, os.path.join(place, name, "copy"))
+"""
+"""As what the editor of `crontab -e` leaves its copy under (crontab.py)."""
+
+
 def test_a_folder_for_temporary_files_of_a_bots_is_not_used(place: Place, tmp_path: Path) -> None:
     """`sudo -E` brings TMPDIR along."""
     host = CronHost(tmp_path)
     sessions = company_folder(tmp_path / "sessions").parent
-    grab = """
-for name in os.listdir(sys.argv[1]):
-    os.rename(os.path.join(sys.argv[1], name), "/tmp/baileys-tools-grabbed")
-"""
-    with bot_at_work(grab, place.bots):
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"# what crontab -l does not show as it is: \r\n")
+    assert host.run("crontab", mine).returncode == 0
+    before = place.of_root()
+    with bot_at_work(GRAB, place.bots, place.roots / "token"):
         run = host.run(
             *(COMMAND, "cron", "install"),
             env={"BAILEYS_SESSIONS_PATH": str(sessions), "TMPDIR": str(place.bots)},
         )
+    assert place.of_root() == before
+    assert list(place.bots.iterdir()) == []
     assert run.returncode == 0, run.stderr
     assert b"# BEGIN baileys-tools\n" in host.installed()
 
