@@ -67,6 +67,56 @@ def read_trusted(path: str, largest: int) -> bytes:
         way.close()
 
 
+def open_plain(path: str) -> int:
+    """Open a plain file to read, a link to it being followed, and return its handle. Raises OSError.
+
+    Nothing else is opened, not even for a moment: whoever owns a folder can have a name in it lead to any file of the
+    host, and to open a device is to act. A watchdog starts to count, a tape winds back.
+    """
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            raise OSError(errno.EINVAL, "is not a plain file")
+        return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(place)
+
+
+def open_named(path: str) -> tuple[int, str]:
+    """Open a folder that the caller names, its links followed; return its handle, and its real path.
+
+    A link on the way has to be the caller's, root's, or of whoever owns the folder that it leads to: any other could
+    lead to what its owner may not see. Raises OSError, NotTrusted for such a link.
+    """
+    way = _Way(path, looks=False)
+    try:
+        if way.to_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        owner = os.fstat(way.folder).st_uid
+        for link, uid in way.links:
+            if uid not in (0, os.geteuid(), owner):
+                whose = f"a link of {user_name(uid)} to a folder of {user_name(owner)}"
+                raise NotTrusted(f"{link} is {whose}, which is not followed: name its target instead", path)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way.folder), way.where
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        way.close()
+
+
+def read_link(name: str, folder: int) -> tuple[os.stat_result, str]:
+    """Return what a link in an open folder is, and where this very one leads: its name may be another's by then."""
+    link = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return os.fstat(link), os.readlink("", dir_fd=link)
+    finally:
+        os.close(link)
+
+
 def _is_handed_over(path: str) -> bool:
     """Whether it is what the caller has opened for this process, as `--identity <(pass show key)` does."""
     folder, _, number = path.rpartition("/")
@@ -90,14 +140,16 @@ def doubt_of(path: str) -> tuple[Doubt | None, os.stat_result]:
 
 
 class _Way:
-    """A walk along a path, following its links, by the handle of each folder. `doubt` is the first that came up."""
+    """A walk along a path, following its links, by the handle of each folder. `doubt` is the first that came up, unless
+    nothing `looks`; `links` are those that were followed, each with its owner."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, looks: bool = True) -> None:
         self._rest: list[str] = []
-        self._links = 0
+        self._looks = looks
+        self.links: list[tuple[str, int]] = []
         self.doubt: Doubt | None = None
         self._add(path if path.startswith("/") else os.path.join(os.getcwd(), path))
-        self._where = "/"
+        self.where = "/"
         self.folder = os.open("/", _STEP)
         self._look_at_folder()
 
@@ -113,7 +165,7 @@ class _Way:
             name = self._rest.pop()
             seen = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
             if stat.S_ISLNK(seen.st_mode):
-                self._follow(name, seen)
+                self._follow(name)
             elif stat.S_ISDIR(seen.st_mode):
                 self._enter(name)
             elif self._rest:
@@ -137,36 +189,38 @@ class _Way:
         self._rest += [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
     def _path_of(self, name: str) -> str:
-        return os.path.join(self._where, name)
+        return os.path.join(self.where, name)
 
-    def _follow(self, name: str, seen: os.stat_result) -> None:
-        self._links += 1
-        if self._links > _MOST_LINKS:
+    def _follow(self, name: str) -> None:
+        seen, target = read_link(name, self.folder)
+        self.links.append((self._path_of(name), seen.st_uid))
+        if len(self.links) > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path_of(name))
         self._note(_not_ours(self._path_of(name), seen), seen)
-        target = os.readlink(name, dir_fd=self.folder)
         self._add(target)
         if target.startswith("/"):
             self._go(os.open("/", _STEP), "/")
 
     def _enter(self, name: str) -> None:
         below = os.open(name, _STEP, dir_fd=self.folder)
-        self._go(below, os.path.dirname(self._where) if name == ".." else self._path_of(name))
+        self._go(below, os.path.dirname(self.where) if name == ".." else self._path_of(name))
         self._look_at_folder()
 
     def _go(self, folder: int, where: str) -> None:
         os.close(self.folder)
-        self.folder, self._where = folder, where
+        self.folder, self.where = folder, where
 
     def _look_at_folder(self) -> None:
+        if not self._looks:
+            return
         seen = os.fstat(self.folder)
-        self._note(_not_ours(self._where, seen), seen)
+        self._note(_not_ours(self.where, seen), seen)
         if (
             seen.st_mode & _OTHERS_WRITE
             and not seen.st_mode & stat.S_ISVTX
             and not _is_read_only(self.folder)
         ):
-            self._note(_others_write(self._where, seen, self.folder), seen)
+            self._note(_others_write(self.where, seen, self.folder), seen)
 
     def _note(self, why: str, seen: os.stat_result) -> None:
         if why and self.doubt is None:

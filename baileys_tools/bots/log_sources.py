@@ -15,7 +15,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from baileys_tools.bots.bot_log.files import open_log
 from baileys_tools.bots.bot_log.reading import (
     MOST_AT_FIRST,
     LogMemory,
@@ -30,6 +29,7 @@ from baileys_tools.bots.bot_log.tally import Tally
 from baileys_tools.bots.process import LOOK_SECONDS, ToolError, pm2_list, stream_tool
 from baileys_tools.bots.rules.log_events import Understood
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.trust import open_plain
 from baileys_tools.units import format_size, quoted
 
 READ_SECONDS = 60.0
@@ -177,7 +177,7 @@ def stream_of(file: LogFile) -> str | Stream:
 def _can_be_opened(path: str) -> bool:
     # Only root may, and in a container of its own this tool sees another disk.
     try:
-        os.close(open_log(path))
+        os.close(open_plain(path))
     except OSError:
         return False
     return True

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from baileys_tools.bots.rules.process import ProcessFacts
+from baileys_tools.trust import open_plain
 from baileys_tools.units import printable, quoted
 
 LOOK_SECONDS = 15.0
@@ -228,7 +229,7 @@ def _unit(process: Process) -> str:
 
 def _look_at_pidfile(process: Process, seconds: float) -> ProcessFacts:
     try:
-        fd = os.open(process.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_plain(process.name)
         try:
             text = os.read(fd, 64).strip()
             written = os.fstat(fd).st_mtime

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from baileys_tools.bots.bot_log.files import open_log
 from baileys_tools.bots.bot_log.grammar import decrypt_failure, time_of
 from baileys_tools.bots.bot_logs import logs_of
 from baileys_tools.bots.log_sources import sources_of, stream_of
@@ -14,6 +13,7 @@ from baileys_tools.bots.rules.log_events import LogEvent
 from baileys_tools.cures.rules.stale_groups import MESSAGES, ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.trust import open_plain
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ def _found_in(source: LogFile, found_in: Callable[[bytes], Iterable[Found]]) -> 
     path = stream_of(source)
     if not isinstance(path, str):
         raise OSError(f"only files are looked through for contacts, and {source.source} keeps none here")
-    fd = open_log(path)
+    fd = open_plain(path)
     try:
         return [one for lines in _pieces(fd) for one in found_in(lines)]
     finally:

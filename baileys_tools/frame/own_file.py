@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from contextlib import suppress
 
 from baileys_tools.owner import acting_as
 from baileys_tools.place import place_owner
+from baileys_tools.trust import open_plain
 
 
 def write_own_file(path: str, content: bytes, mark: bytes, mode: int = 0o600) -> None:
@@ -40,7 +40,7 @@ def _write(path: str, content: bytes, mark: bytes, mode: int) -> None:
 def is_foreign(path: str, mark: bytes) -> bool:
     """Whether something stands at `path` that is neither empty nor begins with `mark`. A doubt is a yes."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_plain(path)
     except FileNotFoundError:
         return os.path.lexists(path)  # a link to nowhere
     except NotADirectoryError:
@@ -48,7 +48,7 @@ def is_foreign(path: str, mark: bytes) -> bool:
     except OSError:
         return True
     try:
-        begins = os.read(fd, len(mark)) if stat.S_ISREG(os.fstat(fd).st_mode) else b"?"
+        begins = os.read(fd, len(mark))
     except OSError:
         return True
     finally:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 import subprocess
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
+from baileys_tools.bots.bot_log.reading import LogMemory, read_log
+from baileys_tools.bots.process import Process, look_at
+from baileys_tools.frame.own_file import is_foreign
+from baileys_tools.trust import NotTrusted, doubt_of, open_plain, read_trusted
 from tests.hostile import BOT, give, hostile_place
 from tests.support import missing, require_root, require_tool
 
@@ -228,3 +235,45 @@ def test_a_path_that_is_not_there_yet_is_judged_by_the_folders_above(file: Path)
     doubt, seen = doubt_of(f"{file.parent}/a/b")
     assert doubt is not None
     assert (seen.st_ino, doubt.uid) == (file.parent.stat().st_ino, os.geteuid())
+
+
+# --- what is in the hands of others, and only read ----------------------------------------------------------
+
+_IN_OPEN = 0x20
+READERS: dict[str, Callable[[str], object]] = {
+    "any file": open_plain,
+    "a log": lambda path: read_log(path, LogMemory(), datetime.now(UTC)),
+    "a pidfile": lambda path: look_at(Process("pidfile", path)),
+    "a file to be replaced": lambda path: is_foreign(path, b"mark"),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_what_is_no_plain_file_is_not_opened_even_for_a_moment(
+    tmp_path: Path, read: Callable[[str], object]
+) -> None:
+    """A link of a bot's can lead to a device, and to open one is to act: a watchdog starts, a tape winds back."""
+    os.mkfifo(tmp_path / "device")
+    (tmp_path / "link").symlink_to("device")
+    kernel = ctypes.CDLL(None, use_errno=True)
+    watch = kernel.inotify_init1(os.O_NONBLOCK)
+    assert kernel.inotify_add_watch(watch, os.fsencode(tmp_path / "device"), _IN_OPEN) >= 0
+    try:
+        with suppress(OSError):
+            read(str(tmp_path / "link"))
+        with pytest.raises(BlockingIOError):
+            os.read(watch, 4_096)
+        os.close(os.open(tmp_path / "device", os.O_RDONLY | os.O_NONBLOCK))
+        assert os.read(watch, 4_096), "the watch works"
+    finally:
+        os.close(watch)
+
+
+def test_a_plain_file_is_read_through_a_link(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(file)
+    with open(open_plain(str(tmp_path / "link")), "rb") as opened:
+        assert opened.read() == b"content"
+    with pytest.raises(FileNotFoundError):
+        open_plain(str(tmp_path / "nothing"))
+    with pytest.raises(OSError, match="is not a plain file"):
+        open_plain(str(tmp_path))

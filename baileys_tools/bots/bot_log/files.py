@@ -4,7 +4,6 @@ A log is known again by its inode and by its first bytes. When neither fits, the
 beside it (`out.log.1`, `out__2026-01-15.log`); one that was compressed since is gone for us.
 """
 
-import errno
 import hashlib
 import os
 import stat
@@ -20,7 +19,7 @@ MOST_ENTRIES = 2_000
 MOST_CANDIDATES = 20
 """How many entries of the folder are looked at, and how many of them opened, to find the rest of an old log."""
 
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Without waiting: where a log should be, a FIFO may stand."""
 
 
@@ -55,22 +54,6 @@ class Stretch(NamedTuple):
     start: int
     end: int
     passed_over: int = 0
-
-
-class NotALog(OSError):
-    """What stands at the path is not a plain file."""
-
-
-def open_log(path: str) -> int:
-    """Given the path of a log, return it open. A link is followed: the operator named it, and only counts leave.
-
-    Raise OSError; what is no regular file (a FIFO, a device, a folder) is refused and never waited for.
-    """
-    fd = os.open(path, _FLAGS)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise NotALog(errno.EINVAL, "is not a plain file")
 
 
 def new_stretches(path: str, fd: int, position: Position | None, most: int) -> Iterator[Stretch]:
@@ -143,7 +126,7 @@ def _find_old(path: str, status: os.stat_result, position: Position) -> int | No
 
 def _open_candidate(path: str) -> int | None:
     try:
-        fd = os.open(path, _FLAGS | os.O_NOFOLLOW)
+        fd = os.open(path, _FLAGS)
     except OSError:
         return None
     if stat.S_ISREG(os.fstat(fd).st_mode):

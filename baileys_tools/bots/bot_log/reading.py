@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from baileys_tools.bots.bot_log.files import Position, new_stretches, open_log, position_of
+from baileys_tools.bots.bot_log.files import Position, new_stretches, position_of
 from baileys_tools.bots.bot_log.scanner import Fill, Scanner
 from baileys_tools.bots.bot_log.stamps import Days, stamp_in
 from baileys_tools.bots.bot_log.tally import Page, Tally, digest_of
 from baileys_tools.bots.bot_log.unwrap import unwrap
 from baileys_tools.bots.rules.log_events import LogEvent, Understood
+from baileys_tools.trust import open_plain
 
 MOST_AT_FIRST = 1 << 30
 """Of a log that was never read, so many bytes are: a second or three."""
@@ -176,7 +177,8 @@ def read_log(
     Lines that name a session are of that one: with a `session` that says how they do, or, where several are named, by
     the usual keys. Then lines that name none are nobody's. `company` is whose log it is said to be.
     """
-    fd, old, after_old = open_log(path), -1, 0
+    # A link is followed: the operator named it, and only counts leave.
+    fd, old, after_old = open_plain(path), -1, 0
     try:
         latest = now.timestamp()
         status = os.fstat(fd)

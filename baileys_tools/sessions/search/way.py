@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from baileys_tools.layouts import RootSpec, shown
 from baileys_tools.sessions.names import FOLDER_FLAGS
+from baileys_tools.trust import open_named, read_link
 
 
 class Company(NamedTuple):
@@ -84,9 +85,8 @@ class Base:
         self.why = ""
 
     def open(self) -> None:
-        """Open it. Raises OSError."""
-        # The operator names the root, so here a link is followed.
-        self.fd = os.open(self.spec.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Open it, through links: the operator names the root. Raises OSError."""
+        self.fd, self.real = open_named(self.spec.path)
 
     @property
     def has_patterns(self) -> bool:
@@ -126,7 +126,8 @@ def step(name: str, around: int, *, follow_links: bool = False, flags: int = FOL
         seen = os.stat(name, dir_fd=around, follow_symlinks=False)
         if not stat.S_ISLNK(seen.st_mode) or not follow_links:
             raise NotASessionFolder(_what_it_is(seen.st_mode)) from error
-    fd = os.open(name, flags & ~os.O_NOFOLLOW, dir_fd=around)
+    seen, target = read_link(name, around)
+    fd = os.open(target, flags & ~os.O_NOFOLLOW, dir_fd=around)
     if os.fstat(fd).st_uid != seen.st_uid:
         os.close(fd)
         raise NotASessionFolder(

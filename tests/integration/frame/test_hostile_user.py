@@ -14,10 +14,13 @@ import pytest
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config import ConfigError, load_settings
 from baileys_tools.errors import UsageError
+from baileys_tools.sessions.rules.snapshot import read_account
 from baileys_tools.snapshots.places.copy_place import CopyPlace
+from baileys_tools.snapshots.repository import Repository
 from tests.cronhost import CronHost
 from tests.guard import PROJECT
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
+from tests.integration.faults.forked import run_forked
 from tests.servers import Reply, Request, answering
 from tests.support import COMMAND, company_folder, missing, run_cli, scrubbed_environment
 
@@ -498,3 +501,59 @@ def test_a_user_without_a_name_is_a_number(place: Place, home: str) -> None:
     own = run_as_the_bot(place, "cron", "show", "--system", env=env)
     assert own.returncode == 2
     assert "nobody knows who owns" in own.stderr
+
+
+# --- where the sessions are ---------------------------------------------------------------------------------
+
+LED = [("status",), ("cleanup",), ("backup",), ("monitor-once",), ("recover", "--yes"), ("reset", "--yes")]
+
+
+@pytest.mark.parametrize("command", LED, ids=" ".join)
+@pytest.mark.parametrize("at", ["root", "above"])
+def test_a_link_of_the_bots_in_the_place_of_its_sessions_leads_to_nobody_elses(
+    place: Place, command: tuple[str, ...], at: str
+) -> None:
+    """Root would clean there by the rules for the bot, and have the sessions of others among the bot's snapshots."""
+    company_folder(place.roots / "sessions", keys={"session-1.0.json": timedelta(days=90)})
+    if at == "root":
+        (place.bots / "sessions").symlink_to(place.roots / "sessions")
+    else:
+        (place.bots / "app").symlink_to(place.roots)
+    give(place.bots)
+    before = place.of_root()
+    sessions = place.bots / ("sessions" if at == "root" else "app/sessions")
+    env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_BACKUP_PATH": str(place.roots / "kept")}
+    run = run_cli(*command, env=env)
+    assert run.returncode == 1, run
+    assert f"is a link of {BOT} to a folder of root, which is not followed" in words_of(run)
+    assert place.of_root() == before
+
+
+FLIPS = """
+own, link = os.path.join(sys.argv[1], "own"), os.path.join(sys.argv[1], "sessions")
+for target in ("own", sys.argv[2]):
+    os.symlink(target, link + ".new")
+    os.rename(link + ".new", link)
+"""
+
+
+@pytest.mark.parametrize("runs", [5, MANY])
+def test_no_session_of_others_is_ever_among_the_snapshots_of_the_bots(place: Place, runs: int) -> None:
+    """From there a recovery would write it into the bot's folder."""
+    company_folder(place.roots / "sessions")
+    own = company_folder(place.bots / "own", me={"id": "4915112345678:1@s.whatsapp.net"})
+    account = read_account((own / "creds.json").read_bytes())
+    give(place.bots)
+    repository = place.roots / "kept"
+    env = {
+        "BAILEYS_SESSIONS_PATH": str(place.bots / "sessions"),
+        "BAILEYS_TOOLS_BACKUP_PATH": str(repository),
+    }
+    with bot_at_work(FLIPS, place.bots, place.roots / "sessions"):
+        for _ in range(runs):
+            run_forked([COMMAND, "backup", "--force"], env)
+    with Repository(str(repository)) as opened:
+        for info in opened.snapshots("1001"):
+            with opened.reading(info) as reader:
+                assert isinstance(account, tuple)
+                assert reader.manifest.account == account[0]
