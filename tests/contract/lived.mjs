@@ -310,7 +310,8 @@ export class Life {
 		this.folder.write()
 		await this.keeper.ask({ do: 'undo', older, now: this.now })
 		const { came } = this.folder.read()
-		for (const file of came) this.takenBy.delete(file)
+		// What comes back torn is missing still.
+		for (const file of came) if (this.folder.written.get(file).text) this.takenBy.delete(file)
 		this.report.undone += came.length
 	}
 }
