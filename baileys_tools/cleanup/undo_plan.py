@@ -11,7 +11,7 @@ from baileys_tools.config import Settings
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.undo import CompanyUndo, UndoReason, UndoRun, lid_twin
+from baileys_tools.sessions.rules.undo import CompanyUndo, UndoReason, UndoRun, twins_of
 from baileys_tools.sessions.scan import in_own_folder
 
 
@@ -38,9 +38,4 @@ def _planned(root: Root, company: Company, found: UndoRun, now: datetime) -> Com
                 names = os.listdir(run_folder)
                 lids = lids_of(folder, names)
                 reasons = plan_of(folder, run_folder, names, found.run, lids, now)
-        twins = {
-            name: twin
-            for name, reason in reasons.items()
-            if reason is UndoReason.LID_TWIN and (twin := lid_twin(name, lids)) is not None
-        }
-        return CompanyUndo(company.id, reasons=reasons, twins=twins)
+        return CompanyUndo(company.id, reasons=reasons, twins=twins_of(reasons, lids))

@@ -39,7 +39,7 @@ from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.undo import (
     CompanyUndo,
     UndoReason,
-    lid_twin,
+    twins_of,
 )
 from baileys_tools.sessions.stored.copies import working_copy
 
@@ -205,11 +205,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
                 with settle_undo(copy, folder, run) as settle:
                     reasons, errors = settle(*undo_run(folder, run, chosen))
-            twins = {
-                name: twin
-                for name, reason in reasons.items()
-                if reason is UndoReason.LID_TWIN and (twin := lid_twin(name, lids)) is not None
-            }
+            twins = twins_of(reasons, lids)
             return CompanyUndo(company.id, reasons=reasons, errors=errors, twins=twins)
     except Locked as lock:
         return CompanyUndo(company.id, locked=True, trouble=f"locked by {lock}")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
-from typing import NamedTuple
 
-from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
+from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.cures.log_evidence import evidence_in_logs
 from baileys_tools.cures.rules.asides import AsideReason, CurePlan
 from baileys_tools.cures.rules.contact import (
@@ -28,7 +26,7 @@ from baileys_tools.cures.rules.sessions import (
     read_session,
 )
 from baileys_tools.cures.rules.unreadable import Evidence
-from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
+from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
@@ -70,8 +68,12 @@ def contact_command(
         raise UsageError("--all-sessions, --dry-run and --yes go with --renew")
     now = datetime.now(UTC)
     if renew:
-        shown = _Shown(show_numbers, as_json, quiet)
-        return _renew(loaded, options, typed, now, shown, every=every)
+        evidence, troubles = evidence_in_logs(loaded.settings, options.company, now)
+
+        def look(folder: int, facts: FolderFacts) -> CurePlan:
+            return plan_for_contact(folder, facts, typed, evidence, every=every)
+
+        return cure(loaded, VERB, options, now, look, Shown(show_numbers, as_json, quiet), troubles)
     with recorded(VERB, loaded.settings, now, quiet=quiet) as run:
         report = look_up(loaded.settings, require_sessions_path(loaded), options.company, typed, now)
         run.ended(ExitCode.DONE, sessions=len(report.held.sessions))
@@ -142,33 +144,6 @@ def _listed(folder: int, identity: Identity) -> int | None:
             is_there = True
             devices |= {one for one in found if isinstance(one, str)} if isinstance(found, list) else set()
     return len(devices) if is_there else None
-
-
-class _Shown(NamedTuple):
-    show_numbers: bool
-    as_json: bool
-    quiet: bool
-
-
-def _renew(
-    loaded: LoadedSettings, options: CureOptions, typed: Typed, now: datetime, shown: _Shown, *, every: bool
-) -> ExitCode:
-    from baileys_tools.cures.show.cure_json import cure_json
-    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
-
-    evidence, troubles = evidence_in_logs(loaded.settings, options.company, now)
-
-    def look(folder: int, facts: FolderFacts) -> CurePlan:
-        return plan_for_contact(folder, facts, typed, evidence, every=every)
-
-    with recorded(VERB, loaded.settings, now, quiet=shown.quiet, dry_run=options.dry_run) as run:
-        show = partial(cure_plan_text, show_numbers=shown.show_numbers)
-        report = run_cure(loaded, VERB, options, now, look, show)
-        end_record(run, report)
-    text = partial(cure_text, show_numbers=shown.show_numbers, log_troubles=troubles)
-    document = partial(cure_json, show_numbers=shown.show_numbers)
-    print_cure(report, text, document, as_json=shown.as_json, quiet=shown.quiet)
-    return report.exit_code
 
 
 def plan_for_contact(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 
 from baileys_tools.cures.rules.asides import CurePlan
 from baileys_tools.cures.rules.group_keys import (
@@ -14,10 +13,9 @@ from baileys_tools.cures.rules.group_keys import (
     memories_of,
     plan_group_keys,
 )
-from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
+from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
-from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import companions_of
 from baileys_tools.sessions.rules.node_json import LARGEST
@@ -39,9 +37,6 @@ def resend_group_keys_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, set the memories of groups aside or plan it, print it once, and return the exit code."""
-    from baileys_tools.cures.show.cure_json import cure_json
-    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
-
     loaded = settings_in_force(flags, options.config)
     options = options.about_one(loaded.settings, VERB)
     if every == bool(groups):
@@ -53,22 +48,12 @@ def resend_group_keys_command(
             "The bot sends its key with each status.",
         )
     now = datetime.now(UTC)
-    show = partial(cure_plan_text, show_numbers=show_numbers)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
         return _plan(folder, facts, _known(wanted, facts))
 
-    with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
-        report = run_cure(loaded, VERB, options, now, plan_all_groups if every else look, show)
-        end_record(run, report)
-    print_cure(
-        report,
-        partial(cure_text, show_numbers=show_numbers),
-        partial(cure_json, show_numbers=show_numbers),
-        as_json=as_json,
-        quiet=quiet,
-    )
-    return report.exit_code
+    shown = Shown(show_numbers, as_json, quiet)
+    return cure(loaded, VERB, options, now, plan_all_groups if every else look, shown)
 
 
 def plan_all_groups(folder: int, facts: FolderFacts) -> CurePlan:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 
 from baileys_tools.cures.contact import settled
 from baileys_tools.cures.log_evidence import evidence_in_logs
 from baileys_tools.cures.rules.asides import CurePlan
 from baileys_tools.cures.rules.sessions import broken_sessions, plan_renewal
 from baileys_tools.cures.rules.unreadable import Evidence
-from baileys_tools.cures.setting_aside import CureOptions, end_record, print_cure, run_cure
+from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
-from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -33,9 +31,6 @@ def renew_sessions_command(
     quiet: bool,
 ) -> ExitCode:
     """Given the command line, set broken sessions aside or plan it, print it once, and return the exit code."""
-    from baileys_tools.cures.show.cure_json import cure_json
-    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
-
     loaded = settings_in_force(flags, options.config)
     options = options.about_one(loaded.settings, VERB)
     if not broken:
@@ -50,14 +45,7 @@ def renew_sessions_command(
     def look(folder: int, facts: FolderFacts) -> CurePlan:
         return plan_for_all(folder, facts, evidence, most)
 
-    with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
-        show = partial(cure_plan_text, show_numbers=show_numbers)
-        report = run_cure(loaded, VERB, options, now, look, show)
-        end_record(run, report)
-    text = partial(cure_text, show_numbers=show_numbers, log_troubles=troubles)
-    document = partial(cure_json, show_numbers=show_numbers)
-    print_cure(report, text, document, as_json=as_json, quiet=quiet)
-    return report.exit_code
+    return cure(loaded, VERB, options, now, look, Shown(show_numbers, as_json, quiet), troubles)
 
 
 def plan_for_all(folder: int, facts: FolderFacts, evidence: Evidence, most: int) -> CurePlan:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, Self
 
 from baileys_tools.bots.asking import bot_api_for
@@ -13,7 +14,7 @@ from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.cures.rules.asides import CurePlan, CureReport
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.companies import companies_of_run, company_meant
-from baileys_tools.frame.record import Record
+from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.terminal import must_say_yes
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
@@ -41,6 +42,41 @@ class CureOptions(NamedTuple):
     def about_one(self, settings: Settings, verb: str) -> Self:
         """Return them with the company that is meant where none was named."""
         return self._replace(company=company_meant(settings, self.company, verb))
+
+
+class Shown(NamedTuple):
+    """How a result is shown: with whole numbers, as JSON, or under --quiet what went wrong alone."""
+
+    show_numbers: bool
+    as_json: bool
+    quiet: bool
+
+
+def cure(
+    loaded: LoadedSettings,
+    command: str,
+    options: CureOptions,
+    now: datetime,
+    look: Look,
+    shown: Shown,
+    log_troubles: Sequence[str] = (),
+) -> ExitCode:
+    """Carry a cure out or plan it, record it, print its one result, and return the exit code."""
+    from baileys_tools.cures.show.cure_json import cure_json
+    from baileys_tools.cures.show.cure_text import cure_plan_text, cure_text
+
+    numbers = shown.show_numbers
+    with recorded(command, loaded.settings, now, quiet=shown.quiet, dry_run=options.dry_run) as run:
+        report = run_cure(loaded, command, options, now, look, partial(cure_plan_text, show_numbers=numbers))
+        # A plan changes nothing.
+        changed = {report.company: report.done} if report.outcomes is not None else None
+        run.ended(report.exit_code, changed, planned=len(report.plan.asides), set_aside=report.done)
+    if shown.as_json:
+        print(cure_json(report, show_numbers=numbers))
+    elif not shown.quiet or report.exit_code is not ExitCode.DONE:
+        text = cure_text(report, show_numbers=numbers, log_troubles=log_troubles)
+        print(text, file=sys.stderr if shown.quiet else sys.stdout)
+    return report.exit_code
 
 
 def run_cure(
@@ -123,26 +159,3 @@ def _set_aside(folder: int, facts: FolderFacts, plan: CurePlan, run: str) -> Rem
         if not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals
-
-
-def end_record(run: Record, report: CureReport) -> None:
-    """Note in the record of runs how a cure ended. A plan changes nothing."""
-    changed = {report.company: report.done} if report.outcomes is not None else None
-    run.ended(report.exit_code, changed, planned=len(report.plan.asides), set_aside=report.done)
-
-
-def print_cure(
-    report: CureReport,
-    text: Callable[[CureReport], str],
-    document: Callable[[CureReport], str],
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Print the one result of a cure: JSON, text, or under --quiet what went wrong alone."""
-    if as_json:
-        print(document(report))
-    elif not quiet:
-        print(text(report))
-    elif report.exit_code is not ExitCode.DONE:
-        print(text(report), file=sys.stderr)

@@ -126,6 +126,12 @@ def lid_twin(name: str, lids: Mapping[str, str]) -> str | None:
     return f"session-{lid}_1.{device}.json"
 
 
+def twins_of(reasons: Mapping[str, UndoReason], lids: Mapping[str, str]) -> dict[str, str]:
+    """Given what happens to each file, return the session by LID that keeps each one by phone number away."""
+    kept = (name for name, reason in reasons.items() if reason is UndoReason.LID_TWIN)
+    return {name: twin for name in kept if (twin := lid_twin(name, lids)) is not None}
+
+
 def failed_sibling(memory: str, failed: Collection[str]) -> bool:
     """Given a memory and the files that could not be put back, return whether a key of its group is among them."""
     memory, failed = key_of(memory), {key_of(name) for name in failed}
