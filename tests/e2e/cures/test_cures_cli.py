@@ -231,7 +231,8 @@ def test_an_undo_never_keeps_a_new_key_from_the_members(root: Path) -> None:
     done = run_cli("undo", "--sessions", root, "--company", "1001")
     assert not (folder / MEMORY).exists()
     assert "the bot has a newer own key or memory for the group" in done.stdout
-    assert (folder / OLD_MEMORY).exists(), "of another group"
+    assert not (folder / OLD_MEMORY).exists(), "of another group, whose key was gone before"
+    assert "the own key that it speaks of is gone" in done.stdout
 
 
 def test_what_the_bot_wrote_a_moment_before_keeps_nothing_away(root: Path) -> None:
