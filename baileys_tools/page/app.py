@@ -28,7 +28,7 @@ from baileys_tools.page.show.badge import badge_svg
 from baileys_tools.page.show.pages import asset, page
 from baileys_tools.page.streams import Streams
 from baileys_tools.page.watcher import Watcher
-from baileys_tools.watching.show.html.page import as_script
+from baileys_tools.watching.show.html.head import as_script
 
 PULSE_SECONDS = 15.0
 MOST_STREAMS = 256
@@ -68,7 +68,13 @@ class Pages:
     async def fleet(self, request: Request) -> Response:
         """Answer with the fleet: the page and all that it shows, so that one answer is enough."""
         document = {**self.watcher.board.document(), **self._about()}
-        return HTMLResponse(page("fleet.html", {"version": __version__}, {"page-data": as_script(document)}))
+        return HTMLResponse(
+            page(
+                "fleet.html",
+                {"title": "Sessions", "version": __version__},
+                {"page-data": as_script(document)},
+            )
+        )
 
     async def company(self, request: Request) -> Response:
         """Answer with the page of one company."""
@@ -197,12 +203,13 @@ class Pages:
             if not self.door.takes(code):
                 return self._form(401, "That link has been used, or is too old.")
             # Not a redirect: a browser that came from elsewhere would not send the cookie along.
-            return self._let_in(HTMLResponse(page("entered.html", {}, {})), request)
+            return self._let_in(HTMLResponse(page("entered.html", {"title": "Entered"}, {})), request)
         return self._form(200, "")
 
     def _form(self, status: int, said: str) -> Response:
         return HTMLResponse(
-            page("enter.html", {"said": said, "file": self.door.file}, {}), status_code=status
+            page("enter.html", {"title": "Enter", "said": said, "file": self.door.file}, {}),
+            status_code=status,
         )
 
     def _let_in(self, response: Response, request: Request) -> Response:
@@ -221,7 +228,7 @@ class Pages:
 async def _not_so(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if "text/html" in request.headers.get("accept", ""):
-        texts = {"status": str(error.status_code), "said": str(error.detail)}
+        texts = {"title": str(error.status_code), "said": str(error.detail)}
         return HTMLResponse(page("trouble.html", texts, {}), status_code=error.status_code)
     return refused(error.status_code, str(error.detail))
 

@@ -1,9 +1,9 @@
-"""What a company's page has beside the report: files by kind over time, what cleanups cost, when the bot last sent."""
+"""What a company's page has beside the report: what cleanups cost, and when the bot last sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from baileys_tools.cleanup.undo_runs import all_runs
@@ -13,13 +13,9 @@ from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.sessions.look import weigh
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.scan import scan_names
-from baileys_tools.state.database import State, to_seconds
-from baileys_tools.state.observations import kinds_since
+from baileys_tools.state.database import to_seconds
 from baileys_tools.state.runs import Run
 from baileys_tools.watching.inbound import last_outbound
-
-SPAN = timedelta(hours=4)
-"""Of each of these spans one point: 180 in 30 days."""
 
 
 def aside(settings: Settings, root_path: str, now: datetime) -> dict[str, Any]:
@@ -51,26 +47,6 @@ def _outbound(root: Root, company: Company) -> int | None:
         facts = scan_names(folder)
         weight = weigh(folder, facts)
         return last_outbound(folder, facts.creds, weight.sessions, weight.sender_keys) or None
-
-
-def by_kind(state: State, company: str, since: datetime) -> dict[str, Any]:
-    """Return how many files of each kind there were over time, and of which level they were.
-
-    `kinds` has the most numerous first, each with a number for each time of `at` (seconds since 1970).
-    """
-    looks = kinds_since(state, company, since, SPAN)
-    most = {kind: 0 for _, _, kinds in looks for kind in kinds}
-    for _, _, kinds in looks:
-        for kind, number in kinds.items():
-            most[kind] = max(most[kind], number)
-    return {
-        "at": [at for at, _, _ in looks],
-        "levels": [level for _, level, _ in looks],
-        "kinds": [
-            [kind, [kinds.get(kind, 0) for _, _, kinds in looks]]
-            for kind in sorted(most, key=lambda kind: (-most[kind], kind))
-        ],
-    }
 
 
 def checked(runs: Mapping[str, Run]) -> list[int] | None:

@@ -134,20 +134,24 @@ def _metrics(state: State, status: FleetStatus, seen: Pass) -> str:
 def _company(
     settings: Settings, state: State, status: FleetStatus, seen: Pass, root_path: str
 ) -> dict[str, Any]:
-    from baileys_tools.page.aside import aside, by_kind, checked
+    from baileys_tools.page.aside import aside, checked
     from baileys_tools.watching.report import report_on
     from baileys_tools.watching.show.html.page import report_data
 
     (one,) = status.companies
     report = report_on(status, settings, state, HISTORY)
-    marks = report.companies[0].snapshots
+    marks, over = report.companies[0].snapshots, report.companies[0].over
     beside = aside(settings, root_path, status.now)
     return {
         "now": to_seconds(status.now),
         "report": report_data(report),
         "facts": _facts(status, seen, beside["outbound"]),
         "costs": beside["costs"],
-        "by_kind": by_kind(state, one.id, report.since),
+        "by_kind": {
+            "at": over.times,
+            "levels": over.levels,
+            "kinds": [*map(list, zip(over.kinds, over.counts, strict=True))],
+        },
         "checked": checked(last_runs(state)),
         "log": _log(state, one.id, status.now),
         "snapshots": [[mark.at, mark.size, int(mark.damaged)] for mark in marks[-MOST_RUNS:]][::-1],

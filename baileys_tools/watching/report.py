@@ -64,7 +64,7 @@ def report_command(
         # As cron runs it: nothing to print, a page to look at.
         html = os.path.join(settings.state.dir, REPORT)
     if html is not None and html != "-":
-        from baileys_tools.watching.show.html.page import MARK
+        from baileys_tools.watching.show.html.head import MARK
 
         require_file(settings, "--html", html, MARK, own_name=REPORT)
     now = datetime.now(UTC)
@@ -152,9 +152,9 @@ def report_on(
 def _kinds_over(
     company: CompanyStatus, state: State, since: datetime, now: datetime, every: timedelta
 ) -> KindCurves:
-    looks = [(at, kinds) for at, _, kinds in kinds_since(state, company.id, since, every)]
+    looks = kinds_since(state, company.id, since, every)
     if not company.trouble:
-        looks.append((to_seconds(now), dict(company.by_kind)))
+        looks.append((to_seconds(now), company.level.value, dict(company.by_kind)))
     return kind_curves(looks)
 
 
@@ -226,7 +226,7 @@ def _write(path: str, page: str) -> None:
         print(page)
         return
     from baileys_tools.frame.own_file import write_own_file
-    from baileys_tools.watching.show.html.page import MARK
+    from baileys_tools.watching.show.html.head import MARK
 
     try:
         write_own_file(path, page.encode(), MARK)

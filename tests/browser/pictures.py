@@ -15,6 +15,7 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from baileys_tools.page.show.badge import badge_svg
 from baileys_tools.page.show.pages import ASSETS, asset
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import observe
@@ -28,7 +29,10 @@ from tests.support import about, company_folder
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WORD = b"Source"
-FLEET, COMPANY = "page.png", "page-company.png"
+FLEET, COMPANY, ENTER = "page.png", "page-company.png", "page-enter.png"
+BADGE = "page-badge.svg"
+BADGES = ("loja-joao", "healthy"), ("acme", "warning"), ("north-shop", "emergency")
+"""Whose badges are in the picture of some."""
 
 
 def source() -> str:
@@ -39,9 +43,15 @@ def source() -> str:
         found = asset(name)
         assert found is not None
         whole.update(found[0])
-    for name in ("fleet.html", "company.html"):
+    for name in ("fleet.html", "company.html", "enter.html"):
         whole.update((web / name).read_bytes())
     return whole.hexdigest()
+
+
+def badges() -> str:
+    """Return some badges, one below the other."""
+    shown = [badge_svg(*one).replace("<svg ", f'<svg y="{24 * at}" ', 1) for at, one in enumerate(BADGES)]
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="{24 * len(shown)}">\n{"".join(shown)}</svg>\n'
 
 
 def signed(png: bytes) -> bytes:
@@ -120,6 +130,14 @@ def main() -> None:
             if folder is None:
                 take(world, IMAGES / FLEET, "/")
                 take(world, IMAGES / COMPANY, f"/company/{SHOWN}")
+                world.open("/enter", width=640)
+                driver.execute_script(
+                    "document.querySelector('code').textContent = '/var/lib/baileys-tools/page/token'"
+                )
+                clip = {"x": 0, "y": 0, "width": 640, "height": 240, "scale": 1}
+                shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})
+                (IMAGES / ENTER).write_bytes(signed(base64.b64decode(shot["data"])))
+                (IMAGES / BADGE).write_text(badges())
                 return
             (key,) = (row[0] for row in world.page.data()["rows"] if row[1] == ARABIC)
             for name, address in (

@@ -124,7 +124,9 @@ def test_the_names_of_limits_and_kinds_are_beside_the_curves_and_never_on_each_o
     report = large(1)
     (company,) = report.companies
     curve = [point._replace(counted=highest) for point in company.curve]
-    looks = [(point.at, {"session": highest, "pre-key": 31, "sender-key": 30}) for point in curve[::50]]
+    looks = [
+        (point.at, "danger", {"session": highest, "pre-key": 31, "sender-key": 30}) for point in curve[::50]
+    ]
     page = tmp_path / "report.html"
     company = company._replace(curve=curve, over=kind_curves(looks))
     page.write_text(report_page(report._replace(companies=[company])))

@@ -22,10 +22,9 @@
       make("thead", {}, make("tr", {}, ...heads.map((one) => make("th", { scope: "col" }, one)))), make("tbody", {}, ...rows))));
   }
   // --- the level over time, and the numbers of each kind by day: their curves are the report's -----------------
-  const MOST_KINDS = 6;
   const LEVELS = { healthy: "ok", warning: "limit" };
   function levelsOverTime({ at, levels, kinds }) {
-    const shown = kinds.slice(0, MOST_KINDS), strip = make("div", { class: "levels", "aria-hidden": "true" });
+    const strip = make("div", { class: "levels", "aria-hidden": "true" });
     levels.forEach((level, i) => {
       const part = make("span", { title: level + ", " + moment(at[i]) });
       part.style.flexGrow = Math.max(1, (at[i + 1] ?? at[i]) - at[i]);
@@ -34,10 +33,10 @@
     });
     const days = new Map(), day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
     at.forEach((moment, i) => days.set(day.format(new Date(moment * 1000)), i));
-    const rows = [...days].map(([name, i]) => make("tr", {}, make("th", { scope: "row" }, name), cell(levels[i]), ...shown.map(([, counts]) => cell(counts[i].toLocaleString(), "n"))));
+    const rows = [...days].map(([name, i]) => make("tr", {}, make("th", { scope: "row" }, name), cell(levels[i]), ...kinds.map(([, counts]) => cell(counts[i].toLocaleString(), "n"))));
     const numbers = make("details", {}, make("summary", {}, "The numbers by day"), make("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Level and files by kind and day" },
       make("table", {}, make("caption", {}, "At the end of each day"),
-        make("thead", {}, make("tr", {}, ...["Day", "Level", ...shown.map(([kind]) => kind)].map((one, i) => make("th", i > 1 ? { scope: "col", class: "n" } : { scope: "col" }, one)))),
+        make("thead", {}, make("tr", {}, ...["Day", "Level", ...kinds.map(([kind]) => kind)].map((one, i) => make("th", i > 1 ? { scope: "col", class: "n" } : { scope: "col" }, one)))),
         make("tbody", {}, ...rows))));
     const worse = levels.filter((one) => one !== "healthy").length;
     const text = levels[levels.length - 1] + " now" + (worse ? ", above healthy in " + Math.round((100 * worse) / levels.length) + " % of the looks" : ", and healthy all the time") + ".";

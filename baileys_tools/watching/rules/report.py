@@ -64,11 +64,12 @@ class SnapshotMark(NamedTuple):
 
 
 class KindCurves(NamedTuple):
-    """Files of each kind over time: at each of `times`, seconds since 1970, so many of each of `kinds`."""
+    """Files of each kind over time: at each of `times`, seconds since 1970, so many of each of `kinds`, and a level."""
 
     kinds: Sequence[str] = ()
     times: Sequence[int] = ()
     counts: Sequence[Sequence[int]] = ()
+    levels: Sequence[str] = ()
 
 
 class CompanyReport(NamedTuple):
@@ -124,20 +125,21 @@ def kind_points_for(companies: int) -> int:
     return max(10, min(180, MOST_KIND_POINTS // max(1, companies)))
 
 
-def kind_curves(looks: Sequence[tuple[int, Mapping[str, int]]]) -> KindCurves:
-    """Given (time, files by kind), oldest first, return a curve for each of the largest kinds, and one for the rest."""
+def kind_curves(looks: Sequence[tuple[int, str, Mapping[str, int]]]) -> KindCurves:
+    """Given (time, level, files by kind), return a curve of each of the largest kinds and one of the rest."""
     most: dict[str, int] = {}
-    for _, by_kind in looks:
+    for _, _, by_kind in looks:
         for kind, count in by_kind.items():
             most[kind] = max(count, most.get(kind, 0))
     kinds = sorted(most, key=lambda kind: -most[kind])
     kinds, rest = (
         (kinds[: MOST_KINDS - 1], kinds[MOST_KINDS - 1 :]) if len(kinds) > MOST_KINDS else (kinds, [])
     )
-    counts = [[by_kind.get(kind, 0) for _, by_kind in looks] for kind in kinds]
+    counts = [[by_kind.get(kind, 0) for _, _, by_kind in looks] for kind in kinds]
     if rest:
-        counts.append([sum(by_kind.get(kind, 0) for kind in rest) for _, by_kind in looks])
-    return KindCurves([*kinds, *([OTHER_KINDS] if rest else [])], [at for at, _ in looks], counts)
+        counts.append([sum(by_kind.get(kind, 0) for kind in rest) for _, _, by_kind in looks])
+    names = [*kinds, *([OTHER_KINDS] if rest else [])]
+    return KindCurves(names, [at for at, _, _ in looks], counts, [level for _, level, _ in looks])
 
 
 def marks_for(companies: int) -> int:

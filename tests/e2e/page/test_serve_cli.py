@@ -18,7 +18,7 @@ from tests.integration.faults.forked import run_cli
 from tests.serving import Page, environment, serving
 from tests.support import COMMAND, company_folder, scrubbed_environment
 
-HOSTILE = '<img src=x onerror="alert(1)">\n</script><script>alert(2)'
+HOSTILE = '<img src=x onerror="alert(1)">\n</script><script>alert(2)\u202exet.yhtlaeh'
 ARABIC = "\u0645\u062a\u062c\u0631 \u0627\u0644\u0634\u0627\u0645"
 PHONE = "4917012345678"
 
@@ -80,8 +80,9 @@ def test_a_company_has_a_page_and_a_badge(served: Page) -> None:
     assert [name for name, _, _ in document["facts"]][:2] == ["Files", "creds.json"]
     names = {name for name, _, _ in document["facts"]}
     assert {"Last message in", "Last message out", "Growth", "Last cleanup", "Last good snapshot"} <= names
-    assert document["by_kind"]["levels"] == ["healthy"]
-    assert ["pre-key", [1]] in document["by_kind"]["kinds"]
+    # What monitor-once saw, and what is there now: the same that the report draws.
+    assert document["by_kind"]["levels"] == ["healthy", "healthy"]
+    assert ["pre-key", [1, 1]] in document["by_kind"]["kinds"]
     badge = served.ask(document["badge"], by_token=False)
     assert (badge.status, badge.headers["content-type"]) == (200, "image/svg+xml")
     assert "1001: " in badge.text

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.pictures import COMPANY, FLEET, IMAGES, made_from, source
+from tests.browser.pictures import BADGE, COMPANY, ENTER, FLEET, IMAGES, badges, made_from, source
 
 
-@pytest.mark.parametrize("name", [FLEET, COMPANY])
+@pytest.mark.parametrize("name", [FLEET, COMPANY, ENTER])
 def test_a_picture_is_of_the_page_as_it_is(name: str) -> None:
     assert made_from(IMAGES / name) == source(), "make pictures, and look at them"
+
+
+def test_the_badges_are_those_that_are_drawn() -> None:
+    assert (IMAGES / BADGE).read_text() == badges()
 
 
 def test_the_first_picture_of_the_readme_is_the_page() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,13 +21,8 @@ from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned
 from baileys_tools.watching.rules.verdict import CompanyStatus
+from baileys_tools.watching.show.html.head import FOLDER, as_script, head
 from baileys_tools.watching.show.status_text import growth_text
-
-MARK = (
-    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    b'<meta name="generator" content="baileys-tools'
-)
-"""What every page begins with."""
 
 _SPARK_POINTS = 28
 
@@ -46,14 +40,13 @@ def report_page(report: FleetReport) -> str:
     title = f"Session folders{on}, {_minute(status.now)} UTC"
     return "\n".join(
         [
-            f'{MARK.decode()} {escape(__version__)}">',
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="referrer" content="no-referrer">',
-            '<link rel="icon" href="data:,">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{style}</style>",
-            "</head>",
+            # The policy before all that it is about.
+            head(
+                title,
+                f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+                '<meta name="referrer" content="no-referrer">',
+                f"<style>{style}</style>",
+            ),
             "<body>",
             '<a class="skip" href="#overview">To the overview</a>',
             f"<header><h1>{escape(title)}</h1>{_subtitle(report)}</header>",
@@ -72,7 +65,7 @@ def report_page(report: FleetReport) -> str:
 
 
 def _file(name: str) -> str:
-    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+    with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
         return file.read()
 
 
@@ -231,13 +224,6 @@ def report_data(report: FleetReport) -> dict[str, Any]:
         "companies": [_company(company, base, report.status.now, texts) for company in report.companies],
         "texts": list(texts.known),
     }
-
-
-def as_script(document: Any) -> str:
-    """Given a document, return its JSON as it may stand in a script element of a page."""
-    text = json.dumps(document, separators=(",", ":"))
-    # Inside a script element nothing may look like its end, or like a comment.
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 class _Texts:
