@@ -360,7 +360,7 @@ def _missing_repository(path: str) -> Check:
 
     above = nearest_folder(path)
     if os.access(above, os.W_OK | os.X_OK):
-        return note("repository", f"{path} is not there yet", "baileys-tools backup makes it")
+        return note("repository", f"{path} is not there yet", f"{command('baileys-tools backup')} makes it")
     return critical(
         "repository", f"{path} is not there, and you cannot make it in {above}", way_to_make(path)
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.host.rules.doctor import Check, critical, note, ok, warning
+from baileys_tools.pasted import command
 from baileys_tools.units import counted, some_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def cron_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
             yield note("cron", f"{jobs.place}: {'; '.join(differences(jobs, loaded))}")
     if not ours:
         yield warning(
-            "cron", "no jobs are installed: nothing happens by itself", "baileys-tools cron install"
+            "cron",
+            "no jobs are installed: nothing happens by itself",
+            command("baileys-tools cron install"),
         )
         return
     if len(ours) > 1:
@@ -125,7 +128,7 @@ def _pm2_checks(jobs: Jobs) -> Iterator[Check]:
         yield warning(
             "cron",
             f"the jobs find no pm2: their PATH is {jobs.path}",
-            "Where you can call pm2: baileys-tools cron install",
+            f"Where you can call pm2: {command('baileys-tools cron install')}",
         )
 
 

@@ -18,7 +18,7 @@ from baileys_tools.frame.show.terminal import must_say_yes
 from baileys_tools.host.config_commands import run_init
 from baileys_tools.host.sessions_found import find_sessions
 from baileys_tools.host.show.setup_text import QUESTIONS, Answers, after_text, is_yes, plan_text
-from baileys_tools.pasted import command
+from baileys_tools.pasted import came_with, command
 from baileys_tools.snapshots.encryption import Recipients, new_key
 from baileys_tools.units import printable
 
@@ -48,6 +48,7 @@ def setup_command(options: SetupOptions) -> ExitCode:
     5 where the host cannot do the job: then the settings stand and no job is installed.
     """
     now = datetime.now(UTC)
+    came_with({}, options.config)
     host = Surroundings(os.environ)
     file = options.config or named_config(host) or own_config(host)
     if os.path.lexists(file) and not options.force:
@@ -89,6 +90,8 @@ def _set_up(answers: Answers, file: str, earlier: str | None, now: datetime) -> 
         public, secret = new_key()
         _write_private(answers.key_file, secret)
         answers = answers._replace(recipient=public)
+    # Before the jobs are installed, whose own hints name the settings file in any case.
+    after = after_text(answers)
     loaded = load_settings(answers.flags, {**os.environ, **answers.variables}, config=earlier)
     print(f"\n{run_init(Path(file), True, loaded)}\n")
 
@@ -110,7 +113,7 @@ def _set_up(answers: Answers, file: str, earlier: str | None, now: datetime) -> 
 
         install_command({}, file, system=False, user=None, dry_run=False, quiet=False)
         print()
-    print(after_text(answers))
+    print(after)
     return ExitCode.DONE
 
 
@@ -169,8 +172,10 @@ def _take(question: int, default: str) -> str:
 
 
 def _ask(question: int, default: str) -> str:
-    shown = f" [{printable(default)}]" if default else ""
-    print(f"{question + 1}/5 {QUESTIONS[question]}{shown}: ", end="", file=sys.stderr, flush=True)
+    print(f"{question + 1}/5 {QUESTIONS[question]}", file=sys.stderr)
+    # On a line of its own there is room for a path, and for what is typed.
+    usual = f"[{printable(default)}]: " if default else ""
+    print(f"    {usual}", end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
         raise BaileysToolsError(

@@ -13,8 +13,8 @@ QUESTIONS = (
     "Where are the session folders? The folder around them, or one itself",
     "Who is told of trouble? The address of a webhook, a file with one, or nothing",
     "Where do snapshots go?",
-    "Encrypt them? A key is made now [yes/no]",
-    "Have cron run the jobs? [yes/no]",
+    "Encrypt them? A key is made now. Type yes or no",
+    "Have cron run the jobs? Type yes or no",
 )
 """Asked in this order, each with what is taken when nothing is typed."""
 
@@ -69,10 +69,13 @@ def plan_text(answers: Answers, found: Mapping[str, int], settings_file: str) ->
     rows = [
         ("settings", settings_file),
         ("sessions", f"{', '.join(answers.sessions)} ({folders})"),
-        ("told", told or "nobody; later: baileys-tools help alerts"),
+        ("told", told or f"nobody; later: {command('baileys-tools help alerts')}"),
         ("snapshots", answers.backup),
         ("key", key),
-        ("jobs", "in the crontab" if answers.jobs else "none; later: baileys-tools cron install"),
+        (
+            "jobs",
+            "in the crontab" if answers.jobs else f"none; later: {command('baileys-tools cron install')}",
+        ),
     ]
     return "\n".join(
         ["This will be set up:"]
@@ -101,6 +104,6 @@ def after_text(answers: Answers) -> str:
     ]
     steps += [("notify test", "whether an alert arrives")] if answers.webhook_file else []
     steps += [("cron status", "tomorrow: whether all jobs ran")] if answers.jobs else []
-    return "\n".join(
-        [*lines, "Next:", *(f"  {'baileys-tools ' + verb:32} # {about}" for verb, about in steps)]
-    )
+    typed = [(command(f"baileys-tools {verb}"), about) for verb, about in steps]
+    width = max(len(words) for words, _ in typed)
+    return "\n".join([*lines, "Next:", *(f"  {words:{width}}  # {about}" for words, about in typed)])

@@ -54,6 +54,15 @@ def test_a_dry_run_shows_what_would_be_and_writes_nothing(host: Host) -> None:
     assert os.listdir(host.home) == []
 
 
+def test_what_it_says_to_type_next_is_about_the_settings_that_it_wrote(host: Host) -> None:
+    settings = host.home / "mine.yaml"
+    done = host.setup("--yes", "--config", settings)
+    hints = " ".join(done.stdout.split()).split("baileys-tools ")[1:]
+    about = [hint for hint in hints if not hint.startswith("help ")]
+    assert len(about) >= 5
+    assert [hint for hint in about if f"--config {settings}" not in hint] == []
+
+
 def test_with_yes_it_sets_up_and_the_key_opens_what_is_kept(host: Host, tmp_path: Path) -> None:
     done = host.setup("--yes", "--backup", tmp_path / "kept")
     assert done.returncode == 0, done.stderr
