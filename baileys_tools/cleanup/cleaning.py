@@ -42,8 +42,8 @@ from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
-from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file, scan_folder
-from baileys_tools.sessions.stored.copies import settle_removals
+from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file
+from baileys_tools.sessions.stored.copies import have_written, scanned, settle_removals
 from baileys_tools.units import moment_of, parse_time
 
 
@@ -251,7 +251,7 @@ def _one(
     work: Callable[[int, Company, CleanupJob], CompanyCleanup],
 ) -> CompanyCleanup:
     try:
-        with root.open(company) as folder:
+        with root.open(company, unwritten=work is plan_company) as folder:
             return work(folder, company, job)
     except Locked as lock:
         return CompanyCleanup(company.id, company.path, Status.LOCKED, trouble=str(lock), holder=lock.holder)
@@ -281,7 +281,7 @@ def look_and_plan(
     """
     limits = job.policy.normal
     unused = limits.device_lists is not None or limits.identity_keys is not None
-    facts = scan_folder(folder, limits.pre_keys_keep, unused=unused)
+    facts = scanned(folder, limits.pre_keys_keep, unused=unused)
     server = job.server_pre_keys(company) if len(facts.of(Kind.PRE_KEY)) > limits.pre_keys_keep else None
     facts = facts._replace(server=server)
     cleaned = newest_run(folder)
@@ -302,7 +302,7 @@ def look_and_plan(
         # Rare, so only now is looked at what the normal limits keep anyway: more pre-keys, and what no session uses.
         # Such a folder can be huge: not two of its kind in memory.
         del facts, plan
-        facts = scan_folder(folder, job.policy.emergency.pre_keys_keep)._replace(server=server)
+        facts = scanned(folder, job.policy.emergency.pre_keys_keep)._replace(server=server)
         plan = plan_cleanup(facts, job.policy, job.now, known)
     return facts, plan._replace(cost=_with_keys_sent_again(folder, facts, plan), came_back=known.came_back)
 
@@ -317,7 +317,10 @@ def _with_keys_sent_again(folder: int, facts: FolderFacts, plan: CleanupPlan) ->
     Only those files are read, and mappings of the devices in them.
     """
     told: list[str] = []
-    for memory in (unit[0] for unit in plan.removals if is_memory(unit[0])):
+    memories = [unit[0] for unit in plan.removals if is_memory(unit[0])]
+    if memories:
+        have_written(folder, [*memories, *facts.of(Kind.LID_MAPPING)])
+    for memory in memories:
         if key_id_of(memory, Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
             # Where its .bak stands alone the bot reads that.
             for name in (memory, *companions_of(memory)):

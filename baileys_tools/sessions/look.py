@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from stat import S_ISREG, S_IWOTH
@@ -12,7 +12,8 @@ from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import Look, Stamp
-from baileys_tools.sessions.scan import scan_names
+from baileys_tools.sessions.scan import FEW_PRE_KEYS, scan_names
+from baileys_tools.sessions.stored.copies import facts_in_memory, weights_in_memory
 
 CLOCK_STEP_NS = 2_000_000_000
 """The coarsest clock of the file systems that sessions live on: within one step a second change shows nowhere."""
@@ -50,7 +51,8 @@ def list_folder(folder: int, stamp: Stamp) -> tuple[FolderFacts, bool]:
     """
     looked_at = time.time_ns()
     newest = max(stamp.folder_mtime, stamp.creds_mtime)
-    return scan_names(folder), looked_at - newest > CLOCK_STEP_NS
+    facts = facts_in_memory(folder, FEW_PRE_KEYS, unused=False)
+    return scan_names(folder) if facts is None else facts, looked_at - newest > CLOCK_STEP_NS
 
 
 def foreign_creds(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
@@ -95,6 +97,8 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
     """Given a folder's handle and listing, look at all files. One that has gone meanwhile weighs nothing. Raises
     OSError.
     """
+    if (in_memory := weights_in_memory(folder)) is not None:
+        return _weigh_in_memory(in_memory, facts)
     size = newest = 0
     owner = os.fstat(folder).st_uid
     is_odd = False
@@ -119,6 +123,15 @@ def weigh(folder: int, facts: FolderFacts) -> Weight:
             if not seen[6] or seen[0] & S_IWOTH or seen[3] != 1 or seen[4] != owner:
                 is_odd = True
     return Weight(size, newest, is_odd, heard[Kind.SESSION], heard[Kind.SENDER_KEY])
+
+
+def _weigh_in_memory(files: Mapping[str, tuple[int, int]], facts: FolderFacts) -> Weight:
+    sessions, sender_keys = (
+        [(files[name][1], name) for name in facts.of(kind)] for kind in (Kind.SESSION, Kind.SENDER_KEY)
+    )
+    sizes = [size for size, _ in files.values()]
+    newest = max([mtime for _, mtime in files.values()], default=0)
+    return Weight(sum(sizes), newest, not all(sizes), sessions, sender_keys)
 
 
 LOOKS = "looks"

@@ -37,6 +37,7 @@ from baileys_tools.sessions.rules.snapshot import (
     read_account,
 )
 from baileys_tools.sessions.scan import is_own, read_all
+from baileys_tools.sessions.stored.copies import working_copy
 
 CREDS = "creds.json"
 
@@ -91,7 +92,10 @@ class ReadFolder:
 
 
 def stamp_folder(folder: int) -> FolderStamp:
-    """Given the handle of a session folder, return its stamp. Raises OSError."""
+    """Given the handle of a session folder, return its stamp; of a working copy that of its store, where one was asked
+    for. Raises OSError."""
+    if (copy := working_copy(folder)) is not None and copy.stamp:
+        return FolderStamp(copy.stamp, len(copy.files.content), True)
     names = sorted(name for name in os.listdir(folder) if not is_own(name))
     look = os.stat
     numbers = array("Q")

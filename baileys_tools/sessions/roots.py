@@ -192,15 +192,18 @@ class Root:
         return all(base.is_read_only for base in self.bases if base.fd >= 0)
 
     @contextmanager
-    def open(self, company: Company) -> Iterator[int]:
-        """Open the folder of a company and yield its handle. A link is refused unless it is meant. Raises OSError."""
+    def open(self, company: Company, *, unwritten: bool = False) -> Iterator[int]:
+        """Open the folder of a company and yield its handle. A link is refused unless it is meant. Raises OSError.
+
+        `unwritten` is for what asks `sessions/stored/copies.py` before it looks for a file: that of a store has none.
+        """
         base = self.bases[company.base]
         if base.fd < 0:
             if base.why:
                 raise OSError(base.why)
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if base.stored is not None:
-            with base.stored.open(company, base.fd) as folder:
+            with base.stored.open(company, base.fd, unwritten=unwritten) as folder:
                 yield folder
             return
         if company.entry == ".":
@@ -252,6 +255,21 @@ class Root:
         if "/" not in company.entry and not company.linked:
             return os.open(company.entry, STAMP_FLAGS, dir_fd=self.bases[company.base].fd)
         return self._way_to(company, STAMP_FLAGS)
+
+    def stored_stamps(self, companies: Iterable[Company]) -> dict[str, str]:
+        """Return by id what tells one state of a session in a store from another, where the store can tell.
+
+        Asked before a session is read: what is written meanwhile makes another one of it.
+        """
+        by_base: dict[int, list[Company]] = {}
+        for company in companies:
+            if self.bases[company.base].stored is not None:
+                by_base.setdefault(company.base, []).append(company)
+        found: dict[str, str] = {}
+        for number, of_base in by_base.items():
+            if (stored := self.bases[number].stored) is not None:
+                found |= stored.stamps(of_base)
+        return found
 
     def may_have_left(self, company: Company) -> bool:
         """Whether a restore seems to have left an old folder beside that of a company, as far as names tell."""

@@ -34,7 +34,7 @@ _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 CREDS = "creds.json"
 _BAK = f"{CREDS}.bak"
 _WRITTEN_NOW_NS = 2_000_000_000
-_FEW_PRE_KEYS = 50
+FEW_PRE_KEYS = 50
 
 
 def is_own(name: str) -> bool:
@@ -167,7 +167,7 @@ def scan_names(folder: int) -> FolderFacts:
     oddities: list[Oddity] = []
     for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
         wanted = _standing(names.get(kind), parts)
-        if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= _FEW_PRE_KEYS:
+        if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= FEW_PRE_KEYS:
             continue
         if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)

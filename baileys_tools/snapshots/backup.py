@@ -144,9 +144,10 @@ def run_backup(
         companies = companies_of_run(root, settings)
         # More workers than CPUs, as half of a backup is waiting for the disk to sync.
         workers = _WORKERS if len(companies) > _FEW else 1
+        stamps = root.stored_stamps(companies)
         done = for_each(
             companies,
-            lambda company: _one(root, company, repository, job, work),
+            lambda company: _one(root, company, repository, job, work, stamps.get(company.id)),
             _failed,
             progress,
             workers=workers,
@@ -211,9 +212,19 @@ _Work = Callable[[Root, int, Company, Repository | None, BackupJob], CompanyBack
 
 
 def _one(
-    root: Root, company: Company, repository: Repository | None, job: BackupJob, work: _Work
+    root: Root,
+    company: Company,
+    repository: Repository | None,
+    job: BackupJob,
+    work: _Work,
+    stored: str | None = None,
 ) -> CompanyBackup:
     try:
+        if stored is not None and repository is not None:
+            # In a store, to open a session is to read it.
+            shelf = shelf_of(repository, company)
+            if _is_unchanged(repository, shelf, FolderStamp(stored, 0, True), job):
+                return _unchanged(company, shelf)
         with root.open(company) as folder:
             return work(root, folder, company, repository, job)
     except Locked as lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -61,6 +61,13 @@ class Store(Protocol):
         """Yield all records of a session at one moment, creds among them. Raises StoreTrouble.
 
         Where a session has to be searched for, what was found for all of them is gone by: `afresh` searches again.
+        """
+
+    def stamps(self, tenants: Collection[str]) -> dict[str, str]:
+        """Return what tells one state of a session from another, of those where something does without reading all.
+
+        As long as it stays, no record of the session, nor what the store keeps about it, has changed. Raises
+        StoreTrouble.
         """
 
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:

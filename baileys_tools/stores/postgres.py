@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
@@ -176,6 +177,10 @@ class PostgresStore:
     def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
         """As `Store.cells`."""
         return self._tables.cells(tenant)
+
+    def stamps(self, tenants: Collection[str]) -> dict[str, str]:
+        """As `Store.stamps`."""
+        return stamps(self._tables, self._db, tenants)
 
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """As `Store.change`."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores import leases
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.redis_scripts import CHANGE, STAMP
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
 
@@ -22,54 +23,8 @@ SCANNED = 500
 _BETWEEN = b"\0"
 """Between the names of a session's records: in none that Baileys makes."""
 
-_CHANGE = """
-local lock = ARGV[1]
-if lock ~= '' and redis.call('GET', KEYS[1]) ~= lock then return redis.error_reply('LOST') end
-if lock ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-local worker = ARGV[6] == '1' and redis.call('GET', KEYS[3])
-if worker and worker ~= ARGV[7] then return redis.error_reply('TAKEN') end
-if ARGV[8] == '1' and not worker then return redis.error_reply('LOST') end
-local whole, hash = ARGV[3] == '1', ARGV[4] == '1'
-local units, at = tonumber(ARGV[5]), 9
-local all, made = {}, {}
-local function current(name)
-  if hash then return redis.call('HGET', KEYS[2], name) end
-  return redis.call('GET', name)
-end
-for u = 1, units do
-  local count, good, unit = tonumber(ARGV[at]), true, {}
-  at = at + 1
-  for _ = 1, count do
-    local name, had, before, has, after = ARGV[at], ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4]
-    local expires = ARGV[at+5]
-    at = at + 6
-    local now = current(name)
-    if had == '1' then good = good and now == before else good = good and not now end
-    unit[#unit + 1] = {name, has, after, expires}
-  end
-  all[u] = unit
-  made[u] = good and 1 or 0
-end
-if whole then
-  for u = 1, units do if made[u] == 0 then
-    for v = 1, units do made[v] = 0 end
-    return made
-  end end
-end
-for u = 1, units do if made[u] == 1 then
-  for _, one in ipairs(all[u]) do
-    if hash then
-      if one[2] == '1' then redis.call('HSET', KEYS[2], one[1], one[3]) else redis.call('HDEL', KEYS[2], one[1]) end
-    elseif one[2] == '1' then redis.call('SET', one[1], one[3], 'KEEPTTL')
-    else redis.call('DEL', one[1]) end
-    local key = hash and KEYS[2] or one[1]
-    if one[2] == '1' and one[4] ~= '' and redis.call('PTTL', key) == -1 then
-      redis.call('PEXPIREAT', key, one[4])
-    end
-  end
-end end
-return made
-"""
+MOST_DIGESTED = 2_000
+"""Records of a session that the server makes a digest of: it does nothing else for those milliseconds."""
 
 
 class RedisStore:
@@ -207,6 +162,27 @@ class RedisStore:
             else:
                 yield Cell("", name, text)
 
+    def stamps(self, tenants: Collection[str]) -> dict[str, str]:
+        """As `Store.stamps`: a digest that the server makes, so that no value travels; of what is no burden to it."""
+        found: dict[str, str] = {}
+        asked: dict[str, tuple[str, ...]] = {}
+        for tenant in tenants:
+            keys = [self._key(tenant)] if self.mapped.hash else sorted(self._keys_of(tenant))
+            if 0 < len(keys) <= MOST_DIGESTED:
+                words = ("1" if self.mapped.hash else "0", str(MOST_DIGESTED), str(_SOON_MS))
+                asked[tenant] = ("EVAL", STAMP, str(len(keys)), *keys, *words)
+            if len(asked) == BATCH:
+                found |= self._digests(asked)
+                asked.clear()
+        return found | self._digests(asked)
+
+    def _digests(self, asked: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+        answers = self._asked([*asked.values()])
+        # A user that may run no script is told nothing, and the sessions are read.
+        return {
+            tenant: answer for tenant, answer in zip(asked, answers, strict=True) if isinstance(answer, str)
+        }
+
     def _key(self, tenant: str) -> str:
         return self._before + tenant + self._after
 
@@ -253,7 +229,7 @@ class RedisStore:
                     keys.append(name)
                 words += [name, int(one.before is not None), one.before or "", int(one.after is not None)]
                 words += [one.after or "", "" if one.expires_ns is None else one.expires_ns // 1_000_000]
-        answer = self._run("EVAL", _CHANGE, len(keys), *keys, *words)
+        answer = self._run("EVAL", CHANGE, len(keys), *keys, *words)
         return [one == 1 for one in answer]
 
     def _lease(self, tenant: str) -> str:

@@ -73,7 +73,7 @@ class SqlTables:
         self.mapped = mapped
         self.db = db
         self.codec = CODECS[mapped.codec]
-        self._before, self._after = split_template(mapped.prefix) if mapped.prefix else ("", "")
+        self.before, self.after = split_template(mapped.prefix) if mapped.prefix else ("", "")
         self._is_apart = bool(mapped.creds_table)
 
     # --- whose ---
@@ -93,13 +93,13 @@ class SqlTables:
             where, values = self._creds_row()
             sql = f"SELECT {self._as_text(mapped.tenant)} FROM {q(mapped.table)} WHERE {where} ORDER BY 1"
             return [str(row[0]) for row in self.db.rows(sql, values)]
-        ending = self._after + mapped.creds
+        ending = self.after + mapped.creds
         key = q(mapped.key)
-        begins, values = self._begins(self._before)
+        begins, values = self.begins(self.before)
         sql = f"SELECT {key} FROM {q(mapped.table)} WHERE {begins} AND {_ends(key)} ORDER BY 1"
         rows = self.db.rows(sql, (*values, len(ending), ending))
         return [
-            key[len(self._before) : -len(ending)] for (key,) in rows if len(key) > len(self._before + ending)
+            key[len(self.before) : -len(ending)] for (key,) in rows if len(key) > len(self.before + ending)
         ]
 
     def without_creds(self) -> int:
@@ -162,7 +162,7 @@ class SqlTables:
         value = self.db.text_of(q(mapped.value), is_json=self.codec.is_jsonb)
         where, values = self._of(tenant)
         sql = f"SELECT {', '.join(names)}, {value}, {ns} FROM {q(mapped.table)} WHERE {where}"
-        skip = len(self._before) + len(tenant) + len(self._after) if mapped.prefix else 0
+        skip = len(self.before) + len(tenant) + len(self.after) if mapped.prefix else 0
         creds = None if self._is_apart else ((mapped.creds,) if mapped.key else creds_pair(mapped))
         for *name, text, written in self.db.rows(sql, values):
             given = tuple(str(part) for part in name)
@@ -176,15 +176,20 @@ class SqlTables:
                 type_, key_id = ("", given[0]) if mapped.key else given
                 yield Cell(type_, key_id, str(text), _whole(written))
 
+    def places_of(self, tenant: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
+        """Return by table where the rows of a session are, with the values for it."""
+        places = {self.mapped.table: self._of(tenant)}
+        return {**places, self.mapped.creds_table: self._creds_place(tenant)} if self._is_apart else places
+
     def _of(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
         mapped, q = self.mapped, quoted_name
         if mapped.tenant:
             return f"{q(mapped.tenant)} = %s", (tenant,)
         if mapped.prefix:
-            return self._begins(self._before + tenant + self._after)
+            return self.begins(self.before + tenant + self.after)
         return "1 = 1", ()
 
-    def _begins(self, prefix: str) -> tuple[str, tuple[Any, ...]]:
+    def begins(self, prefix: str) -> tuple[str, tuple[Any, ...]]:
         """What keys with a prefix are: found by an index where there is one, and compared as they are. `_` is any
         character to LIKE, and names are full of them."""
         key = quoted_name(self.mapped.key)
@@ -305,7 +310,7 @@ class SqlTables:
             return {**named, mapped.creds_key: mapped.creds} if mapped.creds_key else named
         named = {mapped.tenant: tenant} if mapped.tenant else {}
         if mapped.key:
-            prefix = self._before + tenant + self._after if mapped.prefix else ""
+            prefix = self.before + tenant + self.after if mapped.prefix else ""
             return {**named, mapped.key: prefix + (mapped.creds if is_creds else change.id)}
         type_, key_id = creds_pair(mapped) if is_creds else (change.type, change.id)
         return {**named, mapped.type: type_, mapped.id: key_id}

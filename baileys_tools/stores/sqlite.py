@@ -24,6 +24,8 @@ from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
 """How long a write waits for the bot's. A bot writes for milliseconds."""
+_CLOCK_STEP_NS = 2_000_000_000
+"""The coarsest clock of a file system: within one step a second change shows nowhere."""
 MOST_OPEN = 8
 """Files that are open at a time, three handles each: there can be more bots than a process may have handles."""
 
@@ -167,6 +169,23 @@ def _is_open(path: str) -> bool:
         return False  # that it is gone is said by whoever reads it
 
 
+def _stamp(path: str) -> str:
+    """Return what tells one state of a database from another without reading it, "" where nothing does."""
+    told = []
+    for part in (path, f"{path}-wal", f"{path}-journal"):
+        try:
+            seen = os.stat(part)
+        except FileNotFoundError:
+            told.append("")
+            continue
+        except OSError:
+            return ""
+        if time.time_ns() - max(seen.st_mtime_ns, seen.st_ctime_ns) <= _CLOCK_STEP_NS:
+            return ""
+        told.append(f"{seen.st_dev} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}")
+    return "; ".join(told)
+
+
 def _why(path: str, error: sqlite3.Error, uid: int) -> str:
     if str(error) == "interrupted":
         return f"{path}: broken off: one question costs more than {CPU_SECONDS:.0f} seconds of processor time"
@@ -247,6 +266,16 @@ class SqliteStore:
     def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
         """As `Store.cells`."""
         return self._tables(tenant).cells(self._inside(tenant))
+
+    def stamps(self, tenants: Collection[str]) -> dict[str, str]:
+        """As `Store.stamps`: of the file and its log, unless it was written a moment ago."""
+        paths = self._files()
+        found = {}
+        for tenant in tenants:
+            path = paths.get(tenant if self._many else "")
+            if path is not None and (told := _stamp(path)):
+                found[tenant] = told
+        return found
 
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """As `Store.change`."""

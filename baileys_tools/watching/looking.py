@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from heapq import nlargest
 from typing import Any, NamedTuple
 
 from baileys_tools import __version__
@@ -22,13 +23,13 @@ from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.sessions.rules.prekeys import FEWEST_KEPT, ServerPreKeys
 from baileys_tools.sessions.rules.surroundings import Snapshots
-from baileys_tools.sessions.stored.copies import working_copy
+from baileys_tools.sessions.stored.copies import have_written, scanned, working_copy
 from baileys_tools.state import memory
 from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place, root_key
 from baileys_tools.thresholds import LEVELS, level_of
 from baileys_tools.units import moment_of
-from baileys_tools.watching.inbound import last_inbound
+from baileys_tools.watching.inbound import READ, last_inbound
 from baileys_tools.watching.rules.health import cheap_findings
 from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
 
@@ -142,10 +143,11 @@ def look_at_all(
     seconds = int(now.timestamp())
     found: dict[str, Look] = {}
     tasks: list[_Task] = []
+    stored = root.stored_stamps(companies)
     for company in companies:
         before = known.get(company.id)
         full = before is None or full_look_is_due(company.id, before, seconds)
-        stamp = _stamp(root, company)
+        stamp = _stamp(root, company, stored.get(company.id))
         newest = snapshots[company.id].newest_at if company.id in snapshots else None
         said = None
         if before is None or before.by_kind.get(Kind.PRE_KEY, 0) > FEWEST_KEPT:
@@ -155,7 +157,9 @@ def look_at_all(
         if before is not None and is_as_before and is_told and not full and stamp == before.stamp:
             found[company.id] = before
         else:
-            tasks.append(_Task(company, stamp, before, full or whole, newest, said))
+            # Of a store all is read anyway.
+            full = full or whole or root.bases[company.base].stored is not None
+            tasks.append(_Task(company, stamp, before, full, newest, said))
     rules_for = rules_by_company(settings)
 
     def work(task: _Task) -> Look:
@@ -179,7 +183,9 @@ def _seconds_of(said: ServerPreKeys | None) -> int:
     return 0 if said is None else int(said.at.timestamp())
 
 
-def _stamp(root: Root, company: Company) -> Stamp | None:
+def _stamp(root: Root, company: Company, stored: str | None) -> Stamp | None:
+    if stored is not None:
+        return Stamp(0, 0, 0, 0, 0, 0, stored)
     try:
         return stamp_of(root, company)
     except OSError:
@@ -187,7 +193,7 @@ def _stamp(root: Root, company: Company) -> Stamp | None:
 
 
 def _look(root: Root, rules: HealthRules, settings: Settings, now: datetime, task: _Task) -> Look:
-    with root.open(task.company) as folder:
+    with root.open(task.company, unwritten=True) as folder:
         return _look_into(folder, rules, settings, now, task)
 
 
@@ -275,7 +281,9 @@ def _weigh_all(
         from baileys_tools.sessions.inspect_folder import survey_folder
         from baileys_tools.watching.rules.inspection_rules import standing_findings
 
+        have_written(folder)
         found = standing_findings(company, survey_folder(folder, facts), rules, now)
+    have_written(folder, [name for _, name in nlargest(READ, seen.sessions)])
     inbound = last_inbound(folder, facts.creds, seen.sessions, seen.sender_keys)
     return seen.size, seen.newest // 1_000_000_000, inbound, found
 
@@ -301,10 +309,9 @@ def login_at(root: Root, company: Company) -> str:
 def _strictest_leaves(folder: int, settings: Settings, server: ServerPreKeys | None, now: datetime) -> int:
     """Return how many counted files even the emergency limits would leave, 0 where they would do."""
     from baileys_tools.cleanup.rules.policy import plan_cleanup
-    from baileys_tools.sessions.scan import scan_folder
 
     policy = settings.policy
-    facts = scan_folder(folder, policy.emergency.pre_keys_keep)._replace(server=server)
+    facts = scanned(folder, policy.emergency.pre_keys_keep)._replace(server=server)
     plan = plan_cleanup(facts, policy, now)
     return plan.emergency_would_leave or 0
 

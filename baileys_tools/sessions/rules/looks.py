@@ -11,7 +11,7 @@ class Stamp(NamedTuple):
     """What tells one state of a folder from another without listing it: times in ns, 0 for creds that are missing.
 
     A folder's time moves when files come and go, not when one is rewritten; creds.json has to be asked itself. Its
-    `creds_ctime` moves also where somebody changes who may read it.
+    `creds_ctime` moves also where somebody changes who may read it. A session of a store has only `stored`.
     """
 
     folder_mtime: int
@@ -20,6 +20,7 @@ class Stamp(NamedTuple):
     creds_size: int
     creds_inode: int
     creds_ctime: int
+    stored: str = ""
 
 
 class Look(NamedTuple):
@@ -81,6 +82,6 @@ def from_plain(company: str, plain: Any) -> Look | None:
             Finding(code, Severity(severity), company, message, action, facts)
             for code, severity, message, action, facts in found
         )
-        return look._replace(stamp=Stamp._make(look.stamp), creds=CredsState(look.creds), findings=findings)
+        return look._replace(stamp=Stamp(*look.stamp), creds=CredsState(look.creds), findings=findings)
     except (TypeError, ValueError):
         return None

@@ -54,8 +54,12 @@ class StoredSessions(Protocol):
         """Return them as companies of that root, and what is called as no company can be, with why. One that has lost
         its creds is one still where it was `known` by its id."""
 
-    def open(self, company: Company, around: int) -> AbstractContextManager[int]:
-        """Yield the handle of a session's working copy below the open folder `around`. Raises OSError."""
+    def open(self, company: Company, around: int, *, unwritten: bool = False) -> AbstractContextManager[int]:
+        """Yield the handle of a session's working copy below the open folder `around`; `unwritten`, its files are in
+        memory only (`sessions/stored/copies.py`). Raises OSError."""
+
+    def stamps(self, companies: Iterable[Company]) -> dict[str, str]:
+        """Return by id what tells one state of a session from another, of those where the store can tell."""
 
     def dangers(self) -> list[str]:
         """Return what endangers all sessions of the store, in words."""

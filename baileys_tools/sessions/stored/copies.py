@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
+
+from baileys_tools.sessions.scan import scan_folder
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from baileys_tools.sessions.rules.folder import FolderFacts
     from baileys_tools.sessions.rules.removals import Removals
     from baileys_tools.sessions.stored.working import WorkingCopy
 
@@ -31,6 +34,31 @@ def held_in_store(folder: int) -> AbstractContextManager[None]:
     """
     copy = working_copy(folder)
     return nullcontext() if copy is None else copy.locked()
+
+
+def facts_in_memory(folder: int, pre_keys_kept: int, *, unused: bool) -> FolderFacts | None:
+    """Given the handle of a session folder, return what `scan_folder` would say, where its files are in memory only."""
+    copy = working_copy(folder)
+    return None if copy is None else copy.facts(pre_keys_kept, unused=unused)
+
+
+def scanned(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> FolderFacts:
+    """As `scan_folder`, also where the files are in memory only."""
+    in_memory = facts_in_memory(folder, pre_keys_kept, unused=unused)
+    return scan_folder(folder, pre_keys_kept, unused=unused) if in_memory is None else in_memory
+
+
+def weights_in_memory(folder: int) -> Mapping[str, tuple[int, int]] | None:
+    """Given the handle of a session folder, return the size and the mtime (ns) of each file, where they are in memory
+    only."""
+    copy = working_copy(folder)
+    return None if copy is None else copy.weights()
+
+
+def have_written(folder: int, names: Iterable[str] | None = None) -> None:
+    """Given the handle of a session folder, have files stand in it, all of them without `names`. Raises OSError."""
+    if (copy := working_copy(folder)) is not None:
+        copy.write_out(folder, names)
 
 
 def settle_removals(folder: int, run: str | None, units: Sequence[Sequence[str]], removals: Removals) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Container, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class StoredRoot:
         self._store: Store | None = None
         self._pid = 0
         self._tenants: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
         self._at_work: dict[str, WorkingCopy] = {}
 
     @property
@@ -105,15 +106,18 @@ class StoredRoot:
         return entry
 
     @contextmanager
-    def open(self, company: Company, around: int) -> Iterator[int]:
+    def open(self, company: Company, around: int, *, unwritten: bool = False) -> Iterator[int]:
         """Yield the handle of a filled working copy; at the end all is written back that was settled, and no key stays.
 
-        Raises StoreTrouble for a store that cannot be read, and where something was changed that is not settled.
+        With `unwritten`, its files are in memory only, for what asks `copies`. Raises StoreTrouble for a store that
+        cannot be read, and where something was changed that is not settled.
         """
         entry = company.entry
         if entry in self._at_work:
             fd = os.open(entry, FOLDER_FLAGS, dir_fd=around)
             try:
+                if not unwritten:
+                    self._at_work[entry].write_out(fd)
                 yield fd
             finally:
                 os.close(fd)
@@ -121,11 +125,14 @@ class StoredRoot:
         with alone(around, entry):
             make_folder(entry, around)
             fd = os.open(entry, FOLDER_FLAGS, dir_fd=around)
-            copy = WorkingCopy(self.store, self.mapped, self._tenants[entry], around, entry)
+            tenant = self._tenants[entry]
+            # What was asked before this reading; for the next one it would be too old.
+            stamp = self._stamps.pop(tenant, "")
+            copy = WorkingCopy(self.store, self.mapped, tenant, around, entry, stamp)
             self._at_work[entry] = copy
             try:
                 _give_up(fd)
-                copy.fill(fd)
+                copy.fill(fd, unwritten=unwritten)
                 take_back_returning(copy, fd)
                 with copies.known(fd, copy):
                     yield fd
@@ -134,6 +141,18 @@ class StoredRoot:
                 del self._at_work[entry]
                 os.close(fd)
                 copy.wipe()
+
+    def stamps(self, companies: Iterable[Company]) -> dict[str, str]:
+        """As `StoredSessions.stamps`."""
+        tenants = {company.id: self._tenants[company.entry] for company in companies}
+        try:
+            found = self.store.stamps([*tenants.values()])
+        except OSError:
+            found = {}  # whoever reads a session says why
+        self._stamps = {one: hashlib.sha256(told.encode()).hexdigest() for one, told in found.items()}
+        return {
+            company: self._stamps[tenant] for company, tenant in tenants.items() if tenant in self._stamps
+        }
 
     def told(self) -> str:
         """Return what the store is and can do, in words: of which layout, whose times, how it is locked."""

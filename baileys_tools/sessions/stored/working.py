@@ -17,8 +17,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 from typing import NamedTuple
 
+from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.records import CREDS, NoValue
-from baileys_tools.sessions.scan import is_own, read_regular_file
+from baileys_tools.sessions.scan import exists, is_own, read_regular_file
+from baileys_tools.sessions.stored.rules.facts import facts_of
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
 from baileys_tools.stores.cells import Store, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
@@ -45,14 +47,26 @@ class Settled(NamedTuple):
 class WorkingCopy:
     """The files of a session of a store, in an open folder of ours. Filled at once; `settle` writes back."""
 
-    def __init__(self, store: Store, mapped: SqlMap | RedisMap, tenant: str, around: int, entry: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mapped: SqlMap | RedisMap,
+        tenant: str,
+        around: int,
+        entry: str,
+        stamp: str = "",
+    ) -> None:
+        """`stamp` is what told the state of the session before it is read, "" where nobody asked."""
         self.store = store
+        self.stamp = stamp
         self.mapped = mapped
         self.tenant = tenant
         self._around = around
         self._entry = entry
         self.files = Files({}, {}, ())
         self.cells: list[Cell] = []
+        self._times_read: Mapping[str, int] = {}
+        self._unwritten: set[str] = set()
         self._written: dict[str, tuple[int, int, int]] = {}
         self._forgotten: set[str] = set()
 
@@ -61,8 +75,9 @@ class WorkingCopy:
         """Rows of the session that no client can read, or that nobody knows."""
         return self.files.misfits
 
-    def fill(self, folder: int) -> None:
-        """Read the session, and write its files into an empty folder of ours. Raises StoreTrouble, OSError."""
+    def fill(self, folder: int, *, unwritten: bool = False) -> None:
+        """Read the session, and write its files into an empty folder of ours; or hold them as `unwritten` until one is
+        asked for. Raises StoreTrouble, OSError."""
         _wipe(folder)
         cells = []
         for cell in self.store.cells(self.tenant):
@@ -73,14 +88,36 @@ class WorkingCopy:
         self.cells = [cell for cell in cells if cell.type]
         known = self._first_seen()
         times, seen = ages(self.files, known, time.time_ns())
-        for name, content in self.files.content.items():
-            self._written[name] = _write(folder, name, content, times[name])
+        self._times_read = times
+        self._unwritten = {*times}
+        if not unwritten:
+            self.write_out(folder)
         if seen != known:
             self._write_beside(
                 "seen", json.dumps({"key": seen.key.hex(), "seen": seen.seen}, separators=(",", ":"))
             )
         # Whoever has lost its creds is in no list of the store, and is to be found for an undo.
-        self._write_beside("tenant", self.tenant)
+        if not exists(f"{self._entry}.tenant", self._around):
+            self._write_beside("tenant", self.tenant)
+
+    def write_out(self, folder: int, names: Iterable[str] | None = None) -> None:
+        """Have files of the session stand in its folder, all of them without `names`. Raises OSError."""
+        for name in [*self._unwritten] if names is None else names:
+            if name in self._unwritten:
+                self._written[name] = _write(folder, name, self.files.content[name], self._times_read[name])
+                self._unwritten.remove(name)
+
+    def facts(self, pre_keys_kept: int, *, unused: bool) -> FolderFacts | None:
+        """Return what a scan of the folder would, as long as not all files stand in it; else None."""
+        if not self._unwritten:
+            return None
+        return facts_of(self.files.content, self._times_read, pre_keys_kept, unused=unused)
+
+    def weights(self) -> dict[str, tuple[int, int]] | None:
+        """Return size and mtime (ns) of the files, as long as not all of them stand in the folder; else None."""
+        if not self._unwritten:
+            return None
+        return {name: (len(content), self._times_read[name]) for name, content in self.files.content.items()}
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the session in its store. Raises StoreLocked, StoreTrouble."""
