@@ -217,7 +217,45 @@ def test_a_reset_empties_the_session_and_its_undo_brings_all_of_it_back(sqlite: 
     assert not [*sqlite.folder.rglob("creds.json")]
 
 
-def test_a_contact_is_renewed_and_the_group_keys_sent_anew(sqlite: Stored) -> None:
+def test_creds_that_were_lost_come_back_by_recover_with_all_that_a_repair_keeps(sqlite: Stored) -> None:
+    def login() -> tuple[object, object]:
+        ((text,),) = sqlite.db.execute("SELECT value FROM creds").fetchall()
+        creds = json.loads(text)
+        return creds["noiseKey"], creds["me"]
+
+    before, was = sqlite.cells(), login()
+    sqlite.run("backup")
+    sqlite.db.execute("UPDATE creds SET value = ''")
+    untouched_for_an_hour(sqlite)
+    settings = json.loads(sqlite.config.read_text()) | {"recover": {"wait": "1s", "first_delay": "0"}}
+    sqlite.config.write_text(json.dumps(settings))
+    done = sqlite.done("recover", "--company", "bot", "--yes", "--json")
+    (found,) = json.loads(done.stdout)["companies"]
+    assert found["cause"]["cause"] == "creds-lost"
+    assert [one["step"] for one in found["tried"]] == ["restore"]
+    assert login() == was
+    memories = {name for name in before if name.startswith("sender-key-memory|")}
+    assert sqlite.cells() == {name: text for name, text in before.items() if name not in memories}
+
+
+@pytest.mark.parametrize("words", [("contact", "--renew"), ("renew-sessions", "--broken")], ids=" ".join)
+def test_a_session_that_no_bot_can_read_is_set_aside_and_comes_back(
+    words: tuple[str, str], sqlite: Stored
+) -> None:
+    (name,) = sqlite.db.execute(
+        "SELECT id FROM signal_keys WHERE type = 'session' ORDER BY id LIMIT 1"
+    ).fetchone()
+    sqlite.db.execute("UPDATE signal_keys SET value = '{' WHERE type = 'session' AND id = ?", (name,))
+    untouched_for_an_hour(sqlite)
+    before = sqlite.cells()
+    who = [name.split("_")[0].split(".")[0]] if words[0] == "contact" else []
+    sqlite.run(words[0], "--company", "bot", *who, words[1], "--yes")
+    assert before.keys() - sqlite.cells().keys() == {f"session|{name}"}
+    sqlite.run("undo")
+    assert sqlite.cells() == before
+
+
+def test_the_group_keys_are_sent_anew(sqlite: Stored) -> None:
     before = sqlite.cells()
     report = sqlite.json("resend-group-keys", "--company", "bot", "--all", "--yes")
     gone = before.keys() - sqlite.cells().keys()

@@ -132,7 +132,8 @@ def change_of(
 ) -> Change | None:
     """Given a file's name and content (None: it is gone) and the cell that it was read from, return what is to change.
 
-    None for a file that is no record: it cannot stand in a store. Raises NoValue for content that no client reads.
+    None for a file that is no record: it cannot stand in a store. Raises NoValue for content that no client reads,
+    where a record stands or a column takes none.
     """
     cell_text = None if before is None else before.text
     if name == CREDS:
@@ -147,7 +148,13 @@ def change_of(
     if content is None:
         return Change(type_, key_id, cell_text, None)
     codec = codec_of(mapped)
-    text = in_form(content, Form(codec.buffers)).decode()
+    try:
+        text = in_form(content, Form(codec.buffers)).decode()
+    except NoValue:
+        if before is not None or codec.is_jsonb:
+            raise
+        # It was no value when it was taken out, and comes back as it stood.
+        return Change(type_, key_id, None, content.decode("utf-8", "surrogateescape"), written_ns)
     field = mapped.creds_field if isinstance(mapped, SqlMap) and name == CREDS else ""
     after = _to_field(text, cell_text, field) if field else codec.wrap(text, cell_text)
     return Change(type_, key_id, cell_text, after, written_ns)
