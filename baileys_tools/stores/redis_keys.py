@@ -17,6 +17,9 @@ from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
 
 SECONDS = 10
+"""The longest silence of a server."""
+ANSWER_SECONDS = 40
+"""The longest wait for a whole answer, for a server that says a byte now and then."""
 BATCH = 100
 _SOON_MS = 60 * 86_400_000
 SCANNED = 500
@@ -55,6 +58,8 @@ class RedisStore:
                 retry=_never_again(),
                 **({"password": password} if password is not None else {}),
             )
+            pool = self._db.connection_pool
+            pool.connection_class = _patient(pool.connection_class)
         except (ValueError, driver.RedisError) as error:
             raise StoreTrouble(f"the address cannot be used: {_words(error)}") from None
         self._run("PING")
@@ -72,7 +77,9 @@ class RedisStore:
         try:
             yield
         except (self._driver.TimeoutError, TimeoutError):
-            self._silent = f"the server has not answered for {SECONDS} seconds"
+            self._silent = (
+                f"the server has not answered for {SECONDS} seconds, or not to the end in {ANSWER_SECONDS}"
+            )
             raise StoreTrouble(self._silent) from None
         except (self._driver.RedisError, OSError) as error:
             raise StoreTrouble(leases.said_by_change(_words(error))) from None
@@ -338,6 +345,45 @@ def _redis() -> Any:
             exit_code=ExitCode.USAGE,
         ) from None
     return redis
+
+
+def _patient(kind: Any) -> Any:
+    """Return a class of redis-py's connections with an end to its patience for the answer to what it has sent."""
+
+    class PatientConnection(kind):  # type: ignore[misc]
+        patient_until = 0.0
+
+        def send_packed_command(self, *words: Any, **named: Any) -> None:
+            self.patient_until = time.monotonic() + ANSWER_SECONDS
+            super().send_packed_command(*words, **named)
+
+        def _connect(self) -> Any:
+            return _Bounded(super()._connect(), self)
+
+    return PatientConnection
+
+
+class _Bounded:
+    """A socket that reads as long as its connection has patience: each byte would begin a new timeout."""
+
+    def __init__(self, inner: Any, connection: Any) -> None:
+        self._inner = inner
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def recv(self, *words: Any) -> Any:
+        self._require_patience()
+        return self._inner.recv(*words)
+
+    def recv_into(self, *words: Any) -> Any:
+        self._require_patience()
+        return self._inner.recv_into(*words)
+
+    def _require_patience(self) -> None:
+        if time.monotonic() > self._connection.patient_until:
+            raise TimeoutError
 
 
 def _never_again() -> Any:

@@ -28,6 +28,10 @@ class Line:
         return url.replace(f":{self.server[1]}", f":{self.port}", 1)
 
 
+class Drops(bytes):
+    """What goes out byte by byte, four of them a second: no single one is long in coming."""
+
+
 class Cut(Exception):
     """Raised by a fault: the connection ends after the bytes given."""
 
@@ -100,12 +104,23 @@ def _carry(line: Line, client: socket.socket) -> None:
                 if passed is None:
                     line.over.wait(600)
                     return
-                client.sendall(passed)
+                if not isinstance(passed, Drops):
+                    client.sendall(passed)
+                    continue
+                for byte in passed:
+                    client.sendall(bytes([byte]))
+                    if line.over.wait(0.25):
+                        return
 
 
 def hangs_at(place: int) -> Callable[[int, bytes], bytes | None]:
     """From that piece on nothing comes any more, and nothing ends."""
     return lambda number, reply: reply if number < place else None
+
+
+def drips_from(place: int) -> Callable[[int, bytes], bytes | None]:
+    """From that piece on each comes byte by byte."""
+    return lambda number, reply: reply if number < place else Drops(reply)
 
 
 def cut_at(place: int) -> Callable[[int, bytes], bytes | None]:

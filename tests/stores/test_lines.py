@@ -12,7 +12,7 @@ import pytest
 
 from baileys_tools.stores import postgres, redis_keys
 from tests.integration.faults.forked import run_cli
-from tests.stores.lines import Line, cut_at, hangs_at, line_to, slow
+from tests.stores.lines import Line, cut_at, drips_from, hangs_at, line_to, slow
 from tests.stores.servers import pgbouncer
 from tests.stores.shapes import SHAPES, Shape, connect
 from tests.stores.test_verbs import creds_and_rows, ids
@@ -80,6 +80,7 @@ def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(postgres, "ANSWER_SECONDS", 2)
     monkeypatch.setattr(postgres, "CONNECT_SECONDS", 2)
     monkeypatch.setattr(redis_keys, "SECONDS", 2)
+    monkeypatch.setattr(redis_keys, "ANSWER_SECONDS", 2, raising=False)
     url = request.getfixturevalue(f"{shape.kind}_url")
     with line_to(url) as line:
         store = Far(shape, url, line, tmp_path)
@@ -103,6 +104,17 @@ def test_a_server_that_hangs_is_waited_for_once_and_the_other_companies_are_look
     far.line.fault = hangs_at(1)
     began = time.monotonic()
     said = far.run("cleanup", code=3)
+    assert "1001" in said
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("far", all_of("fazer"), indirect=True)
+def test_a_server_that_drips_is_waited_for_no_longer_than_one_that_hangs(far: Far) -> None:
+    pieces = pieces_of(far, "status")
+    far.line.fault = drips_from(pieces // 3)
+    began = time.monotonic()
+    said = far.run("cleanup", code=3)
+    assert "the server has not answered" in said
     assert "1001" in said
     assert time.monotonic() - began < 60
 
