@@ -32,7 +32,7 @@ class Writes(NamedTuple):
 
 
 def sql(*texts: str) -> Writes:
-    return Writes(*[lambda db, text=text: db.execute(text) for text in texts])  # type: ignore[misc]
+    return Writes(*[lambda db, text=text: db.execute(text) for text in texts])
 
 
 FAZER = "@baileys-api:connections:17:authState"
