@@ -350,7 +350,7 @@ def _redis() -> Any:
 def _patient(kind: Any) -> Any:
     """Return a class of redis-py's connections with an end to its patience for the answer to what it has sent."""
 
-    class PatientConnection(kind):  # type: ignore[misc]
+    class BoundedConnection(kind):  # type: ignore[misc]
         patient_until = 0.0
 
         def send_packed_command(self, *words: Any, **named: Any) -> None:
@@ -360,7 +360,7 @@ def _patient(kind: Any) -> Any:
         def _connect(self) -> Any:
             return _Bounded(super()._connect(), self)
 
-    return PatientConnection
+    return BoundedConnection
 
 
 class _Bounded:
