@@ -350,11 +350,14 @@ def _left_here(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
 def is_session_folder(folder: int, names: Collection[str]) -> bool:
     """Given the handle of a folder and the names in it, return whether it is a session folder.
 
-    With creds.json it is one, and where a reset waits for its pairing. Where no company's folder stands in it, so it
-    is with any other key file, or with what this tool keeps in session folders alone: its creds.json is away.
+    With creds.json it is one, unless another program's of that name stands there alone, and where a reset waits for its
+    pairing. Where no company's folder stands in it, so it is with any other key file, or with what this tool keeps in
+    session folders alone: its creds.json is away.
     """
     if "creds.json" in names:
-        return True
+        from baileys_tools.sessions.search.walk import is_of_another_program
+
+        return not is_of_another_program(folder)
     if OWN_FOLDER in names:
         from baileys_tools.sessions.names import RESETS
         from baileys_tools.sessions.scan import exists_in_own_folder

@@ -18,7 +18,7 @@ class CredsState(StrEnum):
     UNPAIRED = "unpaired"
     """No device of an account: never linked, or replaced by the new identity of a bot that found no creds."""
     INCOMPLETE = "incomplete"
-    """Of a linked device, without all keys of its identity: a bot stops with it."""
+    """Without all keys of an identity: a bot stops with it. Whether a device was linked is no matter."""
     MISSING = "missing"
     EMPTY = "empty"
     """0 bytes: Baileys truncates the file before it writes (`Utils/use-multi-file-auth-state.js`)."""
@@ -83,9 +83,9 @@ class Creds(NamedTuple):
     @property
     def state(self) -> CredsState:
         """How they are, in one word."""
-        if not self.paired:
-            return CredsState.UNPAIRED
-        return CredsState.VALID if self.complete else CredsState.INCOMPLETE
+        if not self.complete:
+            return CredsState.INCOMPLETE
+        return CredsState.VALID if self.paired else CredsState.UNPAIRED
 
     @property
     def login(self) -> str:

@@ -220,6 +220,28 @@ def test_the_content_of_a_folder_tells_whether_it_is_a_session(
     assert list(found(f"{tmp_path}/*")) == (["any"] if is_one else [])
 
 
+@pytest.mark.parametrize(
+    ("files", "is_one"),
+    [
+        ({"creds.json": json.dumps(creds())}, True),
+        ({"creds.json": ""}, True),
+        ({"creds.json": '{"noiseKey": {"priv'}, True),
+        ({"creds.json": "{}"}, True),
+        ({"creds.json": '{"me": {"id": "1:1@s.whatsapp.net"}}'}, True),
+        ({"creds.json": '{"type": "service_account"}', "pre-key-1.json": "{}"}, True),
+        ({"creds.json": '{"type": "service_account", "private_key": "x"}'}, False),
+        ({"creds.json": '{"installed": {"client_id": "noiseKey"}}', "app.js": ""}, False),
+    ],
+)
+def test_a_folder_that_is_named_itself_is_a_session_but_for_another_programs_creds(
+    tmp_path: Path, files: dict[str, str], is_one: bool
+) -> None:
+    bare(tmp_path / "app" / "auth")
+    for name, text in files.items():
+        (tmp_path / "app" / name).write_text(text)
+    assert list(found(tmp_path / "app")) == (["app"] if is_one else ["auth"])
+
+
 def test_creds_in_another_encoding_still_tell(tmp_path: Path) -> None:
     (tmp_path / "any").mkdir()
     (tmp_path / "any" / "creds.json").write_text(json.dumps(creds()), encoding="utf-16")

@@ -108,7 +108,8 @@ def test_a_counter_is_read_as_javascript_reads_it(spelling: str) -> None:
 def test_creds_that_lack_a_key_of_the_identity_are_incomplete(key: str, value: Any) -> None:
     assert parsed().state == "valid"
     assert parsed(**{key: value}).state == "incomplete"
-    assert parsed(**{key: value}, account=None).state == "unpaired"
+    assert parsed(account=None).state == "unpaired"
+    assert parsed(**{key: value}, account=None).state == "incomplete"
 
 
 def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
