@@ -157,14 +157,17 @@ LAYOUTS = {
             ("*", "{1}"),
             ("jadibts/*", "{1}"),
             ("*[Jj]adi*/*", "{3}"),
+            ("*[Ss]ub[Bb]ot*/*", "{3}"),
+            ("*-sub/*", "{2}"),
+            ("serbot/*", "{1}"),
             ("[Ss]essions/[Ss]ub*/*", "{3}"),
             ("[Ss]essions/session-sub/*", "{1}"),
             ("[Ss]essions/*", "{1}"),
             ("*/jadibts/*", "{2}"),
             ("*/*[Jj]adi*/*", "{4}"),
         ),
-        # global.authFile and authFileJB; in forks global.sessions and global.jadi of their settings.js.
-        "GataNina-Li/GataBot-MD main.js: GataBotSession, GataJadiBot/<number>; forks: jadibts/, JadiBots/ ...",
+        # global.authFile and authFileJB of main.js; in forks global.sessions and global.jadi of their settings.js.
+        "GataNina-Li/GataBot-MD main.js: GataBotSession, GataJadiBot/<number>; forks: jadibts/, <name>-sub/ ...",
     ),
     "openwa": Layout(
         (("data/baileys/*", "{1}"), ("baileys/*", "{1}"), ("*", "{1}")),

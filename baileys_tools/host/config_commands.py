@@ -28,6 +28,7 @@ from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.companies import place_meant, require_known
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, unwise
+from baileys_tools.frame.show.json_text import envelope, name_text
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
 from baileys_tools.host.config_mistakes import mistakes
 from baileys_tools.host.config_unmatched import unmatched
@@ -41,13 +42,13 @@ NO_FILE = "none found"
 _HISTORY = timedelta(days=30)
 
 
-def run_show(loaded: LoadedSettings, as_json: bool, company: str = "") -> str:
+def run_show(loaded: LoadedSettings, now: datetime, as_json: bool, company: str = "") -> str:
     """Given the settings in force, return every value with where it came from, secrets masked. With a company, what is
     in force for it."""
     if company:
         loaded = of_company(loaded, company)
     if as_json:
-        return json.dumps(show_facts(loaded), indent=2)
+        return envelope("config show", now, ExitCode.DONE, show_facts(loaded, company))
     lines = [f"settings file: {printable(loaded.config_file or NO_FILE)}"]
     lines += [f"company: {printable(company)}"] if company else []
     for name, section in SCHEMA.sections.items():
@@ -96,13 +97,14 @@ def _shown(setting: Setting, value: object) -> str:
     return setting.show(value if value is None else setting.kind.conceal(value))
 
 
-def show_facts(loaded: LoadedSettings) -> dict[str, Any]:
+def show_facts(loaded: LoadedSettings, company: str) -> dict[str, Any]:
     """Return what `config show --json` prints: values as a settings file has them, secrets masked."""
     settings = {
         path: {"value": _plain(SCHEMA.setting(path), value), "origin": loaded.origin[path]}
         for path, value in sorted(loaded.values.items())
     }
-    return {"version": 1, "config_file": loaded.config_file, "settings": settings}
+    file = name_text(loaded.config_file) if loaded.config_file else None
+    return {"config_file": file, "company": name_text(company) or None, "settings": settings}
 
 
 def _plain(setting: Setting, value: object) -> object:
@@ -321,7 +323,7 @@ def show_command(
         if company not in loaded.settings.companies:
             require_known(loaded.settings, [company])
     try:
-        text = run_show(loaded, as_json, company or "")
+        text = run_show(loaded, datetime.now(UTC), as_json, company or "")
     except ValueError as error:
         raise UsageError(f"--company: {error}") from error
     print(text)

@@ -14,6 +14,8 @@ import pytest
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.finding_codes import CODES, NOTICE
+from baileys_tools.layouts import LAYOUTS
+from baileys_tools.watching.looking import STANDING_CODES
 from tests.support import COMMAND, scrubbed_environment
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,35 @@ def test_every_flag_of_a_setting_is_an_option_of_some_command() -> None:
     }
     flags = {flag for found in SCHEMA.settings.values() for flag in found.flag.split("/") if flag}
     assert flags - options == set()
+
+
+def test_every_command_stands_in_the_readme_and_its_json_has_a_schema() -> None:
+    readme = (ROOT / "README.md").read_text()
+    told = set(re.findall(r"(?:`|baileys-tools +)([a-z][a-z-]*)", readme))
+    names = [name for name, command, _ in all_commands() if not hasattr(command, "commands")]
+    assert [name for name in names if name.split()[0] not in told] == []
+    schemas = {path.name.partition(".")[0] for path in (ROOT / "docs" / "json").glob("*.schema.json")}
+    without = {
+        name
+        for name in names
+        if "--json" in OPTIONS[name] and not {name.replace(" ", "-"), name.split()[0]} & schemas
+    }
+    assert without == set()
+
+
+def test_what_the_runbook_stars_is_told_by_no_pass() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    starred = set(re.findall(r"\[`([a-z-]+)`\]\([^)]*\)\*", runbook))
+    assert starred
+    assert starred & STANDING_CODES == set()
+
+
+def test_every_layout_stands_in_its_page_and_in_a_test() -> None:
+    page = (ROOT / "docs" / "layouts.md").read_text()
+    tests = (ROOT / "tests" / "integration" / "sessions" / "test_layouts.py").read_text()
+    for name in LAYOUTS:
+        assert f"layout: {name}}}" in page, name
+        assert f'"layout": "{name}"' in tests, name
 
 
 @page

@@ -51,7 +51,9 @@ def _auth_by_phone(top: Path) -> tuple[list[str], dict[str, Path]]:
 def _baileys_api(top: Path) -> tuple[list[str], dict[str, Path]]:
     (top / "sessions").mkdir()
     (top / "sessions" / "shop_store.json").write_text('{"chats":[]}')
-    return [f"{top}/sessions/md_*"], {name: top / "sessions" / f"md_{name}" for name in ("shop", "clinic")}
+    return [json.dumps({"path": str(top), "layout": "baileys-api"})], {
+        name: top / "sessions" / f"md_{name}" for name in ("shop", "clinic")
+    }
 
 
 def _own_folders(top: Path) -> tuple[list[str], dict[str, Path]]:
@@ -93,6 +95,12 @@ def _sub_bots_inside(top: Path) -> tuple[list[str], dict[str, Path]]:
     }
 
 
+def _openwa(top: Path) -> tuple[list[str], dict[str, Path]]:
+    return [json.dumps({"path": str(top), "layout": "openwa"})], {
+        name: top / "data" / "baileys" / name for name in ("sales", "support")
+    }
+
+
 def _two_deep(top: Path) -> tuple[list[str], dict[str, Path]]:
     return [f"{top}/*/*"], {"acme-15550007777": top / "acme" / "15550007777", "zeta-1": top / "zeta" / "1"}
 
@@ -106,6 +114,7 @@ LAYOUTS: list[Layout] = [
     _instances,
     _sub_bots_beside,
     _sub_bots_inside,
+    _openwa,
     _two_deep,
 ]
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
 from typing import Any
 
@@ -61,6 +61,8 @@ from baileys_tools.config.section import Schema, Section, setting
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.host.config_commands import run_init, run_show
 from baileys_tools.layouts import RootSpec
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 SAMPLES: dict[ValueKind, tuple[tuple[str, object], ...]] = {
     BOOLEAN: (("true", True), ("off", False), ("1", True), ("No", False)),
@@ -777,7 +779,7 @@ def test_thousands_of_companies_of_their_own_take_no_time(load):
 
 def test_show_says_where_the_value_of_a_company_came_from(load):
     loaded = load(yaml=TEMPLATES)
-    text = run_show(loaded, False, "shop-7")
+    text = run_show(loaded, NOW, False, "shop-7")
     file = loaded.config_file
     rows = {
         line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line.startswith("  ")
@@ -786,10 +788,10 @@ def test_show_says_where_the_value_of_a_company_came_from(load):
     assert f"{file}:6 (template busy, companies.shop-*)" in text
     assert f"{file}:12 (companies.shop-7)" in text
     assert "templates" not in text.splitlines()
-    facts = json.loads(run_show(loaded, True, "shop-7"))["settings"]
+    facts = json.loads(run_show(loaded, NOW, True, "shop-7"))["settings"]
     assert facts["cleanup.until"] == {"value": 150, "origin": f"{file}:6 (template busy, companies.shop-*)"}
     assert not [path for path in facts if path.startswith(("companies.", "templates."))]
-    whole = run_show(loaded, False)
+    whole = run_show(loaded, NOW, False)
     assert "shop-9*.use  busy, quiet" in whole
     assert "busy.cleanup.device_lists  30d" in whole
 

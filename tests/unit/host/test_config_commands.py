@@ -6,8 +6,10 @@ import json
 import os
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from baileys_tools.config import LoadedSettings, load_settings
@@ -16,9 +18,12 @@ from baileys_tools.config.schema import SCHEMA
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.host.config_commands import file_warnings, init_command, run_check, run_init, run_show
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
+
 RECIPIENT = "age1utp6420xt5zzhkmq9snfa3j8vs5wdzu0ljl9d579xh08pzvu59yqqmgquv"
 
-REFERENCE = Path(__file__).parents[3] / "docs/configuration.md"
+REFERENCE = ROOT / "docs/configuration.md"
 VALUES = {found.target for found in SCHEMA.settings.values()}
 """The paths of all values: a secret and the file that may hold it are one."""
 
@@ -58,7 +63,7 @@ def test_show_says_every_value_and_where_it_came_from_in_eighty_columns():
         "BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE": "20d",
         "SESSION_PATH": "/srv/" + "bots/" * 8 + "sessions",
     }
-    text = run_show(load({"sessions.companies": ["1", "2"]}, environ), as_json=False)
+    text = run_show(load({"sessions.companies": ["1", "2"]}, environ), NOW, as_json=False)
     assert all(len(line) <= 80 for line in text.splitlines())
     assert re.search(r"session_max_age +20d +environment BAILEYS_TOOLS_CLEANUP__SESSION_MAX_AGE\n", text)
     assert re.search(r"companies +1, 2 +flag --company\n", text)
@@ -69,8 +74,9 @@ def test_show_says_every_value_and_where_it_came_from_in_eighty_columns():
 
 
 def test_show_as_json_has_every_setting_once():
-    facts = json.loads(run_show(load({"pre_keys.keep": 60}), as_json=True))
-    assert facts["version"] == 1
+    facts = json.loads(run_show(load({"pre_keys.keep": 60}), NOW, as_json=True))
+    schema = json.loads((ROOT / "docs/json/config-show.schema.json").read_text())
+    jsonschema.validate(facts, schema)
     assert facts["settings"].keys() == VALUES
     assert facts["settings"]["pre_keys.keep"] == {"value": 60, "origin": "flag --max-pre-keys"}
     assert facts["settings"]["cleanup.undo_window"] == {"value": "1d", "origin": "default"}
@@ -83,15 +89,15 @@ def test_show_masks_secrets_one_by_one():
         "BAILEYS_TOOLS_NOTIFY__URLS": "json://canary-2,json://b",
     }
     for as_json in (True, False):
-        text = run_show(load({}, environ), as_json=as_json)
+        text = run_show(load({}, environ), NOW, as_json=as_json)
         assert "canary" not in text
-    facts = json.loads(run_show(load({}, environ), as_json=True))["settings"]
+    facts = json.loads(run_show(load({}, environ), NOW, as_json=True))["settings"]
     assert facts["notify.webhook"] == {"value": "***", "origin": "environment NOTIFICATION_WEBHOOK"}
     assert facts["notify.urls"]["value"] == ["***", "***"]
 
 
 def test_nothing_raw_from_a_value_reaches_the_terminal():
-    text = run_show(load({"sessions.path": "/s/\x1b[2J\udcff"}), as_json=False)
+    text = run_show(load({"sessions.path": "/s/\x1b[2J\udcff"}), NOW, as_json=False)
     assert all(line.isprintable() for line in text.splitlines())
 
 

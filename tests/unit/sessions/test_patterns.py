@@ -114,6 +114,10 @@ def test_sub_bots_of_every_fork_are_called_by_their_number() -> None:
         "session/jadibot/1555",
         "Main/jadibts/1555",
         "JadiBots/1555",
+        "URSubBot/1555",
+        "subbots/1555",
+        "chatunity-sub/1555",
+        "serbot/1555",
     )
     for entry in (*beside, "Shadow/Jadibos/1555", "Sessions/SubBot/1555", "sessions/session-sub/1555"):
         words = entry.split("/")
