@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,10 +243,10 @@ def test_nobody_gets_what_waits_in_another_companys_folder(
     os.symlink("../company_b/.baileys-tools", ".baileys-tools-link", dir_fd=old)
     rename = os.rename
 
-    def meanwhile_a_link(*names: str, **folders: int) -> None:
+    def meanwhile_a_link(old_name: str, new_name: str, **folders: Any) -> None:
         flip(old, b".baileys-tools", b".baileys-tools-link")
         try:
-            rename(*names, **folders)
+            rename(old_name, new_name, **folders)
         finally:
             flip(old, b".baileys-tools", b".baileys-tools-link")
 
