@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from baileys_tools.owner import acting_as, user_name
 from baileys_tools.pasted import command
-from baileys_tools.trust import Doubt, NotTrusted, doubt_of
+from baileys_tools.trust import Doubt, NotTrusted, doubt_of, open_named
 
 
 def place_owner(path: str) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def place_owner(path: str) -> tuple[int, int]:
 def open_place(path: str) -> int:
     """Open a folder to work in, and return its handle. Raises OSError, also where another user led root elsewhere."""
     uid, _ = place_owner(path)
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder, _ = open_named(path)
     if os.geteuid() == 0 and os.fstat(folder).st_uid != uid:
         os.close(folder)
         raise PermissionError(errno.EPERM, f"a link of {user_name(uid)} leads to what is not theirs", path)

@@ -176,9 +176,9 @@ def test_what_a_command_leaves_beside_a_database_is_the_bots(place: Place, tmp_p
         assert place.not_the_bots() == []
 
 
-@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("linked", ["", "root", "another"])
 def test_a_folder_that_root_makes_among_the_bots_is_theirs_and_nowhere_else(
-    place: Place, tmp_path: Path, linked: bool
+    place: Place, tmp_path: Path, linked: str
 ) -> None:
     """A move out of a store: the working copy is root's."""
     make = place.bots / "sessions"
@@ -187,11 +187,16 @@ def test_a_folder_that_root_makes_among_the_bots_is_theirs_and_nowhere_else(
         make.rmdir()
         make.symlink_to(place.roots)
     give(place.bots)
+    if linked == "another":
+        os.chown(place.roots, 65532, 65532)
     before = place.of_root()
     entry = Entry("creds.json", 2, 0o600, 0, 0, 0, "")
     files = [StoredFile(entry, b"{}")]
     if linked:
-        with pytest.raises(PermissionError, match="a link of 65533 leads to what is not theirs"):
+        with pytest.raises(
+            PermissionError,
+            match=f"is a link of 65533 to a folder of {'65532' if linked == 'another' else 'root'}",
+        ):
             write_plain_folder(str(make / "1001"), files)
     else:
         write_plain_folder(str(make / "1001"), files)
