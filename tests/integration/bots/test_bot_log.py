@@ -127,16 +127,17 @@ def test_blocks_across_the_buffers_edge_are_seen(log, monkeypatch):
 
 
 def test_a_line_without_a_time_is_of_the_hour_of_the_line_before_wherever_a_stretch_is_halved(tmp_path):
-    """One after the other, each line of these logs begins the second half of one."""
+    """In one of these logs it begins the second half of a stretch of two hours."""
     later = BEGIN + timedelta(hours=1)
-    for before in range(1, 60):
+    first, second = (int(hour.timestamp()) // 3600 for hour in (BEGIN, later))
+    opened = [pino("opened connection to WA", hour) for hour in (BEGIN, later)]
+    for before in range(90, 111):
         log = Log(tmp_path / f"{before}.log")
-        lines = [pino("something", BEGIN)] * before + [
-            "Closing open session in favor of incoming prekey bundle"
-        ]
-        log.write(as_bytes([*lines, *[pino("something", later)] * 50]))
+        closing = "Closing open session in favor of incoming prekey bundle"
+        log.write(as_bytes([*[opened[0]] * before, closing, *[opened[1]] * 100]))
         log.read()
-        assert log.counts == {("session-replaced", int(BEGIN.timestamp()) // 3600): 1}, before
+        expected = {("session-replaced", first): 1, ("opened", first): before, ("opened", second): 100}
+        assert log.counts == expected, before
 
 
 def test_lines_ahead_of_the_first_time_of_a_new_log_are_of_no_known_hour(log):
