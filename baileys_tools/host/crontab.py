@@ -119,8 +119,8 @@ def write_crontab(before: bytes | None, after: bytes, backups: str) -> str:
 @contextmanager
 def _private_folder() -> Iterator[str]:
     """Make a folder that nobody but the caller can swap or write into, for what crontab(1) is given or shows."""
-    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - a folder of our own is made there
-        # TMPDIR may be a folder of somebody else's: `sudo -E`.
+    for place in (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp"):  # noqa: S108 - a folder of our own is made there
+        # TMPDIR may be a folder of somebody else's: `sudo -E`. Python's own look at it would leave a file there.
         if os.path.isdir(place) and doubt_of(place)[0] is None:
             break
     else:
