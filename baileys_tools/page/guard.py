@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,6 +20,7 @@ from baileys_tools.page.rules.access import (
     bearer_of,
     cookie_holds,
     cookie_name,
+    cookies_of,
     is_asked_by_us,
     is_same_origin,
     knows_host,
@@ -118,11 +118,8 @@ class Guard:
         return refused(401, "A token is needed.", {"www-authenticate": "Bearer"})
 
     def _has_cookie(self, headers: Headers) -> bool:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")[:8_192]).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and cookie_holds(self.token, found.value, time.time())
+        given = cookies_of(headers.get("cookie", ""), self.cookie)
+        return any(cookie_holds(self.token, one, time.time()) for one in given)
 
     def _sees_badge(self, scope: Scope, path: str) -> bool:
         if not path.startswith("/badge/") or not path.endswith(".svg"):

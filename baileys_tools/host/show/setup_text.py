@@ -11,7 +11,7 @@ from baileys_tools.units import counted, printable, some_of
 
 QUESTIONS = (
     "Where are the session folders? The folder around them, or one itself",
-    "Who is told of trouble? The address of a webhook, a file with one, or nothing",
+    "Who is told of trouble? A webhook's address, a file with one, or nothing",
     "Where do snapshots go?",
     "Encrypt them? A key is made now. Type yes or no",
     "Have cron run the jobs? Type yes or no",

@@ -108,6 +108,17 @@ def cookie_name(port: int) -> str:
     return f"baileys-tools-{port}"
 
 
+def cookies_of(header: str, name: str) -> list[str]:
+    """Given a `Cookie` header, return all values of this name.
+
+    Whatever else listens under the name of this host can set cookies that are sent here too, one of ours as well: none
+    of them may keep somebody out. The cookies of the standard library know one of each name, and none beside one that
+    it cannot read.
+    """
+    pairs = (one.strip().partition("=") for one in header.split(";"))
+    return [value for found, _, value in pairs if found == name]
+
+
 def cookie_value(token: str, now: float, nonce: str) -> str:
     """Return what a browser is given for the token: it ends by itself, and with the token."""
     text = f"{int(now) + COOKIE_SECONDS}.{nonce}"

@@ -393,6 +393,23 @@ def test_another_page_of_this_host_gets_nothing_by_our_cookie(tmp_path: Path) ->
         assert page.ask("/", headers={"Cookie": other}, by_token=False).status == 401, "of another port"
 
 
+def test_no_cookie_of_another_program_keeps_somebody_out(tmp_path: Path) -> None:
+    """Cookies know no ports: what any other program of this host sets is sent here too, also under our name."""
+    with serving(fleet(tmp_path)) as page:
+        own = page.ask(page.link, by_token=False).headers["set-cookie"].partition(";")[0]
+        name = own.partition("=")[0]
+        for cookies, status in (
+            (f'settings={{"dark": true}}; {own}', 200),
+            (f"flag; {own}", 200),
+            (f"{own}; {name}=1.1.1", 200),
+            (f"{name}=1.1.1; {own}", 200),
+            (f'{name}="; {own}; a,b=c', 200),
+            (f"{name}=; {name}", 401),
+            (f"x{own}; {own[:-1]}", 401),
+        ):
+            assert page.ask("/", headers={"Cookie": cookies}, by_token=False).status == status, cookies
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
