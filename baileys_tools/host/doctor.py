@@ -49,11 +49,12 @@ def doctor_command(
         from baileys_tools.host.show.doctor_text import doctor_text
 
         out = sys.stderr if quiet else sys.stdout
+        print(doctor_text(checks, Style(), only_troubles=quiet), file=out)
         if mending is not None:
             from baileys_tools.host.show.mending_text import mending_text
 
-            print(mending_text(*mending, dry_run=dry_run) + "\n", file=out)
-        print(doctor_text(checks, Style(), only_troubles=quiet), file=out)
+            # Last, as it was asked for: all checks are more than a screen.
+            print("\n" + mending_text(*mending, dry_run=dry_run), file=out)
     return code
 
 
