@@ -1,6 +1,5 @@
 """The smallest command one could write with the same libraries: what a cold start is measured against."""
 
-import filelock
 import typer
 import yaml
 
@@ -9,7 +8,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def hello(name: str = "world") -> None:
-    assert filelock and yaml
+    assert yaml
     print(f"hello {name}")
 
 

@@ -39,6 +39,7 @@ GROUND = (
         "errors",
         "finding_codes",
         "findings",
+        "kernel_lock",
         "layouts",
         "limits",
         "masking",

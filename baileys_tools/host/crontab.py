@@ -7,6 +7,7 @@ program installs a file as it is. What it lists is not always what is there: see
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shlex
@@ -156,8 +157,6 @@ def backups_folder(place: str) -> Iterator[str]:
 
     A crontab is nobody's but the caller's, so the place has to be safe from others (`own_place`).
     """
-    from filelock import lock_descriptor
-
     folder = os.path.join(place, "crontabs")
     try:
         make_private_folder(folder)
@@ -170,7 +169,7 @@ def backups_folder(place: str) -> Iterator[str]:
             "Make the state folder yours, or name another: state.dir",
         ) from error
     try:
-        lock_descriptor(handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
     finally:
         os.close(handle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.page.rules.access import Listening, address_of
 from baileys_tools.place import in_place_of, make_private_folder
 from baileys_tools.units import printable
@@ -60,15 +60,13 @@ def only_one(folder: str) -> Iterator[None]:
     with in_place_of(folder):
         fd = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_now(fd):
             holder = os.pread(fd, 200, 0).decode("ascii", "replace").strip()
             raise BaileysToolsError(
                 f"another serve is at work on this state ({printable(holder)})",
                 "One page shows all. End that one first, or give this one a state of its own (state.dir).",
                 exit_code=ExitCode.LOCKED,
-            ) from None
+            )
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"pid {os.getpid()}".encode(), 0)
         yield

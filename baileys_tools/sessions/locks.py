@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import acting_as, as_owner_of
 from baileys_tools.parsing import parse_json
 from baileys_tools.place import place_owner
@@ -239,11 +240,8 @@ def _left_behind(folder: int) -> tuple[dict[str, Any], float]:
 
 
 def _lock(fd: int) -> bool:
-    # filelock costs 30 ms to import, which a dry run need not pay.
-    from filelock import lock_descriptor
-
     try:
-        return lock_descriptor(fd, blocking=False)
+        return take_now(fd)
     except OSError as error:
         # Some network file systems answer EBADF or EINVAL where they mean that they have no locks.
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error

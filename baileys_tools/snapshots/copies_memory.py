@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import as_owner_of
 from baileys_tools.parsing import parse_json
 from baileys_tools.snapshots.repository import Repository
@@ -71,10 +72,8 @@ def write_memory(repository: Repository, state: Mapping[str, Memory]) -> None:
 @contextmanager
 def copying_alone(repository: Repository) -> Iterator[bool]:
     """Yield whether this process is the only one that copies: a second one would send the same again."""
-    from filelock import lock_descriptor
-
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=repository.fd)
     try:
-        yield lock_descriptor(fd, blocking=False)
+        yield take_now(fd)
     finally:
         os.close(fd)

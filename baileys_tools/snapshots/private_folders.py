@@ -7,17 +7,15 @@ import time
 from contextlib import suppress
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import as_owner_of, user_name
 from baileys_tools.pasted import command
 
 
 def lock_folder(folder: int, company: str, patience: float) -> None:
     """Lock a company's folder of the repository by its handle. Raises RepositoryLocked after `patience` seconds."""
-    # filelock costs 30 ms to import, which a run that finds nothing changed need not pay.
-    from filelock import lock_descriptor
-
     deadline = time.monotonic() + patience
-    while not lock_descriptor(folder, blocking=False):
+    while not take_now(folder):
         if time.monotonic() > deadline:
             raise RepositoryLocked(company)
         time.sleep(0.02)

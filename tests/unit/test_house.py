@@ -88,7 +88,7 @@ def test_a_quiet_cleanup_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 # Loading `dataclasses` brings `inspect` and what that needs: a fifth of all that a pass over ten folders costs.
-NOT_EVERY_MINUTE = HEAVY | {"typer", "click", "dataclasses", "inspect", "yaml", "filelock", "subprocess"}
+NOT_EVERY_MINUTE = HEAVY | {"typer", "click", "dataclasses", "inspect", "yaml", "subprocess"}
 
 
 def test_a_quiet_minute_imports_next_to_nothing(tmp_path: Path) -> None:
@@ -103,6 +103,32 @@ def test_a_quiet_minute_imports_next_to_nothing(tmp_path: Path) -> None:
         assert run.returncode == 0, run.stdout + run.stderr
         assert "sqlite3" in imported, "it did remember"
         assert imported & NOT_EVERY_MINUTE == set(), moment
+
+
+END = """
+import atexit, sys, threading, time
+from baileys_tools.cli import run
+atexit.register(lambda: print("registered", end=""))
+if sys.argv[1] == "thread":
+    threading.Thread(target=lambda: (time.sleep(0.2), print("waited for"))).start()
+sys.argv[1:] = ["no-such-command"]
+run()
+"""
+
+
+@pytest.mark.parametrize("what", ["nothing", "thread"])
+def test_what_waits_for_the_end_of_the_process_is_done_before_it_is_left(what: str) -> None:
+    """The process is left without taking apart what it loaded; see `run`."""
+    done = subprocess.run(
+        [sys.executable, "-c", END, what],
+        env=scrubbed_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    waited = "waited for\n" if what == "thread" else ""
+    assert (done.returncode, done.stdout) == (2, f"{waited}registered")
+    assert "no-such-command" in done.stderr
 
 
 SHOW_TEXT_ANNOTATIONS = """

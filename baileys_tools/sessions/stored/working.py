@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 from typing import NamedTuple
 
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.records import CREDS, NoValue
 from baileys_tools.sessions.scan import exists, is_own, read_regular_file
@@ -295,22 +296,16 @@ def alone(around: int, entry: str, seconds: float = 60.0) -> Iterator[None]:
 
     Raises OSError (EWOULDBLOCK) where another takes longer than that.
     """
-    import fcntl
-
     fd = os.open(f"{entry}.open", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=around)
     try:
         until = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise OSError(
-                        errno.EWOULDBLOCK,
-                        "another command of this host works on this session for over a minute",
-                    ) from None
-                time.sleep(0.05)
+        while not take_now(fd):
+            if time.monotonic() > until:
+                raise OSError(
+                    errno.EWOULDBLOCK,
+                    "another command of this host works on this session for over a minute",
+                )
+            time.sleep(0.05)
         yield
     finally:
         os.close(fd)
