@@ -1,5 +1,5 @@
 """`python -m baileys_tools`."""
 
-from baileys_tools.cli import main
+from baileys_tools.cli import run
 
-main()
+run()

@@ -11,12 +11,12 @@ SOURCES = ("journal", "docker", "pm2")
 _KEYS = ("path", *SOURCES, "directory", "company", "session")
 _NAMES = {
     # What begins with - would be an option, and * means other units.
-    "journal": (re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,250}"), "the name of a systemd unit"),
-    "docker": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,250}"), "the name of a container"),
-    "pm2": (re.compile(r"[^\x00-\x1f\x7f]{1,200}"), "the name of a process of PM2"),
+    "journal": (r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,250}", "the name of a systemd unit"),
+    "docker": (r"[A-Za-z0-9][A-Za-z0-9_.-]{0,250}", "the name of a container"),
+    "pm2": (r"[^\x00-\x1f\x7f]{1,200}", "the name of a process of PM2"),
 }
 
-_A_KEY = re.compile(r"[\w.@-]{1,60}")
+_A_KEY = r"[\w.@-]{1,60}"
 
 
 class LogFile(NamedTuple):
@@ -42,7 +42,7 @@ class LogFile(NamedTuple):
 
     def has_valid_name(self) -> bool:
         """Whether what stands for `{company}` left a name that its program takes for nothing else."""
-        return not self.source or _NAMES[self.source][0].fullmatch(self.path) is not None
+        return not self.source or re.fullmatch(_NAMES[self.source][0], self.path) is not None
 
     @property
     def is_shared(self) -> bool:
@@ -53,7 +53,9 @@ class LogFile(NamedTuple):
     def rule(self) -> str | re.Pattern[str]:
         """What says whose a line is, "" where nothing was given."""
         return (
-            re.compile(self.session) if self.session and not _A_KEY.fullmatch(self.session) else self.session
+            re.compile(self.session)
+            if self.session and not re.fullmatch(_A_KEY, self.session)
+            else self.session
         )
 
     def path_of(self, company: str) -> str | None:
@@ -133,14 +135,14 @@ def _name_in(source: str, raw: object) -> str:
     """Return the name of a unit, a container or a process. Raise ValueError for what can be none."""
     text = _text(raw, f"a name for {source}").strip()
     shape, what = _NAMES[source]
-    if shape.fullmatch(text.replace(COMPANY, "x")) is None:
+    if re.fullmatch(shape, text.replace(COMPANY, "x")) is None:
         raise ValueError(f"{quoted(text)} is not {what}")
     return text
 
 
 def _session(text: str) -> str:
     """Return what says whose a line is. Raise ValueError for a pattern that names nobody."""
-    if _A_KEY.fullmatch(text):
+    if re.fullmatch(_A_KEY, text):
         return text
     try:
         groups = re.compile(text).groups

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from baileys_tools.sessions.rules.held_locks import Holder, Sight, lock_finding, sight_of
-
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
     from baileys_tools.findings import Finding
+    from baileys_tools.sessions.rules.held_locks import Holder
     from baileys_tools.state.database import State
 
 MEMORY = "lock"
@@ -27,6 +26,10 @@ def held_too_long(
     from baileys_tools.state import memory
 
     before = memory.recall_all(state, MEMORY)
+    if not holders and not before:
+        return {}
+    from baileys_tools.sessions.rules.held_locks import lock_finding, sight_of
+
     seconds = now.timestamp()
     found = {}
     for company, holder in holders.items():
@@ -58,6 +61,8 @@ def look_at_process_lock(holder: Holder | None, settings: Settings, now: datetim
     """Return what to say of a lock that keeps a whole program out for longer than `locks.patience`, "" of any other."""
     if holder is None or not holder.started:
         return ""
+    from baileys_tools.sessions.rules.held_locks import Sight, lock_finding
+
     seconds = now.timestamp()
     sight = Sight(holder.pid, holder.ticks, seconds)
     is_late = lock_finding("", holder, sight, settings.locks.patience, seconds) is not None

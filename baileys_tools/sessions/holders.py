@@ -3,20 +3,24 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from baileys_tools.masking import masked
 from baileys_tools.owner import user_name
 from baileys_tools.sessions.names import LOCK_NAME
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.held_locks import Holder
 from baileys_tools.units import printable
+
+if TYPE_CHECKING:
+    # Whoever watches once a minute pays for every import, and finds nothing held.
+    from baileys_tools.sessions.rules.held_locks import Holder
 
 _LONGEST_COMMAND = 60
 _Place = tuple[int, int]
 """The device and the inode of a locked file or folder."""
 
 
-def holder_of(fd: int) -> Holder:
+def holder_of(fd: int) -> "Holder":
     """Given an open file or folder that is locked, return who holds it, as far as the kernel tells."""
     seen = os.fstat(fd)
     locks = _locks()
@@ -27,7 +31,7 @@ def holder_of(fd: int) -> Holder:
     return _process(pid)
 
 
-def held_folders(root: Root, companies: Iterable[Company]) -> dict[str, Holder]:
+def held_folders(root: Root, companies: Iterable[Company]) -> "dict[str, Holder]":
     """Return by company who holds its lock at this moment. Takes none itself; what cannot be seen is held by nobody."""
     devices = {os.fstat(base.fd).st_dev for base in root.bases if base.fd >= 0}
     locks = {place: pid for place, pid in _locks().items() if place[0] in devices}
@@ -59,7 +63,9 @@ def _locks() -> dict[_Place, int]:
     return found
 
 
-def _process(pid: int) -> Holder:
+def _process(pid: int) -> "Holder":
+    from baileys_tools.sessions.rules.held_locks import Holder
+
     if not pid:
         return Holder()
     ticks, started, user, command = 0, 0.0, "", ""

@@ -26,7 +26,7 @@ LEASE_PROBE = f"{OWN_FOLDER}-lease"
 """An empty file that a removal has for a moment, to see whether it gets a lease."""
 
 _OF_A_REPAIR = "-r"
-_run_id = re.compile(rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?").fullmatch
+_RUN_ID = rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?"
 
 
 def new_run_id(now: datetime, *, of_a_repair: bool = False) -> str:
@@ -50,7 +50,7 @@ def is_of_a_repair(run: str) -> bool:
 
 def run_started(run: str) -> datetime | None:
     """Given the name of a run, return when it started, or None if it is no run's name."""
-    match = _run_id(run)
+    match = re.fullmatch(_RUN_ID, run)
     if match is None:
         return None
     try:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-import zlib
+from binascii import crc32
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +28,7 @@ def taking_turns(folder: str, about: str, patience: float) -> Iterator[bool]:
         yield True
         return
     try:
-        yield _lock(fd, zlib.crc32(os.fsencode(about)), time.monotonic() + patience)
+        yield _lock(fd, crc32(os.fsencode(about)), time.monotonic() + patience)
     finally:
         os.close(fd)
 

@@ -9,8 +9,6 @@ from baileys_tools.state.database import State, from_seconds, to_seconds
 from baileys_tools.state.places import introduce, known_places
 from baileys_tools.state.scope import is_place
 from baileys_tools.watching.rules.incidents import Incident, IncidentEntry
-from baileys_tools.watching.rules.verdict import trouble_told
-from baileys_tools.watching.rules.watch import MonitorReport
 
 
 def last_open(state: State, company: str) -> int | None:
@@ -20,13 +18,6 @@ def last_open(state: State, company: str) -> int | None:
         (state.scope.key(company),),
     )
     return int(rows[0][0]) if rows else None
-
-
-def is_worth_an_incident(report: MonitorReport, state: State) -> bool:
-    """Whether a pass saw trouble, or one before did that may be over."""
-    return any(map(trouble_told, report.companies)) or bool(
-        state.rows("SELECT 1 FROM incidents WHERE closed IS NULL LIMIT 1")
-    )
 
 
 def open_incident(state: State, company: str, cause: str, now: datetime) -> int:

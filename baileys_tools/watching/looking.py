@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from heapq import nlargest
 from typing import Any, NamedTuple
 
 from baileys_tools import __version__
@@ -29,7 +28,6 @@ from baileys_tools.state.database import State
 from baileys_tools.state.scope import is_place, root_key
 from baileys_tools.thresholds import LEVELS, level_of
 from baileys_tools.units import moment_of
-from baileys_tools.watching.inbound import READ, last_inbound
 from baileys_tools.watching.rules.health import cheap_findings
 from baileys_tools.watching.rules.watch import full_look_is_due, unreadable
 
@@ -283,6 +281,10 @@ def _weigh_all(
 
         have_written(folder)
         found = standing_findings(company, survey_folder(folder, facts), rules, now)
+    from heapq import nlargest
+
+    from baileys_tools.watching.inbound import READ, last_inbound
+
     have_written(folder, [name for _, name in nlargest(READ, seen.sessions)])
     inbound = last_inbound(folder, facts.creds, seen.sessions, seen.sender_keys)
     return seen.size, seen.newest // 1_000_000_000, inbound, found

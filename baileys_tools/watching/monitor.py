@@ -21,8 +21,8 @@ from baileys_tools.state.turns import taking_turns
 from baileys_tools.thresholds import LEVELS, Level
 from baileys_tools.units import printable
 from baileys_tools.watching.asked import BotAnswers
-from baileys_tools.watching.kept_incidents import is_worth_an_incident
 from baileys_tools.watching.monitor_pass import look_once, lost_root
+from baileys_tools.watching.rules.verdict import trouble_told
 from baileys_tools.watching.rules.watch import MONITOR_CODES, CommandRun, MonitorReport
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
             report = lost
         else:
             report, asked = _look_and_clean(settings, root, state, now, done)
-            if not asked.is_nothing or is_worth_an_incident(report, state):
+            if not asked.is_nothing or _is_worth_an_incident(report, state):
                 from baileys_tools.watching.history import note_pass
 
                 note_pass(report, asked, state)
@@ -203,6 +203,13 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
         trouble = _write_textfile(settings.monitor.textfile, report, state, services)
         report = report._replace(trouble=[*report.trouble, *trouble])
     return report
+
+
+def _is_worth_an_incident(report: MonitorReport, state: State) -> bool:
+    """Whether a pass saw trouble, or one before did that may be over."""
+    return any(map(trouble_told, report.companies)) or bool(
+        state.rows("SELECT 1 FROM incidents WHERE closed IS NULL LIMIT 1")
+    )
 
 
 def _silenced(report: MonitorReport, state: State) -> MonitorReport:

@@ -157,10 +157,10 @@ def buffer(value: object) -> bytes | None:
 
 def _from_base64(text: str) -> bytes:
     """Node's decoder takes both alphabets, passes over what is in neither, ends at `=` and needs no padding."""
-    digits = _NO_BASE64.sub("", text.partition("=")[0].replace("-", "+").replace("_", "/"))
+    digits = re.sub(_NO_BASE64, "", text.partition("=")[0].replace("-", "+").replace("_", "/"))
     if len(digits) % 4 == 1:
         digits = digits[:-1]
     return base64.b64decode(digits + "=" * (-len(digits) % 4))
 
 
-_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
+_NO_BASE64 = r"[^A-Za-z0-9+/]"

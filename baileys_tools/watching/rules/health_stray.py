@@ -75,10 +75,10 @@ def _beginnings(names: Sequence[str]) -> str:
     """Return how most of these names begin, as the types of Baileys do; nothing of what may be somebody's number."""
     found: dict[str, int] = {}
     for name in names:
-        if begins := _TYPE.match(name):
+        if begins := re.match(_TYPE, name):
             found[begins[0]] = found.get(begins[0], 0) + 1
     most = sorted(found, key=lambda one: (-found[one], one))[:3]
     return f", {', '.join(f'{found[one]} {one}*' for one in most)}" if most else ""
 
 
-_TYPE = re.compile(r"(?:[a-z]{1,20}-){1,4}")
+_TYPE = r"(?:[a-z]{1,20}-){1,4}"
