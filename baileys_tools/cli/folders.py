@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from baileys_tools.cli import quick
 from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
@@ -75,19 +76,23 @@ def cleanup(
       baileys-tools cleanup --quiet                 # from cron
       baileys-tools cleanup --dry-run --json --now 2026-01-15T12:00:00Z
     """
-    from baileys_tools.cleanup.cleaning import cleanup_command
-
-    flags = {
-        **sessions_flags(sessions),
-        "sessions.companies": company or None,
-        "cleanup.dry_run": dry_run,
-        "cleanup.session_max_age": session_max_age,
-        "cleanup.sender_key_max_age": sender_key_max_age,
-        "cleanup.until": until,
-        "pre_keys.keep": max_pre_keys,
-        "pre_keys.guard": pre_key_guard,
-    }
-    finish(lambda: cleanup_command(flags, config, now, verbose=verbose, as_json=json, quiet=quiet))
+    finish(
+        lambda: quick.cleanup(
+            sessions,
+            company,
+            dry_run,
+            verbose,
+            json,
+            quiet,
+            pre_key_guard,
+            session_max_age,
+            sender_key_max_age,
+            max_pre_keys,
+            until,
+            now,
+            config,
+        )
+    )
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from baileys_tools.cli import quick
 from baileys_tools.cli.app import (
     CompanyOption,
     ConfigOption,
@@ -51,12 +52,7 @@ def monitor_once(
       baileys-tools monitor-once --nagios
       baileys-tools monitor-once -q --textfile /var/lib/node_exporter/bots.prom
     """
-    # cli/quick.py has the same once more, without typer.
-    from baileys_tools.watching.monitor import MonitorOptions, monitor_command
-
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None, "monitor.textfile": textfile}
-    options = MonitorOptions(as_json=json, nagios=nagios, notify=not no_notify, quiet=quiet)
-    finish(lambda: monitor_command(flags, config, options))
+    finish(lambda: quick.monitor_once(sessions, company, json, nagios, textfile, no_notify, quiet, config))
 
 
 @app.command()

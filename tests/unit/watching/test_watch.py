@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from baileys_tools.cli.quick import LISTS, SWITCHES, VALUES, _monitor_once, quick_command, understood
-from baileys_tools.cli.watching import monitor_once
+from baileys_tools.cli import folders, quick, watching
+from baileys_tools.cli.quick import OPTIONS, quick_command, understood
 from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.show.terminal import Style
@@ -193,41 +194,58 @@ def test_companies_with_one_login_are_told_from_those_with_their_own() -> None:
 # --- starting -----------------------------------------------------------------------------------------------
 
 
+QUICK: dict[str, tuple[Callable[..., None], Callable[..., int]]] = {
+    "monitor-once": (watching.monitor_once, quick.monitor_once),
+    "cleanup": (folders.cleanup, quick.cleanup),
+}
+
+
 @cache
-def by_typer() -> Any:
+def by_typer(command: str) -> Any:
     alone = typer.Typer(add_completion=False)
-    alone.command("monitor-once")(monitor_once)
+    alone.command(command)(QUICK[command][0])
     return get_command(alone)
 
 
-def test_the_quick_start_has_the_options_of_the_command() -> None:
-    command = by_typer()
-    options = {name: parameter.name for parameter in command.params for name in parameter.opts}
-    assert options == SWITCHES | VALUES | LISTS
-    assert list(inspect.signature(_monitor_once).parameters) == [
-        parameter.name for parameter in command.params
-    ]
+@pytest.mark.parametrize("command", QUICK)
+def test_the_quick_start_has_the_options_of_the_command(command: str) -> None:
+    parameters = by_typer(command).params
+    options = {name: one.name for one in parameters for name in [*one.opts, *one.secondary_opts]}
+    assert {name: parameter for name, (parameter, _) in OPTIONS[command].items()} == options
+    # By position: the command hands all of them on.
+    assert list(inspect.signature(QUICK[command][1]).parameters) == [one.name for one in parameters]
 
 
-WORDS = st.sampled_from(
-    [*SWITCHES, *VALUES, *LISTS, "--help", "-h", "--jso", "--company=1", "-qx", "--", "1001", "a b", "-1", ""]
-)
+WORDS = {
+    command: st.sampled_from(
+        [*options, "--help", "-h", "--jso", "--company=1", "-qx", "--", "1001", "a b", "-1", ""]
+    )
+    for command, options in OPTIONS.items()
+}
 
 
-@given(st.lists(WORDS, max_size=6))
-def test_the_quick_start_understands_what_typer_does_or_leaves_it_to_typer(words: list[str]) -> None:
-    ours = understood(words)
+@pytest.mark.parametrize("command", QUICK)
+@given(st.data())
+def test_the_quick_start_understands_what_typer_does_or_leaves_it_to_typer(command: str, data: Any) -> None:
+    words = data.draw(st.lists(WORDS[command], max_size=6))
+    ours = understood(command, words)
     if ours is None:
         return
-    context = by_typer().make_context("monitor-once", list(words))
-    theirs = {name: value for name, value in context.params.items() if value not in (None, False, [], ())}
-    assert {name: value for name, value in ours.items() if value is not False} == {
-        name: list(value) if isinstance(value, tuple) else value for name, value in theirs.items()
+    context = by_typer(command).make_context(command, list(words))
+    unset = {one.name: one.default for one in by_typer(command).params}
+    theirs = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in context.params.items()
     }
+    said = {name: unset[name] if value in ([], ()) else value for name, value in theirs.items()}
+    assert {**unset, **ours} == said
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["cleanup"], ["monitor-once", "--help"], ["monitor-once", "-q", "--jso"]]
+    "words",
+    [
+        *([], ["status"], ["monitor-once", "--help"], ["monitor-once", "-q", "--jso"]),
+        *(["cleanup", "-h"], ["cleanup", "1001"], ["cleanup", "--until"]),
+    ],
 )
 def test_everything_else_is_left_to_typer(words: list[str]) -> None:
     assert quick_command(words) is None
