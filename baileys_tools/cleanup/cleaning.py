@@ -264,8 +264,9 @@ def _failed(company: Company, why: str) -> CompanyCleanup:
 def plan_company(folder: int, company: Company, job: CleanupJob) -> CompanyCleanup:
     """Given an open session folder, return what a cleanup would do there. Touches nothing."""
     facts, plan = look_and_plan(folder, company, job)
-    due = Purge() if plan.is_in_doubt else due_for_purge(folder, job.now, job.undo_window)
-    if not plan.is_in_doubt and exists_in_own_folder(RESETS, folder):
+    waits = facts.has_own and not plan.is_in_doubt
+    due = due_for_purge(folder, job.now, job.undo_window) if waits else Purge()
+    if waits and exists_in_own_folder(RESETS, folder):
         from baileys_tools.sessions.resets import resets_due
 
         due.add(resets_due(folder, job.now, job.resets_kept_for, is_alive=_is_paired(facts)))
@@ -284,7 +285,7 @@ def look_and_plan(
     facts = scanned(folder, limits.pre_keys_keep, unused=unused)
     server = job.server_pre_keys(company) if len(facts.of(Kind.PRE_KEY)) > limits.pre_keys_keep else None
     facts = facts._replace(server=server)
-    cleaned = newest_run(folder)
+    cleaned = newest_run(folder) if facts.has_own else None
     if cleaned is None and not job.undo_window:
         # Nothing tells of a cleanup that leaves no quarantine, but that files went.
         cleaned = changed or _changed(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from operator import itemgetter
 from stat import (
     S_ISBLK,
     S_ISCHR,
@@ -34,15 +35,26 @@ def look_at(folder: int, device: int, names: list[str], stats: dict[str, FileSta
         troubles = _find_troubles(folder, names)
         return troubles | look_at(folder, device, [name for name in names if name not in troubles], stats)
     stats.update(zip(names, seen, strict=True))
-    # Mode, device and links by index: attributes of a stat result cost twice as much, times 100,000.
+    # All at once, as most folders have one sort: a look at each would be felt, times 100,000.
+    if all(_is_plain(one, device) for one in set(map(_SORT, seen))):
+        return {}
     odd = {
         name: entry_oddity(one, device)
         for name, one in zip(names, seen, strict=True)
-        if one[3] != 1 or one[2] != device or not S_ISREG(one[0])
+        if not _is_plain(_SORT(one), device)
     }
     for name in odd:
         del stats[name]
     return odd
+
+
+_SORT = itemgetter(0, 2, 3)
+"""Of a stat result its mode, device and number of links."""
+
+
+def _is_plain(sort: tuple[int, int, int], device: int) -> bool:
+    mode, where, links = sort
+    return links == 1 and where == device and S_ISREG(mode)
 
 
 def _find_troubles(folder: int, names: list[str]) -> dict[str, str]:

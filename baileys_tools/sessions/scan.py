@@ -150,6 +150,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
         parts=beside,
         has_creds_bak=_BAK in parts.get(CREDS, ()),
+        has_own=OWN_FOLDER in others or OWN_FOLDER in files,
     )
 
 

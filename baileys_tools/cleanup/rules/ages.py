@@ -32,7 +32,8 @@ class AgeRule:
         self._cleaned_just_now = known.cleaned is not None and abs(now - known.cleaned) < KEY_WAITS
         self._silences: tuple[Silence, ...] | None = None
         self._groups: dict[str, int] | None = None
-        self.held = clock_is_implausible(folder, self._now_ns)
+        self._rewritten = rewritten(folder)
+        self.held = clock_is_implausible(self._rewritten, self._now_ns)
         self.exceptions: dict[str, Reason] = {}
         self.following: dict[str, tuple[str, ...]] = {}
         """By memory that goes: the own keys that go in a later run."""
@@ -52,7 +53,7 @@ class AgeRule:
             self.exceptions |= dict.fromkeys(old, Reason.HELD)
             return []
         if old and self._silences is None:
-            self._silences = silences(rewritten(self._folder), self._past.seen, self._now_ns)
+            self._silences = silences(self._rewritten, self._past.seen, self._now_ns)
         if old and self._silences:
             old = [name for name in old if self._is_older(name, limit)]
         if old and self._gentle.returners and self._past.came_back:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.silence import rewritten
 from baileys_tools.units import EPOCH
 
 FUTURE_LIMIT = timedelta(days=1)
@@ -19,13 +18,13 @@ FEWEST_FOR_A_GAP = 10
 """Files that it takes to speak of most of them."""
 
 
-def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
-    """Given a folder and the time, return whether they cannot belong together.
+def clock_is_implausible(written: Sequence[int], now_ns: int) -> bool:
+    """Given when the files of a folder that the bot writes again and again were written (`rewritten`), and the time,
+    return whether they cannot belong together.
 
-    True when the newest of the files that the bot writes again and again is over a day in the future or over a
-    year old, or when most of them lie beyond a gap of over a year in which it wrote nothing.
+    True when the newest is over a day in the future or over a year old, or when most of them lie beyond a gap of over
+    a year in which it wrote nothing.
     """
-    written = rewritten(folder)
     if not written:
         return False
     long_ago = in_nanoseconds(PAST_LIMIT)
@@ -34,7 +33,7 @@ def clock_is_implausible(folder: FolderFacts, now_ns: int) -> bool:
     return now_ns - min(written) > long_ago and _most_lie_beyond_a_gap(written, long_ago)
 
 
-def _most_lie_beyond_a_gap(written: list[int], gap_ns: int) -> bool:
+def _most_lie_beyond_a_gap(written: Sequence[int], gap_ns: int) -> bool:
     """Whether the clock has leapt ahead and the bot writes on: it does so by the same clock.
 
     No session outlives a year of silence, so a folder cannot have come by such a gap in a life of its own.

@@ -80,7 +80,7 @@ def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=is_version_7(folder),
-        written={i: stats[name].st_mtime_ns for i in ids if (name := f"pre-key-{i}.json") in stats},
+        written={i: stats[name].st_mtime_ns for i, name in zip(ids, names, strict=True) if name in stats},
         server=folder.server,
     )
 

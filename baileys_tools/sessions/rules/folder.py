@@ -50,7 +50,8 @@ class FolderFacts(NamedTuple):
     sender-keys and memories, and the pre-keys where there are more than stay in any case; and for `creds.json`. `parts`
     has the files of those keys that have companions, in the order of removal. `owned_by_content` says for sender-keys
     whose owner the name cannot tell whether the record holds a private signing key. `has_creds_bak`: there is a
-    `creds.json.bak`. `server` is what its log says of the server's pre-keys.
+    `creds.json.bak`. `server` is what its log says of the server's pre-keys. `has_own`: this tool may keep something
+    there, such as a quarantine.
     """
 
     names: Mapping[Kind, Sequence[str]]
@@ -61,6 +62,7 @@ class FolderFacts(NamedTuple):
     parts: Mapping[str, Mapping[str, FileStat]] = {}
     has_creds_bak: bool = False
     server: ServerPreKeys | None = None
+    has_own: bool = True
 
     def of(self, kind: Kind) -> Sequence[str]:
         """The names of one kind."""

@@ -16,6 +16,7 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.prekeys import GROWN, TOP_UP
+from baileys_tools.sessions.rules.silence import rewritten
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
 from baileys_tools.watching.rules.health_stray import stray_findings
@@ -325,7 +326,7 @@ def _not_linked_yet(company: str, why: str) -> Finding:
 
 
 def _clock_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
-    if clock_is_implausible(facts, nanoseconds(now)):
+    if clock_is_implausible(rewritten(facts), nanoseconds(now)):
         yield Finding(
             "clock-implausible",
             Severity.WARNING,
