@@ -148,7 +148,7 @@ def _until(stream: socket.socket, word: bytes, seconds: float) -> int:
     """Read until a word has come, and the event that it is in, and return how many bytes that took."""
     found, end = b"", time.monotonic() + seconds
     stream.settimeout(seconds)
-    while word not in found or not found.endswith(b"\n\n"):
+    while b"\n\n" not in found.partition(word)[2]:
         if time.monotonic() > end or not (part := stream.recv(1 << 20)):
             raise SystemExit("the change never came")
         found += part
