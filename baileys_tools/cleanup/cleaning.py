@@ -42,8 +42,8 @@ from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
-from baileys_tools.sessions.scan import exists_in_own_folder, read_regular_file
-from baileys_tools.sessions.stored.copies import have_written, scanned, settle_removals
+from baileys_tools.sessions.scan import exists_in_own_folder
+from baileys_tools.sessions.stored.copies import read_key, scanned, settle_removals
 from baileys_tools.units import moment_of, parse_time
 
 
@@ -319,21 +319,19 @@ def _with_keys_sent_again(folder: int, facts: FolderFacts, plan: CleanupPlan) ->
     """
     told: list[str] = []
     memories = [unit[0] for unit in plan.removals if is_memory(unit[0])]
-    if memories:
-        have_written(folder, [*memories, *facts.of(Kind.LID_MAPPING)])
     for memory in memories:
         if key_id_of(memory, Kind.SENDER_KEY_MEMORY) != STATUS_BROADCAST:
             # Where its .bak stands alone the bot reads that.
             for name in (memory, *companions_of(memory)):
                 with suppress(OSError):
-                    told += devices_told(read_regular_file(folder, name, LARGEST + 1))
+                    told += devices_told(read_key(folder, name, LARGEST + 1))
                     break
     if not told:
         return plan.cost
     from baileys_tools.sessions.mappings import Mappings
 
     gone = {name for unit in plan.removals for name in unit}
-    bundles = bundles_fetched(facts, gone, told, Mappings(folder).lid_of)
+    bundles = bundles_fetched(facts, gone, told, Mappings(folder, read_key).lid_of)
     return plan.cost._replace(key_messages=len(told), bundles=bundles)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 
 from baileys_tools.sessions.rules.node_json import UnreadJson, read_json
@@ -17,8 +18,9 @@ _USER = re.compile(r"[0-9]{5,20}")
 class Mappings:
     """The mappings of an open session folder, each read once. A file that says nothing usable says nothing."""
 
-    def __init__(self, folder: int) -> None:
+    def __init__(self, folder: int, read: Callable[[int, str, int], bytes] = read_regular_file) -> None:
         self._folder = folder
+        self._file = read
         self._read: dict[str, str | None] = {}
 
     def lid_of(self, pn: str) -> str | None:
@@ -38,7 +40,7 @@ class Mappings:
         if name not in self._read:
             self._read[name] = None
             with suppress(OSError, UnreadJson):
-                found = read_json(read_regular_file(self._folder, name, LARGEST_MAPPING))
+                found = read_json(self._file(self._folder, name, LARGEST_MAPPING))
                 if isinstance(found, str) and _USER.fullmatch(found):
                     self._read[name] = found
         return self._read[name]

@@ -127,12 +127,14 @@ def test_a_session_in_a_store_is_cleaned_undone_and_backed_up_as_a_folder(
         if shape.in_bytes:
             assert out == folder, "byte for byte, as the store keeps texts"
 
-        planned = store.json("cleanup", "--dry-run")["companies"][0]["plan"]["remove"]
+        plan = store.json("cleanup", "--dry-run")["companies"][0]["plan"]
+        planned = plan["remove"]
         kinds = {one["kind"] for one in planned}
         assert "session" in kinds if shape.exact else kinds == {"pre-key"}, (
             "what was just seen first is young"
         )
-        store.run("cleanup")
+        (done,) = store.json("cleanup")["companies"]
+        assert done["plan"]["cost"] == plan["cost"], "of files as of what is in memory"
         assert len(store.cells()) == len(before) - len(planned)
         assert not [*tmp_path.rglob("creds.json")][1:], "no working copy stays in the clear"
         store.run("undo")

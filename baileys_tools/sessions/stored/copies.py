@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from baileys_tools.sessions.scan import scan_folder
+from baileys_tools.sessions.scan import read_regular_file, scan_folder
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -53,6 +53,13 @@ def weights_in_memory(folder: int) -> Mapping[str, tuple[int, int]] | None:
     only."""
     copy = working_copy(folder)
     return None if copy is None else copy.weights()
+
+
+def read_key(folder: int, name: str, limit: int) -> bytes:
+    """As `read_regular_file`, also where the files are in memory only."""
+    copy = working_copy(folder)
+    content = None if copy is None else copy.in_memory(name)
+    return read_regular_file(folder, name, limit) if content is None else content[:limit]
 
 
 def have_written(folder: int, names: Iterable[str] | None = None) -> None:

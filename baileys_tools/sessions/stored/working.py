@@ -114,6 +114,10 @@ class WorkingCopy:
             return None
         return facts_of(self.files.content, self._times_read, pre_keys_kept, unused=unused)
 
+    def in_memory(self, name: str) -> bytes | None:
+        """Return the content of a file that does not stand in the folder yet, None for any other."""
+        return self.files.content[name] if name in self._unwritten else None
+
     def weights(self) -> dict[str, tuple[int, int]] | None:
         """Return size and mtime (ns) of the files, as long as not all of them stand in the folder; else None."""
         if not self._unwritten:
