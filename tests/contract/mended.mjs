@@ -106,9 +106,11 @@ export class Mender {
 		const { folder } = life
 		if (asked.keep_sessions) await this.backup()
 		folder.write()
+		const torn = new Set([...folder.written].filter(([, { text }]) => !text).map(([name]) => name))
 		const lost = this.damage(folder.path, accident)
 		const { cost } = await life.keeper.ask({ do: 'restore', ...asked, now: life.now })
-		const changed = folder.load()
+		// What was torn before and is missing still, this has not taken.
+		const changed = folder.load().filter(name => !torn.has(name) || folder.written.get(name)?.text)
 		life.world.bot.start()
 		// What is lost and was in no snapshot is the accident's: nothing tells that it was ever there.
 		const untold = changed.filter(name => !isPreKey(name) && !folder.written.has(name) && lost.has(name) && !this.inSnapshot.has(name))
