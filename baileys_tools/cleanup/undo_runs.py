@@ -242,10 +242,10 @@ def plan_of(
 
 
 def _is_surely_between(folder: int, since: Collection[str], began: datetime, now: datetime) -> bool:
-    """Whether a key file of those was written after a run began and before now, whatever the clock of files is."""
+    """Whether a key file of those was written after a run began and by now, whatever the clock of files is."""
     keys = [name for name in since if kind_of(name) is not Kind.UNKNOWN]
     surely = written_since(folder, keys, began + 2 * COARSE_CLOCK)
-    return bool(surely - written_since(folder, surely, now))
+    return bool(surely - written_since(folder, surely, now + COARSE_CLOCK))
 
 
 def _owners(

@@ -51,6 +51,7 @@ async function main() {
 			world.bot.start()
 			day(4.5)
 			await life.contactWrites(writer)
+			day(4.6)
 		}
 		await life.undo()
 		const back = taken.filter(name => folder.written.has(name))
