@@ -1,5 +1,6 @@
 """The smallest command one could write with the same libraries: what a cold start is measured against."""
 
+import filelock
 import typer
 import yaml
 
@@ -8,7 +9,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def hello(name: str = "world") -> None:
-    assert yaml
+    assert filelock and yaml
     print(f"hello {name}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
+from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import acting_as, user_name
 from baileys_tools.place import keeper_of_file
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
@@ -293,10 +293,8 @@ class SqliteStore:
         except OSError as error:
             raise StoreTrouble(f"{beside}: {error.strerror}") from None
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StoreLocked(f"another run, which holds {beside}", beside) from None
+            if not take_now(fd):
+                raise StoreLocked(f"another run, which holds {beside}", beside)
             yield
             with suppress(OSError), acting_as(*owner):
                 os.unlink(beside)

@@ -23,7 +23,7 @@ from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.watching.rules.unnamed import CUSTOMARY, Unnamed, words_of
 
 LIBRARIES = (
-    *("typer", "rich", "python-crontab", "httpx", "certifi", "jmespath", "segno"),
+    *("typer", "rich", "filelock", "python-crontab", "httpx", "certifi", "jmespath", "segno"),
     *("markdown-it-py", "pyyaml", "stringzilla", "zstandard", "pyrage", "paramiko", "s3fs"),
     *("psycopg", "redis", "apprise", "starlette", "uvicorn"),
 )

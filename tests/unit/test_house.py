@@ -87,7 +87,7 @@ def test_a_quiet_cleanup_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 # Loading `dataclasses` brings `inspect` and what that needs: a fifth of all that a pass over ten folders costs.
-NOT_EVERY_MINUTE = HEAVY | {"typer", "click", "dataclasses", "inspect", "yaml", "subprocess"}
+NOT_EVERY_MINUTE = HEAVY | {"typer", "click", "dataclasses", "inspect", "yaml", "filelock", "subprocess"}
 
 
 def test_a_quiet_minute_imports_next_to_nothing(tmp_path: Path) -> None:
