@@ -33,4 +33,5 @@ def facts_of(
         stats=stats,
         creds=creds,
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
+        has_own=False,
     )
