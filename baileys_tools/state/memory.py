@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from baileys_tools.parsing import parse_state
@@ -24,11 +25,21 @@ def recall_all(state: State, key: str) -> dict[str, Any]:
 
 def keep(state: State, key: str, value: Any, company: str = "") -> None:
     """Keep a JSON value under `key`. The same value again is not written again."""
-    state.change(
-        "INSERT INTO memory VALUES (?, ?, ?) "
-        "ON CONFLICT (key, company) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-        (key, _key(state, company), json.dumps(value, separators=(",", ":"))),
-    )
+    keep_of_each(state, key, {company: value})
+
+
+def keep_of_each(state: State, key: str, values: Mapping[str, Any]) -> None:
+    """Keep the JSON values of several companies under `key`, as `keep` does one."""
+    rows = [
+        (key, _key(state, company), json.dumps(value, separators=(",", ":")))
+        for company, value in values.items()
+    ]
+    if rows:
+        state.change_many(
+            "INSERT INTO memory VALUES (?, ?, ?) "
+            "ON CONFLICT (key, company) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+            rows,
+        )
 
 
 def forget(state: State, key: str, company: str = "") -> None:

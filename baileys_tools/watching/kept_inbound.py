@@ -17,18 +17,17 @@ DAYS_NEEDED = 7
 
 def remember_inbound(state: State, looks: Mapping[str, Look], now: datetime) -> None:
     """Note the longest silence of each day. Called where files were looked at, so about once an hour a company."""
-    before = memory.recall(state, INBOUND)
-    kept: dict[str, Any] = before if isinstance(before, dict) else {}
+    kept = kept_inbound(state)
     news = {company: look.inbound for company, look in looks.items() if look.inbound}
-    changed = {
-        company: _with(kept.get(company), at, now)
-        for company, at in news.items()
-        if not isinstance(kept.get(company), dict) or kept[company].get("at") != at
-    }
-    if changed:
-        memory.keep(
-            state, INBOUND, {company: one for company, one in kept.items() if company in looks} | changed
-        )
+    memory.keep_of_each(
+        state,
+        INBOUND,
+        {
+            company: _with(kept.get(company), at, now)
+            for company, at in news.items()
+            if not isinstance(kept.get(company), dict) or kept[company].get("at") != at
+        },
+    )
 
 
 def _with(row: Any, at: int, now: datetime) -> dict[str, Any]:
@@ -41,9 +40,8 @@ def _with(row: Any, at: int, now: datetime) -> dict[str, Any]:
 
 
 def kept_inbound(state: State) -> dict[str, Any]:
-    """Return what is remembered of all companies."""
-    found = memory.recall(state, INBOUND)
-    return found if isinstance(found, dict) else {}
+    """Return what is remembered of the companies of this run."""
+    return memory.recall_all(state, INBOUND)
 
 
 def inbound_findings(company: str, look: Look, row: Any, now: datetime) -> list[Finding]:

@@ -6,6 +6,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from baileys_tools.sessions.rules.looks import from_plain, to_plain
 from baileys_tools.sessions.scan import scan_names
 from baileys_tools.state.database import open_state
 from baileys_tools.watching.inbound import last_outbound
-from baileys_tools.watching.kept_inbound import DAYS_NEEDED
+from baileys_tools.watching.kept_inbound import DAYS_NEEDED, kept_inbound
 from baileys_tools.watching.monitor import run_monitor
 from tests.support import company_folder, write_key
 
@@ -30,9 +31,9 @@ def session(used: datetime) -> str:
     return json.dumps({"_sessions": {"x": {"indexInfo": index}}, "version": "v1"})
 
 
-def settings(tmp_path: Path) -> LoadedSettings:
+def settings(tmp_path: Path, sessions: str = "sessions") -> LoadedSettings:
     environ = {
-        "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+        "BAILEYS_SESSIONS_PATH": str(tmp_path / sessions),
         "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
     }
     return load_settings({}, environ, cwd="/", home=str(tmp_path), system_config="/nonexistent")
@@ -99,6 +100,22 @@ def test_what_tells_of_a_message_that_went_out(
     finally:
         os.close(folder)
     assert found == (0 if expected is None else int((NOW - expected * HOUR).timestamp()))
+
+
+def test_bots_of_one_name_have_each_their_own_rhythm(tmp_path: Path) -> None:
+    """Two cron jobs, each with sessions of its own, share one state."""
+    heard: dict[str, dict[str, Any]] = {}
+    for sessions, hours in (("one", 3), ("two", 9)):
+        folder = company_folder(tmp_path / sessions, "1001", {"pre-key-30.json": HOUR}, now=NOW)
+        write_key(folder, PEER, hours * HOUR, "{}", NOW)
+    for sessions in ("one", "two", "one"):
+        with open_state(str(tmp_path / "state"), NOW) as state:
+            run_monitor(settings(tmp_path, sessions), state, NOW)
+            heard[sessions] = kept_inbound(state)
+    assert {sessions: rows["1001"]["at"] for sessions, rows in heard.items()} == {
+        "one": int((NOW - 3 * HOUR).timestamp()),
+        "two": int((NOW - 9 * HOUR).timestamp()),
+    }
 
 
 @pytest.mark.parametrize(
