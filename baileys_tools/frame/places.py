@@ -24,10 +24,15 @@ from baileys_tools.sessions.roots import Base, is_session_folder
 
 def settings_in_force(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
     """Given the command line, return the settings. Raise UsageError where one of them would write where it must not."""
-    came_with(flags, config)
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_read(flags, config)
     require_places(loaded)
     return loaded
+
+
+def settings_read(flags: Mapping[str, object], config: str | None) -> LoadedSettings:
+    """As `settings_in_force`, for a command that only looks: where they would write is no matter, or is told."""
+    came_with(flags, config)
+    return load_settings(flags, os.environ, config=config)
 
 
 def require_places(loaded: LoadedSettings) -> None:

@@ -27,7 +27,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
 from baileys_tools.frame.companies import place_meant, require_known
 from baileys_tools.frame.pings import ping_warnings
-from baileys_tools.frame.places import require_places, unwise
+from baileys_tools.frame.places import require_places, settings_read, unwise
 from baileys_tools.frame.show.json_text import envelope, name_text
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
 from baileys_tools.host.config_mistakes import mistakes
@@ -316,7 +316,7 @@ def show_command(
     flags: Mapping[str, object], config: str | None, *, as_json: bool, company: str | None = None
 ) -> ExitCode:
     """Given the command line, print the settings in force."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_read(flags, config)
     if company:
         # Of a name that several places have no one set of settings is in force; one that they name may yet come.
         place_meant(loaded.settings, company)
@@ -333,7 +333,7 @@ def show_command(
 def _loaded_to_check(config: str | None) -> LoadedSettings:
     """Load the settings. Raise ConfigError with all that is wrong, also of what can be read beside what cannot."""
     try:
-        return load_settings({}, os.environ, config=config)
+        return settings_read({}, config)
     except ConfigError as error:
         if error.rest is None:
             raise

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.config import LoadedSettings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
-from baileys_tools.frame.places import misplaced
+from baileys_tools.frame.places import misplaced, settings_read
 from baileys_tools.host import doctor_host, doctor_jobs, other_cleaners
 from baileys_tools.host.rules.doctor import Check, critical, exit_code_of, note, versions_check
 
@@ -36,7 +35,7 @@ def doctor_command(
     if dry_run and not fix:
         raise UsageError("--dry-run goes with --fix: doctor alone mends nothing")
     mending = _fixed(flags, config, now, dry_run=dry_run) if fix else None
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_read(flags, config)
     checks = run_doctor(loaded, now, send_test=send_test)
     code = exit_code_of(checks)
     if as_json:

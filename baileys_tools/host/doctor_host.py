@@ -26,6 +26,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.holders import held_folders
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.held_locks import Holder
+from baileys_tools.sessions.search.hints import number_unfound
 from baileys_tools.units import counted, moment_of
 
 
@@ -90,7 +91,7 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
             if base.fd >= 0 and base.stored is None
         ]
         read_only = {base.path for base in root.bases if base.fd >= 0 and base.is_read_only}
-        deeper = _not_looked_after(root, companies)
+        unfound = number_unfound(root, companies)
     for told in unread:
         yield critical("sessions", told, "What a store needs: baileys-tools help stores")
     for path in lost:
@@ -99,10 +100,10 @@ def sessions_checks(loaded: LoadedSettings, now: datetime) -> Iterator[Check]:
         yield from _root_checks(path, [one for one in companies if one.base == number], path in read_only)
     if not companies:
         return
-    if deeper:
+    if unfound:
         yield warning(
             "sessions",
-            f"{counted(deeper, 'session folder')} deeper are not looked after",
+            f"{counted(unfound, 'more session folder')} not looked after",
             command("baileys-tools sessions"),
         )
     yield clock_check(now, _newest_creds(companies), host.clock_is_synchronised())
@@ -144,18 +145,6 @@ def _root_checks(path: str, companies: Sequence[Company], is_read_only: bool) ->
     else:
         yield from _file_system_checks(path)
     yield _room("disk: sessions", path)
-
-
-def _not_looked_after(root: Root, companies: Sequence[Company]) -> int:
-    """Return how many session folders stand below the roots that no rule finds, as far as a short look tells."""
-    from baileys_tools.sessions.search.hints import proposals
-
-    places = {company.place for company in companies}
-    number = 0
-    for base in root.bases if companies else ():
-        if base.fd >= 0:
-            number += sum(one.number for one in proposals(base, places, deepest=2))
-    return number
 
 
 def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) -> Iterator[Check]:

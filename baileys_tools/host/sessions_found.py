@@ -7,8 +7,9 @@ from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 from itertools import islice
 
-from baileys_tools.config import LoadedSettings, load_settings, require_sessions_path
+from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.places import settings_read
 from baileys_tools.host.rules.sessions_found import FoundRoot, FoundSession, Passed, Proposed, SessionsFound
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.roots import Company, Root
@@ -22,7 +23,7 @@ MOST_PASSED = 200
 
 def sessions_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
     """Given the command line, say what is found and what is not, and return the exit code."""
-    loaded = load_settings(flags, os.environ, config=config)
+    loaded = settings_read(flags, config)
     now = datetime.now(UTC)
     found = find_sessions(loaded)
     if as_json:

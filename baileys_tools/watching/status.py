@@ -17,6 +17,7 @@ from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.forecast import LOOKED_BACK, LOOKED_EVERY, Sample
 from baileys_tools.sessions.rules.removals import Cleaned
 from baileys_tools.sessions.rules.undo import CLEANERS
+from baileys_tools.sessions.search.hints import number_unfound
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import counted_since
 from baileys_tools.state.runs import last_in_companies
@@ -36,7 +37,12 @@ def status_command(flags: Mapping[str, object], config: str | None, *, as_json: 
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("status", settings, now) as run:
         run.state = state
-        status = fleet_status(settings, require_sessions_path(loaded), state, now)
+        path = require_sessions_path(loaded)
+        status = fleet_status(settings, path, state, now)
+        if not settings.sessions.companies:
+            with Root(path, keep_lost=True) as root:
+                everyone = root.companies(settings.sessions.multitenancy)
+                status = status._replace(unfound=number_unfound(root, everyone))
         run.ended(status.exit_code, companies=len(status.companies))
     if as_json:
         from baileys_tools.watching.show.status_json import status_json

@@ -11,16 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from baileys_tools import __version__
-from baileys_tools.config import LoadedSettings, Settings, load_settings
+from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.config.bot_kinds import PRESETS
 from baileys_tools.config.companies import key_in
 from baileys_tools.config.kinds import SCHEDULE, Secret
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
-from baileys_tools.frame.places import misplaced, require_file
+from baileys_tools.frame.places import misplaced, require_file, settings_read
 from baileys_tools.frame.show.json_text import envelope, timestamp
-from baileys_tools.pasted import came_with
 from baileys_tools.sessions.rules.records import CREDS
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.places import known_places
@@ -49,7 +48,6 @@ def support_command(
     from baileys_tools.watching.show import support_text
 
     now = datetime.now(UTC)
-    came_with(flags, config)
     bundle, settings = support_bundle(flags, config, now)
     if as_json:
         text, mark = envelope("support-bundle", now, ExitCode.DONE, bundle), support_text.JSON_MARK
@@ -85,7 +83,7 @@ def support_bundle(
     bundle: dict[str, Any] = {"versions": _versions(), "troubles": troubles}
     loaded: LoadedSettings | None = None
     try:
-        loaded = load_settings(flags, os.environ, config=config)
+        loaded = settings_read(flags, config)
     except BaileysToolsError as error:
         troubles.append({"part": "settings", "why": error.message})
     bundle |= {"settings": [], "doctor": [], "census": None, "companies": [], "runs": [], "incidents": []}

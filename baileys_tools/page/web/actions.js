@@ -38,8 +38,10 @@ const Actions = (function () {
     const box = make("section", { class: "run", "aria-label": titleOf(one.name) }, heading, make("p", {}, state), picture, pre, next);
     place.prepend(box);
     if (isNew) heading.focus({ preventScroll: false });
-    let ended = false, known = one;
-    function mark(said) {
+    let ended = false, known = one, source = null;
+    function mark(said, isLast) {
+      // The list of actions knows of the end before the last words are here: they come first.
+      if (said && said.ended !== null && !isLast && source && source.readyState !== EventSource.CLOSED) return;
       const told = known = said || known;
       state.textContent = told.ended === null ? "At work ..." : (told.end === "done" ? "Done" : told.end === "broken off" ? "Broken off before its end" : "Failed") +
         (told.exit_code ? ", exit code " + told.exit_code : "") + ", after " + span(told.ended - told.started);
@@ -64,7 +66,7 @@ const Actions = (function () {
     }
     shown.set(one.id, mark);
     mark(one);
-    const source = new EventSource("/action/" + encodeURIComponent(one.id) + "/events");
+    source = new EventSource("/action/" + encodeURIComponent(one.id) + "/events");
     source.addEventListener("output", (event) => {
       const told = JSON.parse(event.data);
       pre.append(told.text);
@@ -72,7 +74,7 @@ const Actions = (function () {
       picture.hidden = !told.qr;
       if (told.qr) picture.src = "/action/" + encodeURIComponent(one.id) + "/qr.png?" + Date.now();
     });
-    source.addEventListener("end", (event) => { source.close(); mark(JSON.parse(event.data)); });
+    source.addEventListener("end", (event) => { source.close(); mark(JSON.parse(event.data), true); });
     // From the first word again: what was shown would stand there twice.
     source.addEventListener("error", () => { if (source.readyState === EventSource.CONNECTING) pre.replaceChildren(); });
     addEventListener("pagehide", () => source.close());

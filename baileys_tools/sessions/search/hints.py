@@ -1,7 +1,7 @@
 """Where session folders stand that the settings do not reach: what a hint, `sessions` and `config init` propose."""
 
 import os
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from itertools import islice
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
 from baileys_tools.sessions.names import OWN_PREFIX
-from baileys_tools.sessions.roots import Root
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.search.walk import folders_in, why_passed_by
 from baileys_tools.sessions.search.way import Base, open_way
 from baileys_tools.units import printable
@@ -54,6 +54,15 @@ def proposals(base: Base, taken: Set[str] = frozenset(), deepest: int = DEEPEST)
     if here := found.get(""):
         done.append(Proposal(_pattern(here), tuple(here)))
     return sorted(_joined(done), key=lambda one: (-one.number, one.pattern))
+
+
+def number_unfound(root: Root, companies: Iterable[Company]) -> int:
+    """Given an open root and all its companies, return how many session folders stand below it that no rule finds, as
+    far as a bounded look tells.
+    """
+    places = {company.place for company in companies}
+    bases = [base for base in root.bases if base.fd >= 0] if places else []
+    return sum(one.number for base in bases for one in proposals(base, places))
 
 
 def require_none_below(folder: int) -> None:

@@ -23,6 +23,8 @@ class FleetStatus(NamedTuple):
     trouble: str = ""
     silences: Sequence["AlertSilence"] = ()
     """Those that hold and those that have ended lately."""
+    unfound: int = 0
+    """Session folders below the roots that no rule finds."""
 
     def at_level(self, level: Level) -> int:
         """How many companies are at a level."""

@@ -33,6 +33,7 @@ def status_json(status: FleetStatus, indent: int | None = 2) -> str:
             },
             "silences": silences_json([one for one in status.silences if one.is_on(status.now)], status.now),
             "state_trouble": name_text(status.trouble),
+            "not_looked_after": status.unfound,
             "companies": [company_facts(company, status.now) for company in status.companies],
             "totals": {
                 "companies": len(status.companies),

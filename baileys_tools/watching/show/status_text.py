@@ -61,6 +61,9 @@ def status_text(status: FleetStatus, style: Style, width: int | None = None) -> 
     for company, row in zip(status.companies, cells, strict=True):
         lines.append(_painted(_row(row, columns, widths), company, style))
     lines += ["", _sums(status, style, width), *_next_step(status)]
+    if status.unfound:
+        told = f"{counted(status.unfound, 'more session folder')} not looked after: "
+        lines.append(told + command("baileys-tools sessions"))
     lines += silence_lines(status, width)
     if status.trouble:
         lines += wrap(f"history is not known: {printable(status.trouble)}", width)
