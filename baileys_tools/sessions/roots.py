@@ -355,9 +355,9 @@ def is_session_folder(folder: int, names: Collection[str]) -> bool:
     session folders alone: its creds.json is away.
     """
     if "creds.json" in names:
-        from baileys_tools.sessions.search.walk import is_of_another_program
+        from baileys_tools.sessions.search.walk import holds_creds_of_another_program
 
-        return not is_of_another_program(folder)
+        return not holds_creds_of_another_program(folder)
     if OWN_FOLDER in names:
         from baileys_tools.sessions.names import RESETS
         from baileys_tools.sessions.scan import exists_in_own_folder

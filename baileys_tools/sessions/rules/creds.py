@@ -18,7 +18,7 @@ class CredsState(StrEnum):
     UNPAIRED = "unpaired"
     """No device of an account: never linked, or replaced by the new identity of a bot that found no creds."""
     INCOMPLETE = "incomplete"
-    """Without all keys of an identity: a bot stops with it. Whether a device was linked is no matter."""
+    """Of a linked device without all keys of its identity, or another program's: a bot stops with it."""
     MISSING = "missing"
     EMPTY = "empty"
     """0 bytes: Baileys truncates the file before it writes (`Utils/use-multi-file-auth-state.js`)."""
@@ -83,9 +83,9 @@ class Creds(NamedTuple):
     @property
     def state(self) -> CredsState:
         """How they are, in one word."""
-        if not self.complete:
-            return CredsState.INCOMPLETE
-        return CredsState.VALID if self.paired else CredsState.UNPAIRED
+        if not self.paired:
+            return CredsState.UNPAIRED
+        return CredsState.VALID if self.complete else CredsState.INCOMPLETE
 
     @property
     def login(self) -> str:
@@ -122,6 +122,8 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         return _PROBLEMS.get(unread.refusal, CredsState.UNREADABLE)
     if not isinstance(creds, dict):
         return CredsState.UNREADABLE
+    if is_of_another_program(creds):
+        return CredsState.INCOMPLETE
     contact = creds.get("me")
     me = _address(contact, "id")
     return Creds(
@@ -140,7 +142,16 @@ _PROBLEMS = {
     Refusal.ENCODING: CredsState.ENCODING,
     Refusal.TOO_LARGE: CredsState.TOO_LARGE,
 }
+
+
+def is_of_another_program(creds: Mapping[str, object]) -> bool:
+    """Whether an object that stands in a `creds.json` says something, and nothing that Baileys writes there."""
+    return bool(creds) and creds.keys().isdisjoint(_OF_BAILEYS)
+
+
 _IDENTITY_KEYS = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
+_OF_BAILEYS = (*_IDENTITY_KEYS, "me", "account", "registered", "nextPreKeyId", "firstUnuploadedPreKeyId")
+"""Fields of `AuthenticationCreds` (`Types/Auth.ts`) that `initAuthCreds` or a pairing writes."""
 
 
 def _has_identity(creds: dict[str, object]) -> bool:

@@ -203,21 +203,20 @@ def why_no_session(folder: int) -> str:
     return "no creds.json" if names else "empty"
 
 
-def is_of_another_program(folder: int) -> bool:
+def holds_creds_of_another_program(folder: int) -> bool:
     """Given an open folder with a creds.json, return whether that is another program's, and no key file is beside it.
 
     Of a file that says nothing whole, torn or empty, nobody knows whose it was: it counts as a bot's.
     """
     import json
 
+    from baileys_tools.sessions.rules.creds import is_of_another_program
+
     try:
         said = json.loads(_head_of_creds(folder) or b"")
     except (ValueError, RecursionError):
         return False
-    is_other = (
-        isinstance(said, dict) and bool(said) and not any(key.decode()[1:-1] in said for key in _OF_BAILEYS)
-    )
-    return is_other and "me" not in said and why_no_session(folder) != ""
+    return isinstance(said, dict) and is_of_another_program(said) and why_no_session(folder) != ""
 
 
 def _tells(name: str) -> bool:

@@ -34,7 +34,7 @@ from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots
 from baileys_tools.sessions.scan import scan_folder
 from baileys_tools.watching.rules.inspection import Inspection, inspect
 from fixtures.lay import lay
-from tests.support import creds, require_root, write_key
+from tests.support import require_root, write_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The real time: what a test writes is written now."""
@@ -246,14 +246,14 @@ CASES = [
     Case(
         "not-linked-yet",
         N,
-        steps(empty_folder, lambda w: w.write("creds.json", json.dumps(creds(me=None, account=None)))),
+        steps(empty_folder, lambda w: w.write("creds.json", "{}")),
         name="creds alone",
     ),
     Case(
         "creds-incomplete",
         E,
-        steps(empty_folder, lambda w: w.write("creds.json", "{}")),
-        name="an object without anything",
+        steps(empty_folder, lambda w: w.write("creds.json", '{"type": "service_account"}')),
+        name="another program's",
     ),
     Case("creds-behind-pre-keys", W, lambda w: w.write("pre-key-999999.json")),
     Case("file-count", W, add_sessions(150), name="150"),

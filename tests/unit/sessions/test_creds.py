@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baileys_tools.sessions.rules.creds import Address, Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.creds import Address, Creds, CredsState, parse_creds, state_of
 from tests.canaries import PRIVATE_KEY
 from tests.support import creds
 
@@ -109,7 +109,21 @@ def test_creds_that_lack_a_key_of_the_identity_are_incomplete(key: str, value: A
     assert parsed().state == "valid"
     assert parsed(**{key: value}).state == "incomplete"
     assert parsed(account=None).state == "unpaired"
-    assert parsed(**{key: value}, account=None).state == "incomplete"
+    assert parsed(**{key: value}, account=None).state == "unpaired"
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (b"{}", "unpaired"),
+        (b'{"registered":false}', "unpaired"),
+        (b'{"noiseKey":{}}', "unpaired"),
+        (b'{"type":"service_account","private_key":"x"}', "incomplete"),
+        (b'{"installed":{"registrationId":1}}', "incomplete"),
+    ],
+)
+def test_creds_of_another_program_are_those_of_no_bot(content: bytes, state: str) -> None:
+    assert state_of(parse_creds(content)) == state
 
 
 def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
