@@ -682,3 +682,19 @@ def test_the_copy_that_a_bot_makes_of_its_creds_is_no_second_bot(tmp_path: Path)
     told = json.loads(run_cli("sessions", "--sessions", tmp_path, "--json").stdout)
     assert [one["id"] for one in told["companies"]] == ["GataBotSession"]
     assert "a copy, as its name says" in json.dumps(told["passed_by"])
+
+
+def test_session_folders_that_no_rule_finds_are_told(tmp_path: Path) -> None:
+    session(tmp_path / "session")
+    for number in ("15550006666", "15550007777"):
+        bare(tmp_path / "session" / "jadibts" / number)
+    where = ["--sessions", str(tmp_path / "session")]
+    told = f"2 more session folders not looked after: baileys-tools sessions --sessions {where[1]}"
+    assert told in run_cli("status", *where).stdout
+    assert json.loads(run_cli("status", *where, "--json").stdout)["not_looked_after"] == 2
+    checks = json.loads(run_cli("doctor", *where, "--json").stdout)["checks"]
+    [check] = [one for one in checks if "not looked after" in one["message"]]
+    assert (check["outcome"], check["message"]) == ("warning", "2 more session folders not looked after")
+    assert check["action"] == f"baileys-tools sessions --sessions {where[1]}"
+    pattern = ["--sessions", where[1], "--sessions", f"{where[1]}/jadibts/*"]
+    assert json.loads(run_cli("status", *pattern, "--json").stdout)["not_looked_after"] == 0
