@@ -9,7 +9,7 @@ from typing import Any
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
-from baileys_tools.frame.show.terminal import Style, companies_named, counted, together
+from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.undo import CompanyUndo, Late, UndoReason, UndoRun
 from baileys_tools.units import format_size, printable
@@ -40,7 +40,11 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     if not rows:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
     head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':{by}}  company"
-    paid = [f"  company {printable(name)}: {what}" for name, what in _costs(companies)]
+    paid = [
+        line
+        for name, what in _costs(companies)
+        for line in wrapped(f"company {printable(name)}: {what}", WIDTH, "  ", "    ")
+    ]
     return "\n".join([style.paint(head, "bold"), *rows, *paid, *undo_troubles(companies)])
 
 
