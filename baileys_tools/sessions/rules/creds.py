@@ -70,6 +70,7 @@ class Creds(NamedTuple):
     `paired` is true when the account was linked: `me.id` names a device and `account` is there
     (`registered` stays false for accounts that were paired by QR code). `complete` is false where a key of the identity
     is missing: Baileys makes all of them at once (`Utils/auth-utils.js`: `initAuthCreds`) and stops without one.
+    `of_a_bot` is false where another program wrote them.
     """
 
     me: Address | None
@@ -79,10 +80,13 @@ class Creds(NamedTuple):
     paired: bool
     registration_id: int | None = None
     complete: bool = True
+    of_a_bot: bool = True
 
     @property
     def state(self) -> CredsState:
         """How they are, in one word."""
+        if not self.of_a_bot:
+            return CredsState.INCOMPLETE
         if not self.paired:
             return CredsState.UNPAIRED
         return CredsState.VALID if self.complete else CredsState.INCOMPLETE
@@ -122,8 +126,6 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         return _PROBLEMS.get(unread.refusal, CredsState.UNREADABLE)
     if not isinstance(creds, dict):
         return CredsState.UNREADABLE
-    if is_of_another_program(creds):
-        return CredsState.INCOMPLETE
     contact = creds.get("me")
     me = _address(contact, "id")
     return Creds(
@@ -134,6 +136,7 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         paired=me is not None and me.device is not None and bool(creds.get("account")),
         registration_id=_counter(creds, "registrationId"),
         complete=_has_identity(creds),
+        of_a_bot=not is_of_another_program(creds),
     )
 
 
