@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from baileys_tools.recovery.rules.migration import CODE
-from tests.contract.real_client import GENERATE, run_script
+from tests.contract.real_client import GENERATE, require_node, run_script
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_group("stores")]
@@ -126,6 +126,7 @@ def test_the_plans_are_those_of_a_folder(
 )
 def test_what_a_move_says_of_the_code_is_what_the_package_has(preset: str, package: str) -> None:
     """The call that `migrate` prints is one that the package exports, with as many words."""
+    require_node()
     call, note = CODE[preset]
     name, words = call.split("(", 1)
     code = "".join(path.read_text() for path in (GENERATE / "node_modules" / package).rglob("*.js"))

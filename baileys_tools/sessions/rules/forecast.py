@@ -66,11 +66,9 @@ def growth_per_day(history: Sequence[Sample]) -> float | None:
         return None
     slopes = []
     for stretch in stretches:
-        points = [((sample.at - stretch[0].at) / _DAY, sample.counted) for sample in stretch]
-        for (start, few), (end, many) in combinations(points, 2):
-            days = end - start
-            if days > 0:
-                slopes.append(((many - few) / days, days if days < 1 else 1.0))
+        for start, end in combinations(stretch, 2):
+            if length := end.at - start.at:
+                slopes.append(((end.counted - start.counted) / (length / _DAY), min(length, _DAY)))
     return max(0.0, _weighted_median(slopes))
 
 
@@ -140,13 +138,13 @@ def _evenly(stretch: Sequence[Sample], wanted: int) -> Sequence[Sample]:
     return [*chosen[: wanted - 1], stretch[-1]]
 
 
-def _weighted_median(values: list[tuple[float, float]]) -> float:
+def _weighted_median(values: list[tuple[float, timedelta]]) -> float:
     """Given values with their weights, return the smallest one that has half the weight at or below it."""
-    half = sum(weight for _, weight in values) / 2
-    reached = 0.0
+    whole = sum((weight for _, weight in values), timedelta())
+    reached = timedelta()
     for value, weight in sorted(values):
         reached += weight
-        if reached >= half:
+        if 2 * reached >= whole:
             return value
     return 0.0
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from baileys_tools.sessions.rules.forecast import (
@@ -141,6 +141,7 @@ LOOKS = st.lists(
 
 
 @given(LOOKS)
+@example([(0, 0), (8, 10), (9, 5), (25, 5), (26, 0), (49, 5), (50, 0), (56, 5), (240, 0), (256, 0), (275, 1)])
 def test_growth_is_that_of_the_oracle(looks: list[tuple[int, int]]) -> None:
     samples = [Sample(START + timedelta(hours=hour), counted) for hour, counted in sorted(looks)]
     expected = oracle(samples)
