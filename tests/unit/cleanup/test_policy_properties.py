@@ -195,8 +195,8 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
     if plan.holds == again.holds and (policy.until is None or Kind.PRE_KEY not in again.removed_by_kind):
         # What a session used goes once it is gone.
         assert again.removed_by_kind.keys() <= REMOVED_IF_UNUSED
-        # An emergency thins the highest ids, so guarded ones move up among them and count from then on. By `until` there
-        # may be room for a key whose memory went.
+        # An emergency thins the highest ids, so guarded ones move up among them and count from then on.
+        # By `until` there may be room for a key whose memory went.
         if plan.tier is Tier.NORMAL and (policy.until is None or not plan.own_keys_to_follow):
             assert again.counted_before == plan.counted_at_last
         rest = without(rest, removals(rest, policy))
