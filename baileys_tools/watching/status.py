@@ -37,12 +37,8 @@ def status_command(flags: Mapping[str, object], config: str | None, *, as_json: 
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("status", settings, now) as run:
         run.state = state
-        path = require_sessions_path(loaded)
-        status = fleet_status(settings, path, state, now)
-        if not settings.sessions.companies:
-            with Root(path, keep_lost=True) as root:
-                everyone = root.companies(settings.sessions.multitenancy)
-                status = status._replace(unfound=number_unfound(root, everyone))
+        path, whole = require_sessions_path(loaded), not settings.sessions.companies
+        status, _ = fleet_seen(settings, path, state, now, looks_beside=whole)
         run.ended(status.exit_code, companies=len(status.companies))
     if as_json:
         from baileys_tools.watching.show.status_json import status_json
@@ -63,9 +59,12 @@ def fleet_status(settings: Settings, root_path: str, state: State, now: datetime
     return fleet_seen(settings, root_path, state, now)[0]
 
 
-def fleet_seen(settings: Settings, root_path: str, state: State, now: datetime) -> tuple[FleetStatus, Pass]:
+def fleet_seen(
+    settings: Settings, root_path: str, state: State, now: datetime, *, looks_beside: bool = False
+) -> tuple[FleetStatus, Pass]:
     """Return how the companies are that the settings choose, and all that the look at them saw. Writes nothing but
-    what runs have left to be recorded, and how far logs were read.
+    what runs have left to be recorded, and how far logs were read. `looks_beside` looks for session folders that no
+    rule finds, too.
 
     One company's trouble is part of the result. Raises BaileysToolsError when no company can be looked at at all.
     """
@@ -75,6 +74,7 @@ def fleet_seen(settings: Settings, root_path: str, state: State, now: datetime) 
         seen = look_over(settings, root, state, now)
         if not seen.companies:
             raise no_session_folder(root)
+        unfound = number_unfound(root, seen.everyone) if looks_beside else 0
     cleaned = last_cleanups(state)
 
     rules, rules_for = rules_of(settings), rules_by_company(settings)
@@ -92,7 +92,8 @@ def fleet_seen(settings: Settings, root_path: str, state: State, now: datetime) 
     found = for_each(seen.companies, with_history, failed_status, workers=1)
     shown = {one.id for one in found}
     silent = [one for one in all_silences(state) if one.company in shown]
-    status = FleetStatus(root_path, now, rules.thresholds, worst_company_first(found), state.trouble, silent)
+    shown_first = worst_company_first(found)
+    status = FleetStatus(root_path, now, rules.thresholds, shown_first, state.trouble, silent, unfound)
     return status, seen
 
 

@@ -137,5 +137,6 @@ def test_a_session_in_a_store_is_cleaned_undone_and_backed_up_as_a_folder(
         assert done["plan"]["cost"] == plan["cost"], "of files as of what is in memory"
         assert len(store.cells()) == len(before) - len(planned)
         assert not [*tmp_path.rglob("creds.json")][1:], "no working copy stays in the clear"
+        assert store.json("status")["not_looked_after"] == 0, "a quarantine of ours is no session"
         store.run("undo")
         assert store.cells() == before, "every cell is back as it was, with its time"

@@ -61,7 +61,7 @@ def number_unfound(root: Root, companies: Iterable[Company]) -> int:
     far as a bounded look tells.
     """
     places = {company.place for company in companies}
-    bases = [base for base in root.bases if base.fd >= 0] if places else []
+    bases = [base for base in root.bases if base.fd >= 0 and base.stored is None] if places else []
     return sum(one.number for base in bases for one in proposals(base, places))
 
 
