@@ -7,7 +7,6 @@ program installs a file as it is. What it lists is not always what is there: see
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.kernel_lock import take
 from baileys_tools.place import make_private_folder
 from baileys_tools.trust import NotTrusted, doubt_of
 
@@ -169,7 +169,7 @@ def backups_folder(place: str) -> Iterator[str]:
             "Make the state folder yours, or name another: state.dir",
         ) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        take(handle)
         yield folder
     finally:
         os.close(handle)

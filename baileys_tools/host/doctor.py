@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
-from baileys_tools.frame.places import misplaced, settings_read
+from baileys_tools.frame.places import misplaced, settings_in_force, settings_read
 from baileys_tools.host import doctor_host, doctor_jobs, other_cleaners
 from baileys_tools.host.rules.doctor import Check, critical, exit_code_of, note, versions_check
 
@@ -61,7 +61,6 @@ def _fixed(
     flags: Mapping[str, object], config: str | None, now: datetime, *, dry_run: bool
 ) -> tuple[MendPlan, list[Mended]]:
     """Mend what can be mended, or only plan it; return the plan, and how each step ended."""
-    from baileys_tools.frame.places import settings_in_force
     from baileys_tools.frame.record import recorded
     from baileys_tools.host.mending import mend_all, plan_mending
     from baileys_tools.host.rules.mending import Mended, MendOutcome

@@ -152,13 +152,14 @@ def is_of_another_program(creds: Mapping[str, object]) -> bool:
     return bool(creds) and creds.keys().isdisjoint(_OF_BAILEYS)
 
 
-_IDENTITY_KEYS = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
-_OF_BAILEYS = (*_IDENTITY_KEYS, "me", "account", "registered", "nextPreKeyId", "firstUnuploadedPreKeyId")
+IDENTITY_KEYS = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
+"""What `Utils/auth-utils.js: initAuthCreds` makes first, all at once."""
+_OF_BAILEYS = (*IDENTITY_KEYS, "me", "account", "registered", "nextPreKeyId", "firstUnuploadedPreKeyId")
 """Fields of `AuthenticationCreds` (`Types/Auth.ts`) that `initAuthCreds` or a pairing writes."""
 
 
 def _has_identity(creds: dict[str, object]) -> bool:
-    if any(creds.get(key) in (None, "", {}, []) for key in _IDENTITY_KEYS):
+    if any(creds.get(key) in (None, "", {}, []) for key in IDENTITY_KEYS):
         return False
     return public_key(creds["signedIdentityKey"]) is not None
 

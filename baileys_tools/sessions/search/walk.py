@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from baileys_tools.sessions.names import LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
+from baileys_tools.sessions.rules.creds import IDENTITY_KEYS, is_of_another_program
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.rules.patterns import Part, Pattern
 from baileys_tools.sessions.search.way import NotASessionFolder, step
@@ -23,14 +24,8 @@ MOST_NAMES = 2_000
 """Names of a folder that are looked at to tell whether it is a session's."""
 _CREDS_READ = 1 << 20
 _CREDS = "creds.json"
-_OF_BAILEYS = (
-    b'"noiseKey"',
-    b'"signedIdentityKey"',
-    b'"signedPreKey"',
-    b'"registrationId"',
-    b'"advSecretKey"',
-)
-"""Keys of creds.json (baileys `Utils/auth-utils.js: initAuthCreds`): two of them are no accident."""
+_OF_BAILEYS = tuple(f'"{key}"'.encode() for key in IDENTITY_KEYS)
+"""Of these keys of creds.json, two are no accident."""
 _COPY = re.compile(
     r"(?i:[._ -](?:bak|backup|old|orig|copy|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backup|copy)[._ -])"
     r"|^[Bb]ackup(?=[A-Z])|[a-z0-9]Backup$"
@@ -209,8 +204,6 @@ def holds_creds_of_another_program(folder: int) -> bool:
     Of a file that says nothing whole, torn or empty, nobody knows whose it was: it counts as a bot's.
     """
     import json
-
-    from baileys_tools.sessions.rules.creds import is_of_another_program
 
     try:
         said = json.loads(_head_of_creds(folder) or b"")
