@@ -7,6 +7,11 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from baileys_tools.findings import SEVERITY_OF_LEVEL, Severity, exit_code_for
 from baileys_tools.thresholds import Level, Thresholds, level_of
@@ -17,6 +22,7 @@ from tests.unit.watching.test_watch import AT, a_report
 
 PACKAGING = Path(__file__).parents[3] / "packaging"
 PROMETHEUS = PACKAGING / "prometheus"
+DASHBOARD = PACKAGING / "grafana" / "baileys-tools.json"
 PAGE = (Path(__file__).parents[3] / "docs/monitoring.md").read_text()
 
 
@@ -77,7 +83,7 @@ def unknown_metrics(text: str) -> list[str]:
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are_in_words_that_prometheus_reads(tmp_path: Path) -> None:
-    text = (PACKAGING / "grafana" / "baileys-tools.json").read_text()
+    text = DASHBOARD.read_text()
     dashboard = json.loads(text)
     assert not unknown_metrics(text)
     panels = dashboard["panels"]
@@ -94,6 +100,34 @@ def test_the_dashboard_asks_for_metrics_that_there_are_in_words_that_prometheus_
         [require_tool("promtool"), "check", "rules", tmp_path / "asked.yml"], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def lost(told: Any, kept: Any, at: str = "") -> list[str]:
+    """Return where Grafana's model keeps something else than is told."""
+    if isinstance(told, dict) and isinstance(kept, dict):
+        return [where for key in told for where in lost(told[key], kept.get(key), f"{at}/{key}")]
+    if isinstance(told, list) and isinstance(kept, list) and len(told) == len(kept):
+        return [
+            where for number, one in enumerate(told) for where in lost(one, kept[number], f"{at}/{number}")
+        ]
+    return [] if told == kept else [at]
+
+
+def as_grafana_reads_it(dashboard: dict[str, Any]) -> Any:
+    plugins.register_default_plugins()
+    return json.loads(JSONEncoder().encode(Dashboard.from_json(dashboard)))
+
+
+def test_the_dashboard_is_one_of_grafanas() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert lost(dashboard, as_grafana_reads_it(dashboard)) == []
+    panel = dashboard["panels"][1]
+    panel["gridpos"] = panel.pop("gridPos")
+    panel["fieldConfig"]["defaults"]["treshold"] = {}
+    assert lost(dashboard, as_grafana_reads_it(dashboard)) == [
+        "/panels/1/fieldConfig/defaults/treshold",
+        "/panels/1/gridpos",
+    ]
 
 
 def test_where_another_place_has_a_companys_name_its_metrics_say_the_path() -> None:
