@@ -60,25 +60,45 @@ SHARED_VALUES = frozenset({"--sessions", "--company", "--config", "--identity"})
 """Options that are understood before the command, too. A command that has no such option says so."""
 
 
+def _leading(words: Sequence[str]) -> int:
+    """Return how many of the words the shared options before the command take, 0 where another option is among them.
+
+    One more than there are while the last of them still waits for its value.
+    """
+    taken = 0
+    while taken < len(words) and words[taken].startswith("-"):
+        option, has_value, _ = words[taken].partition("=")
+        if words[taken] in SHARED_SWITCHES or (has_value and option in SHARED_VALUES):
+            taken += 1
+        elif option in SHARED_VALUES:
+            taken += 2
+        else:
+            return 0
+    return taken
+
+
 def behind_the_command(words: Sequence[str]) -> list[str]:
     """Given the words of the command line, return them with the shared options moved behind the command.
 
     Behind the second word where the first names a group, such as cron. Anything else is left for typer to answer.
     """
-    moved = 0
-    while moved < len(words) and words[moved].startswith("-"):
-        option, has_value, _ = words[moved].partition("=")
-        if words[moved] in SHARED_SWITCHES or (has_value and option in SHARED_VALUES):
-            moved += 1
-        elif option in SHARED_VALUES:
-            moved += 2
-        else:
-            return [*words]
+    moved = _leading(words)
     if not 0 < moved < len(words):
         return [*words]
     rest = words[moved:]
     behind = 2 if rest[0] in PAIRS and len(rest) > 1 and not rest[1].startswith("-") else 1
     return [*rest[:behind], *words[:moved], *rest[behind:]]
+
+
+def completed_as(words: Sequence[str]) -> list[str]:
+    """Given the words before the one at the TAB key, return those that typer is to complete it behind.
+
+    After shared options comes the command, so they are passed over; the value of one is that of any command's.
+    """
+    leading = _leading(words)
+    if leading > len(words):
+        return ["status", *words]
+    return [] if leading == len(words) else behind_the_command(words)
 
 
 def load_commands(wanted: str) -> None:
@@ -107,8 +127,9 @@ def _name(command: CommandInfo) -> str:
 
 def _wanted_command() -> str:
     if COMPLETING in os.environ:
-        from baileys_tools.cli.complete import wanted_command
+        from baileys_tools.cli.complete import settled, wanted_command
 
+        os.environ.update(settled(os.environ, completed_as))
         return wanted_command(os.environ)
     if sys.argv[1:2] == ["help"]:
         return ""  # it speaks of all

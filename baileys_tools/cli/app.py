@@ -26,8 +26,7 @@ class _Commands(TyperGroup):
             "Usage: baileys-tools COMMAND [OPTIONS]             New here? baileys-tools setup",
             *first_page(partial(self.shown, ctx)),
             "Before or behind the command: --sessions PATH, --company ID, --config FILE.",
-            "Options: -h, --version, --install-completion. Exit codes: help exit-codes.",
-            "More: help commands, help COMMAND, help CODE (of a finding), help TOPIC.",
+            "More: help commands, help COMMAND|CODE|TOPIC, --version, --install-completion",
         ]
         formatter.write("\n".join(lines) + "\n")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -14,6 +15,24 @@ from baileys_tools.cli.quick import sessions_flags
 PLAIN = frozenset(string.ascii_letters + string.digits + "._@+-")
 """The characters of a name that is offered. What zsh is offered it evaluates, bash splits it and expands its patterns,
 and whoever can make a folder chooses its name."""
+
+
+def settled(environ: Mapping[str, str], meant: Callable[[Sequence[str]], list[str]]) -> dict[str, str]:
+    """Given the environment of a completion and what the words before the last one mean, return it with them as meant.
+
+    typer completes an option behind its command alone. The names are those of typer (`_completion_classes.py`): bash
+    gives all words and which of them is typed, zsh and fish the line up to there. A line with an open quote stays.
+    """
+    try:
+        line = shlex.split(environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS") or "")
+        at = int(environ.get("COMP_CWORD") or len(line) - (not environ["_TYPER_COMPLETE_ARGS"].endswith(" ")))
+    except (ValueError, KeyError):
+        return {}
+    before = [*line[:1], *meant(line[1:at])]
+    if before == line[:at]:
+        return {}
+    typed = shlex.join([*before, *line[at : at + 1]]) + " " * (at >= len(line))
+    return {"COMP_WORDS": typed, "COMP_CWORD": str(len(before)), "_TYPER_COMPLETE_ARGS": typed}
 
 
 def wanted_command(environ: Mapping[str, str]) -> str:
@@ -90,6 +109,13 @@ def complete_mode(incomplete: str) -> list[str]:
     from baileys_tools.sessions.rules.restore_plan import Mode
 
     return [mode for mode in Mode if mode.startswith(incomplete)]
+
+
+def complete_finding(incomplete: str) -> list[str]:
+    """Return the codes of findings that begin with what is typed."""
+    from baileys_tools.finding_codes import CODES
+
+    return [code for code in sorted(CODES) if code.startswith(incomplete)]
 
 
 def complete_topic(incomplete: str) -> list[str]:

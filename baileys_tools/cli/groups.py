@@ -25,7 +25,6 @@ GROUPS: Mapping[str, str] = {
     "copies": SAFE,
     "keep": SAFE,
     "diff": SAFE,
-    "migrate": SAFE,
     "status": WATCH,
     "inspect": WATCH,
     "watch": WATCH,
@@ -47,6 +46,7 @@ GROUPS: Mapping[str, str] = {
     "reconnect": BACK,
     "start-session": BACK,
     "send-test": BACK,
+    "migrate": MOVE,
     "setup": ALONE,
     "cron": ALONE,
     "doctor": ALONE,
@@ -56,7 +56,7 @@ GROUPS: Mapping[str, str] = {
     "help": ALONE,
     "explain": ALONE,
 }
-"""Each command, in the order of the help, with its group: one line for a new one. A group without any is not shown."""
+"""Each command, in the order of the help, with its group: one line for a new one."""
 
 IN_FRONT = frozenset(
     {"cleanup", "undo", "backup", "status", "inspect", "restore", "recover", "qr", "migrate", "setup"}
@@ -89,6 +89,4 @@ def every_command(shown: Callable[[str], str]) -> list[str]:
 
 def _groups() -> Iterator[tuple[str, list[str]]]:
     for group in (TIDY, SAFE, WATCH, BACK, MOVE, ALONE):
-        commands = [name for name, its in GROUPS.items() if its == group]
-        if commands:
-            yield group, commands
+        yield group, [name for name, its in GROUPS.items() if its == group]

@@ -19,6 +19,7 @@ from baileys_tools.cli.app import (
     app,
     finish,
 )
+from baileys_tools.cli.complete import complete_finding
 from baileys_tools.cli.quick import sessions_flags
 
 
@@ -162,7 +163,12 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
 def silence(
     company: NamedCompanyOption = None,
     code: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Only this finding. [default: all alerts]")
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="Only this finding. [default: all alerts]",
+            autocompletion=complete_finding,
+        ),
     ] = None,
     length: Annotated[
         str | None,

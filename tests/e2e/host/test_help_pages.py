@@ -333,6 +333,43 @@ def test_runs_modes_and_snapshots_are_offered(tmp_path: Path) -> None:
     assert complete("baileys-tools logs --company 1", 3, **paths) == ["1001"]
 
 
+def test_codes_of_findings_are_offered() -> None:
+    assert complete("baileys-tools silence --code creds-e", 3) == ["creds-empty", "creds-encoding"]
+    assert "healthy" not in complete("baileys-tools silence --code ", 3), "a state is no finding"
+
+
+def test_shared_options_before_the_command_are_completed_too(tmp_path: Path) -> None:
+    for company in ("1001", "1002", "7"):
+        company_folder(tmp_path, company)
+    path = {"BAILEYS_SESSIONS_PATH": str(tmp_path)}
+    assert complete("baileys-tools --company 10", 2, **path) == ["1001", "1002"]
+    assert complete("baileys-tools --json --company ", 3, **path) == ["7", "1001", "1002"]
+    assert complete(f"baileys-tools --sessions {tmp_path} --company ", 4) == ["7", "1001", "1002"]
+    assert complete("baileys-tools --company 7 cle", 3, **path) == ["cleanup"]
+    assert complete(f"baileys-tools --sessions '{tmp_path}' cron ins", 4) == ["install"]
+    assert complete(f"baileys-tools --sessions '{tmp_path}' inspect --company 7", 5) == ["7"]
+    assert complete("baileys-tools --vers", 1) == ["--version"]
+    assert complete("baileys-tools --nonsense --company 'op", 3, **path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("--company 10", {"1001"}), ("--company ", {"1001", "7"}), ("--company 7 cle", {"cleanup"})],
+)
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_every_shell_completes_them(tmp_path: Path, shell: str, line: str, offered: set[str]) -> None:
+    for company in ("1001", "7"):
+        company_folder(tmp_path, company)
+    asked = {
+        "_BAILEYS_TOOLS_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": f"baileys-tools {line}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "BAILEYS_SESSIONS_PATH": str(tmp_path),
+    }
+    said = run_cli(env=asked).stdout
+    assert {word for word in re.findall(r"[\w-]+", said) if word in {"1001", "7", "cleanup", "backup"}} == offered
+
+
 def test_a_completion_loads_nothing_heavy(tmp_path: Path) -> None:
     company_folder(tmp_path)
     script = (
