@@ -330,6 +330,29 @@ def test_it_prints_with_its_charts(driver: webdriver.Chrome, page: Path) -> None
     assert len(drawn(driver)) == 8
 
 
+def test_on_paper_each_code_stands_whole_and_nothing_is_cut(driver: webdriver.Chrome, page: Path) -> None:
+    show(driver, page, width=640)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 640
+        chips = driver.find_elements(By.CSS_SELECTOR, "#fleet .level")
+        shown = [chip for chip in chips if chip.is_displayed()]
+        assert any("-" in chip.text for chip in shown), "the worst finding is there"
+        assert all(chip.size["height"] < 30 for chip in shown), "no code in two lines"
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("width", [320, 390, 411])
+def test_no_line_ends_within_an_option(driver: webdriver.Chrome, page: Path, width: int) -> None:
+    show(driver, page, width=width)
+    options = driver.find_elements(By.CSS_SELECTOR, ".findings .whole")
+    assert {"--company", "--dry-run"} <= {option.text for option in options}
+    rows = "return [...document.querySelectorAll('.findings .whole')].map(one => one.getClientRects().length)"
+    assert set(driver.execute_script(rows)) == {1}
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+
+
 def large(companies: int) -> FleetReport:
     """A fleet with an observation an hour for 30 days, a snapshot every 2 hours, and findings."""
     now = datetime(2026, 1, 31, tzinfo=UTC)

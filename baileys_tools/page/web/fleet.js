@@ -1,7 +1,7 @@
 // The table of all companies: page/show/rows.py has what is where in a row.
 "use strict";
 (function () {
-  const { make, age } = Live;
+  const { make, unbroken, age } = Live;
   const KEY = 0, NAME = 1, STATE = 2, CODE = 3, SEVERITY = 4, WHY = 5, COUNTED = 6, LEVEL = 7, CREDS = 8, CONNECTION = 9,
     ACTIVE = 10, INBOUND = 11, SNAPSHOT = 12, NEXT = 13, SILENCED = 14, BADNESS = 15;
   const STATES = ["gone", "unreadable", "emergency", "critical", "warning", "healthy"];
@@ -107,7 +107,7 @@
     about.replaceChildren(...(meta.root ? ["In ", make("bdi", {}, meta.root)] : ["Looking for the first time ..."]));
     const host = document.getElementById("host");
     host.replaceChildren(...(meta.host || []).map(([severity, code, message, action]) =>
-      make("li", {}, make("span", { class: "level " + severity }, severity), " ", message, " ", make("code", { class: "soft" }, code), make("br"), "What to do: " + action)));
+      make("li", {}, make("span", { class: "level " + severity }, severity), " ", message, " ", make("code", { class: "soft" }, code), make("br"), "What to do: ", ...unbroken(action))));
   });
   for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
     head.querySelector("button").addEventListener("click", () => {

@@ -14,6 +14,8 @@ const Live = (function () {
     for (const child of children) if (child !== null && child !== undefined) node.append(child);
     return node;
   }
+  // A hyphen ends no line inside a command's option, or somebody types it in two.
+  const unbroken = (text) => text.split(/(\S*-\S*)/).map((word, at) => at % 2 && word.length < 32 ? make("span", { class: "whole" }, word) : word);
   const now = () => Date.now() / 1000 + ahead;
   function span(seconds) {
     const s = Math.max(0, Math.round(seconds));
@@ -100,5 +102,5 @@ const Live = (function () {
   }
   setInterval(tick, 1000);
   const begin = () => { emit("meta", meta); tell(); listen(); };
-  return { announce, data, make, age, span, moment, bytes, now, on, begin, meta: () => meta };
+  return { announce, data, make, unbroken, age, span, moment, bytes, now, on, begin, meta: () => meta };
 })();

@@ -99,7 +99,7 @@ def _subtitle(report: FleetReport) -> str:
 _HEADS = (
     ("Company", "", True),
     ("State", "", True),
-    ("Worst finding", "m", True),
+    ("Worst finding", "m f", True),
     ("Counted", "n", True),
     ("Files", "n m", True),
     ("Lately", "w", False),
@@ -139,7 +139,7 @@ def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
     one = company.status
     state = one.state.value
     rank = one.state.rank
-    creds = "ok" if one.creds is CredsState.VALID else one.creds
+    creds = _creds(one)
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
@@ -159,11 +159,15 @@ def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def _creds(one: CompanyStatus) -> str:
+    return "ok" if one.creds is CredsState.VALID else one.creds
+
+
 def _finding_cell(one: CompanyStatus) -> str:
     if not one.findings:
-        return '<td class="m" data-sort="-1">-</td>'
+        return '<td class="m f" data-sort="-1">-</td>'
     worst = one.verdict.reason or one.findings[0]
-    return f'<td class="m" data-sort="{worst.severity.rank}">{_finding_chip(one)}</td>'
+    return f'<td class="m f" data-sort="{worst.severity.rank}">{_finding_chip(one)}</td>'
 
 
 def _finding_chip(one: CompanyStatus, kind: str = "") -> str:
@@ -315,7 +319,7 @@ def _facts(company: CompanyReport, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Trouble", one.trouble
     guarded = f", {counted(one.guarded, 'guarded pre-key')} left out" if one.guarded else ""
     yield "Files", f"{one.files:,}, of which {one.counted:,} count{guarded}"
-    yield "creds.json", one.creds
+    yield "creds.json", _creds(one)
     if one.connection:
         yield "Connection", one.connection
     yield "Last activity", _ago(one.last_activity, now)

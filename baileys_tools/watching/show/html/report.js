@@ -18,6 +18,8 @@
     for (const child of children) if (child !== null) node.append(child);
     return node;
   }
+  // A hyphen ends no line inside a command's option, or somebody types it in two.
+  const unbroken = (text) => text.split(/(\S*-\S*)/).map((word, at) => at % 2 && word.length < 32 ? make("span", { class: "whole" }, word) : word);
   const two = (number) => String(number).padStart(2, "0");
   // The time of day there, as the getters for UTC tell it.
   function there(seconds) {
@@ -187,7 +189,7 @@
     for (const [severity, code, message, action] of company.findings) {
       list.append(make("li", {},
         make("span", { class: "level " + severity }, severity), " " + data.texts[message] + " ",
-        make("code", { class: "soft" }, code), make("br"), "What to do: " + data.texts[action]));
+        make("code", { class: "soft" }, code), make("br"), "What to do: ", ...unbroken(data.texts[action])));
     }
     return list;
   }
