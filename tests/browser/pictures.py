@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import platform
 import struct
 import sys
 import tempfile
@@ -15,12 +16,15 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
 from baileys_tools.page.show.badge import badge_svg
 from baileys_tools.page.show.pages import ASSETS, asset
 from baileys_tools.state.database import open_state
 from baileys_tools.state.observations import observe
 from baileys_tools.watching.kept_incidents import add_entry, close_incident, open_incident
-from tests.browser.browser import chromium
+from tests.browser.browser import chromium, show, until
 from tests.browser.live import Live, live
 from tests.browser.places import a_month, environment, sessions
 from tests.browser.test_live_page import ARABIC
@@ -29,7 +33,7 @@ from tests.support import about, company_folder
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WORD = b"Source"
-FLEET, COMPANY, ENTER = "page.png", "page-company.png", "page-enter.png"
+FLEET, COMPANY, ENTER, REPORT = "page.png", "page-company.png", "page-enter.png", "report.png"
 BADGE = "page-badge.svg"
 BADGES = ("loja-joao", "healthy"), ("acme", "warning"), ("north-shop", "emergency")
 """Whose badges are in the picture of some."""
@@ -103,6 +107,35 @@ def shops(place: Path) -> None:
         close_incident(state, incident, opened + 3 * hour, "network")
 
 
+def put(driver: webdriver.Chrome, found: str, shown: str) -> None:
+    """Put one text of the page in the place of another."""
+    driver.execute_script(
+        "const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);"
+        "while (walk.nextNode()) walk.currentNode.data ="
+        "  walk.currentNode.data.replaceAll(arguments[0], arguments[1])",
+        found,
+        shown,
+    )
+
+
+def clipped(driver: webdriver.Chrome, width: int, height: int) -> bytes:
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+    return signed(base64.b64decode(shot["data"]))
+
+
+def take_report(driver: webdriver.Chrome, place: Path) -> None:
+    """The report of the company that is shown, down to its first chart."""
+    page = place / "report.html"
+    written = run_cli("report", "-q", "--company", SHOWN, "--html", page, env=environment(place))
+    assert written.returncode == 0, written.stderr
+    show(driver, page, width=900)
+    until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".chart[data-drawn] canvas"))
+    put(driver, str(place), PLACE)
+    put(driver, f"on {platform.node()}", "on bots")
+    (IMAGES / REPORT).write_bytes(clipped(driver, 900, 1090))
+
+
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
 
@@ -112,13 +145,7 @@ def main() -> None:
         if address != "/":
             drawn = "return document.querySelectorAll('.chart[data-drawn] canvas').length"
             world.until(lambda: world.driver.execute_script(drawn) >= 1)
-        world.driver.execute_script(
-            "const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);"
-            "while (walk.nextNode()) walk.currentNode.data ="
-            "  walk.currentNode.data.replaceAll(arguments[0], arguments[1])",
-            str(world.place),
-            PLACE,
-        )
+        put(world.driver, str(world.place), PLACE)
         whole = {"captureBeyondViewport": folder is not None}
         shot = world.driver.execute_cdp_cmd("Page.captureScreenshot", whole)
         path.write_bytes(signed(base64.b64decode(shot["data"])))
@@ -134,10 +161,9 @@ def main() -> None:
                 driver.execute_script(
                     "document.querySelector('code').textContent = '/var/lib/baileys-tools/page/token'"
                 )
-                clip = {"x": 0, "y": 0, "width": 640, "height": 240, "scale": 1}
-                shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})
-                (IMAGES / ENTER).write_bytes(signed(base64.b64decode(shot["data"])))
+                (IMAGES / ENTER).write_bytes(clipped(driver, 640, 240))
                 (IMAGES / BADGE).write_text(badges())
+                take_report(driver, place)
                 return
             (key,) = (row[0] for row in world.page.data()["rows"] if row[1] == ARABIC)
             for name, address in (

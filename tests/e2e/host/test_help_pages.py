@@ -367,7 +367,9 @@ def test_every_shell_completes_them(tmp_path: Path, shell: str, line: str, offer
         "BAILEYS_SESSIONS_PATH": str(tmp_path),
     }
     said = run_cli(env=asked).stdout
-    assert {word for word in re.findall(r"[\w-]+", said) if word in {"1001", "7", "cleanup", "backup"}} == offered
+    assert {
+        word for word in re.findall(r"[\w-]+", said) if word in {"1001", "7", "cleanup", "backup"}
+    } == offered
 
 
 def test_a_completion_loads_nothing_heavy(tmp_path: Path) -> None:

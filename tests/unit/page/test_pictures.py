@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.pictures import BADGE, COMPANY, ENTER, FLEET, IMAGES, badges, made_from, source
+from tests.browser.pictures import BADGE, COMPANY, ENTER, FLEET, IMAGES, REPORT, badges, made_from, source
 
 
-@pytest.mark.parametrize("name", [FLEET, COMPANY, ENTER])
+@pytest.mark.parametrize("name", [FLEET, COMPANY, ENTER, REPORT])
 def test_a_picture_is_of_the_page_as_it_is(name: str) -> None:
     assert made_from(IMAGES / name) == source(), "make pictures, and look at them"
 
