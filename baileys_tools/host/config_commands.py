@@ -225,7 +225,7 @@ def _with_proposed_roots(given: dict[str, str], loaded: LoadedSettings) -> list[
     given["sessions.roots"] = json.dumps(found.settings, ensure_ascii=False)
     more = sum(one.number for one in found.proposed)
     return [
-        f"  proposed   sessions.roots: {counted(more, 'more session folder')} in it; look with baileys-tools sessions"
+        f"  proposed   sessions.roots, for {counted(more, 'session folder')}; look: baileys-tools sessions"
     ]
 
 

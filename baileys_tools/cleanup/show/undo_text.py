@@ -9,7 +9,7 @@ from typing import Any
 
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
-from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
+from baileys_tools.frame.show.terminal import Style, companies_named, counted, together
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.undo import CompanyUndo, Late, UndoReason, UndoRun
 from baileys_tools.units import format_size, printable
@@ -26,39 +26,45 @@ _KEPT = {
 }
 
 
+_NAME_WIDTH = 24
+"""So long a name leaves room for the rest of its line on a terminal of 80 columns."""
+
+
 def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
-    """Given the companies, return which runs can be undone, one line a run and company."""
-    width = max((len(run.run) for company in companies for run in company.runs), default=0)
-    by = max((len(_short(run.what)) for company in companies for run in company.runs), default=0)
-    by = max(by, 7)
-    rows = [
-        f"  {run.run:{width}}  {run.started:%Y-%m-%d %H:%M}  {run.files:>7,}  {format_size(run.size):>8}  "
-        f"{_short(run.what) or '-':{by}}  {printable(company.id)}"
-        for company in companies
-        for run in company.runs
-    ]
-    if not rows:
-        return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
-    head = f"  {'run':{width}}  {'started (UTC)':16}  {'removed':>7}  {'size':>8}  {'by':{by}}  company"
-    paid = [
-        line
-        for name, what in _costs(companies)
-        for line in wrapped(f"company {printable(name)}: {what}", WIDTH, "  ", "    ")
-    ]
-    return "\n".join([style.paint(head, "bold"), *rows, *paid, *undo_troubles(companies)])
-
-
-def _costs(companies: Sequence[CompanyUndo]) -> Iterator[tuple[str, str]]:
-    """Return of the last cleanup of each company what it cost at most, and what of that was paid so far."""
+    """Given the companies, return which runs can be undone, the newest first, each with its companies."""
+    runs: dict[str, list[tuple[CompanyUndo, UndoRun]]] = {}
     for company in companies:
-        runs = [run for run in company.runs if run.is_cleanup]
-        for run in runs[-1:]:
-            if (late := run.late) is not None:
-                yield company.id, paid_of(*late)
+        for run in company.runs:
+            runs.setdefault(run.run, []).append((company, run))
+    if not runs:
+        return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
+    width = min(max(len(printable(company.id)) for company in companies if company.runs), _NAME_WIDTH)
+    head = f"{'run, company':{width + 2}}  removed      size  late so far, of at most"
+    lines = [style.paint(head, "bold")]
+    for name, parts in sorted(runs.items(), reverse=True):
+        first = parts[0][1]
+        lines.append(f"{name}  {_short(first.what) or '-'}, {first.started:%Y-%m-%d %H:%M} UTC")
+        for company, run in parts:
+            late = _late(*run.late) if run is _last_cleanup(company) and run.late is not None else ""
+            line = f"  {printable(company.id):{width}}  {run.files:>7,}  {format_size(run.size):>8}  {late}"
+            lines.append(line.rstrip())
+    return "\n".join([*lines, *undo_troubles(companies)])
+
+
+def _last_cleanup(company: CompanyUndo) -> UndoRun | None:
+    """Return the run of which it can be told what it cost so far."""
+    return next((run for run in reversed(company.runs) if run.is_cleanup), None)
+
+
+def _late(most: Late, paid: Late) -> str:
+    return (
+        f"{paid.contacts:,} of {counted(most.contacts, 'chat')}, "
+        f"{paid.group_senders:,} of {most.group_senders:,} in groups"
+    )
 
 
 def paid_of(most: Late, paid: Late) -> str:
-    """Given what the last cleanup costs at most and what of that was paid, return it in words."""
+    """Given what the last cleanup costs at most and what of that was paid, return it in words (`report`)."""
     late = f"{counted(paid.contacts, 'chat')}, {counted(paid.group_senders, 'group message')} late so far"
     return f"last cleanup: {late}, of {most.contacts:,} and {most.group_senders:,}"
 

@@ -83,8 +83,8 @@ def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_pat
         assert bot.count("POST /init") == 1
 
         listed = undo(folder, "--list", env=env)
-        assert listed.stdout.splitlines()[1].split()[-2:] == ["reset", "1001"]
-        run = listed.stdout.splitlines()[1].split()[0]
+        run, by, *_ = listed.stdout.splitlines()[1].split()
+        assert by == "reset,"
         assert f"undo --company 1001 --run {run}" in screen.text
         refused = undo(folder, "--run", run, env=env)
         assert refused.returncode == 13
@@ -96,7 +96,7 @@ def test_end_to_end_with_the_code_on_the_screen_and_undone(folder: Path, tmp_pat
     assert snapshot_tree(folder) == before
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
     # What the bot wrote meanwhile waits for its turn.
-    (other,) = [line.split()[0] for line in undo(folder, "--list").stdout.splitlines()[1:]]
+    (other,) = [line.split()[0] for line in undo(folder, "--list").stdout.splitlines()[1::2]]
     assert undo(folder, "--run", other).returncode == 0
     assert (folder / "creds.json").read_text() == '{"me": "new"}'
     assert os.listdir(folder.parent) == ["company_1001"]
