@@ -142,6 +142,8 @@ export class Life {
 		this.waiting = []
 		this.unread = []
 		this.takenBy = new Map()
+		/** By sender-keys of which a newer one came over a session that was lost: that session, and the run that took it. */
+		this.unheard = new Map()
 		this.told = new Map()
 		this.report = { attempts: 0, failures: 0, runs: [], unstated: [], lost: [], key_messages: 0, undone: 0, days_off: 0, by_kind: {} }
 	}
@@ -160,15 +162,15 @@ export class Life {
 
 	// --- what the bot gets ---
 
-	/** Somebody sends a stanza that depends on `files`; it waits while the bot is off. */
-	async arrives(kind, files, stanza, sender, again) {
-		const message = { kind, files, stanza, sender, again }
+	/** Somebody sends a stanza that depends on `files`, the first before the others, and `brings` a key; it waits while the bot is off. */
+	async arrives(kind, files, stanza, sender, again, brings) {
+		const message = { kind, files, stanza, sender, again, brings }
 		if (this.isOff) return this.waiting.push(message)
 		await this.handle(message)
 		await this.handleUnread()
 	}
 
-	async handle({ kind, files, stanza, sender, again }) {
+	async handle({ kind, files, stanza, sender, again, brings }) {
 		const { bot } = this.world
 		const counted = (this.report.by_kind[kind] ??= { attempts: 0, failures: 0 })
 		this.report.attempts++
@@ -178,13 +180,16 @@ export class Life {
 			// What goes by the sender-key alone makes no new session: the next message that needs it will miss it.
 			const standing = new Set([...bot.store.entries.values()].map(({ type, id }) => fileName(type, id)))
 			for (const file of files) if (standing.has(file)) this.takenBy.delete(file)
+			this.unheard.delete(brings)
 			return
 		}
 		this.report.failures++
 		counted.failures++
-		const cause = files.find(file => this.takenBy.has(file))
-		if (cause) this.takenBy.get(cause).failed.add(cause)
+		const taken = files.find(file => this.takenBy.has(file))
+		const cause = this.unheard.get(files[0]) ?? (taken && { run: this.takenBy.get(taken), file: taken })
+		if (cause) cause.run.failed.add(cause.file)
 		else this.report.unstated.push(this.say(kind, files[0], error))
+		if (brings && taken === files[0]) this.unheard.set(brings, cause)
 		this.unread.push({ kind, files, sender, again })
 	}
 
@@ -195,6 +200,7 @@ export class Life {
 	async handleUnread() {
 		const { bot, baileys } = this.world
 		const renewed = new Set()
+		this.unheard.clear()
 		for (const { kind, files, sender, again } of this.unread.splice(0)) {
 			let error
 			for (let receipt = renewed.has(sender) ? 0 : 1; receipt <= RECEIPTS; receipt++) {
@@ -215,11 +221,15 @@ export class Life {
 
 	async memberWrites(client, group) {
 		const { world } = this
-		const files = [senderKeyFile(world, group, client), sessionFile(world, client)]
-		await this.arrives('member', files, await world.groupMessageFrom(client, group), client, async () => {
+		const [key, session] = [senderKeyFile(world, group, client), sessionFile(world, client)]
+		const stanza = await world.groupMessageFrom(client, group)
+		// A new key comes beside the message, over the session: where that is read, so is the message.
+		const brings = stanza.content.length > 1 ? key : undefined
+		const again = async () => {
 			await client.keys.set({ 'sender-key-memory': { [group.jid]: null } })
 			return world.groupMessageFrom(client, group)
-		})
+		}
+		await this.arrives('member', brings ? [session, key] : [key, session], stanza, client, again, brings)
 	}
 
 	async strangerTakes() {
