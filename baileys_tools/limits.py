@@ -36,7 +36,8 @@ EMERGENCY_FLOOR = Limits(timedelta(days=7), timedelta(days=1), 30)
 class Gentle(NamedTuple):
     """Rules that leave more than the limits do, at the cost of more files. Each can only ever keep.
 
-    `until`: nothing goes while this many files or fewer stand that could; beyond, the oldest go, down to 10 below.
+    `until`: nothing goes while this many files or fewer stand that could; beyond, what was used least lately goes, down
+    to 10 below.
     `active_group` is the limit of the keys of a group in which anybody wrote within the usual one.
     `keep_own_keys`: the bot's own key and memory of a group stay while somebody wrote there within the limit of
     sender-keys, or the bot within that of sessions. `returners`: what was removed and came back has twice the limit,

@@ -43,6 +43,8 @@ class OraclePolicy:
     keep_own_keys: bool = False
     returners: tuple[tuple[str, int], ...] = ()
     """Names of files that came back after a cleanup had removed them, and how often."""
+    used_before: tuple[tuple[str, int], ...] = ()
+    """Names of files that were used more than once, and when before their last use."""
 
     @property
     def plain(self) -> OraclePolicy:
@@ -579,9 +581,10 @@ def _removed(
         guarded = guarded_at_last(going, lambda gone: pre_keys_of(files, creds, gone))
     removed |= {f"pre-key-{number}.json" for number in going - guarded}
     if limits.until is not None:
-        kinds = ("session", "sender-key", "sender-key-memory")
-        stand = sum(kind_of(file.name) in kinds for file in files) + len(going - guarded)
-        removed = oldest(removed, bare, {file.name: file.mtime_ns for file in files}, stand, limits.until)
+        stand = sum(kind_of(file.name) in ("session", "sender-key") for file in files) + len(going - guarded)
+        before = dict(limits.used_before)
+        uses = {file.name: (before.get(file.name, 0), file.mtime_ns) for file in files}
+        removed = oldest(removed, bare, memories_first, uses, stand, limits.until)
     if clock_is_plausible(files, now_ns):
         for kind, limit in (("device-list", limits.device_lists), ("identity-key", limits.identity_keys)):
             for file in files:
@@ -599,9 +602,15 @@ def group_of(name: str) -> str:
 
 
 def oldest(
-    removed: set[str], bare: dict[str, str], written: dict[str, int], stand: int, until: int
+    removed: set[str],
+    bare: dict[str, str],
+    memories_first: dict[str, int],
+    uses: dict[str, tuple[int, int]],
+    stand: int,
+    until: int,
 ) -> set[str]:
-    """Of what may go, what goes where no more than `until` files are to stand: the oldest, down to 10 below."""
+    """Of what may go, what goes where no more than `until` files are to stand, down to 10 below: by when it was used
+    before its last use, then by that. A memory counts as the keys that follow it."""
     going: set[str] = set()
     # Of equally old ones: pre-keys by number, the others by name.
     while stand > until or (going and stand > until - 10):
@@ -614,12 +623,13 @@ def oldest(
         first = min(
             together,
             key=lambda name: (
-                max(written[one] for one in together[name]),
+                max(uses[one][0] for one in together[name]),
+                max(uses[one][1] for one in together[name]),
                 len(min(together[name])),
                 min(together[name]),
             ),
         )
-        stand -= len(together[first])
+        stand -= memories_first.get(first, len(together[first]))
         going |= together[first]
     return going
 

@@ -14,7 +14,7 @@ from baileys_tools.cleanup.rules.cost import Cost, bundles_fetched
 from baileys_tools.cleanup.rules.explaining import explain
 from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, Tier
 from baileys_tools.cleanup.rules.policy import is_changed_by, plan_cleanup
-from baileys_tools.cleanup.rules.uses import look_again
+from baileys_tools.cleanup.rules.uses import look_again, seen_again, used_before
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import companies_of_run
@@ -294,6 +294,9 @@ def look_and_plan(
         from baileys_tools.cleanup.rules.returners import came_back
 
         known = known._replace(came_back=came_back(facts, job.removed_before(company)))
+    if job.policy.gentle.until is not None:
+        uses = seen_again(job.uses_before(company), facts, job.now)
+        known = known._replace(used_before=used_before(facts, uses))
     plan = plan_cleanup(facts, job.policy, job.now, known)
     if plan.goes_by_age and (seen := job.observed(company)):
         known = known._replace(seen=seen)

@@ -35,7 +35,7 @@ class CleanupJob(NamedTuple):
     observations say of a company's bot; it is asked only where the age of a file decides something. `removed_before`
     tells what earlier cleanups removed from its folder, where the policy looks for what comes back. `server_pre_keys`
     tells what its log says of the server's; it is asked where there are more than stay in any case.
-    `uses_before` tells what earlier cleanups saw of its keys.
+    `uses_before` tells what earlier cleanups saw of its keys: what a cleanup goes on from, and `cleanup.until` goes by.
     """
 
     policy: Policy
@@ -69,4 +69,5 @@ def job_of_looking(settings: Settings, now: datetime, observed: Observed) -> Cle
         observed=observed,
         removed_before=observed.removed_before,
         server_pre_keys=observed.server_pre_keys,
+        uses_before=observed.uses_before,
     )

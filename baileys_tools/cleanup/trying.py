@@ -11,7 +11,7 @@ from baileys_tools.cleanup.rules.plan import CleanupPlan, Known
 from baileys_tools.cleanup.rules.policy import plan_cleanup
 from baileys_tools.cleanup.rules.returners import came_back
 from baileys_tools.cleanup.rules.trying import RULES, PolicyTried, RuleTried, counted_beside, try_rule
-from baileys_tools.cleanup.rules.uses import days_known, seen_again
+from baileys_tools.cleanup.rules.uses import days_known, seen_again, used_before
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import the_one_company
@@ -22,6 +22,7 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE
 
 VERB = "policy try"
 LONGEST = 120
@@ -77,7 +78,8 @@ def _try(
     uses = seen_again(observed.uses_before(company), facts, now)
     seen = observed(company)
     around = counted_beside(facts, plan)
-    known = Known(seen, came_back=came_back(facts, observed.removed_before(company)))
+    returned = came_back(facts, observed.removed_before(company))
+    known = Known(seen, came_back=returned, used_before=used_before(facts, uses))
     length = min(days, days_known(uses, now))
     policies: list[tuple[Mapping[str, str] | None, Policy]] = [
         (rule.settings, rule.of(policy)) for rule in RULES
@@ -93,5 +95,5 @@ def _try(
         )
         for settings, one in policies
     ]
-    room = policy.thresholds.warning - around
+    room = policy.thresholds.warning - counted_beside(facts, plan, KEYS_BY_AGE)
     return PolicyTried(company.id, company.path, now, length, room, rules)

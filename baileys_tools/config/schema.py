@@ -132,8 +132,9 @@ class Cleanup(Section, name="cleanup"):
     until: int | None = setting(
         default=None,
         kind=COUNT_OR_OFF,
-        about="Remove nothing while this many files or fewer stand that can go: sessions, sender-keys, memories, and "
-        "pre-keys beyond those that stay; else the oldest of what the limits allow, down to 10 below.",
+        about="Remove nothing while this many files or fewer stand that can go: sessions, sender-keys, and pre-keys "
+        "beyond those that stay; else of what the limits allow what was used least lately, down to 10 below. A memory "
+        "is one with its key.",
         flag="--until",
         at_least=20,
     )

@@ -232,7 +232,7 @@ def _with_proposed_roots(given: dict[str, str], loaded: LoadedSettings) -> list[
 def _proposed_until(loaded: LoadedSettings) -> list[str]:
     """Return a number for `cleanup.until` in words, where every folder has had room for it by what the state knows."""
     from baileys_tools.host.rules.small_folders import Size, until_proposed
-    from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE
+    from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE
     from baileys_tools.state.database import open_state
     from baileys_tools.state.observations import history, observed_companies
 
@@ -243,7 +243,7 @@ def _proposed_until(loaded: LoadedSettings) -> list[str]:
         since = now - _HISTORY
         histories = [
             [
-                Size(look.at, look.counted, sum(look.by_kind.get(kind, 0) for kind in REMOVED_BY_AGE))
+                Size(look.at, look.counted, sum(look.by_kind.get(kind, 0) for kind in KEYS_BY_AGE))
                 for look in history(state, company, since)
             ]
             for company in observed_companies(state, since)

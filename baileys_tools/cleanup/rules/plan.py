@@ -158,9 +158,10 @@ class CleanupPlan(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known beside the folder: observations of the bot, when a cleanup of the folder began last, and by name
-    how often a file came back that a cleanup had removed."""
+    """What is known beside the folder: observations of the bot, when a cleanup of the folder began last, by name how
+    often a file came back that a cleanup had removed, and when a key was used before its last use (any unit)."""
 
     seen: Sequence[Seen] = ()
     cleaned: datetime | None = None
     came_back: Mapping[str, int] = {}
+    used_before: Mapping[str, int] = {}

@@ -4,7 +4,7 @@ Pure: facts in, a plan out. The plan has a verdict with a reason for every file 
 costs in messages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE, REMOVED_BY_DEFAULT, Kind
+from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE, REMOVED_BY_DEFAULT, Kind
 from baileys_tools.sessions.rules.prekeys import Evidence, PreKeyRule
 from baileys_tools.sessions.rules.senderkeys import is_memory, sort_by_owner
 from baileys_tools.sessions.rules.silence import Seen, last_write, rewritten, silences
@@ -143,8 +143,8 @@ def _plan_tier(
     )
     if gentle.until is not None:
         # Pre-keys that their number keeps can never go: on Baileys 7 they are a third of a folder.
-        stand = sum(len(folder.of(kind)) for kind in REMOVED_BY_AGE) + len(going.pre_keys)
-        spared = going.spared(folder, stand, gentle.until)
+        stand = sum(len(folder.of(kind)) for kind in KEYS_BY_AGE) + len(going.pre_keys)
+        spared = going.spared(folder, known.used_before, by_age.following, stand, gentle.until)
         going = going.without(spared)
         for memory in spared.intersection(by_age.following):
             spared.update(by_age.following.pop(memory))
@@ -210,8 +210,20 @@ class _Going(NamedTuple):
     peers: Sequence[str]
     units: Sequence[tuple[str, ...]]
 
-    def spared(self, folder: FolderFacts, stand: int, until: int) -> set[str]:
-        """Return what stays by `cleanup.until` where so many files stand that could go: all but the oldest."""
+    def spared(
+        self,
+        folder: FolderFacts,
+        used_before: Mapping[str, int],
+        following: Mapping[str, tuple[str, ...]],
+        stand: int,
+        until: int,
+    ) -> set[str]:
+        """Return what stays by `cleanup.until` where so many files stand that could go: all but the oldest.
+
+        What was used once, as far as is known, goes before all that was used again, and of the latter what was used
+        before its last use longest ago: who writes every few weeks comes back sooner than who wrote once. `following`
+        are the keys that go in the run after a memory, and are counted with it.
+        """
         units: Iterable[tuple[str, ...]] = (
             *zip(chain(self.pre_keys, self.sessions, self.peers)),
             *self.units,
@@ -220,9 +232,14 @@ class _Going(NamedTuple):
         kept: set[str] = set()
         if stand <= until:
             return {name for unit in units for name in unit}
-        for unit in sorted(units, key=lambda unit: (_written(folder, unit), len(unit[0]), unit)):
+
+        def age(unit: tuple[str, ...]) -> tuple[object, ...]:
+            before = max(used_before.get(name, 0) for name in unit)
+            return before, _written(folder, unit), len(unit[0]), unit
+
+        for unit in sorted(units, key=age):
             if left > until - UNTIL_SPARE:
-                left -= len(unit)
+                left -= len(following.get(unit[0], unit))
             else:
                 kept.update(unit)
         return kept

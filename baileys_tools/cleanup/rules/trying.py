@@ -26,7 +26,7 @@ from baileys_tools.cleanup.rules.uses import (
 from baileys_tools.limits import Gentle, Policy
 from baileys_tools.sessions.rules.creds import Address, Creds
 from baileys_tools.sessions.rules.folder import FolderFacts, WholeKey
-from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE, REMOVED_BY_AGE, Kind
 from baileys_tools.sessions.rules.silence import Seen
 from baileys_tools.units import moment_of
 
@@ -68,12 +68,14 @@ RULES: Sequence[Rule] = (
 
 class PastCost(NamedTuple):
     """What a rule would have cost: group messages late by one resend, chats late at most (none where the bot writes
-    first), own keys sent to a group again, and how many sessions and sender-keys would have stood, on average."""
+    first), own keys sent to a group again, and how many sessions and sender-keys would have stood: after a cleanup on
+    average, and before one at most."""
 
     group_messages: int = 0
     chats: int = 0
     own_keys: int = 0
     files: float = 0.0
+    most: int = 0
 
 
 class RuleTried(NamedTuple):
@@ -105,11 +107,12 @@ class PolicyTried(NamedTuple):
     rules: Sequence[RuleTried]
 
 
-def counted_beside(folder: FolderFacts, plan: CleanupPlan) -> int:
-    """Return how many files of a folder count for the thresholds beside the keys that go by age."""
+def counted_beside(folder: FolderFacts, plan: CleanupPlan, kinds: Iterable[Kind] = REMOVED_BY_AGE) -> int:
+    """Return how many files of a folder count for the thresholds beside those of some kinds."""
     counts = plan.counts
-    by_age = sum(len(folder.of(kind)) for kind in _KINDS if counts is None or kind in counts)
-    return plan.counted_before - by_age
+    return plan.counted_before - sum(
+        len(folder.of(kind)) for kind in kinds if counts is None or kind in counts
+    )
 
 
 def try_rule(
@@ -127,7 +130,7 @@ def try_rule(
     removed: dict[str, int] = {}
     returned: Counter[str] = Counter()
     late: Counter[str] = Counter()
-    files = []
+    before, after = [], []
 
     def standing(at: int) -> Iterator[tuple[str, Use, int]]:
         for name, use in keys:
@@ -144,31 +147,35 @@ def try_rule(
 
     at = start + (end - start) % DAY
     while at <= end:
-        folder = _folder(standing(at))
+        stand = list(standing(at))
+        folder = _folder(stand)
         now_ns = at * MINUTE_NS
-        known = Known([one for one in seen if one.at_ns <= now_ns], None, dict(returned))
+        used_before = {name: use.used_before(written) for name, use, written in stand}
+        known = Known([one for one in seen if one.at_ns <= now_ns], None, dict(returned), used_before)
         plan = plan_cleanup(folder, policy, moment_of(now_ns), known)
         if at < end:
             for unit in plan.removals:
                 removed |= dict.fromkeys(unit, at)
-            files.append(sum(map(len, folder.names.values())) - plan.remove_count - _memories(folder, plan))
+            before.append(sum(len(folder.of(kind)) for kind in KEYS_BY_AGE))
+            after.append(before[-1] - sum(plan.removed_by_kind.get(kind, 0) for kind in KEYS_BY_AGE))
         at += DAY
-    average = sum(files) / len(files) if files else 0.0
-    return PastCost(late[PEER], late[SESSION], late[OWN] + late[OWN_BY_LID], average)
+    average = sum(after) / len(after) if after else 0.0
+    own_keys = late[OWN] + late[OWN_BY_LID]
+    return PastCost(late[PEER], late[SESSION], own_keys, average, max(before, default=0))
 
 
 def best(tried: Sequence[RuleTried], room: int) -> RuleTried | None:
     """Given rules and how many sessions and sender-keys have room below level warning, return the one with the fewest
-    group messages late that has it, and of equals the one with the fewest files; None where nothing is known."""
+    group messages late of those that never had more, and of equals the one with the fewest files; None where nothing is
+    known or none has the room."""
     fitting = [
         (one.past.group_messages, one.past.files, place)
         for place, one in enumerate(tried)
-        if one.past is not None and one.past.files < room
+        if one.past is not None and one.past.most < room
     ]
     return tried[min(fitting)[2]] if fitting else None
 
 
-_KINDS = (Kind.SESSION, Kind.SENDER_KEY, Kind.SENDER_KEY_MEMORY)
 _KIND_OF = {SESSION: Kind.SESSION, MEMORY: Kind.SENDER_KEY_MEMORY}
 _BOT = Creds(Address("1", 1), Address("2", 1), None, None, paired=True)
 
@@ -192,13 +199,9 @@ def _named(uses: Iterable[Use]) -> list[tuple[str, Use]]:
 
 
 def _folder(standing: Iterable[tuple[str, Use, int]]) -> FolderFacts:
-    names: dict[Kind, list[str]] = {kind: [] for kind in _KINDS}
+    names: dict[Kind, list[str]] = {kind: [] for kind in REMOVED_BY_AGE}
     stats = {}
     for name, use, written in standing:
         names[_KIND_OF.get(use.what, Kind.SENDER_KEY)].append(name)
         stats[name] = WholeKey(0, written * MINUTE_NS)
     return FolderFacts({kind: sorted(found) for kind, found in names.items() if found}, stats, _BOT)
-
-
-def _memories(folder: FolderFacts, plan: CleanupPlan) -> int:
-    return len(folder.of(Kind.SENDER_KEY_MEMORY)) - plan.removed_by_kind.get(Kind.SENDER_KEY_MEMORY, 0)

@@ -50,6 +50,13 @@ class Use(NamedTuple):
                 since = end
         return max(since, minute - (minute - self.last) % DAY) if minute < self.last else self.last
 
+    def used_before(self, last: int) -> int:
+        """Return when it was used before the use at that minute, to a day; 0 where no use before it is known."""
+        for start, end in zip(self.gaps[::2], self.gaps[1::2], strict=True):
+            if end == last:
+                return start
+        return max(self.first, last - DAY) if last > self.first else 0
+
 
 class Uses(NamedTuple):
     """The keys of a folder by their digests, from when on they are known, and when the last look was."""
@@ -126,6 +133,15 @@ def seen_again(uses: Uses, folder: FolderFacts, now: datetime) -> Uses:
         return Uses()
     since = max(uses.since, oldest) if uses.looked else at
     return Uses(since, at, kept)
+
+
+def used_before(folder: FolderFacts, uses: Uses) -> dict[str, int]:
+    """Given a folder and what is known after a look at it, return by name when each key was used before its last use.
+
+    Keys that were used once, as far as is known, are left out.
+    """
+    found = {name: uses.by_mark.get(mark(name)) for name, _ in _kinds(folder)}
+    return {name: before for name, use in found.items() if use and (before := use.used_before(use.last))}
 
 
 def days_known(uses: Uses, now: datetime) -> int:

@@ -1,6 +1,6 @@
 """What `policy try` found, for people and for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from baileys_tools.cleanup.rules.trying import FEWEST_DAYS, PolicyTried, RuleTried, best
@@ -23,16 +23,19 @@ def _lines(report: PolicyTried) -> Iterator[str]:
     else:
         yield "nothing is known yet of when the keys are used"
     yield ""
-    yield f"  {'':{_NAME}}     late      files   next"
-    yield f"  {'rule':{_NAME}} group  chat  kept  takes"
+    yield f"  {'':{_NAME}}     late      files       next"
+    yield f"  {'rule':{_NAME}} group  chat  kept  most takes"
     for rule in report.rules:
         past = rule.past
-        late = ("-", "-", "-") if past is None else (past.group_messages, past.chats, round(past.files))
+        numbers: Sequence[object] = ("-",) * 4
+        if past is not None:
+            numbers = (past.group_messages, past.chats, round(past.files), past.most)
         name = _name(rule) + (" *" if rule.in_force else "")
-        yield f"  {name:{_NAME}} {late[0]:>5} {late[1]:>5} {late[2]:>5} {rule.removes:>6}"
+        yield f"  {name:{_NAME}}" + "".join(f" {number:>5}" for number in (*numbers, rule.removes))
     yield ""
     yield "* in force. late: messages by one resend, chats at most. kept: sessions and"
-    yield "sender-keys, on average. next: files that the next cleanup takes."
+    yield "sender-keys after a cleanup, on average; most: before one. next: files that the"
+    yield "next cleanup takes."
     yield from _advice(report)
 
 
@@ -84,6 +87,7 @@ def _rule(rule: RuleTried) -> Mapping[str, Any]:
             "chats": past.chats,
             "own_keys": past.own_keys,
             "files": round(past.files, 1),
+            "most": past.most,
         },
         "next": {"remove": rule.removes, "cost": rule.cost._asdict()},
     }

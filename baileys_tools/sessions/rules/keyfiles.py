@@ -173,6 +173,8 @@ def _kinds(*removed: Removed) -> frozenset[Kind]:
 PROTECTED = _kinds(Removed.NEVER)
 """Kinds that no flag, no setting and no bug may remove."""
 REMOVED_BY_AGE = _kinds(Removed.BY_AGE)
+KEYS_BY_AGE = REMOVED_BY_AGE - {Kind.SENDER_KEY_MEMORY}
+"""What `cleanup.until` counts of them, and `policy try` as files: a memory is one with its key."""
 REMOVED_IF_UNUSED = _kinds(Removed.IF_UNUSED)
 """Kinds that say something of a session, and go where it is gone."""
 REMOVED_BY_DEFAULT = _kinds(Removed.BY_AGE, Removed.BY_NUMBER)

@@ -379,6 +379,30 @@ def test_until_spares_all_where_few_stand_and_takes_the_oldest_where_many_do() -
     assert len(removed(ages, policy=gently(until=39))) == 40
 
 
+def test_until_takes_what_was_used_once_before_what_was_used_again_and_then_what_was_last_so_longest_ago() -> (
+    None
+):
+    ages = {f"session-{number}.0.json": days(20 + number) for number in range(40)}
+    before = {f"session-{number}.0.json": 1_000 - number for number in range(11, 40)}
+    plan = plan_cleanup(facts(ages), gently(until=39), NOW, Known(used_before=before))
+    assert {name for (name,) in plan.removals} == {f"session-{number}.0.json" for number in range(11)}
+    before |= {f"session-{number}.0.json": 1_000 + number for number in range(11)}
+    plan = plan_cleanup(facts(ages), gently(until=39), NOW, Known(used_before=before))
+    assert {name for (name,) in plan.removals} == {f"session-{number}.0.json" for number in range(29, 40)}
+
+
+def test_until_counts_a_memory_with_its_key() -> None:
+    ages = {f"session-{number}.0.json": days(20 + number) for number in range(19)}
+    own = {MEMORY: days(90), OWN_KEY: days(90)}
+    assert removed(ages | own, policy=gently(until=20)) == set()
+    ages |= {"session-40.0.json": days(60)}
+    assert removed(ages | own, policy=gently(until=20)) == {
+        MEMORY,
+        "session-40.0.json",
+        *(f"session-{number}.0.json" for number in range(10, 19)),
+    }
+
+
 def test_until_spares_a_key_with_its_memory_and_no_pre_key_counts_that_stays() -> None:
     plan, verdicts = planned({MEMORY: days(4), OWN_KEY: days(4)}, policy=gently(until=20))
     assert (plan.remove_count, plan.own_keys_to_follow) == (0, 0)

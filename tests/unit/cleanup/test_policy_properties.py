@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -17,9 +18,9 @@ from baileys_tools.limits import EMERGENCY_FLOOR, Gentle, Limits, Policy
 from baileys_tools.sessions.rules.creds import CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import (
+    KEYS_BY_AGE,
     PROTECTED,
     REMOVABLE,
-    REMOVED_BY_AGE,
     REMOVED_IF_UNUSED,
     Kind,
     kind_of,
@@ -110,6 +111,16 @@ def returned(rng: Random, tree: Tree) -> tuple[tuple[str, int], ...]:
     return tuple((name, rng.choice((1, 2, 3))) for name in names if rng.random() < 0.3)
 
 
+def used_before(rng: Random, tree: Tree) -> tuple[tuple[str, int], ...]:
+    """Some of the files of a tree, as having been used before at one of a few times."""
+    names = sorted(oracle.key_of(file.name) for file in tree.files)
+    return tuple((name, rng.randrange(1, 9)) for name in names if rng.random() < 0.5)
+
+
+def known_by(policy: OraclePolicy, seen: Sequence[Seen] = ()) -> Known:
+    return Known(seen, came_back=dict(policy.returners), used_before=dict(policy.used_before))
+
+
 def removals(tree: Tree, policy: OraclePolicy) -> set[str]:
     return {name for unit in plan_cleanup(facts(tree), policy_of(policy), NOW).removals for name in unit}
 
@@ -138,8 +149,9 @@ def test_the_plan_is_what_the_second_opinion_says(rng: Random, policy: OraclePol
     seen = looks(rng)
     if rng.random() < 0.3:
         policy = replace(policy, returners=returned(rng, tree))
+    policy = replace(policy, used_before=used_before(rng, tree))
     folder = facts(tree)
-    plan = plan_cleanup(folder, policy_of(policy), NOW, Known(seen, came_back=dict(policy.returners)))
+    plan = plan_cleanup(folder, policy_of(policy), NOW, known_by(policy, seen))
     verdicts = explain(folder, plan, NOW)
     expected = oracle.plan(
         tree.files, tree.parsed_creds, policy, NOW_NS, [(at, written) for at, written in seen]
@@ -206,30 +218,33 @@ def test_after_a_cleanup_there_is_nothing_more_to_do(rng: Random, policy: Oracle
 @given(random_numbers, policies)
 def test_a_gentle_rule_never_removes_what_the_default_would_not(rng: Random, policy: OraclePolicy) -> None:
     tree = oracle.random_tree(rng, policy, NOW_NS)
-    policy = replace(policy, returners=returned(rng, tree))
-    known = Known(came_back=dict(policy.returners))
-    plan = plan_cleanup(facts(tree), policy_of(policy), NOW, known)
+    policy = replace(policy, returners=returned(rng, tree), used_before=used_before(rng, tree))
+    plan = plan_cleanup(facts(tree), policy_of(policy), NOW, known_by(policy))
     assert {name for unit in plan.removals for name in unit} <= removals(tree, policy.plain)
 
 
 @given(random_numbers, policies)
-def test_until_leaves_the_youngest_of_what_may_go(rng: Random, policy: OraclePolicy) -> None:
+def test_until_leaves_what_was_used_again_latest_of_what_may_go(rng: Random, policy: OraclePolicy) -> None:
     """Down to ten below where so many may go, and nothing at all where no more than that stand."""
     policy = replace(policy, until=policy.until or 20, danger=100_000, device_lists=None, identity_keys=None)
     tree = oracle.random_tree(rng, policy, NOW_NS)
-    plan = plan_cleanup(facts(tree), policy_of(policy), NOW)
+    known = known_by(replace(policy, used_before=used_before(rng, tree)))
+    plan = plan_cleanup(facts(tree), policy_of(policy), NOW, known)
     if plan.holds:
         return
     spared = {name for name, reason in plan.exceptions.items() if reason is Reason.ENOUGH_ROOM}
-    stand = sum(plan.by_kind.get(kind, 0) for kind in REMOVED_BY_AGE)
+    stand = sum(plan.by_kind.get(kind, 0) for kind in KEYS_BY_AGE)
     stand += plan.removed_by_kind.get(Kind.PRE_KEY, 0) + sum(kind_of(name) is Kind.PRE_KEY for name in spared)
     assert policy.until is not None
     if stand <= policy.until:
         assert not plan.remove_count
     elif spared:
-        assert stand - plan.remove_count <= policy.until - 10
-    written = {file.name: file.mtime_ns for file in oracle.keys_of(tree.files)}
-    gone = [max(written[name] for name in unit) for unit in plan.removals]
+        gone_at_last = plan.remove_count - plan.removed_by_kind.get(Kind.SENDER_KEY_MEMORY, 0)
+        assert stand - gone_at_last - plan.own_keys_to_follow <= policy.until - 10
+    written = {
+        file.name: (known.used_before.get(file.name, 0), file.mtime_ns) for file in oracle.keys_of(tree.files)
+    }
+    gone = [tuple(map(max, zip(*[written[name] for name in unit], strict=True))) for unit in plan.removals]
     # A key whose memory stays stays with it.
     first = [name for name in spared if kind_of(name) in (Kind.SESSION, Kind.PRE_KEY, Kind.SENDER_KEY_MEMORY)]
     assert not gone or not first or max(gone) <= min(written[name] for name in first)

@@ -18,8 +18,10 @@ from baileys_tools.cleanup.rules.uses import (
     Uses,
     days_known,
     look_again,
+    minutes,
     read_uses,
     seen_again,
+    used_before,
     uses_rows,
 )
 from baileys_tools.config import load_settings
@@ -109,6 +111,34 @@ def test_a_key_that_a_cleanup_removed_has_the_gap_of_one_that_stood() -> None:
 def test_looks_far_apart_call_no_key_idle_that_was_used_between_them() -> None:
     found = tried({PEER: BUSY, SESSION: BUSY}, 42, every=7)
     assert (found.group_messages, found.chats) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("moments", "before"),
+    [
+        ([3], None),
+        ([3, 10], 3),
+        ([3, 10, 10.9], 9.9),
+        ([3, 10, 20], 10),
+        ([3, 3.5], 3),
+        (BUSY, 28.4),
+    ],
+)
+def test_when_a_key_was_used_before_its_last_use_is_known_to_a_day(
+    moments: list[float], before: float | None
+) -> None:
+    moments = [day for day in moments if day <= 30]
+    uses = remembered({PEER: moments}, 30)
+    found = used_before(folder({PEER: max(moments)}), uses)
+    assert found == ({} if before is None else {PEER: minutes(START + before * DAY)})
+
+
+def test_until_goes_by_what_is_known_of_the_past_in_the_trial_as_well() -> None:
+    """Who writes every ten days comes back; who wrote once, a little later, does not."""
+    every = {f"sender-key-{GROUP}--{n}--0.json": [0.2, 10.2, 20.2, 30.2] for n in range(20)}
+    once = {f"sender-key-{GROUP}--{n}--0.json": [20.5] for n in range(20, 40)}
+    found = tried({SESSION: BUSY, **every, **once}, 40, Policy(gentle=Gentle(until=40)))
+    assert found.group_messages == 0
 
 
 def test_a_rule_that_has_no_room_steps_back_as_the_cleanup_does() -> None:
@@ -218,10 +248,10 @@ def test_the_best_rule_is_the_one_with_the_fewest_late_that_has_room() -> None:
     plan = plan_cleanup(facts, policy, START)
     assert counted_beside(facts, plan) == 1
     pasts = [
-        PastCost(9, 0, 0, 70.0),
-        PastCost(3, 0, 0, 90.0),
-        PastCost(3, 0, 0, 80.0),
-        PastCost(0, 0, 0, 140.0),
+        PastCost(9, 0, 0, 50.0, 70),
+        PastCost(3, 0, 0, 70.0, 90),
+        PastCost(3, 0, 0, 60.0, 80),
+        PastCost(0, 0, 0, 65.0, 140),
     ]
     rules = [RuleTried.tried({}, past, plan, in_force=False) for past in pasts]
     assert best(rules, 139) is rules[2]
