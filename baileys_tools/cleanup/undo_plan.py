@@ -6,7 +6,14 @@ import os
 from datetime import datetime
 from functools import partial
 
-from baileys_tools.cleanup.undo_runs import UndoReport, files_in, lids_of, plan_of, undo_each
+from baileys_tools.cleanup.undo_runs import (
+    UndoReport,
+    cost_of_whole,
+    files_in,
+    lids_of,
+    plan_of,
+    undo_each,
+)
 from baileys_tools.config import Settings
 from baileys_tools.sessions.names import RESETS
 from baileys_tools.sessions.quarantine import list_runs, open_quarantine, open_run
@@ -30,12 +37,14 @@ def _planned(root: Root, company: Company, found: UndoRun, now: datetime) -> Com
         if found.whole_folder:
             with in_own_folder(RESETS, folder) as resets:
                 names = [] if resets is None else files_in(resets, found.run)
-            return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
+            late = cost_of_whole(folder, found.run)
+            return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK), late=late)
         with open_quarantine(folder) as quarantine:
             if quarantine is None or found.run not in dict(list_runs(quarantine)):
                 return CompanyUndo(company.id, reasons={})
             with open_run(quarantine, found.run) as run_folder:
                 names = os.listdir(run_folder)
                 lids = lids_of(folder, names)
-                reasons = plan_of(folder, run_folder, names, found.run, lids, now)
+                changed_ns = os.fstat(folder).st_mtime_ns
+                reasons = plan_of(folder, run_folder, names, found.run, lids, now, changed_ns)
         return CompanyUndo(company.id, reasons=reasons, twins=twins_of(reasons, lids))

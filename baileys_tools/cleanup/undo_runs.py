@@ -32,10 +32,13 @@ from baileys_tools.sessions.rules.undo import (
     CompanyUndo,
     UndoReason,
     UndoRun,
+    WayBack,
     plan_undo,
     promised,
+    way_back,
 )
 from baileys_tools.sessions.scan import (
+    exists,
     exists_in_own_folder,
     has_private_signing_key,
     in_own_folder,
@@ -44,6 +47,8 @@ from baileys_tools.sessions.scan import (
 )
 from baileys_tools.units import moment_of
 
+SETTLING_NS = 5_000_000_000
+"""So long after its last removal a run may have a file of its own in the folder: its lock, which goes last."""
 COARSE_CLOCK = timedelta(milliseconds=20)
 """So far the times of files can be behind the clock: the kernel takes them from its last tick, 10 ms ago at most."""
 
@@ -178,6 +183,18 @@ def _with_cost(folder: int, found: UndoRun) -> UndoRun:
     return replace(found, promised=promised(names, creds, told), paid=promised(back, creds, told))
 
 
+def cost_of_whole(folder: int, run: str) -> WayBack:
+    """Return what it costs at most to have the folder back that a run has set aside whole in this one."""
+    with in_own_folder(RESETS, folder) as resets:
+        if resets is None or not exists(run, resets):
+            return WayBack()  # a rollback that died has left it beside this one, in which nobody has gone on
+        with open_run(resets, run) as back:
+            then = read_creds(back)
+    since = written_since(folder, os.listdir(folder), _began(run))
+    creds, told = _owners(folder, folder, since, ())
+    return way_back(since, creds, then, told)
+
+
 def resets_of(folder: int) -> Iterator[UndoRun]:
     if not exists_in_own_folder(RESETS, folder):
         return
@@ -223,7 +240,9 @@ def plan_of(
     run: str,
     lids: Mapping[str, str],
     now: datetime,
+    changed_ns: int,
 ) -> dict[str, UndoReason]:
+    """Return what an undo does with each file of a run. `changed_ns` is when a file last came or went in the folder."""
     live = os.listdir(folder)
     began = _began(run)
     since = written_since(folder, live, began)
@@ -237,7 +256,9 @@ def plan_of(
         for name in names
     }
     removed_later = {name for names in later.values() for name in names}
-    gone_on = _is_surely_between(folder, since, began, now)
+    # A key that was lost since leaves no other trace where the bot has written nothing.
+    lost_some = changed_ns - os.fstat(run_folder).st_mtime_ns > SETTLING_NS
+    gone_on = lost_some or _is_surely_between(folder, since, began, now)
     return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely, has_gone_on=gone_on)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from baileys_tools.cleanup.undo_plan import planned_undo
 from baileys_tools.cleanup.undo_runs import (
     UndoReport,
+    cost_of_whole,
     lids_of,
     list_undo,
     plan_of,
@@ -177,17 +179,23 @@ def _undo_reset(
             "or set aside what stands there by reset --force"
         )
         return CompanyUndo(company.id, refused=True, trouble=trouble)
+    late = cost_of_whole(folder, run)
     try:
         with written_whole(company.id, folder):
             names = bring_back(root, company, folder, run, new_run_id(now), now)
     except BaileysToolsError as error:
         return CompanyUndo(company.id, trouble=error.message)
-    return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK))
+    return CompanyUndo(company.id, reasons=dict.fromkeys(names, UndoReason.BACK), late=late)
 
 
 def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
     try:
-        with root.open(company) as folder, company_lock(folder, now):
+        with (
+            root.open(company) as folder,
+            # Before the lock, which is a file in it.
+            nullcontext(os.fstat(folder).st_mtime_ns) as changed_ns,
+            company_lock(folder, now),
+        ):
             finish_restore(root, company, folder)
             if any(found.run == run for found in resets_of(folder)):
                 return _undo_reset(settings, root, company, folder, run, now)
@@ -196,7 +204,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 lids.update(lids_of(folder, quarantined))
-                return plan_of(folder, run_folder, quarantined, run, lids, now)
+                return plan_of(folder, run_folder, quarantined, run, lids, now, changed_ns)
 
             if (copy := working_copy(folder)) is None:
                 reasons, errors = undo_run(folder, run, chosen)

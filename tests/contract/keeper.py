@@ -71,7 +71,9 @@ class Keeper:
         settings = self.loaded(asked).settings
         if "run" in asked:
             report = run_undo(settings, self.root, now, asked["run"])
-            return {"exit_code": int(report.exit_code), "why": report.companies[0].trouble}
+            (company,) = report.companies
+            late = company.late._asdict() if company.late is not None else {}
+            return {"exit_code": int(report.exit_code), "why": company.trouble, "late": late}
         (company,) = list_undo(settings, self.root, now).companies
         runs = sorted(found.run for found in company.runs if not found.whole_folder)
         if runs:

@@ -84,18 +84,38 @@ def test_a_cleaner_by_age_alone_is_caught(version: str, tmp_path: Path) -> None:
     assert troubles(live(version, 1, tmp_path, *NAIVE))
 
 
+def tell(script: str, version: str, home: Path, *, straight: bool) -> dict[str, Any]:
+    """What a script tells whose undo comes straight after the run, or after more was said."""
+    words = ["--baileys", version, *(["--straight"] if straight else []), "--", *KEEPER]
+    env = {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}
+    told: dict[str, Any] = json.loads(run_script(script, *words, home=home, env=env))
+    return told
+
+
 @pytest.mark.parametrize("straight", [False, True], ids=["key-lost", "straight"])
 @first("baileys7")
 def test_a_memory_that_is_undone_keeps_no_message_from_its_group(
     version: str, straight: bool, tmp_path: Path
 ) -> None:
     """The own key of the group is lost between the cleanup and its undo; straight after it all comes back."""
-    words = ["--baileys", version, *(["--straight"] if straight else []), "--", *KEEPER]
-    env = {"PYTHONPATH": f"{PROJECT}:{os.environ['PYTHONPATH']}"}
-    told = json.loads(run_script("lost_key_contract.mjs", *words, home=tmp_path, env=env))
+    told = tell("lost_key_contract.mjs", version, tmp_path, straight=straight)
     assert told["taken"] == ["sender-key-memory-120363400000000001@g.us.json"]
     assert told["back"] == (told["taken"] if straight else [])
     assert told["unread"] == []
+
+
+@pytest.mark.parametrize("straight", [False, True], ids=["gone-on", "straight"])
+@first("baileys6")
+def test_an_undone_reset_says_what_it_costs_as_its_bot_has_gone_on(
+    version: str, straight: bool, tmp_path: Path
+) -> None:
+    told = tell("way_back_contract.mjs", version, tmp_path, straight=straight)
+    late, failed = told["late"], told["failed"]
+    assert (told["lost"], told["of_the_bot"]) == ([], [])
+    assert failed["contact"] <= late["contacts"]
+    assert failed["member"] <= late["group_senders"]
+    assert failed.get("stranger", 0) <= late["pre_keys"]
+    assert (sum(late.values()) == sum(failed.values()) == 0) if straight else failed["contact"] > 0
 
 
 @pytest.mark.parametrize(("version", "seed"), [("baileys6", 2), ("baileys7", 3)])

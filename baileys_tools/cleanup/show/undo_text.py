@@ -116,6 +116,10 @@ def _company(company: CompanyUndo, style: Style, *, verbose: bool, planned: bool
     yield f"  company {printable(company.id)}: " + style.paint(
         f"{back} would be put back" if planned else f"{back} put back", "cyan" if planned else "green"
     )
+    if company.late is not None and any(company.late):
+        contacts, members, new = company.late
+        said = f"{counted(contacts, 'chat')}, {counted(members, 'group message')}, {counted(new, 'new chat')}"
+        yield f"    its bot has gone on since: late at most {said}"
     for reason, what in _KEPT.items():
         if number := company.count(reason):
             yield f"    {number:,} {what.replace('stayed', 'would stay', 1) if planned else what}"
@@ -193,6 +197,7 @@ def _document(company: CompanyUndo) -> dict[str, Any]:
     }
     if company.reasons is not None:
         document["put_back"] = company.count(UndoReason.BACK)
+        document["late"] = None if company.late is None else company.late._asdict()
         document["files"] = [
             {
                 "file": name_text(name),

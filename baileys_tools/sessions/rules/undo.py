@@ -171,6 +171,34 @@ def promised(
     )
 
 
+class WayBack(NamedTuple):
+    """What is late by one resend at most once a whole folder is back that the bot has gone on without: the next message
+    of each contact and of each member to its group, and new chats that begin with a pre-key made since and not used."""
+
+    contacts: int = 0
+    group_senders: int = 0
+    pre_keys: int = 0
+
+
+def way_back(
+    written_since: Collection[str],
+    live: Creds | CredsState,
+    back: Creds | CredsState,
+    owned_by_content: Mapping[str, bool],
+) -> WayBack:
+    """Given the live files that were written since a whole folder was set aside, the creds on both sides, and what the
+    content of sender-keys says, return what it costs at most to have that folder back.
+
+    What was said in its place by another pairing has changed nothing for this one.
+    """
+    if not isinstance(live, Creds) or not isinstance(back, Creds):
+        return WayBack()
+    if (live.me, live.registration_id) != (back.me, back.registration_id):
+        return WayBack()
+    made = sum(kind_of(name) is Kind.PRE_KEY for name in {key_of(name) for name in written_since})
+    return WayBack(*promised(written_since, live, owned_by_content), made)
+
+
 CLEANERS = ("cleanup", "trigger", "monitor-once")
 """The commands whose work in a company is a cleanup (of the last one, by `monitor.auto_cleanup`)."""
 RESET = "reset"
@@ -217,7 +245,7 @@ class UndoRun:
 class CompanyUndo:
     """What undo did, or can do, in one company. `reasons` and `errors` are by file name, `twins` names the session by
     LID that keeps one by phone number away; `trouble` says why nothing could be done, `refused` that its bot seems to
-    live."""
+    live; `late` what it costs to have a whole folder back."""
 
     id: str
     runs: tuple[UndoRun, ...] = ()
@@ -227,6 +255,7 @@ class CompanyUndo:
     locked: bool = False
     refused: bool = False
     trouble: str = ""
+    late: WayBack | None = None
 
     def count(self, reason: UndoReason) -> int:
         """How many keys came to this."""

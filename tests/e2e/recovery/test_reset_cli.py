@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from baileys_tools.recovery.resetting import ResetOptions, run_reset
 from baileys_tools.recovery.show.reset_text import plan_text
 from baileys_tools.sessions import live
 from tests.bot import QR, Bot, api_env, bot_api
+from tests.e2e.cleanup.test_cleanup_cli import checked_json
 from tests.integration.faults.forked import run_cli
 from tests.support import COMMAND, company_folder, scrubbed_environment, snapshot_tree, write_key
 from tests.terminal import Screen, read_qr
@@ -353,6 +355,20 @@ def test_undo_of_the_last_cleanup_never_undoes_a_reset(folder: Path) -> None:
     done = undo(folder)
     assert "nothing to undo" in done.stdout
     assert snapshot_tree(folder, ignore=()) == after
+
+
+def test_an_undone_reset_says_what_it_costs_where_the_same_login_has_gone_on(folder: Path) -> None:
+    run = reset(folder, "--yes", "--no-pair")["run"]
+    resets, then = folder / ".baileys-tools" / "resets", datetime.now(UTC) - timedelta(hours=1)
+    earlier = f"{then:%Y%m%dT%H%M%SZ}-{run[-6:]}"
+    (resets / run).rename(resets / earlier)
+    shutil.copy2(resets / earlier / "creds.json", folder)
+    write_key(folder, "session-4917000000009.0.json", timedelta(minutes=30))
+    write_key(folder, "pre-key-900.json", timedelta(minutes=30))
+    said = "its bot has gone on since: late at most 1 chat, 0 group messages, 1 new chat"
+    assert said in undo(folder, "--run", earlier, "--dry-run").stdout
+    document = checked_json(undo(folder, "--run", earlier, "--json").stdout, "undo")
+    assert document["companies"][0]["late"] == {"contacts": 1, "group_senders": 0, "pre_keys": 1}
 
 
 def test_a_reset_is_not_undone_under_a_bot_that_writes(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ import pytest
 from baileys_tools.cleanup.cleaning import run_cleanup
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport
 from baileys_tools.cleanup.show.undo_text import undo_json, undo_text
+from baileys_tools.cleanup.undo_plan import planned_undo
 from baileys_tools.cleanup.undo_runs import UndoReport, list_undo
 from baileys_tools.cleanup.undoing import run_undo
 from baileys_tools.config import Settings, load_settings
@@ -87,6 +89,28 @@ def test_a_memory_without_its_key_comes_back_until_the_bot_goes_on(
     assert company.reasons is not None
     assert company.reasons[MEMORY] is expected
     assert (folder / MEMORY).exists() == (expected is UndoReason.BACK)
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(("minutes", "expected"), [(60, UndoReason.KEY_GONE), (0, UndoReason.BACK)])
+def test_a_memory_stays_whose_key_was_lost_since_though_the_bot_wrote_nothing(
+    settings: Settings, root: Path, minutes: int, expected: UndoReason, dry: bool
+) -> None:
+    """The cleanup left the key. Where none stood before either, all is as it was right after the cleanup."""
+    folder = root / "company_1001"
+    if not minutes:
+        (folder / OWN_KEY).unlink()
+    clean(settings, root)
+    (run,) = (folder / ".baileys-tools/quarantine").iterdir()
+    if minutes:
+        then = time.time() - 60 * minutes
+        os.utime(run, (then, then))
+        (folder / OWN_KEY).unlink()
+    (company,) = (planned_undo if dry else run_undo)(settings, str(root), NOW).companies
+    assert company.reasons is not None
+    assert company.reasons[MEMORY] is expected
+    assert (folder / MEMORY).exists() == (expected is UndoReason.BACK and not dry)
+    assert company.reasons[SESSION] is UndoReason.BACK
 
 
 MAPPING, BY_LID = "lid-mapping-4917000000001.json", "session-100000000000001_1.0.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
-from baileys_tools.sessions.rules.undo import UndoReason, plan_undo
+from baileys_tools.sessions.rules.undo import UndoReason, WayBack, plan_undo, way_back
 
 PAIRED = Creds(Address("919585510685", 17), Address("270996591579169", 17), None, None, True)
 GROUP = "120363041234567890@g.us"
@@ -75,6 +75,16 @@ def test_a_memory_stays_without_its_key_once_the_bot_has_gone_on() -> None:
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
     assert list(plan_undo({MEMORY, OWN, OWN_LID, SESSION}, set(), set(), PAIRED, {}, {}))[-1] == MEMORY
+
+
+def test_what_was_said_since_is_what_a_whole_folder_costs_that_comes_back() -> None:
+    since = {SESSION, f"{SESSION}.bak", PEER, OWN, MEMORY, "pre-key-9.json", "creds.json"}
+    assert way_back(since, PAIRED, PAIRED, {}) == WayBack(1, 1, 1)
+    assert way_back({"creds.json"}, PAIRED, PAIRED, {}) == WayBack()
+    # What another pairing said, this one knows nothing of.
+    other = PAIRED._replace(me=Address("919585510685", 18))
+    assert way_back(since, other, PAIRED, {}) == way_back(since, CredsState.EMPTY, PAIRED, {}) == WayBack()
+    assert way_back(since, PAIRED._replace(registration_id=7), PAIRED, {}) == WayBack()
 
 
 BY_LID, LIDS = "session-100000000000001_1.0.json", {"4917000000001": "100000000000001"}
