@@ -31,6 +31,7 @@ from baileys_tools.sessions.quarantine import (
     mend,
     new_run_id,
     newest_run,
+    note_alone,
     purge,
     remove_empty_folders,
 )
@@ -41,7 +42,7 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.removals import Removals
-from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory
+from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, devices_told, is_memory, memories_alone
 from baileys_tools.sessions.scan import exists_in_own_folder
 from baileys_tools.sessions.stored.copies import read_key, scanned, settle_removals
 from baileys_tools.units import moment_of, parse_time
@@ -374,6 +375,7 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
     """Remove exactly what the plan says, each file only if it is still as the plan saw it."""
     if not plan.removals:
         return Removals()
+    note_alone(folder, run, memories_alone(facts, plan.removals))
     with FolderRemover(folder, run) as remover:
         for unit in plan.removals:
             remover.remove_unit(facts.files_of(unit))

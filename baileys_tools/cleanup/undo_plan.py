@@ -45,6 +45,5 @@ def _planned(root: Root, company: Company, found: UndoRun, now: datetime) -> Com
             with open_run(quarantine, found.run) as run_folder:
                 names = os.listdir(run_folder)
                 lids = lids_of(folder, names)
-                changed_ns = os.fstat(folder).st_mtime_ns
-                reasons = plan_of(folder, run_folder, names, found.run, lids, now, changed_ns)
+                reasons = plan_of(folder, run_folder, names, found.run, lids, now)
         return CompanyUndo(company.id, reasons=reasons, twins=twins_of(reasons, lids))

@@ -21,6 +21,7 @@ from baileys_tools.sessions.quarantine import (
     open_run,
     run_milliseconds,
     run_started,
+    stood_alone,
 )
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds, CredsState
@@ -47,8 +48,6 @@ from baileys_tools.sessions.scan import (
 )
 from baileys_tools.units import moment_of
 
-SETTLING_NS = 5_000_000_000
-"""So long after its last removal a run may have a file of its own in the folder: its lock, which goes last."""
 COARSE_CLOCK = timedelta(milliseconds=20)
 """So far the times of files can be behind the clock: the kernel takes them from its last tick, 10 ms ago at most."""
 
@@ -240,9 +239,7 @@ def plan_of(
     run: str,
     lids: Mapping[str, str],
     now: datetime,
-    changed_ns: int,
 ) -> dict[str, UndoReason]:
-    """Return what an undo does with each file of a run. `changed_ns` is when a file last came or went in the folder."""
     live = os.listdir(folder)
     began = _began(run)
     since = written_since(folder, live, began)
@@ -255,11 +252,9 @@ def plan_of(
         if (started := run_started(one)) is not None and started <= now
         for name in names
     }
-    removed_later = {name for names in later.values() for name in names}
-    # A key that was lost since leaves no other trace where the bot has written nothing.
-    lost_some = changed_ns - os.fstat(run_folder).st_mtime_ns > SETTLING_NS
-    gone_on = lost_some or _is_surely_between(folder, since, began, now)
-    return plan_undo(quarantined, live, since, creds, told, lids, removed_later, surely, has_gone_on=gone_on)
+    gone_on = _is_surely_between(folder, since, began, now)
+    alone = () if gone_on else stood_alone(folder, run)
+    return plan_undo(quarantined, live, since, creds, told, lids, alone, surely)
 
 
 def _is_surely_between(folder: int, since: Collection[str], began: datetime, now: datetime) -> bool:

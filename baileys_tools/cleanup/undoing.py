@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -190,12 +189,7 @@ def _undo_reset(
 
 def _undo_company(settings: Settings, root: Root, company: Company, run: str, now: datetime) -> CompanyUndo:
     try:
-        with (
-            root.open(company) as folder,
-            # Before the lock, which is a file in it.
-            nullcontext(os.fstat(folder).st_mtime_ns) as changed_ns,
-            company_lock(folder, now),
-        ):
+        with root.open(company) as folder, company_lock(folder, now):
             finish_restore(root, company, folder)
             if any(found.run == run for found in resets_of(folder)):
                 return _undo_reset(settings, root, company, folder, run, now)
@@ -204,7 +198,7 @@ def _undo_company(settings: Settings, root: Root, company: Company, run: str, no
 
             def chosen(quarantined: Collection[str], run_folder: int) -> Mapping[str, UndoReason]:
                 lids.update(lids_of(folder, quarantined))
-                return plan_of(folder, run_folder, quarantined, run, lids, now, changed_ns)
+                return plan_of(folder, run_folder, quarantined, run, lids, now)
 
             if (copy := working_copy(folder)) is None:
                 reasons, errors = undo_run(folder, run, chosen)

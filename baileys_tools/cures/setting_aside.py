@@ -19,11 +19,12 @@ from baileys_tools.frame.show.terminal import must_say_yes
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.locks import Locked, company_lock
-from baileys_tools.sessions.quarantine import mend, new_run_id, remove_empty_folders
+from baileys_tools.sessions.quarantine import mend, new_run_id, note_alone, remove_empty_folders
 from baileys_tools.sessions.removal import FolderRemover, NoQuarantine
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.removals import Removals
+from baileys_tools.sessions.rules.senderkeys import memories_alone
 from baileys_tools.sessions.scan import scan_folder
 from baileys_tools.sessions.stored.copies import settle_removals
 
@@ -152,10 +153,12 @@ def _carry_out(root: Root, company: Company, folder: int, report: CureReport, lo
 
 
 def _set_aside(folder: int, facts: FolderFacts, plan: CurePlan, run: str) -> Removals:
+    units = [aside.keys for aside in plan.asides]
+    note_alone(folder, run, memories_alone(facts, units))
     with FolderRemover(folder, run, always_undoable=True) as remover:
-        for aside in plan.asides:
-            remover.remove_unit(facts.files_of(aside.keys))
-        settle_removals(folder, run, [aside.keys for aside in plan.asides], remover.removals)
+        for unit in units:
+            remover.remove_unit(facts.files_of(unit))
+        settle_removals(folder, run, units, remover.removals)
         if not remover.removals.undoable:
             remove_empty_folders(folder)
         return remover.removals

@@ -1,8 +1,9 @@
 """Where removed files wait to be wanted back.
 
 `<folder>/.baileys-tools/quarantine/<run>/<name>`: the same file, moved, so content, age and mode are as they
-were. A file that was being removed when the process died stands in the folder as
-`.baileys-tools-removing-<name>`; the next run puts it back.
+were. Beside it `<run>.alone` names the memories of it that stood without a key of the bot's, where there are any. A
+file that was being removed when the process died stands in the folder as `.baileys-tools-removing-<name>`; the next run
+puts it back.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.owner import as_owner_of
-from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.names import OWN_FOLDER, READ_FLAGS
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind, kind_of
 from baileys_tools.sessions.scan import exists, in_own_folder, open_inside, own_folder
 
@@ -24,6 +25,9 @@ QUARANTINE = "quarantine"
 REMOVING_PREFIX = f"{OWN_FOLDER}-removing-"
 LEASE_PROBE = f"{OWN_FOLDER}-lease"
 """An empty file that a removal has for a moment, to see whether it gets a lease."""
+
+_ALONE = ".alone"
+_LARGEST_NOTE = 2**20
 
 _OF_A_REPAIR = "-r"
 _RUN_ID = rf"(\d{{8}}T\d{{6}})Z-[0-9a-f]{{6}}(?:{_OF_A_REPAIR})?"
@@ -88,6 +92,33 @@ def make_run_folder(folder: int, run: str) -> int:
         return make_folder(run, quarantine)
     finally:
         os.close(quarantine)
+
+
+def note_alone(folder: int, run: str | None, memories: Sequence[str]) -> None:
+    """Note beside the quarantine of a run which memories stand without a key of the bot's, before they go.
+
+    Where that cannot be noted, `undo` leaves them there, which costs no message.
+    """
+    if run is None or not memories:
+        return
+    with suppress(OSError):
+        os.close(make_run_folder(folder, run))
+        with open_quarantine(folder) as quarantine:
+            assert quarantine is not None
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with as_owner_of(quarantine):
+                fd = os.open(f"{run}{_ALONE}", flags, 0o600, dir_fd=quarantine)
+            with open(fd, "wb") as file:
+                file.write("\n".join(memories).encode())
+
+
+def stood_alone(folder: int, run: str) -> frozenset[str]:
+    """Return the memories that stood without a key of the bot's before a run, as far as it has noted that."""
+    with suppress(OSError), open_quarantine(folder) as quarantine:
+        if quarantine is not None:
+            with open(os.open(f"{run}{_ALONE}", READ_FLAGS, dir_fd=quarantine), "rb") as file:
+                return frozenset(file.read(_LARGEST_NOTE).decode(errors="replace").split("\n"))
+    return frozenset()
 
 
 @contextmanager
@@ -293,6 +324,11 @@ def remove_empty_folders(folder: int) -> None:
         for run, _ in list_runs(quarantine):
             with suppress(OSError):
                 os.rmdir(run, dir_fd=quarantine)
+        left = set(os.listdir(quarantine))
+        for name in left:
+            if name.endswith(_ALONE) and name.removesuffix(_ALONE) not in left:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=quarantine)
     remove_own_folder(QUARANTINE, folder)
 
 

@@ -5,12 +5,13 @@ If the key goes and the memory stays, a new key is made that nobody is told: eve
 (baileys `Socket/messages-send.js`: `relayMessage`; measured: 100 % of members). So they are one unit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.creds import Address, Creds
+from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, SenderKeyName, key_id_of, parse_sender_key
 from baileys_tools.sessions.rules.node_json import buffer, read_json
 
@@ -96,6 +97,24 @@ def devices_told(content: bytes) -> list[str]:
 def is_memory(name: str) -> bool:
     """Whether a file of a unit is its memory."""
     return name.startswith("sender-key-memory-")
+
+
+def memories_alone(folder: FolderFacts, units: Iterable[Sequence[str]]) -> list[str]:
+    """Given a folder and units of keys in it, return the memories beside which no key stands that is surely the bot's.
+
+    Where nobody can read the creds those are all of them.
+    """
+    memories = [name for unit in units for name in unit if is_memory(name)]
+    creds = folder.creds
+    if not memories or not isinstance(creds, Creds):
+        return memories
+    keys = [
+        name
+        for name in folder.of(Kind.SENDER_KEY)
+        if owner_of(name, creds, folder.owned_by_content) is Owner.BOT
+    ]
+    with_key = {parse_sender_key(name).group for name in keys}
+    return [name for name in memories if key_id_of(name, Kind.SENDER_KEY_MEMORY) not in with_key]
 
 
 class SenderKeys(NamedTuple):

@@ -52,18 +52,17 @@ def plan_undo(
     creds: Creds | CredsState,
     owned_by_content: Mapping[str, bool],
     lids: Mapping[str, str],
-    removed_later: Collection[str] = (),
+    stood_alone: Collection[str] = (),
     newer_taken: Collection[str] = (),
-    *,
-    has_gone_on: bool = False,
 ) -> dict[str, UndoReason]:
     """Given the names in a quarantine and in the live folder, return for each quarantined one what happens.
 
     `written_since` are the live ones that were written after the run: older ones never left, or came back by
     an undo that was interrupted. `lids` has the LID of users by phone number, as the folder's mappings tell.
-    `removed_later` are the names that later runs took, to their quarantines or with a whole folder, `newer_taken` those
-    of them whose run was later for sure; `has_gone_on` says that the bot has written since the run. The order is the
-    order to work in: a memory comes after the own keys, and a companion after its key, with which it comes or stays.
+    `stood_alone` are the memories that had no own key beside them before, where the bot has written nothing since;
+    `newer_taken` are the names that runs took which were later for sure, to their quarantines or with a whole folder.
+    The order is the order to work in: a memory comes after the own keys, and a companion after its key, with which it
+    comes or stays.
     """
     live = {key_of(name) for name in live}
     newer = {key_of(name) for name in written_since}
@@ -87,14 +86,14 @@ def plan_undo(
     back = {name for name, reason in reasons.items() if reason is UndoReason.BACK}
     with_key = {_unit_of(name, creds, owned_by_content) for name in back if kind_of(name) is Kind.SENDER_KEY}
     with_key |= {_group_of_own(name, creds, owned_by_content) for name in live}
-    # A memory that stood alone before comes back as it was, straight after the run. Once the bot has gone on, an
-    # accident or a restore may have lost its key since.
-    keys = [name for name in removed_later if kind_of(name) is Kind.SENDER_KEY]
-    followed = {_unit_of(name, creds, owned_by_content) for name in keys}
+    # A later run, an accident or a restore may have taken the key since, and nothing tells of the latter.
     for name in back:
         unit = _unit_of(name, creds, owned_by_content)
-        alone = kind_of(name) is Kind.SENDER_KEY_MEMORY and unit not in with_key
-        if alone and (has_gone_on or unit in followed):
+        if (
+            kind_of(name) is Kind.SENDER_KEY_MEMORY
+            and unit not in with_key
+            and key_of(name) not in stood_alone
+        ):
             reasons[name] = UndoReason.KEY_GONE
     return reasons
 

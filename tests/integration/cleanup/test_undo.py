@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -91,26 +91,34 @@ def test_a_memory_without_its_key_comes_back_until_the_bot_goes_on(
     assert (folder / MEMORY).exists() == (expected is UndoReason.BACK)
 
 
-@pytest.mark.parametrize("dry", [True, False])
-@pytest.mark.parametrize(("minutes", "expected"), [(60, UndoReason.KEY_GONE), (0, UndoReason.BACK)])
+@pytest.mark.parametrize("undone", [planned_undo, run_undo], ids=["plan", "undo"])
 def test_a_memory_stays_whose_key_was_lost_since_though_the_bot_wrote_nothing(
-    settings: Settings, root: Path, minutes: int, expected: UndoReason, dry: bool
+    settings: Settings, root: Path, undone: Callable[..., UndoReport]
 ) -> None:
-    """The cleanup left the key. Where none stood before either, all is as it was right after the cleanup."""
+    """The cleanup left the key, and nobody tells who took it."""
     folder = root / "company_1001"
-    if not minutes:
-        (folder / OWN_KEY).unlink()
     clean(settings, root)
-    (run,) = (folder / ".baileys-tools/quarantine").iterdir()
-    if minutes:
-        then = time.time() - 60 * minutes
-        os.utime(run, (then, then))
-        (folder / OWN_KEY).unlink()
-    (company,) = (planned_undo if dry else run_undo)(settings, str(root), NOW).companies
+    (folder / OWN_KEY).unlink()
+    (company,) = undone(settings, str(root), NOW).companies
     assert company.reasons is not None
-    assert company.reasons[MEMORY] is expected
-    assert (folder / MEMORY).exists() == (expected is UndoReason.BACK and not dry)
+    assert company.reasons[MEMORY] is UndoReason.KEY_GONE
     assert company.reasons[SESSION] is UndoReason.BACK
+    assert not (folder / MEMORY).exists()
+
+
+def test_what_is_noted_of_a_memory_goes_with_its_run(settings: Settings, root: Path) -> None:
+    folder = root / "company_1001"
+    (folder / OWN_KEY).unlink()
+    before = snapshot_tree(root)
+    for _ in range(2):
+        run = clean(settings, root).run
+        assert (folder / f".baileys-tools/quarantine/{run}.alone").read_text() == MEMORY
+        assert undo(settings, root).exit_code is ExitCode.DONE
+        assert snapshot_tree(root) == before
+        assert not (folder / ".baileys-tools").exists()
+    clean(settings, root)
+    run_cleanup(settings, str(root), NOW + timedelta(days=2))
+    assert not (folder / ".baileys-tools").exists()
 
 
 MAPPING, BY_LID = "lid-mapping-4917000000001.json", "session-100000000000001_1.0.json"

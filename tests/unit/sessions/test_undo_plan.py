@@ -12,6 +12,7 @@ GROUP = "120363041234567890@g.us"
 MEMORY = f"sender-key-memory-{GROUP}.json"
 OWN = f"sender-key-{GROUP}--919585510685--17.json"
 OWN_LID = f"sender-key-{GROUP}--270996591579169_1--17.json"
+OTHER_MEMORY = "sender-key-memory-120363049999999999@g.us.json"
 PEER = f"sender-key-{GROUP}--4917000000001--0.json"
 SESSION = "session-4917000000001.0.json"
 BACK, NEWER, MOVED_ON = UndoReason.BACK, UndoReason.NEWER_STANDS, UndoReason.UNIT_MOVED_ON
@@ -31,8 +32,8 @@ KEY_GONE = UndoReason.KEY_GONE
         ({MEMORY}, {OWN}, {MEMORY: MOVED_ON}),
         ({OWN}, {MEMORY}, {OWN: MOVED_ON}),
         ({PEER}, {OWN, MEMORY}, {PEER: BACK}),
-        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: BACK}),
-        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: BACK}),
+        ({MEMORY}, {f"sender-key-{GROUP}--919585510685--0.json"}, {MEMORY: KEY_GONE}),
+        ({MEMORY}, {"sender-key-status@broadcast--919585510685--17.json"}, {MEMORY: KEY_GONE}),
         (set(), {SESSION}, {}),
     ],
 )
@@ -51,26 +52,23 @@ def test_an_undo_that_was_interrupted_can_be_ended(live: set[str]) -> None:
 
 def test_a_memory_that_left_alone_comes_back_beside_its_key_and_not_without() -> None:
     """A cleanup removes it a run before the key: undo of the first run alone must not undo half of both."""
-    assert plan_undo({MEMORY}, {OWN}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
-    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {OWN_LID}) == {MEMORY: KEY_GONE}
-    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}, {OWN}) == {MEMORY: KEY_GONE}
-    # It stood alone before, or what a later run took is a member's.
-    assert plan_undo({MEMORY}, {PEER}, set(), PAIRED, {}, {}) == {MEMORY: BACK}
-    assert plan_undo({MEMORY}, set(), set(), PAIRED, {}, {}, {PEER}) == {MEMORY: BACK}
 
-
-def test_a_memory_stays_without_its_key_once_the_bot_has_gone_on() -> None:
-    """An accident or a restore may have lost the key since, of which no later run tells."""
-
-    def undone(live: set[str]) -> UndoReason:
-        return plan_undo({MEMORY}, live, set(), PAIRED, {}, {}, has_gone_on=True)[MEMORY]
+    def undone(live: set[str], *stood_alone: str) -> UndoReason:
+        return plan_undo({MEMORY}, live, set(), PAIRED, {}, {}, stood_alone)[MEMORY]
 
     assert undone({OWN}) is undone({OWN_LID, PEER}) is BACK
-    assert undone({PEER}) is undone(set()) is KEY_GONE
-    assert plan_undo({MEMORY, OWN}, set(), set(), PAIRED, {}, {}, has_gone_on=True)[MEMORY] is BACK
+    assert undone({PEER}) is undone(set()) is undone({PEER}, OTHER_MEMORY) is KEY_GONE
+    assert plan_undo({MEMORY, OWN}, set(), set(), PAIRED, {}, {})[MEMORY] is BACK
+    # It stood alone before.
+    assert undone({PEER}, MEMORY) is undone(set(), MEMORY) is BACK
     # Whose key it is, nobody knows.
-    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}, has_gone_on=True) == {MEMORY: KEY_GONE}
+    assert plan_undo({MEMORY}, {OWN}, set(), CredsState.EMPTY, {}, {}) == {MEMORY: KEY_GONE}
+
+
+def test_a_companion_of_a_memory_comes_and_stays_with_it() -> None:
+    both = {MEMORY, f"{MEMORY}.bak"}
+    assert plan_undo(both, set(), set(), PAIRED, {}, {}) == dict.fromkeys(both, KEY_GONE)
+    assert plan_undo(both, set(), set(), PAIRED, {}, {}, {MEMORY}) == dict.fromkeys(both, BACK)
 
 
 def test_the_memory_comes_back_after_the_keys_that_it_speaks_of() -> None:
