@@ -70,7 +70,7 @@ def _warnings(files: Files) -> list[str]:
     creds = state_of(parse_creds(files.content.get("creds.json", b"")))
     if creds is not CredsState.VALID:
         found.append(f"its creds are {creds.value}: is the codec that of the bot's program?")
-    if unread := sorted(files.unread):
+    if unread := files.unread():
         found.append(f"{counted(len(unread), 'value')} cannot be read with this codec, such as {unread[0]}")
     if meant := [one for one in files.misfits if one.meant]:
         found.append(

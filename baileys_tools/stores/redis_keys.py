@@ -9,17 +9,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.stores import leases
+from baileys_tools.stores import leases, redis_connection
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.redis_connection import never_again, patient, redis_driver
 from baileys_tools.stores.redis_scripts import CHANGE, STAMP
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
 
-SECONDS = 10
-"""The longest silence of a server."""
-ANSWER_SECONDS = 40
-"""The longest wait for a whole answer, for a server that says a byte now and then."""
 BATCH = 100
 _SOON_MS = 60 * 86_400_000
 SCANNED = 500
@@ -39,7 +35,7 @@ class RedisStore:
         self._has_workers = mapped.hash.startswith(leases.FAZER)
         probe = "the lease of its worker" if self._has_workers else "creds unchanged in two looks"
         self.abilities = Abilities("observed", True, "a lease in Redis", probe)
-        self._driver = driver = _redis()
+        self._driver = driver = redis_driver()
         self._before, self._after = split_template(mapped.hash or mapped.key)
         self._leases: dict[str, str] = {}
         self._claims: dict[str, str] = {}
@@ -51,15 +47,15 @@ class RedisStore:
                 url,
                 decode_responses=True,
                 encoding_errors="surrogateescape",
-                socket_connect_timeout=SECONDS,
-                socket_timeout=SECONDS,
+                socket_connect_timeout=redis_connection.SECONDS,
+                socket_timeout=redis_connection.SECONDS,
                 client_name="baileys-tools",
                 # A change that was made, and whose answer was lost, would be taken for another's at a second try.
-                retry=_never_again(),
+                retry=never_again(),
                 **({"password": password} if password is not None else {}),
             )
             pool = self._db.connection_pool
-            pool.connection_class = _patient(pool.connection_class)
+            pool.connection_class = patient(pool.connection_class)
         except (ValueError, driver.RedisError) as error:
             raise StoreTrouble(f"the address cannot be used: {_words(error)}") from None
         self._run("PING")
@@ -78,7 +74,8 @@ class RedisStore:
             yield
         except (self._driver.TimeoutError, TimeoutError):
             self._silent = (
-                f"the server has not answered for {SECONDS} seconds, or not to the end in {ANSWER_SECONDS}"
+                f"the server has not answered for {redis_connection.SECONDS} seconds, "
+                f"or not to the end in {redis_connection.ANSWER_SECONDS}"
             )
             raise StoreTrouble(self._silent) from None
         except (self._driver.RedisError, OSError) as error:
@@ -96,19 +93,32 @@ class RedisStore:
             return self._names
         found: dict[str, bytearray] = {}
         ending = self._after + self.mapped.creds
-        for key in self._scan(f"{_literal(self._before)}*{_literal(ending)}"):
-            if len(key) > len(self._before + ending):
-                found[key[len(self._before) : -len(ending)]] = bytearray()
-        for key in self._scan(f"{_literal(self._before)}*"):
-            rest = key[len(self._before) :]
-            # A tenant's name can have what stands after it in it: the longest that is one is meant.
-            at = len(rest)
-            while (at := rest.rfind(self._after, 0, at)) > 0:
-                if (names := found.get(rest[:at])) is not None:
-                    names += rest[at + len(self._after) :].encode("utf-8", "surrogateescape") + _BETWEEN
-                    break
+        pages: list[bytes] = []
+        for rests in self._pages():
+            # Whose it is can be told once all that have creds are known.
+            pages.append(_BETWEEN.join(rest.encode("utf-8", "surrogateescape") for rest in rests))
+            creds = (rest for rest in rests if rest.endswith(ending) and len(rest) > len(ending))
+            found |= {rest[: -len(ending)]: bytearray() for rest in creds}
+        while pages:
+            for rest in pages.pop().decode("utf-8", "surrogateescape").split("\0"):
+                # A tenant's name can have what stands after it in it: the longest that is one is meant.
+                at = len(rest)
+                while (at := rest.rfind(self._after, 0, at)) > 0:
+                    if (names := found.get(rest[:at])) is not None:
+                        names += rest[at + len(self._after) :].encode("utf-8", "surrogateescape") + _BETWEEN
+                        break
         self._names = found
         return found
+
+    def _pages(self) -> Iterator[list[str]]:
+        """Yield what stands behind the beginning of each key, some at a time."""
+        rests: list[str] = []
+        for key in self._scan(f"{_literal(self._before)}*"):
+            rests.append(key[len(self._before) :])
+            if len(rests) == SCANNED:
+                yield rests
+                rests = []
+        yield rests
 
     def _keys_of(self, tenant: str) -> list[str]:
         """Return the keys of a session's records."""
@@ -333,64 +343,6 @@ class RedisStore:
 
 def _literal(text: str) -> str:
     return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)
-
-
-def _redis() -> Any:
-    try:
-        import redis
-    except ImportError:
-        raise BaileysToolsError(
-            "sessions in Redis need redis-py, which is not installed",
-            "Install it beside baileys-tools: pip install 'baileys-tools[redis]'",
-            exit_code=ExitCode.USAGE,
-        ) from None
-    return redis
-
-
-def _patient(kind: Any) -> Any:
-    """Return a class of redis-py's connections with an end to its patience for the answer to what it has sent."""
-
-    class BoundedConnection(kind):  # type: ignore[misc]
-        patient_until = 0.0
-
-        def send_packed_command(self, *words: Any, **named: Any) -> None:
-            self.patient_until = time.monotonic() + ANSWER_SECONDS
-            super().send_packed_command(*words, **named)
-
-        def _connect(self) -> Any:
-            return _Bounded(super()._connect(), self)
-
-    return BoundedConnection
-
-
-class _Bounded:
-    """A socket that reads as long as its connection has patience: each byte would begin a new timeout."""
-
-    def __init__(self, inner: Any, connection: Any) -> None:
-        self._inner = inner
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def recv(self, *words: Any) -> Any:
-        self._require_patience()
-        return self._inner.recv(*words)
-
-    def recv_into(self, *words: Any) -> Any:
-        self._require_patience()
-        return self._inner.recv_into(*words)
-
-    def _require_patience(self) -> None:
-        if time.monotonic() > self._connection.patient_until:
-            raise TimeoutError
-
-
-def _never_again() -> Any:
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    return Retry(NoBackoff(), 0)
 
 
 def _words(error: Exception) -> str:

@@ -51,17 +51,12 @@ return made
 """Units of changes, each made where all its records are as they were; all or none of them where that is asked."""
 
 STAMP = """
-local hash = ARGV[1] == '1'
-if hash and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[2]) then return false end
 local found = {}
-if hash then
-  local all, value = redis.call('HGETALL', KEYS[1]), {}
-  for at = 1, #all, 2 do
-    found[#found + 1] = all[at]
-    value[all[at]] = all[at + 1]
-  end
+if ARGV[1] == '1' then
+  if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[2]) then return false end
+  local all = redis.call('HGETALL', KEYS[1])
+  for at = 1, #all, 2 do found[#found + 1] = redis.sha1hex(all[at] .. '\\0' .. all[at + 1]) end
   table.sort(found)
-  for at = 1, #found do found[at] = found[at] .. '\\0' .. value[found[at]] end
 else
   found = redis.call('MGET', unpack(KEYS))
   for at = 1, #found do found[at] = found[at] or '' end
@@ -73,5 +68,8 @@ for at = 1, #KEYS do
 end
 return redis.sha1hex(table.concat(found, '\\0'))
 """
-"""One digest of names, values and what lives for a time only; false for a session that is too large for it. In the
-order of names: while a hash grows, Redis moves its fields about."""
+"""One digest of names, values and what lives for a time only; false for a session that is too large for it.
+
+A hash by the digests of its records, in their order: Redis moves its fields about, while it grows and when it is looked
+into. (A third less work than one text of all; what DUMP writes is as quick, and moves with the fields.)
+"""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.stores import postgres, redis_keys
+from baileys_tools.stores import postgres, redis_connection
 from tests.integration.faults.forked import run_cli
 from tests.stores.lines import Line, cut_at, drips_from, hangs_at, line_to, slow
 from tests.stores.servers import pgbouncer
@@ -79,8 +79,8 @@ def far(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     shape: Shape = request.param
     monkeypatch.setattr(postgres, "ANSWER_SECONDS", 2)
     monkeypatch.setattr(postgres, "CONNECT_SECONDS", 2)
-    monkeypatch.setattr(redis_keys, "SECONDS", 2)
-    monkeypatch.setattr(redis_keys, "ANSWER_SECONDS", 2, raising=False)
+    monkeypatch.setattr(redis_connection, "SECONDS", 2)
+    monkeypatch.setattr(redis_connection, "ANSWER_SECONDS", 2)
     url = request.getfixturevalue(f"{shape.kind}_url")
     with line_to(url) as line:
         store = Far(shape, url, line, tmp_path)

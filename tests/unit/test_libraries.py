@@ -56,7 +56,7 @@ def test_what_only_an_extra_brings_is_imported_in_few_places() -> None:
         "fsspec": {"sftp.py"},
         "s3fs": {"copy_place.py"},
         "psycopg": {"postgres.py"},
-        "redis": {"redis_keys.py"},
+        "redis": {"redis_connection.py"},
         "apprise": {"apprise_child.py"},
         "requests": {"apprise_child.py"},
         "starlette": {"app.py", "asked.py", "doing.py", "guard.py", "old_api.py", "streams.py"},

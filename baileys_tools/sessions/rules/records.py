@@ -100,9 +100,12 @@ def canonical(content: bytes) -> bytes:
     What is written so already comes back byte for byte. Raises NoValue.
     """
     value = _value(content)
-    if not _MAY_DIFFER.search(content) and not _has_space(content):
-        return content
-    return _dumped(_with_buffers(value, Form.BASE64))
+    return content if is_canonical(content) else _dumped(_with_buffers(value, Form.BASE64))
+
+
+def is_canonical(content: bytes) -> bool:
+    """Whether a value is written as a folder has it, where it is one: its text tells, and it is not parsed."""
+    return not _MAY_DIFFER.search(content) and not _has_space(content)
 
 
 def in_form(content: bytes, form: Form) -> bytes:

@@ -64,7 +64,7 @@ class WorkingCopy:
         self.tenant = tenant
         self._around = around
         self._entry = entry
-        self.files = Files({}, {}, ())
+        self.files: Files = as_files((), mapped)
         self.cells: list[Cell] = []
         self._times_read: Mapping[str, int] = {}
         self._unwritten: set[str] = set()

@@ -19,6 +19,11 @@ class Codec(NamedTuple):
     buffers: str = "base64"
     is_jsonb: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a cell is the value's own JSON, with nothing around it."""
+        return self.unwrap is _same
+
 
 def _same(cell: str) -> str:
     return cell

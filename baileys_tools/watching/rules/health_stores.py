@@ -27,16 +27,16 @@ def store_findings(company: str, files: Files, expiring: int) -> Iterator[Findin
             + command("baileys-tools migrate --company {} --to NEW --mend --dry-run", company),
             {"rows": misfiled},
         )
-    if files.unread:
+    if unread := files.unread():
         yield Finding(
             "store-values-unread",
             Severity.WARNING,
             company,
-            f"{counted(len(files.unread), 'value')} of {len(files.content)} cannot be read with the codec of the "
+            f"{counted(len(unread), 'value')} of {len(files.content)} cannot be read with the codec of the "
             "settings",
             "Is it the codec of the bot's program, and does that encrypt its values? "
             + command("baileys-tools config check"),
-            {"values": len(files.unread), "records": len(files.content)},
+            {"values": len(unread), "records": len(files.content)},
         )
     if unknown:
         most = unknown > len(files.content)

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
 from baileys_tools.sessions.rules.records import (
     CREDS,
     Form,
@@ -14,10 +15,10 @@ from baileys_tools.sessions.rules.records import (
     file_name,
     fixed,
     in_form,
+    is_canonical,
     is_type,
     misfiled,
     record_of,
-    split_name,
 )
 from baileys_tools.sessions.rules.snapshot import may_be_stored
 from baileys_tools.stores.rules.codecs import CODECS, Codec, Unwrapped
@@ -34,16 +35,40 @@ class Misfit(NamedTuple):
     meant: RecordName | None = None
 
 
+class Contents(Mapping[str, bytes]):
+    """What the files of a session hold, each made when it is first asked for: most commands look into few of them."""
+
+    def __init__(self, cells: Mapping[str, Cell], mapped: SqlMap | RedisMap) -> None:
+        self._cells = cells
+        self._mapped = mapped
+        self._made: dict[str, bytes] = {}
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._made:
+            self._made[name] = file_content(self._cells[name], self._mapped)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._cells
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
 class Files(NamedTuple):
-    """A session of a store as files: their content by name, the cell of each, and what is none.
+    """A session of a store as files: their content by name, the cell of each, and what is none."""
 
-    What cannot be understood of a record that has a name stays as it is written: `unread` are those files.
-    """
-
-    content: Mapping[str, bytes]
+    content: Contents
     cells: Mapping[str, Cell]
     misfits: tuple[Misfit, ...]
-    unread: frozenset[str] = frozenset()
+    mapped: SqlMap | RedisMap
+
+    def unread(self) -> list[str]:
+        """Return the names of what cannot be understood, in order; each stays as it is written. All of it is parsed."""
+        return sorted(name for name, cell in self.cells.items() if _understood(cell, self.mapped) is None)
 
 
 def codec_of(mapped: SqlMap | RedisMap) -> Codec:
@@ -53,32 +78,40 @@ def codec_of(mapped: SqlMap | RedisMap) -> Codec:
 
 def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
     """Given the cells of a session, return them as a folder has them."""
-    content: dict[str, bytes] = {}
+    named = [(_called(cell), cell) for cell in cells]
+    known = _records({name for name, _ in named})
     by_name: dict[str, Cell] = {}
     misfits: list[Misfit] = []
-    unread: set[str] = set()
-    for cell in cells:
-        row = _row(cell)
-        name = CREDS if cell.type == CREDS_TYPE and not cell.id else ""
-        if not name:
-            record = record_in(cell)
-            if record is None:
-                meant = misfiled(cell.type, cell.id) if cell.type else None
-                why = f"filed under {cell.type!r}" if meant else "no record that Baileys knows"
-                misfits.append(Misfit(row, why, meant))
-                continue
-            name = file_name(record)
-        if not may_be_stored(name):
-            misfits.append(Misfit(row, "a name that no folder can hold"))
-        elif name in by_name:
-            misfits.append(Misfit(row, f"the same record as {_row(by_name[name])}"))
+    for name, cell in named:
+        if name in known:
+            if name in by_name:
+                misfits.append(Misfit(_row(cell), f"the same record as {_row(by_name[name])}"))
+            else:
+                by_name[name] = cell
+        elif record_of(name) is not None:
+            misfits.append(Misfit(_row(cell), "a name that no folder can hold"))
         else:
-            by_name[name] = cell
-            found = _understood(cell, mapped)
-            content[name] = as_written(cell) if found is None else found
-            if found is None:
-                unread.add(name)
-    return Files(content, by_name, tuple(misfits), frozenset(unread))
+            meant = misfiled(cell.type, cell.id) if cell.type else None
+            why = f"filed under {cell.type!r}" if meant else "no record that Baileys knows"
+            misfits.append(Misfit(_row(cell), why, meant))
+    return Files(Contents(by_name, mapped), by_name, tuple(misfits), mapped)
+
+
+def _called(cell: Cell) -> str:
+    """Return what the file of a cell is called; "" for a row of no type that Baileys has."""
+    if cell.type == CREDS_TYPE and not cell.id:
+        return CREDS
+    if not cell.type:
+        # A type without an id, or `creds` in a store that calls its creds otherwise, is no record.
+        return "" if is_type(cell.id[:-1]) or cell.id == CREDS_TYPE else fixed(f"{cell.id}.json")
+    return file_name(RecordName(cell.type, cell.id)) if is_type(cell.type) else ""
+
+
+def _records(names: Collection[str]) -> set[str]:
+    """Return which names are those of creds or records, and can stand in a folder; told for all of them at once."""
+    kinds = sort_by_kind(name for name in names if may_be_stored(name))
+    found = {name for kind, own in kinds.items() if kind.traits.is_record for name in own}
+    return found | {CREDS} if CREDS in names else found
 
 
 def misfit_cells(cells: Iterable[Cell], files: Files) -> list[tuple[RecordName, Cell]]:
@@ -96,17 +129,13 @@ def _row(cell: Cell) -> str:
     return f"{cell.type}|{cell.id}" if cell.type and cell.type != CREDS_TYPE else cell.id or "creds"
 
 
-def record_in(cell: Cell) -> RecordName | None:
-    """Return the record of a cell, with its true id; None for what is no record of Baileys."""
-    if not cell.type:
-        return split_name(cell.id)
-    return record_of(file_name(RecordName(cell.type, cell.id))) if is_type(cell.type) else None
-
-
 def file_content(cell: Cell, mapped: SqlMap | RedisMap) -> bytes:
     """Given a cell, return the content of its file: canonical, or as it is written where it cannot be understood."""
+    written = as_written(cell)
+    if not _field_of(cell, mapped) and codec_of(mapped).is_plain and is_canonical(written):
+        return written  # whether or not it is a value
     found = _understood(cell, mapped)
-    return as_written(cell) if found is None else found
+    return written if found is None else found
 
 
 def as_written(cell: Cell) -> bytes:
@@ -114,12 +143,16 @@ def as_written(cell: Cell) -> bytes:
     return cell.text.encode("utf-8", "surrogateescape")
 
 
+def _field_of(cell: Cell, mapped: SqlMap | RedisMap) -> str:
+    return mapped.creds_field if isinstance(mapped, SqlMap) and cell.type == CREDS_TYPE else ""
+
+
 def _understood(cell: Cell, mapped: SqlMap | RedisMap) -> bytes | None:
-    field = mapped.creds_field if isinstance(mapped, SqlMap) and cell.type == CREDS_TYPE else ""
+    field = _field_of(cell, mapped)
     try:
         text = _from_field(cell.text, field) if field else codec_of(mapped).unwrap(cell.text)
         return canonical(text.encode("utf-8", "surrogateescape"))
-    except (Unwrapped, NoValue):
+    except (Unwrapped, NoValue, UnicodeEncodeError):
         return None
 
 

@@ -1,0 +1,73 @@
+"""Connections to Redis that do not wait for ever, and the driver that makes them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from baileys_tools.errors import BaileysToolsError, ExitCode
+
+SECONDS = 10
+"""The longest silence of a server."""
+ANSWER_SECONDS = 40
+"""The longest wait for a whole answer, for a server that says a byte now and then."""
+
+
+def redis_driver() -> Any:
+    """Return redis-py. Raises BaileysToolsError where it is not installed."""
+    try:
+        import redis
+    except ImportError:
+        raise BaileysToolsError(
+            "sessions in Redis need redis-py, which is not installed",
+            "Install it beside baileys-tools: pip install 'baileys-tools[redis]'",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    return redis
+
+
+def patient(kind: Any) -> Any:
+    """Return a class of redis-py's connections with an end to its patience for the answer to what it has sent."""
+
+    class BoundedConnection(kind):  # type: ignore[misc]
+        patient_until = 0.0
+
+        def send_packed_command(self, *words: Any, **named: Any) -> None:
+            self.patient_until = time.monotonic() + ANSWER_SECONDS
+            super().send_packed_command(*words, **named)
+
+        def _connect(self) -> Any:
+            return _Bounded(super()._connect(), self)
+
+    return BoundedConnection
+
+
+class _Bounded:
+    """A socket that reads as long as its connection has patience: each byte would begin a new timeout."""
+
+    def __init__(self, inner: Any, connection: Any) -> None:
+        self._inner = inner
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def recv(self, *words: Any) -> Any:
+        self._require_patience()
+        return self._inner.recv(*words)
+
+    def recv_into(self, *words: Any) -> Any:
+        self._require_patience()
+        return self._inner.recv_into(*words)
+
+    def _require_patience(self) -> None:
+        if time.monotonic() > self._connection.patient_until:
+            raise TimeoutError
+
+
+def never_again() -> Any:
+    """Return redis-py's rule to try nothing twice."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Retry(NoBackoff(), 0)

@@ -1,0 +1,61 @@
+"""Cells of a store as the files of a folder: their names, and their values, which are parsed when somebody asks."""
+
+import pytest
+
+from baileys_tools.sessions.stored.rules import files
+from baileys_tools.sessions.stored.rules.files import as_files
+from baileys_tools.stores.rules.mapping import PRESETS
+from baileys_tools.stores.rules.rows import Cell
+
+FAZER = PRESETS["fazer"]
+
+
+def test_a_value_is_parsed_when_somebody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run looks into few of them, and of those that are written as a folder has them it needs the size only."""
+    cells = [Cell("", f"session-{number}.0", '{"_sessions":{}}') for number in range(9)]
+    cells.append(Cell("", "session-10.0", '{"a": [1, 2]}'))
+    parsed = []
+
+    def canonical(content: bytes) -> bytes:
+        parsed.append(content)
+        return b'{"a":[1,2]}'
+
+    monkeypatch.setattr(files, "canonical", canonical)
+    made = as_files(cells, FAZER)
+    assert len(made.content) == 10
+    assert parsed == []
+    assert {len(made.content[f"session-{number}.0.json"]) for number in range(9)} == {16}
+    assert parsed == []
+    assert made.content["session-10.0.json"] == b'{"a":[1,2]}'
+    assert parsed == [b'{"a": [1, 2]}']
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        (Cell("creds", "", "{}"), "creds.json"),
+        (Cell("", "creds", "{}"), ""),
+        (Cell("", "session-", "{}"), ""),
+        (Cell("", "sender-key-1@g.us::2_1::0", "{}"), "sender-key-1@g.us--2_1--0.json"),
+        (Cell("", "sender-key-1@g.us--2_1--0", "{}"), "sender-key-1@g.us--2_1--0.json"),
+        (Cell("app-state-sync-key", "AAAAAB//", "{}"), "app-state-sync-key-AAAAAB____.json"),
+        (Cell("poll", "1", "{}"), ""),
+        (Cell("pre", "key-5", "{}"), ""),
+        (Cell("", "session-1\0.0", "{}"), ""),
+        (Cell("", "pre-key-5.json.bak", "{}"), ""),
+    ],
+)
+def test_a_cell_is_called_as_its_file_or_is_no_record(cell: Cell, name: str) -> None:
+    made = as_files([cell], FAZER)
+    assert [*made.content] == ([name] if name else [])
+    assert len(made.misfits) == (not name)
+
+
+@pytest.mark.parametrize(
+    ("preset", "text"), [("evolution", r'"\ud800"'), ("keyv-redis", r'{"value":"\ud800"}'), ("fazer", "null")]
+)
+def test_a_value_that_has_no_bytes_stays_as_it_is_written(preset: str, text: str) -> None:
+    """Half a pair of surrogates is no text of UTF-8: whoever can write to the store stops no pass with it."""
+    made = as_files([Cell("", "session-1.0", text)], PRESETS[preset])
+    assert dict(made.content) == {"session-1.0.json": text.encode()}
+    assert made.unread() == ["session-1.0.json"]
