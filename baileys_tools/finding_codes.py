@@ -124,6 +124,7 @@ CODES: Mapping[str, CodeInfo] = {
     "store-tenants-twice": CodeInfo(WARNING, "A database holds a tenant twice, and one of them is stale."),
     "store-keys-expire": CodeInfo(WARNING, "Records that have to stay will be removed at a set time."),
     "store-rows-misfiled": CodeInfo(WARNING, "Rows are filed under half a type, where no bot finds them."),
+    "store-half-changed": CodeInfo(CRITICAL, "A command died between the keys and the creds of two stores."),
     "store-values-unread": CodeInfo(WARNING, "Values of a session cannot be read with the codec given."),
     "store-rows-unknown": CodeInfo(WARNING, "Rows of a session are of no type that Baileys has."),
     # --- what cannot be watched

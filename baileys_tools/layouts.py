@@ -16,11 +16,21 @@ def shared_name(company: str) -> str:
     return company.partition(APART)[0]
 
 
+class CredsSpec(NamedTuple):
+    """A store of creds alone, beside one of keys: its address, and where its secret is, as `StoreSpec` has both."""
+
+    address: str
+    password_file: str = ""
+    url_file: str = ""
+    url_env: str = ""
+
+
 class StoreSpec(NamedTuple):
     """A store as the settings have it: its address without any secret, and how its records are laid out.
 
     `options` are what the settings say beside the preset. The secret is in `password_file`, or the whole address in
-    `url_file` or in the variable that `url_env` names; each is read where the store is opened.
+    `url_file` or in the variable that `url_env` names; each is read where the store is opened. `creds` is the store of
+    the creds, where those stand in another one than the keys.
     """
 
     address: str
@@ -29,6 +39,7 @@ class StoreSpec(NamedTuple):
     password_file: str = ""
     url_file: str = ""
     url_env: str = ""
+    creds: CredsSpec | None = None
 
 
 class RootSpec(NamedTuple):

@@ -31,6 +31,15 @@ def migrate(
     password_file: Annotated[
         str, typer.Option("--password-file", metavar="FILE", help="Holds the password of the store.")
     ] = "",
+    creds_to: Annotated[
+        str,
+        typer.Option(
+            "--creds-to", metavar="PLACE", help="Where creds go that stand in a store of their own."
+        ),
+    ] = "",
+    creds_password_file: Annotated[
+        str, typer.Option("--creds-password-file", metavar="FILE", help="Holds the password of that store.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
     leave_source: Annotated[
         bool, typer.Option("--leave-source", help="Leave the creds of the source where they are.")
@@ -44,7 +53,7 @@ def migrate(
 ) -> None:
     """Move a session to another folder or database; no QR code. The bot has to be stopped.
 
-    Copies in one step, reads both sides again, and compares each record by its meaning. Then the creds of the
+    Copies, reads both sides again, and compares each record by its meaning. Then the creds of the
     source are set aside, so that no two bots use one login; undo brings them back. A place that holds another
     login is refused. A run that dies is run again.
 
@@ -59,5 +68,7 @@ def migrate(
     from baileys_tools.recovery.migrating import MigrateOptions, migrate_command
 
     flags = {**sessions_flags(sessions), "sessions.companies": [company] if company else None}
-    options = MigrateOptions(to, preset, tenant, password_file, dry_run, leave_source, mend, yes)
+    place = {"store": to, "preset": preset, "password_file": password_file}
+    place |= {"creds_store": creds_to, "creds_password_file": creds_password_file}
+    options = MigrateOptions(place, tenant, dry_run, leave_source, mend, yes)
     finish(lambda: migrate_command(flags, config, options, as_json=json))

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from baileys_tools.config.kinds import Absolute, _read_path, _text
-from baileys_tools.layouts import RootSpec, StoreSpec
+from baileys_tools.layouts import CredsSpec, RootSpec, StoreSpec
 from baileys_tools.stores.rules.mapping import (
     OPTIONS,
     REDIS_SCHEMES,
@@ -16,7 +16,9 @@ from baileys_tools.stores.rules.mapping import (
 )
 from baileys_tools.units import did_you_mean, is_one_line, quoted
 
-_OWN = ("store", "preset", "name", "password_file", "url_file", "url_env")
+_SECRETS = ("password_file", "url_file", "url_env")
+_OF_CREDS = ("creds_store", *(f"creds_{one}" for one in _SECRETS))
+_OWN = ("store", "preset", "name", *_SECRETS, *_OF_CREDS)
 _KEYS = (*_OWN, *OPTIONS)
 _SECRET_PARTS = frozenset({"password", "passfile", "sslpassword", "sslkey"})
 
@@ -30,9 +32,9 @@ def read_store(item: Mapping[Any, Any], absolute: Absolute) -> RootSpec:
                 f"{did_you_mean(str(key), _KEYS)}"
             )
     given = {key: _text(value, key) for key, value in item.items() if value is not None}
-    sources = [key for key in ("store", "url_file", "url_env") if key in given]
-    if len(sources) > 1 and sources != ["store", "url_file"] and sources != ["store", "url_env"]:
-        raise ValueError("url_file and url_env: give one of them")
+    for before in ("", "creds_"):
+        if given.keys() >= {f"{before}url_file", f"{before}url_env"}:
+            raise ValueError("url_file and url_env: give one of them")
     if "store" not in given:
         raise ValueError(
             "store is missing: the address without its password, for example postgres://bot@localhost/bots"
@@ -41,12 +43,29 @@ def read_store(item: Mapping[Any, Any], absolute: Absolute) -> RootSpec:
         _address(given["store"], absolute),
         given.get("preset", ""),
         tuple(sorted((key, given[key]) for key in given.keys() - set(_OWN))),
-        _read_path(given["password_file"], absolute) if "password_file" in given else "",
-        _read_path(given["url_file"], absolute) if "url_file" in given else "",
-        given.get("url_env", ""),
+        *_secrets(given, "", absolute),
+        _creds(given, absolute),
     )
     mapping_of(spec)
     return RootSpec("", name=_name(given.get("name", "")), store=spec)
+
+
+def _secrets(given: Mapping[str, str], before: str, absolute: Absolute) -> tuple[str, str, str]:
+    password, url = (
+        _read_path(given[before + key], absolute) if before + key in given else "" for key in _SECRETS[:2]
+    )
+    return password, url, given.get(f"{before}url_env", "")
+
+
+def _creds(given: Mapping[str, str], absolute: Absolute) -> CredsSpec | None:
+    """Return the store of the creds, where the settings name one of their own."""
+    if "creds_store" not in given:
+        if strange := given.keys() & {*_OF_CREDS}:
+            raise ValueError(f"{min(strange)} goes with creds_store")
+        return None
+    if scheme_of(given["creds_store"]) not in SQL_SCHEMES[:2]:
+        raise ValueError("creds_store: the address of a Postgres, postgres://...")
+    return CredsSpec(_address(given["creds_store"], absolute), *_secrets(given, "creds_", absolute))
 
 
 def _address(text: str, absolute: Absolute) -> str:
@@ -93,11 +112,12 @@ def plain_store(spec: StoreSpec, name: str) -> dict[str, Any]:
         "store": spec.address,
         "preset": spec.preset,
         "name": name,
-        "password_file": spec.password_file,
-        "url_file": spec.url_file,
-        "url_env": spec.url_env,
+        **{key: getattr(spec, key) for key in _SECRETS},
         **dict(spec.options),
     }
+    if spec.creds is not None:
+        given |= {"creds_store": spec.creds.address}
+        given |= {f"creds_{key}": getattr(spec.creds, key) for key in _SECRETS}
     return {key: value for key, value in given.items() if value}
 
 
@@ -105,5 +125,10 @@ def place_in(state: str, spec: StoreSpec) -> str:
     """Given the state folder, return where what is kept of a store stands: by its address and its layout."""
     import hashlib
 
-    plain = repr((spec.address, mapping_of(spec)._replace(source="")))
+    # What a newer version knows beside, and how values are written, makes no other place.
+    written = ("source", "codec", "ids")
+    layout = [
+        (key, value) for key, value in mapping_of(spec)._asdict().items() if value and key not in written
+    ]
+    plain = repr((spec.address, layout, spec.creds.address if spec.creds is not None else ""))
     return os.path.join(state, "stores", hashlib.sha256(plain.encode()).hexdigest()[:16])

@@ -2,14 +2,14 @@
 
 Copy in one step, then read both sides again: equal sets of records both ways, every value of equal meaning, and a
 source that has not moved since. Only then the source's creds are set aside, so that no two owners fork the ratchet. A
-run that dies has either copied nothing or all of it; the next one goes on from there.
+run that dies has copied nothing or all of it (of two stores, perhaps the keys alone); the next goes on from there.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +25,6 @@ from baileys_tools.frame.show.terminal import Style
 from baileys_tools.recovery.moving_places import FolderTarget, StoreTarget, target_of
 from baileys_tools.recovery.rules.migration import (
     REFUSALS,
-    Cargo,
     MigrationReport,
     MigrationStatus,
     There,
@@ -57,16 +56,16 @@ from baileys_tools.stores.cells import StoreLocked, StoreTrouble
 from baileys_tools.units import printable
 
 _MODE = 0o600
+_FILLED = (There.NOTHING, There.A_PART)
 
 
 @dataclass(frozen=True, slots=True)
 class MigrateOptions:
-    """What the command line asked for. `tenant` is what the session is called in a store, "" for what it is called."""
+    """What the command line asked for. `to` is the place as the settings say it, with what it has to leave out empty.
+    `tenant` is what the session is called in a store, "" for what it is called."""
 
-    to: str
-    preset: str = ""
+    to: Mapping[str, str]
     tenant: str = ""
-    password_file: str = ""
     dry_run: bool = False
     leave_source: bool = False
     mend: bool = False
@@ -119,10 +118,8 @@ def run_migrate(
         try:
             target = target_of(
                 options.to,
-                options.preset,
                 options.tenant or company.place.partition("#")[2] or company.id,
                 settings.sessions.roots,
-                options.password_file,
                 os.getcwd(),
             )
             with root.open(company) as folder:
@@ -145,9 +142,10 @@ def run_migrate(
 @dataclass(frozen=True, slots=True)
 class _Looked:
     report: MigrationReport
-    cargo: Cargo
     before: Mapping[str, str]
     wanted: Mapping[str, str]
+    missing: Sequence[StoredFile]
+    """Of the cargo, what does not stand there yet."""
 
 
 def _look(
@@ -165,7 +163,7 @@ def _look(
     there = target.read()
     theirs = read_account(there.get(CREDS, b"")) if there else None
     whose = theirs[0] if isinstance(theirs, tuple) else None
-    state = what_is_there(wanted, meanings(there), read.account, whose)
+    state = what_is_there(wanted, meanings(there), read.account, whose, is_atomic=target.is_atomic)
     refusals = [REFUSALS[state]] if state in REFUSALS else []
     live, _ = read_live_folder(folder, with_contents=False)
     copy = working_copy(folder)
@@ -199,7 +197,8 @@ def _look(
         session_digest(wanted),
         code=code_to_change(target.preset if target.is_store else "", target.shown),
     )
-    return _Looked(report, cargo, _meanings(read.files), wanted)
+    missing = [file for file in cargo.files if file.entry.name not in there]
+    return _Looked(report, _meanings(read.files), wanted, missing)
 
 
 def _signs_of_life(objections: list[str], copy: WorkingCopy | None) -> list[str]:
@@ -271,8 +270,8 @@ def _migrate(
         if not agrees(looked.report):
             raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
         with Hold(), _claimed(folder, target):
-            if looked.report.there is There.NOTHING:
-                target.fill(looked.cargo.files)
+            if looked.report.there in _FILLED:
+                target.fill(looked.missing)
             _prove(folder, target, looked)
             target.require_held()
             run = ""
@@ -320,7 +319,7 @@ def _prove(folder: int, target: FolderTarget | StoreTarget, looked: _Looked) -> 
     if not wrong:
         return
     kept = "The target is empty again, the source as it was."
-    if looked.report.there is There.NOTHING:
+    if looked.report.there in _FILLED:
         try:
             target.empty(copied)
         except OSError as error:

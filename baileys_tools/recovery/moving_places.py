@@ -28,9 +28,10 @@ _NOT_IN_JSONB = re.compile(
 
 
 class Destination(Protocol):
-    """Where a session goes. `preset` names its layout, "" for a folder."""
+    """Where a session goes. `preset` names its layout, "" for a folder. `is_atomic`: all of it changes at once."""
 
     shown: str
+    is_atomic: bool
     preset: str
     is_store: bool
 
@@ -38,7 +39,7 @@ class Destination(Protocol):
         """Return the files that stand there. Raises OSError."""
 
     def fill(self, files: Sequence[StoredFile]) -> None:
-        """Write them, all or none, where nothing stands. Raises OSError, BaileysToolsError."""
+        """Write them, all or none, where none of them stands. Raises OSError, BaileysToolsError."""
 
     def empty(self, files: Mapping[str, bytes]) -> None:
         """Take back what `fill` has written, as long as it is still so. Raises OSError."""
@@ -55,6 +56,7 @@ class FolderTarget:
 
     preset = ""
     is_store = False
+    is_atomic = True
 
     def __init__(self, path: str) -> None:
         self.shown = self._path = path
@@ -107,6 +109,7 @@ class StoreTarget:
             tenant = ""
         self.shown = f"{spec.address}#{tenant}" if tenant else spec.address
         self._store = open_store(spec)
+        self.is_atomic = self._store.abilities.atomic
         self._tenant = tenant
 
     def read(self) -> dict[str, bytes]:
@@ -114,7 +117,7 @@ class StoreTarget:
         return dict(as_files(self._store.cells(self._tenant, afresh=True), self._mapped).content)
 
     def fill(self, files: Sequence[StoredFile]) -> None:
-        """As `Destination.fill`: in one transaction."""
+        """As `Destination.fill`: in one transaction, or keys first and creds last."""
         unit = []
         for file in files:
             try:
@@ -169,24 +172,24 @@ class StoreTarget:
 
 
 def target_of(
-    to: str, preset: str, tenant: str, roots: Sequence[RootSpec], password_file: str, cwd: str
+    place: Mapping[str, str], tenant: str, roots: Sequence[RootSpec], cwd: str
 ) -> FolderTarget | StoreTarget:
-    """Given --to and what goes with it, return the target. A store of the settings needs no preset.
+    """Given --to and what goes with it, as the settings say a root, return the target. A store of the settings needs no
+    preset.
 
     Raises UsageError, StoreTrouble.
     """
+    given = {key: value for key, value in place.items() if value}
+    to, preset = given["store"], given.get("preset", "")
     if "://" not in to:
-        if preset:
+        if given.keys() > {"store"}:
             raise UsageError("--preset goes with the address of a store", "A folder needs none.")
         return FolderTarget(os.path.normpath(os.path.join(cwd, to)))
     known = next((root.store for root in roots if root.store is not None and root.store.address == to), None)
     if known is not None and not preset:
         return StoreTarget(known, tenant)
-    given = {"store": to, "preset": preset, "password_file": password_file}
     try:
-        (root,) = ROOTS.read(
-            [{key: value for key, value in given.items() if value}], lambda path: os.path.join(cwd, path)
-        )
+        (root,) = ROOTS.read([given], lambda path: os.path.join(cwd, path))
     except ValueError as error:
         raise UsageError(
             f"--to: {error}", "--preset NAME says how the store is laid out; or put it into sessions.roots."

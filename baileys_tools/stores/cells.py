@@ -19,6 +19,10 @@ class StoreTrouble(OSError):
         return self.strerror or ""
 
 
+class HalfChanged(StoreTrouble):
+    """A part of a session has changed and the other perhaps not: the same command completes it."""
+
+
 LARGEST_SESSION = 256 << 20
 """Characters of all values of a session: as much as a folder may hold to be kept (docs/security.md)."""
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from baileys_tools.layouts import StoreSpec
+from baileys_tools.layouts import CredsSpec, StoreSpec
 from baileys_tools.masking import remember_secret
 from baileys_tools.stores.cells import Store, StoreTrouble
-from baileys_tools.stores.rules.mapping import REDIS_SCHEMES, RedisMap, SqlMap, mapping_of, scheme_of
+from baileys_tools.stores.rules.mapping import (
+    REDIS_SCHEMES,
+    RedisMap,
+    SqlMap,
+    creds_map,
+    mapping_of,
+    scheme_of,
+)
 from baileys_tools.trust import NotTrusted, read_trusted
 from baileys_tools.units import quoted
 
@@ -18,6 +25,21 @@ _LARGEST_SECRET = 65_536
 def open_store(spec: StoreSpec) -> Store:
     """Given a store of the settings, return it open. Raises StoreTrouble; BaileysToolsError for a missing driver."""
     mapped = mapping_of(spec)
+    if spec.creds is not None:
+        from baileys_tools.stores.mixed import MixedStore
+
+        assert isinstance(mapped, RedisMap)
+        # A field called creds is what the program has left of another setting of it.
+        keys = _opened(spec, mapped._replace(creds=""))
+        try:
+            return MixedStore(keys, _opened(spec.creds, creds_map(mapped)))
+        except StoreTrouble:
+            keys.close()
+            raise
+    return _opened(spec, mapped)
+
+
+def _opened(spec: StoreSpec | CredsSpec, mapped: SqlMap | RedisMap) -> Store:
     url = _url(spec)
     password = _read(spec.password_file) if spec.password_file else None
     scheme = scheme_of(spec.address)
@@ -37,7 +59,7 @@ def open_store(spec: StoreSpec) -> Store:
     return PostgresStore(url, spec.address, password, mapped)
 
 
-def _url(spec: StoreSpec) -> str:
+def _url(spec: StoreSpec | CredsSpec) -> str:
     """Return the address to connect to: with its password, where it comes from a file or the environment."""
     if spec.url_file:
         url, source = _read(spec.url_file), spec.url_file

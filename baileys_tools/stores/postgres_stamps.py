@@ -55,7 +55,7 @@ def _of_all(tables: SqlTables, db: Dialect, tenants: Collection[str]) -> dict[st
     if not all(apart.values()):
         return {}
     sums: dict[str, list[str]] = {}
-    for group, total in db.rows(*_grouped(tables, mapped)):
+    for group, total in db.rows(*_grouped(tables, mapped)) if mapped.table else ():
         sums.setdefault(str(group), []).append(str(total))
     for table, column in apart.items():
         sql = f"SELECT CAST({quoted_name(column)} AS TEXT), {_SUM} FROM {quoted_name(table)} GROUP BY 1"

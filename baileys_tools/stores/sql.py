@@ -59,9 +59,15 @@ def quoted_name(name: str) -> str:
 def columns_of(mapped: SqlMap) -> dict[str, list[str]]:
     """Return by table the columns that a mapping names."""
     keys = [mapped.value, mapped.tenant, mapped.key, mapped.type, mapped.id, mapped.time]
-    found = {mapped.table: [one for one in keys if one]}
+    found = {mapped.table: [one for one in keys if one]} if mapped.table else {}
     if mapped.creds_table:
-        creds = [mapped.creds_value, mapped.creds_tenant, mapped.creds_key, mapped.creds_time]
+        creds = [
+            mapped.creds_value,
+            mapped.creds_tenant,
+            mapped.creds_key,
+            mapped.creds_time,
+            mapped.creds_row,
+        ]
         found.setdefault(mapped.creds_table, []).extend(one for one in creds if one)
     return found
 
@@ -118,7 +124,8 @@ class SqlTables:
         with self.db.transaction(writes=False):
             if self._is_apart:
                 yield from self._creds_apart(tenant)
-            yield from of_bounded_size(self._keys(tenant))
+            if self.mapped.table:
+                yield from of_bounded_size(self._keys(tenant))
 
     def _creds_apart(self, tenant: str) -> Iterator[Cell]:
         mapped = self.mapped
@@ -178,7 +185,7 @@ class SqlTables:
 
     def places_of(self, tenant: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
         """Return by table where the rows of a session are, with the values for it."""
-        places = {self.mapped.table: self._of(tenant)}
+        places = {self.mapped.table: self._of(tenant)} if self.mapped.table else {}
         return {**places, self.mapped.creds_table: self._creds_place(tenant)} if self._is_apart else places
 
     def _of(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
@@ -284,6 +291,10 @@ class SqlTables:
             if mapped.expires and not is_creds and change.expires_ns is not None:
                 names.append(mapped.expires)
                 values.append(self.db.time_value(change.expires_ns))
+                marks.append("%s")
+            if apart and mapped.creds_row:
+                names.append(mapped.creds_row)
+                values.append(tenant)
                 marks.append("%s")
             if apart and mapped.creds_field:
                 # The row is of a table with more in it, which only its program makes.

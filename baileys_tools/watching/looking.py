@@ -174,7 +174,8 @@ def _of_its_store(company: str, folder: int) -> list[Finding]:
         return []
     from baileys_tools.watching.rules.health_stores import store_findings
 
-    return list(store_findings(company, copy.files, copy.store.expiring(copy.tenant)))
+    expiring, half = copy.store.expiring(copy.tenant), copy.is_half_changed
+    return list(store_findings(company, copy.files, expiring, is_half_changed=half))
 
 
 def _seconds_of(said: ServerPreKeys | None) -> int:

@@ -388,6 +388,39 @@ async function fazer(baileys, address) {
 	}
 }
 
+/** EvolutionAPI/evolution-api use-multi-file-auth-state-prisma.ts with Redis: keys in a hash, creds in "Session". */
+async function evolutionMixed(baileys, addresses) {
+	const [address, creds] = addresses.split(' ')
+	const redis = new Redis(address)
+	await redis.db.flushdb()
+	const db = new Postgres(creds, ['"Instance"', '"Session"'])
+	await db.query(`DROP TABLE IF EXISTS "Session", "Instance"; CREATE TABLE "Instance" (id text PRIMARY KEY);
+		CREATE TABLE "Session" (id text PRIMARY KEY, "sessionId" text NOT NULL UNIQUE REFERENCES "Instance"(id) ON DELETE CASCADE,
+			creds text, "createdAt" timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP); INSERT INTO "Instance" VALUES ('1')`)
+	const keyOf = tenant => `evolution:instance:${tenant}`
+	return {
+		dump: async () => [await redis.dump(), await db.dump()],
+		load: async ([keys, rows]) => (await redis.load(keys), await db.load(rows)),
+		close: async () => (await redis.close(), await db.close()),
+		drop: (tenant, records) => redis.db.hdel(keyOf(tenant), ...records.map(record => record.join('-'))),
+		open: tenant =>
+			stateOf(baileys, {
+				async read(type, id) {
+					if (type !== 'creds') return valueOf(baileys, twice.unwrap(await redis.db.hget(keyOf(tenant), `${type}-${id}`)))
+					return valueOf(baileys, twice.unwrap((await db.query('SELECT creds FROM "Session" WHERE "sessionId" = $1', [tenant]))[0]?.creds))
+				},
+				async write(type, id, value) {
+					if (type === 'creds') {
+						const sql = 'INSERT INTO "Session" (id, "sessionId", creds) VALUES ($1, $2, $3) ON CONFLICT ("sessionId") DO UPDATE SET creds = EXCLUDED.creds'
+						return db.query(sql, [randomUUID(), tenant, twice.wrap(textOf(baileys, value))])
+					}
+					const field = `${type}-${id}`
+					return value === null ? redis.db.hdel(keyOf(tenant), field) : redis.db.hset(keyOf(tenant), field, twice.wrap(textOf(baileys, value)))
+				}
+			})
+	}
+}
+
 /** npm @rodrigogs/baileys-store, with npm @keyv/redis. */
 async function keyvRedis(baileys, address) {
 	const redis = new Redis(address)
@@ -417,7 +450,8 @@ export const CLIENTS = {
 	'baileys-redis-auth': inHash('*:auth', fixed),
 	'baileys-redis-auth-keys': inKeys('*:', fixed),
 	fazer,
-	evolution: inHash('evolution:instance:*', fixed, twice),
+	evolution: inHash('evolution:instance:*', same, twice),
+	'evolution-mixed': evolutionMixed,
 	unoapi: inKeys('unoapi-auth:*:', same, 90 * 86400),
 	'keyv-redis': keyvRedis
 }

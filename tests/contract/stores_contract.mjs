@@ -111,7 +111,8 @@ class Tool {
 		this.state = join(home, 'state')
 		mkdirSync(home, { recursive: true })
 		const config = join(home, 'config.yaml')
-		const stored = [{ store: address, preset: preset.replace(/^keyv-.*/, 'keyv'), name: TENANT }]
+		const [store, creds_store] = address.split(' ')
+		const stored = [{ store, ...(creds_store && { creds_store }), preset: preset.replace(/^keyv-.*/, 'keyv'), name: TENANT }]
 		const sessions = preset === 'folder' ? { path: root } : { roots: stored }
 		writeFileSync(config, JSON.stringify({ sessions, backup: { path: join(home, 'backups') }, recover: { wait: '1s' } }), { mode: 0o600 })
 		this.config = config

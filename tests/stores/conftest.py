@@ -16,6 +16,16 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mixed_url(redis_url: str, postgres_url: str) -> str:
+    """A store of keys and one of creds, in a database of its own: another program has a "Session", too."""
+    import psycopg
+
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("CREATE DATABASE evolution")
+    return f"{redis_url} {postgres_url.rpartition('/')[0]}/evolution"
+
+
+@pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url

@@ -222,6 +222,45 @@ def _redis_cells(db: Any) -> dict[str, str]:
     return found
 
 
+def _twice(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+class Both:
+    """Two connections of a program that has keys in Redis and creds in Postgres."""
+
+    def __init__(self, keys: Any, creds: Any) -> None:
+        self.keys, self.creds = keys, creds
+
+    def close(self) -> None:
+        self.keys.close()
+        self.creds.close()
+
+
+def _make_mixed(db: Both) -> None:
+    db.keys.flushdb()
+    _run(
+        db.creds,
+        """DROP TABLE IF EXISTS "Session", "Instance";
+CREATE TABLE "Instance" (id text PRIMARY KEY, name varchar(255) NOT NULL);
+CREATE TABLE "Session" (id text NOT NULL PRIMARY KEY, "sessionId" text NOT NULL UNIQUE
+  REFERENCES "Instance"(id) ON DELETE CASCADE, creds text, "createdAt" timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP);
+INSERT INTO "Instance" VALUES ('17', 'shop')""",
+    )
+
+
+def _fill_mixed(db: Both, sid: str, creds: str, rows: Iterable[Row]) -> None:
+    db.creds.execute("INSERT INTO \"Instance\" VALUES (%s, 'shop') ON CONFLICT DO NOTHING", (sid,))
+    sql = 'INSERT INTO "Session" (id, "sessionId", creds) VALUES (%s, %s, %s)'
+    db.creds.execute(sql, (f"c-{sid}", sid, _twice(creds)))
+    db.keys.hset(f"evolution:instance:{sid}", mapping={_true(row): _twice(row.text) for row in rows})
+
+
+def _mixed_cells(db: Both) -> dict[str, str]:
+    creds = db.creds.execute('SELECT "sessionId", creds FROM "Session" WHERE creds IS NOT NULL').fetchall()
+    return _redis_cells(db.keys) | {f"Session|{sid}|creds": text for sid, text in creds}
+
+
 def _true(row: Row) -> str:
     return f"{row.type}-{row.id}"
 
@@ -282,16 +321,29 @@ SHAPES = [
         "evolution",
         "redis",
         _no_tables,
-        _in_hash("evolution:instance:{}", _fixed, lambda text: json.dumps(text, ensure_ascii=False)),
+        _in_hash("evolution:instance:{}", _true, _twice),
         _redis_cells,
     ),
+    Shape("evolution-mixed", "mixed", _make_mixed, _fill_mixed, _mixed_cells),
     Shape("unoapi", "redis", _no_tables, _in_keys("unoapi-auth:{}:{}", _true), _redis_cells),
     Shape("keyv", "redis", _no_tables, _in_keys("keyv::keyv:{}:{}", _true, _keyv), _redis_cells),
 ]
 
 
+def root_of(shape: Shape, address: str, name: str = "bot") -> dict[str, str]:
+    """Return what the settings say of a store: `address` is that of the keys and that of the creds, where it is two."""
+    store, *creds = address.split()
+    root = {"store": store, "preset": shape.preset, "name": name}
+    return root | {"creds_store": creds[0]} if creds else root
+
+
 def connect(shape: Shape, place: str) -> Any:
     """Return a connection as the program has one: what it writes is there at once."""
+    if shape.kind == "mixed":
+        keys, creds = place.split()
+        return Both(
+            connect(shape._replace(kind="redis"), keys), connect(shape._replace(kind="postgres"), creds)
+        )
     if shape.kind == "sqlite":
         return sqlite3.connect(place, isolation_level=None)
     if shape.kind == "redis":

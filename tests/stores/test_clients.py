@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_
 ACTS = ("nothing", "cleanup", "undo", "repair", "rollback")
 POSTGRES = ("ai-admin", "postgres-baileys", "keyv-postgres", "prisma-session", "ticketz")
 REDIS = ("baileys-redis-auth", "baileys-redis-auth-keys", "fazer", "evolution", "unoapi", "keyv-redis")
-EVERY = ("baileys-sqlite", *POSTGRES, *REDIS)
+EVERY = ("baileys-sqlite", *POSTGRES, *REDIS, "evolution-mixed")
 QUICK = {("baileys6", "keyv-postgres"): ("cleanup", "repair")}
 """A client from npm by default, with the version whose lives are short, and two acts; all of it by `make faults`."""
 
@@ -41,7 +41,8 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             if preset == "baileys-sqlite":
                 address = f"sqlite://{home}/auth.db"
             elif preset != "folder":
-                address = request.getfixturevalue("redis_url" if preset in REDIS else "postgres_url")
+                kind = "redis" if preset in REDIS else "mixed" if preset == "evolution-mixed" else "postgres"
+                address = request.getfixturevalue(f"{kind}_url")
             words = ["--baileys", baileys, "--preset", preset, "--address", address]
             words += ["--tool", str(COMMAND), "--python", sys.executable]
             words += [word for act in acts for word in ("--act", act)]

@@ -15,7 +15,7 @@ import pytest
 
 from baileys_tools.sessions.rules.records import meanings
 from tests.integration.faults.forked import run_cli
-from tests.stores.shapes import SHAPES, Shape, connect
+from tests.stores.shapes import SHAPES, Shape, connect, root_of
 from tests.stores.test_verbs import creds_and_rows, files_in, ids
 
 pytestmark = pytest.mark.xdist_group("stores")
@@ -39,13 +39,15 @@ class Place:
     def root(self) -> dict[str, str]:
         if self.shape is FOLDER:
             return {"path": self.place}
-        return {"store": self.address, "preset": self.shape.preset, "name": "bot"}
+        return root_of(self.shape, self.address)
 
     @property
     def to(self) -> list[str]:
         if self.shape is FOLDER:
             return ["--to", self.place]
-        return ["--to", self.address, "--preset", self.shape.preset, "--tenant", TENANT]
+        address, *creds = self.address.split()
+        apart = ["--creds-to", creds[0]] if creds else []
+        return ["--to", address, *apart, "--preset", self.shape.preset, "--tenant", TENANT]
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def place(
     where = (
         str(folder / f"{name}.db") if shape.kind == "sqlite" else request.getfixturevalue(f"{shape.kind}_url")
     )
-    if shape.kind == "redis":
+    if shape.kind in ("redis", "mixed"):
         # Two ends of one server are two databases of it.
         where = where.replace("/0", "/1" if fill else "/2")
     db = connect(shape, where)
@@ -101,7 +103,12 @@ def lay(folder: Path) -> None:
 def run(source: Place, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
     config = source.folder / "config.yaml"
     config.write_text(
-        json.dumps({"sessions": {"roots": [source.root]}, "state": {"dir": str(source.folder / "state")}})
+        json.dumps(
+            {
+                "sessions": {"roots": [source.root]},
+                "state": {"dir": str(source.folder / "state")},
+            }
+        )
     )
     config.chmod(0o600)
     env = {"BAILEYS_TOOLS_STATE_DIR": str(source.folder / "state")}

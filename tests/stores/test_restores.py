@@ -33,7 +33,7 @@ def untouched_for_an_hour(store: Stored) -> None:
             store.db.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             store.db.execute(f"UPDATE {table} SET updated_at = updated_at - interval '1 hour'")
             store.db.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-    store.run("status")
+    store.done("status")
     for path in store.folder.rglob("*.seen"):
         memory = json.loads(path.read_text())
         hour = 3600 * 1_000_000_000
@@ -51,7 +51,9 @@ def lose(store: Stored, kinds: Iterable[str]) -> list[str]:
 
 def remove(store: Stored, name: str) -> None:
     db, preset, parts = store.db, store.shape.preset, name.split("|")
-    if store.shape.kind == "redis":
+    if store.shape.kind == "mixed":
+        db = db.keys
+    if store.shape.kind in ("redis", "mixed"):
         key, *field = parts
         db.hdel(key, field[0]) if field else db.delete(key)
         return

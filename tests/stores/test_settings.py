@@ -45,6 +45,21 @@ def read(**root: object) -> object:
         ({"store": "sqlite://", "preset": "baileys-sqlite"}, "needs the path of the file"),
         ({"url_env": "DATABASE_URL", "preset": "keyv"}, "store is missing"),
         ({"store": "redis://db/0", "preset": "fazer", "pasword_file": "x"}, "did you mean password_file"),
+        ({"store": "redis://db/0", "preset": "evolution-mixed"}, r"creds_store \(--creds-to\) is missing"),
+        (
+            {"store": "redis://db/0", "preset": "fazer", "creds_store": "postgres://db/bots"},
+            "creds_store goes with a layout",
+        ),
+        ({"store": "redis://db/0", "creds_url_env": "URL"}, "creds_url_env goes with creds_store"),
+        (
+            {"store": "redis://db/0", "preset": "evolution-mixed", "creds_store": "postgres://b:hidden@db/x"},
+            "the address has a secret in it",
+        ),
+        (
+            {"store": "redis://db/0", "preset": "evolution-mixed", "creds_store": "redis://db/1"},
+            "the address of a Postgres",
+        ),
+        ({"store": "redis://db/0", "hash": "{tenant}", "creds_table": "x"}, "creds in another store"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_without_its_secret(root: dict[str, str], why: str) -> None:
@@ -56,6 +71,9 @@ def test_what_cannot_be_meant_is_refused_without_its_secret(root: dict[str, str]
 def test_a_store_is_shown_as_it_was_given() -> None:
     given = {"store": "sqlite://auth.db", "preset": "baileys-sqlite", "name": "bot", "codec": "json"}
     assert plain_root(read(**given)) == {**given, "store": "sqlite:///here/auth.db"}  # type: ignore[arg-type]
+    given = {"store": "redis://db/0", "preset": "evolution-mixed", "creds_store": "postgres://bot@db/x"}
+    given |= {"password_file": "/a", "creds_password_file": "/b"}
+    assert plain_root(read(**given)) == given  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class There(StrEnum):
     """All of it, from an earlier run that died after its copy: it goes on from there."""
     OTHER_KEYS = "other-keys"
     OTHER_LOGIN = "other-login"
+    A_PART = "a-part"
+    """Keys of it without creds, of a store that takes both one after the other: it goes on from there."""
     NO_LOGIN = "no-login"
     """Records without creds."""
 
@@ -94,12 +96,15 @@ def what_is_there(
     there: Mapping[str, str],
     mine: Account,
     theirs: Account | None,
+    *,
+    is_atomic: bool,
 ) -> There:
     """Given what cargo and target mean by file, and whose both are, return what stands in the target."""
     if not there:
         return There.NOTHING
     if theirs is None:
-        return There.NO_LOGIN
+        is_a_part = not is_atomic and CREDS not in there and there.items() <= wanted.items()
+        return There.A_PART if is_a_part else There.NO_LOGIN
     if theirs.identity != mine.identity:
         return There.OTHER_LOGIN
     return There.OTHER_KEYS if difference(wanted, there) else There.THE_SAME
@@ -155,6 +160,10 @@ CODE = {
     ),
     "fazer": ("the connection of this phone number", "nothing in the code; start it through its API"),
     "evolution": ("CACHE_REDIS_SAVE_INSTANCES=true", "and the instance of this id in its database"),
+    "evolution-mixed": (
+        "DATABASE_SAVE_DATA_INSTANCE=true, CACHE_REDIS_ENABLED=true, CACHE_REDIS_SAVE_INSTANCES=false",
+        "and the instance of this id in its database",
+    ),
     "unoapi": ("the session of this phone number", "nothing in the code"),
 }
 """By preset: what the bot's code says for its auth state, and where that is from."""

@@ -37,10 +37,10 @@ def _lines(report: MigrationReport, style: Style) -> Iterator[str]:
         then = (
             "left as they are (--leave-source)" if report.source_kept else "set aside, which undo takes back"
         )
-        again = "it is there already; " if report.there is There.THE_SAME else ""
+        again = {There.THE_SAME: "it is there already; ", There.A_PART: "a part is there already; "}
         yield from wrapped(
-            f"plan      {again}copied in one step, read again on both sides and compared, then the creds of the "
-            f"source are {then}",
+            f"plan      {again.get(report.there, '')}copied, read again on both sides and compared, then the creds of "
+            f"the source are {then}",
             WIDTH,
             "  ",
             "            ",

@@ -16,7 +16,7 @@ from baileys_tools.sessions.staging import sync_files
 from baileys_tools.sessions.stored.copies import working_copy
 from baileys_tools.sessions.stored.working import Moved, WorkingCopy
 from baileys_tools.sessions.trees import remove_tree
-from baileys_tools.stores.cells import StoreLocked, StoreTrouble
+from baileys_tools.stores.cells import HalfChanged, StoreLocked, StoreTrouble
 
 _KEPT_IN = (QUARANTINE, RESETS)
 
@@ -42,6 +42,9 @@ def written_whole(company: str, folder: int) -> Iterator[None]:
     except Moved as moved:
         told, then = str(moved), "Nothing was changed. Stop the bot, and run it again."
         raise BaileysToolsError(f"company {company}: {told}", then, exit_code=ExitCode.REFUSED) from moved
+    except HalfChanged as half:
+        then = "Run the same command again before the bot starts: it completes what is missing."
+        raise BaileysToolsError(f"company {company}: {half}", then) from half
     except StoreTrouble as trouble:
         then = "The store has all of it by now, or nothing: look with status, then run it again."
         raise BaileysToolsError(f"company {company}: {trouble}", then) from trouble

@@ -23,7 +23,8 @@ from baileys_tools.sessions.rules.records import CREDS, NoValue
 from baileys_tools.sessions.scan import exists, is_own, read_regular_file
 from baileys_tools.sessions.stored.rules.facts import facts_of
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
-from baileys_tools.stores.cells import Store, StoreTrouble
+from baileys_tools.sessions.stored.rules.halves import is_half, note_of
+from baileys_tools.stores.cells import HalfChanged, Store, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.units import some_of
@@ -66,6 +67,7 @@ class WorkingCopy:
         self._entry = entry
         self.files: Files = as_files((), mapped)
         self.cells: list[Cell] = []
+        self.is_half_changed = False
         self._times_read: Mapping[str, int] = {}
         self._unwritten: set[str] = set()
         self._written: dict[str, tuple[int, int, int]] = {}
@@ -87,6 +89,7 @@ class WorkingCopy:
                 raise StoreTrouble(f"more than {MOST_RECORDS:,} records: no session is that large")
         self.files = as_files(cells, self.mapped)
         self.cells = [cell for cell in cells if cell.type]
+        self.is_half_changed = (note := self._beside("half")) != "" and is_half(note, cells)
         known = self._first_seen()
         times, seen = ages(self.files, known, time.time_ns())
         self._times_read = times
@@ -163,7 +166,8 @@ class WorkingCopy:
             [self._change(name, changed[name], times.get(name)) for name in unit] for unit in grouped
         ]
         wanted = self._with_expiries(grouped, wanted)
-        done = self.store.change(self.tenant, wanted, whole=whole) if wanted else []
+        with self._noted(wanted if whole else ()):
+            done = self.store.change(self.tenant, wanted, whole=whole) if wanted else []
         if whole and not all(done):
             raise Moved("its records have changed since they were read, so nothing was written: try again")
         made = frozenset(
@@ -171,6 +175,21 @@ class WorkingCopy:
         )
         self.forget(made)
         return Settled(made, frozenset(changed) - made)
+
+    @contextmanager
+    def _noted(self, units: Sequence[Unit]) -> Iterator[None]:
+        """Keep a note of what a store that does not change at once may leave half done, while it is at it."""
+        note = "" if self.store.abilities.atomic else note_of(chain.from_iterable(units))
+        if note:
+            self._write_beside("half", note)
+        try:
+            yield
+        except HalfChanged:
+            raise
+        except StoreTrouble:
+            self._remove_beside("half")
+            raise
+        self._remove_beside("half")
 
     def _with_expiries(self, names: Sequence[Sequence[str]], units: Sequence[Unit]) -> list[Unit]:
         """Remember when the store itself would have taken what goes; return the changes, what comes back with that."""
@@ -265,6 +284,15 @@ class WorkingCopy:
         except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
             # A lost memory makes everything young, and nothing is removed by age too early.
             return FirstSeen(secrets.token_bytes(16), {})
+
+    def _beside(self, ending: str) -> str:
+        with suppress(OSError):
+            return read_regular_file(self._around, f"{self._entry}.{ending}", _LARGEST_SEEN).decode()
+        return ""
+
+    def _remove_beside(self, ending: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._entry}.{ending}", dir_fd=self._around)
 
     def _write_beside(self, ending: str, text: str) -> None:
         name = f"{self._entry}.{ending}"

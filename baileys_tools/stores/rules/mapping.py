@@ -4,7 +4,7 @@ Each preset was read in its program's source at the commit named, and its schema
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from baileys_tools.layouts import StoreSpec
@@ -23,8 +23,9 @@ class SqlMap(NamedTuple):
     the column of whose it is; without one the prefix has it, and without that the whole database is one session's.
     Creds are a row of the same table, under `creds` as its key (or `type`/`id`), or stand in a table of their own
     (`creds_table`, where `creds_key` names the column that holds `creds`); `creds_field` is where a JSON object holds
-    them. `time` and `creds_time` are columns of the last write, in SQL's own type; `expires` is one after which the
-    program's own cleaner takes a row.
+    them, and `creds_row` a column that no default fills: a row that is made has the tenant there as well. Without a
+    `table` only creds stand there. `time` and `creds_time` are columns of the last write, in SQL's own type; `expires`
+    is one after which the program's own cleaner takes a row.
     """
 
     table: str
@@ -42,6 +43,7 @@ class SqlMap(NamedTuple):
     creds_value: str = ""
     creds_key: str = ""
     creds_field: str = ""
+    creds_row: str = ""
     time: str = ""
     creds_time: str = ""
     expires: str = ""
@@ -56,7 +58,8 @@ class SqlMap(NamedTuple):
 class RedisMap(NamedTuple):
     """Keys of the records of all sessions: a `hash` a session with a field a record, or a `key` a record.
 
-    Both are templates with {tenant}, and `key` has {name}. A field, and {name}, is `<type>-<id>`; creds are `creds`.
+    Both are templates with {tenant}, and `key` has {name}. A field, and {name}, is `<type>-<id>`; creds are `creds`,
+    or stand in a table of another store (`creds_table` and what goes with it, as in `SqlMap`).
     """
 
     hash: str = ""
@@ -64,6 +67,10 @@ class RedisMap(NamedTuple):
     codec: str = "json"
     ids: str = "true"
     creds: str = "creds"
+    creds_table: str = ""
+    creds_tenant: str = ""
+    creds_value: str = ""
+    creds_row: str = ""
     source: str = ""
 
 
@@ -146,8 +153,16 @@ PRESETS: Mapping[str, SqlMap | RedisMap] = {
     "evolution": RedisMap(
         hash=f"evolution:instance:{TENANT}",
         codec="json-string",
-        ids="fixed",
-        source="EvolutionAPI/evolution-api 5624bdae, CACHE_REDIS_PREFIX_KEY of its .env.example",
+        source="EvolutionAPI/evolution-api 3454bec7 src/utils/use-multi-file-auth-state-redis-db.ts, and .env.example",
+    ),
+    "evolution-mixed": RedisMap(
+        hash=f"evolution:instance:{TENANT}",
+        codec="json-string",
+        creds_table="Session",
+        creds_tenant="sessionId",
+        creds_value="creds",
+        creds_row="id",
+        source="EvolutionAPI/evolution-api 3454bec7 use-multi-file-auth-state-prisma.ts, with CACHE_REDIS_ENABLED",
     ),
     "unoapi": RedisMap(key=f"unoapi-auth:{TENANT}:{{name}}", source="clairton/unoapi-cloud d0ef5f89"),
     "keyv-redis": RedisMap(
@@ -193,7 +208,28 @@ def mapping_of(spec: StoreSpec) -> SqlMap | RedisMap:
     else:
         made = preset._replace(**given)
     _check(made)
+    is_mixed = isinstance(made, RedisMap) and bool(made.creds_table)
+    if is_mixed is not (spec.creds is not None):
+        raise ValueError(
+            "creds_store (--creds-to) is missing: where the creds are, for example postgres://bot@localhost/evolution"
+            if is_mixed
+            else "creds_store goes with a layout that has its creds in another store, such as evolution-mixed"
+        )
     return made
+
+
+def creds_map(mapped: RedisMap) -> SqlMap:
+    """Given a layout that has its creds in another store, return how they are laid out there."""
+    return SqlMap(
+        "",
+        "",
+        mapped.codec,
+        tenant=mapped.creds_tenant,
+        creds_table=mapped.creds_table,
+        creds_tenant=mapped.creds_tenant,
+        creds_value=mapped.creds_value,
+        creds_row=mapped.creds_row,
+    )
 
 
 def _preset(name: str, scheme: str) -> SqlMap | RedisMap | None:
@@ -228,15 +264,26 @@ def _check(made: SqlMap | RedisMap) -> None:
             raise ValueError(f"{quoted(template)}: {{tenant}} stands once, and a key ends with {{name}}")
         if made.key and TENANT not in made.key:
             raise ValueError(f"{quoted(template)}: a key without {{tenant}} tells no session from another")
+        apart = (made.creds_table, made.creds_tenant, made.creds_value)
+        if any(apart) and not (all(apart) and made.hash):
+            raise ValueError(
+                "creds in another store: a hash, and creds_table with creds_tenant and creds_value"
+            )
+        _check_names(made, ("creds_table", "creds_tenant", "creds_value", "creds_row"))
         return
     if bool(made.key) == bool(made.type and made.id) or bool(made.type) != bool(made.id):
         raise ValueError("give key (one column with <type>-<id>), or both type and id")
     if made.prefix and (not made.key or made.tenant or made.prefix.count(TENANT) != 1):
         raise ValueError("prefix goes with key, without tenant, and has {tenant} in it once")
     columns = ("table", "value", "tenant", "key", "type", "id", "time")
-    for name in (*columns, *(field for field in SqlMap._fields if field.startswith("creds_"))):
+    creds = (name for name in SqlMap._fields if name.startswith("creds_") and name != "creds_field")
+    _check_names(made, (*columns, *creds))
+
+
+def _check_names(made: SqlMap | RedisMap, names: Iterable[str]) -> None:
+    for name in names:
         text = getattr(made, name)
-        if text and name != "creds_field" and _NAMES.fullmatch(text) is None:
+        if text and _NAMES.fullmatch(text) is None:
             raise ValueError(f"{name}: {quoted(text)} is no name of a table or a column")
 
 

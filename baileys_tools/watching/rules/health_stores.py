@@ -10,11 +10,22 @@ from baileys_tools.sessions.stored.rules.files import Files
 from baileys_tools.units import counted, printable
 
 
-def store_findings(company: str, files: Files, expiring: int) -> Iterator[Finding]:
+def store_findings(company: str, files: Files, expiring: int, *, is_half_changed: bool) -> Iterator[Finding]:
     """Given a session of a store as files, yield what of its rows no bot finds or nobody understands.
 
     `expiring` is how many of its records the store, or its program, will remove by a time kept for them.
+    `is_half_changed`: a command died when it had changed the keys and not yet the creds.
     """
+    if is_half_changed:
+        yield Finding(
+            "store-half-changed",
+            Severity.CRITICAL,
+            company,
+            "A command was cut off when it had changed the keys of this session and not yet its creds",
+            "Run it again before the bot starts, it completes what is missing: "
+            + command("baileys-tools restore --company {}", company),
+            {},
+        )
     misfiled = sum(one.meant is not None for one in files.misfits)
     unknown = len(files.misfits) - misfiled
     if misfiled:

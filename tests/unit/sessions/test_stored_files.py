@@ -3,7 +3,7 @@
 import pytest
 
 from baileys_tools.sessions.stored.rules import files
-from baileys_tools.sessions.stored.rules.files import as_files
+from baileys_tools.sessions.stored.rules.files import as_files, change_of
 from baileys_tools.stores.rules.mapping import PRESETS
 from baileys_tools.stores.rules.rows import Cell
 
@@ -59,3 +59,20 @@ def test_a_value_that_has_no_bytes_stays_as_it_is_written(preset: str, text: str
     made = as_files([Cell("", "session-1.0", text)], PRESETS[preset])
     assert dict(made.content) == {"session-1.0.json": text.encode()}
     assert made.unread() == ["session-1.0.json"]
+
+
+@pytest.mark.parametrize("preset", ["evolution", "evolution-mixed", "fazer"])
+@pytest.mark.parametrize(
+    ("name", "key_id"),
+    [
+        ("sender-key-1@g.us--2_1--0.json", "sender-key-1@g.us::2_1::0"),
+        ("app-state-sync-key-AAAAAB____.json", "app-state-sync-key-AAAAAB//"),
+    ],
+)
+def test_what_comes_into_a_store_is_called_as_its_program_asks_for_it(
+    preset: str, name: str, key_id: str
+) -> None:
+    """Evolution asks Redis by the true id (its hSet and hGet have no fixFileName): else it would find no sender-key."""
+    change = change_of(name, b"{}", None, PRESETS[preset])
+    assert change is not None
+    assert change.id == key_id
