@@ -13,7 +13,6 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.owner import as_owner_of
@@ -242,13 +241,15 @@ def _is_same_file(name: str, source: int, live_name: str, folder: int) -> bool:
     return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
-@dataclass(slots=True)
 class Purge:
     """What leaving the quarantine freed; `errors` has the system's word for each file that would not go."""
 
-    files: int = 0
-    size: int = 0
-    errors: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("errors", "files", "size")
+
+    def __init__(self, files: int = 0, size: int = 0) -> None:
+        self.files = files
+        self.size = size
+        self.errors: dict[str, str] = {}
 
     def add(self, other: Purge) -> None:
         """Count in what another purge of the same folder freed."""

@@ -6,7 +6,7 @@ UTF-16 and NaN, and refuses what is no UTF-8, deep nesting and long numbers. So 
 here, and nowhere else. `tests/integration/sessions/test_node_json.py` compares the answers with Node's.
 """
 
-import base64
+import binascii
 import codecs
 import json
 import re
@@ -160,7 +160,7 @@ def _from_base64(text: str) -> bytes:
     digits = re.sub(_NO_BASE64, "", text.partition("=")[0].replace("-", "+").replace("_", "/"))
     if len(digits) % 4 == 1:
         digits = digits[:-1]
-    return base64.b64decode(digits + "=" * (-len(digits) % 4))
+    return binascii.a2b_base64(digits + "=" * (-len(digits) % 4))
 
 
 _NO_BASE64 = r"[^A-Za-z0-9+/]"

@@ -1,6 +1,5 @@
 """What became of planned removals, as values that can be shown and recorded."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,19 +21,21 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True)
 class Removals:
     """What a cleanup of one folder did, by file name; `errors` has the system's word for each failure.
 
     `without_undo` counts files unlinked at once because there was no room for a quarantine; `leases` is false
-    when some file was removed under the re-check alone.
+    when some file was removed under the re-check alone. No dataclass: that module is a tenth of a quick start.
     """
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    bytes_freed: int = 0
-    without_undo: int = 0
-    leases: bool = True
+    __slots__ = ("bytes_freed", "errors", "leases", "outcomes", "without_undo")
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.errors: dict[str, str] = {}
+        self.bytes_freed = 0
+        self.without_undo = 0
+        self.leases = True
 
     @property
     def undoable(self) -> int:
