@@ -66,8 +66,9 @@ def cleanup_command(
         root_path = require_sessions_path(loaded)
         with PatientProgress("cleaning", wanted=not quiet) as progress:
             report = run_cleanup(loaded.settings, root_path, now, verdicts=verdicts, progress=progress)
+        code = report.exit_code
         run.ended(
-            report.exit_code,
+            code,
             report.removed_by_company,
             companies=len(report.companies),
             removed=sum(report.removed_by_company.values()),
@@ -76,7 +77,7 @@ def cleanup_command(
         from baileys_tools.cleanup.show.cleanup_json import cleanup_json
 
         print(cleanup_json(report, kept_files=verbose))
-        return report.exit_code
+        return code
     if not quiet:
         from baileys_tools.cleanup.show.cleanup_text import cleanup_text
         from baileys_tools.frame.show.terminal import Style
@@ -92,7 +93,7 @@ def cleanup_command(
         )
     else:
         print_troubles(report)
-    return report.exit_code
+    return code
 
 
 def print_troubles(report: CleanupReport) -> None:

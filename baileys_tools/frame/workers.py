@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 from baileys_tools.ending import Hold
@@ -21,6 +22,13 @@ _QUEUE_LENGTH = 1000
 
 _IN_HAND = struct.Struct("=q")
 _NOTHING = -1
+
+_WIDE_PIPE = 1 << 20
+"""Bytes: what every user may have by default (`/proc/sys/fs/pipe-max-size`)."""
+
+_A_WHILE_MS = 10
+"""How long results wait in their pipes for the caller, which runs on the same CPUs as the workers: woken by each of a
+thousand it would take as much time from them as a hundred items do."""
 
 
 class _Worker(NamedTuple):
@@ -89,20 +97,20 @@ class Workers:
         import select
 
         unread = {worker.results: bytearray() for worker in self._workers}
-        poll = select.poll()
+        ends = select.poll()
         for pipe in unread:
-            poll.register(pipe, select.POLLIN)
+            ends.register(pipe, 0)  # of what it is told at all events: that the worker has gone
         while unread:
-            for pipe, _ in poll.poll():
-                piece = os.read(pipe, 1 << 16)
-                unread[pipe] += piece
-                for message in _whole_messages(unread[pipe]):
+            ends.poll(_A_WHILE_MS)
+            for pipe, rest in [*unread.items()]:
+                has_ended = _read_all(pipe, rest)
+                for message in _whole_messages(rest):
                     content = pickle.loads(message)  # noqa: S301 - written by our own child
                     if isinstance(content, BaseException):
                         raise content
                     yield content
-                if not piece:
-                    poll.unregister(pipe)
+                if has_ended:
+                    ends.unregister(pipe)
                     del unread[pipe]
 
     def _open_pipes(self) -> Iterator[int]:
@@ -114,6 +122,7 @@ class Workers:
         parent, number = os.getpid(), len(self._workers)
         self._take_in_hand(number, _NOTHING)
         results, send = os.pipe()
+        _widen(send)
         alive, lifeline = os.pipe()
         try:
             pid = os.fork()
@@ -133,6 +142,7 @@ class Workers:
         finally:
             os.close(send)
             os.close(alive)
+        os.set_blocking(results, False)
         self._workers.append(_Worker(pid, results, lifeline))
 
     def _take_in_hand(self, number: int, index: int) -> None:
@@ -204,6 +214,24 @@ def _write(pipe: int, message: bytes) -> None:
     rest = memoryview(message)
     while rest:
         rest = rest[os.write(pipe, rest) :]
+
+
+def _widen(pipe: int) -> None:
+    """Have a pipe hold many large results, where the kernel lets us: a worker waits where it is full."""
+    import fcntl
+
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _WIDE_PIPE)
+
+
+def _read_all(pipe: int, rest: bytearray) -> bool:
+    """Read what stands in a pipe into `rest`; return whether that was its end."""
+    try:
+        while piece := os.read(pipe, 1 << 16):
+            rest += piece
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _whole_messages(unread: bytearray) -> Iterator[bytes]:

@@ -28,9 +28,9 @@ def look_at(folder: int, device: int, names: list[str], stats: dict[str, FileSta
 
     The bot may remove a file at any time, so the quick way, all in one go, can fail.
     """
-    look = os.stat
+    look = os.lstat
     try:
-        seen = [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
+        seen = [look(name, dir_fd=folder) for name in names]
     except OSError:
         troubles = _find_troubles(folder, names)
         return troubles | look_at(folder, device, [name for name in names if name not in troubles], stats)

@@ -133,15 +133,11 @@ def bursts_of(pool: PreKeyPool) -> list[Burst]:
     """
     if not all(map(pool.written.__contains__, pool.ids)):
         return []
-    groups: list[list[int]] = []
-    before = 0
-    for written, pre_key_id in sorted((pool.written[pre_key_id], pre_key_id) for pre_key_id in pool.ids):
-        if not groups or written - before > _TOGETHER_NS:
-            groups.append([])
-        groups[-1].append(pre_key_id)
-        before = written
-    if len(groups) == 1:
+    in_time = sorted(zip(map(pool.written.__getitem__, pool.ids), pool.ids, strict=True))
+    cuts = [at for at in range(1, len(in_time)) if in_time[at][0] - in_time[at - 1][0] > _TOGETHER_NS]
+    if not cuts:
         return []
+    groups = [[i for _, i in in_time[start:end]] for start, end in pairwise([0, *cuts, len(in_time)])]
     merged: list[list[int]] = []
     for group in sorted(map(sorted, groups)):
         # Ids only grow, so bursts that lie across each other tell nothing apart.
