@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from baileys_tools.state.database import State
 
 
-def all_companies(root: Root, settings: Settings, state: "State | None" = None) -> list[Company]:
+def all_companies(
+    root: Root, settings: Settings, state: "State | None" = None, known: "KeptLooks | None" = None
+) -> list[Company]:
     """Return all companies below a root. With a state, also a single folder that has lost everything it held.
 
-    The state is then about these companies: what is kept by place is found by their names.
+    The state is then about these companies: what is kept by place is found by their names. `known` is what it was
+    `kept_looks` for a moment ago.
     """
     if state is None:
         return root.companies(settings.sessions.multitenancy)
-    known = kept_looks(state, root.path)
+    known = known or kept_looks(state, root.path)
     companies = root.companies(settings.sessions.multitenancy, known.looks)
     look_from(state, root.path, companies, known)
     return companies
@@ -195,12 +198,14 @@ class KeptLooks(NamedTuple):
     places: Mapping[str, str] = {}
     where: object = ""
     """The flags that said where the bots are (`pasted.where`)."""
+    as_kept: Mapping[str, Any] = {}
+    """The looks under the names that they were kept by."""
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
     """Return what the monitor remembers below a root: one document, so for many companies it is read once.
 
-    Each is under the name that it has in the state's scope: a second one of its name may have come or gone since.
+    The names are those of `named_anew`.
     """
     from baileys_tools.sessions.look import LOOKS
     from baileys_tools.state.memory import recall
@@ -214,17 +219,23 @@ def kept_looks(state: "State", root: str) -> KeptLooks:
         return KeptLooks()
     places = kept.get("places")
     places = places if isinstance(places, dict) else {}
-    known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""))
+    known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""), kept["looks"])
     if is_new:
         look_from(state, root, (), known)
-    if not places:
+    return named_anew(state, known)
+
+
+def named_anew(state: "State", known: KeptLooks) -> KeptLooks:
+    """Return what is remembered with each company under the name that it has in the state's scope: a second one of its
+    name may have come or gone since."""
+    if not known.places:
         return known
-    called = state.scope.names()
-    return known._replace(
-        looks={
-            called.get(where_it_stood(place, name, places), name): look for name, look in known.looks.items()
-        }
-    )
+    called, place = state.scope.names(), state.scope.root
+    looks = {
+        called.get(where_it_stood(place, name, known.places), name): look
+        for name, look in known.as_kept.items()
+    }
+    return known._replace(looks=looks)
 
 
 def look_from(state: "State", root: str, companies: Sequence[Company], known: KeptLooks) -> None:

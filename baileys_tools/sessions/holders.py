@@ -39,10 +39,10 @@ def held_folders(root: Root, companies: Iterable[Company]) -> "dict[str, Holder]
         return {}
     found = {}
     for company in companies:
-        with suppress(OSError), root.around(company) as (around, entry):
+        with suppress(OSError), root.seen_from(company) as (around, entry):
             for name in (entry, f"{entry}/{LOCK_NAME}"):
                 with suppress(OSError):
-                    seen = os.stat(name, dir_fd=around, follow_symlinks=False)
+                    seen = os.lstat(name, dir_fd=around)
                     if (pid := locks.get((seen.st_dev, seen.st_ino))) is not None:
                         found[company.id] = _process(pid)
                         break

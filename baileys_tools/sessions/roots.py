@@ -247,6 +247,16 @@ class Root:
         finally:
             os.close(fd)
 
+    @contextmanager
+    def seen_from(self, company: Company) -> Iterator[tuple[int, str]]:
+        """As `around`, for a look that opens nothing: without opening the way either, where no link on it is meant."""
+        base = self.bases[company.base]
+        if base.fd >= 0 and company.entry != "." and not company.linked:
+            yield base.fd, company.entry
+            return
+        with self.around(company) as found:
+            yield found
+
     def stamp_handle(self, company: Company) -> int:
         """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link,
         and for a session of a store, whose working copy tells nothing."""

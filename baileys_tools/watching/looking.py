@@ -8,7 +8,7 @@ from baileys_tools import __version__
 from baileys_tools.config import Settings
 from baileys_tools.config.companies import Owners
 from baileys_tools.findings import Finding
-from baileys_tools.frame.companies import kept_looks, where_it_stood
+from baileys_tools.frame.companies import KeptLooks, named_anew, where_it_stood
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.layouts import real_path
 from baileys_tools.pasted import where
@@ -66,12 +66,12 @@ def rules_by_company(settings: Settings) -> Callable[[str], HealthRules]:
 # --- memory -------------------------------------------------------------------------------------------------
 
 
-def remembered(state: State, root: str, rules: HealthRules) -> dict[str, Look]:
-    """Return the looks of earlier passes at this sessions path, by company.
+def remembered(state: State, kept: KeptLooks, rules: HealthRules) -> dict[str, Look]:
+    """Given what is kept of earlier passes at this sessions path, return their looks, by company as it is called now.
 
     What other rules or another version of this tool found is as good as nothing; that a session was linked is not.
     """
-    kept = kept_looks(state, root)
+    kept = named_anew(state, kept)
     looks = {company: from_plain(company, plain) for company, plain in kept.looks.items()}
     found = {company: look for company, look in looks.items() if look is not None}
     if kept.rules != _fingerprint(rules):

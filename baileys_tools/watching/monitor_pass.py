@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
-from baileys_tools.frame.companies import all_companies, choose
+from baileys_tools.frame.companies import all_companies, choose, kept_looks
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules
@@ -85,8 +85,9 @@ def look_over(
     """
     rules = rules_of(settings)
     rules_for = rules_by_company(settings)
-    everyone = all_companies(root, settings, state)
-    known = remembered(state, root.path, rules)
+    kept = kept_looks(state, root.path)
+    everyone = all_companies(root, settings, state, kept)
+    known = remembered(state, kept, rules)
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     if asked is None:
@@ -209,7 +210,7 @@ def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
 
 def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -> MonitorReport | None:
     """Given a sessions path that cannot be opened, return the report that says so; None if it never held anything."""
-    known = remembered(state, root_path, rules_of(settings))
+    known = remembered(state, kept_looks(state, root_path), rules_of(settings))
     if not known:
         return None
     host = host_findings(0, root_path, companies_before=len(known), state_trouble=state.trouble)

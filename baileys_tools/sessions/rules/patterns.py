@@ -17,6 +17,8 @@ class Part(NamedTuple):
 
     text: str
     expression: "re.Pattern[str] | None" = None
+    is_of_stars: bool = True
+    """Whether what its stars stand for is all that differs: it has no other wild letter."""
 
     def match(self, name: str) -> tuple[str, ...] | None:
         """Return what the stars stand for in a name, None where it does not match. A star means no hidden name."""
@@ -56,15 +58,16 @@ class Pattern(NamedTuple):
                 lambda found: stars[int(found[1]) - 1] if 0 < int(found[1]) <= len(stars) else "", self.name
             )
         else:
-            called = "-".join(self._what_differs(entry) if self.parts else ()) or last
+            called = "-".join(self._what_differs(stars, entry)) or last
         called = called.replace("/", "-").removeprefix("company_")
         return called if called not in ("", ".", "..") else last.removeprefix("company_") or last
 
-    def _what_differs(self, entry: str) -> Iterator[str]:
+    def _what_differs(self, stars: Sequence[str], entry: str) -> Iterator[str]:
+        if all(part.is_of_stars for part in self.parts):
+            yield from filter(None, stars)
+            return
         for part, name in zip(self.parts, entry.split("/"), strict=True):
-            if part.expression is None:
-                continue
-            if WILD.intersection(part.text) == {"*"}:
+            if part.is_of_stars:
                 yield from filter(None, part.match(name) or ())
             else:
                 yield name
@@ -102,7 +105,7 @@ def _part(text: str) -> Part:
             before.append(_expression(word))
     pieces.append(_piece(before, behind_star=star, last=True))
     try:
-        return Part(text, re.compile("".join(pieces), re.DOTALL))
+        return Part(text, re.compile("".join(pieces), re.DOTALL), WILD.intersection(text) == {"*"})
     except re.error:
         raise ValueError(f"invalid pattern {text!r}") from None
 
