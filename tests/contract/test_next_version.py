@@ -1,5 +1,6 @@
 """What a cleanup does to the files of the next Baileys, which keeps `X.json.bak` beside `X.json`, and reads it where
-that is missing (fixtures/generate/next_auth_state.mjs). Repair and rollback: test_restore.py, `baileys7-next`.
+that is missing (fixtures/generate/next_auth_state.mjs). Repair and rollback: test_restore.py, `baileys7-next` and
+`baileys6-next`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,20 @@ TRIGGER = [
 COMMANDS = {"cleanup": CLEANUP, "undo": UNDO, "trigger": TRIGGER, "naive": NAIVE}
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+LIVES = [
+    pytest.param(("baileys7-next", "small"), id="baileys7-next"),
+    # Of a small life of Baileys 6 a careless cleanup breaks two chats, which could be chance; of this one five.
+    pytest.param(("baileys6-next", "fresh"), id="baileys6-next", marks=pytest.mark.lives),
+]
+
+
+@pytest.fixture(scope="module", params=LIVES)
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A life with files as the next version keeps them, and what each command did to it."""
     home: Path = tmp_path_factory.mktemp("next")
     words = [word for command in COMMANDS.values() for word in ("--", *command)]
-    life = ["--baileys", "baileys7-next", "--life", "small", "--every", "40"]
+    baileys, life_name = request.param
+    life = ["--baileys", baileys, "--life", life_name, "--every", "40"]
     measured: dict[str, Any] = json.loads(run_script("cleanup_contract.mjs", *life, *words, home=home))
     return measured
 
