@@ -7,31 +7,18 @@ What a start itself does (the interpreter's options, the order of imports, how l
 from __future__ import annotations
 
 import os
-import pkgutil
 import select
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from importlib import import_module
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
-import baileys_tools
-from baileys_tools import cli
-from tests import support
+from tests import cost, support
 from tests.canaries import listen
+from tests.integration.faults.nursery import Nursery, Run, become, load
 from tests.support import COMMAND, scrubbed_environment
-
-NOT_FOR_ALL = ("__main__", "apprise_child", "sftp")
-"""Programs of their own, and what needs an extra."""
-
-# Loaded once for all forks: two thirds of what each of them would otherwise do.
-for found in pkgutil.walk_packages(baileys_tools.__path__, "baileys_tools."):
-    if found.name.rpartition(".")[2] not in NOT_FOR_ALL:
-        import_module(found.name)
 
 READ_AT_THE_START = ("FORCE_COLOR", "LANG", "LC_", "NO_COLOR", "PYTHON")
 """What the interpreter or a library looks at before the command has its say."""
@@ -59,17 +46,28 @@ def run_forked(
     cwd: Path | None = None,
     text: str = "",
     timeout: float = 600,
+    patched: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command`, whose first word is the installed command, in a fork of this process; `text` is its input."""
+    """Run `command`, whose first word is the installed command, in a fork; `text` is its input.
+
+    The fork is one of the nursery, or where it is to have what the test has `patched`, of this process.
+    """
     arguments = [os.fsdecode(word) for word in command[1:]]
-    environment = scrubbed_environment(env)
+    before = os.umask(0)
+    os.umask(before)
+    run = Run(arguments, scrubbed_environment(env), None if cwd is None else str(cwd), before)
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(text.encode())
         given.seek(0)
-        child = os.fork()
-        if child == 0:
-            _become(arguments, environment, cwd, (given.fileno(), out.fileno(), err.fileno()))
-        code = _exit_code(child, arguments, timeout)
+        streams = (given.fileno(), out.fileno(), err.fileno())
+        nursery = _nursery()
+        if patched or nursery.owner != os.getpid():  # a fork of the tests' own may have other rights
+            code = _exit_code(run, streams, timeout)
+        else:
+            code, seconds = nursery.exit_code(run, streams, timeout)
+            cost.elsewhere += seconds
+        if code is None:
+            raise subprocess.TimeoutExpired(arguments, timeout)
         texts = []
         for stream in (out, err):
             stream.seek(0)
@@ -77,7 +75,16 @@ def run_forked(
         return subprocess.CompletedProcess(arguments, code, *texts)
 
 
-def _exit_code(child: int, arguments: Sequence[str], timeout: float) -> int:
+@cache
+def _nursery() -> Nursery:
+    return Nursery()
+
+
+def _exit_code(run: Run, streams: Sequence[int], timeout: float) -> int | None:
+    load()
+    child = os.fork()
+    if child == 0:
+        become(run, streams)
     handle = os.pidfd_open(child)
     try:
         in_time, _, _ = select.select([handle], [], [], timeout)
@@ -86,33 +93,4 @@ def _exit_code(child: int, arguments: Sequence[str], timeout: float) -> int:
         _, status = os.waitpid(child, 0)
     finally:
         os.close(handle)
-    if not in_time:
-        raise subprocess.TimeoutExpired(list(arguments), timeout)
-    return os.waitstatus_to_exitcode(status)
-
-
-def _become(
-    arguments: list[str], environment: Mapping[str, str], cwd: Path | None, streams: Sequence[int]
-) -> NoReturn:
-    code = 70
-    try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        # pytest put its own capture in their place.
-        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-        sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        os.environ.clear()
-        os.environ.update(environment)
-        time.tzset()
-        if cwd is not None:
-            os.chdir(cwd)
-        sys.argv = ["baileys-tools", *arguments]
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 70
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    return os.waitstatus_to_exitcode(status) if in_time else None
