@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests import cost, guard
+from tests.rewriting import rewrite_once
 
 guard.enter()
 
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(cost)
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(PACKAGE, quiet=1)
+        rewrite_once(config)
 
 
 @pytest.hookimpl(tryfirst=True)
