@@ -58,10 +58,10 @@ class Life(NamedTuple):
 
 LIVES = {
     "v6-long": Life("baileys6", "long", "fifo"),
-    "v7-fresh": Life("baileys7", "fresh", "fifo", every=8),
+    "v7-fresh": Life("baileys7", "fresh", "fifo", every=24),
     "v7-fresh-whole": Life("baileys7", "fresh", "fifo"),
     "v7-long": Life("baileys7", "long", "random"),
-    "v7-updated": Life("baileys7", "updated", "fifo", every=8),
+    "v7-updated": Life("baileys7", "updated", "fifo", every=24),
     "v7-updated-whole": Life("baileys7", "updated", "fifo"),
 }
 LONG = dict.fromkeys(("v7-long", "v7-fresh-whole", "v7-updated-whole"), pytest.mark.faults)

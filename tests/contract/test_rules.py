@@ -33,7 +33,7 @@ RULES = {
 
 LIVES = {
     "v6": Life("baileys6", "long", "fifo"),
-    "v7": Life("baileys7", "updated", "fifo", every=8),
+    "v7": Life("baileys7", "updated", "fifo", every=24),
     "v7-long": Life("baileys7", "long", "fifo"),
     "v7-whole": Life("baileys7", "updated", "fifo"),
 }

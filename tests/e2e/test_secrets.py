@@ -21,6 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.canaries import PRIVATE_KEY, SecretLeaked, leaks, listen, secrets_of
+from tests.integration.faults import forked
 from tests.servers import Reply, Request, Server, answering, hangs, speaking
 from tests.support import COMMAND, company_folder, run_cli, scrubbed_environment, write_key
 
@@ -149,7 +150,7 @@ def test_no_command_tells_a_secret(setting: Setting) -> None:
     refused = []
     for command in COMMANDS:
         words = [str(setting.folder / "metrics.prom") if word == "TEXTFILE" else word for word in command]
-        done = run_cli(*words, env=setting.env, cwd=setting.folder, timeout=90)
+        done = forked.run_cli(*words, env=setting.env, cwd=setting.folder, timeout=90)
         output = done.stdout + done.stderr
         told = [kind for kind, secret in setting.secrets.items() if secret in output]
         assert told == [], (command, output)

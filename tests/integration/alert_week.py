@@ -112,8 +112,25 @@ class Week:
             self.file_comes_and_goes(DESK)
 
 
-def alert_week(folder: Path) -> str:
-    """Live through the week in `folder` and return the log of what was told, one entry a message."""
+EVENTFUL = (
+    (at(0, 0), at(0, 0, 30)),
+    (at(1, 5), at(1, 11, 30)),
+    (at(2, 9, 30), at(2, 10, 30)),
+    (at(3, 13, 30), at(3, 15)),
+    (at(4, 2, 30), at(4, 4)),
+    (at(5, 16, 30), at(5, 21)),
+    (at(6, 7, 30), at(6, 14, 30)),
+)
+"""From which minute to which something happens; between them the short form of a week looks once an hour."""
+
+
+def _looks(minute: int, eventful: bool) -> bool:
+    return not eventful or minute % 60 == 0 or any(begin <= minute < end for begin, end in EVENTFUL)
+
+
+def alert_week(folder: Path, *, eventful: bool = False) -> str:
+    """Live through the week in `folder`, or what is eventful of it, and return the log of what was told, one entry a
+    message."""
     told: list[Request] = []
 
     def answer(asked: Request) -> Reply:
@@ -135,6 +152,8 @@ def alert_week(folder: Path) -> str:
         for minute in range(MINUTES):
             week.now = now = START + timedelta(minutes=minute)
             week.live(minute)
+            if not _looks(minute, eventful):
+                continue
             # The API is asked on the two days on which it has something to say: a request costs more than a pass.
             run_monitor(asking if _is_asked(minute) else plain, state, now)
             if minute % 30 == 0:
@@ -144,7 +163,7 @@ def alert_week(folder: Path) -> str:
     return "\n".join(log)
 
 
-def blind_week(folder: Path) -> str:
+def blind_week(folder: Path, *, eventful: bool = False) -> str:
     """As `alert_week`, where nothing can be remembered, seen by a job of every ten minutes. Messages that are alike
     but for numbers, one after another, are one entry.
     """
@@ -162,7 +181,7 @@ def blind_week(folder: Path) -> str:
         for minute in range(MINUTES):
             week.now = now = START + timedelta(minutes=minute)
             week.live(minute)
-            if minute % 10 != 7:
+            if minute % 10 != 7 or not _looks(minute - 7, eventful):
                 continue
             with open_state(settings.settings.state.dir, now) as state:
                 run_monitor(settings, state, now)

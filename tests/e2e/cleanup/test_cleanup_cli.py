@@ -545,8 +545,8 @@ def test_the_exit_code_is_the_same_whether_or_not_anybody_reads(
 ) -> None:
     (root / "company_1002" / "creds.json").write_text("{")
     environment = {"SESSION_PATH": str(root), "BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
-    environment["PYTHONUNBUFFERED"] = "1"  # the first line finds out, as the 8 KB of a long output do
     heard = run_cli(*arguments, env=environment).returncode
+    environment["PYTHONUNBUFFERED"] = "1"  # the first line finds out, as the 8 KB of a long output do
     for stderr in (subprocess.DEVNULL, subprocess.STDOUT):
         read, write = os.pipe()
         os.close(read)
