@@ -48,6 +48,7 @@ GROUND = (
         "pasted",
         "place",
         "schedule",
+        "sqlite_pipes",
     ),
     *("thresholds", "trust", "units", "__init__"),
 )

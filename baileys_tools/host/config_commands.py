@@ -191,7 +191,7 @@ def run_init(path: Path, force: bool, loaded: LoadedSettings | None = None) -> s
     A secret that only the environment knows is not written. Raise UsageError when the file exists and `force` is
     not given (with it, the file is replaced), and for a place where no command would obey it.
     """
-    _require_obeyed(path)
+    require_obeyed(path)
     given, left_out = _in_force(loaded) if loaded is not None else ({}, [])
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists.", "Use --force to replace it.")
@@ -258,7 +258,8 @@ def _proposed_until(loaded: LoadedSettings) -> list[str]:
     return wrap(text, WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
 
 
-def _require_obeyed(path: Path) -> None:
+def require_obeyed(path: str | Path) -> None:
+    """Raise UsageError for a file with settings or a secret that is to be written where no command would use it."""
     try:
         doubt = doubt_of(os.path.dirname(os.path.abspath(path)))[0]
     except OSError as error:
@@ -266,7 +267,8 @@ def _require_obeyed(path: Path) -> None:
     if doubt is not None:
         raise UsageError(
             f"{path} would not be obeyed: {doubt.why}",
-            "Write it as the user who is to use it (sudo -u USER baileys-tools config init), or to /etc/baileys-tools.",
+            "Do this as the user who is to use it (sudo -u USER baileys-tools ...), or name a place in "
+            "/etc/baileys-tools.",
         )
 
 

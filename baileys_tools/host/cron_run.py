@@ -80,7 +80,8 @@ class Scheduler:
 
     def _touch(self) -> None:
         with in_place_of(os.path.dirname(self._alive)):
-            os.close(os.open(self._alive, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            os.close(os.open(self._alive, flags, 0o600))
             os.utime(self._alive, follow_symlinks=False)
 
     def _start(self, now: datetime) -> None:

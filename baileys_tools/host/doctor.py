@@ -90,6 +90,7 @@ def run_doctor(loaded: LoadedSettings, now: datetime, *, send_test: bool = False
         ("stores", lambda: doctor_host.stores_checks(loaded.settings)),
         ("state", lambda: doctor_host.state_checks(loaded.settings, now)),
         ("repository", lambda: doctor_host.repository_checks(loaded.settings)),
+        ("repository", lambda: doctor_jobs.place_checks(loaded.settings)),
         ("copies", lambda: doctor_jobs.copies_checks(loaded.settings)),
         ("processes", lambda: doctor_jobs.process_checks(loaded.settings)),
         ("bot API", lambda: doctor_jobs.bot_api_checks(loaded.settings)),

@@ -19,6 +19,34 @@ if TYPE_CHECKING:
     from baileys_tools.host.cron_status import Jobs
 
 
+def place_checks(settings: Settings) -> Iterator[Check]:
+    """Root's snapshots where a bot's user can put another folder: what comes then is that user's to read."""
+    if os.geteuid() != 0 or settings.sessions.where is None or settings.backup.path is None:
+        return
+    from urllib.parse import urlsplit
+
+    from baileys_tools.sessions.roots import Root
+    from baileys_tools.trust import doubt_of
+
+    copies = [urlsplit(one) for one in settings.backup.copies]
+    places = [("repository", settings.backup.path)]
+    places += [("copies", one.path) for one in copies if one.scheme == "file"]
+    doubted = [(name, path, doubt) for name, path in places if (doubt := doubt_of(path)[0]) is not None]
+    if not doubted:
+        return
+    with Root(settings.sessions.where) as root:
+        companies = root.companies(settings.sessions.multitenancy)
+    # Of a session in a database nobody can tell whose it is.
+    owners = {os.lstat(one.path).st_uid if os.path.lexists(one.path) else None for one in companies}
+    for name, path, doubt in doubted:
+        if not owners <= {doubt.uid}:
+            yield warning(
+                name,
+                f"others can put another folder in the place of {path}, and read what comes then: {doubt.why}",
+                "Not only their own sessions go there: name a folder of root's, below folders of root's.",
+            )
+
+
 def copies_checks(settings: Settings) -> Iterator[Check]:
     """The places of copies: each is asked what it holds."""
     if not settings.backup.copies:
@@ -37,7 +65,8 @@ def copies_checks(settings: Settings) -> Iterator[Check]:
             finally:
                 place.close()
         except Exception as error:  # noqa: BLE001 - each library of a place has its own
-            said = error.message if isinstance(error, BaileysToolsError) else type(error).__name__
+            said = error.message if isinstance(error, BaileysToolsError) else getattr(error, "strerror", None)
+            said = said or type(error).__name__
             yield warning("copies", f"{target} does not answer: {said}", "Copies wait until it does.")
         else:
             shown = f"{target} answers, {counted(len(companies), 'company', 'companies')}"

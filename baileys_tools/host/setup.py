@@ -15,7 +15,7 @@ from baileys_tools.config.host import Surroundings, named_config, own_config
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.frame.places import require_places
 from baileys_tools.frame.show.terminal import must_say_yes
-from baileys_tools.host.config_commands import run_init
+from baileys_tools.host.config_commands import require_obeyed, run_init
 from baileys_tools.host.sessions_found import find_sessions
 from baileys_tools.host.show.setup_text import QUESTIONS, Answers, after_text, is_yes, plan_text
 from baileys_tools.pasted import came_with, command
@@ -62,6 +62,8 @@ def setup_command(options: SetupOptions) -> ExitCode:
     if not (options.yes or options.dry_run or sys.stdin.isatty()):
         must_say_yes("a setup", "")
     answers = _answers(options, before, host, file)
+    for path in filter(None, (file, answers.key_file)):
+        require_obeyed(path)
     loaded = load_settings(answers.flags, os.environ, config=earlier)
     require_places(loaded)
     companies = _found(loaded)

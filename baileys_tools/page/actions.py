@@ -18,15 +18,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from baileys_tools.bots.ask_bot import PAGE_PICTURES
 from baileys_tools.config.host import STARTED_BY_VARIABLE
 from baileys_tools.errors import BaileysToolsError, ExitCode, why
 from baileys_tools.frame.show.json_text import shown_text
-from baileys_tools.page.rules.actions import DEEDS, Plan, end_of, words_of
+from baileys_tools.page.rules.actions import DEEDS, Plan, end_of, is_record, words_of
 from baileys_tools.page.watcher import Watcher
+from baileys_tools.parsing import parse_json
 from baileys_tools.place import in_place_of, make_private_folder
+from baileys_tools.trust import open_plain
 
 FOLDER = PAGE_PICTURES
 MOST_AT_ONCE = 4
@@ -205,7 +207,7 @@ class Actions:
         if since >= LONGEST_OUTPUT:
             return "", since
         try:
-            with in_place_of(self.folder), open(self._path(number, "out"), "rb") as file:
+            with self._open(self._path(number, "out")) as file:
                 file.seek(since)
                 content = file.read(LONGEST_OUTPUT - since)
         except OSError:
@@ -220,7 +222,7 @@ class Actions:
     def picture(self, number: str) -> bytes | None:
         """Return the QR code of this moment, None where there is none."""
         try:
-            with in_place_of(self.folder), open(self._path(number, "png"), "rb") as file:
+            with self._open(self._path(number, "png")) as file:
                 return file.read(1 << 20)
         except OSError:
             return None
@@ -233,7 +235,7 @@ class Actions:
     def _write(self, one: Mapping[str, Any]) -> None:
         path = self._path(one["id"], "json")
         with in_place_of(self.folder):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             fd = os.open(f"{path}.tmp", flags, 0o600)
             with open(fd, "w") as file:
                 json.dump(one, file)
@@ -243,13 +245,16 @@ class Actions:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            with in_place_of(self.folder), open(os.path.join(self.folder, name), "rb") as file:
-                one = json.loads(file.read(65_536))
-            whole = name == f"{one['id']}.json" and one["name"] in DEEDS
-            needed = ("key", "company", "title", "started", "pid", "born", "ended", "exit_code", "end")
-            return one if whole and all(field in one for field in needed) else None
-        except (OSError, ValueError, TypeError, KeyError):
+            with self._open(os.path.join(self.folder, name)) as file:
+                one = parse_json(file.read(65_536))
+        except (OSError, ValueError):
             return None
+        return one if is_record(one) and name == f"{one['id']}.json" else None
+
+    def _open(self, path: str) -> BinaryIO:
+        """Open a file of the folder with the rights of whoever keeps it. A pipe in its place is not waited for."""
+        with in_place_of(self.folder):
+            return os.fdopen(open_plain(path), "rb")
 
     def _remove(self, number: str) -> None:
         for kind in ("out", "png", "json"):

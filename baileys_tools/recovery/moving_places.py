@@ -11,6 +11,8 @@ from typing import Protocol
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.layouts import RootSpec, StoreSpec
+from baileys_tools.place import open_place
+from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.sessions.reading import read_session
 from baileys_tools.sessions.rollback import write_plain_folder
 from baileys_tools.sessions.rules.records import CREDS, NoValue
@@ -68,16 +70,10 @@ class FolderTarget:
     def read(self) -> dict[str, bytes]:
         """As `Destination.read`: of a session everything but what this tool keeps there."""
         try:
-            names = [name for name in os.listdir(self._path) if not is_own(name)]
+            with self._opened() as folder:
+                return _contents(folder)
         except FileNotFoundError:
             return {}
-        if CREDS not in names:
-            return dict.fromkeys(names, b"")
-        fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            return {file.entry.name: file.content for file in read_session(fd).files}
-        finally:
-            os.close(fd)
 
     def fill(self, files: Sequence[StoredFile]) -> None:
         """As `Destination.fill`: under another name, and renamed."""
@@ -85,9 +81,24 @@ class FolderTarget:
 
     def empty(self, files: Mapping[str, bytes]) -> None:
         """As `Destination.empty`."""
-        if self.read() == files:
-            for name in (CREDS, *(one for one in files if one != CREDS)):
-                os.unlink(os.path.join(self._path, name))
+        with self._opened() as folder:
+            if _contents(folder) == files:
+                for name in (CREDS, *(one for one in files if one != CREDS)):
+                    os.unlink(name, dir_fd=folder)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Open the folder, with no link in its place, where `fill` would make it. Raises OSError."""
+        around, name = os.path.split(self._path)
+        parent = open_place(around)
+        try:
+            folder = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+        finally:
+            os.close(parent)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
 
     def owner(self) -> str:
         """As `Destination.owner`."""
@@ -95,6 +106,13 @@ class FolderTarget:
 
     def require_held(self) -> None:
         """As `Destination.require_held`."""
+
+
+def _contents(folder: int) -> dict[str, bytes]:
+    names = [name for name in os.listdir(folder) if not is_own(name)]
+    if CREDS not in names:
+        return dict.fromkeys(names, b"")
+    return {file.entry.name: file.content for file in read_session(folder).files}
 
 
 class StoreTarget:

@@ -140,7 +140,7 @@ class CompanyWriter:
     def keep(self, info: SnapshotInfo, until: datetime) -> SnapshotInfo:
         """Say that a snapshot stays until then, instead of any earlier word. Raises OSError."""
         name = pin_name(info.file, until)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with as_owner_of(self.folder):
             os.close(os.open(name, flags, 0o600, dir_fd=self.folder))
         os.fsync(self.folder)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from baileys_tools.errors import BaileysToolsError
+from baileys_tools.errors import BaileysToolsError, why
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 from baileys_tools.snapshots.archive import DamagedSnapshot
 from baileys_tools.snapshots.copies_memory import (
@@ -300,5 +300,5 @@ def in_words(error: Exception) -> str:
     """Return what went wrong with a place, in words that fit a line."""
     if isinstance(error, BaileysToolsError):
         return f"{error.message}. {error.hint}" if error.hint else error.message
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(why(error).split()) or type(error).__name__
     return text[:200]

@@ -10,6 +10,8 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import as_owner_of, user_name
 from baileys_tools.pasted import command
+from baileys_tools.sessions.names import FOLDER_FLAGS
+from baileys_tools.trust import NotTrusted, open_named
 
 
 def lock_folder(folder: int, company: str, patience: float) -> None:
@@ -33,8 +35,10 @@ def way_to_make(path: str) -> str:
     return command("sudo install -d -o {} -m 700 {}", user_name(os.geteuid()), path)
 
 
-def way_in(path: str) -> str:
-    """Return how somebody who may not write to a folder gets there."""
+def way_in(path: str, error: OSError) -> str:
+    """Given why somebody may not open or make a folder, return how they get there, "" where the reason says it."""
+    if isinstance(error, NotTrusted):
+        return ""
     if not os.path.isdir(path):
         return f"Have it made: {way_to_make(path)}"
     owner, me = user_name(os.stat(path).st_uid), user_name(os.geteuid())
@@ -44,22 +48,25 @@ def way_in(path: str) -> str:
 def make_private_folders(path: str) -> None:
     """Make a folder and those above it that are missing, each 0700 from birth and of the owner of the one it is in.
 
-    Raises OSError.
+    Raises OSError, NotTrusted where a link of another user leads to what is there (`open_named`).
     """
     missing = []
     while not os.path.isdir(path):
-        missing.append(path)
+        missing.append(os.path.basename(path))
         parent = os.path.dirname(path) or "."
         if parent == path:
             break
         path = parent
-    for folder in reversed(missing):
-        above = os.open(os.path.dirname(folder) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with suppress(FileExistsError), as_owner_of(above):
-                os.mkdir(os.path.basename(folder), 0o700, dir_fd=above)
-        finally:
-            os.close(above)
+    folder, _ = open_named(path)
+    try:
+        for name in reversed(missing):
+            with suppress(FileExistsError), as_owner_of(folder):
+                os.mkdir(name, 0o700, dir_fd=folder)
+            inner = os.open(name, FOLDER_FLAGS, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+    finally:
+        os.close(folder)
 
 
 LOCK_PATIENCE = 10.0

@@ -40,6 +40,7 @@ from baileys_tools.snapshots.index import Index, read_index
 from baileys_tools.snapshots.private_folders import LOCK_PATIENCE, lock_folder, make_private_folders, way_in
 from baileys_tools.snapshots.rules.shelf_names import COMPANY_PREFIX, LONGEST_ID, alike, name_of
 from baileys_tools.snapshots.snapshot_names import is_out_of_range
+from baileys_tools.trust import open_named
 from baileys_tools.units import did_you_mean
 
 CREDS = "creds.json"
@@ -59,12 +60,11 @@ class Repository:
         try:
             if create:
                 make_private_folders(path)
-            # The operator names the repository, so here a link is followed.
-            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.fd, _ = open_named(path)
         except OSError as error:
             raise BaileysToolsError(
                 f"cannot open the backup repository {path}: {error.strerror}",
-                way_in(path)
+                way_in(path, error)
                 if isinstance(error, PermissionError)
                 else "backup.path names it (BAILEYS_TOOLS_BACKUP_PATH); `baileys-tools backup` makes it.",
                 exit_code=ExitCode.USAGE

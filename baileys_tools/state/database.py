@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from baileys_tools.errors import why
-from baileys_tools.owner import acting_as
 from baileys_tools.place import keeper_of, make_private_folder
+from baileys_tools.sqlite_pipes import acting_on_database
 from baileys_tools.state.schema import STEPS
 from baileys_tools.state.scope import Scope
 from baileys_tools.trust import NotTrusted
@@ -87,7 +87,7 @@ class State:
         import sqlite3
 
         # The last one out removes the files of the log, by their path.
-        with suppress(sqlite3.Error), acting_as(*self._owner):
+        with suppress(sqlite3.Error), acting_on_database(self.path, *self._owner):
             self._connection.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -137,7 +137,7 @@ class State:
         import sqlite3
 
         try:
-            with acting_as(*self._owner):
+            with acting_on_database(self.path, *self._owner):
                 return use(self._connection)
         except (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError):
             raise  # a mistake in the statement
@@ -159,7 +159,7 @@ class State:
 
         try:
             owner = keeper_of(self.folder)
-            with acting_as(*owner):
+            with acting_on_database(self.path, *owner):
                 self._owner = owner
                 self._prepare()
                 self._take_lock()
@@ -231,13 +231,13 @@ class State:
             self.trouble = (
                 f"{self.path} cannot be written ({why(error)}): nothing is remembered from this run"
             )
-            with suppress(sqlite3.Error), acting_as(*self._owner):
+            with suppress(sqlite3.Error), acting_on_database(self.path, *self._owner):
                 self._connection.rollback()
             self._use_memory(copy_of=self.path)
             return
-        with suppress(sqlite3.Error, AttributeError), acting_as(*self._owner):
+        with suppress(sqlite3.Error, AttributeError), acting_on_database(self.path, *self._owner):
             self._connection.close()
-        with acting_as(*self._owner):
+        with acting_on_database(self.path, *self._owner):
             aside = self._set_aside()
         if aside:
             self.trouble = (
@@ -245,7 +245,7 @@ class State:
                 "begin anew"
             )
             try:
-                with acting_as(*self._owner):
+                with acting_on_database(self.path, *self._owner):
                     self._prepare()
                     self._open_file()
             except (OSError, sqlite3.Error) as again:
@@ -300,7 +300,7 @@ class State:
         memory = sqlite3.connect(":memory:", isolation_level=None)
         if copy_of:
             self._copy(copy_of, memory)
-        with suppress(sqlite3.Error, AttributeError), acting_as(*self._owner):
+        with suppress(sqlite3.Error, AttributeError), acting_on_database(self.path, *self._owner):
             self._connection.close()
         self._connection = memory
         try:
@@ -316,7 +316,7 @@ class State:
 
         # A read-only file system has no room for the files that WAL needs; then the main file alone has to do.
         for how in ("mode=ro", "mode=ro&immutable=1"):
-            with suppress(sqlite3.Error, OSError), acting_as(*self._owner):
+            with suppress(sqlite3.Error, OSError), acting_on_database(self.path, *self._owner):
                 if os.stat(path).st_size > _LARGEST_COPY:
                     return
                 source = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=BUSY_SECONDS)

@@ -15,6 +15,7 @@ from typing import Any
 from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import acting_as, user_name
 from baileys_tools.place import keeper_of_file
+from baileys_tools.sqlite_pipes import acting_on_database
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
@@ -58,7 +59,7 @@ class SqliteFile:
         if self._trouble:
             raise StoreTrouble(self._trouble)
         try:
-            with acting_as(*self._owner):
+            with acting_on_database(self.path, *self._owner):
                 yield
         except sqlite3.Error as error:
             why = _why(self.path, error, self._owner[0])
@@ -134,7 +135,7 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file."""
         # The last one out removes the files of the log, by their path.
-        with acting_as(*self._owner):
+        with acting_on_database(self.path, *self._owner):
             self._db.close()
 
 

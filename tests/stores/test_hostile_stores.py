@@ -162,6 +162,22 @@ def test_a_file_that_cannot_be_read_stops_no_other(place: Place, tmp_path: Path)
     assert creds == {"1": "valid", "2": "unknown", "3": "unknown"}
 
 
+@pytest.mark.parametrize("name", ["2.db", "2.db-journal", "2.db-wal"])
+def test_a_pipe_in_the_place_of_a_file_of_sqlite_holds_nobody(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    """SQLite would wait there for ever, through every signal."""
+    database(place.bots / "1.db")
+    if name != "2.db":
+        database(place.bots / "2.db")
+    # No right to write: then SQLite opens it to read.
+    os.mkfifo(place.bots / name, 0o400)
+    give(place.bots)
+    told = json.loads(run(place, tmp_path, place.bots / "*.db", "status", "--json"))
+    creds = {one["company"]: one["creds"] for one in told["companies"]}
+    assert creds.get("1") == "valid", told
+
+
 def test_what_a_command_leaves_beside_a_database_is_the_bots(place: Place, tmp_path: Path) -> None:
     store = database(place.bots / "auth.db")
     with sqlite3.connect(store) as db:

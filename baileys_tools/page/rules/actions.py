@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple, TypeGuard
 
 from baileys_tools.errors import UsageError
 from baileys_tools.pasted import WITH_SESSIONS, can_be_typed
@@ -114,3 +115,28 @@ def end_of(exit_code: int) -> str:
     if exit_code < 0 or exit_code in (129, 130, 143):
         return "broken off"
     return "done" if exit_code in (0, 4, 5) else "failed"
+
+
+_RECORD: Mapping[str, tuple[type, ...]] = {
+    "id": (str,),
+    "name": (str,),
+    "key": (str, NoneType),
+    "company": (str, NoneType),
+    "title": (str,),
+    "started": (int,),
+    "pid": (int, NoneType),
+    "born": (str, NoneType),
+    "ended": (int, NoneType),
+    "exit_code": (int, NoneType),
+    "end": (str,),
+}
+
+
+def is_record(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON value can be the record of an action: what stands in the state may be the word of a bot's user."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(field, ...), kinds) for field, kinds in _RECORD.items())
+        and all(abs(number) < 1 << 53 for number in value.values() if isinstance(number, int))
+        and value["name"] in DEEDS
+    )

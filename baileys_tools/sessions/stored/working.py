@@ -296,7 +296,7 @@ class WorkingCopy:
 
     def _write_beside(self, ending: str, text: str) -> None:
         name = f"{self._entry}.{ending}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         fd = os.open(f"{name}.tmp", flags, 0o600, dir_fd=self._around)
         with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)

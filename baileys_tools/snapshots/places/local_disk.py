@@ -1,7 +1,7 @@
 """A folder for copies on a disk of this host: below it everything is reached by handle, and no link is followed.
 
 It has the calls of an fsspec file system that copies need. Whoever owns the folder may put a link in the place of a
-company's, to have files removed or read where it leads.
+company's, to have files removed or read where it leads; and whoever owns the one that it is in, a link in its own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from baileys_tools.owner import as_owner_of
+from baileys_tools.sessions.names import FOLDER_FLAGS
 from baileys_tools.snapshots.private_folders import make_private_folders, nearest_folder
+from baileys_tools.trust import open_named
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -74,7 +75,7 @@ class LocalDisk:
     def make_folder(self, path: str) -> None:
         """Make a folder in `top`, and what is missing above it, each 0700 and on disk. Raises OSError."""
         self._make_top()
-        top = os.open(self._top, _FOLDER)
+        top, _ = open_named(self._top)
         try:
             with suppress(FileExistsError):
                 with as_owner_of(top):
@@ -88,7 +89,7 @@ class LocalDisk:
         make_private_folders(folder)
         while folder != above:
             folder = os.path.dirname(folder)
-            fd = os.open(folder, _FOLDER)
+            fd, _ = open_named(folder)
             try:
                 _sync(fd)
             finally:
@@ -96,12 +97,12 @@ class LocalDisk:
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[int]:
-        fd = os.open(self._top, _FOLDER)
+        fd, _ = open_named(self._top)
         try:
             if path != self._top:
                 top, fd = fd, -1
                 try:
-                    fd = os.open(os.path.basename(path), _FOLDER | os.O_NOFOLLOW, dir_fd=top)
+                    fd = os.open(os.path.basename(path), FOLDER_FLAGS, dir_fd=top)
                 except NotADirectoryError:
                     raise NotADirectoryError(
                         errno.ENOTDIR, "is not a folder, or is a link, which is not followed", path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -268,6 +269,20 @@ def test_every_answer_keeps_a_browser_in(page: Page) -> None:
         plain = re.sub(r"<script type=.application/json.*?</script>", "", text, flags=re.DOTALL)
         assert not re.search(r"\son\w+=|style=", plain)
         assert not re.findall(r'(?:src|href|action)="(?!/|#|data:,)[^"]*"', text), "a request elsewhere"
+
+
+def test_what_others_have_put_among_its_records_holds_nobody(tmp_path: Path) -> None:
+    """The state can be a bot's: a pipe, a text without a bottom, a process whose id is a way to another pipe."""
+    actions = fleet(tmp_path) / "state" / "page" / "actions"
+    actions.mkdir(parents=True, mode=0o700)
+    os.mkfifo(actions / "0001.json")
+    os.mkfifo(actions / "stat")
+    (actions / "0002.json").write_text("[" * 60_000)
+    fields = ("key", "company", "title", "started", "born", "ended", "exit_code", "end")
+    record = {"id": "0003", "name": "check", **dict.fromkeys(fields), "pid": f"1/../..{actions}"}
+    (actions / "0003.json").write_text(json.dumps(record))
+    with serving(tmp_path, "--allow-actions", kill=True) as page:
+        assert page.looked().ask("/").status == 200
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"])

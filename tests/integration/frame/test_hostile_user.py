@@ -212,6 +212,27 @@ def test_init_writes_no_settings_where_they_would_not_be_obeyed(place: Place) ->
     assert not (place.bots / "config.yaml").exists()
 
 
+@pytest.mark.parametrize("what", ["settings", "key"])
+def test_a_setup_leaves_no_key_and_no_settings_where_a_bot_can_take_them_away(
+    place: Place, what: str
+) -> None:
+    """`sudo -E` brings HOME along; through a link there the files would be made elsewhere, too."""
+    sessions = company_folder(place.bots / "sessions").parent
+    (place.bots / ".config").symlink_to(place.roots)
+    give(place.bots)
+    before = place.of_root()
+    words = ("setup", "--yes", "--no-jobs", "--encrypt", "--sessions", sessions)
+    if what == "settings":
+        run = run_cli(*words, "--key", place.roots / "key", env={"HOME": str(place.bots)})
+    else:
+        settings, key = place.roots / "config.yaml", place.bots / "key"
+        run = run_cli(*words, "--config", settings, "--key", key, env={"HOME": str(place.roots)})
+    assert run.returncode == 2, run
+    assert f"would not be obeyed: {place.bots} belongs to {BOT}" in words_of(run)
+    assert place.of_root() == before
+    assert place.not_the_bots() == []
+
+
 def test_the_jobs_of_a_bots_crontab_are_looked_at_with_its_rights(place: Place, tmp_path: Path) -> None:
     """Root asks how they are; the bot's crontab names root's files as settings and as secrets."""
     host = CronHost(tmp_path)
@@ -434,6 +455,24 @@ def test_a_link_in_a_bots_state_leads_to_nothing_of_roots(place: Place, name: st
         assert CANARY not in run.stdout + run.stderr
     assert place.of_root() == before
     assert place.not_the_bots() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["state.sqlite3", "state.sqlite3-journal", "state.sqlite3-wal", "state.lock"]
+)
+def test_a_pipe_in_a_bots_state_holds_nobody(place: Place, name: str) -> None:
+    """SQLite would wait there for ever, through every signal."""
+    sessions = company_folder(place.bots / "sessions").parent
+    state = place.bots / "state"
+    state.mkdir()
+    (state / "state.sqlite3").touch()
+    (state / name).unlink(missing_ok=True)
+    os.mkfifo(state / name, 0o400)
+    give(place.bots)
+    env = {"BAILEYS_SESSIONS_PATH": str(sessions), "BAILEYS_TOOLS_STATE_DIR": str(state)}
+    for command in ("monitor-once", "status"):
+        run = run_cli(command, env=env)
+        assert run.returncode in (0, 4), run
 
 
 def test_a_state_of_roots_in_a_bots_place_is_said_with_the_way_out(place: Place) -> None:
