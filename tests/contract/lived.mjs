@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { preKeyId } from '../../fixtures/generate/server.mjs'
 import { fileName } from '../../fixtures/generate/world.mjs'
 import { COMPANY, DAY_MS, senderKeyFile, sessionFile } from './folders.mjs'
 
@@ -144,6 +145,8 @@ export class Life {
 		this.takenBy = new Map()
 		/** By sender-keys of which a newer one came over a session that was lost: that session, and the run that took it. */
 		this.unheard = new Map()
+		/** With which pre-key of the bot's somebody has begun of whom it has read nothing since. */
+		this.begunWith = new Map()
 		this.told = new Map()
 		this.report = { attempts: 0, failures: 0, runs: [], unstated: [], lost: [], key_messages: 0, undone: 0, days_off: 0, by_kind: {} }
 	}
@@ -181,6 +184,7 @@ export class Life {
 			const standing = new Set([...bot.store.entries.values()].map(({ type, id }) => fileName(type, id)))
 			for (const file of files) if (standing.has(file)) this.takenBy.delete(file)
 			this.unheard.delete(brings)
+			if (files.includes(this.begunWith.get(sender))) this.begunWith.delete(sender)
 			return
 		}
 		this.report.failures++
@@ -189,7 +193,7 @@ export class Life {
 		const cause = this.unheard.get(files[0]) ?? (taken && { run: this.takenBy.get(taken), file: taken })
 		if (cause) cause.run.failed.add(cause.file)
 		else this.report.unstated.push(this.say(kind, files[0], error))
-		if (brings && taken === files[0]) this.unheard.set(brings, cause)
+		if (brings && taken && taken !== brings) this.unheard.set(brings, cause)
 		this.unread.push({ kind, files, sender, again })
 	}
 
@@ -204,6 +208,7 @@ export class Life {
 		for (const { kind, files, sender, again } of this.unread.splice(0)) {
 			let error
 			for (let receipt = renewed.has(sender) ? 0 : 1; receipt <= RECEIPTS; receipt++) {
+				this.begunWith.delete(sender)
 				if (receipt === 1) await sender.fetchSession(bot.jid)
 				if (receipt === 2) await baileys.parseAndInjectE2ESessions(await bot.retryReceiptBundle(), sender.repository)
 				renewed.add(sender)
@@ -216,20 +221,42 @@ export class Life {
 
 	async contactWrites(client, kind = 'contact', files = [sessionFile(this.world, client)]) {
 		const { world } = this
-		await this.arrives(kind, files, await world.chatFrom(client), client, () => world.chatFrom(client))
+		const stanza = await this.made(client, () => world.chatFrom(client))
+		await this.arrives(kind, [...this.preKeyOf(client), ...files], stanza, client, () => world.chatFrom(client))
+	}
+
+	/** What somebody makes, who may take one of the bot's pre-keys for it: so a contact begins whom the bot has not answered yet. */
+	async made(client, make) {
+		const { server, bot } = this.world
+		const { takeOffered } = server
+		server.takeOffered = jid => {
+			const preKey = takeOffered.call(server, jid)
+			if (server.clients.get(jid) === bot) this.begunWith.set(client, `pre-key-${preKeyId(preKey)}.json`)
+			return preKey
+		}
+		try {
+			return await make()
+		} finally {
+			server.takeOffered = takeOffered
+		}
+	}
+
+	preKeyOf(client) {
+		return this.begunWith.has(client) ? [this.begunWith.get(client)] : []
 	}
 
 	async memberWrites(client, group) {
 		const { world } = this
 		const [key, session] = [senderKeyFile(world, group, client), sessionFile(world, client)]
-		const stanza = await world.groupMessageFrom(client, group)
+		const stanza = await this.made(client, () => world.groupMessageFrom(client, group))
 		// A new key comes beside the message, over the session: where that is read, so is the message.
 		const brings = stanza.content.length > 1 ? key : undefined
 		const again = async () => {
 			await client.keys.set({ 'sender-key-memory': { [group.jid]: null } })
 			return world.groupMessageFrom(client, group)
 		}
-		await this.arrives('member', brings ? [session, key] : [key, session], stanza, client, again, brings)
+		const files = brings ? [...this.preKeyOf(client), session, key] : [key, session]
+		await this.arrives('member', files, stanza, client, again, brings)
 	}
 
 	async strangerTakes() {
