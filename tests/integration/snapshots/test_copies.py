@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -137,8 +138,9 @@ def sftp(tmp_path: Path, own_home: Path) -> Iterator[Place]:
         server.wait()
 
 
-@pytest.fixture
-def s3(tmp_path: Path) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[int]:
+    """The port of a server that speaks S3; its start costs more than a test."""
     try:
         import moto.server  # noqa: F401
         import s3fs  # noqa: F401
@@ -149,14 +151,21 @@ def s3(tmp_path: Path) -> Iterator[Place]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, server)
-        cutter = Cutter(port)
-        env = KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{cutter.port}"}
-        script = "import s3fs; s3fs.S3FileSystem().mkdir('vault')"
-        subprocess.run([sys.executable, "-c", script], env=os.environ | env, check=True)
-        yield Place("s3://vault/bots", cutter, env)
+        yield port
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture
+def s3(s3_server: int) -> Place:
+    """The bucket `vault`, empty, and no other."""
+    for method, path in (("POST", "/moto-api/reset"), ("PUT", "/vault")):
+        with closing(HTTPConnection("127.0.0.1", s3_server, timeout=60)) as connection:
+            connection.request(method, path)
+            assert connection.getresponse().status == 200
+    cutter = Cutter(s3_server)
+    return Place("s3://vault/bots", cutter, KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{cutter.port}"})
 
 
 @pytest.fixture(params=["sftp", "s3"])
