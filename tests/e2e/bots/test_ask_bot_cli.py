@@ -105,8 +105,7 @@ def test_a_company_is_the_name_of_one_folder(company: str) -> None:
 def test_no_secret_is_told_by_any_way_out(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(
-        "bot_api:\n  preset: ai-admin\n  token: canary-token\n"
-        '  headers: "X-Canary: canary-header"\n  timeout: 1s\n'
+        'bot_api:\n  preset: ai-admin\n  token: canary-token\n  headers: "X-Canary: canary-header"\n'
     )
     with bot_api(Bot(fail=500)) as server:
         for command in (["reconnect"], ["start-session"], ["qr"], ["send-test", "--to", NUMBER]):

@@ -168,7 +168,7 @@ def test_a_fleet_is_asked_side_by_side_within_its_time(tmp_path: Path) -> None:
     from tests.servers import Reply, Request, answering, hangs, speaking
 
     def slow(request: Request) -> Reply:
-        time.sleep(0.2)
+        time.sleep(0.5)
         return Reply(Bot(connected=True).answer(request).content)
 
     ids = [str(number) for number in range(24)]
@@ -176,13 +176,13 @@ def test_a_fleet_is_asked_side_by_side_within_its_time(tmp_path: Path) -> None:
         settings = load_settings({}, api_env(server), home=str(tmp_path), cwd=str(tmp_path)).settings
         started = time.monotonic()
         found = connections(settings, ids)
-        assert time.monotonic() - started < 24 * 0.2 / 2
+        assert time.monotonic() - started < 24 * 0.5 / 2
     assert {answer.state for answer in found.values()} == {ConnectionState.CONNECTED}
     assert list(found) == ids
     with speaking(hangs) as url:
         settings = load_settings({}, {"API_URL": url, "BAILEYS_TOOLS_BOT_API__PRESET": "waha"}).settings
         started = time.monotonic()
         found = connections(settings, [*ids, *(f"more-{one}" for one in ids)], within=0.5)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
     assert {answer.state for answer in found.values()} == {ConnectionState.UNKNOWN}
     assert any("no time was left" in answer.detail for answer in found.values())
