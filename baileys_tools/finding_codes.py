@@ -122,6 +122,9 @@ CODES: Mapping[str, CodeInfo] = {
         WARNING, "A database can lose keys of all its sessions, or shows them to others."
     ),
     "store-tenants-twice": CodeInfo(WARNING, "A database holds a tenant twice, and one of them is stale."),
+    "store-tenants-passed-by": CodeInfo(
+        WARNING, "A database holds tenants that are called as no company can be."
+    ),
     "store-keys-expire": CodeInfo(WARNING, "Records that have to stay will be removed at a set time."),
     "store-rows-misfiled": CodeInfo(WARNING, "Rows are filed under half a type, where no bot finds them."),
     "store-half-changed": CodeInfo(CRITICAL, "A command died between the keys and the creds of two stores."),

@@ -23,8 +23,14 @@ class HalfChanged(StoreTrouble):
     """A part of a session has changed and the other perhaps not: the same command completes it."""
 
 
+LARGEST_VALUE = 16 << 20
+"""Bytes of one value, as of a key file."""
+
 LARGEST_SESSION = 256 << 20
 """Characters of all values of a session: as much as a folder may hold to be kept (docs/security.md)."""
+
+
+TOO_LARGE = f"a value of over {LARGEST_VALUE >> 20} MiB, or over {LARGEST_SESSION >> 20} MiB: no session is that large"
 
 
 class StoreLocked(Exception):
@@ -127,5 +133,5 @@ def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
     for cell in cells:
         size += len(cell.text)
         if size > LARGEST_SESSION:
-            raise StoreTrouble(f"more than {LARGEST_SESSION >> 20} MiB: no session is that large")
+            raise StoreTrouble(TOO_LARGE)
         yield cell

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import Any
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.cells import LARGEST_SESSION, LARGEST_VALUE, Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
@@ -105,6 +105,15 @@ class PostgresConnection:
     def text_of(self, column: str, *, is_json: bool) -> str:
         """As `Dialect.text_of`."""
         return f"CAST({column} AS TEXT)"
+
+    def summed(self, sql: str, names: str) -> str:
+        """As `Dialect.summed`. The driver has all rows of an answer in memory before the first can be looked at."""
+        size = (
+            f"CASE WHEN octet_length(v) > {LARGEST_VALUE} THEN {LARGEST_SESSION + 1} ELSE octet_length(v) END"
+        )
+        # OFFSET has the value made once, for its length and for itself.
+        summed = f"SELECT *, sum({size}) OVER (ROWS UNBOUNDED PRECEDING) AS size FROM ({sql} OFFSET 0) r"
+        return f"SELECT {names}CASE WHEN size <= {LARGEST_SESSION} THEN v END, ns, size FROM ({summed}) s"
 
     def ns_of(self, column: str) -> str:
         """As `Dialect.ns_of`: a time without a zone is UTC."""

@@ -11,6 +11,12 @@ SECONDS = 10
 """The longest silence of a server."""
 ANSWER_SECONDS = 40
 """The longest wait for a whole answer, for a server that says a byte now and then."""
+LARGEST_ANSWER = 64 << 20
+"""Bytes of one answer, at most a whole session: it is in memory before anybody looks at it."""
+
+
+class AnswerTooLarge(Exception):
+    """An answer that no session has."""
 
 
 def redis_driver() -> Any:
@@ -31,9 +37,11 @@ def patient(kind: Any) -> Any:
 
     class BoundedConnection(kind):  # type: ignore[misc]
         patient_until = 0.0
+        answered = 0
 
         def send_packed_command(self, *words: Any, **named: Any) -> None:
             self.patient_until = time.monotonic() + ANSWER_SECONDS
+            self.answered = 0
             super().send_packed_command(*words, **named)
 
         def _connect(self) -> Any:
@@ -54,11 +62,20 @@ class _Bounded:
 
     def recv(self, *words: Any) -> Any:
         self._require_patience()
-        return self._inner.recv(*words)
+        piece = self._inner.recv(*words)
+        self._count(len(piece))
+        return piece
 
     def recv_into(self, *words: Any) -> Any:
         self._require_patience()
-        return self._inner.recv_into(*words)
+        size: int = self._inner.recv_into(*words)
+        self._count(size)
+        return size
+
+    def _count(self, size: int) -> None:
+        self._connection.answered += size
+        if self._connection.answered > LARGEST_ANSWER:
+            raise AnswerTooLarge
 
     def _require_patience(self) -> None:
         if time.monotonic() > self._connection.patient_until:

@@ -11,7 +11,7 @@ from typing import Any
 
 from baileys_tools.stores import leases, redis_connection
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
-from baileys_tools.stores.redis_connection import never_again, patient, redis_driver
+from baileys_tools.stores.redis_connection import AnswerTooLarge, never_again, patient, redis_driver
 from baileys_tools.stores.redis_scripts import CHANGE, STAMP
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
@@ -72,6 +72,10 @@ class RedisStore:
             raise StoreTrouble(self._silent)
         try:
             yield
+        except AnswerTooLarge:
+            raise StoreTrouble(
+                f"an answer of more than {redis_connection.LARGEST_ANSWER >> 20} MiB: no session is that large"
+            ) from None
         except (self._driver.TimeoutError, TimeoutError):
             self._silent = (
                 f"the server has not answered for {redis_connection.SECONDS} seconds, "

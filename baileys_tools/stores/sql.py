@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from baileys_tools.stores.cells import StoreTrouble, of_bounded_size
+from baileys_tools.stores.cells import LARGEST_SESSION, TOO_LARGE, StoreTrouble, of_bounded_size
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
@@ -41,6 +41,10 @@ class Dialect(Protocol):
 
     def json_value(self) -> str:
         """Return the placeholder of a value that goes into a JSON column."""
+
+    def summed(self, sql: str, names: str) -> str:
+        """Given a question for `names`, a value `v` and a time `ns`, return one that answers these and how many bytes
+        of values there are up to each row; beyond what a session may hold, no value comes any more."""
 
     def near(self, table: str, key: str, prefix: str) -> tuple[str, tuple[Any, ...]]:
         """Return a condition, with its values, that an index of a key column answers and that is true of at least all
@@ -131,7 +135,9 @@ class SqlTables:
         mapped = self.mapped
         ns = self.db.ns_of(quoted_name(mapped.creds_time)) if mapped.creds_time else "NULL"
         value = self.db.text_of(quoted_name(mapped.creds_value), is_json=self.codec.is_jsonb)
-        for text, written in self.db.rows(*self._creds_question(f"{value}, {ns}", tenant)):
+        sql, values = self._creds_question(f"{value} AS v, {ns} AS ns", tenant)
+        for text, written, size in self.db.rows(self.db.summed(sql, ""), values):
+            _require_fit(size)
             if text is not None:
                 yield Cell(CREDS_TYPE, "", str(text), _whole(written))
 
@@ -168,10 +174,14 @@ class SqlTables:
         ns = self.db.ns_of(q(mapped.time)) if mapped.time else "NULL"
         value = self.db.text_of(q(mapped.value), is_json=self.codec.is_jsonb)
         where, values = self._of(tenant)
-        sql = f"SELECT {', '.join(names)}, {value}, {ns} FROM {q(mapped.table)} WHERE {where}"
+        keys = ["k", "i"][: len(names)]
+        named = ", ".join(f"{name} AS {key}" for name, key in zip(names, keys, strict=True))
+        sql = f"SELECT {named}, {value} AS v, {ns} AS ns FROM {q(mapped.table)} WHERE {where}"
+        sql = self.db.summed(sql, "".join(f"{key}, " for key in keys))
         skip = len(self.before) + len(tenant) + len(self.after) if mapped.prefix else 0
         creds = None if self._is_apart else ((mapped.creds,) if mapped.key else creds_pair(mapped))
-        for *name, text, written in self.db.rows(sql, values):
+        for *name, text, written, size in self.db.rows(sql, values):
+            _require_fit(size)
             given = tuple(str(part) for part in name)
             if skip:
                 given = (given[0][skip:],)
@@ -345,6 +355,11 @@ def after_prefix(prefix: str) -> str:
             # Halves of a surrogate pair are no characters, and no database holds them.
             return prefix + chr(0xE000 if 0xD7FF <= last < 0xE000 else last + 1)
     return ""
+
+
+def _require_fit(size: int | None) -> None:
+    if size is not None and size > LARGEST_SESSION:
+        raise StoreTrouble(TOO_LARGE)
 
 
 def _ends(key: str) -> str:

@@ -108,6 +108,10 @@ class SqliteFile:
         """As `Dialect.text_of`."""
         return column if not is_json else f"CAST({column} AS TEXT)"
 
+    def summed(self, sql: str, names: str) -> str:
+        """As `Dialect.summed`: what a value may be is a limit of the connection, and rows come one by one."""
+        return f"SELECT {names}v, ns, 0 FROM ({sql})"
+
     def ns_of(self, column: str) -> str:
         """As `Dialect.ns_of`: of a text as CURRENT_TIMESTAMP makes it, or of seconds or milliseconds."""
         number = f"CAST({column} AS REAL)"

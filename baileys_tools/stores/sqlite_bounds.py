@@ -11,13 +11,11 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 
-from baileys_tools.stores.cells import StoreTrouble
+from baileys_tools.stores.cells import LARGEST_VALUE, StoreTrouble
 from baileys_tools.units import quoted
 
 CPU_SECONDS = 10.0
 """Of one question. A million rows are read in two."""
-LARGEST_VALUE = 16 << 20
-"""Bytes, as of a key file."""
 _STEPS = 1_000
 """Of SQLite's machine, between two looks at the clock: each may be at one value of that size."""
 

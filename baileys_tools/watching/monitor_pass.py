@@ -357,6 +357,7 @@ def _endangered(root: Root) -> list[Finding]:
         endangered_stores(
             {address: one.dangers() for address, one in stored.items()},
             {address: one.doubled() for address, one in stored.items()},
+            {address: one.nameless() for address, one in stored.items()},
         )
     )
 

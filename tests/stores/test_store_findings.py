@@ -105,6 +105,21 @@ def test_an_expiry_of_what_is_written_once_and_doubled_tenants_are_told(
         assert "store-tenants-twice" in told(store, "monitor-once")
 
 
+def test_a_tenant_that_no_company_can_be_is_told(redis_url: str, tmp_path: Path) -> None:
+    shape = next(one for one in SHAPES if one.preset == "fazer")
+    db = connect(shape, redis_url)
+    shape.make(db)
+    for tenant in ("17", "shop/2"):
+        shape.fill(db, tenant, rows_of()[0], rows_of()[1][:30])
+    store = Stored(shape, redis_url, tmp_path, db)
+    store.config.write_text(store.config.read_text().replace('"bot"', '"bot-{1}"'))
+    assert told(store, "monitor-once")["store-tenants-passed-by"] == "warning"
+    shape.make(db)
+    shape.fill(db, "17", rows_of()[0], rows_of()[1][:30])
+    assert "store-tenants-passed-by" not in told(store, "monitor-once")
+    db.close()
+
+
 def test_tenants_that_are_there_twice() -> None:
     assert twins(["7", "8", "company_8", "company_9"]) == ["8"]
     assert told_of_twins([]) == ""

@@ -67,6 +67,9 @@ class StoredSessions(Protocol):
     def doubled(self) -> str:
         """Return in words which sessions are there twice, "" for none."""
 
+    def nameless(self) -> str:
+        """Return in words which sessions are called as no company can be, "" for none."""
+
     def told(self) -> str:
         """Return what the store is and can do, in words."""
 

@@ -15,7 +15,7 @@ from baileys_tools.sessions.names import FOLDER_FLAGS, JOURNAL, OWN_FOLDER, STAG
 from baileys_tools.sessions.scan import exists_in_own_folder
 from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
-from baileys_tools.sessions.stored.rules.tenants import told_of_twins, twins
+from baileys_tools.sessions.stored.rules.tenants import told_of_nameless, told_of_twins, twins
 from baileys_tools.sessions.stored.settling import take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
 from baileys_tools.stores.cells import Abilities, StoreTrouble
@@ -39,6 +39,7 @@ class StoredRoot:
         self._store: Store | None = None
         self._pid = 0
         self._tenants: dict[str, str] = {}
+        self._nameless: list[str] = []
         self._stamps: dict[str, str] = {}
         self._at_work: dict[str, WorkingCopy] = {}
 
@@ -76,6 +77,7 @@ class StoredRoot:
             entry = self.entry_of(tenant)
             place = f"{self.spec.address}#{tenant}" if tenant else self.spec.address
             found.append(Company(name, entry, place, number, False, place))
+        self._nameless = [tenant for tenant, _ in passed]
         return sorted(found, key=lambda one: natural_order(one.id)), passed
 
     def _lost(self, standing: Set[str], known: Container[str]) -> list[str]:
@@ -173,6 +175,10 @@ class StoredRoot:
     def doubled(self) -> str:
         """Return in words which tenants are there twice, of those last listed."""
         return told_of_twins(twins(sorted(self._tenants.values())))
+
+    def nameless(self) -> str:
+        """Return in words which tenants are called as no company can be, of those last listed."""
+        return told_of_nameless(self._nameless)
 
     def close(self) -> None:
         """Give the connection back."""

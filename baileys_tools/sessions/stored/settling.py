@@ -19,7 +19,8 @@ from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of, pars
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.sessions.rules.undo import UndoReason
 from baileys_tools.sessions.scan import in_own_folder, open_inside, read_regular_file
-from baileys_tools.sessions.stored.working import LARGEST_VALUE, WorkingCopy
+from baileys_tools.sessions.stored.working import WorkingCopy
+from baileys_tools.stores.cells import LARGEST_VALUE
 
 RETURNING = "returning"
 """Below `.baileys-tools`: what an undo is about to bring back, kept until the store has it."""

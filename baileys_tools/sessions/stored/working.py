@@ -24,12 +24,11 @@ from baileys_tools.sessions.scan import exists, is_own, read_regular_file
 from baileys_tools.sessions.stored.rules.facts import facts_of
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
 from baileys_tools.sessions.stored.rules.halves import is_half, note_of
-from baileys_tools.stores.cells import HalfChanged, Store, StoreTrouble
+from baileys_tools.stores.cells import LARGEST_VALUE, HalfChanged, Store, StoreTrouble
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.units import some_of
 
-LARGEST_VALUE = 16 << 20
 MOST_RECORDS = 120_000
 _LARGEST_SEEN = 64 << 20
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

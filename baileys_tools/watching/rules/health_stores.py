@@ -72,8 +72,11 @@ def store_findings(company: str, files: Files, expiring: int, *, is_half_changed
         )
 
 
-def endangered_stores(dangers: Mapping[str, Sequence[str]], doubled: Mapping[str, str]) -> Iterator[Finding]:
-    """Given by address what endangers all sessions of a store, and which of its tenants are doubled, yield findings."""
+def endangered_stores(
+    dangers: Mapping[str, Sequence[str]], doubled: Mapping[str, str], nameless: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Given by address what endangers all sessions of a store, and in words which of its tenants are doubled and which
+    are called as no company can be, yield findings."""
     if told := {address: found for address, found in dangers.items() if found}:
         yield Finding(
             "store-unsafe",
@@ -93,4 +96,13 @@ def endangered_stores(dangers: Mapping[str, Sequence[str]], doubled: Mapping[str
             "; ".join(f"{printable(address)}: {printable(found)}" for address, found in twice.items()),
             "See which of the two the bot writes, and take the other out of the table by hand.",
             {"stores": len(twice)},
+        )
+    if odd := {address: found for address, found in nameless.items() if found}:
+        yield Finding(
+            "store-tenants-passed-by",
+            Severity.WARNING,
+            "",
+            "; ".join(f"{printable(address)}: {printable(found)}" for address, found in odd.items()),
+            "Give them names of one line without a slash; baileys-tools sessions lists them.",
+            {"stores": len(odd)},
         )

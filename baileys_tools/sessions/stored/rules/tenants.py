@@ -1,8 +1,8 @@
-"""Whose sessions a store holds: tenants that are there twice."""
+"""Whose sessions a store holds: tenants that are there twice, or called as no company can be."""
 
 from collections.abc import Sequence
 
-from baileys_tools.units import some_of
+from baileys_tools.units import quoted, some_of
 
 
 def twins(tenants: Sequence[str]) -> list[str]:
@@ -17,3 +17,10 @@ def told_of_twins(found: Sequence[str]) -> str:
     if not found:
         return ""
     return f"in the store twice, with and without company_: {some_of(list(found))}; one of each is stale"
+
+
+def told_of_nameless(found: Sequence[str]) -> str:
+    """Given tenants whose names no company can have, return it in words, "" for none."""
+    if not found:
+        return ""
+    return f"called as no company can be, and so looked after by nobody: {some_of([quoted(one) for one in found])}"
