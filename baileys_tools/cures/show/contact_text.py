@@ -64,7 +64,7 @@ def _mapping(who: Identity) -> str:
 def _session(session: HeldSession, now: datetime) -> str:
     words = [f"written {format_age(duration_of(_ns(now) - session.written_ns))} ago"]
     if session.used_ms is not None:
-        words.append(f"read with {format_age(now - _moment(session.used_ms / 1000))} ago")
+        words.append(f"last message read {format_age(now - _moment(session.used_ms / 1000))} ago")
     if session.why is not None:
         words.append(WHY[session.why])
     return ", ".join(words)
