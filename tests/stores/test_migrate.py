@@ -112,7 +112,7 @@ def run(source: Place, *words: str, code: int | None = 0) -> subprocess.Complete
     )
     config.chmod(0o600)
     env = {"BAILEYS_TOOLS_STATE_DIR": str(source.folder / "state")}
-    done = run_cli(*words, "--config", str(config), cwd=source.folder, env=env)
+    done = run_cli(*words, "--config", str(config), cwd=source.folder, env=env, patched=True)
     assert done.returncode in ((0, 1) if code is None else (code,)), done.stdout + done.stderr
     return done
 

@@ -36,7 +36,7 @@ class Stored:
 
     def done(self, *words: str) -> CompletedProcess[str]:
         """Run the tool, and return what came of it."""
-        return run_cli(*words, "--config", str(self.config), cwd=self.folder, env=self.env)
+        return run_cli(*words, "--config", str(self.config), cwd=self.folder, env=self.env, patched=True)
 
     def run(self, *words: str, code: int = 0) -> str:
         done = self.done(*words)

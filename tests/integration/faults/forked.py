@@ -30,11 +30,14 @@ def run_cli(
     cwd: Path | None = None,
     input: str | None = None,  # noqa: A002 (the name subprocess gives it)
     timeout: float = 60,
+    patched: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Do what `tests.support.run_cli` does in a fork; in a process from scratch where `env` needs one."""
+    """Do what `tests.support.run_cli` does in a fork, `patched` as in `run_forked`; in a process from scratch where
+    `env` needs one."""
     if any(name.startswith(READ_AT_THE_START) for name in env or ()):
         return support.run_cli(*arguments, env=env, cwd=cwd, input=input, timeout=timeout)
-    done = run_forked([COMMAND, *arguments], env, cwd=cwd or Path.home(), text=input or "", timeout=timeout)
+    where, text = cwd or Path.home(), input or ""
+    done = run_forked([COMMAND, *arguments], env, cwd=where, text=text, timeout=timeout, patched=patched)
     listen(scrubbed_environment(env), done.stdout + done.stderr)
     return done
 
