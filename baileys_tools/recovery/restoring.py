@@ -297,6 +297,13 @@ def where_it_goes(
     if not stood.path or root.is_lost(stood):
         if root.trouble is not None:
             raise root.trouble
+        if stood.path:
+            # In another root its bot would not look for it, and there would be two of one login once this one is back.
+            raise BaileysToolsError(
+                f"company {company_id} stood in {root.bases[stood.base].path}, which is not there",
+                "Bring that back first, such as a disk that is not mounted.",
+                exit_code=ExitCode.REFUSED,
+            )
         raise no_such_company(
             f"no company {company_id} in {root.path}", [company_id], [one.id for one in listed]
         )

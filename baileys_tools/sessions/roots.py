@@ -57,7 +57,10 @@ class Root:
 
                     base.fd, base.stored = open_stored(base.spec)
             except OSError as error:
-                base.why = str(error) if base.spec.store is not None else ""
+                is_away = base.spec.store is None and isinstance(
+                    error, FileNotFoundError | NotADirectoryError
+                )
+                base.why = "" if is_away else error.strerror or str(error)
                 troubles.append(_cannot_be_opened(base.path, error))
         if len(troubles) == len(self.bases):
             self.trouble = troubles[0]
@@ -201,7 +204,8 @@ class Root:
         if base.fd < 0:
             if base.why:
                 raise OSError(base.why)
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            # Without a number: this is no folder that went while it was read.
+            raise FileNotFoundError(f"{base.path} is not there")
         if base.stored is not None:
             with base.stored.open(company, base.fd, unwritten=unwritten) as folder:
                 yield folder

@@ -10,7 +10,8 @@ from baileys_tools.sessions.search.listing import patterns_below
 def where_it_stood(root: Root, company_id: str, source: str = "") -> Company:
     """Return a company by where its folder stood, with path "" where nothing tells.
 
-    `source` is the path that is remembered of it, "" for none; it has to be one of the root's. Else the layout tells.
+    `source` is the path that is remembered of it, "" for none; it has to be one of the roots', also of one
+    that is not there by now. Else the layout tells.
     """
     if source and (found := _of_source(root, company_id, source)):
         return found
@@ -48,7 +49,7 @@ def _of_source(root: Root, company_id: str, source: str) -> Company | None:
             return root.itself(number)._replace(id=company_id)
         inside = source.removeprefix(base.path.rstrip("/") + "/").removeprefix(base.real.rstrip("/") + "/")
         parts = inside.split("/")
-        if base.fd < 0 or inside == source or ".." in parts:
+        if inside == source or ".." in parts:
             continue
         if base.has_patterns:
             fits = any(one._replace(has_own_name=True).names(parts) for one in patterns_below(base))

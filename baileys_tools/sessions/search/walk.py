@@ -16,6 +16,7 @@ from baileys_tools.sessions.rules.creds import IDENTITY_KEYS, is_of_another_prog
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.rules.patterns import Part, Pattern
 from baileys_tools.sessions.search.way import NotASessionFolder, step
+from baileys_tools.units import printable
 
 MOST_IN_A_ROOT = 1_000_000
 MOST_ON_THE_WAY = 10_000
@@ -195,6 +196,8 @@ def why_no_session(folder: int) -> str:
         return "its creds.json is not of Baileys"
     if creds is not None:
         return "its creds.json is empty, and no key file is beside it"
+    if other := next((name for name in sorted(names) if _is_creds_of_a_fork(name)), ""):
+        return f"no creds.json, but {printable(other)}: a form that this tool does not read"
     return "no creds.json" if names else "empty"
 
 
@@ -210,6 +213,11 @@ def holds_creds_of_another_program(folder: int) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(said, dict) and is_of_another_program(said) and why_no_session(folder) != ""
+
+
+def _is_creds_of_a_fork(name: str) -> bool:
+    """Whether a name is one that forks give creds.json: encrypted, in capitals, with a session's name before it."""
+    return _CREDS in name.lower() and kind_of(name) is not Kind.CREDS
 
 
 def _tells(name: str) -> bool:

@@ -79,7 +79,7 @@ class StoredSessions(Protocol):
 
 class Base:
     """One open root of a run. `fd` is -1 where it is not there. `stored` has the sessions of one that is a store,
-    and `why` says why that cannot be read."""
+    and `why` says why it cannot be opened though it is there."""
 
     __slots__ = ("fd", "path", "real", "spec", "stored", "why")
 

@@ -603,7 +603,7 @@ def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
     session(tmp_path / "app" / "subs" / "1555")
     config = tmp_path / "c.yaml"
     done = run_cli("config", "init", config, "--sessions", tmp_path / "app")
-    assert "proposed   sessions.roots: 1 more session folder" in done.stdout
+    assert "proposed   sessions.roots, for 1 session folder" in done.stdout
     told = run_cli("sessions", "--config", config, "--json")
     assert {one["id"] for one in json.loads(told.stdout)["companies"]} == {"main", "1555"}
     assert json.loads(told.stdout)["proposed"] == []
@@ -698,3 +698,44 @@ def test_session_folders_that_no_rule_finds_are_told(tmp_path: Path) -> None:
     assert check["action"] == f"baileys-tools sessions --sessions {where[1]}"
     pattern = ["--sessions", where[1], "--sessions", f"{where[1]}/jadibts/*"]
     assert json.loads(run_cli("status", *pattern, "--json").stdout)["not_looked_after"] == 0
+
+
+def test_of_a_root_that_is_away_each_session_is_told_at_its_place_and_brought_back_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    """A login in two folders breaks both, as soon as the disk is mounted again."""
+    repository = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repo")}
+    here, there = tmp_path / "here", tmp_path / "there"
+    session(here / "alice")
+    session(there / "bob")
+    roots = [f"--sessions={here}/*", f"--sessions={there}/*"]
+    for command in ("backup", "monitor-once"):
+        run_cli(command, "--quiet", *roots, env=repository)
+    there.rename(tmp_path / "not mounted")
+    told = run_cli("monitor-once", *roots).stdout
+    assert f"the session folder {there}/bob is gone" in told
+    assert f"{there} is not there" in told
+    assert "while it was being read" not in told
+    refused = run_cli("restore", "--company", "bob", "--yes", *roots, env=repository)
+    assert (refused.returncode, sorted(os.listdir(here))) == (13, ["alice"]), refused.stderr
+    assert f"company bob stood in {there}" in refused.stderr
+    (tmp_path / "not mounted").rename(there)
+    assert f"{there}/bob" not in run_cli("monitor-once", *roots).stdout
+
+
+def test_a_root_that_cannot_be_opened_is_not_told_as_away(tmp_path: Path) -> None:
+    session(tmp_path / "here" / "alice")
+    (tmp_path / "loop").symlink_to("loop")
+    roots = [f"--sessions={tmp_path}/here/*", f"--sessions={tmp_path}/loop/*"]
+    for command in ("monitor-once", "sessions"):
+        told = run_cli(command, *roots).stdout
+        assert "oo many levels of symbolic links" in told, told
+        assert "is not there" not in told
+
+
+@pytest.mark.parametrize("name", ["creds.json.enc", "CREDS.JSON", "session1-creds.json"])
+def test_creds_in_a_form_that_is_not_read_are_told_by_their_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bot").mkdir()
+    (tmp_path / "bot" / name).write_text("{}")
+    told = " ".join(run_cli("sessions", "--sessions", tmp_path).stdout.split())
+    assert f"bot: no creds.json, but {name}: a form that this tool does not read" in told
