@@ -47,7 +47,7 @@ def _lines(
     if one.trouble:
         yield from wrapped(printable(one.trouble), WIDTH, "    ")
     if one.hint:
-        yield from wrapped(printable(one.hint), WIDTH, " -> ", "    ")
+        yield from wrapped(printable(" ".join(one.hint.split())), WIDTH, " -> ", "    ")
 
 
 def _sums(report: RestoreAllReport) -> Iterator[str]:

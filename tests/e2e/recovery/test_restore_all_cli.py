@@ -107,6 +107,14 @@ def test_one_damaged_company_stops_no_other(host: Host) -> None:
     assert host("restore", "--all", "--yes").returncode == 3
 
 
+def test_a_hint_of_two_lines_is_one_text(host: Host) -> None:
+    """The snapshots are of folders that still stand elsewhere."""
+    host.env["BAILEYS_SESSIONS_PATH"] = str(host.sessions.with_name("elsewhere"))
+    company_folder(host.sessions.with_name("elsewhere"), "1004")
+    said = " ".join(host("restore", "--all", "--yes").stdout.split())
+    assert "--target DIR If the bot has moved, take its old folder away" in said
+
+
 def test_a_key_that_is_missing_stops_before_anything_is_made(tmp_path: Path) -> None:
     host = Host(tmp_path, "1001")
     import pyrage
