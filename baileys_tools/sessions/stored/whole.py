@@ -10,7 +10,7 @@ from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.locks import Locked
 from baileys_tools.sessions.names import RESETS
-from baileys_tools.sessions.quarantine import QUARANTINE, remove_own_folder
+from baileys_tools.sessions.quarantine import QUARANTINE, remove_empty_folders, remove_own_folder
 from baileys_tools.sessions.scan import in_own_folder, open_inside
 from baileys_tools.sessions.staging import sync_files
 from baileys_tools.sessions.stored.copies import working_copy
@@ -76,8 +76,13 @@ def _kept(copy: WorkingCopy) -> set[tuple[str, str]]:
     with copy.opened() as folder:
         for place in _KEPT_IN:
             with in_own_folder(place, folder) as waiting:
-                found |= {(place, run) for run in (os.listdir(waiting) if waiting is not None else ())}
+                found |= {(place, run) for run in (_within(waiting, True) if waiting is not None else ())}
     return found
+
+
+def _within(folder: int, are_folders: bool) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [one.name for one in entries if one.is_dir(follow_symlinks=False) is are_folders]
 
 
 def _drop(copy: WorkingCopy, runs: set[tuple[str, str]]) -> None:
@@ -86,7 +91,8 @@ def _drop(copy: WorkingCopy, runs: set[tuple[str, str]]) -> None:
             with in_own_folder(place, folder) as waiting:
                 if waiting is not None:
                     remove_tree(run, waiting)
-            remove_own_folder(place, folder)
+        remove_empty_folders(folder)
+        remove_own_folder(RESETS, folder)
 
 
 def _sync(copy: WorkingCopy, runs: set[tuple[str, str]]) -> None:
@@ -98,7 +104,7 @@ def _sync(copy: WorkingCopy, runs: set[tuple[str, str]]) -> None:
                     continue
                 within = open_inside(run, waiting)
                 try:
-                    sync_files(within, [one.name for one in os.scandir(within) if one.is_file()])
+                    sync_files(within, _within(within, False))
                 finally:
                     os.close(within)
-                os.fsync(waiting)
+                sync_files(waiting, _within(waiting, False))
