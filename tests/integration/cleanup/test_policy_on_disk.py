@@ -219,7 +219,10 @@ def check_disk(
     kept = {name: seen for name, seen in before.items() if key_of(name) not in expected.removed}
     gone = {name: seen for name, seen in before.items() if key_of(name) in expected.removed}
     assert files_of(folder) == kept, f"{company}: the disk is not what the policy says"
-    runs = list((folder / ".baileys-tools" / "quarantine").glob("*"))
+    left = list((folder / ".baileys-tools" / "quarantine").glob("*"))
+    runs = [run for run in left if run.is_dir()]
+    notes = {run.with_name(f"{run.name}.alone") for run in runs}
+    assert notes.issuperset(set(left).difference(runs)), f"{company}: more than runs and their notes is left"
     quarantined = {name: seen for run in runs for name, seen in files_of(run).items()}
     assert quarantined == (gone if undoable else {}), f"{company}: the quarantine is not what was removed"
 
