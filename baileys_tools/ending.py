@@ -15,12 +15,15 @@ kills, as the last word has the operator.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from baileys_tools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 SIGNALS: dict[int, ExitCode] = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -124,6 +127,23 @@ def meet() -> None:
 def waiting() -> BrokenOff | None:
     """Return the signal that has come and waits to be met, None for none."""
     return None if _requests.first is None or _requests.is_met else BrokenOff(_requests.first)
+
+
+def start_aside(work: Callable[[], None]) -> "Thread":
+    """Start a thread that ends with the process at the latest. No signal is met before it runs: until then Python waits
+    by a Condition, and what is raised between the release of its lock and the wait comes out as a RuntimeError.
+
+    For the same reason the main thread waits for no Future, Event or Condition, but for `join` or a plain lock.
+    """
+    from threading import Thread, current_thread, main_thread
+
+    thread = Thread(target=work, daemon=True)
+    if current_thread() is not main_thread():
+        thread.start()  # signals are met in the main thread alone
+        return thread
+    with Hold():
+        thread.start()
+    return thread
 
 
 class Hold:

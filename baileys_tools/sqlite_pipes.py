@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from baileys_tools.ending import start_aside
 from baileys_tools.owner import acting_as
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def acting_on_database(path: str, uid: int, gid: int) -> Iterator[None]:
 
     libc, done = ctypes.CDLL(None), threading.Event()
     with acting_as(uid, gid):
-        freeing = threading.Thread(target=_open_other_ends, args=(path, done, libc), daemon=True)
-        freeing.start()
+        freeing = start_aside(lambda: _open_other_ends(path, done, libc))
         try:
             yield
         finally:

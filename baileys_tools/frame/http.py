@@ -18,6 +18,8 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from baileys_tools.ending import start_aside
+
 if TYPE_CHECKING:
     import asyncio
     import ssl
@@ -87,25 +89,24 @@ def send_all(requests: Sequence[Request], *, within: float, at_a_time: int = 1) 
     `within` is in seconds for all of them: what was not asked by then is not asked.
     """
     import asyncio
-    from concurrent.futures import Future
 
     with _LOADING:
         _load_httpx()
-    came: Future[list[Answer | HttpError]] = Future()
+    came: list[list[Answer | HttpError]] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             with asyncio.Runner(loop_factory=_new_loop) as runner:
-                came.set_result(runner.run(_side_by_side(requests, within, at_a_time)))
+                came.append(runner.run(_side_by_side(requests, within, at_a_time)))
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the answers
-            came.set_exception(error)
+            failed.append(error)
 
     # Aside, and a daemon: a signal ends the wait here at once, where a loop would swallow what it raises.
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        return came.result(within + GRACE)
-    except TimeoutError:
-        return [HttpError(f"no answer within {within:g} s") for _ in requests]
+    start_aside(work).join(within + GRACE)
+    for error in failed:
+        raise error
+    return came[0] if came else [HttpError(f"no answer within {within:g} s") for _ in requests]
 
 
 async def _side_by_side(
@@ -220,7 +221,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
                 with suppress(RuntimeError):  # the loop has ended meanwhile
                     self.call_soon_threadsafe(settle, answer)
 
-            threading.Thread(target=resolve, daemon=True).start()
+            start_aside(resolve)
             return await found
 
     return Loop()

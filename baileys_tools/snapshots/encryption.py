@@ -6,15 +6,18 @@ pyrage holds a whole Rust implementation, so it is imported where a key is used.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from baileys_tools.ending import start_aside
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.snapshots.archive import Source
 from baileys_tools.trust import read_trusted
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 _LARGEST_KEY_FILE = 1 << 16
 
@@ -120,8 +123,7 @@ class Identities:
             except BaseException as error:  # noqa: BLE001 (handed to the reader; a panic in Rust is none else)
                 trouble.append(error)
 
-        thread = threading.Thread(target=pump, daemon=True)
-        thread.start()
+        thread = start_aside(pump)
         try:
             with open(reading, "rb", buffering=1 << 16) as stream:
                 yield _Decrypted(stream, thread, trouble, what)
@@ -131,9 +133,7 @@ class Identities:
 
 
 class _Decrypted:
-    def __init__(
-        self, stream: BinaryIO, thread: threading.Thread, trouble: list[BaseException], what: str
-    ) -> None:
+    def __init__(self, stream: BinaryIO, thread: Thread, trouble: list[BaseException], what: str) -> None:
         self._stream = stream
         self._thread = thread
         self._trouble = trouble

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from baileys_tools.ending import start_aside
 from baileys_tools.stores.cells import StoreLocked, StoreTrouble
 
 LEASE_MS = 60_000
@@ -58,8 +59,7 @@ def held(run: Run, key: str, value: str, taken: str) -> Iterator[None]:
             with suppress(StoreTrouble):
                 run("EVAL", _RENEW, 1, key, value, LEASE_MS)
 
-    renewing = threading.Thread(target=renew, daemon=True)
-    renewing.start()
+    renewing = start_aside(renew)
     try:
         yield
     finally:

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from baileys_tools.alerts.rules.message import Message, Sent
+from baileys_tools.ending import start_aside
 
 ALERT_SECONDS = 15.0
 RUN_SECONDS = 30.0
@@ -28,17 +30,13 @@ def deliver(
     A channel stops at its first message that could not be delivered, unless that one was refused for itself.
     None waits for another, and none goes on after `run_seconds`.
     """
-    import threading
-
     end = time.monotonic() + run_seconds
     results: list[list[Sent]] = [[] for _ in work]
     threads = [
-        threading.Thread(target=_send_all, args=(channel, messages, result, alert_seconds, end), daemon=True)
+        start_aside(partial(_send_all, channel, messages, result, alert_seconds, end))
         for (channel, messages), result in zip(work, results, strict=True)
         if messages
     ]
-    for thread in threads:
-        thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()) + 1)
     # Copies: a thread that is late must not add to what was read already.

@@ -19,13 +19,26 @@ PLACES = {
     # As at the end of each import.
     "weak reference": "import weakref\none = {1}\nref = weakref.ref(one, lambda _: hit())\ndel one",
     "a wait": "hit()",
+    # Between the moment in which it gives its lock away and the one in which it waits.
+    "the start of a thread": "interrupt_conditions()\nending.start_aside(lambda: None)",
+    "the wait for an answer": (
+        "from baileys_tools.frame.http import Request, send\n"
+        "interrupt_conditions()\nsend(Request('GET', 'http://127.0.0.1:9/'))"
+    ),
 }
 PROGRAM = """
-import os, signal, time
+import os, signal, threading, time
+from baileys_tools import ending
 from baileys_tools.ending import BrokenOff, listen
 def hit():
     os.kill(os.getpid(), signal.SIGTERM)
     for _ in range(1000): pass
+def interrupt_conditions():
+    release = threading.Condition._release_save
+    def released(condition):
+        release(condition)
+        if threading.current_thread() is threading.main_thread(): hit()
+    threading.Condition._release_save = released
 listen()
 try:
     try:
