@@ -1,16 +1,19 @@
 """Keeps whoever owns a database of SQLite from holding root with a pipe.
 
-SQLite opens what stands beside a database by its name. At a pipe the kernel waits until somebody opens its other end, a
-signal has SQLite begin anew, and so nothing but SIGKILL would end the command. The owner can put a pipe there between
-any look and the opening, so a second thread opens the other end instead: then SQLite finds that this is no journal.
+SQLite opens what stands beside a database by its name, and what a journal names. At a pipe the kernel waits until
+somebody opens its other end, a signal has SQLite begin anew, and so nothing but SIGKILL would end the command. The
+owner can put a pipe there between any look and the opening, so a second thread opens the other end instead: then SQLite
+finds that this is no journal. Which pipe it is, the kernel says of the call that waits (proc_pid_syscall(5)).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from _thread import get_native_id
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from baileys_tools.ending import start_aside
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 0.1
 """Seconds. Most that is asked of a database takes less."""
+_LONGEST_PATH = 4096
 _BESIDE = ("", "-journal", "-wal", "-shm")
 
 
@@ -36,8 +40,8 @@ def acting_on_database(path: str, uid: int, gid: int) -> Iterator[None]:
     import threading
 
     libc, done = ctypes.CDLL(None), threading.Event()
-    with acting_as(uid, gid):
-        freeing = start_aside(lambda: _open_other_ends(path, done, libc))
+    with _waiting_call() as opened, acting_as(uid, gid):
+        freeing = start_aside(lambda: _open_other_ends(path, opened, done, libc))
         try:
             yield
         finally:
@@ -45,12 +49,40 @@ def acting_on_database(path: str, uid: int, gid: int) -> Iterator[None]:
             freeing.join()
 
 
-def _open_other_ends(path: str, done: threading.Event, libc: ctypes.CDLL) -> None:
+@contextmanager
+def _waiting_call() -> Iterator[Callable[[], list[str]]]:
+    """Yield what says which paths the system call has been given that this thread waits in; none where nobody tells."""
+    with ExitStack() as stack:
+        handles = []
+        with suppress(OSError):
+            for name in (f"task/{get_native_id()}/syscall", "mem"):
+                handles.append(os.open(f"/proc/self/{name}", os.O_RDONLY | os.O_CLOEXEC))
+                stack.callback(os.close, handles[-1])
+        yield partial(_paths_given, *handles) if len(handles) == 2 else list
+
+
+def _paths_given(call: int, memory: int) -> list[str]:
+    found = []
+    # The number of the call, six arguments and two registers; "running" where it waits for nothing.
+    for word in os.pread(call, 256, 0).split()[1:7]:
+        with suppress(OSError, OverflowError):
+            text = os.pread(memory, _LONGEST_PATH, int(word, 16)).partition(b"\0")[0]
+            if text.startswith(b"/"):
+                found.append(os.fsdecode(text))
+    return found
+
+
+def _open_other_ends(
+    path: str, opened: Callable[[], list[str]], done: threading.Event, libc: ctypes.CDLL
+) -> None:
     while not done.wait(_PATIENCE):
-        for ending in _BESIDE:
+        given = []
+        with suppress(OSError):
+            given = opened()
+        for name in (*(path + ending for ending in _BESIDE), *given):
             # Without a reader that waits there is nothing to be opened: ENXIO.
             with suppress(OSError):
-                _open_other_end(path + ending, libc)
+                _open_other_end(name, libc)
 
 
 def _open_other_end(name: str, libc: ctypes.CDLL) -> None:

@@ -162,16 +162,21 @@ def test_a_file_that_cannot_be_read_stops_no_other(place: Place, tmp_path: Path)
     assert creds == {"1": "valid", "2": "unknown", "3": "unknown"}
 
 
-@pytest.mark.parametrize("name", ["2.db", "2.db-journal", "2.db-wal"])
+@pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
+@pytest.mark.parametrize("name", ["2.db", "2.db-journal", "2.db-wal", "another journal"])
 def test_a_pipe_in_the_place_of_a_file_of_sqlite_holds_nobody(
-    place: Place, tmp_path: Path, name: str
+    place: Place, tmp_path: Path, name: str, linked: bool
 ) -> None:
     """SQLite would wait there for ever, through every signal."""
     database(place.bots / "1.db")
     if name != "2.db":
         database(place.bots / "2.db")
+    if name == "another journal":
+        hot_journal(place.bots / "2.db", place.bots / name)
     # No right to write: then SQLite opens it to read.
-    os.mkfifo(place.bots / name, 0o400)
+    os.mkfifo(place.bots / (f"{name}.pipe" if linked else name), 0o400)
+    if linked:
+        os.symlink(f"{name}.pipe", place.bots / name)
     give(place.bots)
     told = json.loads(run(place, tmp_path, place.bots / "*.db", "status", "--json"))
     creds = {one["company"]: one["creds"] for one in told["companies"]}
