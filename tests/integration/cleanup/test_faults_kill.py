@@ -35,6 +35,7 @@ from tests.integration.faults.kills import (
     holdings,
     losses,
     next_run_completes,
+    plan_of,
     small_folder,
     sweep,
     undo_brings_all_back,
@@ -249,7 +250,8 @@ def test_a_cleanup_killed_three_times_gets_there_and_loses_nothing(
 ) -> None:
     dice = random.Random(20260115)
     points = points_of_cleanup(tmp_path, CHANGING, env=env)
-    planned = {b"session-1.0.json", b"session-2.0.json", b"pre-key-1.json"}
+    planned = plan_of(small_folder(tmp_path / "planned").parent, env)
+    assert len(planned) >= 5
     kills = 0
     for turn in range(25):
         root = tmp_path / f"turn-{turn}"
