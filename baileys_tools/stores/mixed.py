@@ -15,6 +15,9 @@ from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit
 
 _READINGS = 3
 
+_Step = tuple[str, Store, Sequence[Change]]
+"""What changes, where, and how."""
+
 
 class MixedStore:
     """As `Store` says. Its locks are those of the keys' store."""
@@ -59,11 +62,11 @@ class MixedStore:
 
     def _both(self, tenant: str, changes: Sequence[Change]) -> bool:
         keys, creds = _parts(changes)
-        steps = [(self._keys, keys), (self._creds, creds)]
+        steps = [("keys", self._keys, keys), ("creds", self._creds, creds)]
         if any(one.after is None for one in creds):
             steps.reverse()
-        made: list[tuple[Store, Sequence[Change]]] = []
-        for store, wanted in steps:
+        made: list[_Step] = []
+        for what, store, wanted in steps:
             if not wanted:
                 continue
             try:
@@ -71,14 +74,14 @@ class MixedStore:
             except StoreTrouble as trouble:
                 if made and not self._stands(store, tenant, wanted):
                     raise HalfChanged(
-                        f"{trouble}; its keys have changed, and its creds perhaps not"
+                        f"{trouble}; its {made[0][0]} have changed, and its {what} perhaps not"
                     ) from None
                 self._take_back(tenant, made)
                 raise
             if not is_made:
                 self._take_back(tenant, made)
                 return False
-            made.append((store, wanted))
+            made.append((what, store, wanted))
         return True
 
     def _stands(self, store: Store, tenant: str, changes: Sequence[Change]) -> bool:
@@ -89,11 +92,15 @@ class MixedStore:
             return False
         return all(found.get((one.type, one.id)) == one.before for one in changes)
 
-    def _take_back(self, tenant: str, made: Sequence[tuple[Store, Sequence[Change]]]) -> None:
-        for store, changes in made:
+    def _take_back(self, tenant: str, made: Sequence[_Step]) -> None:
+        for what, store, changes in made:
             back = [one._replace(before=one.after, after=one.before) for one in changes]
-            if not all(store.change(tenant, [back], whole=True)):
-                raise HalfChanged("its keys have changed, and its creds have not")
+            try:
+                is_back, why = all(store.change(tenant, [back], whole=True)), "they have changed again"
+            except StoreTrouble as trouble:
+                is_back, why = False, str(trouble)
+            if not is_back:
+                raise HalfChanged(f"its {what} alone have changed and could not be taken back: {why}")
 
     def locked(self, tenant: str) -> AbstractContextManager[None]:
         """As `Store.locked`."""

@@ -15,6 +15,7 @@ import pytest
 from baileys_tools.stores.cells import Abilities, StoreTrouble
 from baileys_tools.stores.mixed import MixedStore
 from baileys_tools.stores.postgres import PostgresStore
+from baileys_tools.stores.redis_keys import RedisStore
 from baileys_tools.stores.rules.rows import Cell
 from tests.stores.shapes import SHAPES
 from tests.stores.test_migrate import FOLDER, place, run
@@ -109,6 +110,35 @@ def test_keys_go_back_where_the_creds_may_not_be_written(broken: Stored) -> None
     assert "store-half-changed" not in findings(broken)
     broken.run(*RESTORE)
     assert broken.cells()[CREDS] != TORN
+
+
+def test_keys_that_cannot_go_back_are_told(broken: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The creds are refused, and then the server of the keys is gone."""
+    change, times = RedisStore.change, iter((False, True))
+
+    def breaking(store: RedisStore, *words: Any, **named: Any) -> list[bool]:
+        if next(times):
+            raise StoreTrouble("the server has gone")
+        return change(store, *words, **named)
+
+    broken.db.creds.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE 'not today'; END $$ LANGUAGE plpgsql;"
+        'CREATE TRIGGER no BEFORE UPDATE ON "Session" FOR EACH ROW EXECUTE FUNCTION refuse()'
+    )
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(RedisStore, "change", breaking)
+            told = broken.failed(*RESTORE)
+    finally:
+        broken.db.creds.execute("DROP FUNCTION refuse CASCADE")
+    assert "its keys alone have changed and could not be taken back: the server has gone" in told
+    assert "Run the same command again before the bot starts" in told
+    no_lease(broken)
+    assert findings(broken)["store-half-changed"] == "critical"
+    untouched_for_an_hour(broken)
+    broken.run(*RESTORE)
+    assert broken.cells()[CREDS] != TORN
+    assert "store-half-changed" not in findings(broken)
 
 
 def test_a_move_to_an_instance_that_is_not_there_writes_nothing(
