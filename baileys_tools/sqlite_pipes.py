@@ -27,6 +27,7 @@ _PATIENCE = 0.1
 """Seconds. Most that is asked of a database takes less."""
 _LONGEST_PATH = 4096
 _BESIDE = ("", "-journal", "-wal", "-shm")
+"""What is tried in any case: not every kernel says what a call was given."""
 
 
 @contextmanager

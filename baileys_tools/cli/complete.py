@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ def settled(environ: Mapping[str, str], meant: Callable[[Sequence[str]], list[st
     typer completes an option behind its command alone. The names are those of typer (`_completion_classes.py`): bash
     gives all words and which of them is typed, zsh and fish the line up to there. A line with an open quote stays.
     """
+    import shlex
+
     try:
         line = shlex.split(environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS") or "")
         at = int(environ.get("COMP_CWORD") or len(line) - (not environ["_TYPER_COMPLETE_ARGS"].endswith(" ")))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 
 
@@ -135,3 +136,12 @@ def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
         if size > LARGEST_SESSION:
             raise StoreTrouble(TOO_LARGE)
         yield cell
+
+
+def no_driver(server: str, package: str, extra: str) -> BaileysToolsError:
+    """Return what is told where the driver of a server is not installed."""
+    return BaileysToolsError(
+        f"sessions in {server} need {package}, which is not installed",
+        f"Install it beside baileys-tools: pip install 'baileys-tools[{extra}]'",
+        exit_code=ExitCode.USAGE,
+    )

@@ -7,8 +7,14 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
-from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.stores.cells import LARGEST_SESSION, LARGEST_VALUE, Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.cells import (
+    LARGEST_SESSION,
+    LARGEST_VALUE,
+    Abilities,
+    StoreLocked,
+    StoreTrouble,
+    no_driver,
+)
 from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
@@ -289,11 +295,7 @@ def _psycopg() -> Any:
     try:
         import psycopg
     except ImportError:
-        raise BaileysToolsError(
-            "sessions in Postgres need psycopg, which is not installed",
-            "Install it beside baileys-tools: pip install 'baileys-tools[postgres]'",
-            exit_code=ExitCode.USAGE,
-        ) from None
+        raise no_driver("Postgres", "psycopg", "postgres") from None
     return psycopg
 
 

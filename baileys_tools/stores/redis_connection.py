@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.stores.cells import no_driver
 
 SECONDS = 10
 """The longest silence of a server."""
@@ -24,11 +24,7 @@ def redis_driver() -> Any:
     try:
         import redis
     except ImportError:
-        raise BaileysToolsError(
-            "sessions in Redis need redis-py, which is not installed",
-            "Install it beside baileys-tools: pip install 'baileys-tools[redis]'",
-            exit_code=ExitCode.USAGE,
-        ) from None
+        raise no_driver("Redis", "redis-py", "redis") from None
     return redis
 
 

@@ -8,29 +8,9 @@
  * stdout: `late`, what the undo states, `failed`, what was not read at the first try of what everybody writes then, and `lost`.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { loadBaileys } from '../../fixtures/generate/client.mjs'
-import { stopClock } from '../../fixtures/generate/clock.mjs'
-import { World } from '../../fixtures/generate/world.mjs'
-import { DAY_MS } from './folders.mjs'
-import { diceOf, Folder, Keeper, Life } from './lived.mjs'
+import { tellShortLife } from './short_life.mjs'
 
-const DAYS = 8
-
-async function main() {
-	const options = { baileys: { type: 'string' }, straight: { type: 'boolean' } }
-	const split = process.argv.indexOf('--', 2)
-	const { values } = parseArgs({ options, args: process.argv.slice(2, split) })
-	const end = Date.now()
-	const day = at => stopClock(end, DAYS - at)
-	const root = mkdtempSync(join(tmpdir(), 'way-back-'))
-	day(0)
-	const world = await World.pair(await loadBaileys(values.baileys), { pn: '919420739001', lid: '218684004005041', order: 'fifo' })
-	const keeper = new Keeper(process.argv.slice(split + 1), root)
-	const life = new Life(world, new Folder(world, root), keeper, diceOf(1), { start: end - DAYS * DAY_MS, days: DAYS })
+await tellShortLife('way-back', 8, async ({ world, life, group, keeper, day, isStraight }) => {
 	const { folder } = life
 	const ask = async (question, after) => {
 		folder.write()
@@ -38,49 +18,39 @@ async function main() {
 		if (after) folder.load(), world.bot.start()
 		return answer
 	}
-	try {
-		for (let i = 0; i < 8; i++) await world.addContact({ pn: String(919810000000 + i), lid: String(100000000000000 + i), devices: [0] })
-		const group = world.addGroup('120363400000000001@g.us', world.contacts)
-		const [early, late] = [world.contacts.slice(0, 6), world.contacts.slice(2)]
-		const say = async contacts => {
-			for (const contact of contacts) {
-				await life.contactWrites(contact.clients[0])
-				await life.botWrites(contact)
-				await life.memberWrites(contact.clients[0], group)
-			}
-			await life.botSends(group)
+	const [early, late] = [world.contacts.slice(0, 6), world.contacts.slice(2)]
+	const say = async contacts => {
+		for (const contact of contacts) {
+			await life.contactWrites(contact.clients[0])
+			await life.botWrites(contact)
+			await life.memberWrites(contact.clients[0], group)
 		}
-		await say(early)
-		day(1)
-		await say(early)
-		day(2)
-		await ask({ do: 'backup' })
-		day(2.1)
-		const { run } = await ask({ do: 'reset' })
-		const strangers = []
-		if (!values.straight) {
-			day(2.2)
-			await ask({ do: 'restore', mode: 'rollback' }, true)
-			for (const at of [3, 4, 5]) {
-				day(at)
-				await say(late)
-				for (let i = 0; i < 16; i++) await life.strangerTakes().then(one => (at === 5 ? strangers.push(one) : life.strangerWrites(one)))
-			}
-		}
-		day(6)
-		const { exit_code, why, late: stated } = await ask({ do: 'undo', run }, true)
-		if (exit_code) throw new Error(why)
-		life.report = { ...life.report, attempts: 0, failures: 0, unstated: [], lost: [], by_kind: {} }
-		await say(world.contacts)
-		for (const one of strangers) await life.strangerWrites(one)
-		const { unstated, lost, attempts, by_kind } = life.report
-		const failed = Object.fromEntries(Object.entries(by_kind).map(([kind, { failures }]) => [kind, failures]))
-		return { late: stated, attempts, failed, of_the_bot: unstated.filter(what => what.includes('unread of the bot')), lost }
-	} finally {
-		keeper.end()
-		rmSync(root, { recursive: true, force: true })
+		await life.botSends(group)
 	}
-}
-
-const report = JSON.stringify(await main())
-process.stdout.write(report + '\n', () => process.exit(0))
+	await say(early)
+	day(1)
+	await say(early)
+	day(2)
+	await ask({ do: 'backup' })
+	day(2.1)
+	const { run } = await ask({ do: 'reset' })
+	const strangers = []
+	if (!isStraight) {
+		day(2.2)
+		await ask({ do: 'restore', mode: 'rollback' }, true)
+		for (const at of [3, 4, 5]) {
+			day(at)
+			await say(late)
+			for (let i = 0; i < 16; i++) await life.strangerTakes().then(one => (at === 5 ? strangers.push(one) : life.strangerWrites(one)))
+		}
+	}
+	day(6)
+	const { exit_code, why, late: stated } = await ask({ do: 'undo', run }, true)
+	if (exit_code) throw new Error(why)
+	life.report = { ...life.report, attempts: 0, failures: 0, unstated: [], lost: [], by_kind: {} }
+	await say(world.contacts)
+	for (const one of strangers) await life.strangerWrites(one)
+	const { unstated, lost, attempts, by_kind } = life.report
+	const failed = Object.fromEntries(Object.entries(by_kind).map(([kind, { failures }]) => [kind, failures]))
+	return { late: stated, attempts, failed, of_the_bot: unstated.filter(what => what.includes('unread of the bot')), lost }
+})

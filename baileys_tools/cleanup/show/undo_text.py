@@ -32,10 +32,12 @@ _NAME_WIDTH = 24
 
 def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     """Given the companies, return which runs can be undone, the newest first, each with its companies."""
-    runs: dict[str, list[tuple[CompanyUndo, UndoRun]]] = {}
+    runs: dict[str, list[tuple[CompanyUndo, UndoRun, str]]] = {}
     for company in companies:
+        last = next((run for run in reversed(company.runs) if run.is_cleanup), None)
         for run in company.runs:
-            runs.setdefault(run.run, []).append((company, run))
+            late = _late(*run.late) if run is last and run.late is not None else ""
+            runs.setdefault(run.run, []).append((company, run, late))
     if not runs:
         return "\n".join(["nothing to undo: no removed file is in quarantine", *undo_troubles(companies)])
     width = min(max(len(printable(company.id)) for company in companies if company.runs), _NAME_WIDTH)
@@ -44,19 +46,14 @@ def undo_list_text(companies: Sequence[CompanyUndo], style: Style) -> str:
     for name, parts in sorted(runs.items(), reverse=True):
         first = parts[0][1]
         lines.append(f"{name}  {_short(first.what) or '-'}, {first.started:%Y-%m-%d %H:%M} UTC")
-        for company, run in parts:
-            late = _late(*run.late) if run is _last_cleanup(company) and run.late is not None else ""
+        for company, run, late in parts:
             line = f"  {printable(company.id):{width}}  {run.files:>7,}  {format_size(run.size):>8}  {late}"
             lines.append(line.rstrip())
     return "\n".join([*lines, *undo_troubles(companies)])
 
 
-def _last_cleanup(company: CompanyUndo) -> UndoRun | None:
-    """Return the run of which it can be told what it cost so far."""
-    return next((run for run in reversed(company.runs) if run.is_cleanup), None)
-
-
 def _late(most: Late, paid: Late) -> str:
+    """As `paid_of`, within a column."""
     return (
         f"{paid.contacts:,} of {counted(most.contacts, 'chat')}, "
         f"{paid.group_senders:,} of {most.group_senders:,} in groups"

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from baileys_tools.frame.show.json_text import shown_text
-from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import CompanyStatus, badness
 
@@ -43,7 +42,7 @@ def row_of(one: CompanyStatus, silenced: bool) -> list[Any]:
         _cut(shown_text(why.message)) if why else "",
         one.counted,
         one.level.value,
-        "ok" if one.creds is CredsState.VALID else one.creds.value,
+        one.creds_shown,
         one.connection,
         _minute(one.last_activity),
         _minute(one.inbound),

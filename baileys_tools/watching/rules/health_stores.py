@@ -77,32 +77,23 @@ def endangered_stores(
 ) -> Iterator[Finding]:
     """Given by address what endangers all sessions of a store, and in words which of its tenants are doubled and which
     are called as no company can be, yield findings."""
-    if told := {address: found for address, found in dangers.items() if found}:
-        yield Finding(
+    in_words = {address: ", ".join(found) for address, found in dangers.items()}
+    for code, told, action in (
+        (
             "store-unsafe",
-            Severity.WARNING,
-            "",
-            "; ".join(
-                f"{printable(address)}: {printable(', '.join(found))}" for address, found in told.items()
-            ),
+            in_words,
             "Mend it in the settings of the server: a login that is lost there is lost for good.",
-            {"stores": len(told)},
-        )
-    if twice := {address: found for address, found in doubled.items() if found}:
-        yield Finding(
+        ),
+        (
             "store-tenants-twice",
-            Severity.WARNING,
-            "",
-            "; ".join(f"{printable(address)}: {printable(found)}" for address, found in twice.items()),
+            doubled,
             "See which of the two the bot writes, and take the other out of the table by hand.",
-            {"stores": len(twice)},
-        )
-    if odd := {address: found for address, found in nameless.items() if found}:
-        yield Finding(
+        ),
+        (
             "store-tenants-passed-by",
-            Severity.WARNING,
-            "",
-            "; ".join(f"{printable(address)}: {printable(found)}" for address, found in odd.items()),
+            nameless,
             "Give them names of one line without a slash; baileys-tools sessions lists them.",
-            {"stores": len(odd)},
-        )
+        ),
+    ):
+        if lines := [f"{printable(address)}: {printable(found)}" for address, found in told.items() if found]:
+            yield Finding(code, Severity.WARNING, "", "; ".join(lines), action, {"stores": len(lines)})

@@ -220,6 +220,11 @@ class CompanyStatus(NamedTuple):
         return self.files - self.guarded - self.uncounted
 
     @property
+    def creds_shown(self) -> str:
+        """The state of creds in a table: "ok", or what is wrong."""
+        return "ok" if self.creds is CredsState.VALID else self.creds.value
+
+    @property
     def worst(self) -> Severity:
         """The worst severity found here."""
         return max((one.severity for one in self.findings), key=lambda one: one.rank, default=Severity.NOTICE)

@@ -122,7 +122,7 @@ def _kinds(company: CompanyStatus) -> str:
 
 
 def _creds(company: CompanyStatus) -> str:
-    return "ok" if company.creds is CredsState.VALID else company.creds.upper()
+    return company.creds_shown if company.creds is CredsState.VALID else company.creds.upper()
 
 
 def _name(company: CompanyStatus) -> str:

@@ -17,7 +17,6 @@ from typing import Any
 from baileys_tools import __version__
 from baileys_tools.cleanup.show.undo_text import paid_of
 from baileys_tools.frame.show.json_text import shown_text
-from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.units import counted, format_age
 from baileys_tools.watching.rules.report import CompanyReport, FleetReport, Point, thinned
 from baileys_tools.watching.rules.verdict import CompanyStatus
@@ -139,7 +138,6 @@ def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
     one = company.status
     state = one.state.value
     rank = one.state.rank
-    creds = _creds(one)
     name = _html(one.id)
     cells = [
         f'<th scope="row"><a href="#company-{index}">{name}</a></th>',
@@ -149,7 +147,7 @@ def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
         _cell(f"{one.counted:,}", "n", str(one.counted)),
         _cell(f"{one.files:,}", "n m", str(one.files)),
         f'<td class="w">{_spark(company.curve, begin, now)}</td>',
-        _cell(escape(creds), "m", creds),
+        _cell(escape(one.creds_shown), "m", one.creds_shown),
         _cell(escape(one.connection) or "-", "w", one.connection),
         _age_cell(one.last_activity, now),
         _age_cell(one.cleaned.at if one.cleaned else None, now),
@@ -157,10 +155,6 @@ def _row(index: int, company: CompanyReport, begin: int, now: datetime) -> str:
         _next_cell(one),
     ]
     return f"<tr>{''.join(cells)}</tr>"
-
-
-def _creds(one: CompanyStatus) -> str:
-    return "ok" if one.creds is CredsState.VALID else one.creds
 
 
 def _finding_cell(one: CompanyStatus) -> str:
@@ -319,7 +313,7 @@ def _facts(company: CompanyReport, now: datetime) -> Iterator[tuple[str, str]]:
         yield "Trouble", one.trouble
     guarded = f", {counted(one.guarded, 'guarded pre-key')} left out" if one.guarded else ""
     yield "Files", f"{one.files:,}, of which {one.counted:,} count{guarded}"
-    yield "creds.json", _creds(one)
+    yield "creds.json", one.creds_shown
     if one.connection:
         yield "Connection", one.connection
     yield "Last activity", _ago(one.last_activity, now)
