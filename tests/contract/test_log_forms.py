@@ -27,13 +27,18 @@ def test_the_loggers_write_what_the_tests_read(tmp_path):
 
 
 PRINT = """
-const lines = require('fs').readFileSync(process.env.LINES, 'utf8').split('\\n').slice(0, -1)
+const fs = require('fs')
+const lines = fs.readFileSync(process.env.LINES, 'utf8').split('\\n').slice(0, -1).concat('=== end')
+const size = () => fs.existsSync(process.env.KEPT) ? fs.statSync(process.env.KEPT).size : 0
+let kept = -1
 const next = () => {
-  // PM2 takes what is printed at once for one message: each scene is one, and each name. A logger prints a record so.
-  const isName = lines.length && lines[0].startsWith('=== ')
-  const end = isName ? 1 : lines.findIndex((line) => line.startsWith('=== '))
-  console.log(lines.splice(0, end < 0 ? lines.length : end).join('\\n'))
-  setTimeout(next, 60)
+  // PM2 takes what it finds printed for one message: each scene is one, and each name. A logger prints a record so.
+  if (lines.length && size() > kept) {
+    kept = size()
+    const end = lines[0].startsWith('=== ') ? 1 : lines.findIndex((line) => line.startsWith('=== '))
+    console.log(lines.splice(0, end < 0 ? lines.length : end).join('\\n'))
+  }
+  setTimeout(next, 10)
 }
 next()
 """
@@ -57,17 +62,16 @@ def test_the_real_pm2_keeps_lines_that_tell_the_same(tmp_path):
             log = tmp_path / f"{name}.log"
             subprocess.run(
                 [pm2, "start", program, "--name", name, "--output", log, *options],
-                env=environment | {"LINES": str(FOLDER / f"{logger}.log")},
+                env=environment | {"LINES": str(FOLDER / f"{logger}.log"), "KEPT": str(log)},
                 check=True,
                 capture_output=True,
                 timeout=60,
             )
         for name, (logger, _) in KEPT_BY_PM2.items():
             log = tmp_path / f"{name}.log"
-            until = time.monotonic() + 20
-            while time.monotonic() < until and (not log.exists() or "=== silence" not in log.read_text()):
+            until = time.monotonic() + 40
+            while time.monotonic() < until and (not log.exists() or "=== end" not in log.read_text()):
                 time.sleep(0.05)
-            time.sleep(0.3)
             scenes: dict[str, list[str]] = {}
             for line in log.read_text().splitlines():
                 begins = re.search(r"=== ([^\"\\\n]+)", line)
@@ -75,6 +79,7 @@ def test_the_real_pm2_keeps_lines_that_tell_the_same(tmp_path):
                     scenes[begins[1]] = []
                 else:
                     scenes[next(reversed(scenes))].append(line)
+            assert scenes.pop("end") == []
             assert scenes.keys() == own.keys(), name
             for scene, lines in scenes.items():
                 word = judged(Form(logger), scene, read_scene(lines, tmp_path), own[scene])

@@ -34,11 +34,19 @@ def hit():
     os.kill(os.getpid(), signal.SIGTERM)
     for _ in range(1000): pass
 def interrupt_conditions():
-    release = threading.Condition._release_save
+    release, tell = threading.Condition._release_save, threading.Event.set
+    is_hit = threading.Lock()
+    is_hit.acquire()
     def released(condition):
         release(condition)
-        if threading.current_thread() is threading.main_thread(): hit()
-    threading.Condition._release_save = released
+        if threading.current_thread() is threading.main_thread():
+            is_hit.locked() and is_hit.release()
+            hit()
+    def told(event):  # a thread that tells of itself too early would spare the main thread its wait
+        aside = threading.get_ident() != threading.main_thread().ident
+        if aside and is_hit.acquire(timeout=10): is_hit.release()
+        tell(event)
+    threading.Condition._release_save, threading.Event.set = released, told
 listen()
 try:
     try:
