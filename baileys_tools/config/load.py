@@ -4,7 +4,6 @@ Every source is checked whole, also where a stronger one wins, and everything wr
 """
 
 import os
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,8 +20,9 @@ from baileys_tools.config.host import (
 )
 from baileys_tools.config.kinds import SECRETS, Absolute, NoSecret, UnreadSecret, valid_company_id
 from baileys_tools.config.root_kinds import with_places
-from baileys_tools.config.schema import ASCENDING, MANAGERS, SCHEMA, Settings
+from baileys_tools.config.schema import ASCENDING, SCHEMA, Settings
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE, Schema, Setting
+from baileys_tools.config.together import of_companies_together, out_of_order, two_managers
 from baileys_tools.errors import UsageError
 from baileys_tools.units import did_you_mean, printable, quoted
 
@@ -146,12 +146,12 @@ def resolve(
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
     valid = not problems
-    if wrong.isdisjoint(path for pair in ASCENDING for path in pair):
-        problems += _out_of_order(schema, values, origin)
-    problems += _two_managers(values, origin)
+    if wrong.isdisjoint(path for ladder in ASCENDING for path in ladder):
+        problems += out_of_order(schema, values, origin)
+    problems += two_managers(values, origin)
     if valid:
         _stronger_flags(values, origin)
-        problems += _of_companies_together(schema, values, origin)
+        problems += of_companies_together(schema, values, origin)
     if problems:
         raise ConfigError(problems, (values, origin))
     return values, origin, file, secret_files
@@ -346,39 +346,6 @@ def _checked(item: _Given) -> Any:
         floor = setting.show(setting.at_least)
         raise ValueError(f"{setting.show(value)} is below {floor}, the floor that no setting goes below")
     return value
-
-
-def _out_of_order(schema: Schema, values: Mapping[str, Any], origin: Mapping[str, str]) -> Iterator[str]:
-    for lower, higher in ASCENDING:
-        if lower in values and values[higher] <= values[lower]:
-            shown = [schema.settings[path].show(values[path]) for path in (higher, lower)]
-            found = f"{shown[0]} ({origin[higher]})"
-            yield f"{higher}: {found} has to be above {lower}, which is {shown[1]} ({origin[lower]})"
-
-
-def _of_companies_together(
-    schema: Schema, values: Mapping[str, Any], origin: Mapping[str, str]
-) -> Iterator[str]:
-    """What does not go together once a company has its own values, and those of the patterns that it fits."""
-    own = own_values(values)
-    all_values, all_origins = dict(values), dict(origin)
-    for company in own:
-        where = {path: there for key in own.keys_for(company) for path, there in own[key].items()}
-        merged = ChainMap({path: values[there] for path, there in where.items()}, all_values)
-        origins = ChainMap({path: origin[there] for path, there in where.items()}, all_origins)
-        prefix = f"{OF_COMPANY}{company}."
-        if not where.keys().isdisjoint(path for pair in ASCENDING for path in pair):
-            yield from (prefix + problem for problem in _out_of_order(schema, merged, origins))
-        if not where.keys().isdisjoint(f"process.{manager}" for manager in MANAGERS):
-            yield from _two_managers(merged, origins, prefix)
-
-
-def _two_managers(values: Mapping[str, Any], origin: Mapping[str, str], prefix: str = "") -> Iterator[str]:
-    paths = (f"process.{manager}" for manager in MANAGERS)
-    named = [path for path in paths if values.get(path) is not None]
-    if len(named) > 1:
-        shown = " and ".join(f"{path} ({origin[path]})" for path in named)
-        yield f"{prefix}process: {shown}: give the one that the bot runs under"
 
 
 def _stronger_flags(values: dict[str, Any], origin: Mapping[str, str]) -> None:

@@ -917,13 +917,10 @@ def _is_of_one_bot(path: str) -> bool:
 
 
 ASCENDING = (
-    ("thresholds.warning", "thresholds.critical"),
-    ("thresholds.critical", "thresholds.trigger"),
-    ("thresholds.trigger", "thresholds.emergency"),
-    ("thresholds.emergency", "thresholds.danger"),
+    tuple(f"thresholds.{field}" for field in ("warning", "critical", "trigger", "emergency", "danger")),
     ("health.inactive_warning", "health.inactive_critical"),
 )
-"""Pairs of settings of which the second has to be above the first."""
+"""Settings of which each has to be above all those before it."""
 
 MANAGERS = ("pm2", "systemd", "pidfile")
 """The settings of `process` of which a company has one at most."""

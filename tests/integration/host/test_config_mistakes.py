@@ -44,8 +44,10 @@ def test_the_order_of_thresholds_is_told_beside_other_mistakes(tmp_path: Path) -
     file = tmp_path / "config.yaml"
     file.write_text("thresholds: {warning: 180, critical: 150}\ncleanup: {session_max_age: 5x}\n")
     said = run_cli("config", "check", "--config", file).stderr
-    assert "2 errors in the settings:" in said
+    assert "4 errors in the settings:" in said, "each level that has to be raised is told at once"
     assert "thresholds.critical: 150" in said
+    for level in ("trigger: 175 (default)", "emergency: 180 (default)"):
+        assert f"thresholds.{level} has to be above thresholds.warning, which is 180" in said
     file.write_text("thresholds: {warning: many, critical: 150}\ncleanup: {session_max_age: 5x}\n")
     said = run_cli("config", "check", "--config", file).stderr
     assert "2 errors in the settings:" in said
@@ -87,8 +89,14 @@ def test_what_cannot_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
         "thresholds: {warning: 180, critical: 150}\ncleanup: {until: x}\nbackup: {recipients: [age1nonsense]}\n"
     )
     said = run_cli("config", "check", "--config", file).stderr
-    assert "3 errors in the settings:" in said
-    for path in ("thresholds.critical", "cleanup.until", "backup.recipients"):
+    assert "5 errors in the settings:" in said
+    for path in (
+        "thresholds.critical",
+        "thresholds.trigger",
+        "thresholds.emergency",
+        "cleanup.until",
+        "backup.recipients",
+    ):
         assert f"  {path}: " in said
 
 
