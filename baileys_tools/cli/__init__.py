@@ -206,7 +206,10 @@ def _code_of_run() -> str | int | None:
 
 def _broken_off(end: BrokenOff) -> ExitCode:
     how = "interrupted" if end.exit_code is ExitCode.INTERRUPTED else f"ended by {end}"
-    print(f"{how}; what was done so far stands (baileys-tools undo --list)", file=sys.stderr)
+    from baileys_tools.cli.groups import UNDOABLE
+
+    way_back = " (baileys-tools undo --list)" if UNDOABLE.intersection(sys.argv[1:2]) else ""
+    print(f"{how}; what was done so far stands{way_back}", file=sys.stderr)
     return end.exit_code
 
 

@@ -64,6 +64,12 @@ IN_FRONT = frozenset(
 )
 """What the first page shows with a line of its own; it has to fit a terminal of 24 rows. The rest it names."""
 
+UNDOABLE = frozenset(
+    {"cleanup", "undo", "trigger", "restore", "recover", "reset", "migrate"}
+    | {"contact", "renew-sessions", "resend-group-keys"}
+)
+"""What changes session folders, and is told by `undo --list`, also where it was broken off."""
+
 OLD_NAMES: Mapping[str, str] = {"init": "start-session"}
 """Names of the version before, hidden, and what each is now."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from baileys_tools.bots.rules.diagnosis import Cause
 from baileys_tools.cli import MODULES, PAIRS, behind_the_command
-from baileys_tools.cli.groups import GROUPS, IN_FRONT, OLD_NAMES
+from baileys_tools.cli.groups import GROUPS, IN_FRONT, OLD_NAMES, UNDOABLE
 from baileys_tools.cli.manpage import all_commands, man_page
 from baileys_tools.errors import ExitCode
 from baileys_tools.finding_codes import CODES, NOTICE
@@ -78,6 +78,7 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
 
 def test_every_command_has_a_group_and_stands_on_the_first_page() -> None:
     assert set(GROUPS) == set(COMMANDS), "a line in cli/groups.py for each command"
+    assert set(GROUPS) > UNDOABLE
     page = run_cli("--help").stdout
     for command in COMMANDS:
         assert (

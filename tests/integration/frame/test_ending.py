@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import baileys_tools
+from baileys_tools.cli import _broken_off
+from baileys_tools.ending import BrokenOff
+from baileys_tools.errors import ExitCode
 
 PROJECT = Path(baileys_tools.__file__).parents[1]
 PLACES = {
@@ -72,3 +76,14 @@ def test_a_signal_is_met_wherever_it_comes(place: str) -> None:
         check=False,
     )
     assert (run.stdout, run.stderr) == ("broken off by SIGTERM\n", "")
+
+
+@pytest.mark.parametrize(("command", "way_back"), [("cleanup", True), ("qr", False), ("watch", False)])
+def test_the_way_back_is_named_where_something_can_be_taken_back(
+    command, way_back, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["baileys-tools", command])
+    assert _broken_off(BrokenOff(signal.SIGINT)) == ExitCode.INTERRUPTED
+    said = capsys.readouterr().err
+    assert said.startswith("interrupted; what was done so far stands")
+    assert ("baileys-tools undo --list" in said) is way_back
