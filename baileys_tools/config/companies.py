@@ -16,8 +16,15 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
+from baileys_tools.layouts import shared_name
 
 _WILD = frozenset("*?[]")
+
+
+class Standing(tuple[str, ...]):
+    """Companies that the settings or the environment name, and nobody by hand for this one command."""
+
+    __slots__ = ()
 
 
 def key_in(path: str) -> str:
@@ -45,9 +52,25 @@ class Owners(dict[str, dict[str, Any]]):
         if company in self:
             yield company
 
+    def own_of(self, company: str) -> Iterator[tuple[str, str, Any]]:
+        """Given a company's id, yield what it has of its own, the stronger later: the key, the path, the value.
+
+        `1001@b` is called so since another root has a 1001 as well: the rules for 1001 go on, what names one bot not.
+        """
+        name = shared_name(company)
+        for key in self.keys_for(name) if name != company else ():
+            yield from ((key, path, value) for path, value in self[key].items() if not is_of_one_bot(path))
+        for key in self.keys_for(company):
+            yield from ((key, path, value) for path, value in self[key].items())
+
     def those_with(self, section: str) -> list[str]:
         """Return the keys that have something of a section of their own."""
         return [key for key, own in self.items() if any(path.startswith(f"{section}.") for path in own)]
+
+
+def is_of_one_bot(path: str) -> bool:
+    """Whether a setting, by its dotted path, names one bot or those whom it concerns, and is no rule."""
+    return path.startswith(("bot_api.", "process.", "notify."))
 
 
 def own_values(values: Mapping[str, Any]) -> Owners:
@@ -74,6 +97,18 @@ def own_values(values: Mapping[str, Any]) -> Owners:
             merged |= source
         found[key] = merged
     return Owners(found)
+
+
+def is_typed(path: str, origin: Mapping[str, str]) -> bool:
+    """Given where each setting was given, return whether a flag of the command line gives this one."""
+    return origin.get(path, "").startswith("flag ")
+
+
+def stronger_flags(values: dict[str, Any], origin: Mapping[str, str]) -> None:
+    """Take out what companies have of their own where a flag says otherwise for all of them."""
+    for path in [path for path in values if path.startswith((OF_COMPANY, OF_TEMPLATE))]:
+        if is_typed(".".join(path.rsplit(".", 2)[1:]), origin):
+            del values[path]
 
 
 def _specific(key: str) -> tuple[bool, int]:

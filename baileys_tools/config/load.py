@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from baileys_tools.config.companies import Owners, own_values
+from baileys_tools.config.companies import Owners, Standing, is_typed, own_values, stronger_flags
 from baileys_tools.config.host import (
     CONFIG_VARIABLE,
     NOT_OBEYED,
@@ -101,6 +101,8 @@ def load_settings(
     host = Surroundings(environ, cwd, home, euid, system_config)
     values, origin, file, secret_files = resolve(SCHEMA, flags, host, config)
     values["sessions.roots"] = with_places(values["sessions.roots"], values["state.dir"])
+    if not is_typed("sessions.companies", origin):
+        values["sessions.companies"] = Standing(values["sessions.companies"])
     return LoadedSettings(build(SCHEMA, Settings, values), origin, file, values, secret_files)
 
 
@@ -150,7 +152,7 @@ def resolve(
         problems += out_of_order(schema, values, origin)
     problems += two_managers(values, origin)
     if valid:
-        _stronger_flags(values, origin)
+        stronger_flags(values, origin)
         problems += of_companies_together(schema, values, origin)
     if problems:
         raise ConfigError(problems, (values, origin))
@@ -346,13 +348,6 @@ def _checked(item: _Given) -> Any:
         floor = setting.show(setting.at_least)
         raise ValueError(f"{setting.show(value)} is below {floor}, the floor that no setting goes below")
     return value
-
-
-def _stronger_flags(values: dict[str, Any], origin: Mapping[str, str]) -> None:
-    """Take out what companies have of their own where a flag says otherwise for all of them."""
-    for path in [path for path in values if path.startswith((OF_COMPANY, OF_TEMPLATE))]:
-        if origin.get(".".join(path.rsplit(".", 2)[1:]), "").startswith("flag "):
-            del values[path]
 
 
 def _meant(schema: Schema, section: str, key: str, problems: list[str]) -> str:

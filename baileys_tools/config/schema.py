@@ -36,7 +36,7 @@ from baileys_tools.config.log_kinds import LOG_FILES, LogFile
 from baileys_tools.config.ping_kind import PINGS
 from baileys_tools.config.root_kinds import ROOTS
 from baileys_tools.config.section import Schema, Section, setting
-from baileys_tools.layouts import RootSpec, SessionsPath, shared_name
+from baileys_tools.layouts import RootSpec, SessionsPath
 from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.thresholds import Thresholds
 
@@ -66,7 +66,7 @@ class Sessions(Section, name="sessions"):
     companies: tuple[str, ...] = setting(
         default=(),
         kind=COMPANY_IDS,
-        about="The companies to work on when no --company is given.",
+        about="The companies to work on when no --company is given. One that is not there stops no other.",
         flag="--company",
         env=("COMPANY_ID",),
         default_text="all",
@@ -888,13 +888,7 @@ class Settings(NamedTuple):
         """Given a company's id, return the settings that are in force for it."""
         if not self.companies and not self.baselines:
             return self
-        own: dict[str, Any] = {}
-        # `1001@b` is called so since another root has a 1001 as well: the rules for 1001 go on, what names one bot not.
-        name = shared_name(company)
-        for key in self.companies.keys_for(name) if name != company else ():
-            own |= {path: value for path, value in self.companies[key].items() if not _is_of_one_bot(path)}
-        for key in self.companies.keys_for(company):
-            own |= self.companies[key]
+        own = {path: value for _, path, value in self.companies.own_of(company)}
         baseline = self.baselines.get(company)
         if not own and baseline is None:
             return self
@@ -910,10 +904,6 @@ class Settings(NamedTuple):
     def learns(self) -> bool:
         """Whether any company's levels are to be raised by what it usually has."""
         return self.thresholds.learn or any(own.get("thresholds.learn") for own in self.companies.values())
-
-
-def _is_of_one_bot(path: str) -> bool:
-    return path.startswith(("bot_api.", "process.", "notify."))
 
 
 ASCENDING = (

@@ -7,6 +7,7 @@ from os.path import basename, isdir, join, realpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
+from baileys_tools.config.companies import Standing
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.layouts import real_path
 from baileys_tools.pasted import command
@@ -64,7 +65,7 @@ def companies_of_run(
 ) -> list[Company]:
     """Return the companies that the settings choose, at least one. `only` are other ids than theirs.
 
-    Raises exit code 10, with what is there, for an id that is not, and where there is no company at all.
+    Raises exit code 10, with what is there, for an id that is not (see `choose`), and where there is no company at all.
     """
     wanted = settings.sessions.companies if only is None else only
     companies = choose(all_companies(root, settings, state), wanted, root.path)
@@ -89,12 +90,19 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
     """Given the companies found and the ids asked for (none: all), return those to work on.
 
     An id is compared with the listing and never becomes part of a path. Raises exit code 10 with the ids that
-    are there when one is not found.
+    are there when one is not found. Of `Standing` ids one at least has to be there: whoever removes a folder, or makes
+    a second one of its name, stops no other. One that is not there then comes back as a company that cannot be
+    opened, and a name that several places have is about each of them, as its rules are.
     """
     if not wanted:
         return list(companies)
     by_id = {company.id: company for company in companies}
     missing = [company_id for company_id in wanted if company_id not in by_id]
+    if missing and isinstance(wanted, Standing):
+        there = [one for one in companies if one.id in wanted or one.name in wanted]
+        if there:
+            names = {one.name or one.id for one in there} | by_id.keys()
+            return [*there, *(_missing(name, list(by_id), root) for name in missing if name not in names)]
     if missing:
         _require_no_other(missing[0], companies)
         if [company.entry for company in companies] == ["."]:
@@ -105,6 +113,15 @@ def choose(companies: Sequence[Company], wanted: Sequence[str], root: str) -> li
             )
         raise no_such_company(f"no company {', '.join(missing)} in {root}", missing, list(by_id))
     return [by_id[company_id] for company_id in dict.fromkeys(wanted)]
+
+
+def _missing(company_id: str, known: Sequence[str], root: str) -> Company:
+    why = (
+        f"there is no such company{did_you_mean(company_id, known)}. If it is gone for good, take it out of "
+        "sessions.companies in the settings, or of COMPANY_ID"
+    )
+    place = where_it_stood(real_path(root), company_id)
+    return Company(company_id, COMPANY_PREFIX + company_id, root, real=place, missing=why)
 
 
 def several_of_that_name(name: str, companies: Sequence[Company]) -> BaileysToolsError:

@@ -80,11 +80,10 @@ def of_company(loaded: LoadedSettings, company: str) -> LoadedSettings:
     values = {path: value for path, value in loaded.values.items() if not path.startswith(is_own)}
     origin = {path: where for path, where in loaded.origin.items() if not path.startswith(is_own)}
     own = own_values(loaded.values)
-    for key in own.keys_for(valid_company_id(company)):
-        for path, there in own[key].items():
-            values[path] = loaded.values[there]
-            by = f"template {key_in(there)}, " if there.startswith(OF_TEMPLATE) else ""
-            origin[path] = f"{loaded.origin[there]} ({by}companies.{key})"
+    for key, path, there in own.own_of(valid_company_id(company)):
+        values[path] = loaded.values[there]
+        by = f"template {key_in(there)}, " if there.startswith(OF_TEMPLATE) else ""
+        origin[path] = f"{loaded.origin[there]} ({by}companies.{key})"
     return loaded._replace(values=values, origin=origin)
 
 

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 from glob import glob
 
 from baileys_tools.config import LoadedSettings
-from baileys_tools.config.companies import is_pattern, key_in
+from baileys_tools.config.companies import is_of_one_bot, is_pattern, key_in, own_values
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.units import quoted
+from baileys_tools.units import quoted, some_of
 
 
 def unmatched(loaded: LoadedSettings) -> list[str]:
@@ -47,12 +47,18 @@ def _roots(loaded: LoadedSettings) -> Iterator[str]:
 
 def _companies(loaded: LoadedSettings, companies: list[Company]) -> Iterator[str]:
     ids = [one.id for one in companies]
+    names = [*ids, *(one.name for one in companies if one.name)]
+    own = own_values(loaded.values)
     first = {key_in(path): path for path in reversed(list(loaded.values)) if path.startswith(OF_COMPANY)}
     for key, path in sorted(first.items()):
-        is_met = any(fnmatchcase(one, key) for one in ids) if is_pattern(key) else key in ids
+        is_met = any(fnmatchcase(one, key) for one in names) if is_pattern(key) else key in names
+        where = f"({loaded.origin.get(path, 'default')})"
         if ids and not is_met:
             what = "no company here matches" if is_pattern(key) else "there is no such company here"
-            yield f"companies.{key}: {what} ({loaded.origin.get(path, 'default')})"
+            yield f"companies.{key}: {what} {where}"
+        of_one = sorted({one.partition(".")[0] for one in own[key] if is_of_one_bot(one)})
+        if of_one and (same := [one.id for one in companies if one.name == key]):
+            yield f"companies.{key}: {', '.join(of_one)}: in force for none of {some_of(same)}; name one {where}"
 
 
 def _logs(loaded: LoadedSettings, companies: list[Company]) -> Iterator[str]:

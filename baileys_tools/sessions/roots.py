@@ -201,6 +201,8 @@ class Root:
         `unwritten` is for what asks `sessions/stored/copies.py` before it looks for a file: that of a store has none.
         """
         base = self.bases[company.base]
+        if company.missing:
+            raise NotASessionFolder(company.missing)
         if base.fd < 0:
             if base.why:
                 raise OSError(base.why)
@@ -234,7 +236,7 @@ class Root:
         To search it will do: of a company that is a root itself, this user may have no business in there.
         """
         base = self.bases[company.base]
-        if base.fd < 0:
+        if base.fd < 0 or company.missing:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if company.entry == "." or company.linked:
             with self.open(company) as folder:
@@ -255,7 +257,7 @@ class Root:
     def seen_from(self, company: Company) -> Iterator[tuple[int, str]]:
         """As `around`, for a look that opens nothing: without opening the way either, where no link on it is meant."""
         base = self.bases[company.base]
-        if base.fd >= 0 and company.entry != "." and not company.linked:
+        if base.fd >= 0 and company.entry != "." and not company.linked and not company.missing:
             yield base.fd, company.entry
             return
         with self.around(company) as found:
@@ -264,7 +266,7 @@ class Root:
     def stamp_handle(self, company: Company) -> int:
         """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link,
         and for a session of a store, whose working copy tells nothing."""
-        if self.bases[company.base].stored is not None:
+        if self.bases[company.base].stored is not None or company.missing:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if "/" not in company.entry and not company.linked:
             return os.open(company.entry, STAMP_FLAGS, dir_fd=self.bases[company.base].fd)
@@ -277,7 +279,7 @@ class Root:
         """
         by_base: dict[int, list[Company]] = {}
         for company in companies:
-            if self.bases[company.base].stored is not None:
+            if self.bases[company.base].stored is not None and not company.missing:
                 by_base.setdefault(company.base, []).append(company)
         found: dict[str, str] = {}
         for number, of_base in by_base.items():

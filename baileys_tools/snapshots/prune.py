@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from baileys_tools.config import Backup, Copies, Settings, require_backup_path
+from baileys_tools.config.companies import Standing
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.companies import companies_here, no_such_company, place_named
 from baileys_tools.frame.fleet import for_each
@@ -177,7 +178,8 @@ def choose_companies(
     """Given the ids asked for (none: all), return the shelves to work on: those of all places of a name.
 
     A shelf keeps its name when the place is called 1001@a instead of 1001, so `place_of` is asked for what no shelf is
-    called. Raises exit code 10 for one not there, and UsageError for what several are called in part.
+    called. Raises exit code 10 for one not there, and UsageError for what several are called in part; of `Standing` ids
+    such a name is about all of them, and one that has no snapshot yet stops no other.
     """
     found = repository.companies()
     if not wanted:
@@ -186,8 +188,12 @@ def choose_companies(
     for one in [one for one, shelves in chosen.items() if not shelves and place_of(one)]:
         shelf = shelf_at(repository, one, place_of(one)).name
         chosen[one] = [shelf] if repository.has_shelf(shelf) else []
+    if isinstance(wanted, Standing):
+        chosen |= {
+            one: [shelf for shelf in found if alike(shelf) == one] for one in wanted if not chosen[one]
+        }
     missing = [company for company, shelves in chosen.items() if not shelves]
-    if missing:
+    if missing and not (isinstance(wanted, Standing) and any(chosen.values())):
         if same := [shelf for shelf in found if alike(shelf) == missing[0]]:
             raise several_places(repository, missing[0], same)
         message = f"no snapshots of company {', '.join(missing)} in {repository.path}"

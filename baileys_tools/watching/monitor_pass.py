@@ -259,7 +259,7 @@ def chosen(
         for company, look in _gone(known, everyone, lost, int(now.timestamp())).items()
         if not wanted or company in wanted
     }
-    here = [one for one in wanted if one not in gone]
+    here = type(wanted)(one for one in wanted if one not in gone)
     companies = choose(everyone, here, root.path) if here or not wanted else []
     return [company for company in companies if company.id not in gone], gone
 

@@ -16,6 +16,7 @@ class Company(NamedTuple):
 
     `base` is which of the roots that is, `linked` whether a link that is meant stands on the way. `real` is its place,
     where the listing knew it. `name` is the name that it shares with others, where it does: `id` tells them apart.
+    `missing` says why a company that was asked for is not there; then it cannot be opened.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Company(NamedTuple):
     linked: bool = False
     real: str = ""
     name: str = ""
+    missing: str = ""
 
     @property
     def place(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_what_is_about_nothing_here_is_told(tmp_path: Path) -> None:
     told = list(run_cli("config", "check", "--config", file).stdout.split("\n"))
     assert f"warning: no session folder matches at {tmp_path}/bots" in told
     assert not any("logs.files" in line for line in told)
+
+
+def test_what_two_companies_of_one_name_have_of_it_is_told(tmp_path: Path) -> None:
+    for root in "ab":
+        company_folder(tmp_path / root, "9")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"sessions: {{roots: ['{tmp_path}/a', '{tmp_path}/b']}}\n"
+        "companies: {9: {cleanup: {until: 150}, process: {pm2: nine}}}\n"
+    )
+    done = run_cli("config", "check", "--config", file)
+    assert f"warning: companies.9: process: in force for none of 9@a, 9@b; name one ({file}:2)" in done.stdout
+    assert "there is no such company" not in done.stdout
+    shown = run_cli("config", "show", "--company", "9@b", "--config", file).stdout
+    assert re.search(r"until\s+150\s+\S+\s+\(companies\.9\)", shown), "as it is in force"
+    assert "nine" not in shown
 
 
 def test_what_cannot_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
