@@ -253,28 +253,34 @@ class SqlTables:
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """As `Store.change`."""
         if whole:
-            try:
-                with self.db.transaction(writes=True):
-                    for unit in units:
-                        self._make(tenant, unit)
-            except _NotAsItWas:
-                return [False] * len(units)
-            return [True] * len(units)
+            return [self._all(tenant, units)] * len(units)
         return [made for batch in batches(units, BATCH) for made in self._batch(tenant, batch)]
 
     def _batch(self, tenant: str, units: Sequence[Unit]) -> list[bool]:
-        made = []
+        # Nearly always all of it is as it was, and a savepoint a unit would be three questions in place of one.
+        if self._all(tenant, units):
+            return [True] * len(units)
         with self.db.transaction(writes=True):
-            for unit in units:
-                self.db.run("SAVEPOINT unit")
-                try:
+            return [self._one(tenant, unit) for unit in units]
+
+    def _all(self, tenant: str, units: Sequence[Unit]) -> bool:
+        try:
+            with self.db.transaction(writes=True):
+                for unit in units:
                     self._make(tenant, unit)
-                    made.append(True)
-                except _NotAsItWas:
-                    self.db.run("ROLLBACK TO SAVEPOINT unit")
-                    made.append(False)
-                self.db.run("RELEASE SAVEPOINT unit")
-        return made
+        except _NotAsItWas:
+            return False
+        return True
+
+    def _one(self, tenant: str, unit: Unit) -> bool:
+        self.db.run("SAVEPOINT unit")
+        try:
+            self._make(tenant, unit)
+        except _NotAsItWas:
+            self.db.run("ROLLBACK TO SAVEPOINT unit")
+            return False
+        self.db.run("RELEASE SAVEPOINT unit")
+        return True
 
     def _make(self, tenant: str, unit: Unit) -> None:
         for change in unit:

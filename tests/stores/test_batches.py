@@ -1,0 +1,103 @@
+"""What a cleanup asks of a server and of the disk, beside a bot that waits for both."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.layouts import StoreSpec
+from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.quarantine import make_run_folder, new_run_id
+from baileys_tools.sessions.rules.removals import Removals
+from baileys_tools.sessions.stored.settling import settle_removals
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.rows import Change
+
+pytestmark = pytest.mark.xdist_group("stores")
+HAND_MADE = (("table", "keys"), ("key", "name"), ("value", "data"), ("codec", "json"), ("creds", "creds"))
+
+
+def removals(count: int) -> list[list[Change]]:
+    return [[Change("", f"pre-key-{number}", str(number), None)] for number in range(count)]
+
+
+def hand_made(path: Path, count: int) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("CREATE TABLE keys (name TEXT, data TEXT)")
+    db.execute("INSERT INTO keys VALUES ('creds', '{}')")
+    db.executemany("INSERT INTO keys VALUES (?, ?)", [(f"pre-key-{n}", str(n)) for n in range(count)])
+    return db
+
+
+def statements(store: Any) -> list[str]:
+    """The statements that a store of one file makes from now on."""
+    found: list[str] = []
+    store._tables("").db._db.set_trace_callback(found.append)
+    return found
+
+
+def test_records_that_are_as_they_were_cost_one_question_each(tmp_path: Path) -> None:
+    with hand_made(tmp_path / "auth.db", 100) as db:
+        store: Any = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        asked = statements(store)
+        assert store.change("", removals(100), whole=False) == [True] * 100
+        assert [one.split()[0] for one in asked] == ["BEGIN", *["DELETE"] * 100, "COMMIT"]
+        assert db.execute("SELECT count(*) FROM keys").fetchone() == (1,)
+    db.close()
+
+
+def test_what_changed_meanwhile_or_is_there_twice_stays_and_the_rest_goes(tmp_path: Path) -> None:
+    with hand_made(tmp_path / "auth.db", 10) as db:
+        store = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        db.execute("UPDATE keys SET data = 'written' WHERE name = 'pre-key-3'")
+        db.execute("INSERT INTO keys VALUES ('pre-key-7', '7')")
+        pair = [Change("", "pre-key-8", "8", None), Change("", "pre-key-9", "another", None)]
+        made = store.change("", [*removals(8), pair], whole=False)
+        assert made == [number not in (3, 7) for number in range(8)] + [False]
+        left = [name for (name,) in db.execute("SELECT name FROM keys ORDER BY name")]
+        assert left == ["creds", *(f"pre-key-{n}" for n in (3, 7, 7, 8, 9))]
+    db.close()
+
+
+def test_redis_serves_others_after_twenty_records(redis_url: str) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as db:
+        db.flushdb()
+        db.mset({f"unoapi-auth:1:pre-key-{number}": number for number in range(100)})
+        store = open_store(StoreSpec(redis_url, "unoapi"))
+        db.config_resetstat()
+        units = [[Change("", f"pre-key-{number}", str(number), None)] for number in range(100)]
+        assert store.change("1", units, whole=False) == [True] * 100
+        assert db.info("commandstats")["cmdstat_eval"]["calls"] == 5
+        assert db.dbsize() == 0
+
+
+def test_all_that_was_removed_is_on_its_way_to_the_disk_before_any_of_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    run = new_run_id(datetime.now(UTC))
+    waiting = make_run_folder(folder, run)
+    for number in range(3):
+        os.close(os.open(f"pre-key-{number}.json", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=waiting))
+    told: list[str] = []
+    place = str(tmp_path / OWN_FOLDER)
+
+    def tell(what: str, fd: int) -> None:
+        name = os.readlink(f"/proc/self/fd/{fd}")
+        assert name.startswith(place)
+        told.append(f"{what} {'file' if name.endswith('.json') else 'folder'}")
+
+    monkeypatch.setattr(os, "posix_fadvise", lambda fd, *_: tell("begin", fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: tell("wait", fd))
+    nothing_went: Any = None
+    settle_removals(nothing_went, folder, run, (), Removals())
+    os.close(waiting)
+    os.close(folder)
+    assert told == ["begin file"] * 3 + ["wait file"] * 3 + ["wait folder"] * 2
