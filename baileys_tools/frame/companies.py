@@ -220,23 +220,25 @@ class KeptLooks(NamedTuple):
 
 
 def kept_looks(state: "State", root: str) -> KeptLooks:
-    """Return what the monitor remembers below a root: one document, so for many companies it is read once.
+    """Return what the monitor remembers below a root: for many companies it is read once.
 
     The names are those of `named_anew`.
     """
     from baileys_tools.sessions.look import LOOKS
-    from baileys_tools.state.memory import recall
+    from baileys_tools.state.memory import recall_with_parts
     from baileys_tools.state.scope import root_key
 
     place = real_path(root)
     if is_new := state.scope.root != place:
         look_from(state, root, (), KeptLooks())
-    kept = recall(state, LOOKS, root_key(place))
-    if not isinstance(kept, dict) or not isinstance(kept.get("looks"), dict):
+    kept, looks = recall_with_parts(state, LOOKS, root_key(place))
+    if not isinstance(kept, dict):
         return KeptLooks()
+    if isinstance(of_before := kept.get("looks"), dict):
+        looks = of_before  # a version before kept all in one
     places = kept.get("places")
     places = places if isinstance(places, dict) else {}
-    known = KeptLooks(kept["looks"], kept.get("rules"), places, kept.get("where", ""), kept["looks"])
+    known = KeptLooks(looks, kept.get("rules"), places, kept.get("where", ""), looks)
     if is_new:
         look_from(state, root, (), known)
     return named_anew(state, known)
@@ -261,13 +263,15 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
     from baileys_tools.state.scope import Scope
 
     place = real_path(root)
+    # Their names only: the looks of a large fleet are tens of megabytes, and the state lives as long as the run.
+    names, noted = [*known.looks], known.places
 
     def places() -> dict[str, str]:
         from baileys_tools.sessions.search.way import places_of
 
         here = places_of(companies)
-        gone = {name: where_it_stood(place, name, known.places) for name in known.looks}
-        if known.places:
+        gone = {name: where_it_stood(place, name, noted) for name in names}
+        if noted:
             from baileys_tools.sessions.search.listing import gone_names
 
             gone = gone_names(gone, here)

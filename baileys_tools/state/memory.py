@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from baileys_tools.parsing import parse_state
 from baileys_tools.state.database import State
+
+PART = 250
+"""Values in a row of `keep_parts`: some hundred kilobytes."""
+MOST_PARTS = 999_999
 
 
 def recall(state: State, key: str, company: str = "") -> Any:
@@ -40,6 +45,43 @@ def keep_of_each(state: State, key: str, values: Mapping[str, Any]) -> None:
             "ON CONFLICT (key, company) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
             rows,
         )
+
+
+def keep_parts(state: State, key: str, values: Iterable[tuple[str, Any]], company: str) -> None:
+    """Keep very many named values beside what is kept under `key`, some in a row: neither is all of it one text in
+    memory, nor is all written again for one that has changed."""
+    rest = iter(values)
+    number = 0
+    while part := dict(islice(rest, PART)):
+        keep(state, _part(key, number), part, company)
+        number += 1
+    first, last = _part(key, number), _part(key, MOST_PARTS)
+    state.change(
+        "DELETE FROM memory WHERE company = ? AND key BETWEEN ? AND ?", (_key(state, company), first, last)
+    )
+
+
+def recall_with_parts(state: State, key: str, company: str) -> tuple[Any, dict[str, Any]]:
+    """Return what was kept under `key`, None when there is nothing, and what `keep_parts` kept beside it."""
+    rows = state.rows(
+        # One question, as another process may write between two.
+        "SELECT key, value FROM memory WHERE company = ? AND key BETWEEN ? AND ? ORDER BY key DESC",
+        (_key(state, company), key, _part(key, MOST_PARTS)),
+    )
+    found: dict[str, Any] = {}
+    whole = None
+    while rows:
+        name, text = rows.pop()
+        value = _value(text)
+        if name == key:
+            whole = value
+        elif isinstance(value, dict):
+            found |= value
+    return whole, found
+
+
+def _part(key: str, number: int) -> str:
+    return f"{key} {number:06}"
 
 
 def forget(state: State, key: str, company: str = "") -> None:

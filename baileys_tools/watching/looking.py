@@ -87,7 +87,6 @@ def remembered(state: State, kept: KeptLooks, rules: HealthRules) -> dict[str, L
 
 def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Look]) -> None:
     """Keep looks for the next pass. One that nothing came of is not written again."""
-    plain: dict[str, Any] = {company: to_plain(look) for company, look in looks.items()}
     # Somebody else's spelling of the path (a link, a second slash) must not have the next pass begin anew.
     place = real_path(root)
     elsewhere = {
@@ -98,11 +97,12 @@ def remember(state: State, root: str, rules: HealthRules, looks: Mapping[str, Lo
         "place": place,
         "rules": _fingerprint(rules),
         "where": where(),
-        "looks": plain,
     }
     if elsewhere:
         document["places"] = elsewhere
     memory.keep(state, LOOKS, document, root_key(place))
+    plain = ((company, to_plain(look)) for company, look in looks.items())
+    memory.keep_parts(state, LOOKS, plain, root_key(place))
 
 
 def _fingerprint(rules: HealthRules) -> str:

@@ -88,6 +88,7 @@ def look_over(
     kept = kept_looks(state, root.path)
     everyone = all_companies(root, settings, state, kept)
     known = remembered(state, kept, rules)
+    del kept  # as plain values they would be in memory twice
     companies, gone = chosen(settings, everyone, known, root, now)
     snapshots, repository = snapshots_of(settings, state, companies, now)
     if asked is None:

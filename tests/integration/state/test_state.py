@@ -558,3 +558,24 @@ def test_a_state_can_be_closed_twice(tmp_path: Path, now: datetime) -> None:
     state.open()
     state.close()
     state.close()
+
+
+def test_what_is_kept_of_very_many_is_neither_one_text_nor_written_again_for_one(
+    tmp_path: Path, now: datetime
+) -> None:
+    values = {f"t{number}": {"findings": ["x" * 100] * 10} for number in range(1_000)}
+    with open_state(str(tmp_path), now) as state:
+        memory.keep(state, "looks", {"rules": 1})
+        memory.keep_parts(state, "looks", values.items(), "")
+        memory.keep(state, "looks-of-others", {"rules": 2})
+        assert memory.recall_with_parts(state, "looks", "") == ({"rules": 1}, values)
+        longest = state.rows("SELECT max(length(value)), sum(length(value)) FROM memory")
+        assert longest[0][0] < 300_000 < 1_000_000 < longest[0][1]
+        before = state.rows("SELECT key, value FROM memory")
+        memory.keep_parts(state, "looks", (values | {"t700": {"findings": []}}).items(), "")
+        assert len({*state.rows("SELECT key, value FROM memory")} - {*before}) == 1
+        memory.keep_parts(state, "looks", [("t1", 1)], "")
+        assert memory.recall_with_parts(state, "looks", "") == ({"rules": 1}, {"t1": 1})
+        assert memory.recall(state, "looks-of-others") == {"rules": 2}
+        memory.forget(state, "looks")
+        assert memory.recall_with_parts(state, "looks", "")[0] is None
