@@ -13,8 +13,6 @@ from baileys_tools.findings import Finding
 from baileys_tools.units import is_utf8, printable
 
 SCHEMA_VERSION = 1
-_TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""What sets the direction of text by hand (UAX 9). A name that runs from right to left does so without."""
 
 
 def envelope(
@@ -67,9 +65,10 @@ def name_text(name: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Given any text, return it as a page may show it: no phone number, nothing raw of a file name, and nothing in it
-    that turns round what stands beside it.
+    """Given any text, return it as a page may show it: no phone number, nothing that a terminal acts on (a page is
+    also read in one), and nothing that turns round what stands beside it.
     """
+    from baileys_tools.frame.show.terminal import printable_lines
     from baileys_tools.masking import numbers_masked
 
-    return numbers_masked(name_text(text)).translate(_TURNS)
+    return printable_lines(numbers_masked(text))

@@ -15,7 +15,7 @@ from baileys_tools.cleanup.rules.plan import Reason, Tier, Verdict
 from baileys_tools.cleanup.show.cleanup_text import cost_text
 from baileys_tools.cleanup.show.reasons import reason_text
 from baileys_tools.errors import ExitCode
-from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.json_text import envelope, name_text, shown_text, timestamp
 from baileys_tools.frame.show.terminal import Style, counted, printable_lines
 from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -41,6 +41,12 @@ LONG_LIMIT = timedelta(days=365)
 )
 def test_what_a_terminal_could_act_on_is_written_out(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_a_page_has_nothing_raw_either() -> None:
+    assert shown_text("\x1b]0;x\x07\u202e\x9b2J 4917012345678\nb\udcff") == (
+        "\\x1b]0;x\\x07\\u202e\\x9b2J 49****78\nb\\xff"
+    )
 
 
 @given(st.text(st.characters(codec=None)))
