@@ -431,6 +431,17 @@ def is_off(
     return bool(policy.silence and writes) and now_ns - max(writes) > policy.silence
 
 
+def told_by_creds(files: Iterable[OracleFile], creds: dict[str, Any]) -> bool:
+    """Whether creds.json has the login that its files speak of: else it is lost, or kept in a way of its own."""
+    identity = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
+    me = creds.get("me")
+    address = address_of(me.get("id")) if isinstance(me, dict) else None
+    if address is not None and address[1] is not None and creds.get("account"):
+        return all(creds.get(name) for name in identity)
+    after_login = ("pre-key", "session", "sender-key", "app-state-sync-key")
+    return not any(kind_of(file.name) in after_login for file in files)
+
+
 def plan(
     files: Sequence[OracleFile],
     creds: Any,
@@ -441,10 +452,11 @@ def plan(
     """Return what the policy asks for. `creds` is the parsed creds.json, None where there is none to read."""
     files = keys_of(files)
     uncounted = sum(kind_of(file.name) in ("contacts-tc-token", "bridge") for file in files)
-    if not isinstance(creds, dict):
+    if not isinstance(creds, dict) or not told_by_creds(files, creds):
         everything = {file.name: ("keep", kind_of(file.name)) for file in files}
         # How dense the ids lie can be seen without creds.
-        _, guarded_ids, _ = _removed(files, {}, policy, now_ns, seen)
+        told = creds if isinstance(creds, dict) else {}
+        _, guarded_ids, _ = _removed(files, told, policy, now_ns, seen)
         guarded = {f"pre-key-{number}.json" for number in guarded_ids}
         return OraclePlan(
             everything, set(), guarded, len(files) - uncounted - len(guarded), False, False, 0, 0, 0
@@ -831,10 +843,17 @@ def _random_creds(rng: Random, ids: set[int]) -> bytes | None:
     next_id = max(ids, default=0) + 1
     creds: dict[str, Any] = {
         "me": {"id": f"{ME}:{ME_DEVICE}@s.whatsapp.net", "lid": f"{LID}:{ME_DEVICE}@lid"},
-        "account": {},
+        "account": {"details": "eA=="},
         "nextPreKeyId": next_id,
         "firstUnuploadedPreKeyId": next_id,
+        "noiseKey": {"public": "eA=="},
+        "signedIdentityKey": {"public": "eA=="},
+        "signedPreKey": {"keyId": 1},
+        "registrationId": 1,
+        "advSecretKey": "eA==",
     }
+    if rng.random() < 0.05:  # of nobody, or in a form of its own
+        del creds[rng.choice(("account", "noiseKey", "signedPreKey", "advSecretKey", "registrationId"))]
     for path, values in (
         ("id", (None, f"{ME}@s.whatsapp.net", 7, "", ":17@s.whatsapp.net", f"{ME}:x@s.whatsapp.net")),
         ("lid", (None, None, f"{LID}@lid", f"{LID}:3@lid", "@lid", ["x"])),

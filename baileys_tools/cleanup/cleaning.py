@@ -37,7 +37,7 @@ from baileys_tools.sessions.quarantine import (
 )
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.creds import Creds, problem_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, companions_of, key_id_of
 from baileys_tools.sessions.rules.node_json import LARGEST
@@ -395,6 +395,6 @@ def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: Cleanu
         verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
         if job.verdicts is not Verdicts.NONE
         else (),
-        creds_problem=facts.creds.value if isinstance(facts.creds, CredsState) else "",
+        creds_problem=problem_of(facts.creds, facts.names),
         oddities=facts.oddities,
     )

@@ -20,7 +20,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.limits import Policy
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import CredsState
+from baileys_tools.sessions.rules.creds import problem_of, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE
 
@@ -57,9 +57,9 @@ def try_policies(settings: Settings, root_path: str, now: datetime, days: int) -
                     facts, plan = look_and_plan(folder, company, job)
             except OSError as error:
                 raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
-            if isinstance(facts.creds, CredsState):
+            if problem_of(facts.creds, facts.names):
                 raise BaileysToolsError(
-                    f"company {company.id}: {facts.creds.said or 'creds.json cannot be read'}",
+                    f"company {company.id}: {state_of(facts.creds).said or 'creds.json cannot be read'}",
                     "A cleanup removes nothing there. baileys-tools inspect says more.",
                     exit_code=ExitCode.REFUSED,
                 )

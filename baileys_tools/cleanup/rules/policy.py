@@ -15,7 +15,7 @@ from baileys_tools.cleanup.rules.plan import CleanupPlan, Known, PolicyHold, Rea
 from baileys_tools.limits import Gentle, Limits, Policy
 from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
-from baileys_tools.sessions.rules.creds import Creds, CredsState
+from baileys_tools.sessions.rules.creds import Creds, CredsState, fit_the_files
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE, REMOVED_BY_DEFAULT, Kind
 from baileys_tools.sessions.rules.prekeys import Evidence, PreKeyRule
@@ -40,7 +40,7 @@ def plan_cleanup(
     message; by the emergency limits. Where not even those would do, being strict would cost messages every day and gain
     nothing (most files of a busy Baileys 7 folder are of kinds that always stay), so only what costs nothing is done.
     """
-    if isinstance(folder.creds, CredsState):
+    if isinstance(folder.creds, CredsState) or not fit_the_files(folder.creds, folder.names):
         return _keep_everything(folder, policy)
     danger = policy.thresholds.danger
     plan = _plan_tier(folder, folder.creds, policy, Tier.NORMAL, now, known)

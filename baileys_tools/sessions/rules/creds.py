@@ -118,6 +118,21 @@ def show_a_login(state: CredsState, files: Mapping[Kind, Sequence[str]]) -> bool
     return state is CredsState.MISSING and any(files.values())
 
 
+def fit_the_files(creds: Creds, files: Mapping[Kind, Sequence[str]]) -> bool:
+    """Given creds that can be read, and the files by kind, return whether the login is told that the files tell of.
+
+    Where it is not, the session is lost, or in a form that nobody here knows: then the files are all there is of it.
+    """
+    return creds.state is CredsState.VALID or (
+        creds.state is CredsState.UNPAIRED and not show_a_login(creds.state, files)
+    )
+
+
+def problem_of(creds: Creds | CredsState, files: Mapping[Kind, Sequence[str]]) -> str:
+    """Given how creds are, and the files by kind, return in one word why no file may go, "" where none has to stay."""
+    return "" if isinstance(creds, Creds) and fit_the_files(creds, files) else state_of(creds).value
+
+
 def parse_creds(content: bytes) -> Creds | CredsState:
     """Given the bytes of `creds.json`, return its facts, or why there are none."""
     try:

@@ -10,6 +10,7 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, is_memory, sort_by_owner
 from baileys_tools.units import counted
+from baileys_tools.watching.rules.health_stray import kept_elsewhere
 
 
 def key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
@@ -37,7 +38,7 @@ def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterato
             Severity.WARNING,
             company,
             f"no pre-key is left of those up to {last}: the first message of each new chat comes late or not at all",
-            "Bring them back: "
+            f"{_UNLESS if kept_elsewhere(facts) else ''}Bring them back: "
             f"{command('baileys-tools restore --company {} --dry-run', company)}. Baileys 7 makes new ones "
             "at its next login.",
             {"pre_keys": 0, "expected_id": last},
@@ -51,6 +52,9 @@ def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterato
             "Nothing to do: a new chat may have used it up. Baileys 7 uploads five more at its next login.",
             {"expected_id": last, "pre_keys": len(pre_keys)},
         )
+
+
+_UNLESS = "Nothing, where the bot keeps its keys in another way (unknown-files). Else: "
 
 
 class LoneKeys(NamedTuple):

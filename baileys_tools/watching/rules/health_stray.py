@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.creds import CredsState, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.units import counted
@@ -36,8 +37,36 @@ def stray_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
             {"files": leftovers},
         )
     others = [name for name in unknown if not is_leftover(name)] if leftovers else unknown
-    if others:
+    if kept_elsewhere(facts):
+        yield _in_another_form(company, facts)
+    elif others:
         yield _of_no_known_kind(company, others, facts.file_count)
+
+
+def kept_elsewhere(facts: FolderFacts) -> bool:
+    """Whether a login stands beside nothing but entries of no known kind: a newer Baileys or a fork may keep its keys
+    there (a folder or a file for each type, a database), and whether they are whole nobody here knows."""
+    return (
+        facts.names.keys() == {Kind.CREDS, Kind.UNKNOWN}
+        and state_of(facts.creds) is CredsState.VALID
+        and not all(map(is_leftover, facts.of(Kind.UNKNOWN)))
+    )
+
+
+def _in_another_form(company: str, facts: FolderFacts) -> Finding:
+    unknown = facts.of(Kind.UNKNOWN)
+    entries = counted(len(unknown), "entry", "entries")
+    return Finding(
+        "unknown-files",
+        Severity.WARNING,
+        company,
+        f"beside creds.json there is nothing but {entries} of no kind that this tool knows{_beginnings(unknown)}: "
+        "whether the session is whole cannot be told",
+        f"See which: {command('baileys-tools inspect --company {} -v', company)}. Are the keys in them? Then this tool "
+        "does not look after these yet, and no snapshot has what is in folders. Databases that it reads: baileys-tools "
+        "help stores. Else the keys are lost.",
+        {"files": len(unknown), "of": facts.file_count},
+    )
 
 
 MANY_UNKNOWN = 10

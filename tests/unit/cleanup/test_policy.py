@@ -549,6 +549,27 @@ def test_without_readable_creds_nothing_goes(problem: CredsState) -> None:
     assert verdicts["pre-key-299.json"].reason is Reason.HELD
 
 
+@pytest.mark.parametrize(
+    "creds",
+    [
+        PAIRED._replace(paired=False),
+        PAIRED._replace(me=None, paired=False),
+        PAIRED._replace(complete=False),
+        PAIRED._replace(of_a_bot=False),
+    ],
+    ids=["of no device", "of nobody", "without a key of the identity", "in a form that is not known"],
+)
+def test_nothing_goes_where_creds_do_not_tell_of_the_login_that_the_files_are_of(creds: Creds) -> None:
+    plan, verdicts = planned({"session-1.0.json": days(15), PEER_KEY: days(4)}, creds)
+    assert (plan.remove_count, plan.holds) == (0, (PolicyHold.CREDS,))
+    assert {one.reason for name, one in verdicts.items() if name != "creds.json"} == {Reason.HELD}
+
+
+def test_a_folder_that_waits_for_its_pairing_is_no_trouble() -> None:
+    plan, _ = planned({"sender-key-memory-1@g.us.json": days(15)}, PAIRED._replace(paired=False))
+    assert plan.holds == ()
+
+
 def test_a_large_upload_counts_as_little_without_readable_creds_as_with_them() -> None:
     upload = {f"pre-key-{number}.json": days(1) for number in range(1, 813)}
     held, verdicts = planned(upload, CredsState.EMPTY)
@@ -622,7 +643,7 @@ def test_leftover_pre_keys_cost_what_the_server_may_have_kept_of_them() -> None:
 
 
 def test_a_removed_key_whose_owner_cannot_be_told_is_a_cost_too() -> None:
-    nobody = Creds(None, None, None, None, False)
+    nobody = Creds(None, None, None, None, True)
     plan, _ = planned({PEER_KEY: days(4)}, nobody)
     assert (plan.remove_count, plan.cost.group_senders) == (1, 1)
     plan, _ = planned({PEER_KEY: days(4)}, nobody, owned_by_content={PEER_KEY: True})

@@ -202,9 +202,24 @@ def test_keys_that_miss_each_other_are_found_by_name(names, codes):
 
 
 @pytest.mark.parametrize(
+    "beside",
+    [["sessions.json", "pre-keys.json"], ["session", "pre-key", "sender-key"], ["keys.db"]],
+    ids=["a file for each type", "a folder for each type", "a database"],
+)
+def test_keys_in_another_form_are_no_healthy_folder_and_no_proven_loss(beside: list[str]) -> None:
+    found = by_code(cheap_findings("1", listing(["creds.json", *beside]), RULES, NOW))
+    assert found["unknown-files"].severity is Severity.WARNING
+    assert "nothing but" in found["unknown-files"].message
+    assert found["pre-keys-gone"].action.startswith("Nothing, where the bot keeps its keys in another way")
+    lost = by_code(cheap_findings("1", listing(["creds.json"]), RULES, NOW))
+    assert lost["pre-keys-gone"].action.startswith("Bring them back: ")
+
+
+@pytest.mark.parametrize(
     ("unknown", "known", "severity"),
     [
-        (9, 0, Severity.NOTICE),
+        (9, 1, Severity.NOTICE),
+        (9, 0, Severity.WARNING),
         (10, 89, Severity.WARNING),
         (10, 99, Severity.NOTICE),
         (40, 2, Severity.WARNING),
