@@ -149,7 +149,8 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
 
         for store in stores_found(loaded.settings):
             tried += [f"{store.address}: {line}" for line in store.lines]
-            warnings += [f"{store.address}: {warning}" for warning in store.warnings]
+            told = (f"{store.address}: {warning}" for warning in store.warnings)
+            warnings += [one for one in told if f"cannot open {one}" not in warnings]
     backup = loaded.settings.backup
     findings = repository_findings(backup.path, backup.recipients, backup.copies, backup.identity_file)
     lines = [

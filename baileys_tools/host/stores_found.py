@@ -13,6 +13,7 @@ from baileys_tools.sessions.rules.creds import CredsState, parse_creds, state_of
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.stored.rules.files import Files, as_files
 from baileys_tools.sessions.stored.rules.tenants import told_of_twins, twins
+from baileys_tools.stores.cells import dangers_of
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.mapping import mapping_of
 from baileys_tools.units import counted
@@ -40,7 +41,7 @@ def _tried(spec: StoreSpec) -> StoreTried:
         return StoreTried(spec.address, [], [str(error)])
     try:
         server, *warnings = store.said()
-        warnings += store.dangers()
+        warnings += dangers_of(store)
         tenants = store.tenants()
         lines = [f"{server}, {counted(len(tenants), 'session')}"]
         if lost := store.without_creds():

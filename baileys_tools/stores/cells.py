@@ -138,6 +138,14 @@ def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
         yield cell
 
 
+def dangers_of(store: Store) -> list[str]:
+    """Return what endangers all sessions of a store, in words; that it cannot be asked is such a thing."""
+    try:
+        return store.dangers()
+    except OSError as error:
+        return [f"what endangers it cannot be asked ({error})"]
+
+
 def no_driver(server: str, package: str, extra: str) -> BaileysToolsError:
     """Return what is told where the driver of a server is not installed."""
     return BaileysToolsError(

@@ -49,6 +49,12 @@ WHERE i.indrelid = CAST(%s AS regclass) AND a.attname = %s AND i.indisvalid AND 
 """
 """Whether there is an index that LIKE can ask, whatever the order of texts."""
 
+_ROW_SECURITY = "SELECT row_security_active(CAST(%s AS regclass))"
+_BYTES = """
+SELECT 1 FROM pg_attribute
+WHERE attrelid = CAST(%s AS regclass) AND attname = %s AND atttypid = CAST('bytea' AS regtype)
+"""
+
 
 class PostgresConnection:
     """One connection, as `Dialect` says. Settings are made in each transaction, so a pooler will do."""
@@ -237,12 +243,26 @@ class PostgresStore:
         """As `Store.said`."""
         (version,) = next(self._db.rows("SHOW server_version"))
         found = [f"PostgreSQL {version}"]
+        (read_only,) = next(self._db.rows("SHOW transaction_read_only"))
+        if read_only == "on":
+            found.append(
+                "the server takes no changes (a standby, or default_transaction_read_only of this user): sessions can "
+                "be watched and backed up, not cleaned"
+            )
         for table in columns_of(self._tables.mapped):
             sql = "SELECT bool_and(has_table_privilege(%s, p)) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p"
             (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
             if not writes:
                 found.append(f"table {table} can be read only, with the rights of this user")
+            (is_partly_seen,) = next(self._db.rows(_ROW_SECURITY, (quoted_name(table),)))
+            if is_partly_seen:
+                found.append(
+                    f"table {table} has row-level security: this user sees and changes only what its policies let it"
+                )
         mapped = self._tables.mapped
+        for table, column in ((mapped.table, mapped.value), (mapped.creds_table, mapped.creds_value)):
+            if table and any(self._db.rows(_BYTES, (quoted_name(table), column))):
+                found.append(f"column {column} of table {table} is bytea, and only texts and JSON are read")
         if mapped.prefix and self._db.searches_whole(mapped.table, mapped.key):
             table, key = quoted_name(mapped.table), quoted_name(mapped.key)
             found.append(

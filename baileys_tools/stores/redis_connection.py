@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from baileys_tools.stores.cells import no_driver
+from baileys_tools.units import quoted
 
 SECONDS = 10
 """The longest silence of a server."""
@@ -76,6 +79,25 @@ class _Bounded:
     def _require_patience(self) -> None:
         if time.monotonic() > self._connection.patient_until:
             raise TimeoutError
+
+
+def begin(connection: Any) -> None:
+    """Begin a connection, under our name where this user may have one."""
+    from redis.exceptions import ResponseError
+
+    connection.on_connect()
+    connection.send_command("CLIENT", "SETNAME", "baileys-tools")
+    with suppress(ResponseError):
+        connection.read_response()
+
+
+def require_database(url: str) -> None:
+    """Raise ValueError for an address whose database is no number: redis-py would take that of the number 0."""
+    parts = urlsplit(url)
+    named = [*parse_qs(parts.query).get("db", ()), parts.path.strip("/") if parts.scheme != "unix" else ""]
+    for one in filter(None, named):
+        if not one.isdecimal():
+            raise ValueError(f"{quoted(one)} is no number of a database")
 
 
 def never_again() -> Any:

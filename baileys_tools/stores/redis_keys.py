@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from baileys_tools.stores import leases, redis_connection
@@ -46,13 +46,14 @@ class RedisStore:
         self._names: dict[str, bytearray] | None = None
         self._silent = ""
         try:
+            redis_connection.require_database(url)
             self._db: Any = driver.Redis.from_url(
                 url,
                 decode_responses=True,
                 encoding_errors="surrogateescape",
                 socket_connect_timeout=redis_connection.SECONDS,
                 socket_timeout=redis_connection.SECONDS,
-                client_name="baileys-tools",
+                redis_connect_func=redis_connection.begin,
                 # A change that was made, and whose answer was lost, would be taken for another's at a second try.
                 retry=never_again(),
                 **({"password": password} if password is not None else {}),
@@ -62,10 +63,20 @@ class RedisStore:
         except (ValueError, driver.RedisError) as error:
             raise StoreTrouble(f"the address cannot be used: {_words(error)}") from None
         self._run("PING")
+        if self._is_of_cluster():
+            raise StoreTrouble(
+                "a node of a Redis Cluster, which knows a part of the records only: sessions in a cluster are not read"
+            )
 
     def _run(self, *words: Any) -> Any:
         with self._asking():
             return self._db.execute_command(*words)
+
+    def _is_of_cluster(self) -> bool:
+        try:
+            return str(self._run("INFO", "cluster").get("cluster_enabled")) == "1"
+        except StoreTrouble:
+            return False  # a user who may not ask; in a cluster the first record of another node says so
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -307,8 +318,17 @@ class RedisStore:
 
     def said(self) -> list[str]:
         """As `Store.said`."""
-        info = self._run("INFO")
-        return [f"Redis {info.get('redis_version', '?')}"]
+        found = ["Redis"]
+        with suppress(StoreTrouble):
+            found = [f"Redis {self._run('INFO', 'server').get('redis_version', '?')}"]
+        try:
+            self._run("GET", self._lease(""))
+        except StoreTrouble as trouble:
+            held = f"{{{self._before}*"
+            found.append(
+                f"no session can be held while it is changed, as the keys {held} are refused: {trouble}"
+            )
+        return found
 
     def dangers(self) -> list[str]:
         """As `Store.dangers`."""

@@ -49,9 +49,13 @@ class SqliteFile:
             self._db = sqlite3.connect(
                 f"file:{quote(path)}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
             )
-            bound(self._db)
-            with bounded(self._db):
-                require_tables(self._db, path, tables)
+            try:
+                bound(self._db)
+                with bounded(self._db):
+                    require_tables(self._db, path, tables)
+            except BaseException:
+                self._db.close()
+                raise
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -191,9 +195,19 @@ def _stamp(path: str) -> str:
     return "; ".join(told)
 
 
+def _is_on_read_only(path: str) -> bool:
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def _why(path: str, error: sqlite3.Error, uid: int) -> str:
     if str(error) == "interrupted":
         return f"{path}: broken off: one question costs more than {CPU_SECONDS:.0f} seconds of processor time"
+    if "unable to open" in str(error) and _is_on_read_only(path):
+        why = "it has a log (WAL), which nobody opens on a read-only file system once the bot has ended"
+        return f"{path}: {error}: {why}"
     if uid != os.geteuid() and "open" in str(error):
         return f"{path}: {error} with the rights of {user_name(uid)}, whose place it is in"
     busy = ": the bot holds it for longer than that" if "locked" in str(error) else ""

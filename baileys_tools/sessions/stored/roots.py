@@ -18,7 +18,7 @@ from baileys_tools.sessions.stored import copies
 from baileys_tools.sessions.stored.rules.tenants import told_of_nameless, told_of_twins, twins
 from baileys_tools.sessions.stored.settling import take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
-from baileys_tools.stores.cells import Abilities, StoreTrouble
+from baileys_tools.stores.cells import Abilities, StoreTrouble, dangers_of
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.mapping import mapping_of
 from baileys_tools.units import is_one_line
@@ -167,10 +167,7 @@ class StoredRoot:
 
     def dangers(self) -> list[str]:
         """Return what endangers all sessions of the store, in words; that it cannot be asked is such a thing."""
-        try:
-            return self.store.dangers()
-        except OSError as error:
-            return [f"what endangers it cannot be asked ({error})"]
+        return dangers_of(self.store)
 
     def doubled(self) -> str:
         """Return in words which tenants are there twice, of those last listed."""

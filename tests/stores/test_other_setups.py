@@ -1,0 +1,136 @@
+"""Stores as other operators have them: rights that end somewhere, servers that are none of those that are read."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baileys_tools.layouts import StoreSpec
+from baileys_tools.stores.cells import StoreTrouble, dangers_of
+from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.rows import Change
+from tests.stores.servers import free_port, redis_server
+from tests.stores.test_settings import check
+
+pytestmark = pytest.mark.xdist_group("stores")
+HAND_MADE = {"table": "keys", "tenant": "sid", "key": "name", "value": "data", "creds": "creds"}
+
+
+@pytest.fixture
+def keys(postgres_url: str) -> Any:
+    """A hand-made table with a session, and a user `tools` who may do anything with it."""
+    import psycopg
+
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS keys; CREATE TABLE keys (sid text, name text, data text)")
+        db.execute("INSERT INTO keys VALUES ('1', 'creds', '{}')")
+        db.execute("DROP ROLE IF EXISTS tools; CREATE ROLE tools LOGIN; GRANT ALL ON keys TO tools")
+        yield db
+        db.execute("DROP TABLE keys; DROP ROLE tools")
+
+
+def as_tools(url: str) -> dict[str, str]:
+    return {**HAND_MADE, "store": url.replace("//bot@", "//tools@")}
+
+
+def test_that_rows_are_hidden_by_row_level_security_is_said(
+    tmp_path: Path, postgres_url: str, keys: Any
+) -> None:
+    assert "row-level" not in check(tmp_path, as_tools(postgres_url), 4)
+    keys.execute("ALTER TABLE keys ENABLE ROW LEVEL SECURITY")
+    found = check(tmp_path, as_tools(postgres_url), 4)
+    assert "no session in it" in found
+    assert "table keys has row-level security: this user sees and changes only what its policies let" in found
+
+
+def test_that_a_server_takes_no_changes_is_said(tmp_path: Path, postgres_url: str, keys: Any) -> None:
+    assert "takes no changes" not in check(tmp_path, as_tools(postgres_url), 4)
+    keys.execute("ALTER ROLE tools SET default_transaction_read_only = on")
+    assert "the server takes no changes (a standby, or" in check(tmp_path, as_tools(postgres_url), 4)
+
+
+def test_that_values_are_bytes_is_said(tmp_path: Path, postgres_url: str, keys: Any) -> None:
+    keys.execute("ALTER TABLE keys ALTER data TYPE bytea USING convert_to(data, 'UTF8')")
+    found = check(tmp_path, as_tools(postgres_url), 4)
+    assert "column data of table keys is bytea, and only texts and JSON are read" in found
+
+
+def test_what_cannot_be_opened_is_said_once(tmp_path: Path) -> None:
+    found = check(tmp_path, {"store": f"sqlite://{tmp_path}/none.db", "preset": "baileys-sqlite"}, 4)
+    assert found.count("no such file, and a database is never made here") == 1
+
+
+@pytest.fixture
+def limited(redis_url: str) -> Any:
+    """A Redis with a session, and what gives a user rights."""
+    import redis
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as db:
+        db.flushdb()
+        db.set("unoapi-auth:1:creds", "{}")
+
+        def allow(*rules: str) -> str:
+            db.execute_command("ACL", "SETUSER", "tools", "reset", "on", "nopass", *rules)
+            return redis_url.replace("redis://", "redis://tools@")
+
+        yield allow
+        db.execute_command("ACL", "DELUSER", "tools")
+
+
+def test_a_user_of_redis_who_may_read_only_is_enough_to_look(limited: Any, tmp_path: Path) -> None:
+    """Neither a name for the connection nor INFO is worth giving up for."""
+    store = open_store(StoreSpec(limited("~unoapi-auth:*", "+@read", "+ping"), "unoapi"))
+    assert store.tenants() == ["1"]
+    server, held = store.said()
+    assert server == "Redis"
+    assert held.startswith(
+        "no session can be held while it is changed, as the keys {unoapi-auth:* are refused"
+    )
+    (told,) = dangers_of(store)
+    assert "what endangers it cannot be asked (this user has no permissions" in told
+
+
+def test_the_rights_that_the_documentation_names_are_enough_to_clean(limited: Any) -> None:
+    line = "~unoapi-auth:* ~{unoapi-auth:* +@read +@write +@scripting +@connection +info -@admin"
+    assert line in (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
+    store = open_store(StoreSpec(limited(*line.split()), "unoapi"))
+    (server,) = store.said()
+    assert server.startswith("Redis ")
+    assert not [one for one in dangers_of(store) if "cannot be asked" in one]
+    with store.locked("1"):
+        assert store.change("1", [[Change("", "creds", "{}", None)]], whole=False) == [True]
+
+
+def test_a_database_of_redis_that_is_no_number_is_refused(redis_url: str) -> None:
+    """redis-py takes that of the number 0 for it."""
+    for address in (redis_url.removesuffix("/0") + "/bots", f"{redis_url}?db=bots"):
+        with pytest.raises(StoreTrouble, match='"bots" is no number of a database'):
+            open_store(StoreSpec(address, "unoapi"))
+
+
+def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
+    """It has a third of the records of each session, which would be a snapshot that looks whole."""
+    words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with redis_server(tmp_path / "redis", *words) as url, pytest.raises(StoreTrouble, match="Redis Cluster"):
+        open_store(StoreSpec(url, "unoapi"))
+
+
+@pytest.mark.root
+def test_that_a_log_cannot_be_opened_on_a_read_only_file_system_is_said(tmp_path: Path) -> None:
+    place = tmp_path / "bots"
+    place.mkdir()
+    with sqlite3.connect(place / "auth.db") as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE creds (key TEXT, value TEXT)")
+    db.close()
+    subprocess.run(["mount", "--bind", place, place], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        with pytest.raises(StoreTrouble, match=r"which nobody opens on a read-only file system"):
+            open_store(StoreSpec(f"sqlite://{place}/auth.db", "baileys-sqlite"))
+    finally:
+        subprocess.run(["umount", place], check=True)
