@@ -27,9 +27,10 @@ from baileys_tools.recovery.rules.recovery import LADDERS, Rung
 from baileys_tools.sessions.roots import Root
 from baileys_tools.state.database import open_state
 from baileys_tools.watching.monitor import run_monitor
+from tests.integration.faults.forked import run_cli
 from tests.real_bot import RealBot, real_bot
 from tests.servers import Reply, Server, answering
-from tests.support import run_cli, snapshot_tree
+from tests.support import snapshot_tree
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.cleaned_lives import sent_again
 from tests.contract.real_client import run_script, scene
-from tests.contract.test_cleanup import sent_again
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.contract.cleaned_lives import CLEANUP, NAIVE, Run
+from tests.contract.cleaned_lives import run_of as run_from
 from tests.contract.real_client import run_script
-from tests.contract.test_cleanup import CLEANUP, NAIVE, Run
-from tests.contract.test_cleanup import run_of as run_from
 from tests.support import COMMAND
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900), pytest.mark.xdist_group("life next")]

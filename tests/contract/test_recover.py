@@ -13,7 +13,8 @@ import pytest
 from fixtures.lay import lay
 from tests.bot import Bot, api_env, bot_api
 from tests.contract.real_client import GENERATE, require_node
-from tests.support import run_cli, snapshot_tree, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import snapshot_tree, write_key
 
 LOAD = """
 const { useMultiFileAuthState } = await import(process.argv[2])
