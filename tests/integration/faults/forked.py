@@ -31,13 +31,16 @@ def run_cli(
     input: str | None = None,  # noqa: A002 (the name subprocess gives it)
     timeout: float = 60,
     patched: bool = False,
+    loaded: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Do what `tests.support.run_cli` does in a fork, `patched` as in `run_forked`; in a process from scratch where
-    `env` needs one."""
+    """Do what `tests.support.run_cli` does in a fork, `patched` and `loaded` as in `run_forked`; in a process from
+    scratch where `env` needs one."""
     if any(name.startswith(READ_AT_THE_START) for name in env or ()):
         return support.run_cli(*arguments, env=env, cwd=cwd, input=input, timeout=timeout)
     where, text = cwd or Path.home(), input or ""
-    done = run_forked([COMMAND, *arguments], env, cwd=where, text=text, timeout=timeout, patched=patched)
+    done = run_forked(
+        [COMMAND, *arguments], env, cwd=where, text=text, timeout=timeout, patched=patched, loaded=loaded
+    )
     listen(scrubbed_environment(env), done.stdout + done.stderr)
     return done
 
@@ -50,10 +53,12 @@ def run_forked(
     text: str = "",
     timeout: float = 600,
     patched: bool = False,
+    loaded: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run `command`, whose first word is the installed command, in a fork; `text` is its input.
 
-    The fork is one of the nursery, or where it is to have what the test has `patched`, of this process.
+    The fork is one of the nursery, or where it is to have what the test has `patched`, of this process. What the
+    command imports only where it needs it can be `loaded` in a nursery of its own: where that takes as long as the run.
     """
     arguments = [os.fsdecode(word) for word in command[1:]]
     before = os.umask(0)
@@ -63,7 +68,7 @@ def run_forked(
         given.write(text.encode())
         given.seek(0)
         streams = (given.fileno(), out.fileno(), err.fileno())
-        nursery = _nursery()
+        nursery = _nursery(*loaded)
         if patched or nursery.owner != os.getpid():  # a fork of the tests' own may have other rights
             code = _exit_code(run, streams, timeout)
         else:
@@ -79,8 +84,8 @@ def run_forked(
 
 
 @cache
-def _nursery() -> Nursery:
-    return Nursery()
+def _nursery(*loaded: str) -> Nursery:
+    return Nursery(loaded)
 
 
 def _exit_code(run: Run, streams: Sequence[int], timeout: float) -> int | None:

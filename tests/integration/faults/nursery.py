@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib.util
 import os
 import pickle
 import pkgutil
@@ -29,8 +28,27 @@ from baileys_tools import cli
 
 NOT_FOR_ALL = ("__main__", "apprise_child", "sftp")
 """Programs of their own, and what needs an extra."""
-WHEN_NEEDED = ("encodings.ascii", "filelock", "typer._click._textwrap", "typer._click.decorators")
-"""What a run imports only where it needs it, of libraries."""
+WHEN_NEEDED = (
+    *(
+        "_strptime",
+        "anyio._backends._asyncio",
+        "encodings.ascii",
+        "encodings.unicode_escape",
+        "filelock",
+        "httpcore",
+    ),
+    *(
+        "httpx",
+        "jmespath",
+        "pyrage",
+        "segno",
+        "typer._click._textwrap",
+        "typer._click.decorators",
+        "zstandard",
+    ),
+)
+"""What a run imports only where it needs it, of libraries. With httpx anew each fork that asks a bot would take six
+times as long."""
 
 BEGUN, ENDED = struct.Struct("i"), struct.Struct("=id")
 """What is told of a fork: its number; its status and its processor seconds."""
@@ -46,13 +64,13 @@ class Run(NamedTuple):
 
 
 @cache
-def load() -> None:
-    """Load the command once for all forks: two thirds of what each of them would otherwise do."""
+def load(*more: str) -> None:
+    """Load the command once for all forks, and `more` modules: two thirds of what each of them would otherwise do."""
     for found in pkgutil.walk_packages(baileys_tools.__path__, "baileys_tools."):
         if found.name.rpartition(".")[2] not in NOT_FOR_ALL:
             import_module(found.name)
-    for name in WHEN_NEEDED:
-        if importlib.util.find_spec(name) is not None:
+    for name in (*WHEN_NEEDED, *more):
+        with suppress(ImportError):  # of another version of a library, or of an extra
             import_module(name)
     gc.collect()
     gc.freeze()
@@ -91,11 +109,11 @@ def become(run: Run, streams: Sequence[int]) -> NoReturn:
 class Nursery:
     """The process, for the one that made it and nobody that it forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, loaded: Sequence[str] = ()) -> None:
         self.owner = os.getpid()
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            [sys.executable, "-m", __name__, str(theirs.fileno()), *loaded],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
@@ -166,5 +184,5 @@ def _tell(pipe: int, word: bytes) -> None:
 
 
 if __name__ == "__main__":
-    load()
+    load(*sys.argv[2:])
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -20,9 +20,9 @@ from baileys_tools.snapshots.repository import Repository
 from tests.cronhost import CronHost
 from tests.guard import PROJECT
 from tests.hostile import BOT, CANARY, Place, as_bot, bot_at_work, give, hostile_place
-from tests.integration.faults.forked import run_forked
+from tests.integration.faults.forked import run_cli, run_forked
 from tests.servers import Reply, Request, answering
-from tests.support import COMMAND, company_folder, missing, run_cli, scrubbed_environment
+from tests.support import COMMAND, company_folder, missing, scrubbed_environment
 
 pytestmark = pytest.mark.root
 
