@@ -68,16 +68,15 @@ class Screen:
                     return
 
     def exit_code(self, seconds: float = 20) -> int:
-        """Read to the end and return how it ended."""
+        """Read to the end and return how it ended: the process may be gone before its last words are read."""
         end = time.monotonic() + seconds
-        while self.process.poll() is None:
+        while True:
             assert time.monotonic() < end, self.text
             if select.select([self._handle], [], [], 0.05)[0]:
                 try:
                     self._stream.feed(os.read(self._handle, 65_536))
-                except OSError:
-                    break
-        return self.process.wait(5)
+                except OSError:  # the other end is closed
+                    return self.process.wait(5)
 
     def pixels(self) -> Pixels:
         """What a camera sees: two pixels a cell, true for light. The terminal is white on black."""
