@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import typer
 
-from baileys_tools.cli.app import app
 from baileys_tools.cli.groups import every_command
 
-
-def command_helps() -> Mapping[str, Callable[[], str]]:
-    """Return for each command and group ("cron", "cron install") what makes its help. All are loaded already."""
-    found: dict[str, Callable[[], str]] = {}
-
-    def add(command: Any, context: typer.Context, path: tuple[str, ...]) -> None:
-        if path:
-            found[" ".join(path)] = partial(command.get_help, context)
-        for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
-            below = command.get_command(context, name)
-            add(below, typer.Context(below, info_name=name, parent=context), (*path, name))
-
-    root = typer.main.get_command(app)
-    settings: Any = root.context_settings
-    add(root, typer.Context(root, info_name="baileys-tools", **settings), ())
-    return found
+Found = tuple[str, Any, typer.Context]
+"""The name of a command or group ("cron", "cron install"), what typer knows of it, and its context."""
 
 
-def listed() -> str:
-    """Return all commands by group, a line each."""
-    root: Any = typer.main.get_command(app)
+def all_of(root: Any) -> Iterator[Found]:
+    """Yield each command and group of the command tree."""
+    yield from _below(root, typer.Context(root, info_name="baileys-tools", **root.context_settings), ())
+
+
+def _below(command: Any, context: typer.Context, path: tuple[str, ...]) -> Iterator[Found]:
+    if path:
+        yield " ".join(path), command, context
+    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        found = command.get_command(context, name)
+        yield from _below(found, typer.Context(found, info_name=name, parent=context), (*path, name))
+
+
+def command_helps(root: Any) -> Mapping[str, Callable[[], str]]:
+    """Given the command tree, return for each command and group what makes its help."""
+    return {name: partial(command.get_help, context) for name, command, context in all_of(root)}
+
+
+def listed(root: Any) -> str:
+    """Given the command tree, return all commands by group, a line each."""
     return "\n".join(every_command(partial(root.shown, typer.Context(root, info_name="baileys-tools"))))

@@ -216,6 +216,7 @@ def watch(
 
 @app.command("help")
 def help_(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -237,7 +238,8 @@ def help_(
     from baileys_tools.cli.all_help import command_helps, listed
     from baileys_tools.host.help import help_command
 
-    finish(lambda: help_command(words or [], command_helps(), listed()))
+    root = context.find_root().command
+    finish(lambda: help_command(words or [], command_helps(root), listed(root)))
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 
 from baileys_tools import __version__
 from baileys_tools.cli import load_commands
+from baileys_tools.cli.all_help import Found, all_of
 from baileys_tools.cli.app import app
 from baileys_tools.host.topics import TOPICS
 
@@ -48,24 +49,11 @@ def man_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def all_commands() -> Iterator[tuple[str, Any, typer.Context]]:
-    """Every command that runs something: its name with that of its group, and what typer knows of it."""
+def all_commands() -> Iterator[Found]:
+    """Every command that runs something and is shown."""
     load_commands("")
-    root = typer.main.get_command(app)
-    yield from _leaves(root, typer.Context(root, info_name="baileys-tools"), ())
-
-
-def _leaves(
-    command: Any, context: typer.Context, path: tuple[str, ...]
-) -> Iterator[tuple[str, Any, typer.Context]]:
-    if not hasattr(command, "list_commands"):
-        yield " ".join(path), command, context
-        return
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        if found.hidden:
-            continue
-        yield from _leaves(found, typer.Context(found, info_name=name, parent=context), (*path, name))
+    found = all_of(typer.main.get_command(app))
+    return (one for one in found if not hasattr(one[1], "list_commands") and not one[1].hidden)
 
 
 def _command(name: str, command: Any, context: typer.Context) -> Iterator[str]:

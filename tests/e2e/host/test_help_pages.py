@@ -50,12 +50,13 @@ def test_the_man_page_renders_without_a_warning() -> None:
         assert re.search(rf"^ +{command}( |$)", shown.stdout, re.MULTILINE), command
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_each_topic_fits_a_terminal(topic: str) -> None:
-    run = run_cli("help", topic)
-    assert run.returncode == 0
-    assert max(map(len, run.stdout.splitlines())) <= WIDTH
-    assert topic in run_cli("help").stdout
+def test_each_topic_fits_a_terminal() -> None:
+    listed = run_cli("help").stdout
+    for topic in TOPICS:
+        run = run_cli("help", topic)
+        assert run.returncode == 0
+        assert max(map(len, run.stdout.splitlines())) <= WIDTH, topic
+        assert topic in listed
 
 
 def test_an_unknown_topic_names_the_known_ones() -> None:
@@ -69,8 +70,9 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", table, re.MULTILINE)
     assert {ExitCode(int(code)): meaning for code, meaning in rows} == EXIT_CODES
     assert set(EXIT_CODES) == set(ExitCode)
+    shown = run_cli("help", "exit-codes").stdout
     for code in ExitCode:
-        assert re.search(rf"^ +{int(code)}  ", run_cli("help", "exit-codes").stdout, re.MULTILINE)
+        assert re.search(rf"^ +{int(code)}  ", shown, re.MULTILINE)
 
 
 # --- the first page -----------------------------------------------------------------------------------------
