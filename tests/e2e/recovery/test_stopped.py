@@ -30,6 +30,23 @@ RESET = ("reset", "--company", "1001", "--yes", "--timeout", "2s")
 signals = pytest.mark.parametrize("number", CODES, ids=lambda one: one.name)
 
 
+def at_moments(*moments: str) -> pytest.MarkDecorator:
+    """Each signal at each moment: one of them at all, and all of them at one; the others in the long proofs."""
+    return pytest.mark.parametrize(
+        ("number", "moment"),
+        [
+            pytest.param(
+                number,
+                moment,
+                id=f"{number.name}-{moment}",
+                marks=[] if number is signal.SIGTERM or moment == moments[-1] else pytest.mark.faults,
+            )
+            for number in CODES
+            for moment in moments
+        ],
+    )
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A company folder with a snapshot, whose creds.json was emptied since by a kill."""
@@ -109,8 +126,7 @@ def test_a_reader_that_has_gone_ends_the_talk_and_not_the_ladder(
 
 
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("moment", ["before-stop", "after-stop", "before-restart", "after-restart"])
-@signals
+@at_moments("before-stop", "before-restart", "after-restart", "after-stop")
 def test_a_signal_waits_until_what_was_stopped_runs_again(
     folder: Path, unit: Unit, number: signal.Signals, moment: str, times: int
 ) -> None:
@@ -314,8 +330,7 @@ def test_a_reader_that_has_gone_does_not_keep_a_reset_from_starting_the_bot(fold
     assert not (folder / "creds.json").exists()
 
 
-@pytest.mark.parametrize("moment", ["GET /status", "POST /init", "GET /qr"])
-@signals
+@at_moments("GET /status", "GET /qr", "POST /init")
 def test_a_reset_is_left_alone_or_has_told_the_bot_to_start(
     folder: Path, number: signal.Signals, moment: str
 ) -> None:
