@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,10 +20,10 @@ from baileys_tools.cleanup.triggering import Told, run_emergency, run_trigger
 from baileys_tools.config import Cleanup, Sessions, Settings, StateSettings, Trigger
 from baileys_tools.errors import ExitCode
 from baileys_tools.state.database import open_state
-from tests.integration.faults.forked import run_cli
+from tests.integration.faults.forked import at_once, run_cli
 from tests.integration.faults.injection import before_first_removal, paused_after, traced
 from tests.servers import Reply, answering
-from tests.support import COMMAND, company_folder, scrubbed_environment
+from tests.support import COMMAND, company_folder
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OLD = timedelta(days=20)
@@ -342,20 +341,9 @@ def test_twenty_at_once_run_once(tmp_path: Path, state: str) -> None:
         (tmp_path / "state").write_text("a file where the folder should be")
     folders = [folder_of(180, tmp_path, str(number)) for number in range(1, 6)]
     company_folder(tmp_path / "sessions", "1001")
-    started = [
-        subprocess.Popen(
-            [COMMAND, "trigger", "--json"],
-            env=scrubbed_environment(environment(tmp_path)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd="/",
-        )
-        for _ in range(20)
-    ]
-    results = [(process.communicate()[0], process.returncode) for process in started]
-    documents = [json.loads(text) for text, _ in results if text]
-    assert {code for _, code in results} <= {0, 75}
+    results = at_once([COMMAND, "trigger", "--json"], 20, environment(tmp_path))
+    documents = [json.loads(done.stdout) for done in results if done.stdout]
+    assert {done.returncode for done in results} <= {0, 75}
     assert sum(document["totals"]["cleaned"] for document in documents) == 5
     assert sum(document["totals"]["removed"] for document in documents) == 5 * 129
     assert sum(document["totals"]["cleaned"] > 0 for document in documents) == 1, "one of them did it all"
@@ -393,20 +381,16 @@ def test_killed_between_two_removals_the_next_one_does_not_wait(tmp_path: Path) 
     assert count(folder) == 51
 
 
-@pytest.mark.parametrize("after", [0.3, 0.45, 0.7])
-def test_killed_at_any_time_the_next_one_finishes_the_work(tmp_path: Path, after: float) -> None:
-    folder = folder_of(1_500, tmp_path)
-    process = subprocess.Popen(
-        [COMMAND, "trigger", "--quiet"],
-        env=scrubbed_environment(environment(tmp_path)),
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_killed_at_any_time_the_next_one_finishes_the_work(tmp_path: Path, share: float) -> None:
+    command: list[str | Path] = [COMMAND, "trigger", "--quiet"]
+    folder_of(400, tmp_path / "counted")
+    moves = traced(command, calls=["renameat"], env=environment(tmp_path / "counted"))[1]
+    kill = f"inject=renameat:signal=KILL:when={moves[int(len(moves) * share)].nth}"
+    folder = folder_of(400, tmp_path)
+    assert traced(command, "-e", kill, calls=["renameat"], env=environment(tmp_path))[0].returncode == -9
     left = count(folder)
+    assert (left >= 175) == (share < 0.9), "at work"
     assert cli(tmp_path, "--quiet").returncode == 0
     assert count(folder) == (51 if left >= 175 else left), "below the threshold there is nothing more to do"
 

@@ -11,15 +11,17 @@ import select
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 from tests import cost, support
 from tests.canaries import listen
-from tests.integration.faults.nursery import Nursery, Run, become, load
+from tests.integration.faults.nursery import BEGINS, Fork, Nursery, Run, become, load
 from tests.support import COMMAND, scrubbed_environment
 
+Result = Callable[[Run, int], subprocess.CompletedProcess[str]]
 READ_AT_THE_START = ("FORCE_COLOR", "LANG", "LC_", "NO_COLOR", "PYTHON")
 """What the interpreter or a library looks at before the command has its say."""
 
@@ -60,27 +62,99 @@ def run_forked(
     The fork is one of the nursery, or where it is to have what the test has `patched`, of this process. What the
     command imports only where it needs it can be `loaded` in a nursery of its own: where that takes as long as the run.
     """
-    arguments = [os.fsdecode(word) for word in command[1:]]
+    run = _run_of(command, env, cwd=cwd)
+    with _streams(text) as (descriptors, result):
+        nursery = _nursery(*loaded)
+        if patched or nursery.owner != os.getpid():  # a fork of the tests' own may have other rights
+            code = _exit_code(run, descriptors, timeout)
+        else:
+            code, seconds = nursery.begin(run, descriptors).wait(timeout)
+            cost.elsewhere += seconds
+        if code is None:
+            raise subprocess.TimeoutExpired(run.arguments, timeout)
+        return result(run, code)
+
+
+class Waiting:
+    """A run in a fork that does nothing until it is told to, so that all of it can be traced."""
+
+    def __init__(self, fork: Fork, ended: Callable[[int], subprocess.CompletedProcess[str]]) -> None:
+        self.pid, self._fork, self._ended = fork.pid, fork, ended
+        self.has_ended = False
+
+    def begin(self) -> None:
+        os.kill(self.pid, BEGINS)
+
+    def wait(self, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Wait for its end."""
+        code, seconds = self._fork.wait(timeout)
+        self.has_ended = True
+        cost.elsewhere += seconds
+        if code is None:
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout)
+        return self._ended(code)
+
+    def kill(self) -> None:
+        """End it where it has not ended yet."""
+        if not self.has_ended:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+
+
+@contextmanager
+def waiting(
+    command: Sequence[str | bytes | Path], env: Mapping[str, str] | None = None, *, umask: int = 0o022
+) -> Iterator[Waiting]:
+    """Yield `command`, as for `run_forked`, before it does anything. It is killed where it has not ended by then."""
+    run = _run_of(command, env)._replace(umask=umask, waits=True)
+    with _streams() as (descriptors, result):
+        fork = Waiting(_nursery().begin(run, descriptors), partial(result, run))
+        try:
+            yield fork
+        finally:
+            fork.kill()
+
+
+def at_once(
+    command: Sequence[str | bytes | Path], times: int, env: Mapping[str, str] | None = None
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run `command` so many times side by side: all of them are ready before the first begins."""
+    with ExitStack() as stack:
+        forks = [stack.enter_context(waiting(command, env)) for _ in range(times)]
+        for fork in forks:
+            fork.begin()
+        return [fork.wait(120) for fork in forks]
+
+
+def can_wait() -> bool:
+    """Whether this process has a nursery: a fork of the tests' own has none."""
+    return _nursery().owner == os.getpid()
+
+
+def _run_of(
+    command: Sequence[str | bytes | Path], env: Mapping[str, str] | None, *, cwd: Path | None = None
+) -> Run:
     before = os.umask(0)
     os.umask(before)
-    run = Run(arguments, scrubbed_environment(env), None if cwd is None else str(cwd), before)
+    arguments = [os.fsdecode(word) for word in command[1:]]
+    return Run(arguments, scrubbed_environment(env), None if cwd is None else str(cwd), before)
+
+
+@contextmanager
+def _streams(text: str = "") -> Iterator[tuple[Sequence[int], Result]]:
+    """Yield the descriptors of three streams, `text` in the first, and what makes the result of a run with them."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(text.encode())
         given.seek(0)
-        streams = (given.fileno(), out.fileno(), err.fileno())
-        nursery = _nursery(*loaded)
-        if patched or nursery.owner != os.getpid():  # a fork of the tests' own may have other rights
-            code = _exit_code(run, streams, timeout)
-        else:
-            code, seconds = nursery.exit_code(run, streams, timeout)
-            cost.elsewhere += seconds
-        if code is None:
-            raise subprocess.TimeoutExpired(arguments, timeout)
-        texts = []
-        for stream in (out, err):
-            stream.seek(0)
-            texts.append(stream.read().decode("utf-8", "surrogateescape"))
-        return subprocess.CompletedProcess(arguments, code, *texts)
+
+        def result(run: Run, code: int) -> subprocess.CompletedProcess[str]:
+            texts = []
+            for stream in (out, err):
+                stream.seek(0)
+                texts.append(stream.read().decode("utf-8", "surrogateescape"))
+            return subprocess.CompletedProcess(run.arguments, code, *texts)
+
+        yield (given.fileno(), out.fileno(), err.fileno()), result
 
 
 @cache

@@ -1,7 +1,8 @@
 """Faults at an exact system call, by strace: a signal, an error, a pause.
 
 A fault is aimed at the k-th call of one name, which a traced run of the same command on an equal folder has
-counted before (`trace`). Python starts the same way each time, so the count holds.
+counted before (`traced`). Our command is traced in a fork that has it in memory, from its first word on; every such
+fork goes the same way, and so does every start of another program, so the count holds.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import baileys_tools
+from tests.integration.faults.forked import Waiting, can_wait, waiting
 from tests.support import COMMAND, require_tool, scrubbed_environment
 
 CHANGING = (
@@ -66,6 +68,10 @@ def traced(
 ) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
     """Run `command` under strace with `options`; return how it ended and the calls it made."""
     with tempfile.NamedTemporaryFile(prefix="trace-", mode="r", errors="surrogateescape") as output:
+        if _is_forked(command):
+            with waiting(command, env, umask=umask) as fork, _traced(fork, output.name, calls, *options):
+                run = fork.wait()
+            return run, parse_trace(output.read().splitlines())
         run = subprocess.run(
             strace(output.name, calls, *options, "--", *command),
             env=scrubbed_environment(env),
@@ -80,9 +86,35 @@ def traced(
         return run, parse_trace(output.read().splitlines())
 
 
-def strace(output: str, calls: Sequence[str], *options: str | Path) -> list[str | Path]:
+def _is_forked(command: Sequence[str | Path]) -> bool:
+    """Whether the command is traced in a fork, at a third of the cost: the start of Python is nothing to break into."""
+    return command[0] == COMMAND and can_wait()
+
+
+@contextmanager
+def _traced(
+    fork: Waiting, output: str, calls: Sequence[str], *options: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Trace a fork from its first call on, while the `with` lasts; it has to end there."""
+    words = [*strace(output, calls, *options, quiet="--quiet=exit,personality"), "-p", str(fork.pid)]
+    tracer = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    try:
+        # From then on it comes to no call that is not traced.
+        said = tracer.stderr.readline()
+        assert said.endswith(f"Process {fork.pid} attached\n"), said
+        fork.begin()
+        yield tracer
+        tracer.wait(10)
+    finally:
+        tracer.kill()
+        tracer.wait()
+        tracer.stderr.close()
+
+
+def strace(output: str, calls: Sequence[str], *options: str | Path, quiet: str = "-qq") -> list[str | Path]:
     # Not with --seccomp-bpf: it drops injected signals.
-    return [require_tool("strace"), "-qq", "-o", output, "-e", f"trace={','.join(calls)}", *options]
+    return [require_tool("strace"), quiet, "-o", output, "-e", f"trace={','.join(calls)}", *options]
 
 
 def cleanup(root: Path, *options: str) -> list[str | Path]:
@@ -127,8 +159,9 @@ def _first_lease(calls: Sequence[Call]) -> int:
 class Paused:
     """A command that is stopped, and its result once it went on."""
 
-    strace: subprocess.Popen[str]
     pid: int
+    end: Callable[[], subprocess.CompletedProcess[str]]
+    """Waits for it."""
     stdout: str = ""
     stderr: str = ""
     returncode: int | None = None
@@ -142,8 +175,8 @@ class Paused:
         self._wait()
 
     def _wait(self) -> None:
-        self.stdout, self.stderr = self.strace.communicate(timeout=60)
-        self.returncode = self.strace.returncode
+        done = self.end()
+        self.stdout, self.stderr, self.returncode = done.stdout, done.stderr, done.returncode
 
 
 @contextmanager
@@ -152,9 +185,18 @@ def paused_after(
 ) -> Iterator[Paused]:
     """Run `command`, stop it (SIGSTOP) right after `call`, and yield it as it stands there."""
     with tempfile.NamedTemporaryFile(prefix="trace-", mode="r", errors="surrogateescape") as output:
-        inject = f"inject={call.name}:signal=STOP:when={call.nth}"
-        process = subprocess.Popen(
-            strace(output.name, [call.name], "-e", inject, "--", *command),
+        inject = ("-e", f"inject={call.name}:signal=STOP:when={call.nth}")
+        if _is_forked(command):
+            with (
+                waiting(command, env, umask=umask) as fork,
+                _traced(fork, output.name, [call.name], *inject) as tracer,
+            ):
+                _until_stopped(call, output.name, tracer)
+                yield Paused(fork.pid, fork.wait)
+                fork.kill()
+            return
+        tracer = subprocess.Popen(
+            strace(output.name, [call.name], *inject, "--", *command),
             env=scrubbed_environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -163,22 +205,31 @@ def paused_after(
             errors="surrogateescape",
             umask=umask,
         )
+
+        def end() -> subprocess.CompletedProcess[str]:
+            said = tracer.communicate(timeout=60)
+            return subprocess.CompletedProcess(tracer.args, tracer.returncode, *said)
+
         pid = 0
         try:
-            deadline = time.monotonic() + 30
-            while "--- stopped by SIGSTOP ---" not in Path(output.name).read_text(errors="replace"):
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise AssertionError(f"never came to {call}: {process.communicate(timeout=5)}")
-                time.sleep(0.01)
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            _until_stopped(call, output.name, tracer)
+            children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
             pid = int(children[0])
-            yield Paused(process, pid)
+            yield Paused(pid, end)
         finally:
-            if process.poll() is None:
+            if tracer.poll() is None:
                 if pid:
                     os.kill(pid, signal.SIGKILL)
-                process.kill()
-                process.communicate(timeout=10)
+                tracer.kill()
+                tracer.communicate(timeout=10)
+
+
+def _until_stopped(call: Call, output: str, tracer: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while "--- stopped by SIGSTOP ---" not in Path(output).read_text(errors="replace"):
+        if time.monotonic() > deadline or tracer.poll() is not None:
+            raise AssertionError(f"never came to {call}: {tracer.args!r}")
+        time.sleep(0.01)
 
 
 def python(*arguments: str | Path) -> list[str | Path]:

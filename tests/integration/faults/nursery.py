@@ -6,6 +6,7 @@ A worker of pytest has seven thousand tests in memory: a fork of that costs thre
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import os
 import pickle
@@ -55,12 +56,19 @@ BEGUN, ENDED = struct.Struct("i"), struct.Struct("=id")
 
 
 class Run(NamedTuple):
-    """What a fork is to become."""
+    """What a fork is to become, and whether it waits for BEGINS before it does, so that all of it can be traced."""
 
     arguments: list[str]
     environment: dict[str, str]
     cwd: str | None
     umask: int
+    waits: bool = False
+
+
+BEGINS = signal.SIGUSR1
+"""Blocked in the nursery, so that it cannot come too early."""
+_MAY_BE_TRACED = (0x59616D61, ctypes.c_ulong(-1))
+"""PR_SET_PTRACER, PR_SET_PTRACER_ANY: by others than its parents, where the kernel allows only them."""
 
 
 @cache
@@ -93,6 +101,10 @@ def become(run: Run, streams: Sequence[int]) -> NoReturn:
         if run.cwd is not None:
             os.chdir(run.cwd)
         sys.argv = ["baileys-tools", *run.arguments]
+        if run.waits:
+            ctypes.CDLL(None).prctl(*_MAY_BE_TRACED)
+            signal.sigwait([BEGINS])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [BEGINS])
         cli.main()
         code = 0
     except SystemExit as end:
@@ -127,23 +139,34 @@ class Nursery:
             self._orders.close()
             self._process.wait()
 
-    def exit_code(self, run: Run, streams: Sequence[int], timeout: float) -> tuple[int | None, float]:
-        """Have a fork become `run`. Return its exit code, None beyond the timeout, and its processor seconds."""
+    def begin(self, run: Run, streams: Sequence[int]) -> Fork:
+        """Have a fork become `run`."""
         said, says = os.pipe()
         order = os.memfd_create("order")
         try:
             with open(order, "wb", closefd=False) as file:
                 pickle.dump(run, file)
             socket.send_fds(self._orders, [b"1"], [order, says, *streams])
-            os.close(says)
-            (child,) = BEGUN.unpack(os.read(said, BEGUN.size))
-            in_time, _, _ = select.select([said], [], [], timeout)
-            if not in_time:
-                os.kill(child, signal.SIGKILL)
-            status, seconds = ENDED.unpack(os.read(said, ENDED.size))
         finally:
-            os.close(said)
+            os.close(says)
             os.close(order)
+        (child,) = BEGUN.unpack(os.read(said, BEGUN.size))
+        return Fork(child, said)
+
+
+class Fork:
+    """A run that has begun, or waits to be told so."""
+
+    def __init__(self, pid: int, said: int) -> None:
+        self.pid, self._said = pid, said
+
+    def wait(self, timeout: float) -> tuple[int | None, float]:
+        """Return its exit code, None where it had to be killed after the timeout, and its processor seconds."""
+        in_time, _, _ = select.select([self._said], [], [], timeout)
+        if not in_time:
+            os.kill(self.pid, signal.SIGKILL)
+        status, seconds = ENDED.unpack(os.read(self._said, ENDED.size))
+        os.close(self._said)
         return (os.waitstatus_to_exitcode(status) if in_time else None), seconds
 
 
@@ -184,5 +207,6 @@ def _tell(pipe: int, word: bytes) -> None:
 
 
 if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [BEGINS])
     load(*sys.argv[2:])
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -207,7 +208,7 @@ def test_a_signal_while_it_starts_ends_it_as_any_other(tmp_path: Path) -> None:
     """It listens before it has imported what it needs."""
     scene = damaged(tmp_path / "scene")
     env = scene.env | own(scene)
-    command: Command = [COMMAND, "status"]
+    command: Command = [sys.executable, COMMAND, "status"]  # in no fork: those have it all imported
     _, made = traced(command, calls=["openat"], env=env)
     first = next(call for call in made if "/baileys_tools/config/" in call.text)
     run, _ = traced(command, "-e", f"inject=openat:signal=TERM:when={first.nth}", calls=["openat"], env=env)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.faults.forked import at_once, run_cli
 from tests.integration.faults.injection import (
     Call,
     before_first_removal,
@@ -26,7 +27,7 @@ from tests.integration.faults.injection import (
     strace,
     traced,
 )
-from tests.support import company_folder, run_cli, scrubbed_environment
+from tests.support import company_folder, scrubbed_environment
 
 NAIVE = Path(__file__).parents[1] / "faults" / "naive.py"
 LOCK = ".cleanup.lock"
@@ -274,10 +275,9 @@ def test_32_processes_on_one_root_remove_each_file_once(tmp_path: Path) -> None:
     companies = [company_folder(tmp_path, str(number), keys=old_sessions(40)) for number in range(4)]
     reports: list[dict[str, Any]] = []
     codes = Counter[int]()
-    for process in start_all(cleanup(tmp_path, "--json"), 32):
-        out, _ = process.communicate(timeout=120)
-        codes[process.returncode] += 1
-        reports.append(json.loads(out))
+    for done in at_once(cleanup(tmp_path, "--json"), 32):
+        codes[done.returncode] += 1
+        reports.append(json.loads(done.stdout))
     results = [
         company["result"] for report in reports for company in report["companies"] if "result" in company
     ]
