@@ -36,10 +36,12 @@ def _shell(command: str) -> list[str]:
 # Name -> the command that cleans this way.
 DEFAULT = {"default": CLEANUP}
 CARELESS = {"naive": NAIVE, "without guard": [sys.executable, str(HERE / "without_guard.py")]}
-RULES = {
+UNUSED = {
     # What belongs to a session goes in the run after it.
     "unused": _shell(f"{_CLEANUP} >/dev/null && {_UNUSED} {_CLEANUP}"),
     "too full": _shell(f"{_CLEANUP} >/dev/null && {_FULL} {_CLEANUP}"),
+}
+GENTLE = {
     "until": _shell(f"{_ROOMY} {_CLEANUP} --until 110"),
     "active group": _shell(f"{_ROOMY} BAILEYS_TOOLS_CLEANUP__ACTIVE_GROUP=14d {_CLEANUP}"),
     "own keys": _shell(f"{_ROOMY} BAILEYS_TOOLS_CLEANUP__KEEP_OWN_KEYS=true {_CLEANUP}"),
@@ -135,17 +137,22 @@ class Life(NamedTuple):
         return Lived(report["age_days"], dict(zip(self.ways, runs, strict=True)))
 
 
-EVERY_WAY = DEFAULT | CARELESS | RULES
 LIVES = {
-    "v6-long": Life("baileys6", "long", "fifo", ways=EVERY_WAY),
+    "v6-long": Life("baileys6", "long", "fifo", ways=DEFAULT | CARELESS | GENTLE),
     "v7-fresh": Life("baileys7", "fresh", "fifo", every=24),
     "v7-fresh-whole": Life("baileys7", "fresh", "fifo"),
     "v7-long": Life("baileys7", "long", "random"),
-    "v7-long-fifo": Life("baileys7", "long", "fifo", ways=DEFAULT | RULES),
-    "v7-updated": Life("baileys7", "updated", "fifo", every=24, ways=EVERY_WAY),
-    "v7-updated-whole": Life("baileys7", "updated", "fifo", ways=EVERY_WAY),
+    "v7-long-fifo": Life("baileys7", "long", "fifo", ways=DEFAULT | UNUSED | GENTLE),
+    "v7-updated": Life("baileys7", "updated", "fifo", every=24, ways=DEFAULT | UNUSED),
+    "v7-updated-whole": Life("baileys7", "updated", "fifo", ways=DEFAULT | CARELESS | UNUSED | GENTLE),
 }
+"""Each way of cleaning is measured on one version at least in the default run, and on both in the long proofs."""
 LONG = dict.fromkeys(("v7-long", "v7-long-fifo", "v7-fresh-whole", "v7-updated-whole"), pytest.mark.faults)
+
+
+def lives_with(ways: dict[str, list[str]]) -> pytest.MarkDecorator:
+    """Every life that is cleaned in these ways."""
+    return lives(*(name for name, life in LIVES.items() if life.ways.keys() >= ways.keys()))
 
 
 def lives(*names: str) -> pytest.MarkDecorator:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.cleaned_lives import LIVES, RULES, Lived, lives
+from tests.contract.cleaned_lives import GENTLE, LIVES, UNUSED, Lived, lives_with
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 
-every_life = lives(*(name for name, life in LIVES.items() if life.ways.keys() >= RULES.keys()))
-on_seven = lives("v7-updated", "v7-long-fifo", "v7-updated-whole")
+with_gentle = lives_with(GENTLE)
+with_unused = lives_with(UNUSED)
 Ask = Callable[[str], Lived]
 
 
-@on_seven
+@with_unused
 @pytest.mark.parametrize("rule", ["unused", "too full"])
 def test_what_no_session_uses_costs_nobody_a_message(lived: Ask, life: str, rule: str) -> None:
     """After a cleanup by age it is what the sessions have left: not one more message fails without it."""
@@ -28,14 +28,14 @@ def test_what_no_session_uses_costs_nobody_a_message(lived: Ask, life: str, rule
     assert set(run.plan["cost"].values()) == {0}
 
 
-@on_seven
+@with_unused
 def test_a_folder_that_is_too_full_loses_that_and_no_session_early(lived: Ask, life: str) -> None:
     plan = lived(life).runs["too full"].plan
     assert plan["tier"] == "unused"
     assert {entry["reason"] for entry in plan["remove"]} == {"unused"}
 
 
-@every_life
+@with_gentle
 @pytest.mark.parametrize("rule", ["until", "active group", "own keys"])
 def test_a_gentle_rule_states_what_it_costs_and_costs_no_more_than_the_default(
     lived: Ask, life: str, rule: str
@@ -51,14 +51,14 @@ def test_a_gentle_rule_states_what_it_costs_and_costs_no_more_than_the_default(
     assert all(stated[what] >= cost for what, cost in measured.items())
 
 
-@every_life
+@with_gentle
 def test_kept_own_keys_are_sent_to_nobody_again(lived: Ask, life: str) -> None:
     run, default = lived(life).runs["own keys"], lived(life).runs["default"]
     assert run.key_messages < default.key_messages
     assert run.lost("bot_to_group") == set()
 
 
-@every_life
+@with_gentle
 def test_an_active_group_reads_more_of_its_members(lived: Ask, life: str) -> None:
     run, default = lived(life).runs["active group"], lived(life).runs["default"]
     assert len(run.lost("member_to_group")) < len(default.lost("member_to_group"))
