@@ -17,6 +17,7 @@ from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import RootSpec, SessionsPath
 from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
 from fixtures.lay import lay
+from tests import cost
 from tests.integration.faults.forked import run_cli
 from tests.support import creds
 
@@ -391,15 +392,15 @@ def test_one_tenants_hundred_thousand_entries_are_not_for_all_to_pay(tmp_path: P
     for number in range(100_000):
         (crowd / f"x{number}").touch()
     for pattern in ("*/auth", "*/*"):
-        begin = time.perf_counter()
+        begin = cost.used()
         assert list(found(f"{tmp_path}/{pattern}").values()) == [str(tmp_path / "zoe" / "auth")]
-        assert time.perf_counter() - begin < 1
+        assert cost.used() - begin < 1
     with Root(f"{tmp_path}/*/*") as root:
         root.companies()
         assert any(entry == "mallory" and "10000" in why for _, entry, why in root.passed)
-    begin = time.perf_counter()
+    begin = cost.used()
     run_cli("sessions", "--sessions", tmp_path)
-    assert time.perf_counter() - begin < 3
+    assert cost.used() - begin < 1
 
 
 def test_a_deep_tree_costs_its_few_first_folders(tmp_path: Path) -> None:
@@ -411,10 +412,10 @@ def test_a_deep_tree_costs_its_few_first_folders(tmp_path: Path) -> None:
         os.close(deep)
         deep = inner
     os.close(deep)
-    begin = time.perf_counter()
+    begin = cost.used()
     done = run_cli("sessions", "--sessions", tmp_path / "root")
     assert "alice" in done.stdout
-    assert time.perf_counter() - begin < 3
+    assert cost.used() - begin < 1
     fd = os.open(tmp_path / "root", os.O_RDONLY)
     assert os.system(f"rm -rf {tmp_path}/root/d") == 0  # pytest's own way to remove it recurses
     os.close(fd)

@@ -47,9 +47,9 @@ def test_stars_match_as_fnmatch_does(text: str, name: str) -> None:
 
 def test_a_long_name_takes_no_time_whatever_the_pattern() -> None:
     part = pattern("*a" * 40 + "*b").parts[0]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert part.match("a" * 255) is None
-    assert time.perf_counter() - begin < 0.05
+    assert time.process_time() - begin < 0.05
 
 
 @pytest.mark.parametrize(
