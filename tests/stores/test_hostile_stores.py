@@ -20,8 +20,8 @@ from baileys_tools.stores.cells import StoreTrouble
 from baileys_tools.stores.rules.mapping import PRESETS, SqlMap
 from baileys_tools.stores.sqlite import SqliteFile, SqliteStore
 from tests.hostile import CANARY, Place, give, hostile_place
+from tests.integration.faults.forked import run_cli
 from tests.stores.shapes import SHAPES, connect, rows_of
-from tests.support import run_cli
 
 pytestmark = [pytest.mark.root, pytest.mark.xdist_group("stores")]
 SHAPE = next(one for one in SHAPES if one.preset == "baileys-sqlite")

@@ -22,7 +22,8 @@ import pytest
 from baileys_tools.state.database import open_state
 from baileys_tools.state.runs import runs_since
 from baileys_tools.state.spool import take_in
-from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, company_folder, require_tool, scrubbed_environment
 
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 CLEAR = b"\x1b[2J"

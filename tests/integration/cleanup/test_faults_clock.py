@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import cleanup
 from tests.support import (
     company_folder,
     creds,
     require_tool,
-    run_cli,
     scrubbed_environment,
     snapshot_tree,
     write_key,

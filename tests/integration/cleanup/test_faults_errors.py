@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from baileys_tools.sessions.quarantine import newest_run, open_quarantine
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import Call, after_lock, cleanup, opening_of_first_removal, traced
 from tests.integration.faults.kills import forget_state
 from tests.integration.faults.places import (
@@ -22,7 +23,7 @@ from tests.integration.faults.places import (
     run_as_nobody,
     small_disk,
 )
-from tests.support import COMMAND, company_folder, require_leases, run_cli, snapshot_tree, write_key
+from tests.support import COMMAND, company_folder, require_leases, snapshot_tree, write_key
 
 OLD = timedelta(days=20)
 KEYS = {f"session-{number}.0.json": OLD for number in range(4)}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import (
     CHANGING,
     Call,
@@ -25,7 +26,7 @@ from tests.integration.faults.injection import (
     undo,
 )
 from tests.integration.faults.places import NOBODY, give_away, place_for_everybody, run_as_nobody
-from tests.support import COMMAND, company_folder, require_root, run_cli, scrubbed_environment, snapshot_tree
+from tests.support import COMMAND, company_folder, require_root, scrubbed_environment, snapshot_tree
 
 KEYS = {f"session-{number}.0.json": timedelta(days=20) for number in range(3)}
 

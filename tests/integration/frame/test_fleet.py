@@ -18,7 +18,8 @@ import pytest
 from baileys_tools.ending import BrokenOff, listen
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.fleet import for_each
-from tests.support import COMMAND, require_root, require_tool, run_cli, scrubbed_environment
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, require_root, require_tool, scrubbed_environment
 
 PACE = 0.02
 """Seconds for one item: long enough that every worker has some."""

@@ -22,7 +22,8 @@ import pytest
 from baileys_tools.errors import ExitCode
 from baileys_tools.host.cron_run import Scheduler, run_command
 from baileys_tools.host.rules.cron import JOBS, CronEntry, due_at
-from tests.support import COMMAND, company_folder, require_tool, run_cli, scrubbed_environment
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, company_folder, require_tool, scrubbed_environment
 
 STATUS_SCHEMA = Path(__file__).parents[3] / "docs/json/cron-status.schema.json"
 

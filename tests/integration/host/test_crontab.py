@@ -17,7 +17,8 @@ from baileys_tools.errors import BaileysToolsError
 from baileys_tools.host import crontab
 from tests.cronhost import CronHost
 from tests.crontabs import CRONTABS
-from tests.support import COMMAND, company_folder, require_tool, run_cli
+from tests.integration.faults.forked import run_cli
+from tests.support import COMMAND, company_folder, require_tool
 
 ROOT = Path(__file__).parents[3]
 

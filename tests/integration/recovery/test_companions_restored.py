@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import COMMAND, company_folder, scrubbed_environment, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, write_key
 
 AGE = timedelta(hours=2)
 ONE, TWO, THREE = (f"session-491700000000{number}.0.json" for number in (1, 2, 3))
@@ -35,19 +36,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, folder: Path) -> Run:
-    environment = scrubbed_environment(
-        {
-            "HOME": str(tmp_path),
-            "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
-            "BAILEYS_SESSIONS_PATH": str(folder.parent),
-            "BAILEYS_TOOLS_BACKUP__PATH": str(tmp_path / "backups"),
-        }
-    )
+    environment = {
+        "HOME": str(tmp_path),
+        "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
+        "BAILEYS_SESSIONS_PATH": str(folder.parent),
+        "BAILEYS_TOOLS_BACKUP__PATH": str(tmp_path / "backups"),
+    }
 
     def run_it(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *words], env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_cli(*words, env=environment)
 
     taken = run_it("backup", "--quiet")
     assert taken.returncode == 0, taken.stderr

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import COMMAND, company_folder, creds, scrubbed_environment, write_key
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, creds, write_key
 
 OLD = timedelta(hours=1)
 SESSION = "session-4917000000001.0.json"
@@ -30,24 +31,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    environment = scrubbed_environment(
-        {
-            "HOME": str(tmp_path),
-            "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
-            "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
-        }
-    )
+    environment = {
+        "HOME": str(tmp_path),
+        "BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state"),
+        "BAILEYS_SESSIONS_PATH": str(tmp_path / "sessions"),
+    }
 
     def run_it(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *words],
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return run_cli(*words, env=environment | more)
 
     return run_it
 

@@ -15,7 +15,8 @@ import pytest
 from baileys_tools.snapshots.copies import send_copies
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.retention import Retention
-from tests.support import company_folder, require_root, run_cli, snapshot_tree
+from tests.integration.faults.forked import run_cli
+from tests.support import company_folder, require_root, snapshot_tree
 
 BOT = 4711
 KEEP_ONE = Retention(1, keep_hourly=0, keep_daily=0, keep_weekly=0, minimum=1, keep_tagged=0)
