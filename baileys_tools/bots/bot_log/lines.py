@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 from baileys_tools.bots.bot_log import causes
@@ -80,10 +80,32 @@ def read_line(inner: Inner, following: Iterator[str | None], latest: float) -> R
     return _text(inner, following, latest)
 
 
+def record_with(
+    inner: Inner,
+    following: Iterator[str | None],
+    texts: Container[str],
+    words: re.Pattern[str],
+    latest: float,
+) -> tuple[str, LineTime, int] | None:
+    """Given a line without its wrapping, return the record whose message is one of these texts: itself with the lines
+    that belong to it, its time, and how many lines those are. `words` finds the texts; `following` as for `read_line`.
+    """
+    if inner.record is not None:
+        message = inner.get(*MESSAGE_KEYS)
+        is_it = isinstance(message, str) and message.strip() in texts
+        record = inner.record if is_it else _nested(inner.record, texts)
+        return None if record is None else (json.dumps(record, ensure_ascii=False), inner.stamp, 0)
+    found = words.search(inner.text)
+    if found is None or not _is_own_line(inner.text, found):
+        return None
+    block, lines, _ = _block(inner.text, following)
+    return block, _dated(inner, inner.text, found.start(), latest), lines
+
+
 def _record(inner: Inner) -> Reading:
     message = inner.get(*MESSAGE_KEYS)
     if (not isinstance(message, str) or message not in TEXTS) and (
-        nested := _nested(inner.record)
+        nested := _nested(inner.record, TEXTS)
     ) is not None:
         inner = inner._replace(record=nested, text=json.dumps(nested, ensure_ascii=False))
         message = inner.get(*MESSAGE_KEYS)
@@ -120,15 +142,15 @@ def _record(inner: Inner) -> Reading:
     return Reading(unread=NO_FIELD) if _WORDS.search(inner.text) else NOTHING
 
 
-def _nested(record: object, depth: int = 4) -> dict[str, Any] | None:
-    """Return the record in a record whose message is one of Baileys'."""
+def _nested(record: object, texts: Container[str], depth: int = 4) -> dict[str, Any] | None:
+    """Return the record in a record whose message is one of these."""
     if not isinstance(record, dict) or depth == 0:
         return None
     for value in list(record.values())[:64]:
         if isinstance(value, dict):
-            if any(value.get(key) in TEXTS for key in ("msg", "message") if isinstance(value.get(key), str)):
+            if any(value.get(key) in texts for key in ("msg", "message") if isinstance(value.get(key), str)):
                 return value
-            if (found := _nested(value, depth - 1)) is not None:
+            if (found := _nested(value, texts, depth - 1)) is not None:
                 return found
     return None
 

@@ -188,7 +188,7 @@ def read_log(
         if company:
             page.beginnings[digest_of(company)] = memory.tally()
         page.beginnings.update(beginnings or {})
-        page.expects_time_of_day(Days(_newest_of_day(fd, status.st_size, latest), wrote))
+        page.expects_time_of_day(Days(newest_of_day(fd, status.st_size, latest), wrote))
         scanner = Scanner(page, session)
         size = offset = passed_over = 0
         left = b""
@@ -313,7 +313,7 @@ def _passed(
     return LogPass(mine.hours, after, size, undated, page.named, is_shared, page.nameless)
 
 
-def _newest_of_day(fd: int, size: int, latest: float) -> float | None:
+def newest_of_day(fd: int, size: int, latest: float) -> float | None:
     """The time of day of a log's last line that has one."""
     end = os.pread(fd, 8_192, max(0, size - 8_192)).decode("utf-8", "replace")
     for line in reversed(end.splitlines()):

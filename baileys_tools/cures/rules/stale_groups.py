@@ -13,20 +13,21 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from baileys_tools.bots.bot_log.grammar import ASKED_AGAIN
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.units import counted
 
-MESSAGES = (b'"msg":"recv retry request"', b'"msg":"will not send message again, as sent too many times"')
-"""How the lines end that count."""
+MESSAGES = tuple(text.decode() for text in ASKED_AGAIN)
+"""What the records say that count."""
 WITHIN = timedelta(days=1)
 MESSAGES_OF_ONE = 3
 """From so many messages on that one device asks for, no answer has helped it."""
 MOST_NAMED = 3
 
-_GROUP = re.compile(rb'"from": ?"([0-9]{5,20}(?:-[0-9]{5,20})?@g\.us)"')
-_MESSAGE = re.compile(rb'"id": ?"([0-9A-Za-z.-]{4,64})"')
-_DEVICE = re.compile(rb'"participant": ?"([0-9]{5,20}(?::[0-9]{1,4})?@[a-z.]{3,20})"')
+_GROUP = re.compile(r'\bfrom"?[:=] ?"([0-9]{5,20}(?:-[0-9]{5,20})?@g\.us)"')
+_MESSAGE = re.compile(r'\bid"?[:=] ?"([0-9A-Za-z.-]{4,64})"')
+_DEVICE = re.compile(r'\bparticipant"?[:=] ?"([0-9]{5,20}(?::[0-9]{1,4})?@[a-z.]{3,20})"')
 
 
 class ResendRequest(NamedTuple):
@@ -48,13 +49,13 @@ class StaleGroup(NamedTuple):
     messages: int
 
 
-def asked_in(line: bytes, at: float | None) -> ResendRequest | None:
-    """Given a line of a request and its time, return it; None where it is about no group."""
-    found = [pattern.search(line) for pattern in (_GROUP, _DEVICE, _MESSAGE)]
-    group, device, message = (one[1].decode("ascii") if one else "" for one in found)
+def asked_in(text: str) -> ResendRequest | None:
+    """Given the record of a request, return it without its time; None where it is about no group."""
+    found = [pattern.search(text) for pattern in (_GROUP, _DEVICE, _MESSAGE)]
+    group, device, message = (one[1] if one else "" for one in found)
     if not (group and device and message):
         return None
-    return ResendRequest(group, device, message, at, MESSAGES[1] in line)
+    return ResendRequest(group, device, message, None, MESSAGES[1] in text)
 
 
 def stale_groups(asked: Iterable[ResendRequest], groups: Collection[str], now: datetime) -> list[StaleGroup]:

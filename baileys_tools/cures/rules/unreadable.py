@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 SENT_BY = re.compile(
-    rb'"(author|participant|remoteJid)": ?"([0-9]{5,20}(?::[0-9]{1,4})?@(?:s\.whatsapp\.net|lid|hosted|hosted\.lid))"'
+    r'(author|participant|remoteJid)"?[:=] ?'
+    r'"([0-9]{5,20}(?::[0-9]{1,4})?@(?:s\.whatsapp\.net|lid|hosted|hosted\.lid))"'
 )
-_FROM_ME = re.compile(rb'"fromMe": ?true')
+_FROM_ME = re.compile(r'fromMe"?[:=] ?true')
 
 
 class Device(NamedTuple):
@@ -30,19 +31,19 @@ class Unreadable(NamedTuple):
     last: float | None = None
 
 
-def sender_in(line: bytes) -> Device | None:
-    """Given a line of a message that could not be read, return whose it was, None where the line does not tell.
+def sender_in(text: str) -> Device | None:
+    """Given the record of a message that could not be read, return whose it was, None where it does not tell.
 
     Baileys 7 says it as `author`. In a group it is the participant. What the account's own phone has sent names only
     whom that was for.
     """
-    found: dict[bytes, bytes] = {}
-    for match in SENT_BY.finditer(line):
+    found: dict[str, str] = {}
+    for match in SENT_BY.finditer(text):
         found.setdefault(match[1], match[2])
-    jid = found.get(b"author") or found.get(b"participant")
-    if jid is None and not _FROM_ME.search(line):
-        jid = found.get(b"remoteJid")
-    return device_of(jid.decode("ascii")) if jid is not None else None
+    jid = found.get("author") or found.get("participant")
+    if jid is None and not _FROM_ME.search(text):
+        jid = found.get("remoteJid")
+    return device_of(jid) if jid is not None else None
 
 
 def device_of(jid: str) -> Device:

@@ -42,6 +42,7 @@ CAUSES = {
     "not reached (408)": Cause.NETWORK,
     "Bad MAC flood": Cause.HEALTHY,
     "group without keys": Cause.HEALTHY,
+    "members without the key": Cause.HEALTHY,
     "silence": Cause.HEALTHY,
 }
 """What is wrong in each scene, as Baileys' own lines tell it: these do not have the code of a refused login."""
@@ -52,6 +53,7 @@ PRINTED_CAUSES = CAUSES | {
     # The bot prints ends, and no opening.
     "Bad MAC flood": Cause.UNKNOWN,
     "group without keys": Cause.UNKNOWN,
+    "members without the key": Cause.UNKNOWN,
     "silence": Cause.UNKNOWN,
 }
 """The same where the bot's logger is silent and it prints the error."""

@@ -8,8 +8,14 @@ from itertools import chain, repeat
 
 import pytest
 
-from baileys_tools.cures.log_evidence import requests_in
-from baileys_tools.cures.rules.stale_groups import StaleGroup, stale_group_findings, stale_groups
+from baileys_tools.bots.bot_log.records import Wanted, dated
+from baileys_tools.cures.rules.stale_groups import (
+    MESSAGES,
+    StaleGroup,
+    asked_in,
+    stale_group_findings,
+    stale_groups,
+)
 from baileys_tools.findings import Severity
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -39,7 +45,8 @@ def line(
 
 
 def found(*lines: bytes) -> list[StaleGroup]:
-    return stale_groups(requests_in(b"".join(lines)), {GROUP, OTHER}, NOW)
+    records = dated(Wanted(*MESSAGES).in_lines(b"".join(lines), NOW.timestamp()), asked_in)
+    return stale_groups((one.told._replace(at=one.at) for one in records), {GROUP, OTHER}, NOW)
 
 
 def test_one_who_asks_for_three_messages_lacks_the_key() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from baileys_tools.cures.log_evidence import failures_in
+from baileys_tools.bots.bot_log.records import Wanted, dated
+from baileys_tools.cures.log_evidence import FAILED, failed_session
 from baileys_tools.cures.rules.unreadable import Device, Unreadable, is_over, joined, sender_in
 from tests.log_lines import BEGIN, pino
 
@@ -17,6 +18,11 @@ NO_MATCH = {"type": "SessionError", "message": "No matching sessions found for m
 
 def line(key: dict[str, Any], err: dict[str, Any] | None = None, **more: Any) -> bytes:
     return pino("failed to decrypt message", key=key, err=err or NO_MATCH, **more).encode()
+
+
+def failures_in(lines: bytes) -> list[tuple[Device, float | None]]:
+    records = dated(Wanted(FAILED).in_lines(lines, BEGIN.timestamp() + 60), failed_session)
+    return [(one.told, one.at) for one in records]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def line(key: dict[str, Any], err: dict[str, Any] | None = None, **more: Any) ->
     ],
 )
 def test_whose_message_it_was(key: dict[str, Any], more: dict[str, Any], expected: Device | None) -> None:
-    assert sender_in(line(key, **more)) == expected
+    assert sender_in(line(key, **more).decode()) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,8 @@ def test_whose_message_it_was(key: dict[str, Any], more: dict[str, Any], expecte
 )
 def test_which_failures_speak_of_a_session(message: str, counts: bool) -> None:
     key = {"remoteJid": f"{PN}@s.whatsapp.net", "fromMe": False}
-    found = list(failures_in(line(key, {"type": "SessionError", "message": message, "stack": "x"}) + b"\n"))
+    err = {"type": "SessionError", "message": message, "stack": "x"}
+    found = failures_in(line(key, err) + b"\n")
     assert found == ([(Device(PN, 0), BEGIN.timestamp())] if counts else [])
 
 
@@ -60,7 +67,7 @@ def test_lines_around_it_and_a_torn_end_tell_nothing() -> None:
     one = line({"remoteJid": f"{PN}@s.whatsapp.net", "fromMe": False})
     other = line({"remoteJid": f"{LID}@lid", "fromMe": False})
     noise = b"failed to decrypt message\n" + json.dumps({"remoteJid": "1@lid"}).encode() + b"\n"
-    found = list(failures_in(noise + one + b"\n" + noise + other + b"\n" + one[:60]))
+    found = failures_in(noise + one + b"\n" + noise + other + b"\n" + one[:60])
     assert [device for device, _ in found] == [Device(PN, 0), Device(LID, 0)]
 
 
