@@ -60,10 +60,7 @@ def contact_command(
     options = options.about_one(loaded.settings, VERB)
     typed = typed_contact(who)
     if typed is None:
-        raise UsageError(
-            "invalid contact: neither a phone number, nor a LID, nor an address",
-            "Give the number with its country code (4917012345678), or the LID as 123456789012345@lid.",
-        )
+        raise _invalid(options.company, who.strip())
     if not renew and (every or options.dry_run or options.yes):
         raise UsageError("--all-sessions, --dry-run and --yes go with --renew")
     now = datetime.now(UTC)
@@ -108,6 +105,18 @@ def look_up(
     if held.is_empty:
         raise _unknown(company.id)
     return ContactReport(company.id, company.path, now, held, tuple(troubles))
+
+
+def _invalid(company: str, who: str) -> UsageError:
+    if who.endswith("@g.us"):
+        cure = command("baileys-tools resend-group-keys --company {} --group {}", company, who)
+        return UsageError(
+            "invalid contact: that is a group", f"To have the bot send it its key again: {cure}"
+        )
+    return UsageError(
+        "invalid contact: neither a phone number, nor a LID, nor an address",
+        "Give the number with its country code (4917012345678), or the LID as 123456789012345@lid.",
+    )
 
 
 def _unknown(company: str) -> BaileysToolsError:

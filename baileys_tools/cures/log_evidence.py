@@ -14,6 +14,7 @@ from baileys_tools.bots.rules.log_events import LogEvent
 from baileys_tools.cures.rules.stale_groups import MESSAGES, ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.units import counted
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 Told = TypeVar("Told")
 
 FAILED = "failed to decrypt message"
+UNTOLD = Device("", 0)
+"""Stands for whoever it was, where the reason is none that is read from a log."""
 _OF_A_SESSION = (LogEvent.NO_MATCHING_SESSION, LogEvent.BAD_MAC)
 
 
 def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[Evidence, list[str]]:
-    """Return which devices the logs of a company name as unreadable, and which logs could not be read and why."""
+    """Return which devices the logs of a company name as unreadable, and what of the logs could not be read and why."""
     records, troubles = _records(settings, company, now, [FAILED], failed_session)
-    return joined((one.told, one.at) for one in records), troubles
+    if not logs_of(settings, company):
+        troubles.append("the bot's log, as logs.files names none for this company")
+    devices = joined((one.told, one.at) for one in records)
+    if (untold := devices.pop(UNTOLD, None)) is not None:
+        troubles.append(f"from the log why the bot could not read {counted(untold.messages, 'message')}")
+    return devices, troubles
 
 
 def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[ResendRequest]:
@@ -37,9 +45,12 @@ def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> l
 
 
 def failed_session(text: str) -> Device | None:
-    """Given the record of a message that could not be read, return whose session did not fit it, None for any other
-    reason."""
-    return sender_in(text) if decrypt_cause(plain(text)) in _OF_A_SESSION else None
+    """Given the record of a message that could not be read, return whose session did not fit it, None where another
+    thing was the reason."""
+    cause = decrypt_cause(plain(text))
+    if cause is LogEvent.NOT_DECRYPTED:
+        return UNTOLD
+    return sender_in(text) if cause in _OF_A_SESSION else None
 
 
 def _records(

@@ -69,13 +69,14 @@ def cure(
     numbers = shown.show_numbers
     with recorded(command, loaded.settings, now, quiet=shown.quiet, dry_run=options.dry_run) as run:
         report = run_cure(loaded, command, options, now, look, partial(cure_plan_text, show_numbers=numbers))
+        report = replace(report, log_troubles=tuple(log_troubles))
         # A plan changes nothing.
         changed = {report.company: report.done} if report.outcomes is not None else None
         run.ended(report.exit_code, changed, planned=len(report.plan.asides), set_aside=report.done)
     if shown.as_json:
         print(cure_json(report, show_numbers=numbers))
     elif not shown.quiet or report.exit_code is not ExitCode.DONE:
-        text = cure_text(report, show_numbers=numbers, log_troubles=log_troubles)
+        text = cure_text(report, show_numbers=numbers)
         print(text, file=sys.stderr if shown.quiet else sys.stdout)
     return report.exit_code
 
@@ -112,6 +113,7 @@ def run_cure(
                     plan,
                     settings.cleanup.undo_window,
                     has_api=bot_api_for(settings, company.id) is not None,
+                    dry_run=options.dry_run,
                 )
                 if options.dry_run or not plan.asides:
                     return report

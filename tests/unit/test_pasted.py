@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from baileys_tools.cli import MODULES
 from baileys_tools.cli.manpage import all_commands
 from baileys_tools.frame.show.terminal import wrapped
-from baileys_tools.pasted import came_with, command, with_commands
+from baileys_tools.pasted import came_with, can_be_typed, command, with_commands
 from baileys_tools.units import printable
 
 ROOT = Path(__file__).parents[2] / "baileys_tools"
@@ -94,8 +94,16 @@ def test_no_line_break_of_ours_gets_into_a_name(some: list[str], width: int) -> 
     text = "; ".join(f"the bot's way, or the bots' own: {one}" for one in commands)
     lines = wrapped(text, width, first="  -> ", rest="     ")
     joined = " ".join(line.strip() for line in lines)
-    for one in commands:
+    for name, one in zip(some, commands, strict=True):
         assert one in joined
+        if can_be_typed(name, "--company"):
+            assert any(one in line for line in lines), "pasted line by line, it would be two commands"
+
+
+def test_no_option_of_a_command_is_left_behind_on_the_next_line() -> None:
+    typed = "baileys-tools resend-group-keys --company 1001 --group 120363400000000001@g.us --config /etc/tools.yaml"
+    for width in range(20, 120):
+        assert any(typed in line for line in wrapped(f"have the key sent: {typed}, and look", width, "  -> "))
 
 
 def test_a_hint_has_just_the_options_that_its_command_takes() -> None:

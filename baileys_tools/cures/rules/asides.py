@@ -67,6 +67,7 @@ class CureReport:
     """What a cure did in one company, or would do. `run` names it for undo, None where nothing was set aside.
 
     `outcomes` and `errors` are by file name; None before anything was done. `declined`: a person said no.
+    `log_troubles` is what could not be read of the logs that say what is broken.
     """
 
     command: str
@@ -81,6 +82,8 @@ class CureReport:
     errors: Mapping[str, str] = field(default_factory=dict)
     earlier: str = ""
     declined: bool = False
+    dry_run: bool = False
+    log_troubles: tuple[str, ...] = ()
 
     def outcome_of(self, aside: Aside) -> Outcome | None:
         """What became of one aside: the first of its keys that stayed says it, None before anything was done."""

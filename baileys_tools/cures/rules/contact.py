@@ -14,7 +14,7 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, parse_sender_key
 
 _TYPED = re.compile(
-    r"(?P<user>[0-9]{5,20})(?:_(?P<domain>[0-9]{1,3}))?(?:[:.][0-9]{1,4})?"
+    r"(?P<user>[1-9][0-9]{4,19})(?:_(?P<domain>[0-9]{1,3}))?(?:[:.][0-9]{1,4})?"
     r"(?:@(?P<server>s\.whatsapp\.net|c\.us|hosted|lid|hosted\.lid))?"
 )
 _USER = re.compile(r"[0-9]{5,20}")
@@ -29,8 +29,11 @@ class Typed(NamedTuple):
 
 
 def typed_contact(text: str) -> Typed | None:
-    """Given a number, a LID or an address as logs have them, return whom it names; None for anything else."""
-    found = _TYPED.fullmatch(re.sub(r"^\+|[\s()/-]", "", text.strip()))
+    """Given a number, a LID or an address as logs have them, return whom it names; None for anything else.
+
+    A number may be written as it is dialled abroad, with + or 00; no address begins with a 0.
+    """
+    found = _TYPED.fullmatch(re.sub(r"^(?:\+|00)|[\s()/-]", "", text.strip()))
     if found is None:
         return None
     if found["server"] is not None:

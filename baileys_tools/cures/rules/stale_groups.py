@@ -91,7 +91,9 @@ def stale_group_findings(company: str, stale: Sequence[StaleGroup]) -> list[Find
         return []
     devices = sum(one.devices for one in stale)
     messages = sum(one.messages for one in stale)
-    named = [one.group for one in stale] if len(stale) <= MOST_NAMED else []
+    # The id of an old group begins with the number of whoever made it.
+    has_number = any("-" in one.group for one in stale)
+    named = [one.group for one in stale] if len(stale) <= MOST_NAMED and not has_number else []
     groups = " ".join(["--group {}"] * len(named) or ["--all"])
     return [
         Finding(

@@ -44,8 +44,9 @@ def _lines(report: ContactReport, show_numbers: bool) -> Iterator[str]:
     for trouble in report.log_troubles:
         yield from wrapped(f"not read: {printable(trouble)}", WIDTH, "  ", "    ")
     if any(session.why is not None for session in held.sessions):
-        yield "  to renew what is broken, with the same number or LID:"
-        yield f"  {command('baileys-tools contact --company {} --renew NUMBER', report.company)}"
+        yield "  to renew what is broken" + ("" if show_numbers else ", with the same number or LID") + ":"
+        number = (who.pn or f"{who.lid}@lid") if show_numbers else "NUMBER"
+        yield f"  {command('baileys-tools contact --company {} --renew {}', report.company, number)}"
 
 
 def _row(label: str, text: str) -> str:

@@ -22,7 +22,7 @@ def cure_json(report: CureReport, *, show_numbers: bool) -> str:
         {
             "company": name_text(report.company),
             "path": name_text(report.path),
-            "dry_run": report.outcomes is None,
+            "dry_run": report.dry_run,
             "run": report.run,
             "asides": [
                 {
@@ -40,5 +40,6 @@ def cure_json(report: CureReport, *, show_numbers: bool) -> str:
             "set_aside": report.done,
             "left": report.plan.left,
             "earlier": report.earlier,
+            "log_troubles": [name_text(trouble) for trouble in report.log_troubles],
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from baileys_tools.cures.rules.asides import Aside, CureReport, may_be_in_memory
 from baileys_tools.cures.show.words import WHY, address_shown, group_shown
@@ -29,10 +29,10 @@ def cure_plan_text(report: CureReport, *, show_numbers: bool) -> str:
     return "\n".join(_plan(report, show_numbers))
 
 
-def cure_text(report: CureReport, *, show_numbers: bool, log_troubles: Sequence[str] = ()) -> str:
+def cure_text(report: CureReport, *, show_numbers: bool) -> str:
     """Return what was done, or in a dry run what would be."""
     lines = [*_plan(report, show_numbers), *_result(report)]
-    for trouble in log_troubles:
+    for trouble in report.log_troubles:
         lines += wrapped(f"not read: {printable(trouble)}", WIDTH, "  ", "    ")
     return "\n".join(lines)
 
@@ -79,13 +79,12 @@ def _about(report: CureReport, aside: Aside, show_numbers: bool) -> str:
 def _nothing(report: CureReport) -> Iterator[str]:
     if report.command == GROUPS:
         said = "nothing to set aside: no memory says that anybody has the key, so the next message brings it"
-    elif report.command == "contact":
-        said = (
-            "nothing broken: each session can be read, and no log names one. To renew them all the same: "
-            "--renew --all-sessions"
-        )
     else:
         said = "nothing broken: each session can be read, and no log names one"
+        if report.log_troubles:
+            said = "nothing broken as far as the files tell: each session can be read"
+        if report.command == "contact":
+            said += ". To renew them all the same: --renew --all-sessions"
     yield from wrapped(said, WIDTH, "  ")
 
 

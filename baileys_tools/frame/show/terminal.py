@@ -73,7 +73,8 @@ def together(troubles: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 # As `pasted.command` quotes them, at the start of a word; an apostrophe of a sentence stands elsewhere.
 _QUOTED = r"""(?<![^\s(])'[^']*'(?:"'"'[^']*')*"""
-_OF_US = r"baileys-tools [a-z-]+(?: --(?:company|run|config|sessions|import) [^ ]+| --?[a-z][a-z-]*)*"
+_WITH_VALUE = "company|config|for|group|id|import|interval|mode|most|preset|run|sessions|since|target|to|user"
+_OF_US = rf"baileys-tools [a-z-]+(?: --(?:{_WITH_VALUE}) [^ ]+| --?[a-z][a-z-]*| [A-Z]{{2,}}(?![^ ,.;]))*"
 _GLUE = "\ufdd0"
 """A character that Unicode keeps for use within a program."""
 
@@ -81,15 +82,13 @@ _GLUE = "\ufdd0"
 def wrapped(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
     """Given text, return it as lines of `width` columns, as far as that can be, behind `first` and then `rest`.
 
-    Nothing that has to be whole to be pasted is parted: no path and no quoted name; a command only where it is longer
-    than a line.
+    Nothing that has to be whole to be pasted is parted, however long: no path, no quoted name, no command. The first
+    line of a command in two would be one of its own, without the --dry-run or the --config of the second.
     """
     rest = first if rest is None else rest
-    room = width - len(rest)
-    glued = re.sub(_QUOTED, lambda found: found[0].replace(" ", _GLUE), text)
-    glued = re.sub(
-        _OF_US, lambda found: found[0].replace(" ", _GLUE if len(found[0]) <= room else " "), glued
-    )
+    glued = text
+    for whole in (_QUOTED, _OF_US):
+        glued = re.sub(whole, lambda found: found[0].replace(" ", _GLUE), glued)
     return [
         line.replace(_GLUE, " ")
         for line in wrap(

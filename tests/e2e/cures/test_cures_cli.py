@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -25,6 +27,7 @@ MEMORY, OLD_MEMORY = f"sender-key-memory-{GROUP}.json", f"sender-key-memory-{OLD
 OWN_KEY = f"sender-key-{GROUP}--919585510685--17.json"
 BY_NUMBER, BY_LID = f"session-{PN}.0.json", f"session-{LID}_1.0.json"
 TORN = "session-4917099999999.0.json"
+WHOLE = "session-4917000000008.0.json"
 FAILED_AT = datetime.now(UTC) - timedelta(hours=3)
 
 
@@ -320,6 +323,53 @@ def test_only_what_is_broken_goes_with_its_twin(root: Path, settings: Path) -> N
     assert BY_NUMBER not in left
     assert BY_LID not in left
     assert {TORN, f"identity-key-{LID}_1.0.json", f"lid-mapping-{PN}.json"} <= set(left)
+
+
+def test_without_a_log_nothing_is_called_whole(root: Path, settings: Path) -> None:
+    write_key(root / "company_1002", WHOLE, timedelta(days=1), record(FAILED_AT))
+    whole = ("4917000000008", "--renew", "--dry-run")
+    told = cure(root, "contact", *whole, company="1002")
+    assert told.returncode == 0
+    assert "as far as the files tell" in told.stdout
+    assert "no log names one" not in told.stdout
+    assert "not read: the bot's log, as logs.files names none for this company" in told.stdout
+    (trouble,) = checked_json(cure(root, "contact", *whole, "--json", company="1002").stdout, "contact")[
+        "log_troubles"
+    ]
+    assert "logs.files" in trouble
+    assert "logs.files" in cure(root, "contact", "4917000000008", company="1002").stdout
+    read = cure(root, *RENEW, "--dry-run", "--json", "--config", settings)
+    assert checked_json(read.stdout, "renew-sessions")["log_troubles"] == []
+
+
+def test_a_log_without_the_reason_is_said_to_tell_nothing(root: Path, settings: Path, tmp_path: Path) -> None:
+    """As winston prints an error: by its name alone."""
+    key = {"remoteJid": f"{LID}@lid", "fromMe": False}
+    line = pino("failed to decrypt message", FAILED_AT, 50, key=key, err={"name": "SessionError"})
+    (tmp_path / "bot.log").write_text(f"{line}\n" * 3)
+    told = cure(root, "contact", PN, "--config", settings).stdout
+    assert "not read: from the log why the bot could not read 3 messages" in told
+
+
+def test_a_run_that_found_nothing_to_do_is_no_dry_run(root: Path) -> None:
+    write_key(root / "company_1002", WHOLE, timedelta(days=1), record(FAILED_AT))
+    nothing = ("contact", "4917000000008", "--renew", "--json")
+    for words, is_dry in ((("--yes",), False), (("--dry-run",), True)):
+        done = checked_json(cure(root, *nothing, *words, company="1002").stdout, "contact")
+        assert (done["dry_run"], done["set_aside"]) == (is_dry, 0)
+
+
+def test_the_hint_of_a_group_can_be_pasted(root: Path) -> None:
+    told = cure(root, "contact", GROUP)
+    assert told.returncode == 2
+    (hint,) = re.findall(r"baileys-tools (resend-group-keys .*)", told.stderr)
+    assert cure(root, *shlex.split(hint)[:1], *shlex.split(hint)[3:], "--dry-run").returncode == 0
+
+
+def test_the_hint_of_a_contact_has_the_number_where_numbers_are_shown(root: Path, settings: Path) -> None:
+    words = ("contact", f"{LID}@lid", "--config", settings)
+    assert "--renew NUMBER" in cure(root, *words).stdout
+    assert f"--renew {PN}" in cure(root, *words, "--show-numbers").stdout
 
 
 def test_options_of_a_renewal_go_with_it(root: Path) -> None:

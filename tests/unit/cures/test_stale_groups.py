@@ -91,6 +91,12 @@ def test_the_hint_is_the_command_that_sends_the_key_again() -> None:
     assert stale_group_findings("1001", []) == []
 
 
+def test_the_number_in_the_id_of_an_old_group_is_in_no_hint() -> None:
+    (finding,) = stale_group_findings("1001", [StaleGroup(OTHER, 2, 5), StaleGroup(GROUP, 1, 3)])
+    assert "919420739001" not in finding.action + finding.message
+    assert "resend-group-keys --company 1001 --all" in finding.action
+
+
 def test_lines_are_found_among_others_wherever_they_stand() -> None:
     noise = b'{"level":20,"msg":"recv receipt"}\n'
     lines = chain.from_iterable((noise, line(f"3EB{n:03}"), noise) for n in range(4))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from baileys_tools.bots.bot_log.records import Wanted, dated
-from baileys_tools.cures.log_evidence import FAILED, failed_session
+from baileys_tools.cures.log_evidence import FAILED, UNTOLD, failed_session
 from baileys_tools.cures.rules.unreadable import Device, Unreadable, is_over, joined, sender_in
 from tests.log_lines import BEGIN, pino
 
@@ -68,7 +68,8 @@ def test_lines_around_it_and_a_torn_end_tell_nothing() -> None:
     other = line({"remoteJid": f"{LID}@lid", "fromMe": False})
     noise = b"failed to decrypt message\n" + json.dumps({"remoteJid": "1@lid"}).encode() + b"\n"
     found = failures_in(noise + one + b"\n" + noise + other + b"\n" + one[:60])
-    assert [device for device, _ in found] == [Device(PN, 0), Device(LID, 0)]
+    named = [Device(PN, 0), Device(LID, 0)]
+    assert [device for device, _ in found] == [UNTOLD, named[0], UNTOLD, named[1]]
 
 
 def test_messages_are_counted_and_the_last_is_kept() -> None:
