@@ -10,8 +10,8 @@ from baileys_tools.bots.bot_log.causes import decrypt_cause, plain
 from baileys_tools.bots.bot_log.records import LogRecord, Wanted, records_of_file
 from baileys_tools.bots.bot_logs import logs_of
 from baileys_tools.bots.log_sources import sources_of, stream_of
-from baileys_tools.bots.rules.log_events import LogEvent
-from baileys_tools.cures.rules.stale_groups import MESSAGES, ResendRequest, asked_in
+from baileys_tools.bots.rules.log_events import ASKED_AGAIN, LogEvent
+from baileys_tools.cures.rules.stale_groups import ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.units import counted
@@ -40,7 +40,7 @@ def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[E
 
 def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[ResendRequest]:
     """Return which devices asked for messages of the bot to groups again, by the logs of a company that can be read."""
-    records, _ = _records(settings, company, now, MESSAGES, asked_in)
+    records, _ = _records(settings, company, now, ASKED_AGAIN, asked_in)
     return [one.told._replace(at=one.at) for one in records]
 
 

@@ -17,16 +17,15 @@ from typing import Any
 
 from baileys_tools.sessions.live import BROKEN_DISK
 from baileys_tools.sessions.names import OWN_FOLDER, STAGE
-from baileys_tools.sessions.quarantine import make_folder, make_run_folder, note_alone, run_started
+from baileys_tools.sessions.quarantine import make_folder, make_run_folder, run_started
 from baileys_tools.sessions.removal import FolderRemover
 from baileys_tools.sessions.renames import rename_new
 from baileys_tools.sessions.rules.creds import fitted_creds
 from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_AGE, kind_of
 from baileys_tools.sessions.rules.removals import Outcome
 from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
-from baileys_tools.sessions.rules.senderkeys import memories_alone
 from baileys_tools.sessions.rules.snapshot import LARGEST_FILE, Entry, StoredFile, may_be_stored
-from baileys_tools.sessions.scan import in_own_folder, own_folder, read_regular_file, scan_folder
+from baileys_tools.sessions.scan import in_own_folder, own_folder, read_regular_file
 from baileys_tools.sessions.staging import (
     SeenFile,
     foreign_journal,
@@ -127,8 +126,7 @@ def finish_repair(folder: int) -> Repaired:
         remove_stage(folder)
         remove_journal(folder)
         return done
-    if units:
-        note_alone(folder, run, memories_alone(scan_folder(folder), [[*unit] for unit in units]))
+    # No memory is noted as alone: one whose key is gone goes as a damage, and an undo leaves it there.
     with FolderRemover(folder, run, always_undoable=True) as remover:
         for unit in units:
             remover.remove_unit(unit)

@@ -37,10 +37,6 @@ MESSAGES = {
     b"Failed to upload pre-keys to server": LogEvent.PRE_KEYS_NOT_UPLOADED,
 }
 
-ASKED_AGAIN = (b"recv retry request", b"will not send message again, as sent too many times")
-"""What is written when somebody asks for a message of the bot again, at level debug and info
-(`baileys/lib/Socket/messages-recv.js`): the second where the bot gives up. They are not counted."""
-
 # One search for all of them: after the common beginning, which is looked for as fixed text, the branches cost little.
 MESSAGE = re.compile(
     rb'"msg":"(?:(' + b"|".join(map(re.escape, MESSAGES)) + rb')|(\d{1,6}) pre-keys found on server)"\}'

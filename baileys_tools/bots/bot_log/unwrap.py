@@ -11,8 +11,9 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from baileys_tools.bots.bot_log.grammar import ASKED_AGAIN, MESSAGES, OBJECT_BEGINS_WITHIN
+from baileys_tools.bots.bot_log.grammar import MESSAGES, OBJECT_BEGINS_WITHIN
 from baileys_tools.bots.bot_log.stamps import NO_TIME, TIME_KEYS, LineTime, moment, stamp_in
+from baileys_tools.bots.rules.log_events import ASKED_AGAIN
 
 MOST_WRAPS = 5
 BEGINNING = 240
@@ -38,7 +39,7 @@ _AROUND = ("content", "_source", "result", "properties")
 """Keys under which they have a record that holds it."""
 _OWN = ("level", "node", "fullErrorNode", "trace", "err", "msgAttrs", "browser", "pid")
 """A record with one of these was made by a logger: its `message` is text, and no record in it is one."""
-_MESSAGES = frozenset(text.decode() for text in (*MESSAGES, *ASKED_AGAIN))
+_MESSAGES = frozenset((*(text.decode() for text in MESSAGES), *ASKED_AGAIN))
 SESSION_KEYS = ("session", "sessionId", "instance")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}m|#033\[[0-9;]{0,20}m")

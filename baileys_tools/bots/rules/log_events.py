@@ -10,6 +10,10 @@ from typing import NamedTuple, Self
 
 from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 
+ASKED_AGAIN = ("recv retry request", "will not send message again, as sent too many times")
+"""What is written when somebody asks for a message of the bot again, at level debug and info
+(`baileys/lib/Socket/messages-recv.js`): the second where the bot gives up. They are not counted."""
+
 
 class LogEvent(StrEnum):
     """One kind of event. The values are kept in the state and printed, so they never change."""

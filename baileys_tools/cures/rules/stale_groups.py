@@ -13,13 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from baileys_tools.bots.bot_log.grammar import ASKED_AGAIN
+from baileys_tools.bots.rules.log_events import ASKED_AGAIN
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.units import counted
 
-MESSAGES = tuple(text.decode() for text in ASKED_AGAIN)
-"""What the records say that count."""
 WITHIN = timedelta(days=1)
 MESSAGES_OF_ONE = 3
 """From so many messages on that one device asks for, no answer has helped it."""
@@ -55,7 +53,7 @@ def asked_in(text: str) -> ResendRequest | None:
     group, device, message = (one[1] if one else "" for one in found)
     if not (group and device and message):
         return None
-    return ResendRequest(group, device, message, None, MESSAGES[1] in text)
+    return ResendRequest(group, device, message, None, ASKED_AGAIN[1] in text)
 
 
 def stale_groups(asked: Iterable[ResendRequest], groups: Collection[str], now: datetime) -> list[StaleGroup]:

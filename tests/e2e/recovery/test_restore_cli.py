@@ -143,14 +143,19 @@ def test_sessions_come_back_where_systemd_says_that_the_bot_ended_before_the_sna
     assert (folder / SESSIONS[1]).exists()
 
 
-def test_a_memory_without_its_key_goes_aside_and_undo_brings_it_back(folder: Path) -> None:
-    (folder / OWN_KEY).unlink()
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_memory_goes_aside_with_its_key_and_comes_back_beside_it_alone(folder: Path, is_lost: bool) -> None:
+    """Beside the key that the bot then makes, it would keep that from every member of the group."""
+    (folder / OWN_KEY).unlink() if is_lost else tear(folder / OWN_KEY)
     document = restored(folder)
-    assert document["result"]["set_aside"] == [MEMORY]
-    assert not (folder / MEMORY).exists()
+    aside = [MEMORY] if is_lost else [OWN_KEY, MEMORY]
+    assert sorted(document["result"]["set_aside"]) == aside
+    assert not {MEMORY, OWN_KEY} & set(os.listdir(folder))
     undone = run_cli("undo", "--run", document["result"]["run"], env=env_of(folder))
     assert undone.returncode == 0
-    assert (folder / MEMORY).exists()
+    assert ({MEMORY, OWN_KEY} <= set(os.listdir(folder))) is not is_lost
+    assert (folder / MEMORY).exists() is not is_lost
+    assert ("the own key that it speaks of is gone" in undone.stdout) is is_lost
 
 
 def test_no_cleanup_brings_back_what_a_repair_has_just_set_aside(folder: Path) -> None:

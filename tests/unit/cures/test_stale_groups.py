@@ -9,8 +9,8 @@ from itertools import chain, repeat
 import pytest
 
 from baileys_tools.bots.bot_log.records import Wanted, dated
+from baileys_tools.bots.rules.log_events import ASKED_AGAIN
 from baileys_tools.cures.rules.stale_groups import (
-    MESSAGES,
     StaleGroup,
     asked_in,
     stale_group_findings,
@@ -45,7 +45,7 @@ def line(
 
 
 def found(*lines: bytes) -> list[StaleGroup]:
-    records = dated(Wanted(*MESSAGES).in_lines(b"".join(lines), NOW.timestamp()), asked_in)
+    records = dated(Wanted(*ASKED_AGAIN).in_lines(b"".join(lines), NOW.timestamp()), asked_in)
     return stale_groups((one.told._replace(at=one.at) for one in records), {GROUP, OTHER}, NOW)
 
 
