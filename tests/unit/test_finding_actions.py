@@ -15,7 +15,17 @@ from baileys_tools.cli import MODULES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "baileys_tools"
-TAKES_A_VALUE = {"--company", "--import", "--run", "--sessions", "--interval", "--since", "--to", "--preset"}
+TAKES_A_VALUE = {
+    "--company",
+    "--group",
+    "--import",
+    "--run",
+    "--sessions",
+    "--interval",
+    "--since",
+    "--to",
+    "--preset",
+}
 
 
 def commands_in(text: str) -> Iterator[tuple[str, ...]]:

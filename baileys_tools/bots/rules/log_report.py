@@ -257,7 +257,7 @@ _KINDS: Mapping[str, tuple[str, tuple[LogEvent, ...], str]] = {
     "keys": (
         "keys that do not fit (Bad MAC)",
         (LogEvent.BAD_MAC, LogEvent.NO_MATCHING_SESSION, LogEvent.OLD_COUNTER, LogEvent.USED_KEY),
-        "see that one process alone uses this folder and that no old copy was put back: the rest heals when it writes",
+        "see that one process alone uses this folder and that no old copy was put back; renew what is still broken",
     ),
     "session": (
         "no session for the contact",
@@ -290,12 +290,15 @@ def unreadable_messages(
         return
     most = max(counts, key=lambda kind: counts[kind])
     said = ", ".join(f"{number:,} {_KINDS[kind][0]}" for kind, number in counts.items() if number)
+    helps = _KINDS[most][2]
+    if most == "keys":
+        helps += f": {command('baileys-tools renew-sessions --company {} --broken --dry-run', company)}"
     yield Finding(
         "messages-unreadable",
         Severity.CRITICAL if rate >= _FLOOD * limits.unreadable_per_hour else Severity.WARNING,
         company,
         f"{rate:,} messages an hour cannot be read, {limits.unreadable_per_hour} or more: {said}",
-        _KINDS[most][2],
+        helps,
         {
             "per_hour": rate,
             "limit": limits.unreadable_per_hour,

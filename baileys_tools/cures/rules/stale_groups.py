@@ -89,10 +89,6 @@ def stale_group_findings(company: str, stale: Sequence[StaleGroup]) -> list[Find
         return []
     devices = sum(one.devices for one in stale)
     messages = sum(one.messages for one in stale)
-    # The id of an old group begins with the number of whoever made it.
-    has_number = any("-" in one.group for one in stale)
-    named = [one.group for one in stale] if len(stale) <= MOST_NAMED and not has_number else []
-    groups = " ".join(["--group {}"] * len(named) or ["--all"])
     return [
         Finding(
             "group-keys-stale",
@@ -100,8 +96,15 @@ def stale_group_findings(company: str, stale: Sequence[StaleGroup]) -> list[Find
             company,
             f"{counted(devices, 'device')} of members in {counted(len(stale), 'group')} asked in the last 24 hours for "
             f"{counted(messages, 'message')} of the bot again and again: they wait for its key",
-            "have the bot send its key again: "
-            + command(" ".join(["baileys-tools resend-group-keys --company {}", groups]), company, *named),
+            f"have the bot send its key again: {resend_command(company, [one.group for one in stale])}",
             {"devices": devices, "groups": len(stale), "messages": messages},
         )
     ]
+
+
+def resend_command(company: str, groups: Sequence[str]) -> str:
+    """Return the command that has the bot send its key again to these groups; to all, where they are many."""
+    # The id of an old group begins with the number of whoever made it.
+    named = groups if len(groups) <= MOST_NAMED and not any("-" in group for group in groups) else ()
+    each = ["--group {}"] * len(named) or ["--all"]
+    return command(" ".join(["baileys-tools resend-group-keys --company {}", *each]), company, *named)

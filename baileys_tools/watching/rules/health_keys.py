@@ -87,17 +87,17 @@ def lone_keys(facts: FolderFacts) -> LoneKeys:
 def _sender_key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
     lone = lone_keys(facts)
     if lone.memories:
-        groups = len(lone.memories)
+        from baileys_tools.cures.rules.stale_groups import resend_command
+
+        named = [key_id_of(name, Kind.SENDER_KEY_MEMORY) for name in lone.memories]
+        groups = len(named)
         yield Finding(
             "memory-without-own-key",
             Severity.WARNING,
             company,
             f"sender-key-memory without the bot's own sender-key in {counted(groups, 'group')}: no member can "
             "read the bot's next message there at first",
-            "Stop the bot. With a snapshot at hand, this sets those memory files aside, undoably: "
-            f"{command('baileys-tools restore --company {} --dry-run', company)}. Else move them away "
-            f"({command('baileys-tools inspect --company {} -v', company)} names them). The bot "
-            "then sends its new key to everybody.",
+            f"have the bot send its key to everybody, undoably, also while it runs: {resend_command(company, named)}",
             {"groups": groups},
         )
     if lone.own_keys:

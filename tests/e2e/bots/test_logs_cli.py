@@ -212,3 +212,6 @@ def test_messages_that_cannot_be_read_are_a_finding_with_what_helps(log):
     assert finding["code"] == "messages-unreadable"
     assert finding["facts"]["group"] == 500
     assert "each member then sends his key once more" in finding["action"]
+    log.write_bytes(as_bytes([undecrypted("Bad MAC", now)] * 2_500))
+    (finding,) = counted(log)["findings"]
+    assert "baileys-tools renew-sessions --company 1001 --broken --dry-run" in finding["action"]

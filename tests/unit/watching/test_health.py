@@ -216,6 +216,21 @@ def test_keys_in_another_form_are_no_healthy_folder_and_no_proven_loss(beside: l
 
 
 @pytest.mark.parametrize(
+    ("groups", "options"),
+    [
+        ([GROUP], f"--group {GROUP}"),
+        ([GROUP, f"{GROUP[:-5]}1@g.us"], "--group"),
+        (["4917-160000000@g.us"], "--all"),
+    ],
+)
+def test_a_memory_without_its_key_is_cured_while_the_bot_runs(groups, options):
+    names = ["creds.json", "pre-key-30.json", *(f"sender-key-memory-{group}.json" for group in groups)]
+    found = by_code(cheap_findings("1", listing(names), RULES, NOW))["memory-without-own-key"]
+    assert f"baileys-tools resend-group-keys --company 1 {options}" in found.action
+    assert "4917-" not in found.action
+
+
+@pytest.mark.parametrize(
     ("unknown", "known", "severity"),
     [
         (9, 1, Severity.NOTICE),
