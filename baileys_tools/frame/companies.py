@@ -270,7 +270,8 @@ def look_from(state: "State", root: str, companies: Sequence[Company], known: Ke
         from baileys_tools.sessions.search.way import places_of
 
         here = places_of(companies)
-        gone = {name: where_it_stood(place, name, noted) for name in names}
+        vanished = names if noted else [name for name in names if name not in here]
+        gone = {name: where_it_stood(place, name, noted) for name in vanished}
         if noted:
             from baileys_tools.sessions.search.listing import gone_names
 
@@ -339,7 +340,9 @@ def _place_among(here: Sequence[Company], settings: Settings, name: str) -> str:
 
 def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = None) -> str:
     """Return the place of a company that has vanished from a root, as an earlier pass has noted it."""
-    found = (places or {}).get(company) or join(root, COMPANY_PREFIX + company)
+    if places and (noted := places.get(company)):
+        return noted
+    found = join(root, COMPANY_PREFIX + company)
     is_single = company == basename(root).removeprefix(COMPANY_PREFIX) and not isdir(found)
     return root if is_single else found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
 
 MEMORY = "lock"
 """Under this the state keeps, for a company whose lock was held at the last look, since when by whom."""
+
+
+def lock_of_state(state: State) -> list[tuple[int, int]]:
+    """Return the device and the inode of the lock that all who use a state share: it is of no session."""
+    from baileys_tools.state.database import LOCK
+
+    with suppress(OSError):
+        seen = os.stat(os.path.join(state.folder, LOCK), follow_symlinks=False)
+        return [(seen.st_dev, seen.st_ino)]
+    return []
 
 
 def held_too_long(

@@ -1,7 +1,7 @@
 """Who holds a lock, by the kernel's word: what a lock file says is the word of whoever owns the folder."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,22 +31,40 @@ def holder_of(fd: int) -> "Holder":
     return _process(pid)
 
 
-def held_folders(root: Root, companies: Iterable[Company]) -> "dict[str, Holder]":
-    """Return by company who holds its lock at this moment. Takes none itself; what cannot be seen is held by nobody."""
+def held_folders(
+    root: Root, companies: Iterable[Company], but: Collection[_Place] = ()
+) -> "dict[str, Holder]":
+    """Return by company who holds its lock at this moment. Takes none itself; what cannot be seen is held by nobody.
+
+    `but` are locks that are known to be of no session: where no others are held beside the sessions, none is looked at.
+    """
     devices = {os.fstat(base.fd).st_dev for base in root.bases if base.fd >= 0}
-    locks = {place: pid for place, pid in _locks().items() if place[0] in devices}
+    locks = {at: pid for at, pid in _locks().items() if at[0] in devices and at not in but}
     if not locks:
         return {}
     found = {}
     for company in companies:
-        with suppress(OSError), root.seen_from(company) as (around, entry):
-            for name in (entry, f"{entry}/{LOCK_NAME}"):
-                with suppress(OSError):
-                    seen = os.lstat(name, dir_fd=around)
-                    if (pid := locks.get((seen.st_dev, seen.st_ino))) is not None:
-                        found[company.id] = _process(pid)
-                        break
+        if (seen := root.seen_from(company)) is not None:
+            pid = _locked_by(*seen, locks)
+        else:
+            pid = None
+            with suppress(OSError), root.around(company) as seen:
+                pid = _locked_by(*seen, locks)
+        if pid is not None:
+            found[company.id] = _process(pid)
     return found
+
+
+def _locked_by(around: int, entry: str, locks: Mapping[_Place, int]) -> int | None:
+    """Return which process holds the lock of a session folder, None where nobody is seen to."""
+    for name in (entry, f"{entry}/{LOCK_NAME}"):
+        try:
+            seen = os.lstat(name, dir_fd=around)
+        except OSError:
+            continue
+        if (pid := locks.get((seen.st_dev, seen.st_ino))) is not None:
+            return pid
+    return None
 
 
 def _locks() -> dict[_Place, int]:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Self
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.layouts import roots_of
-from baileys_tools.sessions.names import COMPANY_PREFIX, FOLDER_FLAGS, OWN_FOLDER
+from baileys_tools.sessions.names import (
+    COMPANY_PREFIX,
+    FOLDER_FLAGS,
+    OWN_FOLDER,
+    REPLACED_PREFIX,
+    STAGE_PREFIX,
+)
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.search.way import (
     Base,
@@ -253,15 +259,13 @@ class Root:
         finally:
             os.close(fd)
 
-    @contextmanager
-    def seen_from(self, company: Company) -> Iterator[tuple[int, str]]:
-        """As `around`, for a look that opens nothing: without opening the way either, where no link on it is meant."""
+    def seen_from(self, company: Company) -> tuple[int, str] | None:
+        """Return an open folder and the way from there to that of a company, for a look that opens nothing and is no
+        proof; None where it has to be asked for `around`: of a root itself, and where a link on the way is meant."""
         base = self.bases[company.base]
-        if base.fd >= 0 and company.entry != "." and not company.linked and not company.missing:
-            yield base.fd, company.entry
-            return
-        with self.around(company) as found:
-            yield found
+        if base.fd < 0 or company.entry == "." or company.linked or company.missing:
+            return None
+        return base.fd, company.entry
 
     def stamp_handle(self, company: Company) -> int:
         """Open the folder of a company for a look at its stamp alone. Raises OSError, NotADirectoryError for a link,
@@ -289,19 +293,18 @@ class Root:
 
     def may_have_left(self, company: Company) -> bool:
         """Whether a restore seems to have left an old folder beside that of a company, as far as names tell."""
-        if company.entry != "." and not company.linked and "/" not in company.entry:
-            return (company.base, company.entry) in self.left
-        from baileys_tools.sessions.names import REPLACED_PREFIX, STAGE_PREFIX
-
-        prefixes = (STAGE_PREFIX, REPLACED_PREFIX)
-        if company.entry != "." and not company.linked:
-            # Without opening the way: what is found is looked at by handle.
-            way, _, name = company.entry.rpartition("/")
-            fd = self.bases[company.base].fd
-            return any(_exists(f"{way}/{prefix}{name}", fd) for prefix in prefixes)
+        if (seen := self.seen_from(company)) is not None:
+            root, entry = seen
+            way, slash, name = entry.rpartition("/")
+            if not slash:
+                return (company.base, entry) in self.left
+            # What is found is looked at by handle.
+            return _exists(f"{way}/{STAGE_PREFIX}{name}", root) or _exists(
+                f"{way}/{REPLACED_PREFIX}{name}", root
+            )
         try:
             with self.around(company) as (around, name):
-                return any(_exists(prefix + name, around) for prefix in prefixes)
+                return _exists(STAGE_PREFIX + name, around) or _exists(REPLACED_PREFIX + name, around)
         except OSError:
             return False
 
@@ -340,8 +343,6 @@ def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
 
 def _where_it_went(path: str) -> str:
     """Return what to do about a session folder whose rollback or reset died between two renames, "" for another."""
-    from baileys_tools.sessions.names import REPLACED_PREFIX
-
     place, name = os.path.split(os.path.realpath(path))
     old = os.path.join(place, REPLACED_PREFIX + name)
     if os.path.lexists(path) or not os.path.isdir(old):

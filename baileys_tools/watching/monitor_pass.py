@@ -194,10 +194,10 @@ def _held_locks(
     settings: Settings, root: Root, state: State, companies: Sequence[Company], now: datetime
 ) -> dict[str, Finding]:
     """Return by company what is to say of locks that somebody holds for too long. Waits for none and takes none."""
-    from baileys_tools.frame.held_locks import held_too_long
+    from baileys_tools.frame.held_locks import held_too_long, lock_of_state
     from baileys_tools.sessions.holders import held_folders
 
-    holders = held_folders(root, companies)
+    holders = held_folders(root, companies, lock_of_state(state))
     # The lock of a session in a store is not seen from here: it is told by the cleanup that meets it.
     free = [one.id for one in companies if one.id not in holders and root.bases[one.base].stored is None]
     return held_too_long(state, settings, holders, free, now)

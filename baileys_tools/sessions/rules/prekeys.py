@@ -242,12 +242,11 @@ class Evidence:
     def guarded(self) -> frozenset[int]:
         """The ids that the server can still hand out, all but five at most."""
         first = self._first_offered()
-        late = (
-            self._by_density() | self._timed
-            if first is None
-            else frozenset(i for i in self._ids if i >= first)
-        )
+        late = self._by_density() | self._timed if first is None else self._from(first)
         return (late | self._never_reached()) - self._never_uploaded
+
+    def _from(self, first: int) -> frozenset[int]:
+        return frozenset(self._ordered[bisect_left(self._ordered, first) :])
 
     def offered_among(self, ids: Set[int]) -> Offered:
         """Return how many of these the server may hand out. Never too low; what is not known counts."""
@@ -278,7 +277,7 @@ class Evidence:
             return None
         known = base.first if base is not self._bursts[0] else None
         said = self._pool.server.number if self._pool.server is not None else 0
-        if not self._is_drained(base) or (said and not self._drops()):
+        if not self._is_drained(base) or (said and not self._drops):
             return known
         newest = self._newest(said + TOP_UP) if said else self._next_id
         uploads = [upload for upload in self._uploads if upload.first >= base.first]
@@ -310,12 +309,13 @@ class Evidence:
         """
         if not self._pool.topped_up_by_fives and base.span <= 2 * UPLOAD_BATCH:
             return True
-        if self._drops():
+        if self._drops:
             return True
         size = next((size for size in FIRST_UPLOADS if size >= base.span), base.span)
         end = max(base.last, base.first + size - 1)
         return len(base.ids) * 2 <= size and self._used_up_past(end) > DRAINED_AFTER
 
+    @cached_property
     def _drops(self) -> bool:
         """Whether uploads of five that were due by the server's count lie on disk whole: it has dropped them, or nobody
         asks for any. One whose preceding id is gone was due for that, whatever the server had."""
@@ -329,7 +329,7 @@ class Evidence:
         lowest = self._ordered[: 2 * TOP_UP]
         run = [i for at, i in enumerate(lowest) if i == lowest[0] + at]
         is_one = TOP_UP - 2 <= len(run) < 2 * TOP_UP and len(self._ordered) > len(run)
-        return frozenset(run[:TOP_UP]) if is_one and not self._drops() else _NONE
+        return frozenset(run[:TOP_UP]) if is_one and not self._drops else _NONE
 
     def _by_density(self) -> frozenset[int]:
         """Return, of ids without times, those that lie as densely as only unused uploads do.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, session_user
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 
 
 def unused(folder: FolderFacts) -> dict[Kind, Sequence[str]]:
@@ -20,10 +20,9 @@ def unused(folder: FolderFacts) -> dict[Kind, Sequence[str]]:
     lists, identities = folder.of(Kind.DEVICE_LIST), folder.of(Kind.IDENTITY_KEY)
     if not (lists or identities) or not folder.of(Kind.LID_MAPPING):
         return {Kind.DEVICE_LIST: (), Kind.IDENTITY_KEY: ()}
-    names = chain(folder.of(Kind.SESSION), folder.of(Kind.UNKNOWN))
-    sessions = [name for name in names if name.startswith("session-")]
-    addresses = {name[len("session-") :] for name in sessions}
-    users = {_bare(session_user(name)) for name in sessions}
+    odd = [name for name in folder.of(Kind.UNKNOWN) if name.startswith("session-")]
+    addresses = {name[len("session-") :] for name in chain(folder.of(Kind.SESSION), odd)}
+    users = {_bare(address.partition(".")[0]) for address in addresses}
     return {
         Kind.DEVICE_LIST: [name for name in lists if _bare(key_id_of(name, Kind.DEVICE_LIST)) not in users],
         Kind.IDENTITY_KEY: [name for name in identities if name[len("identity-key-") :] not in addresses],
