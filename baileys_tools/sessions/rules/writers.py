@@ -8,7 +8,9 @@ from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 
 # Baileys up to 6.4 and whaileys have the address whole: sender-key-<group>--<user>-<device>--0.json.
 _OLD_SENDER_KEY = re.compile(r"sender-key-[^-].*--[0-9]+-[0-9]+--0\.json")
-_COMPANION = (".json.bak", ".json.tmp")
+# The next Baileys rotates each key that it rewrites. A .tmp is left by whatever writes beside a file and renames: patched
+# bots of any version, and a write that was killed.
+_ROTATED = ".json.bak"
 
 
 class Writer(NamedTuple):
@@ -26,10 +28,10 @@ def writer_of(names: Collection[str]) -> Writer:
         kind = kind_of(name)
         kinds.add(kind)
         is_old = is_old or _OLD_SENDER_KEY.fullmatch(name) is not None
-        if name.endswith(_COMPANION) and kind_of(name[:-4]) not in (Kind.UNKNOWN, Kind.CREDS):
+        if name.endswith(_ROTATED) and kind_of(name[:-4]) not in (Kind.UNKNOWN, Kind.CREDS):
             newer = newer or name
     if newer:
-        return Writer("the next version of Baileys", f"{kind_of(newer[:-4])}-*{newer[-9:]}")
+        return Writer("the next version of Baileys", f"{kind_of(newer[:-4])}-*{_ROTATED}")
     if Kind.BRIDGE in kinds:
         return Writer("a client in Rust with a mirror of Baileys' files", f"{Kind.BRIDGE}-*")
     if Kind.CONTACTS_TC_TOKEN in kinds:

@@ -14,7 +14,9 @@ from baileys_tools.sessions.rules.writers import writer_of
         (["creds.json", "identity-key-4917.0.json"], "Baileys 7"),
         (["creds.json", "creds.json.bak", "session-4917.0.json"], "Baileys 6"),
         (["creds.json", "session-4917.0.json", "session-4917.0.json.bak"], "the next version of Baileys"),
-        (["creds.json", "pre-key-1.json.tmp", "device-list-4917.json"], "the next version of Baileys"),
+        (["creds.json", "pre-key-1.json.bak", "device-list-4917.json"], "the next version of Baileys"),
+        (["creds.json", "pre-key-1.json.tmp", "device-list-4917.json"], "Baileys 7"),
+        (["creds.json", "session-4917.0.json", "session-4917.1.json.tmp"], "Baileys 6"),
         (["creds.json", "contacts-tc-token-4917.json"], "whaileys"),
         (
             ["creds.json", "session-4917.0.json", "sender-key-120363@g.us--4917-12--0.json"],
