@@ -8,8 +8,8 @@ from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 
 # Baileys up to 6.4 and whaileys have the address whole: sender-key-<group>--<user>-<device>--0.json.
 _OLD_SENDER_KEY = re.compile(r"sender-key-[^-].*--[0-9]+-[0-9]+--0\.json")
-# The next Baileys rotates each key that it rewrites. A .tmp is left by whatever writes beside a file and renames: patched
-# bots of any version, and a write that was killed.
+# The next Baileys rotates each key that it rewrites. A .tmp is left by whatever writes beside a file and renames: a
+# patched bot of any version, and a write that was killed.
 _ROTATED = ".json.bak"
 
 

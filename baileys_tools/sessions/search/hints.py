@@ -10,7 +10,7 @@ from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
 from baileys_tools.sessions.names import OWN_PREFIX
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.search.walk import folders_in, why_passed_by
+from baileys_tools.sessions.search.walk import folders_in, why_no_session, why_passed_by
 from baileys_tools.sessions.search.way import Base, open_way
 from baileys_tools.units import printable
 
@@ -66,28 +66,40 @@ def number_unfound(root: Root, companies: Iterable[Company]) -> int:
 
 
 def require_none_below(folder: int) -> None:
-    """Raise exit code 13 where another session folder stands within this one, which is about to go as a whole."""
+    """Raise exit code 13 where another session folder stands within this one, which is about to go as a whole, or a
+    folder in which a fork keeps keys of this one: no snapshot has those.
+    """
     found: dict[str, list[str]] = {}
-    _look(folder, DEEPEST, found, lambda way: False)
+    _look(folder, DEEPEST, found, lambda way: False, parts=True)
     names = [f"{way}/{name}" if way else name for way, inner in found.items() for name in inner]
     if names:
         raise BaileysToolsError(
-            f"refused: another session folder stands in this one, and would go with it: {printable(names[0])}",
-            "Move that one out first, and tell its bot where it is; this folder alone is reset then.",
+            "refused: another session folder stands in this one, or a folder with keys of its own, and would go with "
+            f"it: {printable(names[0])}",
+            "Another session: move it out first, and tell its bot where it is; this folder alone is reset then. Keys "
+            "of this one: this tool knows nothing of them, so copy the whole folder, and do by hand what is due.",
             exit_code=ExitCode.REFUSED,
         )
 
 
-def _look(folder: int, deepest: int, found: dict[str, list[str]], taken: Callable[[str], bool]) -> None:
+def _look(
+    folder: int,
+    deepest: int,
+    found: dict[str, list[str]],
+    taken: Callable[[str], bool],
+    *,
+    parts: bool = False,
+) -> None:
     """Put what looks like session folders below an open folder into `found`, by the way to the folder around each.
+    With `parts`, what has key files and no creds within a session folder as well.
 
     Level by level, so that what stands near is found however much stands deeper in the folder beside it.
     """
     left = MOST_LOOKED_INTO
-    level = [""]
+    level = [("", _is_session(folder))]
     for _ in range(deepest):
         inner = []
-        for way in level:
+        for way, within in level:
             if left <= 0:
                 return
             try:
@@ -101,14 +113,26 @@ def _look(folder: int, deepest: int, found: dict[str, list[str]], taken: Callabl
                     left -= 1
                     # Also within a session folder: a sub-bot may stand in a folder of its own there.
                     here = f"{way}/{entry.name}" if way else entry.name
-                    inner.append(here)
-                    if not taken(here) and not why_passed_by(entry.name, around, follow_links=False):
+                    is_taken = taken(here)
+                    is_one = is_taken or not why_passed_by(
+                        entry.name, around, follow_links=False, within=within and not parts
+                    )
+                    inner.append((here, is_one))
+                    if is_one and not is_taken:
                         found.setdefault(way, []).append(entry.name)
             except OSError:
                 continue
             finally:
                 os.close(around)
         level = inner
+
+
+def _is_session(folder: int) -> bool:
+    """Whether an open folder is a session's by its content; not where it cannot be looked into."""
+    try:
+        return not why_no_session(folder)
+    except OSError:
+        return False
 
 
 def _is_of_others(name: str) -> bool:

@@ -180,17 +180,19 @@ def is_copy_by_name(name: str) -> bool:
     return _COPY.search(name) is not None
 
 
-def why_no_session(folder: int) -> str:
+def why_no_session(folder: int, *, within: bool = False) -> str:
     """Given an open folder, return why it is none of a session, "" where it is one. Raises OSError.
 
-    What stands in creds.json tells. Where that is torn, empty or gone, the other key files do.
+    What stands in creds.json tells. Where that is torn, empty or gone, the other key files do; not so `within` another
+    session's folder, of which a fork keeps the keys of each kind in a folder of their own.
     """
     creds = _head_of_creds(folder)
     if creds is not None and sum(key in creds for key in _OF_BAILEYS) >= 2:
         return ""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in islice(entries, MOST_NAMES)]
-    if any(_tells(name) for name in names):
+    is_part = within and creds is None
+    if any(_is_ours(name) if is_part else _tells(name) for name in names):
         return ""
     if creds is not None and creds.strip(b"\0 \t\r\n"):
         return "its creds.json is not of Baileys"
@@ -220,8 +222,12 @@ def _is_creds_of_a_fork(name: str) -> bool:
     return _CREDS in name.lower() and kind_of(name) is not Kind.CREDS
 
 
+def _is_ours(name: str) -> bool:
+    return name in (OWN_FOLDER, LOCK_NAME)
+
+
 def _tells(name: str) -> bool:
-    return name in (OWN_FOLDER, LOCK_NAME) or kind_of(name) not in (Kind.UNKNOWN, Kind.CREDS)
+    return _is_ours(name) or kind_of(name) not in (Kind.UNKNOWN, Kind.CREDS)
 
 
 def _head_of_creds(folder: int) -> bytes | None:
@@ -259,8 +265,9 @@ def children(root: int, passed: list[PassedBy]) -> Iterator[str]:
             yield name
 
 
-def why_passed_by(name: str, around: int, *, follow_links: bool) -> str:
-    """Given a folder's name, return why its content makes it no session folder, "" where it is one."""
+def why_passed_by(name: str, around: int, *, follow_links: bool, within: bool = False) -> str:
+    """Given a folder's name, return why its content makes it no session folder, "" where it is one. `within` as for
+    `why_no_session`."""
     if is_copy_by_name(name):
         return "a copy, as its name says"
     try:
@@ -271,7 +278,7 @@ def why_passed_by(name: str, around: int, *, follow_links: bool) -> str:
         # Whoever owns the folder around can have moved it there: what another user's folder holds is not read for that.
         if os.fstat(around).st_uid not in (0, os.fstat(fd).st_uid):
             return "it belongs to another user than the folder around it"
-        return why_no_session(fd)
+        return why_no_session(fd, within=within)
     except OSError as error:
         return _why(error)
     finally:

@@ -685,6 +685,35 @@ def test_the_copy_that_a_bot_makes_of_its_creds_is_no_second_bot(tmp_path: Path)
     assert "a copy, as its name says" in json.dumps(told["passed_by"])
 
 
+def test_keys_in_folders_of_their_own_are_told_and_are_no_sessions(tmp_path: Path) -> None:
+    """A fork that keeps each kind in a folder of its own: it is not understood, so nobody calls it whole or ill."""
+    folder = session(tmp_path / "sessions" / "company_1")
+    for kind in ("pre-key", "session", "sender-key", "app-state-sync-key"):
+        (folder / f"{kind}s").mkdir()
+        for file in folder.glob(f"{kind}-*"):
+            file.rename(folder / f"{kind}s" / file.name)
+    for file in folder.glob("*-*.json"):
+        file.unlink()
+    where = ["--sessions", str(tmp_path / "sessions")]
+    status = json.loads(run_cli("status", *where, "--json").stdout)
+    [company] = status["companies"]
+    assert {one["code"]: one["severity"] for one in company["findings"] if one["severity"] != "notice"} == {
+        "unknown-files": "warning"
+    }
+    assert status["not_looked_after"] == 0
+    assert json.loads(run_cli("sessions", *where, "--json").stdout)["proposed"] == []
+
+    def files() -> dict[Path, bytes]:
+        return {one: one.read_bytes() for one in folder.glob("[!.]*/**/*") if one.is_file()}
+
+    before = files()
+    assert len(before) > 20
+    assert run_cli("cleanup", *where).returncode == 0
+    done = run_cli("reset", *where, "--company", "1", "--yes", "--force")
+    assert (done.returncode, "a folder with keys of its own" in done.stderr) == (13, True), done.stderr
+    assert files() == before
+
+
 def test_session_folders_that_no_rule_finds_are_told(tmp_path: Path) -> None:
     session(tmp_path / "session")
     for number in ("15550006666", "15550007777"):
