@@ -331,10 +331,12 @@ def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
         return BaileysToolsError(
             f"cannot open {path}: {error.strerror}", "What a store needs: baileys-tools help stores"
         )
+    way_out = "Give the folder around the session folders, or a session folder itself: docs/layouts.md."
+    if isinstance(error, PermissionError):
+        way_out = "Run as the owner of the folder, or as root."
     return BaileysToolsError(
         f"cannot open the sessions path {path}: {error.strerror}",
-        _where_it_went(path)
-        or "Give the folder around the session folders, or a session folder itself: docs/layouts.md.",
+        _where_it_went(path) or way_out,
         exit_code=ExitCode.USAGE
         if isinstance(error, FileNotFoundError | NotADirectoryError)
         else ExitCode.FAILED,

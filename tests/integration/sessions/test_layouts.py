@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import RootSpec, SessionsPath
-from baileys_tools.sessions.roots import Company, NotASessionFolder, Root
+from baileys_tools.sessions.roots import Base, Company, NotASessionFolder, Root
 from fixtures.lay import lay
 from tests import cost
 from tests.integration.faults.forked import run_cli
@@ -712,6 +713,18 @@ def test_keys_in_folders_of_their_own_are_told_and_are_no_sessions(tmp_path: Pat
     done = run_cli("reset", *where, "--company", "1", "--yes", "--force")
     assert (done.returncode, "a folder with keys of its own" in done.stderr) == (13, True), done.stderr
     assert files() == before
+
+
+def test_a_folder_that_is_closed_to_this_user_is_no_other_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(base: Base) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), base.path)
+
+    monkeypatch.setattr(Base, "open", closed)
+    with pytest.raises(BaileysToolsError) as refused:
+        Root(str(session(tmp_path / "auth")))
+    assert refused.value.hint == "Run as the owner of the folder, or as root."
 
 
 def test_session_folders_that_no_rule_finds_are_told(tmp_path: Path) -> None:
