@@ -21,6 +21,7 @@ from baileys_tools.state.turns import taking_turns
 from baileys_tools.thresholds import LEVELS, Level
 from baileys_tools.units import printable
 from baileys_tools.watching.asked import BotAnswers
+from baileys_tools.watching.looking import STANDING_CODES
 from baileys_tools.watching.monitor_pass import look_once, lost_root
 from baileys_tools.watching.rules.verdict import trouble_told
 from baileys_tools.watching.rules.watch import MONITOR_CODES, CommandRun, MonitorReport
@@ -250,7 +251,7 @@ def _tell(report: MonitorReport, settings: Settings, state: State, done: Sequenc
     # A bot that is away is told as that; that its connection is not back is the same news, over no earlier.
     away = {(one.company, "connection-not-back") for one in told if one.code == "bot-away"}
     told = [one for one in told if (one.company, one.code) not in away]
-    looked_at = LookedAt(MONITOR_CODES, companies, report.unknown | away)
+    looked_at = LookedAt(MONITOR_CODES | STANDING_CODES, companies, report.unknown | away)
     outcome = send_alerts(state, settings, told, report.now, looked_at, done=done)
     return report._replace(host=[*report.host, *outcome.findings])
 

@@ -52,7 +52,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     ),
     "pre-keys-growing",
     *("file-count", "pre-keys-gone", "memory-without-own-key", "lid-mapping-without-twin"),
-    *("app-state-keys-missing", "clock-implausible", "no-activity"),
+    *("app-state-keys-missing", "clock-implausible", "no-activity", "unknown-files"),
     *(
         "bot-away",
         "connection-lost",
@@ -65,9 +65,13 @@ MONITOR_CODES = SNAPSHOT_CODES | {
         "inodes-low",
     ),
     *("device-removed", "two-processes", "reconnects-many", "session-burst", "log-silent", "log-unreadable"),
+    *("connection-not-back", "messages-unreadable", "log-not-understood"),
+    *("store-half-changed", "store-keys-expire", "store-rows-misfiled", "store-rows-unknown"),
+    *("store-tenants-passed-by", "store-tenants-twice", "store-unsafe", "store-values-unread"),
     *("lock-held", "folder-gone", "folder-unreadable", "no-companies", "state-unreadable"),
 }
-"""What a pass looks for, notices apart: of these, what it does not find is over."""
+"""What a pass looks for, notices apart, and beside `STANDING_CODES` (looking.py): of these, what it does not find is
+over."""
 
 
 def unreadable(trouble: str, known: Look | None) -> Look:

@@ -728,6 +728,24 @@ def test_what_begins_and_what_is_over_is_told_once_and_an_unchanged_minute_tells
     assert "creds" in ended["text"]
 
 
+def test_what_the_files_themselves_have_is_over_when_they_have_it_no_more(tmp_path: Path) -> None:
+    folder = full_folder(tmp_path, "1", 30)
+    strangers = [folder / f"message-secret-{n}.json" for n in range(12)]
+    empty = folder / "session-1.0.json"
+    with answering(lambda request: Reply({})) as server:
+        env = {"NOTIFICATION_WEBHOOK": f"{server.url}/hook"}
+        for one in (*strangers, empty):
+            one.touch()
+            os.utime(one, (0, 0))  # an empty one of this moment may be being written
+        watch(tmp_path, env=env)
+        for one in (*strangers, empty):
+            one.unlink()
+        watch(tmp_path, env=env)
+        told = [{(one["code"], one["why"]) for one in request.json["alerts"]} for request in server.requests]
+    found = ("unknown-files", "key-files-empty")
+    assert told == [{(code, "appeared") for code in found}, {(code, "over") for code in found}]
+
+
 def test_a_folder_that_is_not_looked_at_is_not_over(tmp_path: Path) -> None:
     full_folder(tmp_path, "1", 160)
     full_folder(tmp_path, "2", 20)

@@ -25,6 +25,7 @@ from baileys_tools.frame.show.terminal import Style
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp, from_plain, to_plain
 from baileys_tools.thresholds import Level, Thresholds
+from baileys_tools.watching.looking import STANDING_CODES
 from baileys_tools.watching.rules.verdict import CompanyStatus
 from baileys_tools.watching.rules.watch import (
     MONITOR_CODES,
@@ -152,11 +153,18 @@ def test_what_a_pass_looks_for_is_what_its_rules_can_give() -> None:
         *(
             "watching/rules/health.py",
             "watching/rules/health_keys.py",
+            "watching/rules/health_stray.py",
+            "watching/rules/health_stores.py",
             "watching/rules/health_surroundings.py",
+            "watching/rules/growth.py",
+            "watching/rules/inspection_rules.py",
+            "sessions/rules/fullness.py",
+            "sessions/rules/owners.py",
         ),
         *(
             "bots/rules/connection.py",
             "bots/rules/process.py",
+            "bots/rules/log_report.py",
             "watching/rules/verdict.py",
             "watching/rules/watch.py",
             "watching/monitor_pass.py",
@@ -169,7 +177,7 @@ def test_what_a_pass_looks_for_is_what_its_rules_can_give() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in CODES
     }
     never_alert = {code for code in given_there if CODES[code].worst == "notice"}
-    assert given_there - never_alert == MONITOR_CODES
+    assert given_there - never_alert == MONITOR_CODES | STANDING_CODES
 
 
 def test_companies_with_one_login_are_told_from_those_with_their_own() -> None:
