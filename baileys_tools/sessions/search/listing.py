@@ -54,7 +54,10 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
             company = _company(base, number, one)
             has_to_tell = not one.pattern.has_own_name or one.entry == "."
             # Of what an earlier look knew nothing has to be read: that is most of them, every minute.
-            is_new = has_to_tell and company.id not in known and company.place not in known
+            is_known = company.id in known or company.place in known
+            if one.closed and not is_known:
+                continue  # told as passed by; of one that is known, whoever opens it says so
+            is_new = has_to_tell and not is_known
             if is_new and (why := _why_not(base, company)):
                 passed.append(PassedBy(one.entry, why))
                 continue

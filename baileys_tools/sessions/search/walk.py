@@ -34,12 +34,14 @@ _COPY = re.compile(
 
 
 class Found(NamedTuple):
-    """A folder that a pattern matches: the way to it, and what the pattern's stars stand for."""
+    """A folder that a pattern matches: the way to it, and what the pattern's stars stand for. `closed`: this user may
+    not look whether it is there."""
 
     entry: str
     stars: tuple[str, ...]
     pattern: Pattern
     linked: bool
+    closed: bool = False
 
 
 class PassedBy(NamedTuple):
@@ -94,6 +96,10 @@ def _below(
             passed.append(
                 PassedBy(entry, str(error) if isinstance(error, NotASessionFolder) else _why(error))
             )
+            rest = pattern.parts[place + 1 :]
+            if isinstance(error, PermissionError) and all(inner.expression is None for inner in rest):
+                below = "/".join([entry, *(inner.text for inner in rest)])
+                yield Found(below, stars + found, pattern, linked or is_link, closed=True)
             continue
         try:
             yield from _below(

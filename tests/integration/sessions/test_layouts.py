@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import RootSpec, SessionsPath
 from baileys_tools.sessions.roots import Base, Company, NotASessionFolder, Root
+from baileys_tools.sessions.search.way import step
 from fixtures.lay import lay
 from tests import cost
 from tests.integration.faults.forked import run_cli
@@ -725,6 +727,28 @@ def test_a_folder_that_is_closed_to_this_user_is_no_other_folder(
     with pytest.raises(BaileysToolsError) as refused:
         Root(str(session(tmp_path / "auth")))
     assert refused.value.hint == "Run as the owner of the folder, or as root."
+
+
+def test_a_session_that_was_known_is_not_gone_where_the_way_to_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "stranger"):
+        bare(tmp_path / name / "auth")
+
+    def closed(name: str, around: int, **words: Any) -> int:
+        if name in ("a", "stranger"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return step(name, around, **words)
+
+    monkeypatch.setattr("baileys_tools.sessions.search.walk.step", closed)
+    monkeypatch.setattr("baileys_tools.sessions.search.way.step", closed)
+    with Root(f"{tmp_path}/*/auth") as root:
+        found = root.companies(known={"a": None, "b": None})
+        assert [one.id for one in found] == ["a", "b"]
+        with pytest.raises(PermissionError), root.open(found[0]):
+            pass
+        assert [one.id for one in root.companies()] == ["b"]
+        assert {(way, "denied" in why) for _, way, why in root.passed} == {("a", True), ("stranger", True)}
 
 
 def test_session_folders_that_no_rule_finds_are_told(tmp_path: Path) -> None:
