@@ -347,7 +347,7 @@ class Evidence:
 
     def _of_a_first_upload(self) -> frozenset[int]:
         sizes = [size for size in FIRST_UPLOADS[1:] if size <= self._made and self._has_not_run_low(size)]
-        return frozenset(i for i in self._ids if i <= max(sizes, default=0))
+        return frozenset(self._ordered[: bisect_right(self._ordered, max(sizes, default=0))])
 
     @property
     def _made(self) -> int:
@@ -381,6 +381,8 @@ def dense_runs(ids: Set[int], length: int) -> frozenset[int]:
     found: set[int] = set()
     done = 0
     for first, smallest in enumerate(ordered):
+        if done == len(ordered):
+            break
         # The last j with max(g[j:]) >= g[first], counted from the right.
         widest = len(g) - 1 - bisect_left(highest, g[first])
         if widest >= first and ordered[widest] - smallest + 1 >= length:
