@@ -47,14 +47,20 @@ def kept_elsewhere(facts: FolderFacts) -> bool:
     """Whether a login stands beside nothing but entries of no known kind: a newer Baileys or a fork may keep its keys
     there (a folder or a file for each type, a database), and whether they are whole nobody here knows."""
     return (
-        facts.names.keys() == {Kind.CREDS, Kind.UNKNOWN}
+        facts.names.keys() <= {Kind.CREDS, Kind.UNKNOWN}
         and state_of(facts.creds) is CredsState.VALID
-        and not all(map(is_leftover, facts.of(Kind.UNKNOWN)))
+        and not all(map(is_leftover, _strangers(facts)))
     )
 
 
+def _strangers(facts: FolderFacts) -> list[str]:
+    """Return what is of no known kind: files, and the folders, which a look sets aside from them."""
+    folders = [odd.name for odd in facts.oddities if odd.what == "a folder"]
+    return [*facts.of(Kind.UNKNOWN), *folders]
+
+
 def _in_another_form(company: str, facts: FolderFacts) -> Finding:
-    unknown = facts.of(Kind.UNKNOWN)
+    unknown = _strangers(facts)
     entries = counted(len(unknown), "entry", "entries")
     return Finding(
         "unknown-files",

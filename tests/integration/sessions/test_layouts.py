@@ -700,9 +700,10 @@ def test_keys_in_folders_of_their_own_are_told_and_are_no_sessions(tmp_path: Pat
     where = ["--sessions", str(tmp_path / "sessions")]
     status = json.loads(run_cli("status", *where, "--json").stdout)
     [company] = status["companies"]
-    assert {one["code"]: one["severity"] for one in company["findings"] if one["severity"] != "notice"} == {
-        "unknown-files": "warning"
-    }
+    found = {one["code"]: one for one in company["findings"] if one["severity"] != "notice"}
+    assert found.keys() == {"unknown-files", "pre-keys-gone"}
+    assert "4 entries of no kind that this tool knows" in found["unknown-files"]["message"]
+    assert found["pre-keys-gone"]["action"].startswith("Nothing, where the bot keeps its keys")
     assert status["not_looked_after"] == 0
     assert json.loads(run_cli("sessions", *where, "--json").stdout)["proposed"] == []
 
