@@ -141,6 +141,12 @@ def read_company_logs(
     return CompanyLogs(facts, tuple(files))
 
 
+def _why(error: OSError) -> str:
+    from baileys_tools.sessions.faults import say_why
+
+    return "no such file" if isinstance(error, FileNotFoundError) else say_why(error)
+
+
 def _passes(
     state: State, logs: Sequence[LogFile], company: str, before: Document, now: datetime
 ) -> tuple[dict[str, LogPass], list[LogFileRead]]:
@@ -148,7 +154,6 @@ def _passes(
     from baileys_tools.bots.bot_log.tally import digest_of
     from baileys_tools.bots.log_memory import read_shared
     from baileys_tools.bots.log_sources import read_source, sources_of
-    from baileys_tools.sessions.faults import say_why
 
     passes: dict[str, LogPass] = {}
     files = []
@@ -156,7 +161,7 @@ def _passes(
         try:
             sources = sources_of(file, now)
         except OSError as error:
-            files.append(LogFileRead(file.label, 0, say_why(error)))
+            files.append(LogFileRead(file.label, 0, _why(error)))
             continue
         for source in sources:
             memory = LogMemory.from_json(before.files.get(source.label))
@@ -166,7 +171,7 @@ def _passes(
                 else:
                     done, trouble = read_source(source, memory, now, company=company)
             except OSError as error:
-                files.append(LogFileRead(source.label, 0, say_why(error)))
+                files.append(LogFileRead(source.label, 0, _why(error)))
                 continue
             passes[source.label] = done
             names = done.memory.names

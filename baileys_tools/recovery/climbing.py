@@ -13,7 +13,7 @@ from baileys_tools.bots.rules.diagnosis import Cause, Diagnosis
 from baileys_tools.bots.stopped import Hands
 from baileys_tools.ending import BrokenOff
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.frame.fleet import for_each
+from baileys_tools.frame.fleet import for_each, what_happened
 from baileys_tools.pasted import command
 from baileys_tools.recovery.recovery_job import RecoverJob, failed_recovery, look_at_company
 from baileys_tools.recovery.rules.recovery import Means, Rung, Step, checklist, ladder
@@ -163,7 +163,7 @@ def _take(job: RecoverJob, company: Company, step: Step, hands: Hands) -> str:
     try:
         return takes[step.rung](job, company, hands)
     except (BaileysToolsError, ToolError, OSError) as error:
-        return f"it failed: {getattr(error, 'message', error)}"
+        return f"it failed: {error if isinstance(error, ToolError) else what_happened(error).rstrip('.')}"
 
 
 def _wait(job: RecoverJob, company: Company, hands: Hands) -> str:
@@ -261,7 +261,7 @@ def _restore(job: RecoverJob, company: Company, hands: Hands, *, from_bak: bool 
         # What it wrote a moment ago is no sign of life any more once we have seen it stop.
         report = restore(force=stopped_by_us)
     except BaileysToolsError as error:
-        return f"it failed: {error.message}{still}"
+        return f"it failed: {what_happened(error).rstrip('.')}{still}"
     if report.status is RestoreStatus.NOTHING_TO_DO:
         return f"the folder has nothing that the snapshot could mend{still}"
     source = "creds.json.bak" if from_bak else f"the snapshot {report.snapshot.id}"

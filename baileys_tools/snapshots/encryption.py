@@ -28,7 +28,8 @@ class WrongKey(BaileysToolsError):
     def __init__(self, what: str, *, no_key: bool) -> None:
         super().__init__(
             f"{what} is encrypted" + ("" if no_key else " and the identity given does not open it"),
-            "Name the age identity file (the secret key) of one of its recipients with --identity.",
+            "Give the secret key of one of its recipients: --identity FILE (setup wrote it to "
+            "~/baileys-tools-key.txt and asked to take it elsewhere), or backup.identity_file in the settings.",
             exit_code=ExitCode.WRONG_KEY,
         )
         self._what, self._no_key = what, no_key

@@ -122,6 +122,7 @@ def test_a_log_that_cannot_be_read_is_an_error_that_says_what_to_do(log):
     run = logs(log)
     assert run.returncode == 1
     assert "cannot read the log" in run.stderr
+    assert "no such file" in run.stderr
     assert "logs.files" in run.stderr
 
 

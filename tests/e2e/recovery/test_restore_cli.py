@@ -412,12 +412,18 @@ def test_an_encrypted_snapshot_wants_its_key(folder: Path, tmp_path: Path) -> No
     config = ["--config", str(settings)]
     assert run_cli("backup", "--force", *config, env=env_of(folder)).returncode == 0
     (folder / MAPPING).unlink()
-    assert restore(folder, "--yes", *config).returncode == 12
+    wanted = restore(folder, "--yes", *config)
+    assert wanted.returncode == 12
+    assert "--identity FILE" in " ".join(wanted.stderr.split())
     assert restore(folder, "--yes", *config, "--identity", str(tmp_path / "other")).returncode == 12
     assert not (folder / MAPPING).exists()
     done = restore(folder, "--yes", *config, "--identity", str(tmp_path / "key"))
     assert done.returncode == 0, done.stderr
     assert (folder / MAPPING).exists()
+    tear(folder / "creds.json")
+    recovered = " ".join(run_cli("recover", "--yes", *config, env=env_of(folder)).stdout.split())
+    assert "is encrypted. Give the secret key" in recovered, "why it came to nothing, and what to do"
+    assert "encrypted snapshots take --identity FILE as well" in recovered
 
 
 @pytest.mark.parametrize(
