@@ -56,6 +56,9 @@ _TRACE = re.compile(rf"\btrace{_IS}(?:Error: )?([^\"\n]{{0,160}})")
 _DECRYPT_ERROR = re.compile(
     rf"\berr(?:or)?(?:\.message)?{_IS}.{{0,1500}}?(" + "|".join(map(re.escape, DECRYPT)) + ")", re.DOTALL
 )
+_APPENDED = re.compile(
+    r"failed to decrypt message[\s:,-]{1,3}(?:Error: )?(" + "|".join(map(re.escape, DECRYPT)) + ")"
+)
 _STATUS = re.compile(rf"\bstatusCode{_IS}(\d{{3}})\b")
 _STREAM = re.compile(r"Stream Errored \(([\w :-]{0,40})\)")
 _REASON = re.compile("|".join((*map(re.escape, REASONS), r"Stream Errored", r"WebSocket Error[^\n]{0,120}")))
@@ -142,6 +145,13 @@ def decrypt_cause(text: str) -> LogEvent:
     """Given the text of a `failed to decrypt message`, return why."""
     found = _DECRYPT_ERROR.search(text)
     return LogEvent.NOT_DECRYPTED if found is None else DECRYPT[found[1]]
+
+
+def appended_cause(message: str) -> LogEvent | None:
+    """Given the message of a record, return why a message could not be read, where that stands behind Baileys' text:
+    winston appends the message of an error that it gets beside one."""
+    found = _APPENDED.match(message)
+    return None if found is None else DECRYPT[found[1]]
 
 
 def is_boom(text: str) -> bool:

@@ -117,6 +117,8 @@ def _record(inner: Inner) -> Reading:
             text = causes.plain(inner.text) if event in _DETAILED else ""
             told = _detailed(event, text, pid if isinstance(pid, int) else 0)
             return Reading(told, inner.stamp)
+        if (event := causes.appended_cause(words)) is not None:
+            return Reading(LineTold((event,)), inner.stamp)
         if (found := _PRE_KEYS.fullmatch(words)) is not None:
             return Reading(LineTold((), number=int(found[1])), inner.stamp)
         if (found := _CONSOLE_WORDS.match(words)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import resource
@@ -428,6 +429,17 @@ def test_one_line_tells_one_thing(log):
     log.write(as_bytes([line + line, line + pino("connected to WA"), line]))
     log.read()
     assert log.events() == {"opened": 3}
+
+
+@pytest.mark.parametrize("between", [" ", ": ", ": Error: "])
+def test_a_reason_behind_the_message_of_a_record_is_read(log, between):
+    """As winston writes an error that it gets beside a message."""
+    for number, reason in enumerate(("Bad MAC", "No session record", "of another kind")):
+        message = f"failed to decrypt message{between}{reason}"
+        record = {"level": "error", "message": message, "timestamp": f"2026-01-15T11:0{number}:00.000Z"}
+        log.write(as_bytes([json.dumps(record)]))
+    log.read()
+    assert log.events() == {"bad-mac": 1, "no-session": 1}
 
 
 def test_a_code_belongs_to_the_last_error_before_it(log):
