@@ -51,7 +51,8 @@ async function morePreKeys() {
 	await saveCreds()
 }
 
-Object.assign(creds, { me: { id: '919420739001:17@s.whatsapp.net', lid: '218684004005041:17@lid', name: 'Shop' }, registered: true })
+const account = { details: 'AA==', accountSignatureKey: 'AA==', accountSignature: 'AA==', deviceSignature: 'AA==' }
+Object.assign(creds, { account, me: { id: '919420739001:17@s.whatsapp.net', lid: '218684004005041:17@lid', name: 'Shop' }, registered: true })
 await saveCreds()
 for (let n = 0; n < SESSIONS; n++) await write('session', { [`91981000${1000 + n}.0`]: { _sessions: {}, version: 'v1', n: 0 } })
 await morePreKeys()
