@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from baileys_tools.ending import BrokenOff, listen
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.fleet import for_each
 from tests.integration.faults.forked import run_cli
-from tests.support import COMMAND, require_root, require_tool, scrubbed_environment
+from tests.support import COMMAND, creds, require_root, require_tool, scrubbed_environment
 
 PACE = 0.02
 """Seconds for one item: long enough that every worker has some."""
@@ -286,7 +287,7 @@ def test_many_companies_come_out_as_a_few_do(tmp_path: Path) -> None:
 
 def make_company(folder: Path, sessions: int) -> None:
     folder.mkdir()
-    (folder / "creds.json").write_text('{"me": {"id": "1:1@s.whatsapp.net", "lid": "2:1@lid"}}')
+    (folder / "creds.json").write_text(json.dumps(creds()))
     old = time.time() - timedelta(days=30).total_seconds()
     for contact in range(sessions):
         path = folder / f"session-{491700000000 + contact}.0.json"
