@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from tests import cost, guard
 from tests.rewriting import rewrite_once
+from tests.support import require_root
 
 guard.enter()
 
@@ -61,6 +62,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             given = item.callspec.params if hasattr(item, "callspec") else {}
             which = [str(given[name]) for name in shared if name in given]
             item.add_marker(pytest.mark.xdist_group(" ".join([file, *which])))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked `root` for anybody else, before any fixture of it is made."""
+    if item.get_closest_marker("root") is not None:
+        require_root()
 
 
 def pytest_report_header() -> str:
