@@ -141,7 +141,8 @@ def read_company_logs(
     return CompanyLogs(facts, tuple(files))
 
 
-def _why(error: OSError) -> str:
+def why_unread(error: OSError) -> str:
+    """Return why a log could not be read. It stands in no session folder: one that is not there has not vanished."""
     from baileys_tools.sessions.faults import say_why
 
     return "no such file" if isinstance(error, FileNotFoundError) else say_why(error)
@@ -161,7 +162,7 @@ def _passes(
         try:
             sources = sources_of(file, now)
         except OSError as error:
-            files.append(LogFileRead(file.label, 0, _why(error)))
+            files.append(LogFileRead(file.label, 0, why_unread(error)))
             continue
         for source in sources:
             memory = LogMemory.from_json(before.files.get(source.label))
@@ -171,7 +172,7 @@ def _passes(
                 else:
                     done, trouble = read_source(source, memory, now, company=company)
             except OSError as error:
-                files.append(LogFileRead(source.label, 0, _why(error)))
+                files.append(LogFileRead(source.label, 0, why_unread(error)))
                 continue
             passes[source.label] = done
             names = done.memory.names

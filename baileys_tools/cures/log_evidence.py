@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from baileys_tools.bots.bot_log.causes import decrypt_cause, plain
 from baileys_tools.bots.bot_log.records import LogRecord, Wanted, records_of_file
-from baileys_tools.bots.bot_logs import logs_of
+from baileys_tools.bots.bot_logs import logs_of, why_unread
 from baileys_tools.bots.log_sources import sources_of, stream_of
 from baileys_tools.bots.rules.log_events import ASKED_AGAIN, LogEvent
 from baileys_tools.cures.rules.stale_groups import ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.units import counted
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _records(
                 records = records_of_file(path, Wanted(*texts, session=source.rule), told_by, now)
                 found += _of_company(records, company, is_told=bool(source.session))
         except OSError as error:
-            troubles.append(f"{log.label}: {say_why(error)}")
+            troubles.append(f"{log.label}: {why_unread(error)}")
     return found, troubles
 
 

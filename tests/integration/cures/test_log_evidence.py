@@ -106,3 +106,11 @@ def test_what_a_contact_wrote_is_no_record(tmp_path: Path) -> None:
         json.dumps({"message": f"> {line}", "level": 30}),
     ]
     assert users(settings_of(tmp_path, lines)) == set()
+
+
+def test_a_log_that_is_not_there_is_told_as_every_command_tells_it(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, [])
+    (tmp_path / "bot.log").unlink()
+    found, (trouble,) = evidence_in_logs(settings, "1001", NOW)
+    assert found == {}
+    assert trouble.endswith("no such file")
