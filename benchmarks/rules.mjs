@@ -3,9 +3,8 @@
  *
  *     node rules.mjs --baileys baileys7 --seed 1 [--days 60] -- KEEPER [ARGUMENT...]
  *
- * 24 contacts, a quarter of them with a second device, and five groups of three in four of them. Some write every other
- * day, some every few weeks; the bot answers, and sends to its groups. One seed is one life, whatever the rule: only what
- * the keeper removes differs (tests/contract/lives_contract.mjs says what a keeper is). One JSON document goes to stdout:
+ * Who writes when is agenda.mjs's; only what the keeper removes differs by rule (tests/contract/lives_contract.mjs says
+ * what a keeper is). One JSON document goes to stdout:
  *
  * - `by_kind`, `key_messages`, `unstated`, `lost`: as in lives_contract.mjs
  * - `stated`: the sum of what the plans of all cleanups stated
@@ -21,39 +20,22 @@ import { loadBaileys } from '../fixtures/generate/client.mjs'
 import { stopClock } from '../fixtures/generate/clock.mjs'
 import { World } from '../fixtures/generate/world.mjs'
 import { DAY_MS } from '../tests/contract/folders.mjs'
-import { diceOf, Folder, Keeper, Life, momentsOf } from '../tests/contract/lived.mjs'
+import { diceOf, Folder, Keeper, Life } from '../tests/contract/lived.mjs'
+import { agendaOf } from './agenda.mjs'
 
-const CONTACTS = 24
-const GROUPS = ['120363400000000001', '120363400000000002', '120363400000000003', '120363400000000004', '120363400000000005']
-const MEMBERS_WRITE_EVERY = [2, 2.5, 15, 30, 60]
-const CONTACTS_WRITE_EVERY = [1, 2, 3]
-const BOT_SENDS_EVERY = [4, 7]
-const AWAY = { chance: 0.04, days: [6, 25] }
-
-async function agenda(life) {
-	const { world, dice, days } = life
-	const found = []
-	const at = (day, action) => found.push({ day, action })
-	for (let i = 0; i < CONTACTS; i++) {
-		const contact = await world.addContact({
-			pn: String(919810000000 + i * 7919),
-			lid: String(100000000000000 + i * 7777777777),
-			devices: i % 4 === 1 ? [0, 12] : [0]
-		})
-		for (const day of momentsOf(dice, days, dice.pick(CONTACTS_WRITE_EVERY), AWAY)) {
-			const client = dice.pick(contact.clients)
-			at(day, () => life.contactWrites(client))
-			if (dice.roll() < 0.5) at(day + 0.01, () => life.botWrites(contact))
-		}
+/** What happens in a life, each with its day. */
+async function played(life, seed) {
+	const { world, days } = life
+	const { contacts, groups, moments } = agendaOf(seed, days)
+	for (const contact of contacts) await world.addContact(contact)
+	for (const { id, members } of groups) world.addGroup(`${id}@g.us`, members.map(i => world.contacts[i]))
+	const doing = {
+		contactWrites: ({ contact, device }) => life.contactWrites(world.contacts[contact].clients[device]),
+		botWrites: ({ contact }) => life.botWrites(world.contacts[contact]),
+		memberWrites: ({ group, member }) => life.memberWrites(world.groups[group].members[member], world.groups[group]),
+		botSends: ({ group }) => life.botSends(world.groups[group])
 	}
-	for (const id of GROUPS) {
-		const group = world.addGroup(`${id}@g.us`, world.contacts.filter(() => dice.roll() < 0.75))
-		for (const client of group.members) {
-			for (const day of momentsOf(dice, days, dice.pick(MEMBERS_WRITE_EVERY), AWAY)) at(day, () => life.memberWrites(client, group))
-		}
-		for (const day of momentsOf(dice, days, dice.pick(BOT_SENDS_EVERY), AWAY)) at(day, () => life.botSends(group))
-	}
-	return found
+	return moments.map(moment => ({ day: moment.day, action: () => doing[moment.does](moment) }))
 }
 
 async function main() {
@@ -77,7 +59,7 @@ async function main() {
 	}
 	let tried
 	try {
-		const moments = await agenda(life)
+		const moments = await played(life, Number(values.seed))
 		for (let day = 1; day < days; day++) moments.push({ day: day + 0.55, action: clean })
 		for (const { day, action } of moments.sort((a, b) => a.day - b.day)) {
 			stopClock(end, days - day)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.counted import agendas
+from benchmarks.counted import lived as lived_without_the_client
 from tests.contract.cleaned_lives import GENTLE, LIVES, UNUSED, Lived, lives_with
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
@@ -62,3 +64,17 @@ def test_kept_own_keys_are_sent_to_nobody_again(lived: Ask, life: str) -> None:
 def test_an_active_group_reads_more_of_its_members(lived: Ask, life: str) -> None:
     run, default = lived(life).runs["active group"], lived(life).runs["default"]
     assert len(run.lost("member_to_group")) < len(default.lost("member_to_group"))
+
+
+def test_a_life_counted_without_the_client_costs_what_it_did_with_it() -> None:
+    """Life 1 of `make rules`, whose figures docs/policy.md has."""
+    measured = {
+        "default": 221,
+        "active_group: 14d": 60,
+        "returners: true": 121,
+        "until: 120": 38,
+        "until: 150": 3,
+    }
+    (agenda,) = agendas([1], 60)
+    found = lived_without_the_client(agenda, 60)
+    assert {rule: found[rule].group_messages for rule in measured} == measured
