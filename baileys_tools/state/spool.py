@@ -21,7 +21,7 @@ from baileys_tools.state.runs import Run, from_json, record, to_json
 FOLDER = "runs"
 ENOUGH = 64
 """Waiting records from which on a quick command takes them in itself."""
-ENOUGH_OF_ONE = 15
+ENOUGH_OF_ONE = 20
 """Records of a command that runs every minute from which on it takes in its own."""
 MOST = 1_000
 """Records that wait at most while the database cannot be written; the oldest go."""

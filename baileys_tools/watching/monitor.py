@@ -9,6 +9,7 @@ from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.companies import all_companies
+from baileys_tools.frame.held_locks import is_time_to_look
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.layouts import real_path
@@ -179,7 +180,8 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
 
         settings = with_baselines(settings, now, state)
     root_path = require_sessions_path(loaded)
-    if is_worth_taking_in(state.folder, COMMAND):
+    # In one minute of fifteen, all that is to be written at times.
+    if is_time_to_look(state, settings, now) or is_worth_taking_in(state.folder, COMMAND):
         take_in(state)
     done: list[Finding] = []
     with Root(root_path, keep_lost=True) as root:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from baileys_tools.config import Settings
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.companies import all_companies, choose, kept_looks
+from baileys_tools.frame.held_locks import held_too_long, is_worth_a_look, lock_of_state
+from baileys_tools.sessions.holders import held_folders
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.fullness import HealthRules
@@ -104,7 +106,8 @@ def look_over(
         server=asked.server_pre_keys,
     )
     stopped = _left_stopped(state, asked, looks)
-    held = _held_locks(settings, root, state, companies, now)
+    is_asked = not remembers or is_worth_a_look(state, settings, now)
+    held = _held_locks(settings, root, state, companies, now) if is_asked else {}
     logins = logins_of(root, looks, known, everyone)
     inspected, heard = kept_inspections(state), kept_inbound(state)
     seen = []
@@ -194,9 +197,6 @@ def _held_locks(
     settings: Settings, root: Root, state: State, companies: Sequence[Company], now: datetime
 ) -> dict[str, Finding]:
     """Return by company what is to say of locks that somebody holds for too long. Waits for none and takes none."""
-    from baileys_tools.frame.held_locks import held_too_long, lock_of_state
-    from baileys_tools.sessions.holders import held_folders
-
     holders = held_folders(root, companies, lock_of_state(state))
     # The lock of a session in a store is not seen from here: it is told by the cleanup that meets it.
     free = [one.id for one in companies if one.id not in holders and root.bases[one.base].stored is None]
