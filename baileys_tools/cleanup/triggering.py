@@ -292,7 +292,7 @@ def _look_at(
         own = job.for_company(settings, company.id)
         policy = own.policy
         rules = HealthRules(policy.thresholds, policy.normal.pre_keys_keep, policy.pre_key_guard)
-        with root.open(company) as folder:
+        with root.open(company, unwritten=True) as folder:
             facts, plan = look_and_plan(folder, company, own)
             findings = count_findings(company.id, facts, rules, plan.emergency_would_leave or 0)
             finding = next((one for one in findings if one.code == "file-count"), None)

@@ -13,7 +13,7 @@ import hashlib
 import os
 import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISREG
@@ -93,9 +93,9 @@ class ReadFolder:
 
 def stamp_folder(folder: int) -> FolderStamp:
     """Given the handle of a session folder, return its stamp; of a working copy that of its store, where one was asked
-    for. Raises OSError."""
-    if (copy := working_copy(folder)) is not None and copy.stamp:
-        return FolderStamp(copy.stamp, len(copy.files.content), True)
+    for, else one that proves nothing. Raises OSError."""
+    if (copy := working_copy(folder)) is not None:
+        return FolderStamp(copy.stamp, len(copy.files.content), bool(copy.stamp))
     names = sorted(name for name in os.listdir(folder) if not is_own(name))
     look = os.stat
     numbers = array("Q")
@@ -122,6 +122,8 @@ def read_session(folder: int) -> ReadFolder:
     `creds.json` is read first and last, and the rest again as long as it moved in between. Raises UnfitFolder,
     TooLarge or OSError.
     """
+    if (copy := working_copy(folder)) is not None and (weights := copy.weights()) is not None:
+        return _read_in_memory(copy.files.content, weights)
     ignore_lease_breaks()
     reader = _Reader(folder)
     creds = reader.creds()
@@ -130,14 +132,37 @@ def read_session(folder: int) -> ReadFolder:
         before, creds = creds, reader.creds()
         if creds.entry.sha256 == before.entry.sha256:
             break
-    found = read_account(creds.content)
+    return _as_read([*reader.files.values(), creds], reader.left_out.values())
+
+
+def _read_in_memory(contents: Mapping[str, bytes], weights: Mapping[str, tuple[int, int]]) -> ReadFolder:
+    """As `read_session`, of a session in a store, of which each record was read at one moment."""
+    if CREDS not in contents:
+        raise UnfitFolder(CredsState.MISSING)
+    mine = (os.geteuid(), os.getegid())
+    files, left_out, total = [], [], 0
+    for name in [*sorted(contents.keys() - {CREDS}), CREDS]:
+        content = contents[name]
+        total += len(content)
+        if total > MOST_BYTES:
+            raise TooLarge(errno.EFBIG, f"more than {MOST_BYTES >> 20} MiB of records")
+        if name != CREDS and _why_no_json(content):
+            left_out.append(Oddity(name, _TORN))
+            continue
+        written_ns = max(0, weights[name][1])
+        digest = hashlib.sha256(content).hexdigest()
+        files.append(StoredFile(Entry(name, len(content), 0o600, written_ns, *mine, digest), content))
+    return _as_read(files, left_out)
+
+
+def _as_read(files: Sequence[StoredFile], left_out: Iterable[Oddity]) -> ReadFolder:
+    """Given what was read, creds last, return what there is to say of it. Raises UnfitFolder."""
+    found = read_account(files[-1].content)
     if isinstance(found, CredsState):
         raise UnfitFolder(found)
-    files = [*reader.files.values(), creds]
     kinds = sort_by_kind(file.entry.name for file in files)
     counts = {kind: len(names) for kind, names in kinds.items()}
-    account, counters = found
-    return ReadFolder(account, counters, files, counts, tuple(reader.left_out.values()))
+    return ReadFolder(*found, files, counts, tuple(left_out))
 
 
 class _Reader:

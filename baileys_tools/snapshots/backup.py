@@ -225,7 +225,7 @@ def _one(
             shelf = shelf_of(repository, company)
             if _is_unchanged(repository, shelf, FolderStamp(stored, 0, True), job):
                 return _unchanged(company, shelf)
-        with root.open(company) as folder:
+        with root.open(company, unwritten=True) as folder:
             return work(root, folder, company, repository, job)
     except Locked as lock:
         return CompanyBackup(

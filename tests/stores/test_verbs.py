@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from baileys_tools.sessions.rules.records import meanings, session_digest
+from baileys_tools.sessions.stored import working
+from baileys_tools.stores import sqlite
 from tests.integration.faults.forked import run_cli
 from tests.stores.shapes import SESSION, SHAPES, Row, Shape, connect, root_of, rows_of
 
@@ -139,3 +142,42 @@ def test_a_session_in_a_store_is_cleaned_undone_and_backed_up_as_a_folder(
         assert store.json("status")["not_looked_after"] == 0, "a quarantine of ours is no session"
         store.run("undo")
         assert store.cells() == before, "every cell is back as it was, with its time"
+
+
+SQLITE = next(one for one in SHAPES if one.preset == "baileys-sqlite")
+
+
+def test_a_dry_run_tells_what_its_cleanup_would_purge(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    with stored(SQLITE, request, tmp_path) as store:
+        (done,) = store.json("cleanup")["companies"]
+        removed = done["result"]["removed"]
+        assert removed > 0
+        later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        (planned,) = store.json("cleanup", "--dry-run", "--now", later)["companies"]
+        assert planned["purged"]["files"] == removed
+
+
+def test_a_backup_and_a_look_make_no_file_of_a_record(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(folder: int, name: str, *_: object) -> None:
+        raise OSError(f"{name} is in the clear")
+
+    monkeypatch.setattr(working, "_write", write)
+    with stored(SQLITE, request, tmp_path) as store:
+        store.run("backup")
+        store.run("trigger", "--dry-run", code=0)
+        monkeypatch.undo()
+        store.run("restore", "--company", "bot", "--target", str(tmp_path / "out"))
+        assert len(files_in(tmp_path / "out")) == len(creds_and_rows()[1]) + 1
+
+
+def test_a_backup_of_a_store_that_tells_of_no_change_takes_what_has_changed(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite.SqliteStore, "stamps", lambda *_: {})
+    with stored(SQLITE, request, tmp_path) as store:
+        assert [one["status"] for one in store.json("backup")["companies"]] == ["taken"]
+        assert [one["status"] for one in store.json("backup")["companies"]] == ["unchanged"]
+        store.db.execute("UPDATE signal_keys SET value = '{\"of\":\"today\"}' WHERE type = 'pre-key'")
+        assert [one["status"] for one in store.json("backup")["companies"]] == ["taken"]

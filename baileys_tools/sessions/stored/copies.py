@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from baileys_tools.sessions.scan import read_regular_file, scan_folder
+from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.scan import exists, read_regular_file, scan_folder
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -39,7 +40,8 @@ def held_in_store(folder: int) -> AbstractContextManager[None]:
 def facts_in_memory(folder: int, pre_keys_kept: int, *, unused: bool) -> FolderFacts | None:
     """Given the handle of a session folder, return what `scan_folder` would say, where its files are in memory only."""
     copy = working_copy(folder)
-    return None if copy is None else copy.facts(pre_keys_kept, unused=unused)
+    facts = None if copy is None else copy.facts(pre_keys_kept, unused=unused)
+    return None if facts is None else facts._replace(has_own=exists(OWN_FOLDER, folder))
 
 
 def scanned(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> FolderFacts:
