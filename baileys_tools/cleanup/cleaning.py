@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from baileys_tools.cleanup.job import CleanupJob, Snapshot, Verdicts
+from baileys_tools.cleanup.job import CleanupJob, Snapshot, Verdicts, job_of_looking, step_aside
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import CleanupReport, CompanyCleanup, Status, held_or_cleaned
 from baileys_tools.cleanup.rules.cost import Cost, bundles_fetched
@@ -157,23 +157,15 @@ def clean_companies(
         raise BaileysToolsError(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
+    if not dry_run:
+        step_aside(root)
     run = None if dry_run else new_run_id(now)
     with (
         _snapshots(settings, now) as snapshot,
         closing(Observed(settings, now, of=(root, companies))) as observed,
     ):
-        job = CleanupJob(
-            settings.policy,
-            now,
-            run,
-            settings.cleanup.undo_window,
-            verdicts,
-            snapshot,
-            settings.reset.keep,
-            observed,
-            observed.removed_before,
-            observed.server_pre_keys,
-            observed.uses_before,
+        job = job_of_looking(settings, now, observed)._replace(
+            run=run, verdicts=verdicts, snapshot=snapshot, resets_kept_for=settings.reset.keep
         )
         work = plan_company if dry_run else partial(clean_company, root=root)
         connected = left_connected(settings, companies)

@@ -1,5 +1,6 @@
 """What one run of a cleanup is to do."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
@@ -9,12 +10,15 @@ from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.uses import Uses
 from baileys_tools.config import Settings
 from baileys_tools.limits import Policy
-from baileys_tools.sessions.roots import Company
+from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.sessions.rules.silence import Seen
 
 if TYPE_CHECKING:
     from baileys_tools.cleanup.rules.returners import Departed
+
+
+_NICENESS = 10
 
 
 class Verdicts(Enum):
@@ -71,3 +75,9 @@ def job_of_looking(settings: Settings, now: datetime, observed: Observed) -> Cle
         server_pre_keys=observed.server_pre_keys,
         uses_before=observed.uses_before,
     )
+
+
+def step_aside(root: Root) -> None:
+    """Have this process give way where it cleans a store: the server that a bot waits for may run on this host."""
+    if any(base.stored is not None for base in root.bases):
+        os.nice(_NICENESS)

@@ -25,6 +25,7 @@ STATEMENT = "30s"
 """The longest statement, which reads a large session over a slow line."""
 LOCK = "2s"
 """The longest wait for a row that the bot is writing; then the unit stays as it is."""
+_PATIENCE = f"SET LOCAL statement_timeout = '{STATEMENT}'; SET LOCAL lock_timeout = '{LOCK}'"
 ANSWER_SECONDS = 40.0
 """The longest wait for an answer. The server's own limits come first; this one is for a server that says nothing."""
 
@@ -103,10 +104,9 @@ class PostgresConnection:
         """As `Dialect.transaction`. A connection that was lost before it, as by a restart, is made again."""
         if self._db.closed and not self._silent:
             self._db = self._connected()
-        self.run("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         try:
-            self.run(f"SET LOCAL statement_timeout = '{STATEMENT}'")
-            self.run(f"SET LOCAL lock_timeout = '{LOCK}'")
+            self.run(f"{begin}; {_PATIENCE}")
             yield
             self.run("COMMIT")
         except BaseException:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from baileys_tools.stores import leases, redis_connection
+from baileys_tools.stores.aside import aside
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.redis_connection import AnswerTooLarge, never_again, patient, redis_driver
 from baileys_tools.stores.redis_scripts import CHANGE, STAMP
@@ -227,7 +228,9 @@ class RedisStore:
             made = self._change(tenant, units, whole=True)
         else:
             made = [
-                one for batch in batches(units, BATCH) for one in self._change(tenant, batch, whole=False)
+                one
+                for batch in aside(batches(units, BATCH))
+                for one in self._change(tenant, batch, whole=False)
             ]
         self._remember(tenant, units)
         return made

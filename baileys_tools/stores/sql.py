@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from baileys_tools.stores.aside import aside
 from baileys_tools.stores.cells import LARGEST_SESSION, TOO_LARGE, StoreTrouble, of_bounded_size
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
@@ -254,7 +255,7 @@ class SqlTables:
         """As `Store.change`."""
         if whole:
             return [self._all(tenant, units)] * len(units)
-        return [made for batch in batches(units, BATCH) for made in self._batch(tenant, batch)]
+        return [made for batch in aside(batches(units, BATCH)) for made in self._batch(tenant, batch)]
 
     def _batch(self, tenant: str, units: Sequence[Unit]) -> list[bool]:
         # Nearly always all of it is as it was, and a savepoint a unit would be three questions in place of one.
@@ -266,10 +267,23 @@ class SqlTables:
     def _all(self, tenant: str, units: Sequence[Unit]) -> bool:
         try:
             with self.db.transaction(writes=True):
-                for unit in units:
-                    self._make(tenant, unit)
+                if not self._remove(tenant, [change for unit in units for change in unit]):
+                    for unit in units:
+                        self._make(tenant, unit)
         except _NotAsItWas:
             return False
+        return True
+
+    def _remove(self, tenant: str, changes: Sequence[Change]) -> bool:
+        """Remove records in one statement, and return whether that was all there is to do: a fifth of the work that a
+        statement each is to Postgres, and a tenth of ours. Raises _NotAsItWas."""
+        if len(changes) > BATCH or not all(one.is_removal and one.type != CREDS_TYPE for one in changes):
+            return False
+        conditions = [self._as_it_was(tenant, change) for change in changes]
+        where = " OR ".join(f"({text})" for text, _ in conditions)
+        sql = f"DELETE FROM {quoted_name(self.mapped.table)} WHERE {where}"
+        if self.db.run(sql, [value for _, own in conditions for value in own]).rowcount != len(changes):
+            raise _NotAsItWas
         return True
 
     def _one(self, tenant: str, unit: Unit) -> bool:
@@ -318,15 +332,22 @@ class SqlTables:
                 return f"{text} AND ({q(value)} IS NULL OR {q(value)} = '')", (change.after, tenant)
             text = f"INSERT INTO {q(table)} ({', '.join(map(q, names))}) VALUES ({', '.join(marks)})"
             return f"{text} ON CONFLICT DO NOTHING", tuple(values)
-        where = " AND ".join(f"{q(name)} = %s" for name in columns) or "1 = 1"
-        where += f" AND {self.db.text_of(q(value), is_json=self.codec.is_jsonb)} = %s"
-        known = (*map(str, columns.values()), change.before)
+        where, known = self._as_it_was(tenant, change)
         if change.after is None:
             if apart and mapped.creds_field:
                 return f"UPDATE {q(table)} SET {q(value)} = NULL WHERE {where}", known
             return f"DELETE FROM {q(table)} WHERE {where}", known
         mark = self.db.json_value() if self.codec.is_jsonb else "%s"
         return f"UPDATE {q(table)} SET {q(value)} = {mark} WHERE {where}", (change.after, *known)
+
+    def _as_it_was(self, tenant: str, change: Change) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition, with its values, that a record stands as it was read."""
+        columns, q = self._columns(tenant, change), quoted_name
+        is_apart = change.type == CREDS_TYPE and self._is_apart
+        value = q(self.mapped.creds_value if is_apart else self.mapped.value)
+        where = "".join(f"{q(name)} = %s AND " for name in columns)
+        where += f"{self.db.text_of(value, is_json=self.codec.is_jsonb)} = %s"
+        return where, (*map(str, columns.values()), change.before)
 
     def _columns(self, tenant: str, change: Change) -> dict[str, str]:
         """Return what names a record, by column."""

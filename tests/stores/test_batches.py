@@ -6,6 +6,7 @@ import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from baileys_tools.sessions.names import OWN_FOLDER
 from baileys_tools.sessions.quarantine import make_run_folder, new_run_id
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.stored.settling import settle_removals
+from baileys_tools.stores import aside
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
 
@@ -41,12 +43,12 @@ def statements(store: Any) -> list[str]:
     return found
 
 
-def test_records_that_are_as_they_were_cost_one_question_each(tmp_path: Path) -> None:
+def test_records_that_are_as_they_were_cost_one_question_for_a_hundred(tmp_path: Path) -> None:
     with hand_made(tmp_path / "auth.db", 100) as db:
         store: Any = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
         asked = statements(store)
         assert store.change("", removals(100), whole=False) == [True] * 100
-        assert [one.split()[0] for one in asked] == ["BEGIN", *["DELETE"] * 100, "COMMIT"]
+        assert [one.split()[0] for one in asked] == ["BEGIN", "DELETE", "COMMIT"]
         assert db.execute("SELECT count(*) FROM keys").fetchone() == (1,)
     db.close()
 
@@ -62,6 +64,35 @@ def test_what_changed_meanwhile_or_is_there_twice_stays_and_the_rest_goes(tmp_pa
         left = [name for (name,) in db.execute("SELECT name FROM keys ORDER BY name")]
         assert left == ["creds", *(f"pre-key-{n}" for n in (3, 7, 7, 8, 9))]
     db.close()
+
+
+def test_between_a_hundred_records_and_the_next_a_bot_has_the_server_for_four_times_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, pauses = iter((0.0, 0.5, 10.0, 10.25, 20.0, 20.1)), list[float]()
+    monkeypatch.setattr(aside, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=pauses.append))
+    with hand_made(tmp_path / "auth.db", 300):
+        store = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        assert store.change("", removals(300), whole=False) == [True] * 300
+    assert pauses == [0.0, 2.0, 1.0]
+
+
+def test_a_type_of_the_database_s_own_is_no_hindrance(postgres_url: str) -> None:
+    import psycopg
+
+    options = (("table", "typed"), ("tenant", "whose"), ("type", "kind"), ("id", "id"), ("value", "data"))
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS typed; DROP TYPE IF EXISTS kinds")
+        db.execute("CREATE TYPE kinds AS ENUM ('creds', 'pre-key', 'session')")
+        db.execute(
+            "CREATE TABLE typed (whose int, kind kinds, id text, data json, PRIMARY KEY (whose, kind, id))"
+        )
+        db.execute("INSERT INTO typed SELECT 7, 'pre-key', n, to_json(n) FROM generate_series(0, 99) n")
+        store = open_store(StoreSpec(postgres_url, options=(*options, ("codec", "json"))))
+        units = [[Change("pre-key", str(number), str(number), None)] for number in range(100)]
+        assert store.change("7", units, whole=False) == [True] * 100
+        assert db.execute("SELECT count(*) FROM typed").fetchone() == (0,)
+        store.close()
 
 
 def test_redis_serves_others_after_twenty_records(redis_url: str) -> None:

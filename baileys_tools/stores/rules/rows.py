@@ -31,6 +31,11 @@ class Change(NamedTuple):
     written_ns: int | None = None
     expires_ns: int | None = None
 
+    @property
+    def is_removal(self) -> bool:
+        """Whether a record that stands is to go."""
+        return self.before is not None and self.after is None
+
 
 Unit = Sequence[Change]
 """Changes that are made together or not at all."""
