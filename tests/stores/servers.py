@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -94,7 +95,8 @@ def postgres(password: str = "") -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=env, cwd=folder)
     address = f"postgres://bot@127.0.0.1:{port}/postgres"
-    with _answering(lambda: _connects(address), process, folder):
+    # By itself it would wait until the last client has gone, and one that failed goes with its test.
+    with _answering(lambda: _connects(address), process, folder, end=signal.SIGINT):
         yield address
 
 
@@ -165,14 +167,17 @@ def redis_server(folder: Path, *words: str) -> Iterator[str]:
 
 @contextmanager
 def _answering(
-    is_answered: Callable[[], bool], process: subprocess.Popen[bytes], folder: Path | None = None
+    is_answered: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    folder: Path | None = None,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[None]:
     """Wait until a server answers; at the end of the `with` it is ended, and its folder gone."""
     try:
         _until(is_answered, process)
         yield
     finally:
-        process.terminate()
+        process.send_signal(end)
         process.wait(30)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
