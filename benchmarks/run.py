@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks import backup, layouts, logs, monitor, page, stores, tree
@@ -107,7 +108,7 @@ def start(bench: Bench) -> Iterator[Row]:
     yield ratio_row("quiet cleanup, 1 company / typer hello", 1.3, ours, hello)
 
 
-BENCHES = {
+BENCHES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": start,
     "dry-run": dry_run,
     "growth": growth,
@@ -118,13 +119,14 @@ BENCHES = {
     "backup": backup.rows,
     "logs": logs.rows,
     "page": page.rows,
-    "stores": stores.rows,
+    **{f"stores-{kind.preset}": partial(stores.rows, kind=kind) for kind in stores.KINDS},
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", action="append", choices=BENCHES, help="measure only this (repeatable)")
+    names = [*BENCHES, "stores"]
+    parser.add_argument("--only", action="append", choices=names, help="measure only this (repeatable)")
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each ratio (default 5)")
     parser.add_argument("--companies", type=int, default=1000, help="size of the tree (default 1000)")
     parser.add_argument("--place", type=Path, help="build the trees below this folder (default: temporary)")
@@ -134,7 +136,9 @@ def main() -> int:
     print(f"{'':<42}{'measured':>10}{'limit':>10}")
     with tempfile.TemporaryDirectory(prefix="baileys-tools-bench-", dir=options.place) as place:
         bench = Bench(Path(place), options.companies, options.runs)
-        for name in options.only or BENCHES:
+        wanted = [one for one in options.only or () if one != "stores"]
+        wanted += [one for one in BENCHES if one.startswith("stores-") and "stores" in (options.only or ())]
+        for name in wanted or BENCHES:
             for row in BENCHES[name](bench):
                 rows.append(row)
                 verdict = "" if row.passed else "  TOO MUCH"

@@ -6,13 +6,15 @@ The rows are those of a long-lived session of the real Baileys, once a tenant, o
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import COMMAND, Bench, Row, Run, memory_row, ratio_row, say
+from benchmarks.measure import COMMAND, Bench, Row, Run, memory_row, note, ratio_row, say
 from tests.stores.servers import postgres, redis_server
 from tests.stores.shapes import SHAPES, Shape, connect, rows_of
 
@@ -21,6 +23,8 @@ ROWS = 200
 SHARE = 5
 """A session in a store for so many companies of the tree: a thousand companies, 200 sessions, 40,000 records."""
 MOST_RUNS = 3
+FIRST = ("first monitor-once", "first backup")
+"""What reads all of it, once."""
 DOUBLED = 2.3
 GOALS = {"monitor-once": 1.5, "status": 1.5, "dry run": 3, "backup of 1 %": 3}
 
@@ -31,6 +35,14 @@ with psycopg.connect(sys.argv[1]) as db, db.cursor("rows") as rows:
     for table in sys.argv[2:]:
         for row in rows.execute(f"SELECT * FROM {table}"): pass
         rows.close(); rows = db.cursor("rows")
+"""
+_READ = """
+import sys, glob, sqlite3
+for path in glob.iglob(sys.argv[1].removeprefix("sqlite://")):
+    db = sqlite3.connect(path)
+    for table in sys.argv[2:]:
+        for row in db.execute(f"SELECT * FROM {table}"): pass
+    db.close()
 """
 _SCAN = """
 import sys, redis
@@ -117,6 +129,33 @@ def _change_keys(db: Any, count: int) -> None:
         db.set(name, db.get(name).replace("{", '{"changed":1,', 1))
 
 
+def _many_files(db: Any, count: int) -> None:
+    creds, first = db.execute("SELECT value FROM creds").fetchone()[0], _file_of(db)
+    for number in range(1, count):
+        path = first.parents[1] / f"t{number}" / first.name
+        path.parent.mkdir()
+        shutil.copyfile(first, path)
+        own = sqlite3.connect(path)
+        own.execute("UPDATE creds SET value = ?", (_of(number, creds),))
+        own.commit()
+        own.close()
+
+
+def _change_files(db: Any, count: int) -> None:
+    for number in range(0, count, 100):
+        own = sqlite3.connect(_file_of(db).parents[1] / f"t{number}" / _file_of(db).name)
+        own.execute(
+            "UPDATE signal_keys SET value = replace(value, '{', '{\"changed\":1,') "
+            "WHERE rowid = (SELECT min(rowid) FROM signal_keys WHERE type = 'session')"
+        )
+        own.commit()
+        own.close()
+
+
+def _file_of(db: Any) -> Path:
+    return Path(db.execute("PRAGMA database_list").fetchone()[2])
+
+
 KINDS = (
     Kind(
         "ai-admin",
@@ -127,6 +166,7 @@ KINDS = (
     ),
     Kind("fazer", "redis", _many_in_redis, (_SCAN, "hash"), _change_in_redis),
     Kind("unoapi", "redis", _many_keys, (_SCAN, "key"), _change_keys),
+    Kind("baileys-sqlite", "sqlite", _many_files, (_READ, "creds", "signal_keys"), _change_files),
 )
 
 
@@ -153,7 +193,10 @@ class Filled(NamedTuple):
 
 def _filled(bench: Bench, kind: Kind, url: str, count: int) -> Filled:
     shape: Shape = next(one for one in SHAPES if (one.preset, one.kind) == (kind.preset, kind.kind))
-    db = connect(shape, url)
+    if kind.kind == "sqlite":
+        first = Path(url.removeprefix("sqlite://").replace("*", "t0"))
+        first.parent.mkdir(parents=True)
+    db = connect(shape, str(first) if kind.kind == "sqlite" else url)
     shape.make(db)
     creds, rows = rows_of()
     shape.fill(db, "t0", creds, [rows[number * len(rows) // (ROWS - 1)] for number in range(ROWS - 1)])
@@ -166,34 +209,47 @@ def _filled(bench: Bench, kind: Kind, url: str, count: int) -> Filled:
     return Filled(bench, kind, url, config, db, count)
 
 
-def rows(bench: Bench) -> Iterator[Row]:
-    """Measure each kind at two sizes: the time may double with the rows, and memory may not grow with them."""
-    sizes = (bench.companies // SHARE // 2, bench.companies // SHARE)
-    for kind in KINDS:
-        spent: dict[tuple[str, int], list[Run]] = {}
-        for count in sizes:
-            with ExitStack() as servers:
-                folder = bench.place / f"server-{kind.preset}-{count}"
-                url = servers.enter_context(postgres() if kind.kind == "postgres" else redis_server(folder))
-                say(f"{kind.preset}: {count} sessions of {ROWS} records")
-                store = _filled(bench, kind, url, count)
-                _measure(store, spent)
-                store.db.close()
-        half, whole = sizes
-        for what, goal in GOALS.items():
-            ours = spent[what, whole]
-            row = ratio_row(f"{kind.preset}, {what} / plain read", goal, ours, spent["plain", whole])
-            yield row
-            yield ratio_row(f"{kind.preset}, {what}: twice the rows", DOUBLED, ours, spent[what, half])
-        yield memory_row(f"{kind.preset}, all passes", [one for what in GOALS for one in spent[what, whole]])
+@contextmanager
+def _server(bench: Bench, kind: Kind, count: int) -> Iterator[str]:
+    folder = bench.place / f"server-{kind.preset}-{count}"
+    if kind.kind == "sqlite":
+        yield f"sqlite://{folder}/*/auth.db"
+        shutil.rmtree(folder)
+        return
+    with postgres() if kind.kind == "postgres" else redis_server(folder) as url:
+        yield url
+
+
+def rows(bench: Bench, kind: Kind) -> Iterator[Row]:
+    """Measure a kind at two sizes: the time may double with the rows, and memory may not grow with them."""
+    half, whole = sizes = (bench.companies // SHARE // 2, bench.companies // SHARE)
+    spent: dict[tuple[str, int], list[Run]] = {}
+    for count in sizes:
+        with _server(bench, kind, count) as url:
+            say(f"{kind.preset}: {count} sessions of {ROWS} records")
+            store = _filled(bench, kind, url, count)
+            _measure(store, spent)
+            store.db.close()
+    for what, goal in GOALS.items():
+        ours = spent[what, whole]
+        yield ratio_row(f"{kind.preset}, {what} / plain read", goal, ours, spent["plain", whole])
+        yield ratio_row(f"{kind.preset}, {what}: twice the rows", DOUBLED, ours, spent[what, half])
+    ours = [run for (what, _), runs in spent.items() if what != "plain" for run in runs]
+    yield memory_row(f"{kind.preset}, all passes", ours)
+    for what in FIRST:
+        (first,) = spent[what, whole]
+        note(
+            f"{kind.preset}, {what}: {first.seconds:.1f} s, {1000 * first.seconds / whole:.0f} ms a session, "
+            f"{first.peak_mib:.0f} MiB"
+        )
 
 
 def _measure(store: Filled, spent: dict[tuple[str, int], list[Run]]) -> None:
     def keep(what: str, run: Run) -> None:
         spent.setdefault((what, store.sessions), []).append(run)
 
-    store.run("monitor-once")
-    store.run("backup")
+    for what in FIRST:
+        keep(what, store.run(what.removeprefix("first "), "--quiet"))
     for _ in range(min(store.bench.runs, MOST_RUNS)):
         keep("plain", store.plain())
         keep("monitor-once", store.run("monitor-once"))
