@@ -277,7 +277,9 @@ class SqlTables:
     def _remove(self, tenant: str, changes: Sequence[Change]) -> bool:
         """Remove records in one statement, and return whether that was all there is to do: a fifth of the work that a
         statement each is to Postgres, and a tenth of ours. Raises _NotAsItWas."""
-        if len(changes) > BATCH or not all(one.is_removal and one.type != CREDS_TYPE for one in changes):
+        if not 0 < len(changes) <= BATCH or not all(
+            one.is_removal and one.type != CREDS_TYPE for one in changes
+        ):
             return False
         conditions = [self._as_it_was(tenant, change) for change in changes]
         where = " OR ".join(f"({text})" for text, _ in conditions)
