@@ -23,8 +23,9 @@ from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted
 CONNECT_SECONDS = 10
 STATEMENT = "30s"
 """The longest statement, which reads a large session over a slow line."""
-LOCK = "2s"
-"""The longest wait for a row that the bot is writing; then the unit stays as it is."""
+LOCK = "500ms"
+"""The longest wait for a row that the bot is writing; then the batch stays as it is. Of two that wait for each other,
+Postgres fails the first to notice, after a second (`deadlock_timeout`): by then we have given up, so never the bot."""
 _PATIENCE = f"SET LOCAL statement_timeout = '{STATEMENT}'; SET LOCAL lock_timeout = '{LOCK}'"
 ANSWER_SECONDS = 40.0
 """The longest wait for an answer. The server's own limits come first; this one is for a server that says nothing."""

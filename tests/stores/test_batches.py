@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from baileys_tools.sessions.quarantine import make_run_folder, new_run_id
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.stored.settling import settle_removals
 from baileys_tools.stores import aside
+from baileys_tools.stores.cells import StoreTrouble
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
 
@@ -92,6 +95,36 @@ def test_a_type_of_the_database_s_own_is_no_hindrance(postgres_url: str) -> None
         units = [[Change("pre-key", str(number), str(number), None)] for number in range(100)]
         assert store.change("7", units, whole=False) == [True] * 100
         assert db.execute("SELECT count(*) FROM typed").fetchone() == (0,)
+        store.close()
+
+
+def test_a_bot_that_waits_for_a_row_of_ours_while_we_wait_for_its_goes_on(postgres_url: str) -> None:
+    import psycopg
+
+    slow = """
+        DROP TABLE IF EXISTS auth_data; CREATE TABLE auth_data (session_key varchar(255) PRIMARY KEY, data text);
+        INSERT INTO auth_data VALUES ('1:pre-key-1', '1'), ('1:pre-key-2', '2');
+        CREATE OR REPLACE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN OLD; END $$
+          LANGUAGE plpgsql;
+        CREATE TRIGGER slow BEFORE DELETE ON auth_data FOR EACH ROW EXECUTE FUNCTION slowly()"""
+    is_slow = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with (
+        psycopg.connect(postgres_url, autocommit=True) as db,
+        psycopg.connect(postgres_url, autocommit=True) as other,
+        ThreadPoolExecutor() as beside,
+    ):
+        db.execute(slow)
+        store = open_store(StoreSpec(postgres_url, "postgres-baileys"))
+        with db.transaction():
+            db.execute("UPDATE auth_data SET data = 'new' WHERE session_key = '1:pre-key-2'")
+            units = [[Change("", f"pre-key-{number}", str(number), None)] for number in (1, 2)]
+            ours = beside.submit(store.change, "1", units, whole=False)
+            while not other.execute(is_slow).fetchone():
+                time.sleep(0.01)
+            db.execute("UPDATE auth_data SET data = 'new' WHERE session_key = '1:pre-key-1'")
+        with pytest.raises(StoreTrouble, match="lock timeout"):
+            ours.result()
+        assert db.execute("SELECT data FROM auth_data").fetchall() == [("new",), ("new",)]
         store.close()
 
 
