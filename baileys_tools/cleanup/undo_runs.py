@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from baileys_tools.cleanup.rules.cost import senders_missed, sessions_missed
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.companies import companies_of_run
@@ -25,17 +27,19 @@ from baileys_tools.sessions.quarantine import (
 )
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import Creds, CredsState
-from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user
+from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, WholeKey
+from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, session_user, sort_by_kind
 from baileys_tools.sessions.rules.senderkeys import untold_sender_keys
 from baileys_tools.sessions.rules.undo import (
     RESET,
     RESTORE,
     CompanyUndo,
+    Late,
     UndoReason,
     UndoRun,
     WayBack,
+    asked_for_again,
     plan_undo,
-    promised,
     way_back,
 )
 from baileys_tools.sessions.scan import (
@@ -177,9 +181,27 @@ def _with_cost(folder: int, found: UndoRun) -> UndoRun:
         with open_run(quarantine, found.run) as run_folder:
             names = os.listdir(run_folder)
             creds, told = _owners(folder, run_folder, names, names)
-    anew = {key_of(name) for name in written_since(folder, os.listdir(folder), _began(found.run))}
-    back = [name for name in names if key_of(name) in anew]
-    return replace(found, promised=promised(names, creds, told), paid=promised(back, creds, told))
+            live = os.listdir(folder)
+            kinds = sort_by_kind({*live, *names})
+            keys = kinds.get(Kind.SENDER_KEY, ())
+            # A key whose own file is gone stands as its .bak, and is the older one of any two.
+            stats = dict.fromkeys(keys, WholeKey(0, 0)) | _stats(folder, keys) | _stats(run_folder, keys)
+            before = FolderFacts(kinds, stats, creds)
+
+    def late(gone: Collection[str]) -> Late:
+        sessions, peers = asked_for_again(gone, creds, told)
+        return Late(sessions_missed(before, sessions), senders_missed(before, peers))
+
+    anew = {key_of(name) for name in written_since(folder, live, _began(found.run))}
+    return replace(found, promised=late(names), paid=late([name for name in names if key_of(name) in anew]))
+
+
+def _stats(folder: int, names: Collection[str]) -> dict[str, FileStat]:
+    found: dict[str, FileStat] = {}
+    for name in names:
+        with suppress(FileNotFoundError):
+            found[name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return found
 
 
 def cost_of_whole(folder: int, run: str) -> WayBack:

@@ -14,6 +14,7 @@ from baileys_tools.cures.rules.contact import (
     Identity,
     Typed,
     identity_of,
+    is_group,
     sessions_of,
     typed_contact,
     what_is_held,
@@ -108,7 +109,7 @@ def look_up(
 
 
 def _invalid(company: str, who: str) -> UsageError:
-    if who.endswith("@g.us"):
+    if is_group(who):
         cure = command("baileys-tools resend-group-keys --company {} --group {}", company, who)
         return UsageError(
             "invalid contact: that is a group", f"To have the bot send it its key again: {cure}"

@@ -14,6 +14,7 @@ from baileys_tools.cures.rules.group_keys import (
     plan_group_keys,
 )
 from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
+from baileys_tools.cures.show.words import group_shown
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -39,9 +40,9 @@ def resend_group_keys_command(
     """Given the command line, set the memories of groups aside or plan it, print it once, and return the exit code."""
     loaded = settings_in_force(flags, options.config)
     options = options.about_one(loaded.settings, VERB)
-    if every == bool(groups):
+    if every == bool(groups) or "" in groups:
         raise UsageError("which group?", "Give --group ID (repeatable), or --all.")
-    wanted = [group_named(group) for group in groups]
+    wanted = list(dict.fromkeys(group_named(group) for group in groups))
     if STATUS_BROADCAST in wanted:
         raise UsageError(
             f"{STATUS_BROADCAST} has no such memory: Baileys writes it and never reads it",
@@ -50,7 +51,9 @@ def resend_group_keys_command(
     now = datetime.now(UTC)
 
     def look(folder: int, facts: FolderFacts) -> CurePlan:
-        return _plan(folder, facts, _known(wanted, facts))
+        if unknown := set(wanted).difference(memories_of(facts), groups_with_own_key(facts)):
+            raise _unknown([group for group in wanted if group in unknown], facts, show_numbers=show_numbers)
+        return _plan(folder, facts, wanted)
 
     shown = Shown(show_numbers, as_json, quiet)
     return cure(loaded, VERB, options, now, plan_all_groups if every else look, shown)
@@ -67,17 +70,13 @@ def _plan(folder: int, facts: FolderFacts, groups: list[str]) -> CurePlan:
     return plan_group_keys(facts, groups, told)
 
 
-def _known(wanted: list[str], facts: FolderFacts) -> list[str]:
-    """Return the groups that were asked for. Raises exit code 10 for one that the folder has never sent to."""
-    memories, own = memories_of(facts), groups_with_own_key(facts)
-    for group in wanted:
-        if group not in memories and group not in own:
-            raise BaileysToolsError(
-                "the bot has no key of its own in that group, and no memory of one",
-                f"The folder has memories of {counted(len(memories), 'group')}: --all --dry-run lists them.",
-                exit_code=ExitCode.NOT_FOUND,
-            )
-    return list(dict.fromkeys(wanted))
+def _unknown(groups: list[str], facts: FolderFacts, *, show_numbers: bool) -> BaileysToolsError:
+    named = ", ".join(group_shown(group, show_numbers) for group in groups)
+    return BaileysToolsError(
+        f"the bot has no key of its own in {named}, and no memory of one",
+        f"The folder has memories of {counted(len(memories_of(facts)), 'group')}: --all --dry-run lists them.",
+        exit_code=ExitCode.NOT_FOUND,
+    )
 
 
 def _told(folder: int, memory: str) -> int:

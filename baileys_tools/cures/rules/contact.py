@@ -17,6 +17,8 @@ _TYPED = re.compile(
     r"(?P<user>[1-9][0-9]{4,19})(?:_(?P<domain>[0-9]{1,3}))?(?:[:.][0-9]{1,4})?"
     r"(?:@(?P<server>s\.whatsapp\.net|c\.us|hosted|lid|hosted\.lid))?"
 )
+_GROUP = re.compile(r"120363[0-9]{12}")
+"""Longer than any phone number or LID."""
 _USER = re.compile(r"[0-9]{5,20}")
 _REVERSE = "_reverse"
 
@@ -28,13 +30,20 @@ class Typed(NamedTuple):
     is_lid: bool | None
 
 
+def is_group(text: str) -> bool:
+    """Whether what an operator typed names a group, with its server or without."""
+    return text.endswith("@g.us") or _GROUP.fullmatch(text) is not None
+
+
 def typed_contact(text: str) -> Typed | None:
     """Given a number, a LID or an address as logs have them, return whom it names; None for anything else.
 
-    A number may be written as it is dialled abroad, with + or 00; no address begins with a 0.
+    A number may be written as it is dialled abroad, with + or 00; no address begins with a 0. The name of a session's
+    file names its contact.
     """
-    found = _TYPED.fullmatch(re.sub(r"^(?:\+|00)|[\s()/-]", "", text.strip()))
-    if found is None:
+    typed = text.strip().removeprefix(f"{Kind.SESSION}-").removesuffix(".json")
+    found = _TYPED.fullmatch(re.sub(r"^(?:\+|00)|[\s()/-]", "", typed))
+    if found is None or is_group(typed):
         return None
     if found["server"] is not None:
         return Typed(found["user"], found["server"] in ("lid", "hosted.lid"))

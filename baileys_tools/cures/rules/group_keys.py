@@ -26,8 +26,9 @@ def memories_of(facts: FolderFacts) -> dict[str, str]:
 
 
 def group_named(text: str) -> str:
-    """Given what an operator typed, return the group as names have it: its server may be left out."""
-    group = text.strip()
+    """Given what an operator typed, return the group as names have it: its server may be left out, and the name of a
+    memory's file names its group."""
+    group = text.strip().removeprefix(f"{Kind.SENDER_KEY_MEMORY}-").removesuffix(".json")
     return group if "@" in group or not group else group + GROUP_SERVER
 
 

@@ -16,6 +16,9 @@ from baileys_tools.sessions.rules.keyfiles import (
 )
 from baileys_tools.units import printable
 
+GROUP_BEGINS = "120363"
+"""With this begin the ids of all but old groups."""
+
 WHY = {
     AsideReason.ASKED: "",
     AsideReason.KEY_GONE: "the key that it speaks of is gone: all members wait",
@@ -42,10 +45,9 @@ def address_shown(address: str, show_numbers: bool) -> str:
 
 def group_shown(group: str, show_numbers: bool) -> str:
     """Return a group as it is shown. Older ones begin with the number of whoever made them."""
-    maker, dash, rest = group.partition("-")
-    if show_numbers or not dash:
+    if show_numbers or group.startswith(GROUP_BEGINS):
         return printable(group)
-    return masked_number(maker) + dash + printable(rest)
+    return re.sub(r"[0-9]{5,}", _masked, printable(group), count=1)
 
 
 def file_shown(name: str, show_numbers: bool) -> str:

@@ -158,15 +158,16 @@ class Late(NamedTuple):
     group_senders: int = 0
 
 
-def promised(
-    quarantined: Collection[str], creds: Creds | CredsState, owned_by_content: Mapping[str, bool]
-) -> Late:
-    """Given the names in a quarantine, return what their removal costs at most, once all of them write again."""
-    keys = {key_of(name) for name in quarantined}
+def asked_for_again(
+    names: Collection[str], creds: Creds | CredsState, owned_by_content: Mapping[str, bool]
+) -> tuple[list[str], list[str]]:
+    """Given the names of files that are not there any more, return the sessions and the sender-keys of others among
+    them: whoever writes again is late by one resend."""
+    keys = sorted({key_of(name) for name in names})
     peers = [name for name in keys if kind_of(name) is Kind.SENDER_KEY]
-    return Late(
-        sum(kind_of(name) is Kind.SESSION for name in keys),
-        sum(_unit_of(name, creds, owned_by_content) is None for name in peers),
+    return (
+        [name for name in keys if kind_of(name) is Kind.SESSION],
+        [name for name in peers if _unit_of(name, creds, owned_by_content) is None],
     )
 
 
@@ -195,7 +196,8 @@ def way_back(
     if (live.me, live.registration_id) != (back.me, back.registration_id):
         return WayBack()
     made = sum(kind_of(name) is Kind.PRE_KEY for name in {key_of(name) for name in written_since})
-    return WayBack(*promised(written_since, live, owned_by_content), made)
+    sessions, peers = asked_for_again(written_since, live, owned_by_content)
+    return WayBack(len(sessions), len(peers), made)
 
 
 CLEANERS = ("cleanup", "trigger", "monitor-once")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.lay import lay
 from tests.e2e.cleanup.test_cleanup_cli import GROUP, checked_json
 from tests.integration.faults.forked import run_cli
 from tests.support import company_folder, snapshot_tree, write_key
@@ -258,3 +259,14 @@ def test_the_list_says_what_the_last_cleanup_costs_and_what_of_that_was_paid(tmp
     assert "1 of 2 chats, 1 of 2 in groups" in shown
     undone = checked_json(undo(root, "--json").stdout, "undo")
     assert undone["companies"][0]["put_back"] > 0
+
+
+@pytest.mark.parametrize("fixture", ["long-lived-v7", "bloated-v6"])
+def test_the_list_promises_what_the_cleanup_did(fixture: str, tmp_path: Path) -> None:
+    """Keys by number in a group that has moved to LIDs cost nothing, in either."""
+    root = lay(fixture, tmp_path / "sessions", datetime.now(UTC))
+    cleanup = checked_json(run_cli("cleanup", "--sessions", root, "--json").stdout, "cleanup")
+    (cost,) = [one["plan"]["cost"] for one in cleanup["companies"]]
+    (company,) = checked_json(undo(root, "--list", "--json").stdout, "undo")["companies"]
+    (run,) = company["runs"]
+    assert run["promised"] == {what: cost[what] for what in ("contacts", "group_senders")}

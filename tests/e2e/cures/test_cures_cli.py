@@ -209,7 +209,7 @@ def test_all_memories_go_but_that_of_the_status(root: Path) -> None:
     assert {OWN_KEY, "sender-key-memory-status@broadcast.json"} <= left, "the key itself stays"
 
 
-@pytest.mark.parametrize("group", [GROUP, GROUP.removesuffix("@g.us")])
+@pytest.mark.parametrize("group", [GROUP, GROUP.removesuffix("@g.us"), MEMORY])
 def test_one_group_by_its_id(root: Path, group: str) -> None:
     cure(root, "resend-group-keys", "--group", group, "--yes")
     left = set(os.listdir(root / "company_1001"))
@@ -250,17 +250,28 @@ def test_what_the_bot_wrote_a_moment_before_keeps_nothing_away(root: Path) -> No
     assert snapshot_tree(root) == before
 
 
-@pytest.mark.parametrize("words", [(), ("--all", "--group", GROUP), ("--group", "status@broadcast")])
+@pytest.mark.parametrize(
+    "words", [(), ("--all", "--group", GROUP), ("--group", "status@broadcast"), ("--group", "")]
+)
 def test_a_group_has_to_be_meant(root: Path, words: tuple[str, ...]) -> None:
     assert cure(root, "resend-group-keys", *words, "--yes").returncode == 2
 
 
 def test_a_group_that_the_bot_never_wrote_to_is_not_found(root: Path) -> None:
-    for group in ("120363049999999999", "x\x1b[2J", f"{PN}-1@g.us"):
+    for group in ("120363049999999999", "x\x1b[2J", f"{PN}-1@g.us", PN):
         refused = cure(root, "resend-group-keys", "--group", group, "--yes")
         assert refused.returncode == 10
         assert "\x1b" not in refused.stderr
         assert PN not in refused.stderr
+
+
+def test_of_several_groups_those_that_are_not_found_are_named(root: Path) -> None:
+    before = snapshot_tree(root)
+    asked = (GROUP, "120363049999999999", f"{PN}-1", PN)
+    words = [word for group in asked for word in ("--group", group)]
+    refused = cure(root, "resend-group-keys", *words, "--yes")
+    assert "in 120363049999999999@g.us, 49****78-1@g.us, 49****78@g.us, and" in refused.stderr
+    assert (refused.returncode, snapshot_tree(root)) == (10, before)
 
 
 def test_a_group_without_a_memory_needs_nothing(root: Path) -> None:
@@ -308,6 +319,13 @@ def test_a_contact_that_the_folder_does_not_know(root: Path) -> None:
 @pytest.mark.parametrize("who", ["Anna", "../x", "12", "1@g.us", "\x1b[2J"])
 def test_what_is_no_contact(root: Path, who: str) -> None:
     assert cure(root, "contact", who).returncode == 2
+
+
+@pytest.mark.parametrize("who", [GROUP, GROUP.removesuffix("@g.us"), OLD_GROUP])
+def test_a_group_is_told_its_own_command(root: Path, who: str) -> None:
+    refused = cure(root, "contact", who)
+    (hint,) = re.findall(r"baileys-tools (resend-group-keys .*)", refused.stderr)
+    assert run_cli(*shlex.split(hint), "--dry-run").returncode == 0
 
 
 def test_only_what_is_broken_goes_with_its_twin(root: Path, settings: Path) -> None:
