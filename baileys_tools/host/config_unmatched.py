@@ -1,26 +1,26 @@
-"""Settings that say something of nothing: patterns that match nothing here, templates that nobody uses."""
+"""Settings that change nothing: patterns that match nothing here, templates that nobody uses, rules that never bite."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from glob import glob
 
-from baileys_tools.config import LoadedSettings
+from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.config.companies import is_of_one_bot, is_pattern, key_in, own_values
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.units import quoted, some_of
+from baileys_tools.units import format_duration, quoted, some_of
 
 
 def unmatched(loaded: LoadedSettings) -> list[str]:
-    """Return a line for each setting that is about nothing on this host, with where it was given.
+    """Return a line for each setting that changes nothing on this host, with where it was given.
 
     No mistake by itself, as bots come later than settings; but of a slip of the pen nothing else tells.
     """
-    return [*_roots(loaded), *_unused(loaded)]
+    return [*_roots(loaded), *_unused(loaded), *_idle(loaded)]
 
 
 def _roots(loaded: LoadedSettings) -> Iterator[str]:
@@ -77,3 +77,29 @@ def _unused(loaded: LoadedSettings) -> Iterator[str]:
         if name not in used:
             where = loaded.origin.get(path, "default")
             yield f"templates.{name}: no company uses the template {quoted(name)} ({where})"
+
+
+def _idle(loaded: LoadedSettings) -> Iterator[str]:
+    """Gentle rules that keep nothing, as what is in force beside them is gentler, or stronger."""
+    yield from _idle_rules(loaded, loaded.settings, "", {})
+    for key, there in own_values(loaded.values).items():
+        yield from _idle_rules(loaded, loaded.settings.for_company(key), f"{OF_COMPANY}{key}.", there)
+
+
+def _idle_rules(
+    loaded: LoadedSettings, settings: Settings, prefix: str, there: Mapping[str, str]
+) -> Iterator[str]:
+    def told(path: str, beside: str, what: str) -> Iterator[str]:
+        if not prefix or path in there or beside in there:
+            yield f"{prefix}{path}: {what} ({loaded.origin.get(there.get(path, path), 'default')})"
+
+    limits, gentle, danger = settings.policy.normal, settings.policy.gentle, settings.levels.danger
+    if gentle.active_group is not None and gentle.active_group <= limits.sender_key_max_age:
+        shown, limit = map(format_duration, (gentle.active_group, limits.sender_key_max_age))
+        path, beside = "cleanup.active_group", "cleanup.sender_key_max_age"
+        yield from told(path, beside, f"{shown} keeps nothing, as {beside} is {limit} everywhere")
+    if gentle.until is not None and gentle.until >= danger and not settings.thresholds.learn:
+        path, beside = "cleanup.until", "thresholds.danger"
+        yield from told(
+            path, beside, f"{gentle.until} is not below {beside}, which is {danger}: there it steps back"
+        )

@@ -8,7 +8,7 @@ from baileys_tools.errors import ExitCode
 from baileys_tools.frame.show.json_text import envelope, name_text
 from baileys_tools.units import counted, printable
 
-_NAME = 42
+_NAME = 46
 
 
 def policy_text(report: PolicyTried) -> str:

@@ -33,6 +33,10 @@ def test_it_says_what_each_rule_would_have_cost_and_touches_nothing(tmp_path: Pa
     shown = run_cli("policy", "try", "--sessions", root, env=env).stdout
     assert "a cleanup a day for the last 30 days" in shown
     assert max(map(len, shown.splitlines()[1:])) <= 80, shown
+    lines = shown.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.lstrip().startswith("rule "))
+    rows = lines[head : head + 1 + len(document["rules"])]
+    assert len(set(map(len, rows))) == 1, "each number stands below its heading"
     assert snapshot_tree(root) == before
 
 

@@ -84,6 +84,29 @@ def test_what_is_about_nothing_here_is_told(tmp_path: Path) -> None:
     assert not any("logs.files" in line for line in told)
 
 
+def test_a_gentle_rule_that_keeps_nothing_is_told(tmp_path: Path) -> None:
+    company_folder(tmp_path / "sessions", "1")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"sessions: {{path: '{tmp_path}/sessions'}}\ncleanup: {{active_group: 2d, until: 150}}\n"
+        "templates: {strict: {cleanup: {until: 185}}}\n"
+        'companies: {"1": {cleanup: {returners: true}}, "[1]": {use: strict}}\n'
+    )
+    done = run_cli("config", "check", "--config", file)
+    told = [line for line in done.stdout.split("\n") if line.startswith("warning: ")]
+    active, until = told
+    everywhere = "2d keeps nothing, as cleanup.sender_key_max_age is 3d everywhere"
+    assert active == f"warning: cleanup.active_group: {everywhere} ({file}:2)"
+    steps_back = "185 is not below thresholds.danger, which is 185: there it steps back"
+    assert until == f"warning: companies.[1].cleanup.until: {steps_back} ({file}:3)"
+    assert done.returncode == 4
+    file.write_text(
+        f"sessions: {{path: '{tmp_path}/sessions'}}\nthresholds: {{learn: true}}\n"
+        "cleanup: {active_group: 14d, until: 185}\n"
+    )
+    assert run_cli("config", "check", "--config", file).returncode == 0
+
+
 def test_what_two_companies_of_one_name_have_of_it_is_told(tmp_path: Path) -> None:
     for root in "ab":
         company_folder(tmp_path / root, "9")
