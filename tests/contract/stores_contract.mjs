@@ -5,7 +5,8 @@
  *                              [--act ACT]...
  *
  * A bot lives a life, and its own auth state (store_clients.mjs; `folder` is Baileys' own) writes the session into the
- * store. Then one act after the other, each from the same start: nothing, cleanup, cleanup and undo, repair, rollback.
+ * store. Then one act after the other, each from the same start: nothing, cleanup, cleanup and undo, repair, rollback, and
+ * (`lone`) a cleanup where the bot's own keys of groups are lost and the memories stand alone.
  * Then the client goes on from the store and everybody writes to everybody, once with the others and once with the bot
  * first. Contacts, groups and server remember everything as it was. One JSON document goes to stdout.
  */
@@ -29,6 +30,8 @@ const TENANT = '1'
 /** Sessions of 4 to 57 days, groups of 0.3 to 54: the policy takes some of each. */
 const LIFE = { paired: 60, contacts: 10, perGroup: 2, waiting: 2 }
 const NEW_CHATS = 8
+/** Of memories that a cleanup surely takes. */
+const OLD_MS = 5 * 24 * HOUR_MS
 
 /** The folder of Baileys' own auth state, as if it were one store more. */
 function folderClient(baileys, root) {
@@ -158,6 +161,20 @@ const ACTS = {
 		done(await act.tool('cleanup'))
 		return { undone: json(await act.tool('undo', '--json')).companies }
 	},
+	async lone({ act, session, world, now }) {
+		const all = [...session.written.values()]
+		const old = new Set(all.filter(({ type, at }) => type === 'sender-key-memory' && now - at > OLD_MS).map(({ id }) => id))
+		const { me } = world.bot.creds
+		const users = [me.id, me.lid].map(jid => world.baileys.jidDecode(jid)?.user)
+		const { device } = world.baileys.jidDecode(me.id)
+		const own = all.filter(({ type, id }) => {
+			const [group, user, sender] = id.split('::')
+			return type === 'sender-key' && old.has(group) && users.includes(user.split('_')[0]) && Number(sender) === device
+		})
+		await session.client.drop(TENANT, own.map(({ type, id }) => [type, id]))
+		const [company] = json(await act.tool('cleanup', '--json')).companies
+		return { plan: company.plan, lost: own.length }
+	},
 	repair: scene => damaged(scene, []),
 	rollback: scene => damaged(scene, ['--mode', 'rollback'])
 }
@@ -191,7 +208,10 @@ const DIRECTIONS = {
 		for (const contact of world.contacts) await note.all([...contact.clients, world.phone], () => world.botWrites(contact))
 	},
 	async bot_to_group(world, note) {
+		const { encryptedNode } = world.bot
+		world.bot.encryptedNode = (...words) => (note.keyMessages(), encryptedNode.apply(world.bot, words))
 		for (const group of world.groups) await note.all(group.members, () => world.botWritesToGroup(group), group.jid)
+		world.bot.encryptedNode = encryptedNode
 	},
 	async new_chats(world, note) {
 		for (const client of world.waiting) await note(`waiting ${client.preKeyId}`, () => world.contactWrites(client))
@@ -214,7 +234,7 @@ async function converse(session, world, order) {
 	const results = {}
 	const twin = world.fork(await session.open())
 	for (const direction of order) {
-		const result = (results[direction] = { attempts: 0, failed: {} })
+		const result = (results[direction] = { attempts: 0, failed: {}, key_messages: 0 })
 		const note = async (what, write) => {
 			result.attempts++
 			const error = await write().catch(error => `thrown: ${error?.message ?? error}`)
@@ -227,6 +247,7 @@ async function converse(session, world, order) {
 				if (error) result.failed[`${group} ${client.jid}`] = error
 			}
 		}
+		note.keyMessages = () => result.key_messages++
 		await DIRECTIONS[direction](twin, note)
 	}
 	return results

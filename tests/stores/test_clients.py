@@ -134,3 +134,21 @@ def test_what_a_move_says_of_the_code_is_what_the_package_has(preset: str, packa
     assert f"exports.{name} = " in code
     assert package.partition("/dist")[0].partition("/lib")[0] in note
     assert words.count(", ") == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("baileys", ["baileys6", "baileys7"])
+@pytest.mark.parametrize("preset", ["keyv-postgres", "keyv-redis", "fazer"])
+def test_a_memory_that_stands_alone_goes_and_its_group_gets_the_key(
+    measured: Measure, baileys: str, preset: str
+) -> None:
+    """In stores that keep no times: a memory is as old as this host has seen it unchanged."""
+    acts = ("nothing", "lone")
+    folder, store = measured(baileys, "folder", acts), measured(baileys, preset, acts)
+    assert in_numbers(store["lone"]) == in_numbers(folder["lone"])
+    plan, lone, before = store["lone"]["plan"], store["lone"], store["nothing"]
+    assert store["lone"]["lost"] > 0
+    for order in ("others_first", "bot_first"):
+        sent = [act[order]["bot_to_group"] for act in (lone, before)]
+        assert sent[0]["failed"] == {}
+        assert sent[0]["key_messages"] - sent[1]["key_messages"] == plan["cost"]["key_messages"] > 0
