@@ -13,8 +13,8 @@ from baileys_tools.cures.rules.contact import (
     ContactReport,
     Identity,
     Typed,
-    identity_of,
     is_group,
+    known_as,
     sessions_of,
     typed_contact,
     what_is_held,
@@ -97,7 +97,7 @@ def look_up(
             with root.open(company) as folder:
                 facts = scan_folder(folder)
                 mappings = Mappings(folder)
-                identity = identity_of(typed, mappings.lid_of, mappings.pn_of)
+                identity = known_as(typed, facts, mappings.lid_of, mappings.pn_of)
                 files = {name: session_in(folder, name) for name in sessions_of(identity, facts)}
                 broken = broken_sessions(list(files), files.__getitem__, evidence, mappings.twin)
                 held = what_is_held(identity, facts, files, broken, _listed(folder, identity), evidence)
@@ -161,7 +161,7 @@ def plan_for_contact(
 ) -> CurePlan:
     """Given an open folder and a contact, return which of its sessions are set aside. Raises exit code 10 for none."""
     mappings = Mappings(folder)
-    identity = identity_of(typed, mappings.lid_of, mappings.pn_of)
+    identity = known_as(typed, facts, mappings.lid_of, mappings.pn_of)
     names = sessions_of(identity, facts)
     if not names:
         raise BaileysToolsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -50,6 +50,27 @@ def typed_contact(text: str) -> Typed | None:
     return Typed(found["user"], True if found["domain"] in ("1", "129") else None)
 
 
+_WRITTEN_TWICE = (
+    (re.compile(r"52(?:1)?([2-9][0-9]{9})"), ("52{}", "521{}")),
+    (re.compile(r"54(?:9)?([1-8][0-9]{9})"), ("54{}", "549{}")),
+    (re.compile(r"55([1-9][0-9])9?([6-9][0-9]{7})"), ("55{}{}", "55{}9{}")),
+)
+"""Mobile numbers of Mexico, Argentina and Brazil have a digit that is dialled and WhatsApp knows them without, or the
+other way round."""
+
+
+def also_written(typed: Typed) -> Iterator[Typed]:
+    """Yield a phone number as it was typed, and then as WhatsApp may know the same one."""
+    yield typed
+    for number, forms in _WRITTEN_TWICE if not typed.is_lid else ():
+        if found := number.fullmatch(typed.user):
+            yield from (
+                typed._replace(user=user)
+                for form in forms
+                if (user := form.format(*found.groups())) != typed.user
+            )
+
+
 class Identity(NamedTuple):
     """One contact: its phone number and its LID, "" where the folder does not tell.
 
@@ -78,6 +99,15 @@ def identity_of(
     if reverse is not None:
         return Identity(reverse, typed.user, lid_of(reverse) == typed.user, True)
     return Identity(lid=typed.user) if typed.is_lid else Identity(pn=typed.user)
+
+
+def known_as(
+    typed: Typed, facts: FolderFacts, lid_of: Callable[[str], str | None], pn_of: Callable[[str], str | None]
+) -> Identity:
+    """Given what was typed and a folder with its mappings, return who that is there."""
+    found = [identity_of(one, lid_of, pn_of) for one in also_written(typed)]
+    known = (one for one in found if one.to_lid or one.to_pn or sessions_of(one, facts))
+    return next(known, found[0])
 
 
 class HeldSession(NamedTuple):

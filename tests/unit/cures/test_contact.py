@@ -6,7 +6,15 @@ import pytest
 
 from baileys_tools.cleanup.rules.cost import Cost
 from baileys_tools.cures.rules.asides import AsideReason
-from baileys_tools.cures.rules.contact import Identity, Pair, Typed, identity_of, pairs_of, typed_contact
+from baileys_tools.cures.rules.contact import (
+    Identity,
+    Pair,
+    Typed,
+    identity_of,
+    known_as,
+    pairs_of,
+    typed_contact,
+)
 from baileys_tools.cures.rules.group_keys import group_named, plan_group_keys
 from baileys_tools.cures.show.words import address_shown, file_shown, group_shown
 from baileys_tools.sessions.rules.creds import Address, Creds
@@ -69,6 +77,33 @@ def test_who_that_is(
     typed: Typed, forward: dict[str, str], reverse: dict[str, str], expected: Identity
 ) -> None:
     assert identity_of(typed, forward.get, reverse.get) == expected
+
+
+@pytest.mark.parametrize(
+    ("dialled", "known"),
+    [
+        ("525512345678", "5215512345678"),
+        ("541112345678", "5491112345678"),
+        ("5531996348800", "553196348800"),
+    ],
+)
+def test_who_is_known_with_a_digit_more_or_less(dialled: str, known: str) -> None:
+    """Of Mexico, Argentina and Brazil: whichever was typed, who is there is meant, and the typed one first."""
+    for typed, other in ((dialled, known), (known, dialled)):
+        for names in ([f"session-{other}.0.json"], []):
+            facts = FolderFacts(sort_by_kind(names), {}, ME)
+            expected = Identity(other) if names else Identity(typed)
+            assert known_as(Typed(typed, None), facts, _nobody, _nobody) == expected
+            assert known_as(Typed(typed, False), facts, {other: LID}.get, _nobody) == Identity(
+                other, LID, True
+            )
+        both = FolderFacts(sort_by_kind([f"session-{one}.0.json" for one in (dialled, known)]), {}, ME)
+        assert known_as(Typed(typed, None), both, _nobody, _nobody) == Identity(typed)
+        assert known_as(Typed(typed, True), both, _nobody, _nobody) == Identity(lid=typed)
+
+
+def _nobody(user: str) -> None:
+    return None
 
 
 def test_the_pairs_of_mappings() -> None:
