@@ -114,6 +114,20 @@ def _read_stream(
     return found, trouble
 
 
+def lines_of(stream: Stream) -> Iterator[bytes]:
+    """Yield the last of what a log has that is no file, in pieces. Raise OSError where it cannot be had whole."""
+    came = False
+    try:
+        with closing(stream.after("", MOST_LINES_AT_FIRST)) as pieces:
+            for piece in pieces:
+                came = True
+                yield piece
+    except ToolError as error:
+        raise NoLog(str(error)) from None
+    if not came:
+        raise NoLog(stream.nothing)
+
+
 def sources_of(file: LogFile, now: datetime) -> list[LogFile]:
     """Given a log of the settings, return those to read: of a process of PM2 each of its files. Raise OSError."""
     if not file.has_valid_name():

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from baileys_tools.bots.bot_log.causes import decrypt_cause, plain
-from baileys_tools.bots.bot_log.records import LogRecord, Wanted, records_of_file
+from baileys_tools.bots.bot_log.records import LogRecord, Wanted, records_of_file, records_of_stream
 from baileys_tools.bots.bot_logs import logs_of, why_unread
-from baileys_tools.bots.log_sources import sources_of, stream_of
+from baileys_tools.bots.log_sources import lines_of, sources_of, stream_of
 from baileys_tools.bots.rules.log_events import ASKED_AGAIN, LogEvent
 from baileys_tools.cures.rules.stale_groups import ResendRequest, asked_in
 from baileys_tools.cures.rules.unreadable import Device, Evidence, joined, sender_in
@@ -28,7 +28,7 @@ _OF_A_SESSION = (LogEvent.NO_MATCHING_SESSION, LogEvent.BAD_MAC)
 
 def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[Evidence, list[str]]:
     """Return which devices the logs of a company name as unreadable, and what of the logs could not be read and why."""
-    records, troubles = _records(settings, company, now, [FAILED], failed_session)
+    records, troubles = _records(settings, company, now, [FAILED], failed_session, streams=True)
     if not logs_of(settings, company):
         troubles.append("the bot's log, as logs.files names none for this company")
     devices = joined((one.told, one.at) for one in records)
@@ -38,8 +38,11 @@ def evidence_in_logs(settings: Settings, company: str, now: datetime) -> tuple[E
 
 
 def group_requests_in_logs(settings: Settings, company: str, now: datetime) -> list[ResendRequest]:
-    """Return which devices asked for messages of the bot to groups again, by the logs of a company that can be read."""
-    records, _ = _records(settings, company, now, ASKED_AGAIN, asked_in)
+    """Return which devices asked for messages of the bot to groups again, by those logs of a company that are files.
+
+    A journal is not read whole for every company that is looked at.
+    """
+    records, _ = _records(settings, company, now, ASKED_AGAIN, asked_in, streams=False)
     return [one.told._replace(at=one.at) for one in records]
 
 
@@ -58,18 +61,21 @@ def _records(
     now: datetime,
     texts: Iterable[str],
     told_by: Callable[[str], Told | None],
+    *,
+    streams: bool,
 ) -> tuple[list[LogRecord[Told]], list[str]]:
     found: list[LogRecord[Told]] = []
     troubles = []
     for log in logs_of(settings, company):
         try:
             for source in sources_of(log, now):
-                path = stream_of(source)
-                if not isinstance(path, str):
-                    raise OSError(
-                        f"only files are looked through for contacts, and {source.source} keeps none here"
-                    )
-                records = records_of_file(path, Wanted(*texts, session=source.rule), told_by, now)
+                stream, wanted = stream_of(source), Wanted(*texts, session=source.rule)
+                if isinstance(stream, str):
+                    records = records_of_file(stream, wanted, told_by, now)
+                elif streams:
+                    records = records_of_stream(lines_of(stream), wanted, told_by, now)
+                else:
+                    continue
                 found += _of_company(records, company, is_told=bool(source.session))
         except OSError as error:
             troubles.append(f"{log.label}: {why_unread(error)}")

@@ -152,7 +152,7 @@ def records_of_file(
         days = Days(newest_of_day(fd, status.st_size, latest), min(status.st_mtime, latest))
         texts = (
             one
-            for lines, until in _pieces(fd, status.st_size)
+            for lines, until in _pieces(_end_of(fd, status.st_size))
             for one in wanted.in_lines(lines, latest, until)
         )
         return dated(texts, told_by, days)
@@ -160,11 +160,26 @@ def records_of_file(
         os.close(fd)
 
 
-def _pieces(fd: int, size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the end of a log piece by piece, and up to where in it lines begin whose followers are there."""
-    offset, rest = max(0, size - MOST_READ), b""
+def records_of_stream(
+    chunks: Iterable[bytes], wanted: Wanted, told_by: Callable[[str], Told | None], now: datetime
+) -> list[LogRecord[Told]]:
+    """Given a log that is no file as it comes, return what its wanted records tell."""
+    latest = now.timestamp()
+    texts = (one for lines, until in _pieces(chunks) for one in wanted.in_lines(lines, latest, until))
+    return dated(texts, told_by)
+
+
+def _end_of(fd: int, size: int) -> Iterator[bytes]:
+    offset = max(0, size - MOST_READ)
     while offset < size and (chunk := os.pread(fd, min(_CHUNK, size - offset), offset)):
         offset += len(chunk)
+        yield chunk
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield a log piece by piece, and up to where in it lines begin whose followers are there."""
+    rest = b""
+    for chunk in chunks:
         lines = rest + chunk
         until = lines.rfind(b"\n", 0, max(0, len(lines) - _HOLD)) + 1
         yield lines, until

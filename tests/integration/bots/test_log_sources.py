@@ -23,7 +23,10 @@ import pytest
 from baileys_tools.bots import log_sources
 from baileys_tools.bots.bot_log.reading import LogMemory
 from baileys_tools.bots.log_sources import NoLog, read_source, sources_of
+from baileys_tools.config import load_settings
 from baileys_tools.config.log_kinds import LogFile
+from baileys_tools.cures.log_evidence import evidence_in_logs
+from tests.integration.bots.log_forms import FORMS
 from tests.integration.faults.forked import run_cli
 from tests.log_lines import BEGIN, BOOM_AS_TEXT, EXPECTED, errored, pino, stream_error
 from tests.support import company_folder, missing, require_tool
@@ -384,3 +387,35 @@ def test_the_commands_say_what_they_read_and_what_they_cannot(engine: Engine, tm
     company_folder(tmp_path / "sessions", "1001", {})
     doctor = run_cli("doctor", "--config", settings, "--sessions", tmp_path / "sessions", env=env)
     assert 'Docker has no container "gone-1001"' in " ".join(doctor.stdout.split())
+
+
+# --- whom they name -----------------------------------------------------------------------------------------
+
+
+def unreadable(**log: str) -> tuple[dict[str, int], list[str]]:
+    settings = load_settings({"logs.files": [{"company": "1001", **log}]}, {}, home="/x", cwd="/x").settings
+    found, troubles = evidence_in_logs(settings, "1001", NOW)
+    assert all(one.last is not None and one.last - BEGIN.timestamp() < 60 for one in found.values())
+    return {device.user: one.messages for device, one in found.items()}, troubles
+
+
+@pytest.mark.parametrize("form", ["pino", "pino-pretty"])
+def test_who_cannot_be_read_is_found_in_a_journal(journal: Journal, form: str) -> None:
+    lines = FORMS[form].scenes()["Bad MAC flood"]
+    journal.write(*lines * 30)
+    journal.write(*FORMS["pino"].scenes()["group without keys"], unit="other.service")
+    of_unit = {"journal": "bot.service", "directory": str(journal.folder)}
+    assert unreadable(**of_unit) == ({f"1000000{n}": 30 for n in range(6)}, [])
+    _, (trouble,) = unreadable(**of_unit | {"journal": "shop.service"})
+    assert "has no entry of" in trouble
+
+
+@pytest.mark.parametrize("has_terminal", [False, True])
+def test_who_cannot_be_read_is_found_in_a_container_that_keeps_no_file(
+    engine: Engine, has_terminal: bool
+) -> None:
+    engine.shows_file, engine.has_terminal = False, has_terminal
+    engine.write(*FORMS["pino-pretty"].scenes()["Bad MAC flood"])
+    assert unreadable(docker="shop") == ({f"1000000{n}": 1 for n in range(6)}, [])
+    _, (trouble,) = unreadable(docker="gone")
+    assert 'no container "gone"' in trouble
