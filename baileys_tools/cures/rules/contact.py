@@ -19,6 +19,8 @@ _TYPED = re.compile(
 )
 _GROUP = re.compile(r"120363[0-9]{12}")
 """Longer than any phone number or LID."""
+_UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What WhatsApp puts around a number for the direction of writing: it comes along where one is copied."""
 _USER = re.compile(r"[0-9]{5,20}")
 _REVERSE = "_reverse"
 
@@ -41,8 +43,8 @@ def typed_contact(text: str) -> Typed | None:
     A number may be written as it is dialled abroad, with + or 00; no address begins with a 0. The name of a session's
     file names its contact.
     """
-    typed = text.strip().removeprefix(f"{Kind.SESSION}-").removesuffix(".json")
-    found = _TYPED.fullmatch(re.sub(r"^(?:\+|00)|[\s()/-]", "", typed))
+    typed = _UNSEEN.sub("", text).strip().removeprefix(f"{Kind.SESSION}-").removesuffix(".json")
+    found = _TYPED.fullmatch(re.sub(r"^(?:\+|00)|[\s()/\u2010-\u2015\u2212-]", "", typed))
     if found is None or is_group(typed):
         return None
     if found["server"] is not None:

@@ -30,6 +30,7 @@ PN, LID = "4917012345678", "270996591579169"
         (PN, Typed(PN, None)),
         ("+49 170 1234-5678", Typed(PN, None)),
         ("+49 (170) 123/45678", Typed(PN, None)),
+        ("\u202a+49\u00a0170\u00a01234\u20115678\u202c", Typed(PN, None)),
         (f"{PN}@s.whatsapp.net", Typed(PN, False)),
         (f"{PN}:12@s.whatsapp.net", Typed(PN, False)),
         (f"{PN}@c.us", Typed(PN, False)),
