@@ -436,8 +436,21 @@ def told_by_creds(files: Iterable[OracleFile], creds: dict[str, Any]) -> bool:
     identity = ("noiseKey", "signedIdentityKey", "signedPreKey", "registrationId", "advSecretKey")
     me = creds.get("me")
     address = address_of(me.get("id")) if isinstance(me, dict) else None
+    if address is None and not (me is None or me == ""):
+        return False
     if address is not None and address[1] is not None and creds.get("account"):
-        return all(creds.get(name) for name in identity)
+        pairs = [
+            creds.get("noiseKey"),
+            creds.get("signedIdentityKey"),
+            (creds.get("signedPreKey") or {}).get("keyPair"),
+        ]
+        counters = [creds.get(name) for name in ("nextPreKeyId", "firstUnuploadedPreKeyId")]
+        return (
+            bool((creds.get("signedPreKey") or {}).get("signature"))
+            and all(creds.get(name) for name in identity)
+            and all(pair and pair.get("private") and pair.get("public") for pair in pairs)
+            and all(type(one) in (int, float) and one == int(one) >= 0 for one in counters)
+        )
     after_login = ("pre-key", "session", "sender-key", "app-state-sync-key")
     return not any(kind_of(file.name) in after_login for file in files)
 
@@ -846,9 +859,9 @@ def _random_creds(rng: Random, ids: set[int]) -> bytes | None:
         "account": {"details": "eA=="},
         "nextPreKeyId": next_id,
         "firstUnuploadedPreKeyId": next_id,
-        "noiseKey": {"public": "eA=="},
-        "signedIdentityKey": {"public": "eA=="},
-        "signedPreKey": {"keyId": 1},
+        "noiseKey": {"private": "eA==", "public": "eA=="},
+        "signedIdentityKey": {"private": "eA==", "public": "eA=="},
+        "signedPreKey": {"keyPair": {"private": "eA==", "public": "eA=="}, "signature": "eA==", "keyId": 1},
         "registrationId": 1,
         "advSecretKey": "eA==",
     }

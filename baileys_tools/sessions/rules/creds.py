@@ -18,7 +18,7 @@ class CredsState(StrEnum):
     UNPAIRED = "unpaired"
     """No device of an account: never linked, or replaced by the new identity of a bot that found no creds."""
     INCOMPLETE = "incomplete"
-    """Of a linked device without all keys of its identity, or another program's: a bot stops with it."""
+    """Without a part that a bot cannot do without, or another program's: a bot stops with it, or spoils its keys."""
     MISSING = "missing"
     EMPTY = "empty"
     """0 bytes: Baileys truncates the file before it writes (`Utils/use-multi-file-auth-state.js`)."""
@@ -48,7 +48,7 @@ class CredsState(StrEnum):
 _BROKEN = (CredsState.INCOMPLETE, CredsState.EMPTY, CredsState.UNREADABLE, CredsState.ENCODING)
 _SAID = {
     CredsState.UNPAIRED: "creds.json belongs to no linked device",
-    CredsState.INCOMPLETE: "creds.json lacks a key of its identity",
+    CredsState.INCOMPLETE: "creds.json lacks a part that the bot needs",
     CredsState.MISSING: "creds.json is missing",
     CredsState.EMPTY: "creds.json is empty",
     CredsState.UNREADABLE: "creds.json cannot be read",
@@ -68,9 +68,8 @@ class Creds(NamedTuple):
 
     `next_pre_key_id` and `first_unuploaded_pre_key_id` are None where creds do not state them.
     `paired` is true when the account was linked: `me.id` names a device and `account` is there
-    (`registered` stays false for accounts that were paired by QR code). `complete` is false where a key of the identity
-    is missing: Baileys makes all of them at once (`Utils/auth-utils.js`: `initAuthCreds`) and stops without one.
-    `of_a_bot` is false where another program wrote them.
+    (`registered` stays false for accounts that were paired by QR code). `lacks` names the first part that is missing
+    and that a bot needs (`signedPreKey.signature`), "" for none. `of_a_bot` is false where another program wrote them.
     """
 
     me: Address | None
@@ -79,17 +78,17 @@ class Creds(NamedTuple):
     first_unuploaded_pre_key_id: int | None
     paired: bool
     registration_id: int | None = None
-    complete: bool = True
+    lacks: str = ""
     of_a_bot: bool = True
 
     @property
     def state(self) -> CredsState:
         """How they are, in one word."""
-        if not self.of_a_bot:
+        if not self.of_a_bot or self.lacks == ME:
             return CredsState.INCOMPLETE
         if not self.paired:
             return CredsState.UNPAIRED
-        return CredsState.VALID if self.complete else CredsState.INCOMPLETE
+        return CredsState.INCOMPLETE if self.lacks else CredsState.VALID
 
     @property
     def login(self) -> str:
@@ -150,7 +149,7 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         first_unuploaded_pre_key_id=_counter(creds, "firstUnuploadedPreKeyId"),
         paired=me is not None and me.device is not None and bool(creds.get("account")),
         registration_id=_counter(creds, "registrationId"),
-        complete=_has_identity(creds),
+        lacks=_lacking(creds, me),
         of_a_bot=not is_of_another_program(creds),
     )
 
@@ -173,25 +172,61 @@ _OF_BAILEYS = (*IDENTITY_KEYS, "me", "account", "registered", "nextPreKeyId", "f
 """Fields of `AuthenticationCreds` (`Types/Auth.ts`) that `initAuthCreds` or a pairing writes."""
 
 
-def _has_identity(creds: dict[str, object]) -> bool:
-    if any(creds.get(key) in (None, "", {}, []) for key in IDENTITY_KEYS):
-        return False
-    return public_key(creds["signedIdentityKey"]) is not None
+ME = "me.id"
+"""Baileys asks `creds.me` alone whether to log in or to pair, and throws where it has no id."""
+COUNTERS = ("nextPreKeyId", "firstUnuploadedPreKeyId")
+"""Where one is no number, a bot logs in, and then makes no pre-keys or those of old ids again: measured with
+`getNextPreKeysNode` (baileys 7.0.0-rc14), for null 1 to 96, for "91" all from 91 to 914."""
+
+
+def _lacking(creds: Mapping[str, object], me: Address | None) -> str:
+    """Return the first part that is missing and that a bot needs, "" for none.
+
+    Of the keys only that something stands there is asked: they have several written forms.
+    """
+    contact = creds.get("me")
+    if me is None and contact not in (None, "", 0):  # an empty object is something, to JavaScript
+        return ME
+    for key in IDENTITY_KEYS:
+        if creds.get(key) in (None, "", {}, []):
+            return key
+    for parts in _KEY_PARTS:
+        part: object = creds
+        for name in parts:
+            part = part.get(name) if isinstance(part, Mapping) else None
+        if _told_bytes(part) is None:
+            return ".".join(parts)
+    return next((counter for counter in COUNTERS if _counter(creds, counter) is None), "")
+
+
+_KEY_PARTS = (
+    ("noiseKey", "private"),
+    ("noiseKey", "public"),
+    ("signedIdentityKey", "private"),
+    ("signedIdentityKey", "public"),
+    ("signedPreKey", "keyPair", "private"),
+    ("signedPreKey", "keyPair", "public"),
+    ("signedPreKey", "signature"),
+)
 
 
 def public_key(pair: object) -> str | None:
     """Given a pair of keys as creds have it, return what tells its public key from any other, None where none is."""
-    public = pair.get("public") if isinstance(pair, dict) else None
-    data = public.get("data") if isinstance(public, dict) else public
+    return _told_bytes(pair.get("public")) if isinstance(pair, dict) else None
+
+
+def _told_bytes(part: object) -> str | None:
+    """Given bytes in any of the forms that they are written in, return what tells them from others, None for none."""
+    data = part.get("data") if isinstance(part, dict) else part
     if isinstance(data, str) and data:
         return json.dumps(data)
-    inside = buffer({"type": "Buffer", "data": data} if isinstance(data, list) else public)
+    inside = buffer({"type": "Buffer", "data": data} if isinstance(data, list) else part)
     return json.dumps(list(inside)) if inside else None
 
 
 def _address(contact: object, field: str) -> Address | None:
     jid = contact.get(field) if isinstance(contact, dict) else None
-    if not isinstance(jid, str) or not jid:
+    if not isinstance(jid, str) or "@" not in jid:
         return None
     user, _, device = jid.partition("@")[0].partition(":")
     if not user:
@@ -199,7 +234,7 @@ def _address(contact: object, field: str) -> Address | None:
     return Address(user, int(device) if device.isascii() and device.isdigit() and len(device) < 10 else None)
 
 
-def _counter(creds: dict[str, object], field: str) -> int | None:
+def _counter(creds: Mapping[str, object], field: str) -> int | None:
     return whole_number(creds.get(field))
 
 
@@ -210,14 +245,11 @@ def fitted_creds(content: bytes, next_pre_key_id: int) -> bytes:
     """
     creds = read_json(content)
     assert isinstance(creds, dict)  # a snapshot without a login is not restored
-    creds |= dict.fromkeys(_COUNTERS, next_pre_key_id)
+    creds |= dict.fromkeys(COUNTERS, next_pre_key_id)
     fitted = content
-    for counter in _COUNTERS:
+    for counter in COUNTERS:
         pattern = rb'("%s"\s*:\s*)\d+' % counter.encode()
         fitted = re.sub(pattern, rb"\g<1>%d" % next_pre_key_id, fitted)
     if read_json(fitted) == creds:
         return fitted
     return json.dumps(creds, separators=(",", ":")).encode()
-
-
-_COUNTERS = ("nextPreKeyId", "firstUnuploadedPreKeyId")

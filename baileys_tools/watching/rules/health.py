@@ -11,7 +11,7 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
 from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
-from baileys_tools.sessions.rules.creds import Creds, CredsState, show_a_login, state_of
+from baileys_tools.sessions.rules.creds import COUNTERS, Creds, CredsState, show_a_login, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -241,8 +241,8 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
         elif state is CredsState.UNPAIRED:
             yield _not_linked_yet(company, "creds.json is not linked to an account")
     elif state is CredsState.INCOMPLETE:
-        message = f"{state.said}: the bot cannot log in with it"
-        yield Finding(code, Severity.EMERGENCY, company, message, f"Stop the bot, then: {restore}")
+        action = f"Stop the bot, then: {_way_back(company, facts)}"
+        yield Finding(code, Severity.EMERGENCY, company, _incomplete(facts.creds), action)
     elif state is CredsState.UNPAIRED:
         yield Finding(
             code,
@@ -270,6 +270,18 @@ _MAY_HELP = {
     CredsState.UNREADABLE: "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. "
     "If so: ",
 }
+
+
+def _incomplete(creds: Creds | CredsState) -> str:
+    lacks = creds.lacks if isinstance(creds, Creds) and creds.of_a_bot else ""
+    if lacks in COUNTERS:
+        return (
+            f"creds.json has no number as {lacks}: the bot logs in, but makes no new pre-keys or writes over those "
+            "that it has, so that new chats break"
+        )
+    if lacks:
+        return f"creds.json lacks {printable(lacks)}: the bot cannot go on with it"
+    return f"{CredsState.INCOMPLETE.said}: it is another program's"
 
 
 def _way_back(company: str, facts: FolderFacts) -> str:

@@ -554,7 +554,7 @@ def test_without_readable_creds_nothing_goes(problem: CredsState) -> None:
     [
         PAIRED._replace(paired=False),
         PAIRED._replace(me=None, paired=False),
-        PAIRED._replace(complete=False),
+        PAIRED._replace(lacks="noiseKey"),
         PAIRED._replace(of_a_bot=False),
     ],
     ids=["of no device", "of nobody", "without a key of the identity", "in a form that is not known"],

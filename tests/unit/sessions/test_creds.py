@@ -92,7 +92,7 @@ def test_a_counter_that_is_no_whole_number_is_missing(value: Any) -> None:
 
 
 def test_an_object_without_anything_is_readable() -> None:
-    assert parse_creds(b"{}") == Creds(None, None, None, None, False, complete=False)
+    assert parse_creds(b"{}") == Creds(None, None, None, None, False, lacks="noiseKey")
 
 
 @pytest.mark.parametrize("spelling", ["31", "31.0", "3.1e1", "310e-1"])
@@ -108,8 +108,48 @@ def test_a_counter_is_read_as_javascript_reads_it(spelling: str) -> None:
 def test_creds_that_lack_a_key_of_the_identity_are_incomplete(key: str, value: Any) -> None:
     assert parsed().state == "valid"
     assert parsed(**{key: value}).state == "incomplete"
-    assert parsed(account=None).state == "unpaired"
+    assert parsed(**{key: value}).lacks == key
     assert parsed(**{key: value}, account=None).state == "unpaired"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ("noiseKey", "private"),
+        ("noiseKey", "public"),
+        ("signedIdentityKey", "private"),
+        ("signedPreKey", "keyPair", "private"),
+        ("signedPreKey", "signature"),
+    ],
+    ids=".".join,
+)
+@pytest.mark.parametrize(
+    "value", [None, "", {}, {"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}]
+)
+def test_creds_that_lack_a_part_of_a_key_are_incomplete(part: tuple[str, ...], value: Any) -> None:
+    content = creds()
+    around = content
+    for name in part[:-1]:
+        around[name] = around = dict(around[name])
+    around[part[-1]] = value
+    found = parse_creds(json.dumps(content).encode())
+    assert isinstance(found, Creds) and (found.state, found.lacks) == ("incomplete", ".".join(part))
+
+
+@pytest.mark.parametrize("counter", ["nextPreKeyId", "firstUnuploadedPreKeyId"])
+@pytest.mark.parametrize("value", [None, "31", 31.5, {}])
+def test_creds_without_the_number_of_their_next_pre_key_are_incomplete(counter: str, value: Any) -> None:
+    found = parsed(**{counter: value})
+    assert (found.state, found.lacks) == ("incomplete", counter)
+
+
+@pytest.mark.parametrize(
+    "me", [{}, [], "919585510685:17@s.whatsapp.net", 7, {"id": ""}, {"id": "919585510685"}]
+)
+def test_a_me_without_an_address_stops_a_bot(me: Any) -> None:
+    """Baileys asks `creds.me` alone whether to log in, and then throws (`jidDecode` of its id)."""
+    assert (parsed(me=me).state, parsed(me=me, account=None).state) == ("incomplete", "incomplete")
+    assert parsed(me=None).state == parsed(me=None, account=None).state == "unpaired"
 
 
 @pytest.mark.parametrize(
@@ -132,10 +172,10 @@ def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
         {"type": "Buffer", "data": [0, 1, 2]},
         {"0": 0, "1": 1},
     ):
-        assert parsed(signedIdentityKey={"public": public}).complete
+        assert not parsed(signedIdentityKey={"private": public, "public": public}).lacks
     nothings: list[Any] = [{"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}, {}, None, 7, [{}]]
     for nothing in nothings:
-        assert not parsed(signedIdentityKey={"public": nothing}).complete
+        assert parsed(signedIdentityKey={"private": "x", "public": nothing}).lacks
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t", b"\0" * 4096])
