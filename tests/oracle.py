@@ -444,12 +444,12 @@ def told_by_creds(files: Iterable[OracleFile], creds: dict[str, Any]) -> bool:
             creds.get("signedIdentityKey"),
             (creds.get("signedPreKey") or {}).get("keyPair"),
         ]
-        counters = [creds.get(name) for name in ("nextPreKeyId", "firstUnuploadedPreKeyId")]
+        counters: list[Any] = [creds.get(name) for name in ("nextPreKeyId", "firstUnuploadedPreKeyId")]
         return (
             bool((creds.get("signedPreKey") or {}).get("signature"))
             and all(creds.get(name) for name in identity)
             and all(pair and pair.get("private") and pair.get("public") for pair in pairs)
-            and all(type(one) in (int, float) and one == int(one) >= 0 for one in counters)
+            and all(type(one) in (int, float) and float(one).is_integer() and one >= 0 for one in counters)
         )
     after_login = ("pre-key", "session", "sender-key", "app-state-sync-key")
     return not any(kind_of(file.name) in after_login for file in files)

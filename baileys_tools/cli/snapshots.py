@@ -274,7 +274,8 @@ def restore(
         bool, typer.Option("--keep-sessions", help="The bot has been off since the snapshot: sessions fit.")
     ] = False,
     from_bak: Annotated[
-        bool, typer.Option("--from-bak", help="Bring creds.json back from the creds.json.bak beside it.")
+        bool,
+        typer.Option("--from-bak", help="Bring creds.json back from a copy beside it (creds.json.bak ...)."),
     ] = False,
     identity: IdentityOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
@@ -290,7 +291,7 @@ def restore(
     repair (default) brings back what is missing or unreadable and fits, and touches nothing whole. rollback
     makes the folder the snapshot, as far as the protocol allows, in one step, and keeps the folder as it was
     as a snapshot. Both say first what they cost in messages. --from-bak needs no snapshot: it mends a lost
-    creds.json from the creds.json.bak that the bot keeps beside it, if that is whole and of the same login.
+    creds.json from the copy that the bot keeps beside it (creds.json.bak ...), if that is whole and of the same login.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending
 from baileys_tools.sessions.locks import Locked, company_lock
 from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.creds import CredsState
-from baileys_tools.units import counted
+from baileys_tools.units import counted, printable
 
 LOOK_EVERY = 2.0
 
@@ -264,7 +264,7 @@ def _restore(job: RecoverJob, company: Company, hands: Hands, *, from_bak: bool 
         return f"it failed: {what_happened(error).rstrip('.')}{still}"
     if report.status is RestoreStatus.NOTHING_TO_DO:
         return f"the folder has nothing that the snapshot could mend{still}"
-    source = "creds.json.bak" if from_bak else f"the snapshot {report.snapshot.id}"
+    source = printable(report.snapshot.file) if from_bak else f"the snapshot {report.snapshot.id}"
     mended = f"{counted(len(report.brought_back), 'file')} came back from {source}"
     undo = (
         f"; {command('baileys-tools undo --run {}', report.run)} undoes what was set aside"

@@ -1,7 +1,7 @@
-"""`creds.json.bak` as a way back: where `creds.json` is lost, and the copy beside it is whole and of the same login.
+"""A copy of `creds.json` beside it as a way back: where that is lost, and the copy is whole and of the same login.
 
-The next Baileys rotates `creds.json` there before each save, and some programs keep the last creds that parsed under
-that name. It is newer than any snapshot.
+The next Baileys rotates `creds.json` to `creds.json.bak` before each save, and many programs keep the last creds that
+parsed under that name or another one. It is newer than any snapshot.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from baileys_tools import __version__
 from baileys_tools.errors import BaileysToolsError, ExitCode
-from baileys_tools.recovery.rules.bak import BAK, Proof, proof_of
+from baileys_tools.recovery.rules.bak import Proof, proof_of
 from baileys_tools.sessions.look import was_linked_at
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.creds_copies import BAK, CREDS, creds_copies
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import from_plain
-from baileys_tools.sessions.rules.restore_plan import CREDS
 from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     Account,
@@ -32,7 +32,7 @@ from baileys_tools.sessions.rules.snapshot import (
     read_account,
 )
 from baileys_tools.sessions.scan import read_regular_file
-from baileys_tools.units import moment_of
+from baileys_tools.units import moment_of, printable
 
 if TYPE_CHECKING:
     from baileys_tools.config import Settings
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bak:
-    """A whole `creds.json.bak`, as the file that it would come back as."""
+    """A whole copy of `creds.json`, by its name, as the file that it would come back as."""
 
+    name: str
     file: StoredFile
     creds: Creds
     account: Account
@@ -55,7 +56,7 @@ class Bak:
         entry = self.file.entry
         taken_at = moment_of(entry.mtime_ns)
         info = SnapshotInfo(
-            company, BAK, 0, taken_at, self.proof.value, entry.sha256[:16], entry.size, encrypted=False
+            company, self.name, 0, taken_at, self.proof.value, entry.sha256[:16], entry.size, encrypted=False
         )
         manifest = Manifest(
             tool=f"baileys-tools {__version__}",
@@ -75,18 +76,35 @@ class Bak:
 
 
 def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | CredsState:
-    """Given the handle of a session folder and what is remembered of its login, return its `creds.json.bak`, or why
-    that is of no use. Raises nothing.
+    """Given the handle of a session folder and what is remembered of its login, return the newest whole copy of
+    `creds.json` that may be of it, or why there is none. Raises nothing.
 
     `last_login` is what the monitor saw last ("": nothing), `newest` whose session the newest snapshot holds.
     """
     try:
-        seen = os.stat(BAK, dir_fd=folder, follow_symlinks=False)
+        names = creds_copies(os.listdir(folder))
+    except OSError:
+        return CredsState.UNREADABLE
+    found = [_read(folder, name, last_login, newest) for name in names[:1] + names[1:][-MOST_COPIES:]]
+    whole = [one for one in found if isinstance(one, Bak)]
+    whole.sort(key=lambda one: (one.proof is not Proof.OTHER, one.file.entry.mtime_ns))
+    return (
+        whole[-1]
+        if whole
+        else next((one for one in found if isinstance(one, CredsState)), CredsState.MISSING)
+    )
+
+
+MOST_COPIES = 32
+"""Copies that are looked at, by name the last: some bots put one aside each day, named after its time."""
+
+
+def _read(folder: int, name: str, last_login: str, newest: Account | None) -> Bak | CredsState:
+    try:
+        seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not S_ISREG(seen.st_mode) or seen.st_nlink != 1:
             return CredsState.UNREADABLE
-        content = read_regular_file(folder, BAK, LARGEST_FILE + 1)
-    except FileNotFoundError:
-        return CredsState.MISSING
+        content = read_regular_file(folder, name, LARGEST_FILE + 1)
     except OSError:
         return CredsState.UNREADABLE
     account, creds = read_account(content), parse_creds(content)
@@ -102,11 +120,13 @@ def read_bak(folder: int, last_login: str, newest: Account | None) -> Bak | Cred
         seen.st_gid,
         hashlib.sha256(content).hexdigest(),
     )
-    return Bak(StoredFile(entry, content), creds, *account, proof_of(creds, account[0], last_login, newest))
+    return Bak(
+        name, StoredFile(entry, content), creds, *account, proof_of(creds, account[0], last_login, newest)
+    )
 
 
 def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Bak | CredsState:
-    """Return the `creds.json.bak` of a company's folder with what is known of it. Raises nothing."""
+    """Return the copy of `creds.json` in a company's folder with what is known of it. Raises nothing."""
     try:
         with root.open(company) as folder:
             login = _last_login(state, root.path, company, folder)
@@ -118,16 +138,18 @@ def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Ba
 
 
 def require_bak(found: Bak | CredsState, company: str) -> Bak:
-    """Return a `creds.json.bak` that can come back. Raises exit code 13 for any other."""
+    """Return a copy of `creds.json` that can come back. Raises exit code 13 for any other."""
     if isinstance(found, CredsState):
         raise BaileysToolsError(
-            f"company {company}: {BAK} is {found.value}, so it cannot be used",
+            f"company {company}: {BAK}, or what other copy of creds.json is there, is {found.value}, so it cannot be "
+            "used",
             "baileys-tools snapshots lists the snapshots there are.",
             exit_code=ExitCode.REFUSED,
         )
     if found.proof is Proof.OTHER:
         raise BaileysToolsError(
-            f"company {company}: {BAK} belongs to another login ({found.account.masked}) than this folder had last",
+            f"company {company}: {printable(found.name)} belongs to another login ({found.account.masked}) than this "
+            "folder had last",
             "WhatsApp accepts only the newest pairing of a device. Nothing was changed.",
             exit_code=ExitCode.REFUSED,
         )

@@ -21,7 +21,7 @@ from baileys_tools.recovery.rules.recovery import Means, RecoveryLimits
 from baileys_tools.recovery.rules.recovery_report import CompanyRecovery, Ending
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import CredsState
-from baileys_tools.units import format_duration
+from baileys_tools.units import format_duration, printable
 
 if TYPE_CHECKING:
     from baileys_tools.bots.process import Process
@@ -115,13 +115,13 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         can_stop=allowed and not shared,
         has_creds=seen.facts.creds is CredsState.VALID,
         is_connected=seen.connection is not None and seen.connection.is_connected,
-        has_bak=bak is not None,
+        bak="" if bak is None else printable(bak.name),
         bak_is_proven=bak is not None and bak.proof is Proof.SAME,
     )
 
 
 def _bak(job: RecoverJob, company: Company, seen: BotSeen) -> Bak | None:
-    """Return the `creds.json.bak` that can come back, None where creds are whole or there is none."""
+    """Return the copy of `creds.json` that can come back, None where creds are whole or there is none."""
     from baileys_tools.recovery.from_bak import Bak, bak_of
 
     assert job.root is not None

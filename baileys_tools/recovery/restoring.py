@@ -118,11 +118,11 @@ def _typed(options: RestoreOptions) -> str:
 
 
 def _require_bak_alone(options: RestoreOptions) -> None:
-    """`creds.json.bak` is one file: there is no other to name, and nothing to become."""
+    """A copy of `creds.json` is one file: there is no other to name, and nothing to become."""
     elsewhere = options.target is not None or options.wanted != "latest" or options.keep_sessions
     if options.from_bak and (elsewhere or options.mode != Mode.REPAIR):
         raise UsageError(
-            "--from-bak brings creds.json back from creds.json.bak: it goes with no snapshot, no --target, "
+            "--from-bak brings creds.json back from a copy of it in the folder: it goes with no snapshot, no --target, "
             "no --keep-sessions and no --mode rollback"
         )
 
@@ -238,7 +238,7 @@ def run_from_bak(
     now: datetime,
     agrees: Callable[[RestoreReport], bool],
 ) -> RestoreReport:
-    """As `run_restore`, from the `creds.json.bak` in the folder itself. Raises exit code 13 where it is no way back."""
+    """As `run_restore`, from a copy of `creds.json` in its folder. Raises exit code 13 where it is no way back."""
     from baileys_tools.recovery.from_bak import bak_of, require_bak
     from baileys_tools.state.database import open_state
 
@@ -250,7 +250,7 @@ def run_from_bak(
         if not is_there:
             raise BaileysToolsError(
                 f"no company {options.company} in {root.path}",
-                "Its folder is gone, and creds.json.bak with it: restore without --from-bak.",
+                "Its folder is gone, and any copy of creds.json with it: restore without --from-bak.",
                 exit_code=ExitCode.NOT_FOUND,
             )
         bak = require_bak(bak_of(settings, state, root, company), company.id)

@@ -14,6 +14,7 @@ from baileys_tools.owner import refuse_roots
 from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at, open_linked
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
+from baileys_tools.sessions.rules.creds_copies import CREDS, creds_copies
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
 from baileys_tools.sessions.rules.keyfiles import (
     REMOVABLE,
@@ -29,10 +30,6 @@ from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_se
 
 _RETRY_DELAYS = (0.01, 0.02, 0.05, 0.1, 0.1)
 """Seconds between readings of a `creds.json` that looks torn: a write by the bot takes a few milliseconds."""
-
-
-CREDS = "creds.json"
-_BAK = f"{CREDS}.bak"
 _WRITTEN_NOW_NS = 2_000_000_000
 FEW_PRE_KEYS = 50
 
@@ -149,7 +146,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
         oddities=tuple(sorted(oddities)),
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
         parts=beside,
-        has_creds_bak=_BAK in parts.get(CREDS, ()),
+        creds_copies=_creds_copies(names, parts),
         has_own=OWN_FOLDER in others or OWN_FOLDER in files,
     )
 
@@ -177,8 +174,14 @@ def scan_names(folder: int) -> FolderFacts:
         stats=stats,
         creds=_creds_without_haste(folder),
         oddities=tuple(sorted(oddities)),
-        has_creds_bak=_BAK in parts.get(CREDS, ()),
+        creds_copies=_creds_copies(names, parts),
     )
+
+
+def _creds_copies(names: Mapping[Kind, Iterable[str]], parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return the copies of `creds.json`, which are its companions or of no kind that is known."""
+    beside = [*parts.get(CREDS, ()), *names.get(Kind.UNKNOWN, ())]
+    return tuple(creds_copies(beside)) if beside else ()
 
 
 def _creds_without_haste(folder: int) -> Creds | CredsState:

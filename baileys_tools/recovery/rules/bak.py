@@ -1,16 +1,13 @@
-"""Whether a `creds.json.bak` is of the login that its folder had last."""
+"""Whether a copy of `creds.json` beside it is of the login that its folder had last."""
 
 from enum import StrEnum
 
 from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.restore_plan import CREDS
 from baileys_tools.sessions.rules.snapshot import Account
-
-BAK = f"{CREDS}.bak"
 
 
 class Proof(StrEnum):
-    """What is known of the login in a `creds.json.bak`."""
+    """What is known of the login in a copy of `creds.json`."""
 
     SAME = "same-login"
     UNPROVEN = "unproven-login"

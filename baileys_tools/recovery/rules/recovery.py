@@ -48,7 +48,7 @@ class Means(NamedTuple):
 
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
     process. `shared_with`: how many other companies' bots live in that process. `has_snapshot`: a whole one is there.
-    `has_bak`: a whole `creds.json.bak` stands in the folder, and nothing says that it is of another login;
+    `bak` is a whole copy of `creds.json` in the folder of which nothing says that it is of another login, "" for none;
     `bak_is_proven`: something says that it is of the same.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
     `can_stop`: its process can be stopped and is nobody else's.
@@ -65,7 +65,7 @@ class Means(NamedTuple):
     can_stop: bool = False
     has_creds: bool = False
     is_connected: bool = False
-    has_bak: bool = False
+    bak: str = ""
     bak_is_proven: bool = False
 
 
@@ -113,7 +113,7 @@ def _is_possible(rung: Rung, cause: Cause, means: Means, tried: Collection[Rung]
     if rung is Rung.RESTART:
         return means.can_restart and is_repaired
     if rung is Rung.FROM_BAK:
-        return means.has_bak and (means.stopped or means.can_stop)
+        return bool(means.bak) and (means.stopped or means.can_stop)
     if rung is Rung.RESTORE:
         is_back = Rung.FROM_BAK in tried and means.has_creds
         return means.has_snapshot and not is_back and (means.stopped or means.can_stop)
@@ -132,7 +132,7 @@ def _explained(rung: Rung, cause: Cause, means: Means, limits: RecoveryLimits) -
         Rung.WAIT: f"wait up to {limits.wait}: {_WHY_WAIT.get(cause, 'it may come back by itself')}",
         Rung.RECONNECT: f"ask its API to reconnect, up to {limits.tries} times, each time with twice the patience",
         Rung.RESTART: f"restart its process{shared}, and give it {limits.wait}",
-        Rung.FROM_BAK: f"{stop}bring creds.json back from creds.json.bak, {proven}{start}{unseen}",
+        Rung.FROM_BAK: f"{stop}bring creds.json back from {means.bak}, {proven}{start}{unseen}",
         Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}{unseen}",
         Rung.PERSON: "",
     }[rung]
@@ -203,7 +203,7 @@ _REPAIRED = (
 
 
 _FROM_BAK = (
-    "creds.json.bak is whole: `baileys-tools restore --company {company} --from-bak --dry-run`, then without "
+    "is whole: `baileys-tools restore --company {company} --from-bak --dry-run`, then without "
     "--dry-run; then start the bot"
 )
 _WHOLE_AGAIN = (
@@ -222,7 +222,7 @@ def checklist(
         lines = _REPAIRED
     if diagnosis.cause is Cause.CREDS_LOST and means.has_creds:
         lines = _WHOLE_AGAIN
-    elif diagnosis.cause is Cause.CREDS_LOST and means.has_bak:
+    elif diagnosis.cause is Cause.CREDS_LOST and means.bak:
         lines = (*lines[:2], _FROM_BAK, *lines[2:])
     if lines is _COMMON and not tried and not means.can_see:
         lines = (
@@ -233,4 +233,7 @@ def checklist(
         lines = ("neither bot_api nor process in the settings gives anything to try", *_COMMON[1:])
     elif lines is _COMMON and not tried:
         lines = ("no other step may bring it back", *_COMMON[1:])
-    return tuple(with_commands(line, company) for line in lines)
+    # The name of the copy comes last: it is no part of a command.
+    return tuple(
+        (f"{means.bak} " if line is _FROM_BAK else "") + with_commands(line, company) for line in lines
+    )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from baileys_tools.frame.show.terminal import WIDTH, Style, counted, wrapped
 from baileys_tools.pasted import command
-from baileys_tools.recovery.rules.bak import BAK, Proof
+from baileys_tools.recovery.rules.bak import Proof
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
+from baileys_tools.sessions.rules.creds_copies import is_creds_copy
 from baileys_tools.sessions.rules.restore_plan import (
     Action,
     Mode,
@@ -80,9 +81,9 @@ def _lines(report: RestoreReport, style: Style, *, verbose: bool) -> Iterator[st
     yield style.paint(f"company {printable(report.company)}", "bold") + f"  {printable(where)}"
     age = format_age(report.now - info.taken_at)
     tag = f", {info.tag}" if info.tag else ""
-    if info.file == BAK:
+    if is_creds_copy(info.file):
         when = f"{info.taken_at:%Y-%m-%d %H:%M} UTC ({age} old)"
-        yield _item("from", f"{BAK} of {when}: {_PROOFS[Proof(info.tag)]}")
+        yield _item("from", f"{printable(info.file)} of {when}: {_PROOFS[Proof(info.tag)]}")
     else:
         yield _item("snapshot", f"{info.id} of {info.taken_at:%Y-%m-%d %H:%M} UTC ({age} old{tag}), verified")
     if report.earlier:

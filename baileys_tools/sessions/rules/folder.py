@@ -49,9 +49,9 @@ class FolderFacts(NamedTuple):
     `names` are the keys by kind, sorted. `stats` has an entry for each key that a rule may remove: all sessions,
     sender-keys and memories, and the pre-keys where there are more than stay in any case; and for `creds.json`. `parts`
     has the files of those keys that have companions, in the order of removal. `owned_by_content` says for sender-keys
-    whose owner the name cannot tell whether the record holds a private signing key. `has_creds_bak`: there is a
-    `creds.json.bak`. `server` is what its log says of the server's pre-keys. `has_own`: this tool may keep something
-    there, such as a quarantine.
+    whose owner the name cannot tell whether the record holds a private signing key. `creds_copies` are
+    called as copies of creds.json. `server` is what its log says of the server's pre-keys. `has_own`: this tool may
+    keep something there, such as a quarantine.
     """
 
     names: Mapping[Kind, Sequence[str]]
@@ -60,7 +60,7 @@ class FolderFacts(NamedTuple):
     oddities: tuple[Oddity, ...] = ()
     owned_by_content: Mapping[str, bool] = {}
     parts: Mapping[str, Mapping[str, FileStat]] = {}
-    has_creds_bak: bool = False
+    creds_copies: tuple[str, ...] = ()
     server: ServerPreKeys | None = None
     has_own: bool = True
 

@@ -286,10 +286,10 @@ def _incomplete(creds: Creds | CredsState) -> str:
 
 def _way_back(company: str, facts: FolderFacts) -> str:
     restore = command("baileys-tools restore --company {} --dry-run", company)
-    if not facts.has_creds_bak:
+    if not facts.creds_copies:
         return restore
     from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
-    return f"{from_bak} (creds.json.bak is there). If that cannot be used: {restore}"
+    return f"{from_bak} ({printable(facts.creds_copies[0])} is there). If that cannot be used: {restore}"
 
 
 def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:

@@ -113,6 +113,42 @@ def test_what_is_no_way_back_is_refused(folder: Path, run: Run, bak: str | None,
     assert "restore-from-bak" not in {step["step"] for step in steps}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "creds.json.backup",
+        "creds.json.backup.1790000000000",
+        "creds.backup.json",
+        "creds-backup.json",
+        "creds.json~",
+        "creds.json.1",
+        "creds.json.tmp",
+        "creds.json.tmp.1790000000000",
+        "creds (copy).json",
+    ],
+)
+def test_a_copy_under_any_name_of_the_field_is_a_way_back(folder: Path, run: Run, name: str) -> None:
+    run("monitor-once")
+    (folder / "creds.json.bak").rename(folder / name)
+    lose(folder)
+    assert f"{name} is there" in run("monitor-once").stdout
+    assert f"bring creds.json back from {name}" in " ".join(run("recover", "--dry-run").stdout.split())
+    assert run(*FROM_BAK, "--yes").returncode == 0
+    assert json.loads((folder / "creds.json").read_text()) == creds()
+
+
+def test_of_several_copies_the_newest_of_the_login_comes_back(folder: Path, run: Run) -> None:
+    run("monitor-once")
+    lose(folder)
+    write_key(folder, "creds.json.bak", OLD, '{"torn')
+    write_key(folder, "creds.json.backup.1", OLD, json.dumps(creds(accountSyncCounter=40)))
+    write_key(folder, "creds.json.backup.2", timedelta(minutes=30), json.dumps(creds(accountSyncCounter=41)))
+    write_key(folder, "creds.json.backup.3", timedelta(minutes=5), json.dumps(creds(registrationId=4242)))
+    (folder / "creds.json.backup.4").symlink_to("creds.json.backup.1")
+    assert run(*FROM_BAK, "--yes").returncode == 0
+    assert json.loads((folder / "creds.json").read_text())["accountSyncCounter"] == 41
+
+
 def test_a_linked_bak_is_not_followed(folder: Path, run: Run) -> None:
     (folder / "creds.json.bak").rename(folder.parent / "elsewhere.json")
     (folder / "creds.json.bak").symlink_to(folder.parent / "elsewhere.json")

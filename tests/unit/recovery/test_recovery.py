@@ -21,7 +21,7 @@ MEANS = st.builds(
     can_stop=st.booleans(),
     has_creds=st.booleans(),
     is_connected=st.booleans(),
-    has_bak=st.booleans(),
+    bak=st.sampled_from(["", "creds.json.bak"]),
     bak_is_proven=st.booleans(),
 )
 NEED_A_PERSON = frozenset({Cause.LOGGED_OUT, Cause.BANNED, Cause.OUTDATED_CLIENT, Cause.TWO_PROCESSES})
@@ -76,7 +76,7 @@ def test_whatever_is_known_the_ladder_is_sound(cause: Cause, means: Means, tried
         assert means.has_snapshot
         assert means.stopped or means.can_stop
     if Rung.FROM_BAK in found:
-        assert cause is Cause.CREDS_LOST and means.has_bak
+        assert cause is Cause.CREDS_LOST and means.bak
         assert means.stopped or means.can_stop
         assert found[0] is Rung.FROM_BAK, "it is newer than any snapshot"
     repairs = {Rung.RESTORE, Rung.FROM_BAK}
