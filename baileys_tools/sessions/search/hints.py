@@ -10,7 +10,7 @@ from baileys_tools.layouts import SessionsPath
 from baileys_tools.pasted import command
 from baileys_tools.sessions.names import OWN_PREFIX
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.search.walk import folders_in, why_no_session, why_passed_by
+from baileys_tools.sessions.search.walk import folders_in, is_copy_by_name, why_no_session, why_passed_by
 from baileys_tools.sessions.search.way import Base, open_way
 from baileys_tools.units import printable
 
@@ -136,16 +136,23 @@ def _is_session(folder: int) -> bool:
 
 
 def _is_of_others(name: str) -> bool:
-    """Whether a folder is one of programs in which nobody keeps a session, however much stands there."""
-    return name.startswith(OWN_PREFIX) or name in _OF_OTHERS
+    """Whether a folder is one of programs or of copies, in which no bot keeps its session, however much stands there."""
+    return (
+        name.startswith(OWN_PREFIX)
+        or name in _OF_OTHERS
+        or name.lower() in _OF_COPIES
+        or is_copy_by_name(name)
+    )
 
 
 _OF_OTHERS = frozenset(
     (
         *("node_modules", "__pycache__", "venv", ".venv", ".git", ".github", ".cache", ".npm", ".nvm"),
-        *(".yarn", ".pm2", ".vscode", ".idea", ".wwebjs_auth", ".wwebjs_cache", ".cargo", ".pyenv"),
+        *(".yarn", ".pm2", ".vscode", ".idea", ".wwebjs_cache", ".cargo", ".pyenv"),
     )
 )
+# Not .wwebjs_auth: bots that moved from whatsapp-web.js to Baileys keep their session-<id> where they were.
+_OF_COPIES = frozenset(("backup", "backups", "copies", "archive", "archives", "trash"))
 
 
 def _joined(found: list[Proposal]) -> list[Proposal]:

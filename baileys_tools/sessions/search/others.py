@@ -72,8 +72,9 @@ def _others(
 
 
 def _what_it_is(name: str, folders: Collection[str], files: Collection[str]) -> str:
-    # whatsapp-web.js src/authStrategies/LocalAuth.js: session-<clientId>, a user data folder of Chromium.
-    if name in (".wwebjs_auth", ".wwebjs_cache") or (name.startswith("session") and "Default" in folders):
+    # whatsapp-web.js src/authStrategies/LocalAuth.js, RemoteAuth.js: session-<clientId>, RemoteAuth-<clientId>, a user
+    # data folder of Chromium. What else stands around it may be a session of Baileys.
+    if name == ".wwebjs_cache" or (name.startswith(("session", "RemoteAuth")) and "Default" in folders):
         return _WEB_JS
     # wppconnect src/token-store/FileTokenStore.ts: tokens/<session>.data.json.
     if any(file.endswith(".data.json") for file in files):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from baileys_tools.sessions.names import LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
 from baileys_tools.sessions.rules.creds import IDENTITY_KEYS, is_of_another_program
+from baileys_tools.sessions.rules.creds_copies import is_creds_copy
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.rules.patterns import Part, Pattern
 from baileys_tools.sessions.search.way import NotASessionFolder, step
@@ -28,7 +29,7 @@ _CREDS = "creds.json"
 _OF_BAILEYS = tuple(f'"{key}"'.encode() for key in IDENTITY_KEYS)
 """Of these keys of creds.json, two are no accident."""
 _COPY = re.compile(
-    r"(?i:[._ -](?:bak|backup|old|orig|copy|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backup|copy)[._ -])"
+    r"(?i:[._ -](?:bak|backups?|old|orig|copy|copies|save|saved|tmp)[0-9._-]*$|\(copy|~$|^(?:backups?|copy)[._ -])"
     r"|^[Bb]ackup(?=[A-Z])|[a-z0-9]Backup$"
 )
 
@@ -225,7 +226,7 @@ def holds_creds_of_another_program(folder: int) -> bool:
 
 def _is_creds_of_a_fork(name: str) -> bool:
     """Whether a name is one that forks give creds.json: encrypted, in capitals, with a session's name before it."""
-    return _CREDS in name.lower() and kind_of(name) is not Kind.CREDS
+    return (_CREDS in name.lower() or is_creds_copy(name)) and kind_of(name) is not Kind.CREDS
 
 
 def _is_ours(name: str) -> bool:

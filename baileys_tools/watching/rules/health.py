@@ -12,6 +12,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
 from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
 from baileys_tools.sessions.rules.creds import COUNTERS, Creds, CredsState, show_a_login, state_of
+from baileys_tools.sessions.rules.creds_copies import is_form_of_its_own
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -259,7 +260,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             Severity.EMERGENCY,
             company,
             f"{state.said}{beside}: the bot will take this for a new installation and ask for a QR code",
-            f"{_MAY_HELP.get(state, '')}Stop the bot before it writes a new identity, then: "
+            f"{_MAY_HELP.get(state, '')}{_not_lost(facts, state)}Stop the bot before it writes a new identity, then: "
             f"{_way_back(company, facts)}",
             {"other_files": others},
         )
@@ -270,6 +271,16 @@ _MAY_HELP = {
     CredsState.UNREADABLE: "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. "
     "If so: ",
 }
+
+
+def _not_lost(facts: FolderFacts, state: CredsState) -> str:
+    own = next(filter(is_form_of_its_own, facts.creds_copies), "") if state is CredsState.MISSING else ""
+    if not own:
+        return ""
+    return (
+        f"Does the bot itself keep its creds as {printable(own)}? Then nothing is lost, and this tool does not read "
+        "them. If not: "
+    )
 
 
 def _incomplete(creds: Creds | CredsState) -> str:
@@ -288,8 +299,9 @@ def _way_back(company: str, facts: FolderFacts) -> str:
     restore = command("baileys-tools restore --company {} --dry-run", company)
     if not facts.creds_copies:
         return restore
+    name = facts.creds_copies[0]
     from_bak = command("baileys-tools restore --company {} --from-bak --dry-run", company)
-    return f"{from_bak} ({printable(facts.creds_copies[0])} is there). If that cannot be used: {restore}"
+    return f"{from_bak} ({printable(name)} is there). If that cannot be used: {restore}"
 
 
 def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:

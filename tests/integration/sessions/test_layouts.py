@@ -602,6 +602,28 @@ def test_sessions_names_what_it_finds_and_what_it_passes_by(tmp_path: Path) -> N
     )
 
 
+def test_baileys_where_whatsapp_web_js_was_is_found_and_profiles_are_told(tmp_path: Path) -> None:
+    """Bots that moved from one library to the other keep their folders where they were."""
+    bare(tmp_path / ".wwebjs_auth" / "session-1")
+    bare(tmp_path / ".wwebjs_auth" / "session-2")
+    (tmp_path / ".wwebjs_auth" / "session-3" / "Default").mkdir(parents=True)
+    told = json.loads(run_cli("sessions", "--sessions", tmp_path, "--json").stdout)
+    assert [(one["pattern"], one["companies"]) for one in told["proposed"]] == [(".wwebjs_auth/session-*", 2)]
+    assert ["whatsapp-web.js" in one["why"] for one in told["passed_by"]] == [True]
+    hint = run_cli("status", "--sessions", tmp_path).stderr
+    assert f"--sessions '{tmp_path}/.wwebjs_auth/session-*'" in hint
+
+
+@pytest.mark.parametrize(
+    "copies", ["data/session_backups/2026-11-01", "backups/shop", "auth.bak/shop", "a/archive/b"]
+)
+def test_copies_that_bots_put_aside_are_not_proposed(tmp_path: Path, copies: str) -> None:
+    bare(tmp_path / "auth" / "shop")
+    bare(tmp_path / copies)
+    told = json.loads(run_cli("sessions", "--sessions", tmp_path, "--json").stdout)
+    assert [one["pattern"] for one in told["proposed"]] == ["auth/shop"]
+
+
 def test_config_init_proposes_roots_that_find_all(tmp_path: Path) -> None:
     session(tmp_path / "app" / "main")
     session(tmp_path / "app" / "subs" / "1555")
@@ -801,7 +823,7 @@ def test_a_root_that_cannot_be_opened_is_not_told_as_away(tmp_path: Path) -> Non
         assert "is not there" not in told
 
 
-@pytest.mark.parametrize("name", ["creds.json.enc", "CREDS.JSON", "session1-creds.json"])
+@pytest.mark.parametrize("name", ["creds.json.enc", "CREDS.JSON", "session1-creds.json", "creds.v2.json"])
 def test_creds_in_a_form_that_is_not_read_are_told_by_their_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "bot").mkdir()
     (tmp_path / "bot" / name).write_text("{}")

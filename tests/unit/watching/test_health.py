@@ -418,3 +418,19 @@ def test_what_else_is_left_of_a_session_is_said(names, said):
         one for one in cheap_findings("1", facts, HealthRules(), NOW, was_linked=True) if "creds" in one.code
     ]
     assert said in found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("creds.v2.json", "Does the bot itself keep its creds as creds.v2.json?"),
+        ("creds.json.enc", "Does the bot itself keep its creds as creds.json.enc?"),
+        ("creds.json.backup.1790000000000", "Stop the bot before it writes"),
+        ("creds.backup.json", "Stop the bot before it writes"),
+        ("creds.json~", "Stop the bot before it writes"),
+    ],
+)
+def test_missing_creds_beside_others_may_be_no_loss(name: str, told: str) -> None:
+    facts = listing(["session-4917.0.json"], CredsState.MISSING)._replace(creds_copies=(name,))
+    found = by_code(cheap_findings("1001", facts, RULES, NOW))["creds-missing"]
+    assert found.action.startswith(told) and f"{name} is there" in found.action
