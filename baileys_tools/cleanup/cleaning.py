@@ -379,14 +379,14 @@ def carry_out(folder: int, plan: CleanupPlan, facts: FolderFacts, run: str | Non
 
 
 def _report(company: Company, facts: FolderFacts, plan: CleanupPlan, job: CleanupJob) -> CompanyCleanup:
+    kinds = job.verdicts
     return CompanyCleanup(
         company.id,
         company.path,
         Status.PLANNED,
         plan=plan.in_numbers(),
-        verdicts=explain(facts, plan, job.now, kept=job.verdicts is Verdicts.ALL)
-        if job.verdicts is not Verdicts.NONE
-        else (),
+        verdicts=() if kinds is Verdicts.NONE else explain(facts, plan, job.now, kept=kinds is Verdicts.ALL),
         creds_problem=problem_of(facts.creds, facts.names),
+        creds_refused=facts.creds_refused,
         oddities=facts.oddities,
     )

@@ -139,6 +139,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
     if isinstance(creds, Creds):
         untold = untold_sender_keys(names.get(Kind.SENDER_KEY, ()), creds)
         owned = {name: has_private_signing_key(folder, name) for name in untold}
+    creds = _creds_without_haste(folder)
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},
         stats=stats,
@@ -147,6 +148,7 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
         owned_by_content={name: answer for name, answer in owned.items() if answer is not None},
         parts=beside,
         creds_copies=_creds_copies(names, parts),
+        creds_refused=_is_refused(folder, creds),
         has_own=OWN_FOLDER in others or OWN_FOLDER in files,
     )
 
@@ -169,12 +171,14 @@ def scan_names(folder: int) -> FolderFacts:
             continue
         if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
+    creds = _creds_without_haste(folder)
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},
         stats=stats,
-        creds=_creds_without_haste(folder),
+        creds=creds,
         oddities=tuple(sorted(oddities)),
         creds_copies=_creds_copies(names, parts),
+        creds_refused=_is_refused(folder, creds),
     )
 
 
@@ -327,6 +331,17 @@ def _read_creds_once(folder: int) -> Creds | CredsState:
     except OSError as error:
         return CredsState.LINKED if error.errno == errno.ELOOP else CredsState.UNREADABLE
     return parse_creds(content)
+
+
+def _is_refused(folder: int, creds: Creds | CredsState) -> bool:
+    """Whether the system, and not what it holds, is why `creds.json` cannot be read."""
+    if creds is not CredsState.UNREADABLE:
+        return False
+    try:
+        read_creds_file(folder, 1)
+    except OSError:
+        return True
+    return False
 
 
 def read_creds_file(folder: int, limit: int) -> bytes:

@@ -44,6 +44,7 @@ class CompanyCleanup(NamedTuple):
     plan: CleanupPlan | None = None
     verdicts: Sequence[Verdict] = ()
     creds_problem: str = ""
+    creds_refused: bool = False
     oddities: tuple[Oddity, ...] = ()
     removals: Removals | None = None
     purged_files: int = 0

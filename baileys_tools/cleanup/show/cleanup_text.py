@@ -13,7 +13,6 @@ from baileys_tools.cleanup.show.reasons import reason_text
 from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, counted, together, wrapped
 from baileys_tools.limits import Policy
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, Kind
 from baileys_tools.sessions.rules.removals import Outcome, Removals
 from baileys_tools.thresholds import Level
@@ -248,8 +247,11 @@ def cost_text(cost: Cost) -> str:
 def _why_held(company: CompanyCleanup) -> Iterator[str]:
     holds = company.plan.holds if company.plan is not None else ()
     if PolicyHold.CREDS in holds:
-        may = company.creds_problem == CredsState.UNREADABLE
-        first = "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop" if may else "Stop"
+        first = (
+            "May this user and the bot read it (ls -l, chown, chmod 600)? If so: stop"
+            if company.creds_refused
+            else "Stop"
+        )
         yield (
             f"creds.json is {company.creds_problem}: nothing is removed until the session is whole again. "
             f"{first} the bot and restore creds.json before it writes a new identity over it."

@@ -50,8 +50,9 @@ class FolderFacts(NamedTuple):
     sender-keys and memories, and the pre-keys where there are more than stay in any case; and for `creds.json`. `parts`
     has the files of those keys that have companions, in the order of removal. `owned_by_content` says for sender-keys
     whose owner the name cannot tell whether the record holds a private signing key. `creds_copies` are
-    called as copies of creds.json. `server` is what its log says of the server's pre-keys. `has_own`: this tool may
-    keep something there, such as a quarantine.
+    called as copies of creds.json. `creds_refused`: the system, and not its content, is why that cannot be read.
+    `server` is what its log says of the server's pre-keys. `has_own`: this tool may keep something there, such as a
+    quarantine.
     """
 
     names: Mapping[Kind, Sequence[str]]
@@ -61,6 +62,7 @@ class FolderFacts(NamedTuple):
     owned_by_content: Mapping[str, bool] = {}
     parts: Mapping[str, Mapping[str, FileStat]] = {}
     creds_copies: tuple[str, ...] = ()
+    creds_refused: bool = False
     server: ServerPreKeys | None = None
     has_own: bool = True
 

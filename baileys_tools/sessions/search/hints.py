@@ -136,7 +136,7 @@ def _is_session(folder: int) -> bool:
 
 
 def _is_of_others(name: str) -> bool:
-    """Whether a folder is one of programs or of copies, in which no bot keeps its session, however much stands there."""
+    """Whether a folder is one of programs or of copies, in which no bot keeps its session."""
     return (
         name.startswith(OWN_PREFIX)
         or name in _OF_OTHERS

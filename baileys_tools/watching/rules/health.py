@@ -259,18 +259,27 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
             code,
             Severity.EMERGENCY,
             company,
-            f"{state.said}{beside}: the bot will take this for a new installation and ask for a QR code",
-            f"{_MAY_HELP.get(state, '')}{_not_lost(facts, state)}Stop the bot before it writes a new identity, then: "
+            f"{_said(facts, state)}{beside}: the bot will take this for a new installation and ask for a QR code",
+            f"{_may_help(facts, state)}{_not_lost(facts, state)}Stop the bot before it writes a new identity, then: "
             f"{_way_back(company, facts)}",
             {"other_files": others},
         )
 
 
-_MAY_HELP = {
-    CredsState.ENCODING: "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: ",
-    CredsState.UNREADABLE: "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. "
-    "If so: ",
-}
+def _said(facts: FolderFacts, state: CredsState) -> str:
+    if state is CredsState.UNREADABLE and not facts.creds_refused:
+        return "creds.json is cut off or overwritten (no JSON object)"
+    return state.said
+
+
+def _may_help(facts: FolderFacts, state: CredsState) -> str:
+    if state is CredsState.ENCODING:
+        return "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
+    if facts.creds_refused:
+        return (
+            "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
+        )
+    return ""
 
 
 def _not_lost(facts: FolderFacts, state: CredsState) -> str:

@@ -560,7 +560,11 @@ def test_creds_that_may_not_be_read_are_perhaps_whole(folder: Path) -> None:
     (folder / "creds.json").mkdir()
     done = run_cli("cleanup", "--company", "1001", "--dry-run", env=env_of(folder))
     assert "May this user and the bot read it" in " ".join(done.stdout.split())
+    assert "May this user" in run_cli("monitor-once", env=env_of(folder)).stdout
     (folder / "creds.json").rmdir()
-    (folder / "creds.json").write_bytes(b"")
-    done = run_cli("cleanup", "--company", "1001", "--dry-run", env=env_of(folder))
-    assert "May this user" not in " ".join(done.stdout.split())
+    for torn in (b"", b'{"torn'):
+        (folder / "creds.json").write_bytes(torn)
+        done = run_cli("cleanup", "--company", "1001", "--dry-run", env=env_of(folder))
+        assert "May this user" not in " ".join(done.stdout.split())
+        told = run_cli("monitor-once", env=env_of(folder)).stdout
+        assert "May this user" not in told and "restore --company 1001" in told
