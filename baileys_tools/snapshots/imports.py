@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,17 +12,25 @@ from baileys_tools.config.kinds import COPY_SCHEMES, parts_of_place
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.frame.companies import ids_here, is_single, place_named, the_name_of_one
 from baileys_tools.frame.fleet import for_each
+from baileys_tools.layouts import WILD
 from baileys_tools.pasted import command
+from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.creds_copies import CREDS
 from baileys_tools.sessions.rules.snapshot import IMPORT_TAG, SnapshotInfo
+from baileys_tools.sessions.scan import read_creds
+from baileys_tools.sessions.search.hints import proposals
+from baileys_tools.sessions.search.walk import A_COPY, why_no_session
+from baileys_tools.sessions.search.way import open_way
 from baileys_tools.snapshots.archive import DamagedSnapshot, sums_digest
 from baileys_tools.snapshots.encryption import WrongKey
 from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.backup_report import BackupReport, BackupStatus, CompanyBackup
 from baileys_tools.snapshots.storing import BackupJob, job_of, manifest_of, not_as_written
-from baileys_tools.units import did_you_mean, some_of
+from baileys_tools.units import counted, did_you_mean, some_of
 
 OLD_BACKUP_PREFIX = "backup_"
 
@@ -53,7 +62,8 @@ def run_import(
     if not done:
         raise BaileysToolsError(
             f"no session folder to import in {source}",
-            "Name a folder of company_<id> folders, one session folder, or a folder of backup_* folders.",
+            _deeper(source)
+            or "Name the folder around the copies, one session folder, or a folder of backup_* folders.",
             exit_code=ExitCode.NOT_FOUND,
         )
     return BackupReport(source, repository_path, now, dry_run, job.recipients is not None, done)
@@ -71,16 +81,16 @@ def _leads_to_a_place(url: str) -> bool:
 def copies_in(source: str) -> list[str]:
     """Return the folders that hold session folders: `source` itself, then the `backup_*` folders in it by name.
 
-    The names of older scripts' folders carry their time, so that the oldest is taken in first.
+    The names of older scripts' folders carry their time, so that the oldest is taken in first. A pattern is itself.
     """
+    if not WILD.isdisjoint(source) and not os.path.lexists(source):
+        return [source]
     try:
         names = sorted(name for name in os.listdir(source) if name.startswith(OLD_BACKUP_PREFIX))
     except OSError as error:
         hint = ""
         if isinstance(error, NotADirectoryError):
-            hint = (
-                "An archive is unpacked first (tar -xzf, unzip); then name the folder that comes out of it."
-            )
+            hint = _unpacked(source)
         raise UsageError(f"cannot read {source}: {error.strerror}", hint) from error
     inner = [os.path.join(source, name) for name in names]
     return [source, *(path for path in inner if os.path.isdir(path) and not os.path.islink(path))]
@@ -91,9 +101,7 @@ def _import_folder(
 ) -> list[CompanyBackup]:
     wanted = settings.sessions.companies
     with Root(path) as root:
-        companies = root.companies()
-        if [company.entry for company in companies] == ["."]:
-            companies = [companies[0]._replace(id=_whose(settings, path, companies[0].id, repository_path))]
+        companies = _named(settings, root, root.companies() or _copies_by_name(root), path, repository_path)
         return for_each(
             [company for company in companies if not wanted or company.id in wanted],
             lambda company: _import_company(
@@ -104,8 +112,99 @@ def _import_folder(
         )
 
 
+def _named(
+    settings: Settings, root: Root, found: list[Company], path: str, repository_path: str
+) -> list[Company]:
+    """Return what was found as copies of the companies that they are of; oldest first where they are of one.
+
+    Folders of which one is called as a company are a copy of the fleet. Where none is, their names tell nothing.
+    """
+    if not found or any(one.entry.startswith(COMPANY_PREFIX) for one in found):
+        return found
+    if [one.entry for one in found] != ["."]:
+        known = ids_here(settings) or ids_in(repository_path)
+        if not known or any(one.id in known for one in found):
+            return found
+        found = sorted(found, key=lambda one: _changed_at(root, one))
+    whose = _whose(settings, path, found[0].id, repository_path)
+    if len(accounts := {_account(root, one) for one in found} - {""}) > 1:
+        raise UsageError(
+            f"the copies in {path} are of {len(accounts)} accounts, and none is called as a company",
+            "Take them in one by one: "
+            f"{command('baileys-tools backup --import {} --company ID', os.path.join(path, found[0].entry))}",
+        )
+    return [one._replace(id=whose) for one in found]
+
+
+def _copies_by_name(root: Root) -> list[Company]:
+    """Return the session folders that a listing passes by for their names (`shop.bak`): here they are what is meant."""
+    found = []
+    for number, entry, why in root.passed:
+        if why != A_COPY:
+            continue
+        base = root.bases[number]
+        with suppress(OSError):
+            folder = open_way(base.fd, entry)
+            try:
+                if not why_no_session(folder):
+                    name, place = os.path.basename(entry), os.path.join(base.real, entry)
+                    found.append(Company(name, entry, os.path.join(base.path, entry), number, real=place))
+            finally:
+                os.close(folder)
+    return found
+
+
+def _changed_at(root: Root, company: Company) -> float:
+    """When a copy was last written, as far as its creds.json tells: copies go in as they were made."""
+    try:
+        with root.open(company) as folder:
+            return os.stat(CREDS, dir_fd=folder, follow_symlinks=False).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _account(root: Root, company: Company) -> str:
+    """Return the number of the account that a copy is of, "" where nothing tells."""
+    with suppress(OSError), root.open(company) as folder:
+        creds = read_creds(folder, ())
+        return creds.me.user if isinstance(creds, Creds) and creds.me is not None else ""
+    return ""
+
+
+def _deeper(source: str) -> str:
+    """Return a command that takes in the session folders that stand deeper in a folder, "" where none is found."""
+    with suppress(BaileysToolsError, OSError), Root(source) as root:
+        found = [
+            os.path.join(base.path, one.pattern.removesuffix("/*"))
+            for base in root.bases
+            for one in proposals(base)
+        ]
+        if found:
+            more = f", and in {counted(len(found) - 1, 'other folder')}" if len(found) > 1 else ""
+            hint = command("baileys-tools backup --import {}", found[0])
+            return f"Some stand deeper{more}: {hint}"
+    return ""
+
+
+def _unpacked(archive: str) -> str:
+    """Return what to do about an archive of a copy."""
+    stem = archive
+    for ending in (".gz", ".xz", ".bz2", ".zst", ".tar", ".tgz", ".zip"):
+        stem = stem.removesuffix(ending)
+    if stem == archive:
+        return "It takes a folder."
+    unpack = "unzip -q {} -d {}" if archive.endswith(".zip") else "tar -xf {} -C {}"
+    return "\n".join(
+        [
+            "An archive is unpacked first, then the folder that comes out of it is taken in:",
+            "  " + command("mkdir -m 700 {} && " + unpack, stem, archive, stem),
+            "  " + command("baileys-tools backup --import {}", stem),
+        ]
+    )
+
+
 def _whose(settings: Settings, path: str, name: str, repository_path: str) -> str:
-    """Return whose a lone copied folder is, which has any name: --company says so, or there is just one company.
+    """Return whose a copied folder of any name is: --company says so, or there is just one company.
 
     Raises UsageError where nobody can know.
     """

@@ -12,6 +12,7 @@ from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.rules.patterns import Pattern, patterns_of
 from baileys_tools.sessions.scan import exists
 from baileys_tools.sessions.search.walk import (
+    A_COPY,
     Found,
     PassedBy,
     children,
@@ -113,7 +114,7 @@ def renamed_below(base: Base, prefix: str) -> Iterator[tuple[int, str]]:
 
 def _why_not(base: Base, company: Company) -> str:
     if company.entry != "." and is_copy_by_name(company.entry.rpartition("/")[2]):
-        return "a copy, as its name says"
+        return A_COPY
     try:
         folder = open_way(base.fd, company.entry, follow_links=company.linked)
     except OSError as error:

@@ -182,6 +182,9 @@ def _why(error: OSError) -> str:
 # --- by content ---------------------------------------------------------------------------------------------
 
 
+A_COPY = "a copy, as its name says"
+
+
 def is_copy_by_name(name: str) -> bool:
     """Whether a folder is called as people call the copies that they put aside."""
     return _COPY.search(name) is not None
@@ -276,7 +279,7 @@ def why_passed_by(name: str, around: int, *, follow_links: bool, within: bool = 
     """Given a folder's name, return why its content makes it no session folder, "" where it is one. `within` as for
     `why_no_session`."""
     if is_copy_by_name(name):
-        return "a copy, as its name says"
+        return A_COPY
     try:
         fd = step(name, around, follow_links=follow_links)
     except OSError as error:
