@@ -17,8 +17,7 @@ from baileys_tools import __version__
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.recovery.rules.bak import Proof, proof_of
 from baileys_tools.sessions.look import was_linked_at
-from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
-from baileys_tools.sessions.rules.creds_copies import BAK, CREDS, creds_copies
+from baileys_tools.sessions.rules.creds import BAK, CREDS, Creds, CredsState, creds_copies, parse_creds
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import from_plain
 from baileys_tools.sessions.rules.snapshot import (

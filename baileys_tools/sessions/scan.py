@@ -13,8 +13,7 @@ from stat import S_ISREG
 from baileys_tools.owner import refuse_roots
 from baileys_tools.sessions.entries import ELSEWHERE, FAILED, GONE, LINKED, entry_oddity, look_at, open_linked
 from baileys_tools.sessions.names import FOLDER_FLAGS, LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
-from baileys_tools.sessions.rules.creds_copies import CREDS, creds_copies
+from baileys_tools.sessions.rules.creds import CREDS, Creds, CredsState, creds_copies, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, Oddity, WholeKey
 from baileys_tools.sessions.rules.keyfiles import (
     REMOVABLE,

@@ -17,8 +17,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.names import COMPANY_PREFIX
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.creds import Creds
-from baileys_tools.sessions.rules.creds_copies import CREDS
+from baileys_tools.sessions.rules.creds import CREDS, Creds
 from baileys_tools.sessions.rules.snapshot import IMPORT_TAG, SnapshotInfo
 from baileys_tools.sessions.scan import read_creds
 from baileys_tools.sessions.search.hints import proposals

@@ -9,7 +9,7 @@ from baileys_tools.frame.show.terminal import WIDTH, Style, counted, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.recovery.rules.bak import Proof
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
-from baileys_tools.sessions.rules.creds_copies import is_creds_copy
+from baileys_tools.sessions.rules.creds import is_creds_copy
 from baileys_tools.sessions.rules.restore_plan import (
     Action,
     Mode,

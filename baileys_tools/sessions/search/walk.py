@@ -12,8 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from baileys_tools.sessions.names import LOCK_NAME, OWN_FOLDER, OWN_PREFIX, READ_FLAGS
-from baileys_tools.sessions.rules.creds import IDENTITY_KEYS, is_of_another_program
-from baileys_tools.sessions.rules.creds_copies import is_creds_copy
+from baileys_tools.sessions.rules.creds import IDENTITY_KEYS, is_creds_copy, is_of_another_program
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.rules.patterns import Part, Pattern
 from baileys_tools.sessions.search.way import NotASessionFolder, step

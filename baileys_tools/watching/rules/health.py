@@ -11,8 +11,14 @@ from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
 from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
-from baileys_tools.sessions.rules.creds import COUNTERS, Creds, CredsState, show_a_login, state_of
-from baileys_tools.sessions.rules.creds_copies import is_form_of_its_own
+from baileys_tools.sessions.rules.creds import (
+    COUNTERS,
+    Creds,
+    CredsState,
+    is_form_of_its_own,
+    show_a_login,
+    state_of,
+)
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
