@@ -50,7 +50,7 @@ def content(name: str, size: int, chance: random.Random) -> bytes:
             {
                 "noiseKey": pair,
                 "signedIdentityKey": pair,
-                "signedPreKey": {"keyPair": pair, "keyId": 1},
+                "signedPreKey": {"keyPair": pair, "signature": pair["public"], "keyId": 1},
                 "registrationId": 117,
                 "advSecretKey": key(chance, 32),
                 "nextPreKeyId": 421,

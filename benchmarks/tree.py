@@ -52,7 +52,7 @@ CREDS = json.dumps(
     {
         "noiseKey": PAIR,
         "signedIdentityKey": PAIR,
-        "signedPreKey": {"keyPair": PAIR, "keyId": 1},
+        "signedPreKey": {"keyPair": PAIR, "signature": PAIR["public"], "keyId": 1},
         "registrationId": 117,
         "advSecretKey": "YWR2",
         "nextPreKeyId": PRE_KEYS * PRE_KEY_STEP + 1,
