@@ -21,8 +21,10 @@ from baileys_tools.frame.companies import (
     add_missing,
     companies_of_run,
     ids_here,
+    is_single,
     look_from_settings,
     require_known,
+    the_name_of_one,
 )
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -120,6 +122,8 @@ def _the_one(settings: Settings) -> str:
     if len(here) == 1 and (not chosen or here[0] in chosen):
         # Of a single session folder there is nothing to choose.
         return here[0]
+    if not chosen and is_single(settings):
+        return the_name_of_one(settings, "logs")
     if not chosen:
         raise UsageError("whose logs?", "Give --company ID.")
     raise UsageError(

@@ -70,7 +70,7 @@ def companies_of_run(
     wanted = settings.sessions.companies if only is None else only
     companies = choose(all_companies(root, settings, state), wanted, root.path)
     if not companies:
-        raise no_session_folder(root)
+        raise no_session_folder(root, [] if state is None else list(kept_looks(state, root.path).looks))
     return companies
 
 
@@ -193,10 +193,17 @@ def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) 
     )
 
 
-def no_session_folder(root: Root) -> BaileysToolsError:
-    """Return the error of a root without companies, with the hint where they could be."""
+def no_session_folder(root: Root, known: Sequence[str] = ()) -> BaileysToolsError:
+    """Return the error of a root without companies, with the hint where they could be, or where they were `known`."""
     if root.trouble is not None:
         return root.trouble
+    if known:
+        return BaileysToolsError(
+            f"no session folder in {root.path}, where there were {len(known)}: {some_of(known)}",
+            f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root.bases[0].path)}\n"
+            f"If it is: {command('baileys-tools restore --company {} --dry-run', known[0])}",
+            exit_code=ExitCode.NOT_FOUND,
+        )
     from baileys_tools.sessions.search.hints import where_they_could_be
 
     return BaileysToolsError(

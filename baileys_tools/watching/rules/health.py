@@ -13,6 +13,7 @@ from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
 from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
 from baileys_tools.sessions.rules.creds import (
     COUNTERS,
+    CREDS,
     Creds,
     CredsState,
     is_form_of_its_own,
@@ -275,12 +276,16 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
 def _said(facts: FolderFacts, state: CredsState) -> str:
     if state is CredsState.UNREADABLE and not facts.creds_refused:
         return "creds.json is cut off or overwritten (no JSON object)"
+    if state is CredsState.MISSING and _is_linked(facts):
+        return "creds.json is a symbolic link, and what it leads to is missing"
     return state.said
 
 
 def _may_help(facts: FolderFacts, state: CredsState) -> str:
     if state is CredsState.ENCODING:
         return "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
+    if state is CredsState.MISSING and _is_linked(facts):
+        return "Is its volume mounted (readlink -f creds.json)? If not, mount it: nothing is lost. If so: "
     if facts.creds_refused:
         return (
             "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
@@ -319,8 +324,12 @@ def _way_back(company: str, facts: FolderFacts) -> str:
     return f"{from_bak} ({printable(name)} is there). If that cannot be used: {restore}"
 
 
+def _is_linked(facts: FolderFacts) -> bool:
+    return any(odd.name == CREDS and odd.what == "a symbolic link" for odd in facts.oddities)
+
+
 def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:
-    if not any(odd.name == "creds.json" and odd.what == "a symbolic link" for odd in facts.oddities):
+    if not _is_linked(facts) or state is CredsState.MISSING:
         return None
     look = command("baileys-tools inspect --company {} -v", company)
     if state is CredsState.LINKED:

@@ -59,6 +59,7 @@ class Inspection:
     rules: HealthRules = HealthRules()
     evidence: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trouble: str = ""
+    is_gone: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -69,7 +70,7 @@ class Inspection:
     def verdict(self) -> CompanyVerdict:
         """How the company is, and why. What is wrong with the host is no fault of it."""
         own = [one for one in self.findings if one.company == self.company]
-        return verdict_of(own, trouble=self.trouble)
+        return verdict_of(own, trouble=self.trouble, is_gone=self.is_gone)
 
     def with_findings(self, findings: Sequence[Finding]) -> Self:
         """Return the same inspection with other findings."""

@@ -441,7 +441,9 @@ def test_a_single_folder_that_is_gone_is_the_loss_of_its_login_with_the_way_back
     assert (first["code"], first["severity"]) == ("creds-missing", "emergency")
     assert "restore --company session" in company["findings"][0]["action"]
     for command in ("status", "inspect"):
-        assert "session" in run_cli(command, *words, env=env).stdout
+        told = run_cli(command, *words, env=env).stdout
+        assert "creds-missing" in told and "gone" in told
+    assert "no log of company session" in run_cli("logs", *words, env=env).stderr
     assert "creds-lost" in run_cli("recover", "--dry-run", *words, env=env).stdout
     done = run_cli("restore", "--yes", *words, env=env)
     assert done.returncode == 0, done.stderr
@@ -461,6 +463,22 @@ def test_a_single_folder_that_was_emptied_comes_back_without_its_name(tmp_path: 
     assert "creds-lost" in run_cli("recover", "--dry-run", *words, env=env).stdout
     assert run_cli("restore", "--yes", *words, env=env).returncode == 0
     assert (folder / "creds.json").is_file()
+
+
+@pytest.mark.parametrize("how", ["gone", "emptied", "a file"])
+def test_where_the_last_session_has_vanished_its_name_is_told(tmp_path: Path, how: str) -> None:
+    folder = bare(tmp_path / "auth" / "shop")
+    words = ("--sessions", str(tmp_path / "auth"))
+    run_cli("monitor-once", *words, "--no-notify")
+    shutil.rmtree(folder)
+    if how == "emptied":
+        folder.mkdir()
+    elif how == "a file":
+        folder.touch()
+    for command in ("status", "recover"):
+        done = run_cli(command, *words)
+        assert (done.returncode, "where there were 1: shop" in done.stderr) == (10, True), done.stderr
+        assert "restore --company shop" in done.stderr and f"ls -ld {tmp_path}/auth" in done.stderr
 
 
 def test_a_path_that_never_was_is_still_a_mistake(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.sessions.rules.counting import count_files
 from baileys_tools.sessions.rules.creds import Address, Creds, CredsState
-from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.folder import FolderFacts, Oddity
 from baileys_tools.sessions.rules.fullness import HealthRules, worst_first
 from baileys_tools.sessions.rules.inspected import Elsewhere, Inspected
 from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
@@ -434,3 +434,12 @@ def test_missing_creds_beside_others_may_be_no_loss(name: str, told: str) -> Non
     facts = listing(["session-4917.0.json"], CredsState.MISSING)._replace(creds_copies=(name,))
     found = by_code(cheap_findings("1001", facts, RULES, NOW))["creds-missing"]
     assert found.action.startswith(told) and f"{name} is there" in found.action
+
+
+def test_a_link_that_leads_nowhere_may_be_a_volume_that_is_not_mounted() -> None:
+    link = Oddity("creds.json", "a symbolic link")
+    facts = listing(["session-4917.0.json"], CredsState.MISSING)._replace(oddities=(link,))
+    found = by_code(cheap_findings("1001", facts, RULES, NOW))
+    assert found["creds-missing"].message.startswith("creds.json is a symbolic link, and what it leads to")
+    assert found["creds-missing"].action.startswith("Is its volume mounted")
+    assert "creds-linked" not in found
