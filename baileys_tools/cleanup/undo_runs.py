@@ -39,6 +39,7 @@ from baileys_tools.sessions.rules.undo import (
     UndoRun,
     WayBack,
     asked_for_again,
+    lid_twin,
     plan_undo,
     way_back,
 )
@@ -182,7 +183,10 @@ def _with_cost(folder: int, found: UndoRun) -> UndoRun:
             names = os.listdir(run_folder)
             creds, told = _owners(folder, run_folder, names, names)
             live = os.listdir(folder)
-            kinds = sort_by_kind({*live, *names})
+            anew = {key_of(name) for name in written_since(folder, live, _began(found.run))}
+            # A mapping is written once: who has one since then was looked for by number.
+            since = {name for name in anew if kind_of(name) is Kind.LID_MAPPING}
+            kinds = sort_by_kind({*live, *names} - since)
             keys = kinds.get(Kind.SENDER_KEY, ())
             # A key whose own file is gone stands as its .bak, and is the older one of any two.
             stats = dict.fromkeys(keys, WholeKey(0, 0)) | _stats(folder, keys) | _stats(run_folder, keys)
@@ -192,8 +196,9 @@ def _with_cost(folder: int, found: UndoRun) -> UndoRun:
         sessions, peers = asked_for_again(gone, creds, told)
         return Late(sessions_missed(before, sessions), senders_missed(before, peers))
 
-    anew = {key_of(name) for name in written_since(folder, live, _began(found.run))}
-    return replace(found, promised=late(names), paid=late([name for name in names if key_of(name) in anew]))
+    lids = lids_of(folder, names)
+    back = [name for name in names if not anew.isdisjoint((key_of(name), lid_twin(name, lids)))]
+    return replace(found, promised=late(names), paid=late(back))
 
 
 def _stats(folder: int, names: Collection[str]) -> dict[str, FileStat]:

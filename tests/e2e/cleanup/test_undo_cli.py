@@ -261,6 +261,19 @@ def test_the_list_says_what_the_last_cleanup_costs_and_what_of_that_was_paid(tmp
     assert undone["companies"][0]["put_back"] > 0
 
 
+def test_who_comes_back_under_the_other_address_is_late_as_well(tmp_path: Path) -> None:
+    """Cleaned while the bot knew it by number alone; Baileys 7 learns of the LID with the first message."""
+    root = tmp_path / "sessions"
+    folder = company_folder(root, "1001", {SESSION: timedelta(days=20)})
+    cleaned(root)
+    write_key(folder, "lid-mapping-4917000000001.json", content='"123456789012345"')
+    for paid in (0, 1):
+        (company,) = checked_json(undo(root, "--list", "--json").stdout, "undo")["companies"]
+        (run,) = company["runs"]
+        assert (run["promised"]["contacts"], run["paid"]["contacts"]) == (1, paid)
+        write_key(folder, "session-123456789012345_1.0.json")
+
+
 @pytest.mark.parametrize("fixture", ["long-lived-v7", "bloated-v6"])
 def test_the_list_promises_what_the_cleanup_did(fixture: str, tmp_path: Path) -> None:
     """Keys by number in a group that has moved to LIDs cost nothing, in either."""
