@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from baileys_tools.errors import ExitCode
@@ -35,6 +36,11 @@ def lists(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         for key, value in node.items():
             is_name = key not in ("items", "properties", "propertyNames", "anyOf", "oneOf")
             yield from lists(value, key if is_name else name)
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.schema.json")), ids=lambda path: path.name)
+def test_a_schema_is_one(path: Path) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
 
 
 LISTS = [

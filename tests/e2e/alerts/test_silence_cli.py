@@ -41,7 +41,9 @@ def test_a_silence_is_begun_told_everywhere_and_ended(env: dict[str, str]) -> No
             assert " silenced until " in run_cli(command, env=env).stdout, command
         for command in ("monitor-once", "status"):
             document = json.loads(run_cli(command, "--json", env=env).stdout)
-            jsonschema.validate(document, json.loads((SCHEMAS / f"{command}.schema.json").read_text()))
+            jsonschema.Draft202012Validator(
+                json.loads((SCHEMAS / f"{command}.schema.json").read_text())
+            ).validate(document)
             assert [one["because"] for one in document["silences"]] == ["new server"]
         ended = run_cli("silence", "--company", "1001", "--end", env=env)
         assert (ended.returncode, ended.stdout[:34]) == (0, "company 1001: was silenced until 2")
@@ -51,7 +53,9 @@ def test_a_silence_is_begun_told_everywhere_and_ended(env: dict[str, str]) -> No
     assert " was silenced until " in run_cli("report", env=env).stdout
     listed = run_cli("silence", "--list", "--json", env=env)
     document = json.loads(listed.stdout)
-    jsonschema.validate(document, json.loads((SCHEMAS / "silence.schema.json").read_text()))
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / "silence.schema.json").read_text())).validate(
+        document
+    )
     assert [one["holds"] for one in document["silences"]] == [False]
     assert run_cli("silence", "--company", "1001", "--end", env=env).returncode == 10
 

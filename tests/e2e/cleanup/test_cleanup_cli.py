@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,16 @@ def strict(schema: Any) -> Any:
     return {"additionalProperties": False, **closed} if "properties" in closed else closed
 
 
+@cache
+def validator_of(name: str) -> jsonschema.Draft202012Validator:
+    """What checks a document; tests/unit/test_schemas.py checks the schema, which takes a hundred times as long."""
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    return jsonschema.Draft202012Validator(strict(schema))
+
+
 def checked_json(text: str, name: str) -> Any:
     document = json.loads(text)
-    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(strict(schema)).validate(document)
+    validator_of(name).validate(document)
     return document
 
 

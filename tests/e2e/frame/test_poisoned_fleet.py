@@ -137,7 +137,7 @@ COMMANDS = ["monitor-once", "recover", "backup", "trigger", "cleanup"]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_spoilt_company_costs_no_other_one_anything(command: str, place: Path) -> None:
-    bear(make_fleet(place, 70), command)
+    bear(make_fleet(place, 30), command)
 
 
 @pytest.mark.faults

@@ -200,7 +200,9 @@ def test_status_says_what_ran_and_what_did_not(tmp_path: Path) -> None:
     by_hand = host.run(COMMAND, "cleanup", "--quiet", "--company", "nobody", env=env)
     run = host.run(COMMAND, "cron", "status", "--json", env=env)
     document = json.loads(run.stdout)
-    jsonschema.validate(document, json.loads((ROOT / "docs/json/cron-status.schema.json").read_text()))
+    jsonschema.Draft202012Validator(
+        json.loads((ROOT / "docs/json/cron-status.schema.json").read_text())
+    ).validate(document)
     jobs = {job["command"]: job for job in document["jobs"]}
     assert jobs["cleanup"]["last_exit_code"] == 0
     assert {job["verdict"] for job in jobs.values()} <= {"ok", "waiting"}

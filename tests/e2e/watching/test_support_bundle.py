@@ -130,7 +130,7 @@ def test_of_all_that_is_planted_nothing_is_told(host: dict[str, str], tmp_path: 
     import jsonschema
 
     schema = Path(__file__).parents[3] / "docs/json/support-bundle.schema.json"
-    jsonschema.validate(document, json.loads(schema.read_text()))
+    jsonschema.Draft202012Validator(json.loads(schema.read_text())).validate(document)
 
 
 def test_it_is_written_for_its_owner_alone_and_over_nothing_of_others(

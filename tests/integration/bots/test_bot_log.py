@@ -421,7 +421,7 @@ def test_no_line_costs_more_than_its_length(tmp_path, unit, end):
         log.read()
         return time.process_time() - began
 
-    assert cost(400_000) < 20 * max(cost(50_000), 0.01)
+    assert cost(200_000) < 20 * max(cost(25_000), 0.01)
 
 
 def test_one_line_tells_one_thing(log):

@@ -47,10 +47,9 @@ def test_every_form_tells_what_baileys_own_tells(tmp_path):
     assert made[0] == table(found), "run: make docs"
 
 
-def test_a_form_that_is_read_in_pieces_tells_the_same(tmp_path):
-    whole = outcomes(tmp_path)
-    for seed in range(2):
-        assert outcomes(tmp_path, random.Random(seed)) == whole, seed
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.faults) for seed in range(1, 6))])
+def test_a_form_that_is_read_in_pieces_tells_the_same(tmp_path, seed):
+    assert outcomes(tmp_path, random.Random(seed)) == outcomes(tmp_path)
 
 
 # --- mixtures -----------------------------------------------------------------------------------------------

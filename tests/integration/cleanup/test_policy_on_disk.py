@@ -26,7 +26,7 @@ from baileys_tools.sessions.rules.keyfiles import REMOVED_IF_UNUSED
 from tests.oracle import DAY, OraclePlan, OraclePolicy, Tree, key_of, plan, random_tree
 from tests.support import company_folder
 
-TREES = int(os.environ.get("TREES", "1000"))
+TREES = int(os.environ.get("TREES", "400"))
 BATCH = 100
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 1_000_000_000

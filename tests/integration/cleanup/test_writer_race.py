@@ -64,7 +64,7 @@ def test_the_harness_catches_a_plain_unlink_losing_writes(tmp_path: Path) -> Non
 
 def test_cleanup_loses_no_write(tmp_path: Path) -> None:
     require_leases(tmp_path)
-    assert_nothing_lost(race(tmp_path, CLEANUP, removals=250))
+    assert_nothing_lost(race(tmp_path, CLEANUP, removals=160))
 
 
 @pytest.mark.faults

@@ -285,7 +285,9 @@ def test_the_command_and_its_json(tab: Path, sessions: Path) -> None:
     assert all(len(line) <= 80 or "/" in line for line in text.stdout.splitlines())
     run = run_cli("doctor", "--json", "--sessions", sessions)
     document = json.loads(run.stdout)
-    jsonschema.validate(document, json.loads((ROOT / "docs/json/doctor.schema.json").read_text()))
+    jsonschema.Draft202012Validator(json.loads((ROOT / "docs/json/doctor.schema.json").read_text())).validate(
+        document
+    )
     assert run.returncode == document["exit_code"] == 4
     quiet = run_cli("doctor", "--quiet", "--sessions", sessions)
     assert quiet.stdout == ""

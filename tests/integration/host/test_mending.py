@@ -58,7 +58,9 @@ def host(tmp_path: Path, tab: Path) -> dict[str, str]:
 def fixed(env: dict[str, str], *options: str) -> dict[str, Any]:
     run = run_cli("doctor", "--fix", "--json", *options, env=env)
     document: dict[str, Any] = json.loads(run.stdout)
-    jsonschema.validate(document, json.loads((ROOT / "docs/json/doctor.schema.json").read_text()))
+    jsonschema.Draft202012Validator(json.loads((ROOT / "docs/json/doctor.schema.json").read_text())).validate(
+        document
+    )
     return document
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -392,8 +393,7 @@ def test_one_tenants_hundred_thousand_entries_are_not_for_all_to_pay(tmp_path: P
     bare(tmp_path / "zoe" / "auth")
     crowd = tmp_path / "mallory"
     crowd.mkdir()
-    for number in range(100_000):
-        (crowd / f"x{number}").touch()
+    subprocess.run("seq -f x%.0f 100000 | xargs touch", shell=True, cwd=crowd, check=True)
     for pattern in ("*/auth", "*/*"):
         begin = cost.used()
         assert list(found(f"{tmp_path}/{pattern}").values()) == [str(tmp_path / "zoe" / "auth")]

@@ -47,9 +47,19 @@ def archives() -> list[list[StoredFile]]:
     ]
 
 
+SWEEPS = [
+    pytest.param(
+        files, step, id=f"{name}{', each' if step == 1 else ''}", marks=pytest.mark.faults if long else ()
+    )
+    for name, files in zip(("smallest", "usual", "odd names"), archives(), strict=True)
+    for step, long in (((1, False),) if name == "smallest" else ((5, False), (1, True)))
+]
+"""Each byte of the smallest snapshot and each fifth of larger ones; all of them in the long proofs."""
+
+
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
-@pytest.mark.parametrize("files", archives(), ids=["smallest", "usual", "odd names"])
-def test_what_was_written_is_read_back_and_every_other_byte_is_found(tmp_path, key, files, encrypted):
+@pytest.mark.parametrize(("files", "step"), SWEEPS)
+def test_what_was_written_is_read_back_and_every_other_byte_is_found(tmp_path, key, files, step, encrypted):
     repository = tmp_path / "repository"
     info = publish(repository, files, key[1] if encrypted else "")
     path = repository / "company_1001" / info.file
@@ -68,10 +78,10 @@ def test_what_was_written_is_read_back_and_every_other_byte_is_found(tmp_path, k
                 read_snapshot(opened, "1001", info.file, key[0])
             return True
 
-        for place in range(len(good)):
+        for place in range(0, len(good), step):
             path.write_bytes(good[:place] + bytes([good[place] ^ (1 << place % 8)]) + good[place + 1 :])
             assert is_found()
-        for length in range(len(good)):
+        for length in range(0, len(good), step):
             path.write_bytes(good[:length])
             assert is_found()
         path.write_bytes(good + b"\0")

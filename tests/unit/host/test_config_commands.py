@@ -76,7 +76,7 @@ def test_show_says_every_value_and_where_it_came_from_in_eighty_columns():
 def test_show_as_json_has_every_setting_once():
     facts = json.loads(run_show(load({"pre_keys.keep": 60}), NOW, as_json=True))
     schema = json.loads((ROOT / "docs/json/config-show.schema.json").read_text())
-    jsonschema.validate(facts, schema)
+    jsonschema.Draft202012Validator(schema).validate(facts)
     assert facts["settings"].keys() == VALUES
     assert facts["settings"]["pre_keys.keep"] == {"value": 60, "origin": "flag --max-pre-keys"}
     assert facts["settings"]["cleanup.undo_window"] == {"value": "1d", "origin": "default"}
