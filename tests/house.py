@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = "baileys_tools"
@@ -94,6 +94,10 @@ class House:
         self.trees = {
             name: ast.parse(path.read_text("utf-8"), str(path)) for name, path in self.files.items()
         }
+
+    def parsed(self) -> list[tuple[Path, ast.Module]]:
+        """Each file, and what is in it."""
+        return [(path, self.trees[name]) for name, path in self.files.items()]
 
     def room(self, name: str) -> str:
         """Return the room of a file: its first folder, or the ground."""
@@ -236,6 +240,12 @@ class House:
         return [f"{name}.py: {lines} lines" for name, lines in lengths.items() if lines > LARGEST_FILE]
 
 
+@cache
+def the_house() -> House:
+    """The package itself. The tests that look into it are in one group, so that it is parsed once."""
+    return House(Path(__file__).parents[1] / PACKAGE)
+
+
 def listing(house: House) -> str:
     """Return the picture: every room from the top, with its files, and the rooms that it imports from."""
     lines = []
@@ -301,4 +311,4 @@ def _asks_for_dry_run(node: ast.AST) -> bool:
 
 
 if __name__ == "__main__":
-    print(listing(House(Path(__file__).parents[1] / PACKAGE)), end="")
+    print(listing(the_house()), end="")

@@ -11,9 +11,11 @@ import pytest
 
 from baileys_tools.finding_codes import CODES
 from baileys_tools.findings import Severity
+from tests.house import the_house
+
+pytestmark = pytest.mark.xdist_group("trees of the package")
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "baileys_tools"
 PAGE = (ROOT / "docs/findings.md").read_text()
 
 
@@ -42,9 +44,9 @@ def test_every_code_that_is_given_is_in_the_list() -> None:
 def test_every_code_of_the_list_is_given_somewhere() -> None:
     constants = {
         node.value
-        for path in PACKAGE.rglob("*.py")
+        for path, tree in the_house().parsed()
         if path.name != "finding_codes.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert [code for code in CODES if code not in constants | FORETOLD] == []
@@ -69,8 +71,8 @@ def sections() -> dict[str, str]:
 
 def given() -> Iterator[tuple[str, str]]:
     """Where `Finding(...)` is called with a text as its code, and that code."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in the_house().parsed():
+        for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"):
                 continue
             named = [word.value for word in node.keywords if word.arg == "code"]

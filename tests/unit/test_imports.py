@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import LARGEST_FILE, LARGEST_FOLDER, PACKAGE, House, listing
+from tests.house import LARGEST_FILE, LARGEST_FOLDER, House, listing, the_house
+
+pytestmark = pytest.mark.xdist_group("trees of the package")
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "rooms.txt"
@@ -23,7 +25,7 @@ MAY_BE_LONG = {
 
 @pytest.fixture(scope="module")
 def house() -> House:
-    return House(ROOT / PACKAGE)
+    return the_house()
 
 
 def test_a_room_imports_only_from_rooms_below(house: House) -> None:

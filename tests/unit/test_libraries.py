@@ -6,8 +6,15 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
+
+from tests.house import the_house
+
+pytestmark = pytest.mark.xdist_group("trees of the package")
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -23,12 +30,13 @@ def declared(requirements: list[str]) -> set[str]:
     return {plain(re.match(r"[\w.-]+", one).group()) for one in requirements}  # type: ignore[union-attr]
 
 
+@cache
 def imported() -> dict[str, set[str]]:
     """The distributions that the package imports, each with the files that do."""
     of_module = packages_distributions()
     found: dict[str, set[str]] = {}
-    for path in (ROOT / "baileys_tools").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+    for path, tree in the_house().parsed():
+        for node in ast.walk(tree):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, path

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.house import the_house
+
+pytestmark = pytest.mark.xdist_group("trees of the package")
+
 PACKAGE = Path(__file__).parents[2] / "baileys_tools"
 HANDLES = {"dir_fd", "src_dir_fd", "dst_dir_fd"}
 
@@ -64,7 +68,7 @@ def test_a_path_of_two_parts_is_seen(offence: str) -> None:
 def test_no_call_with_a_directory_handle_is_given_a_path_of_two_parts() -> None:
     found = {
         f"{path.relative_to(PACKAGE)}:{line}"
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for line in two_part_paths(ast.parse(path.read_text()))
+        for path, tree in the_house().parsed()
+        for line in two_part_paths(tree)
     }
     assert not found

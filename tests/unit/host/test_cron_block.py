@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crontab import CronItem, CronTab
@@ -34,7 +35,7 @@ from tests.crontabs import CRONTABS, TIMES, block
 FIRST, OTHER = block(), block("/usr/bin/baileys-tools", has_repository=False)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(CRONTABS)
 def test_every_other_line_stays_as_it_is(tab: bytes) -> None:
     whole = tab + b"\n" if tab and not tab.endswith(b"\n") else tab
@@ -47,7 +48,7 @@ def test_every_other_line_stays_as_it_is(tab: bytes) -> None:
     assert without_block(tab) == tab, "where nothing is ours, nothing goes"
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(CRONTABS, CRONTABS)
 def test_a_block_in_the_middle_stays_in_its_place(above: bytes, below: bytes) -> None:
     above += b"" if not above or above.endswith(b"\n") else b"\n"
@@ -57,7 +58,7 @@ def test_a_block_in_the_middle_stays_in_its_place(above: bytes, below: bytes) ->
     assert blocks_in(tab) == [FIRST]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(CRONTABS, CRONTABS, CRONTABS)
 def test_each_settings_file_has_a_block_of_its_own(above: bytes, between: bytes, below: bytes) -> None:
     above, between = (one if not one or one.endswith(b"\n") else one + b"\n" for one in (above, between))
@@ -74,6 +75,19 @@ def test_each_settings_file_has_a_block_of_its_own(above: bytes, between: bytes,
     assert without_block(installed + below, is_ours) == tab + below
     assert blocks_in(installed + below) == [theirs, FIRST]
     assert with_block(FIRST + between + FIRST, OTHER) == OTHER + between, "what was doubled is one again"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("holds", "tabs", "number"),
+    [
+        (test_every_other_line_stays_as_it_is, 1, 2_000),
+        (test_a_block_in_the_middle_stays_in_its_place, 2, 500),
+        (test_each_settings_file_has_a_block_of_its_own, 3, 300),
+    ],
+)
+def test_the_same_of_many_more_crontabs(holds: Any, tabs: int, number: int) -> None:
+    settings(max_examples=number)(given(*[CRONTABS] * tabs)(holds.hypothesis.inner_test))()
 
 
 FILE, ROOT = "/etc/a.yaml", "/srv/a"
