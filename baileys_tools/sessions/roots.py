@@ -61,7 +61,8 @@ class Root:
                 else:
                     from baileys_tools.sessions.stored.roots import open_stored
 
-                    base.fd, base.stored = open_stored(base.spec)
+                    earlier = [one.spec for one in self.bases[:-1]]
+                    base.fd, base.stored = open_stored(base.spec, earlier)
             except OSError as error:
                 is_away = base.spec.store is None and isinstance(
                     error, FileNotFoundError | NotADirectoryError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -13,7 +14,9 @@ from baileys_tools.layouts import StoreSpec
 from baileys_tools.stores.cells import StoreTrouble, dangers_of
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
+from tests.integration.faults.forked import run_cli
 from tests.stores.servers import free_port, redis_server
+from tests.stores.shapes import rows_of
 from tests.stores.test_settings import check
 
 pytestmark = pytest.mark.xdist_group("stores")
@@ -134,3 +137,35 @@ def test_that_a_log_cannot_be_opened_on_a_read_only_file_system_is_said(tmp_path
             open_store(StoreSpec(f"sqlite://{place}/auth.db", "baileys-sqlite"))
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def test_two_tables_of_one_database_can_have_a_session_of_the_same_id(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bots.db", isolation_level=None) as db:
+        creds, rows = rows_of()
+        for table, number in (("sales", 4915), ("help", 4916)):
+            db.execute(f"CREATE TABLE {table} (whose TEXT, name TEXT, data TEXT, PRIMARY KEY (whose, name))")
+            own = json.loads(creds)
+            own["me"]["id"] = f"{number}:1@s.whatsapp.net"
+            cells = [("creds", json.dumps(own)), *((f"{row.type}-{row.id}", row.text) for row in rows)]
+            db.executemany(f"INSERT INTO {table} VALUES ('1', ?, ?)", cells)
+    db.close()
+    layout = {"tenant": "whose", "key": "name", "value": "data", "codec": "json"}
+    roots = [
+        {"store": f"sqlite://{tmp_path}/bots.db", "table": table, **layout} for table in ("sales", "help")
+    ]
+    config = tmp_path / "config.yaml"
+    settings = {"sessions": {"roots": roots}, "backup": {"path": str(tmp_path / "backups")}}
+    config.write_text(json.dumps(settings))
+
+    def run(*words: str) -> Any:
+        env = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+        done = run_cli(*words, "--json", "--config", str(config), cwd=tmp_path, env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)["companies"]
+
+    names = sorted(one["company"] for one in run("backup"))
+    assert len({*names}) == 2
+    assert [one["status"] for one in run("backup")] == ["unchanged"] * 2
+    assert [one["result"]["removed"] > 0 for one in run("cleanup")] == [True] * 2
+    (only,) = run("cleanup", "--dry-run", "--company", names[0])
+    assert only["plan"]["remove"] == []

@@ -20,7 +20,7 @@ from baileys_tools.sessions.stored.settling import take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
 from baileys_tools.stores.cells import Abilities, StoreTrouble, dangers_of
 from baileys_tools.stores.opening import open_store
-from baileys_tools.stores.rules.mapping import mapping_of
+from baileys_tools.stores.rules.mapping import layout_name, mapping_of
 from baileys_tools.units import is_one_line
 
 if TYPE_CHECKING:
@@ -30,12 +30,18 @@ if TYPE_CHECKING:
 class StoredRoot:
     """The sessions of one store. A connection is of the process that made it: forked workers make their own."""
 
-    def __init__(self, spec: RootSpec) -> None:
+    def __init__(self, spec: RootSpec, earlier: Iterable[RootSpec] = ()) -> None:
+        """`earlier` are the roots before it: one of another layout in the same database can have a tenant of the same
+        id, which is another session."""
         assert spec.store is not None
         self.spec = spec.store
         self.name = spec.name
         self._home = spec.path
         self.mapped = mapping_of(spec.store)
+        self._address = spec.store.address
+        for one in earlier:
+            if one.store is not None and one.store.address == self.spec.address and one.path != spec.path:
+                self._address = f"{self.spec.address}/{layout_name(self.mapped)}"
         self._store: Store | None = None
         self._pid = 0
         self._tenants: dict[str, str] = {}
@@ -75,7 +81,7 @@ class StoredRoot:
                 passed.append((tenant, "a name that no company can have"))
                 continue
             entry = self.entry_of(tenant)
-            place = f"{self.spec.address}#{tenant}" if tenant else self.spec.address
+            place = f"{self._address}#{tenant}" if tenant else self._address
             found.append(Company(name, entry, place, number, False, place))
         self._nameless = [tenant for tenant, _ in passed]
         return sorted(found, key=lambda one: natural_order(one.id)), passed
@@ -203,9 +209,10 @@ def _give_up(folder: int) -> None:
         discard_stage(folder)
 
 
-def open_stored(spec: RootSpec) -> tuple[int, StoredRoot]:
-    """Given a root that is a store, return the open folder of its working copies, and its sessions. Raises OSError."""
-    stored = StoredRoot(spec)
+def open_stored(spec: RootSpec, earlier: Iterable[RootSpec] = ()) -> tuple[int, StoredRoot]:
+    """Given a root that is a store, and those before it, return the open folder of its working copies, and its
+    sessions. Raises OSError."""
+    stored = StoredRoot(spec, earlier)
     _ = stored.store
     make_private_folder(spec.path)
     return os.open(spec.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC), stored

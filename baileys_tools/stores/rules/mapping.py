@@ -293,6 +293,15 @@ def split_template(template: str) -> tuple[str, str]:
     return before, after
 
 
+def layout_name(mapped: SqlMap | RedisMap) -> str:
+    """Return where in its database a layout is, in one word that has no `#`: its table, or the template of its keys."""
+    if isinstance(mapped, SqlMap):
+        where = f"{mapped.table or mapped.creds_table}{mapped.prefix and ':' + mapped.prefix}"
+    else:
+        where = mapped.hash or mapped.key
+    return where.replace(TENANT, "*").replace("{name}", "*").replace("#", "_")
+
+
 def creds_pair(mapped: SqlMap) -> tuple[str, str]:
     """Return type and id under which creds stand in a table of types and ids: `creds`, or `<type>/<id>` as given."""
     type_, slash, key_id = mapped.creds.partition("/")
