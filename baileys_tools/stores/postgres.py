@@ -18,6 +18,7 @@ from baileys_tools.stores.cells import (
 from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
+from baileys_tools.stores.rules.times import ns_of_number, number_of
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 
 CONNECT_SECONDS = 10
@@ -51,6 +52,11 @@ WHERE i.indrelid = CAST(%s AS regclass) AND a.attname = %s AND i.indisvalid AND 
 """
 """Whether there is an index that LIKE can ask, whatever the order of texts."""
 
+_KIND = """
+SELECT CAST(t.typcategory AS TEXT), CAST(t.typname AS TEXT) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = CAST(%s AS regclass) AND a.attname = %s
+"""
+"""What kind of type a column is of: D for dates and times, N for numbers."""
 _ROW_SECURITY = "SELECT row_security_active(CAST(%s AS regclass))"
 _BYTES = """
 SELECT 1 FROM pg_attribute
@@ -64,6 +70,7 @@ class PostgresConnection:
     def __init__(self, url: str, shown: str, password: str | None) -> None:
         self.shown = shown
         self._by_code_point: dict[tuple[str, str], bool] = {}
+        self._kinds: dict[tuple[str, str], Sequence[str]] = {}
         self._driver = _psycopg()
         self._secret = (url, password)
         self._silent = ""
@@ -128,15 +135,33 @@ class PostgresConnection:
         summed = f"SELECT *, sum({size}) OVER (ROWS UNBOUNDED PRECEDING) AS size FROM ({sql} OFFSET 0) r"
         return f"SELECT {names}CASE WHEN size <= {LARGEST_SESSION} THEN v END, ns, size FROM ({summed}) s"
 
-    def ns_of(self, column: str) -> str:
+    def ns_of(self, table: str, column: str) -> str:
         """As `Dialect.ns_of`: a time without a zone is UTC."""
-        return f"CAST(EXTRACT(EPOCH FROM {column}) * 1000000 AS BIGINT) * 1000"
+        name = quoted_name(column)
+        if self._is_number(table, column):
+            return f"CAST({ns_of_number(f'CAST({name} AS NUMERIC)')} AS BIGINT)"
+        return f"CAST(EXTRACT(EPOCH FROM {name}) * 1000000 AS BIGINT) * 1000"
 
-    def time_value(self, written_ns: int) -> Any:
+    def time_value(self, table: str, column: str, written_ns: int) -> Any:
         """As `Dialect.time_value`."""
+        if self._is_number(table, column):
+            name = quoted_name(column)
+            one = f"SELECT {name} FROM {quoted_name(table)} WHERE {name} IS NOT NULL LIMIT 1"
+            return number_of(written_ns, next(self.rows(one), (None,))[0])
         from datetime import UTC, datetime
 
         return datetime.fromtimestamp(written_ns / 1e9, UTC)
+
+    def _is_number(self, table: str, column: str) -> bool:
+        if (table, column) not in self._kinds:
+            self._kinds[table, column] = next(self.rows(_KIND, (quoted_name(table), column)), ("D", ""))
+        kind, name = self._kinds[table, column]
+        if kind not in ("D", "N"):
+            raise StoreTrouble(
+                f"column {column} of table {table} is {name}, and times are read of timestamps and numbers: without "
+                "`time` of the root ages are observed"
+            )
+        return kind == "N"
 
     def json_value(self) -> str:
         """As `Dialect.json_value`."""

@@ -34,11 +34,11 @@ class Dialect(Protocol):
     def text_of(self, column: str, *, is_json: bool) -> str:
         """Return the expression for a column's text."""
 
-    def ns_of(self, column: str) -> str:
-        """Return the expression for a time column, as nanoseconds since 1970."""
+    def ns_of(self, table: str, column: str) -> str:
+        """Return the expression for a time column, as nanoseconds since 1970. Raises StoreTrouble."""
 
-    def time_value(self, written_ns: int) -> Any:
-        """Return a time as a column takes it."""
+    def time_value(self, table: str, column: str, written_ns: int) -> Any:
+        """Return a time as a column takes it. Raises StoreTrouble."""
 
     def json_value(self) -> str:
         """Return the placeholder of a value that goes into a JSON column."""
@@ -134,7 +134,7 @@ class SqlTables:
 
     def _creds_apart(self, tenant: str) -> Iterator[Cell]:
         mapped = self.mapped
-        ns = self.db.ns_of(quoted_name(mapped.creds_time)) if mapped.creds_time else "NULL"
+        ns = self.db.ns_of(mapped.creds_table, mapped.creds_time) if mapped.creds_time else "NULL"
         value = self.db.text_of(quoted_name(mapped.creds_value), is_json=self.codec.is_jsonb)
         sql, values = self._creds_question(f"{value} AS v, {ns} AS ns", tenant)
         for text, written, size in self.db.rows(self.db.summed(sql, ""), values):
@@ -172,7 +172,7 @@ class SqlTables:
     def _keys(self, tenant: str) -> Iterator[Cell]:
         mapped, q = self.mapped, quoted_name
         names = [q(mapped.key)] if mapped.key else [q(mapped.type), q(mapped.id)]
-        ns = self.db.ns_of(q(mapped.time)) if mapped.time else "NULL"
+        ns = self.db.ns_of(mapped.table, mapped.time) if mapped.time else "NULL"
         value = self.db.text_of(q(mapped.value), is_json=self.codec.is_jsonb)
         where, values = self._of(tenant)
         keys = ["k", "i"][: len(names)]
@@ -224,8 +224,9 @@ class SqlTables:
             return [None] * len(changes)
         names = [mapped.key] if mapped.key else [mapped.type, mapped.id]
         where, values = self._of(tenant)
-        sql = f"SELECT {', '.join(map(q, names))}, {self.db.ns_of(q(mapped.expires))} FROM {q(mapped.table)}"
         try:
+            ns = self.db.ns_of(mapped.table, mapped.expires)
+            sql = f"SELECT {', '.join(map(q, names))}, {ns} FROM {q(mapped.table)}"
             rows = self.db.rows(f"{sql} WHERE {where} AND {q(mapped.expires)} IS NOT NULL", values)
             found = {tuple(map(str, name)): _whole(ns) for *name, ns in rows}
         except StoreTrouble:
@@ -318,11 +319,11 @@ class SqlTables:
             marks = ["%s"] * len(columns) + [self.db.json_value() if self.codec.is_jsonb else "%s"]
             if time and change.written_ns is not None:
                 names.append(time)
-                values.append(self.db.time_value(change.written_ns))
+                values.append(self.db.time_value(table, time, change.written_ns))
                 marks.append("%s")
             if mapped.expires and not is_creds and change.expires_ns is not None:
                 names.append(mapped.expires)
-                values.append(self.db.time_value(change.expires_ns))
+                values.append(self.db.time_value(table, mapped.expires, change.expires_ns))
                 marks.append("%s")
             if apart and mapped.creds_row:
                 names.append(mapped.creds_row)

@@ -19,6 +19,7 @@ from baileys_tools.sqlite_pipes import acting_on_database
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
+from baileys_tools.stores.rules.times import ns_of_number, number_of
 from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
 from baileys_tools.stores.sqlite_bounds import CPU_SECONDS, bound, bounded, require_tables
 from baileys_tools.units import quoted
@@ -116,15 +117,20 @@ class SqliteFile:
         """As `Dialect.summed`: what a value may be is a limit of the connection, and rows come one by one."""
         return f"SELECT {names}v, ns, 0 FROM ({sql})"
 
-    def ns_of(self, column: str) -> str:
+    def ns_of(self, table: str, column: str) -> str:
         """As `Dialect.ns_of`: of a text as CURRENT_TIMESTAMP makes it, or of seconds or milliseconds."""
-        number = f"CAST({column} AS REAL)"
-        scale = f"CASE WHEN {number} > 100000000000 THEN 1000000 ELSE 1000000000 END"
-        text = f"CAST((julianday({column}) - 2440587.5) * 86400000 AS INTEGER) * 1000000"
-        return f"CASE WHEN typeof({column}) = 'text' THEN {text} ELSE CAST({number} * {scale} AS INTEGER) END"
+        name = quoted_name(column)
+        text = f"CAST((julianday({name}) - 2440587.5) * 86400000 AS INTEGER) * 1000000"
+        number = f"CAST({ns_of_number(f'CAST({name} AS REAL)')} AS INTEGER)"
+        return f"CASE WHEN typeof({name}) = 'text' THEN {text} ELSE {number} END"
 
-    def time_value(self, written_ns: int) -> str:
-        """As `Dialect.time_value`."""
+    def time_value(self, table: str, column: str, written_ns: int) -> Any:
+        """As `Dialect.time_value`: written as the others in that column are."""
+        name = quoted_name(column)
+        sql = f"SELECT {name} FROM {quoted_name(table)} WHERE {name} IS NOT NULL LIMIT 1"
+        ((another,),) = [*self.rows(sql)] or [("",)]
+        if isinstance(another, int | float):
+            return number_of(written_ns, another)
         from datetime import UTC, datetime
 
         return datetime.fromtimestamp(written_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -169,3 +169,44 @@ def test_two_tables_of_one_database_can_have_a_session_of_the_same_id(tmp_path: 
     assert [one["result"]["removed"] > 0 for one in run("cleanup")] == [True] * 2
     (only,) = run("cleanup", "--dry-run", "--company", names[0])
     assert only["plan"]["remove"] == []
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+def test_a_time_that_is_a_number_is_read_and_comes_back_as_one(
+    kind: str, unit: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    import psycopg
+
+    url = request.getfixturevalue("postgres_url") if kind == "postgres" else f"sqlite://{tmp_path}/bot.db"
+    database: Any = (
+        psycopg.connect(url, autocommit=True)
+        if kind == "postgres"
+        else sqlite3.connect(tmp_path / "bot.db", isolation_level=None)
+    )
+    database.execute("DROP TABLE IF EXISTS keys")
+    database.execute("CREATE TABLE keys (sid text, name text, data text, at bigint)")
+    written = 1_790_000_000 * unit
+    database.execute(
+        f"INSERT INTO keys VALUES ('1', 'creds', '{{}}', {written}), ('1', 'pre-key-1', '1', {written})"
+    )
+    layout = {**HAND_MADE, "codec": "json", "time": "at"}
+    store = open_store(StoreSpec(url, options=tuple(layout.items())))
+    cells = [*store.cells("1")]
+    assert [cell.written_ns for cell in cells] == [1_790_000_000 * 10**9] * 2
+    (key,) = (cell for cell in cells if cell.id)
+    gone = Change(key.type, key.id, key.text, None)
+    back = Change(key.type, key.id, None, key.text, key.written_ns)
+    assert store.change("1", [[gone]], whole=False) == store.change("1", [[back]], whole=False) == [True]
+    assert database.execute("SELECT at FROM keys").fetchall() == [(written,)] * 2
+    store.close()
+    database.execute("DROP TABLE keys")
+    database.close()
+
+
+def test_a_time_that_is_a_text_of_postgres_is_refused_with_the_way_out(
+    tmp_path: Path, postgres_url: str, keys: Any
+) -> None:
+    keys.execute("ALTER TABLE keys ADD at text")
+    found = check(tmp_path, {**as_tools(postgres_url), "time": "at"}, 4)
+    assert "column at of table keys is text, and times are read of timestamps and numbers" in found
