@@ -189,7 +189,7 @@ def gone_names(known: Mapping[str, str], here: Mapping[str, str]) -> dict[str, s
 
 def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:
     """Yield for each place of one name that name with as much of its path as it takes."""
-    around = [os.path.dirname(one.place).split("/") for one in same]
+    around = [_around(one.place) for one in same]
     deepest = max(map(len, around))
     deepest = min(deepest, MOST_AROUND)
     depth = next(
@@ -208,6 +208,11 @@ def _ids_of(name: str, same: Sequence[Company]) -> Iterator[str]:
         whole = f"{name}{APART}{tail}"
         is_plain = tail and often[tail] == 1 and len(os.fsencode(whole)) <= LONGEST_ID
         yield whole if is_plain else _by_digest(name, one.place)
+
+
+def _around(place: str) -> list[str]:
+    """Return what is around a session: the folders above it, or the address of its store."""
+    return (place.partition("#")[0] if "://" in place else os.path.dirname(place)).split("/")
 
 
 def _all_differ(ways: Sequence[Sequence[str]]) -> bool:
