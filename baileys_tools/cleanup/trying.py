@@ -18,7 +18,7 @@ from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.limits import Policy
-from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.locks import told_of
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.creds import problem_of, state_of
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -51,12 +51,9 @@ def try_policies(settings: Settings, root_path: str, now: datetime, days: int) -
     with Root(root_path) as root:
         company = the_one_company(root, settings, VERB)
         with closing(Observed(settings, now, of=(root, [company]))) as observed:
-            try:
-                with root.open(company) as folder:
-                    job = job_of_looking(settings, now, observed).for_company(settings, company.id)
-                    facts, plan = look_and_plan(folder, company, job)
-            except OSError as error:
-                raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+            with told_of(company.id), root.open(company) as folder:
+                job = job_of_looking(settings, now, observed).for_company(settings, company.id)
+                facts, plan = look_and_plan(folder, company, job)
             if problem_of(facts.creds, facts.names):
                 raise BaileysToolsError(
                     f"company {company.id}: {state_of(facts.creds).said or 'creds.json cannot be read'}",

@@ -33,7 +33,7 @@ from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
-from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.locks import told_of
 from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -93,16 +93,13 @@ def look_up(
     evidence, troubles = evidence_in_logs(settings, company_id, now)
     with Root(root_path) as root:
         (company,) = companies_of_run(root, settings, only=[company_id])
-        try:
-            with root.open(company) as folder:
-                facts = scan_folder(folder)
-                mappings = Mappings(folder)
-                identity = known_as(typed, facts, mappings.lid_of, mappings.pn_of)
-                files = {name: session_in(folder, name) for name in sessions_of(identity, facts)}
-                broken = broken_sessions(list(files), files.__getitem__, evidence, mappings.twin)
-                held = what_is_held(identity, facts, files, broken, _listed(folder, identity), evidence)
-        except OSError as error:
-            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+        with told_of(company.id), root.open(company) as folder:
+            facts = scan_folder(folder)
+            mappings = Mappings(folder)
+            identity = known_as(typed, facts, mappings.lid_of, mappings.pn_of)
+            files = {name: session_in(folder, name) for name in sessions_of(identity, facts)}
+            broken = broken_sessions(list(files), files.__getitem__, evidence, mappings.twin)
+            held = what_is_held(identity, facts, files, broken, _listed(folder, identity), evidence)
     if held.is_empty:
         raise _unknown(company.id)
     return ContactReport(company.id, company.path, now, held, tuple(troubles))

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.cures.rules.contact import ContactsReport, pairs_of
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import ExitCode
 from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
-from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.locks import told_of
 from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.keyfiles import Kind
@@ -52,12 +52,9 @@ def list_contacts(settings: Settings, root_path: str, company_id: str, now: date
     """Return the pairs that a company's mappings tell. Touches nothing; each file is read under a cap."""
     with Root(root_path) as root:
         (company,) = companies_of_run(root, settings, only=[company_id])
-        try:
-            with root.open(company) as folder:
-                names = scan_names(folder).of(Kind.LID_MAPPING)
-                mappings = Mappings(folder)
-                said = [(name, mappings.said(name)) for name in names]
-        except OSError as error:
-            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+        with told_of(company.id), root.open(company) as folder:
+            names = scan_names(folder).of(Kind.LID_MAPPING)
+            mappings = Mappings(folder)
+            said = [(name, mappings.said(name)) for name in names]
     usable = [(name, user) for name, user in said if user is not None]
     return ContactsReport(company.id, company.path, now, pairs_of(usable), len(said) - len(usable))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.config import LoadedSettings, require_backup_path, require_sessions_path
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import ExitCode
 from baileys_tools.frame.companies import companies_of_run, company_meant, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.recovery.rules.difference import DiffReport, Side, difference
 from baileys_tools.recovery.snapshot_to_restore import WholeSnapshot, read_snapshot
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.live import read_live_folder
+from baileys_tools.sessions.locks import told_of
 from baileys_tools.sessions.roots import Root
 from baileys_tools.sessions.rules.node_json import LARGEST
 from baileys_tools.sessions.rules.restore_plan import CREDS
@@ -84,11 +84,8 @@ def _of_snapshot(snapshot: WholeSnapshot) -> Side:
 def _live(loaded: LoadedSettings, company_id: str, now: datetime) -> Side:
     with Root(require_sessions_path(loaded)) as root:
         (company,) = companies_of_run(root, loaded.settings, only=[company_id])
-        try:
-            with root.open(company) as folder:
-                live, _ = read_live_folder(folder, with_contents=False)
-                creds = read_regular_file(folder, CREDS, LARGEST + 1) if CREDS in live.files else b""
-        except OSError as error:
-            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+        with told_of(company.id), root.open(company) as folder:
+            live, _ = read_live_folder(folder, with_contents=False)
+            creds = read_regular_file(folder, CREDS, LARGEST + 1) if CREDS in live.files else b""
     login = live.account.identity if isinstance(live.account, Account) else ""
     return Side(None, now, {name: file.sha256 for name, file in live.files.items()}, login, creds)

@@ -6,17 +6,17 @@ parsed under that name or another one. It is newer than any snapshot.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from stat import S_IMODE, S_ISREG
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from baileys_tools import __version__
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.recovery.rules.bak import Proof, proof_of
 from baileys_tools.sessions.look import was_linked_at
+from baileys_tools.sessions.reading import as_stored
 from baileys_tools.sessions.rules.creds import BAK, CREDS, Creds, CredsState, creds_copies, parse_creds
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.looks import from_plain
@@ -24,7 +24,6 @@ from baileys_tools.sessions.rules.snapshot import (
     LARGEST_FILE,
     Account,
     Counters,
-    Entry,
     Manifest,
     SnapshotInfo,
     StoredFile,
@@ -110,18 +109,8 @@ def _read(folder: int, name: str, last_login: str, newest: Account | None) -> Ba
     if isinstance(account, CredsState):
         return account
     assert isinstance(creds, Creds)  # or there were no account
-    entry = Entry(
-        CREDS,
-        len(content),
-        S_IMODE(seen.st_mode) & 0o777,
-        max(0, seen.st_mtime_ns),
-        seen.st_uid,
-        seen.st_gid,
-        hashlib.sha256(content).hexdigest(),
-    )
-    return Bak(
-        name, StoredFile(entry, content), creds, *account, proof_of(creds, account[0], last_login, newest)
-    )
+    proof = proof_of(creds, account[0], last_login, newest)
+    return Bak(name, as_stored(CREDS, content, seen), creds, *account, proof)
 
 
 def bak_of(settings: Settings, state: State, root: Root, company: Company) -> Bak | CredsState:

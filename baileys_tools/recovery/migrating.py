@@ -36,7 +36,7 @@ from baileys_tools.recovery.rules.migration import (
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
-from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.locks import company_lock, told_of
 from baileys_tools.sessions.quarantine import make_run_folder, new_run_id, put_back
 from baileys_tools.sessions.reading import ReadFolder, UnfitFolder, read_session
 from baileys_tools.sessions.roots import Company, Root
@@ -115,28 +115,23 @@ def run_migrate(
     where = require_sessions_path(loaded)
     with Root(where) if options.dry_run else root_to_change(where, now) as root:
         company = the_one_company(root, settings, "migrate")
-        try:
-            target = target_of(
-                options.to,
-                options.tenant or company.place.partition("#")[2] or company.id,
-                settings.sessions.roots,
-                os.getcwd(),
-            )
-            with root.open(company) as folder:
-                if options.dry_run:
-                    return _look(settings, company, folder, target, options, now).report
-                return _migrate(settings, root, company, folder, target, options, now, agrees)
-        except Locked as lock:
-            raise BaileysToolsError(
-                f"company {company.id} is locked by {lock}", exit_code=ExitCode.LOCKED
-            ) from lock
-        except UnfitFolder as unfit:
-            raise BaileysToolsError(
-                f"company {company.id}: {unfit}, and only a whole login can move",
-                exit_code=ExitCode.REFUSED,
-            ) from unfit
-        except OSError as error:
-            raise BaileysToolsError(f"company {company.id}: {say_why(error)}") from error
+        with told_of(company.id):
+            try:
+                target = target_of(
+                    options.to,
+                    options.tenant or company.place.partition("#")[2] or company.id,
+                    settings.sessions.roots,
+                    os.getcwd(),
+                )
+                with root.open(company) as folder:
+                    if options.dry_run:
+                        return _look(settings, company, folder, target, options, now).report
+                    return _migrate(settings, root, company, folder, target, options, now, agrees)
+            except UnfitFolder as unfit:
+                raise BaileysToolsError(
+                    f"company {company.id}: {unfit}, and only a whole login can move",
+                    exit_code=ExitCode.REFUSED,
+                ) from unfit
 
 
 @dataclass(frozen=True, slots=True)

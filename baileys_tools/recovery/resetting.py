@@ -20,10 +20,9 @@ from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.pasted import command
-from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
-from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.locks import company_lock, told_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.reading import TooLarge
 from baileys_tools.sessions.roots import Company, Root
@@ -159,28 +158,24 @@ def run_reset(
 
     Raises exit code 10 for no such company, 13 when the bot seems to live, 75 when it is locked.
     """
-    with Root(root_path) if options.dry_run else root_to_change(root_path, now) as root:
-        try:
-            (company,) = companies_of_run(root, settings, only=[options.company])
-            with root.open(company) as folder:
-                if options.dry_run:
-                    report, live, _ = _look(settings, company, folder, now)
-                    return replace(report, objections=tuple(objections_to(settings, company.id, live, now)))
-                earlier, seen = "", None
-                if not options.yes:
-                    with company_lock(folder, now):
-                        earlier = finish_restore(root, company, folder)
-                    # No lock is held while somebody reads the plan: another job need not wait for that.
-                    seen = _agreed(settings, options, company, folder, now, agrees)
-                with company_lock(folder, datetime.now(UTC)):
-                    report = _set_aside(settings, options, root, company, folder, now, seen, setting_aside)
-                return replace(report, earlier=report.earlier or earlier)
-        except Locked as lock:
-            raise BaileysToolsError(
-                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
-            ) from lock
-        except OSError as error:
-            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
+    with (
+        Root(root_path) if options.dry_run else root_to_change(root_path, now) as root,
+        told_of(options.company),
+    ):
+        (company,) = companies_of_run(root, settings, only=[options.company])
+        with root.open(company) as folder:
+            if options.dry_run:
+                report, live, _ = _look(settings, company, folder, now)
+                return replace(report, objections=tuple(objections_to(settings, company.id, live, now)))
+            earlier, seen = "", None
+            if not options.yes:
+                with company_lock(folder, now):
+                    earlier = finish_restore(root, company, folder)
+                # No lock is held while somebody reads the plan: another job need not wait for that.
+                seen = _agreed(settings, options, company, folder, now, agrees)
+            with company_lock(folder, datetime.now(UTC)):
+                report = _set_aside(settings, options, root, company, folder, now, seen, setting_aside)
+            return replace(report, earlier=report.earlier or earlier)
 
 
 def _look(

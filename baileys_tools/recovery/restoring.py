@@ -34,7 +34,7 @@ from baileys_tools.sessions.entries import is_link
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
-from baileys_tools.sessions.locks import Locked, company_lock
+from baileys_tools.sessions.locks import Locked, company_lock, told_of
 from baileys_tools.sessions.place import place_of
 from baileys_tools.sessions.quarantine import new_run_id
 from baileys_tools.sessions.repair import repair
@@ -51,7 +51,6 @@ from baileys_tools.sessions.rules.snapshot import (
 from baileys_tools.sessions.staging import read_journal
 from baileys_tools.sessions.stored.whole import written_whole
 from baileys_tools.snapshots.encryption import Recipients
-from baileys_tools.snapshots.private_folders import RepositoryLocked
 from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.shelves import the_one_shelf
 
@@ -213,7 +212,7 @@ def run_restore(
         signs = partial(signs_of_a_bot, settings, options.company)
         choice = Choice(Mode(options.mode), options.keep_sessions, pre_keys.keep, pre_keys.guard)
         job = RestoreJob(options, choice, snapshot, facts, repository, recipients, now, agrees, signs)
-        try:
+        with told_of(options.company):
             # Looked for again: to read a snapshot takes a while.
             company, is_there = where_it_goes(root, settings, options.company, repository)
             if not is_there:
@@ -223,12 +222,6 @@ def run_restore(
                 if options.dry_run:
                     return report_of(company.path, job, _look(folder, job).plan)
                 return _restore(root, company, folder, job)
-        except (Locked, RepositoryLocked) as lock:
-            raise BaileysToolsError(
-                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
-            ) from lock
-        except OSError as error:
-            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
 
 
 def run_from_bak(
@@ -260,18 +253,11 @@ def run_from_bak(
         choice = Choice(Mode.REPAIR, pre_keys_keep=pre_keys.keep, pre_key_guard=pre_keys.guard)
         signs = partial(signs_of_a_bot, settings, options.company)
         job = RestoreJob(options, choice, snapshot, facts_of(snapshot, None), None, None, now, agrees, signs)
-        try:
-            with root.open(company) as folder:
-                require_no_link(folder, company)
-                if options.dry_run:
-                    return report_of(company.path, job, _look(folder, job).plan)
-                return _restore(root, company, folder, job)
-        except Locked as lock:
-            raise BaileysToolsError(
-                f"company {options.company} is locked by {lock}", exit_code=ExitCode.LOCKED
-            ) from lock
-        except OSError as error:
-            raise BaileysToolsError(f"company {options.company}: {say_why(error)}") from error
+        with told_of(options.company), root.open(company) as folder:
+            require_no_link(folder, company)
+            if options.dry_run:
+                return report_of(company.path, job, _look(folder, job).plan)
+            return _restore(root, company, folder, job)
 
 
 def where_it_goes(

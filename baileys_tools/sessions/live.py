@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from stat import S_IMODE, S_ISREG
+from stat import S_ISREG
 
 from baileys_tools.sessions.entries import entry_oddity
 from baileys_tools.sessions.quarantine import is_of_a_repair, list_runs, open_quarantine, open_run
-from baileys_tools.sessions.reading import TooLarge
+from baileys_tools.sessions.reading import TooLarge, as_stored
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds, state_of
 from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.keyfiles import Kind, key_of, kind_of, sort_names
@@ -23,7 +22,6 @@ from baileys_tools.sessions.rules.snapshot import (
     MOST_BYTES,
     MOST_FILES,
     Account,
-    Entry,
     StoredFile,
     read_account,
 )
@@ -131,16 +129,7 @@ def _read(folder: int, name: str, seen: os.stat_result) -> StoredFile | None:
         if error.errno in BROKEN_DISK:
             return None
         raise
-    entry = Entry(
-        name,
-        len(content),
-        S_IMODE(seen.st_mode) & 0o777,
-        max(0, seen.st_mtime_ns),
-        seen.st_uid,
-        seen.st_gid,
-        hashlib.sha256(content).hexdigest(),
-    )
-    return StoredFile(entry, content)
+    return as_stored(name, content, seen)
 
 
 def is_whole(content: bytes) -> bool | None:

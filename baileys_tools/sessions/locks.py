@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import acting_as, as_owner_of
 from baileys_tools.parsing import parse_json
@@ -54,6 +55,22 @@ class Locked(Exception):
 
 class NotALock(Exception):
     """Something else than a lock file stands where somebody's settings say that one is. It is left as it is."""
+
+
+@contextmanager
+def told_of(company: str) -> Iterator[None]:
+    """End the command where a company is locked (exit code 75) or the system refuses to do what is to be done with it.
+
+    Raises BaileysToolsError, which names the company.
+    """
+    try:
+        yield
+    except Locked as lock:
+        raise BaileysToolsError(f"company {company} is locked by {lock}", exit_code=ExitCode.LOCKED) from lock
+    except OSError as error:
+        from baileys_tools.sessions.faults import say_why
+
+        raise BaileysToolsError(f"company {company}: {say_why(error)}") from error
 
 
 @contextmanager

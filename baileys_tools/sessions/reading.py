@@ -325,16 +325,7 @@ class _Reader:
                 return None
         finally:
             os.close(fd)  # ends the lease: a bot that waits goes on
-        entry = Entry(
-            name,
-            len(content),
-            S_IMODE(after.st_mode) & 0o777,
-            max(0, after.st_mtime_ns),
-            after.st_uid,
-            after.st_gid,
-            hashlib.sha256(content).hexdigest(),
-        )
-        return StoredFile(entry, content)
+        return as_stored(name, content, after)
 
     def _lease(self, fd: int) -> bool | None:
         """Take a read lease; return whether it is held, False where there is none, None while it is written."""
@@ -367,3 +358,10 @@ def _why_no_json(content: bytes) -> str:
 def _stands_still(mtime_ns: int) -> bool:
     """Whether a file was last written so long ago that nobody is writing it now."""
     return time.time_ns() - mtime_ns > _STANDS_STILL_NS
+
+
+def as_stored(name: str, content: bytes, seen: os.stat_result) -> StoredFile:
+    """Given what was read of a file, and what was seen of it then, return it as a snapshot keeps it."""
+    mode, mtime_ns = S_IMODE(seen.st_mode) & 0o777, max(0, seen.st_mtime_ns)
+    digest = hashlib.sha256(content).hexdigest()
+    return StoredFile(Entry(name, len(content), mode, mtime_ns, seen.st_uid, seen.st_gid, digest), content)

@@ -13,13 +13,34 @@ import os
 _NOREPLACE = 1
 _EXCHANGE = 2
 
-NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 """What the kernel says where a file system has no such rename."""
 
 
-def exchange(name: str, other: str, folder: int) -> None:
-    """Swap two entries of a folder in one step: nobody ever sees either name missing. Raises OSError."""
-    _renameat2(name, folder, other, folder, _EXCHANGE)
+def swap(name: str, other: str, spare: str, folder: int) -> bool:
+    """Have two entries of a folder change places, for good; return whether in one step: nobody ever sees either name
+    missing. Raises OSError.
+
+    Where that is not offered, `name` waits as `spare` in between; if the second step fails it goes back. A mount point
+    cannot change places: EBUSY or EXDEV.
+    """
+    try:
+        _renameat2(name, folder, other, folder, _EXCHANGE)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    else:
+        os.fsync(folder)
+        return True
+    os.rename(name, spare, src_dir_fd=folder, dst_dir_fd=folder)
+    try:
+        os.rename(other, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.rename(spare, name, src_dir_fd=folder, dst_dir_fd=folder)
+        raise
+    os.rename(spare, other, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+    return False
 
 
 def rename_new(name: str, source: int, new_name: str, target: int) -> None:
@@ -27,7 +48,7 @@ def rename_new(name: str, source: int, new_name: str, target: int) -> None:
     try:
         _renameat2(name, source, new_name, target, _NOREPLACE)
     except OSError as error:
-        if error.errno not in NOT_OFFERED:
+        if error.errno not in _NOT_OFFERED:
             raise
         # A hard link replaces nothing either, only takes two steps.
         os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)

@@ -29,7 +29,7 @@ from baileys_tools.sessions.quarantine import (
     run_started,
     waits_since,
 )
-from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
+from baileys_tools.sessions.renames import move_folder, swap
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.clock import has_waited
 from baileys_tools.sessions.scan import exists, exists_in_own_folder, in_own_folder, is_own, open_inside
@@ -146,20 +146,11 @@ def _journal(coming: int, going: int, what: dict[str, str]) -> dict[str, Any]:
 
 def _swap(place: Place) -> None:
     try:
-        exchange(place.reset, place.name, place.parent)
+        swap(place.name, place.reset, place.replaced, place.parent)
     except OSError as error:
         if error.errno in (errno.EBUSY, errno.EXDEV):
             raise _mount_point(place.name) from error
-        if error.errno not in NOT_OFFERED:
-            raise
-        os.rename(place.name, place.replaced, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-        try:
-            os.rename(place.reset, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-        except OSError:
-            os.rename(place.replaced, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-            raise
-        os.rename(place.replaced, place.reset, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-    os.fsync(place.parent)
+        raise
 
 
 def _finish(place: Place, folder: int) -> None:

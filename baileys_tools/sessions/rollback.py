@@ -26,7 +26,7 @@ from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, 
 from baileys_tools.sessions.names import OWN_FOLDER, RESETS
 from baileys_tools.sessions.place import Place
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, new_run_id, run_started
-from baileys_tools.sessions.renames import NOT_OFFERED, exchange, move_folder
+from baileys_tools.sessions.renames import move_folder, swap
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.resets import take_in
 from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
@@ -158,7 +158,7 @@ def _journal(folder: int, live: LiveFolder, run: str) -> dict[str, Any]:
 def _swap(place: Place) -> bool:
     """Put the stage in the folder's place and the folder in the stage's; return whether in one step."""
     try:
-        exchange(place.stage, place.name, place.parent)
+        return swap(place.name, place.stage, place.replaced, place.parent)
     except OSError as error:
         if error.errno in (errno.EBUSY, errno.EXDEV):
             raise BaileysToolsError(
@@ -166,19 +166,7 @@ def _swap(place: Place) -> bool:
                 "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
                 exit_code=ExitCode.REFUSED,
             ) from error
-        if error.errno not in NOT_OFFERED:
-            raise
-        os.rename(place.name, place.replaced, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-        try:
-            os.rename(place.stage, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-        except OSError:
-            os.rename(place.replaced, place.name, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-            raise
-        os.rename(place.replaced, place.stage, src_dir_fd=place.parent, dst_dir_fd=place.parent)
-        os.fsync(place.parent)
-        return False
-    os.fsync(place.parent)
-    return True
+        raise
 
 
 def finish_rollback(place: Place, folder: int) -> RolledBack:

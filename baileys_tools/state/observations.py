@@ -11,7 +11,6 @@ FULL_FOR = timedelta(days=7)
 """All observations stay for this long, then one an hour."""
 HOURLY_FOR = timedelta(days=90)
 """One an hour stays for this long, then one a day."""
-THIN_EVERY = timedelta(hours=6)
 
 _COLUMNS = "company, at, files, counted, by_kind, bytes, level, creds, last_activity, connection"
 

@@ -8,30 +8,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.folder import FileStat, FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind
+from baileys_tools.sessions.rules.owners import OwnedFile
 from baileys_tools.sessions.rules.removals import Cleaned
 from baileys_tools.sessions.rules.surroundings import OldFolder, Snapshots, Space
 from baileys_tools.units import moment_of
 
 
-class FullStat(Protocol):
+class FullStat(FileStat, OwnedFile, Protocol):
     """What rules look at of a file. `os.stat_result` is one."""
-
-    @property
-    def st_size(self) -> int: ...  # bytes
-
-    @property
-    def st_mtime_ns(self) -> int: ...
-
-    @property
-    def st_ino(self) -> int: ...
-
-    @property
-    def st_mode(self) -> int: ...
-
-    @property
-    def st_uid(self) -> int: ...
 
 
 class Broken(StrEnum):

@@ -13,7 +13,7 @@ import pytest
 
 from baileys_tools.sessions.quarantine import new_run_id, run_milliseconds
 from baileys_tools.state import memory
-from baileys_tools.state.cooldowns import claim, look
+from baileys_tools.state.cooldowns import last_done, set_cooldown
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.observations import (
     Observation,
@@ -240,7 +240,8 @@ def test_a_full_disk_is_said_and_what_was_known_stays_known(tmp_path: Path, now:
             assert "cannot be written" in state.trouble
             assert not state.is_durable
             assert memory.recall(state, "known") == 1
-            assert not claim(state, "cleanup", "1001", now, HOUR).granted
+            set_cooldown(state, "cleanup", "1001", now)
+            assert last_done(state, "cleanup", "1001") == now
         with open_state(str(place), now) as state:
             assert memory.recall(state, "known") == 1
             memory.keep(state, "known", 2)
@@ -354,56 +355,18 @@ def test_a_reader_does_not_wait_for_a_writer_and_a_writer_that_waits_in_vain_say
 # --- cooldowns ----------------------------------------------------------------------------------------------
 
 
-def test_a_cooldown_holds_for_its_length_and_survives_the_process(tmp_path: Path, now: datetime) -> None:
+def test_when_something_was_last_done_survives_the_process_by_company(tmp_path: Path, now: datetime) -> None:
     with open_state(str(tmp_path), now) as state:
-        assert claim(state, "cleanup", "1001", now, 6 * HOUR).granted
-        assert claim(state, "cleanup", "1002", now, 6 * HOUR).granted
+        set_cooldown(state, "cleanup", "1001", now)
+        set_cooldown(state, "cleanup", "1002", now)
+        set_cooldown(state, "cleanup", "1001", now + 6 * HOUR)
     with open_state(str(tmp_path), now) as state:
-        refused = claim(state, "cleanup", "1001", now + 5 * HOUR, 6 * HOUR)
-        assert (refused.granted, refused.last, refused.why) == (False, now, "done 5.0h ago; again in 1h")
-        assert look(state, "cleanup", "1001", now + 6 * HOUR, 6 * HOUR).granted
-        assert claim(state, "cleanup", "1001", now + 6 * HOUR, 6 * HOUR).granted
-        assert not claim(state, "cleanup", "1001", now + 6 * HOUR, 6 * HOUR).granted
-
-
-def test_a_cooldown_from_the_future_is_not_trusted_and_that_is_said_once(
-    tmp_path: Path, now: datetime
-) -> None:
-    with open_state(str(tmp_path), now) as state:
-        claim(state, "cleanup", "1001", now + 3650 * DAY, HOUR)
-        granted = claim(state, "cleanup", "1001", now, HOUR)
-        assert granted.granted
-        assert granted.doubt
-        assert "the clock has moved" in granted.why
-        again = claim(state, "cleanup", "1001", now, HOUR)
-        assert not again.granted
-        assert not again.doubt
-        assert not claim(state, "cleanup", "1001", now - timedelta(seconds=30), HOUR).granted
-
-
-def test_without_a_memory_no_cooldown_passes(tmp_path: Path, now: datetime) -> None:
-    (tmp_path / "state").write_text("in the way")
-    with open_state(str(tmp_path / "state"), now) as state:
-        refused = claim(state, "cleanup", "1001", now, HOUR)
-        assert not refused.granted
-        assert refused.doubt
-        assert "could not be remembered" in refused.why
-
-
-CLAIM = """
-import sys
-from datetime import UTC, datetime, timedelta
-from baileys_tools.state.cooldowns import claim
-from baileys_tools.state.database import open_state
-now = datetime(2026, 1, 15, 12, tzinfo=UTC)
-with open_state(sys.argv[1], now) as state:
-    sys.exit(claim(state, "cleanup", "1001", now, timedelta(hours=6)).granted)
-"""
-
-
-def test_of_many_processes_one_gets_the_claim(tmp_path: Path) -> None:
-    children = [start(CLAIM, str(tmp_path)) for _ in range(12)]
-    assert sum(child.wait(60) for child in children) == 1
+        assert [last_done(state, "cleanup", one) for one in ("1001", "1002", "1003")] == [
+            now + 6 * HOUR,
+            now,
+            None,
+        ]
+        assert last_done(state, "trigger", "1001") is None
 
 
 # --- runs and their spool -----------------------------------------------------------------------------------
