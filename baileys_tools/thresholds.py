@@ -59,7 +59,6 @@ MARGIN_PART = 4
 
 
 def level_of(counted_files: int, thresholds: Thresholds) -> Level:
-    """Given a number of counted files, return its level."""
     if counted_files > thresholds.danger:
         return Level.DANGER
     if counted_files >= thresholds.emergency:

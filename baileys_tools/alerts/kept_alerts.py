@@ -155,7 +155,6 @@ def waiting(state: State) -> dict[str, int]:
 
 
 def channel_state(state: State, channel: str) -> ChannelState:
-    """Return what is remembered of a channel."""
     rows = state.rows(
         "SELECT failing_since, said, not_before, dropped FROM alert_channels WHERE channel = ?", (channel,)
     )

@@ -47,7 +47,6 @@ class Asked:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         return ExitCode.DONE if self.done else ExitCode.FAILED
 
 

@@ -293,15 +293,3 @@ def _time(seconds: float) -> datetime:
 
 def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else _time(seconds)
-
-
-__all__ = [
-    "CompanyLogs",
-    "LogEvent",
-    "companies_with_logs",
-    "log_limits",
-    "logs_of",
-    "read_company_logs",
-    "read_logs_beside",
-    "server_pre_keys",
-]

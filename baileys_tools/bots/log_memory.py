@@ -59,7 +59,6 @@ class Document(NamedTuple):
 
 
 def remembered(state: State, company: str) -> Document:
-    """Return what is remembered of a company's logs."""
     return Document.of(recall(state, MEMORY, company))
 
 

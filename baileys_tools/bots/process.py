@@ -42,7 +42,6 @@ class Process(NamedTuple):
 
     @property
     def can_restart(self) -> bool:
-        """Whether its manager can restart it."""
         return self.manager != "pidfile"
 
 

@@ -127,7 +127,6 @@ def _print(report: TriggerReport, *, verbose: bool, as_json: bool, quiet: bool) 
 
 
 def rules_of(settings: Settings) -> Rules:
-    """Given the settings, return the rules of the command."""
     levels, pauses = settings.thresholds, settings.trigger
     return Rules(levels.trigger, levels.danger, pauses.cooldown, pauses.emergency_cooldown)
 

@@ -29,9 +29,7 @@ LONGEST = 120
 """Days: what was not used for longer is forgotten."""
 
 
-def try_command(
-    flags: Mapping[str, object], config: str | None, days: int, *, as_json: bool, quiet: bool = False
-) -> ExitCode:
+def try_command(flags: Mapping[str, object], config: str | None, days: int, *, as_json: bool) -> ExitCode:
     """Given the command line, print what each rule would have cost, once, and return the exit code."""
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days {days} is not between 1 and {LONGEST}", "For example: --days 60")
@@ -39,7 +37,7 @@ def try_command(
 
     loaded = settings_in_force(flags, config)
     now = datetime.now(UTC)
-    with recorded(VERB, loaded.settings, now, quiet=quiet, dry_run=True) as run:
+    with recorded(VERB, loaded.settings, now, dry_run=True) as run:
         report = try_policies(loaded.settings, require_sessions_path(loaded), now, days)
         run.ended(ExitCode.DONE, rules=len(report.rules))
     print(policy_text.policy_json(report) if as_json else policy_text.policy_text(report))

@@ -69,7 +69,6 @@ class UndoReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code of this run."""
         # Somebody asked for all of them, so a locked one is not done.
         failed = sum(bool(company.trouble) for company in self.companies)
         if self.companies and all(company.locked for company in self.companies):

@@ -34,7 +34,6 @@ def key_in(path: str) -> str:
 
 
 def is_pattern(key: str) -> bool:
-    """Whether a key of `companies` is a pattern of ids."""
     return not _WILD.isdisjoint(key)
 
 

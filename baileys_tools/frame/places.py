@@ -142,7 +142,6 @@ class _Places:
         return Target(name, path, lands, _is_session(real) or self._is_below_one(real))
 
     def file(self, name: str, path: str) -> Target:
-        """Return a file as a target."""
         # One that is replaced lands beside the link that leads to it, one that is appended to where the link leads.
         folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
         reals = [os.path.join(folder, os.path.basename(path)), os.path.realpath(path)]

@@ -66,7 +66,6 @@ class Jobs(NamedTuple):
     given: JobSurroundings = JobSurroundings()
 
     def is_of(self, loaded: LoadedSettings) -> bool:
-        """Whether these are the jobs of these settings."""
         return is_of(self.given, whose_jobs(loaded))
 
     @property
@@ -240,7 +239,6 @@ def differences(jobs: Jobs, loaded: LoadedSettings) -> list[str]:
 
 
 def states_of_run(loaded: LoadedSettings, now: datetime) -> list[JobState]:
-    """Return the state of each job that `cron run` starts."""
     jobs = [(entry.job.command, entry.time) for entry in entries_for(loaded)]
     # It notes each start of its own: what was due while it was down has been missed.
     return _recorded(jobs, loaded.settings.state.dir, None, now, anew=False)

@@ -47,7 +47,6 @@ class Pages:
         self.ending = asyncio.Event()
 
     def routes(self) -> list[Route]:
-        """Return every address."""
         return [
             Route("/", self.fleet),
             Route("/company/{key}", self.company),

@@ -27,7 +27,6 @@ LONGEST_WAIT = 60.0
 
 
 def old_routes(watcher: Watcher, actions: Actions | None) -> list[Route]:
-    """Return the addresses of that API."""
     api = OldApi(watcher, actions)
     methods = ["GET", "POST"]
     return [Route(PATH, api.answer, methods=methods), Route(PATH + "/{key}", api.answer, methods=methods)]

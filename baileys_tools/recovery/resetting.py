@@ -75,7 +75,6 @@ class ResetReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         paired = self.pairing is None or self.pairing.done
         return ExitCode.DONE if paired and not self.trouble else ExitCode.FAILED
 

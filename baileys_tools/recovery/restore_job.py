@@ -61,7 +61,6 @@ class FolderLook(NamedTuple):
 
 
 def report_of(path: str, job: RestoreJob, plan: RestorePlan) -> RestoreReport:
-    """Return the report of a restore that is planned."""
     info, manifest = job.snapshot.info, job.snapshot.manifest
     return RestoreReport(job.options.company, path, job.now, info, manifest, RestoreStatus.PLANNED, plan=plan)
 

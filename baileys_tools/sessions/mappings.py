@@ -36,7 +36,6 @@ class Mappings:
         return self.lid_of(user) or self.pn_of(user)
 
     def said(self, name: str) -> str | None:
-        """Given the name of a mapping, return the user in it."""
         if name not in self._read:
             self._read[name] = None
             with suppress(OSError, UnreadJson):

@@ -159,7 +159,6 @@ class Root:
         return listed.companies
 
     def itself(self, number: int) -> Company:
-        """Return a root as a company of its own."""
         base = self.bases[number]
         name = os.path.basename(base.real) if base.spec.store is None else base.spec.name or "store"
         return Company(

@@ -47,15 +47,12 @@ class CompanyWriter:
         self.folder = folder
 
     def snapshots(self) -> list[SnapshotInfo]:
-        """As `Repository.snapshots`."""
         return list_snapshots(self.company, self.folder)
 
     def index(self) -> Index:
-        """As `Repository.index`."""
         return read_index(self.folder)
 
     def has(self, file: str) -> bool:
-        """As `Repository.has`."""
         return bool(file) and _is_file(file, self.folder)
 
     def publish(

@@ -28,7 +28,6 @@ def valid_tag(text: str) -> bool:
 
 
 def snapshot_name(sequence: int, taken_at: datetime, tag: str, sha256: str, *, encrypted: bool) -> str:
-    """Return the file name of a snapshot."""
     stamp = f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     middle = f"-{tag}" if tag else ""
     suffix = ".age" if encrypted else ""

@@ -131,7 +131,6 @@ def wants_another(job: BackupJob, index: Index) -> bool:
 
 
 def company_report(company: Company, status: BackupStatus, read: ReadFolder) -> CompanyBackup:
-    """Return what is reported of a folder that was read."""
     return CompanyBackup(
         company.id,
         company.path,

@@ -73,7 +73,6 @@ class State:
 
     @property
     def path(self) -> str:
-        """Where the database is."""
         return os.path.join(self.folder, FILE)
 
     def __enter__(self) -> State:

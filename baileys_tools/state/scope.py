@@ -25,7 +25,6 @@ class Scope:
         self._names: dict[str, str] | None = None
 
     def places(self) -> Mapping[str, str]:
-        """Return the place of each name."""
         if self._find is not None:
             self._places = {**self._find(), **self._places}
             self._find = None
@@ -37,7 +36,6 @@ class Scope:
         self._names = None
 
     def names(self) -> Mapping[str, str]:
-        """Return the name of each place."""
         if self._names is None or self._find is not None:
             self._names = {place: name for name, place in self.places().items()}
         return self._names

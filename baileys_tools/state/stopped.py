@@ -34,7 +34,6 @@ def forget(state: State, company: str) -> None:
 
 
 def noted(state: State) -> dict[str, Stopped]:
-    """Return what is noted, by company."""
     plain = memory.recall_all(state, KEY)
     return {company: one for company, row in plain.items() if (one := _from_plain(row)) is not None}
 

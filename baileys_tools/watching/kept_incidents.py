@@ -85,16 +85,3 @@ def entries(state: State, incident: int) -> list[IncidentEntry]:
         "SELECT at, what, detail FROM incident_entries WHERE incident = ? ORDER BY at, id", (incident,)
     )
     return [IncidentEntry(from_seconds(at), what, detail) for at, what, detail in rows]
-
-
-__all__ = [
-    "Incident",
-    "IncidentEntry",
-    "add_entry",
-    "close_incident",
-    "entries",
-    "incidents",
-    "last_open",
-    "open_incident",
-    "places_called",
-]

@@ -19,7 +19,7 @@ from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.frame.places import misplaced, require_file, settings_read
-from baileys_tools.frame.show.json_text import envelope, timestamp
+from baileys_tools.frame.show.json_text import envelope, known_timestamp, timestamp
 from baileys_tools.sessions.rules.records import CREDS
 from baileys_tools.state.database import State, open_state
 from baileys_tools.state.places import known_places
@@ -238,10 +238,10 @@ def _company(one: CompanyStatus, state: State, names: Names, now: datetime) -> d
         "connection": one.connection or None,
         "running": one.running,
         "diagnosis": None if one.diagnosis is None else one.diagnosis.cause.value,
-        "last_activity": _stamp(one.last_activity),
-        "last_inbound": _stamp(one.inbound),
-        "last_cleanup": _stamp(one.cleaned.at if one.cleaned else None),
-        "last_snapshot": _stamp(one.last_snapshot),
+        "last_activity": known_timestamp(one.last_activity),
+        "last_inbound": known_timestamp(one.inbound),
+        "last_cleanup": known_timestamp(one.cleaned.at if one.cleaned else None),
+        "last_snapshot": known_timestamp(one.last_snapshot),
         "growth_per_day": None if one.growth is None else round(one.growth, 1),
         "trouble": one.trouble,
         "findings": [
@@ -278,7 +278,7 @@ def _incidents(state: State, settings: Settings, names: Names, now: datetime) ->
         {
             "company": names.of(incident.company),
             "opened": timestamp(incident.opened),
-            "closed": _stamp(incident.closed),
+            "closed": known_timestamp(incident.closed),
             "cause": incident.cause,
             "timeline": [
                 {"at": timestamp(entry.at), "what": entry.what, "detail": entry.detail}
@@ -287,7 +287,3 @@ def _incidents(state: State, settings: Settings, names: Names, now: datetime) ->
         }
         for incident, timeline in found
     ]
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)

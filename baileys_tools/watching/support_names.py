@@ -41,7 +41,6 @@ class Names:
         self.called: dict[str, str] = {}
 
     def of(self, company: str) -> str:
-        """Return what a company is called."""
         return self.called.setdefault(company, f"c{len(self.called) + 1}") if company else ""
 
 

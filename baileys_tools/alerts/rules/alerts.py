@@ -131,6 +131,16 @@ class Alert(NamedTuple):
     times: int = 1
     path: str = ""
 
+    @classmethod
+    def of(
+        cls, finding: Finding, why: Why, at: datetime, lasted: timedelta = timedelta(), times: int = 1
+    ) -> "Alert":
+        """Given a finding, return the alert that tells it."""
+        one = finding
+        return cls(
+            why, at, one.company, one.code, one.severity, one.message, one.action, one.facts, lasted, times
+        )
+
 
 class Decisions(NamedTuple):
     """The alerts that are due, the worst first, and what is to be remembered of every finding."""
@@ -173,16 +183,7 @@ def decide(
 
 def news(finding: Finding, now: datetime) -> Alert:
     """Given what was done, as a finding, return the alert that tells it once."""
-    return Alert(
-        Why.NEWS,
-        now,
-        finding.company,
-        finding.code,
-        finding.severity,
-        finding.message,
-        finding.action,
-        finding.facts,
-    )
+    return Alert.of(finding, Why.NEWS, now)
 
 
 def worst_first(alerts: Iterable[Alert]) -> list[Alert]:
@@ -246,19 +247,7 @@ def _there(
     if why is None:
         return state, None
     state = state._replace(told=True, sent=now, sent_severity=finding.severity, message=finding.message)
-    alert = Alert(
-        why,
-        now,
-        finding.company,
-        finding.code,
-        finding.severity,
-        finding.message,
-        finding.action,
-        finding.facts,
-        now - state.began,
-        state.times,
-    )
-    return state, alert
+    return state, Alert.of(finding, why, now, now - state.began, state.times)
 
 
 def _why(state: AlertState, finding: Finding, rules: AlertRules, now: datetime) -> Why | None:

@@ -26,7 +26,6 @@ class AlertSilence(NamedTuple):
         return self.since <= now < self.until
 
     def covers(self, finding: Finding) -> bool:
-        """Whether a finding is silenced by it."""
         return self.company == finding.company and self.code in ("", finding.code)
 
 

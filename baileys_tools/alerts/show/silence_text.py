@@ -13,7 +13,6 @@ from baileys_tools.units import printable
 
 
 def silence_line(silence: AlertSilence, now: datetime) -> str:
-    """Given a silence, return it in a line."""
     word = "silenced until" if silence.until > now else "was silenced until"
     until = f"{silence.until:%Y-%m-%d %H:%M} UTC ({silence.code or 'all alerts'})"
     return f"company {printable(silence.company)}: {word} {until}: {printable(silence.because)}"
@@ -25,12 +24,10 @@ def silence_text(found: Sequence[AlertSilence], now: datetime) -> str:
 
 
 def silence_json(found: Sequence[AlertSilence], now: datetime) -> str:
-    """Given silences, return their JSON."""
     return envelope("silence", now, ExitCode.DONE, {"silences": silences_json(found, now)})
 
 
 def silences_json(found: Sequence[AlertSilence], now: datetime) -> list[dict[str, Any]]:
-    """Return silences as the JSON of every command has them."""
     return [
         {
             "company": name_text(one.company),

@@ -76,7 +76,6 @@ class Tally:
         self.life = at if self.life is None else max(self.life, at)
 
     def tell(self, told: LineTold, at: float | None) -> None:
-        """Count what a line tells."""
         if told.number is not None:
             if at is not None:
                 self.server = (told.number, at)
@@ -125,7 +124,6 @@ class Tally:
         self._twice = None
 
     def add(self, event: LogEvent, at: float | None) -> None:
-        """Count one event."""
         if at is None:
             self.undated[event] = self.undated.get(event, 0) + 1
             if event is LogEvent.OPENED:

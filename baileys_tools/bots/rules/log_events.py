@@ -207,7 +207,6 @@ def failed_attempts_in(counts: Mapping[LogEvent, int]) -> int:
 
 
 def summed(hours: Iterable[HourCount]) -> dict[LogEvent, int]:
-    """Given counts by hour, return their sums."""
     sums: dict[LogEvent, int] = {}
     for one in hours:
         sums[one.event] = sums.get(one.event, 0) + one.number

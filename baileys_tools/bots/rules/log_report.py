@@ -80,7 +80,6 @@ class LogReport(NamedTuple):
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         return exit_code_for(worst(self.findings))
 
 

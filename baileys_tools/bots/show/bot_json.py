@@ -51,7 +51,6 @@ def asked_json(asked: OneRequest) -> str:
 
 
 def connection_facts(connection: Connection) -> dict[str, Any]:
-    """Return a connection as it stands in JSON."""
     return {
         "state": connection.state.value,
         "has_qr": connection.has_qr,

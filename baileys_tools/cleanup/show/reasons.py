@@ -11,7 +11,6 @@ from baileys_tools.units import duration_of, format_age, format_duration
 
 
 def reason_text(verdict: Verdict, tier: Tier, policy: Policy) -> str:
-    """Given a verdict and the policy it was made by, return its reason in words."""
     limits = policy.emergency if tier is Tier.EMERGENCY else policy.normal
     if tier is not Tier.NORMAL:
         limits = limits.with_unused()

@@ -11,7 +11,7 @@ from baileys_tools.cleanup.rules.plan import Tier
 from baileys_tools.cleanup.rules.trigger import TriggerAction, TriggerReason
 from baileys_tools.cleanup.rules.trigger_report import CompanyTrigger, TriggerEnding, TriggerReport
 from baileys_tools.cleanup.show.cleanup_text import LEVEL_COLOURS
-from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.json_text import envelope, known_timestamp, name_text
 from baileys_tools.frame.show.terminal import WIDTH, Style, companies_named, together, wrapped
 from baileys_tools.pasted import command
 from baileys_tools.units import counted, format_duration, printable
@@ -156,7 +156,6 @@ def _time(moment: datetime) -> str:
 
 
 def trigger_json(report: TriggerReport) -> str:
-    """Given a report, return its JSON."""
     return envelope(
         "trigger",
         report.now,
@@ -197,13 +196,9 @@ def _document(company: CompanyTrigger) -> dict[str, Any]:
         "removed": company.removed,
         "failed_files": company.cleanup.failed_files if company.cleanup is not None else 0,
         "remaining": company.remaining,
-        "last_cleaned": _stamp(decision.last if decision is not None else None),
-        "cooldown_until": _stamp(decision.again if decision is not None else None),
+        "last_cleaned": known_timestamp(decision.last if decision is not None else None),
+        "cooldown_until": known_timestamp(decision.again if decision is not None else None),
         "doubt": decision.doubt if decision is not None else "",
         "advice": company.advice,
         "snapshot_trouble": name_text(company.cleanup.snapshot_trouble) if company.cleanup else "",
     }
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)

@@ -107,7 +107,6 @@ class CureReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         if not self.stayed:
             return ExitCode.DONE
         return ExitCode.FAILED if len(self.stayed) == len(self.plan.asides) else ExitCode.PARTLY_FAILED

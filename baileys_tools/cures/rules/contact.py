@@ -125,7 +125,6 @@ class HeldSession(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address in its name."""
         return address_of(self.name)
 
 

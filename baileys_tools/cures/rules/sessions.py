@@ -68,7 +68,6 @@ class SessionName(NamedTuple):
 
     @property
     def is_lid(self) -> bool:
-        """Whether the name says that the user is a LID."""
         return self.domain in ("1", "129")
 
     @property
@@ -94,7 +93,6 @@ Twin = Callable[[str], str | None]
 
 
 def devices_of(sessions: Iterable[str]) -> dict[Device, list[str]]:
-    """Given session files, return them by device."""
     found: dict[Device, list[str]] = {}
     for name in sessions:
         found.setdefault(parse_session(name).who, []).append(name)

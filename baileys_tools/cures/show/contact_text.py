@@ -13,7 +13,6 @@ from baileys_tools.units import counted, duration_of, format_age, printable
 
 
 def contact_text(report: ContactReport, *, show_numbers: bool) -> str:
-    """Given a report, return it as text."""
     return "\n".join(_lines(report, show_numbers))
 
 

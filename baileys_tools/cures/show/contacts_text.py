@@ -13,7 +13,6 @@ from baileys_tools.units import counted, printable
 
 
 def contacts_text(report: ContactsReport, *, show_numbers: bool) -> str:
-    """Return the table as text."""
     return "\n".join(_lines(report, show_numbers))
 
 

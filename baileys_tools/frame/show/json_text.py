@@ -47,6 +47,11 @@ def timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def known_timestamp(moment: datetime | None) -> str | None:
+    """As `timestamp`, of a time that may not be known."""
+    return None if moment is None else timestamp(moment)
+
+
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Given a finding, return it for JSON (docs/findings.md has the codes)."""
     return {

@@ -44,11 +44,10 @@ class Style:
         return f"\x1b[{';'.join(_COLOURS[colour] for colour in colours)}m{text}\x1b[0m"
 
 
-def block_character(stream: TextIO | None = None) -> str:
-    """Return what bars are made of: a full block where the stream can show one, else #."""
-    stream = sys.stdout if stream is None else stream
+def block_character() -> str:
+    """Return what bars are made of: a full block where standard output can show one, else #."""
     try:
-        "\u2588".encode(stream.encoding or "ascii")
+        "\u2588".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return "#"
     return "\u2588"

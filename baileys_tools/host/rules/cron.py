@@ -168,7 +168,6 @@ def with_block(tab: bytes, block: bytes, is_ours: Ours = lambda block: True) -> 
 
 
 def without_block(tab: bytes, is_ours: Ours = lambda block: True) -> bytes:
-    """Given a crontab, return it without our block."""
     return b"".join(part for part, is_block in split(tab) if not (is_block and is_ours(part)))
 
 

@@ -134,7 +134,6 @@ def versions_check(version: tuple[int, int, int], executable: str) -> Check:
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """Return one line for all checks."""
     worst = [check for check in checks if check.outcome in (CheckOutcome.WARNING, CheckOutcome.CRITICAL)]
     if not worst:
         return "this host can do the job"

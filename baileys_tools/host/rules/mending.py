@@ -66,7 +66,6 @@ class Mend(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The path of the folder that `name` is in."""
         return self.path.removesuffix(f"/{self.name}") if self.name else self.path
 
 

@@ -44,7 +44,6 @@ def mending_text(plan: MendPlan, done: Sequence[Mended], *, dry_run: bool) -> st
 
 
 def mending_json(plan: MendPlan, done: Sequence[Mended]) -> dict[str, Any]:
-    """Return the same as fields of the JSON document."""
     return {
         "mended": [
             {

@@ -63,7 +63,6 @@ def settings_lines(found: SessionsFound) -> list[str]:
 
 
 def sessions_json(found: SessionsFound) -> Mapping[str, Any]:
-    """Return the result for JSON."""
     return {
         "sessions_path": name_text(found.root),
         "roots": [

@@ -80,7 +80,6 @@ class RecoverReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code of this run."""
         if self.broken_off is not None:
             return self.broken_off
         left = {company.ending for company in self.companies} & {Ending.PLANNED, Ending.PERSON}

@@ -52,5 +52,4 @@ class RestoreReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code of this restore."""
         return ExitCode.PARTLY_FAILED if self.kept else ExitCode.DONE

@@ -131,7 +131,6 @@ def _signs_of_life(live: LiveFolder, now: datetime) -> Iterator[RestoreRefusal]:
 
 
 def pre_key_ids_among(names: Iterable[str]) -> list[int]:
-    """Given names of any files, return the ids of the pre-keys among them."""
     return pre_key_ids(name for name in names if kind_of(name) is Kind.PRE_KEY)
 
 

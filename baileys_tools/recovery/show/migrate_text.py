@@ -14,7 +14,6 @@ MOST_LEFT_SHOWN = 5
 
 
 def migrate_text(report: MigrationReport, style: Style) -> str:
-    """Given a report, return it as text."""
     return "\n".join(_lines(report, style))
 
 

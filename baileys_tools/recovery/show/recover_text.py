@@ -89,7 +89,6 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def recover_json(report: RecoverReport) -> str:
-    """Given a report, return its JSON document."""
     result = {
         "root": printable(report.root),
         "dry_run": report.dry_run,

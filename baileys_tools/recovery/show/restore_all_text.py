@@ -71,7 +71,6 @@ def _sums(report: RestoreAllReport) -> Iterator[str]:
 
 
 def restore_all_json(report: RestoreAllReport) -> str:
-    """Given a report, return its JSON."""
     return envelope(
         "restore-all",
         report.now,

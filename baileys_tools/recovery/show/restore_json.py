@@ -11,7 +11,6 @@ from baileys_tools.sessions.rules.snapshot import SnapshotInfo
 
 
 def restore_json(report: RestoreReport) -> str:
-    """Given a report, return its JSON."""
     document: dict[str, Any] = {
         "company": name_text(report.company),
         "path": name_text(report.path),

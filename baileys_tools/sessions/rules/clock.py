@@ -61,5 +61,4 @@ def nanoseconds(moment: datetime) -> int:
 
 
 def in_nanoseconds(length: timedelta) -> int:
-    """Given a duration, return it in nanoseconds."""
     return (length.days * 86_400 + length.seconds) * 1_000_000_000 + length.microseconds * 1_000

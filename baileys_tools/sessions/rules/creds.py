@@ -83,7 +83,6 @@ class Creds(NamedTuple):
 
     @property
     def state(self) -> CredsState:
-        """How they are, in one word."""
         if not self.of_a_bot or self.lacks == ME:
             return CredsState.INCOMPLETE
         if not self.paired:

@@ -132,7 +132,6 @@ class SenderKeys(NamedTuple):
 def sort_by_owner(
     sender_keys: Sequence[str], memories: Sequence[str], creds: Creds, owned_by_content: Mapping[str, bool]
 ) -> SenderKeys:
-    """Given the sender-keys and memories of a folder, return them by owner."""
     units: dict[str, list[str]] = {key_id_of(memory, Kind.SENDER_KEY_MEMORY): [memory] for memory in memories}
     own_endings = _own_endings(creds)
     if own_endings:

@@ -114,9 +114,7 @@ def _look(
                     # Also within a session folder: a sub-bot may stand in a folder of its own there.
                     here = f"{way}/{entry.name}" if way else entry.name
                     is_taken = taken(here)
-                    is_one = is_taken or not why_passed_by(
-                        entry.name, around, follow_links=False, within=within and not parts
-                    )
+                    is_one = is_taken or not why_passed_by(entry.name, around, within=within and not parts)
                     inner.append((here, is_one))
                     if is_one and not is_taken:
                         found.setdefault(way, []).append(entry.name)

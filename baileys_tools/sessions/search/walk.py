@@ -268,19 +268,19 @@ def children(root: int, passed: list[PassedBy]) -> Iterator[str]:
             passed.append(
                 PassedBy(name, "a link, which is not followed (follow_links: true, if it is meant)")
             )
-        elif why := why_passed_by(name, root, follow_links=False):
+        elif why := why_passed_by(name, root):
             passed.append(PassedBy(name, why))
         else:
             yield name
 
 
-def why_passed_by(name: str, around: int, *, follow_links: bool, within: bool = False) -> str:
+def why_passed_by(name: str, around: int, *, within: bool = False) -> str:
     """Given a folder's name, return why its content makes it no session folder, "" where it is one. `within` as for
     `why_no_session`."""
     if is_copy_by_name(name):
         return A_COPY
     try:
-        fd = step(name, around, follow_links=follow_links)
+        fd = step(name, around)
     except OSError as error:
         return str(error) if isinstance(error, NotASessionFolder) else _why(error)
     try:

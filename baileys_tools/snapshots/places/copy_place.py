@@ -158,7 +158,6 @@ class CopyPlace:
         return self.read(f"{self._folder(info.company)}/{info.file}")
 
     def remove(self, info: SnapshotInfo) -> None:
-        """Remove a snapshot here."""
         self._system.rm_file(f"{self._folder(info.company)}/{info.file}")
 
     def _make_folder(self, folder: str) -> None:

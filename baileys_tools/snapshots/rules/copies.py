@@ -66,7 +66,6 @@ class CompanyCopies:
 
     @property
     def is_well(self) -> bool:
-        """Whether there is nothing to say of it."""
         return not (self.missing or self.damaged or self.ahead or self.trouble)
 
 

@@ -38,7 +38,6 @@ class PruneReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         failed = sum(bool(company.trouble) and not company.locked for company in self.companies)
         if failed:
             return ExitCode.FAILED if failed == len(self.companies) else ExitCode.PARTLY_FAILED
@@ -73,7 +72,6 @@ class SnapshotsReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The documented exit code."""
         failed = sum(bool(company.trouble) for company in self.companies)
         if failed:
             return ExitCode.FAILED if failed == len(self.companies) else ExitCode.PARTLY_FAILED

@@ -70,7 +70,6 @@ class Decision:
 
     @property
     def keep(self) -> bool:
-        """Whether it stays."""
         return bool(self.reasons)
 
 

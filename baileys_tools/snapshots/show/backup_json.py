@@ -21,7 +21,6 @@ from baileys_tools.snapshots.rules.shelf_names import name_of
 
 
 def backup_json(report: BackupReport) -> str:
-    """Given a report, return its JSON."""
     return envelope(
         "backup",
         report.now,
@@ -108,7 +107,6 @@ def keep_json(report: KeepReport) -> str:
 
 
 def verify_json(report: VerifyReport) -> str:
-    """Given a report, return its JSON."""
     return envelope(
         "verify",
         report.now,

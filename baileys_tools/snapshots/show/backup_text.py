@@ -333,7 +333,6 @@ def _decision(decision: Decision, style: Style) -> Iterator[str]:
 
 
 def reasons_text(decision: Decision) -> str:
-    """Given a decision, return its reasons in words."""
     if decision.keep:
         return ", ".join(_KEEP[reason] for reason in decision.reasons)
     return "damaged, and enough whole ones follow it" if decision.snapshot.damaged else "no rule keeps it"

@@ -82,7 +82,6 @@ def _trouble(one: CompanyCopies) -> str:
 
 
 def copies_json(report: CopiesReport) -> str:
-    """Given what was found, return its JSON."""
     return envelope(
         "copies check",
         report.now,

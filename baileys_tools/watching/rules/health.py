@@ -37,29 +37,27 @@ def cheap_findings(
     now: datetime,
     *,
     was_linked: bool = False,
-    last_activity: datetime | None = None,
     strictest_leaves: int = 0,
     count: FileCount | None = None,
 ) -> list[Finding]:
     """Given a listing with what `creds.json` says, return what is wrong, the worst first.
 
     Of stats only that of `creds.json` is needed. `was_linked` says that this folder held a linked session at an
-    earlier look, so that an empty one is a loss and not a beginning. `last_activity` is when the bot last wrote,
-    where that is known, `strictest_leaves` how many counted files the latest plan said even the emergency
-    limits would leave (`CleanupPlan.emergency_would_leave`), `count` what `count_files` says where it was asked.
+    earlier look, so that an empty one is a loss and not a beginning. `strictest_leaves` is how many counted files the
+    latest plan said even the emergency limits would leave (`CleanupPlan.emergency_would_leave`), `count` what
+    `count_files` says where it was asked.
     A torn reading of creds is for the reader to repeat before this is asked.
     """
-    found = [
-        *_creds_findings(company, facts, was_linked=was_linked),
-        *count_findings(company, facts, rules, strictest_leaves, count),
-        *key_findings(company, facts),
-        *_growth_findings(company, facts, now),
-        *stray_findings(company, facts),
-        *_clock_findings(company, facts, now),
-    ]
-    if last_activity is not None and isinstance(facts.creds, Creds) and facts.creds.paired:
-        found += activity_findings(company, last_activity, rules, now)
-    return worst_first(found)
+    return worst_first(
+        [
+            *_creds_findings(company, facts, was_linked=was_linked),
+            *count_findings(company, facts, rules, strictest_leaves, count),
+            *key_findings(company, facts),
+            *_growth_findings(company, facts, now),
+            *stray_findings(company, facts),
+            *_clock_findings(company, facts, now),
+        ]
+    )
 
 
 def host_findings(

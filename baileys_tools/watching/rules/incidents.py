@@ -66,7 +66,6 @@ class Incident(NamedTuple):
 
     @property
     def whose(self) -> Whose:
-        """Who was in trouble."""
         return Whose(self.company, self.place)
 
 

@@ -73,7 +73,6 @@ class Inspection:
         return verdict_of(own, trouble=self.trouble, is_gone=self.is_gone)
 
     def with_findings(self, findings: Sequence[Finding]) -> Self:
-        """Return the same inspection with other findings."""
         return replace(self, findings=findings)
 
 

@@ -215,7 +215,6 @@ class MonitorReport(NamedTuple):
 
     @property
     def worst(self) -> Severity:
-        """The worst severity of the pass."""
         return worst(self.findings)
 
     @property

@@ -12,7 +12,6 @@ from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def monitor_json(report: MonitorReport) -> str:
-    """Given a pass, return the JSON document."""
     limits = report.thresholds
     result = {
         "sessions_path": name_text(report.root),

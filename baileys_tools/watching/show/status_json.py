@@ -7,7 +7,7 @@ from typing import Any
 
 from baileys_tools.alerts.show.silence_text import silences_json
 from baileys_tools.findings import Finding
-from baileys_tools.frame.show.json_text import envelope, name_text, timestamp
+from baileys_tools.frame.show.json_text import envelope, known_timestamp, name_text, timestamp
 from baileys_tools.thresholds import LEVELS
 from baileys_tools.watching.rules.status import FleetStatus
 from baileys_tools.watching.rules.verdict import STATES, CompanyStatus
@@ -16,7 +16,6 @@ from baileys_tools.watching.show.verdict_json import verdict_facts
 
 
 def status_json(status: FleetStatus, indent: int | None = 2) -> str:
-    """Given how all are, return its JSON."""
     levels, states = status.thresholds, status.states
     return envelope(
         "status",
@@ -48,7 +47,6 @@ def status_json(status: FleetStatus, indent: int | None = 2) -> str:
 
 
 def company_facts(company: CompanyStatus, now: datetime) -> dict[str, Any]:
-    """Given how a company is, return it for JSON."""
     forecast = company.forecast
     return {
         "company": name_text(company.id),
@@ -61,12 +59,12 @@ def company_facts(company: CompanyStatus, now: datetime) -> dict[str, Any]:
         "by_kind": dict(company.by_kind),
         "creds": company.creds,
         "connection": company.connection or None,
-        "last_activity": _stamp(company.last_activity),
-        "last_inbound": _stamp(company.inbound),
-        "last_cleanup": _stamp(company.cleaned.at if company.cleaned else None),
+        "last_activity": known_timestamp(company.last_activity),
+        "last_inbound": known_timestamp(company.inbound),
+        "last_cleanup": known_timestamp(company.cleaned.at if company.cleaned else None),
         "last_cleanup_removed": company.cleaned.removed if company.cleaned else None,
         "last_cleanup_put_back": company.cleaned.put_back if company.cleaned else None,
-        "last_snapshot": _stamp(company.last_snapshot),
+        "last_snapshot": known_timestamp(company.last_snapshot),
         "growth_per_day": None if company.growth is None else round(company.growth, 2),
         "next_level": None
         if forecast is None
@@ -84,7 +82,6 @@ def company_facts(company: CompanyStatus, now: datetime) -> dict[str, Any]:
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
-    """Given a finding, return it for JSON."""
     return {
         "code": finding.code,
         "severity": finding.severity.value,
@@ -92,7 +89,3 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "action": finding.action,
         "facts": dict(finding.facts),
     }
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)

@@ -75,7 +75,6 @@ def status_text(status: FleetStatus, style: Style, width: int | None = None) -> 
 
 
 def company_text(status: FleetStatus, style: Style) -> str:
-    """Given the status of one company, return all that is known of it."""
     lines: list[str] = []
     for company in status.companies:
         lines += _at_length(company, status, style)

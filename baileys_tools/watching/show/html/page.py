@@ -27,7 +27,6 @@ _SPARK_POINTS = 28
 
 
 def report_page(report: FleetReport) -> str:
-    """Given a report, return the page."""
     status = report.status
     scripts = [_file("uPlot.iife.min.js"), _file("report.js")]
     style = _file("uPlot.min.css") + _file("report.css")
