@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from baileys_tools.alerts.channels.delivery import Channel, deliver
@@ -11,14 +11,15 @@ from baileys_tools.alerts.rules.message import Message
 from baileys_tools.config import Notify
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.findings import Severity
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 
 
-def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+def notify_test_command(given: CommandLine) -> ExitCode:
     """Given the command line, send one message by each channel, say what became of it, and return the exit code."""
     from baileys_tools.frame.record import recorded
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     notify = loaded.settings.notify
     now = datetime.now(UTC)
     channels = Routes(loaded.settings).channels
@@ -37,7 +38,7 @@ def notify_test_command(flags: Mapping[str, object], config: str | None, *, as_j
         failed = sum(bool(result.trouble) for result in results)
         code = ExitCode.FAILED if failed else ExitCode.DONE
         run.ended(code, channels=len(results), failed=failed)
-        _print_results(results, now, code, as_json=as_json)
+        _print_results(results, now, code, as_json=given.as_json)
         return code
 
 

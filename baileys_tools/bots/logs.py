@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from baileys_tools.bots.log_hours import KEPT_FOR, hours_since
 from baileys_tools.bots.rules.log_report import LogReport, log_findings
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import (
     add_missing,
     companies_of_run,
@@ -36,9 +37,9 @@ from baileys_tools.units import did_you_mean, parse_duration, printable, some_of
 T = TypeVar("T")
 
 
-def logs_command(flags: Mapping[str, object], config: str | None, since: str, *, as_json: bool) -> ExitCode:
+def logs_command(given: CommandLine, since: str) -> ExitCode:
     """Given the command line, read what is new in a company's logs, print all counts, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     settings = loaded.settings
     try:
@@ -53,7 +54,7 @@ def logs_command(flags: Mapping[str, object], config: str | None, since: str, *,
         add_missing(state, [_the_one(settings)])
         report = run_logs(settings, _the_one(settings), now - window, now, state)
         run.ended(report.exit_code, findings=len(report.findings))
-    if as_json:
+    if given.as_json:
         from baileys_tools.bots.show.logs_json import logs_json
 
         print(logs_json(report))

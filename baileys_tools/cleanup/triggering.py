@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode, UsageError
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.baselines import with_baselines
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -58,17 +59,18 @@ class Told(NamedTuple):
 Tell = Callable[[Told], None]
 
 
-def trigger_command(
-    flags: Mapping[str, object], config: str | None, *, verbose: bool, as_json: bool, quiet: bool
-) -> ExitCode:
+def trigger_command(given: CommandLine) -> ExitCode:
     """Given the command line, clean what is full and due, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings = loaded.settings
     now = datetime.now(UTC)
-    with recorded("trigger", settings, now, quiet=quiet, dry_run=settings.cleanup.dry_run) as run:
+    with recorded("trigger", settings, now, quiet=given.quiet, dry_run=settings.cleanup.dry_run) as run:
         root_path = require_sessions_path(loaded)
         try:
-            with _one_at_a_time(settings, now), PatientProgress("looking", wanted=not quiet) as progress:
+            with (
+                _one_at_a_time(settings, now),
+                PatientProgress("looking", wanted=not given.quiet) as progress,
+            ):
                 report = _run_with_state(settings, root_path, now, progress)
         except Locked as lock:
             from baileys_tools.frame.held_locks import look_at_process_lock
@@ -76,13 +78,13 @@ def trigger_command(
             late = look_at_process_lock(lock.holder, settings, now)
             code = ExitCode.FAILED if late else ExitCode.LOCKED
             run.ended(code)
-            if late or not quiet:
+            if late or not given.quiet:
                 said = f"another trigger is at work: {lock}" + (f"; {late}" if late else "")
                 print(f"baileys-tools: {printable(said)}", file=sys.stderr)
             return code
         removed = report.removed_by_company
         run.ended(report.exit_code, removed, companies=len(report.companies), removed=sum(removed.values()))
-    _print(report, verbose=verbose, as_json=as_json, quiet=quiet)
+    _print(report, verbose=given.verbose, as_json=given.as_json, quiet=given.quiet)
     return report.exit_code
 
 

@@ -14,6 +14,7 @@ from baileys_tools.cleanup.rules.trying import RULES, PolicyTried, RuleTried, co
 from baileys_tools.cleanup.rules.uses import days_known, seen_again, used_before
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -29,18 +30,18 @@ LONGEST = 120
 """Days: what was not used for longer is forgotten."""
 
 
-def try_command(flags: Mapping[str, object], config: str | None, days: int, *, as_json: bool) -> ExitCode:
+def try_command(given: CommandLine, days: int) -> ExitCode:
     """Given the command line, print what each rule would have cost, once, and return the exit code."""
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days {days} is not between 1 and {LONGEST}", "For example: --days 60")
     from baileys_tools.cleanup.show import policy_text
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     with recorded(VERB, loaded.settings, now, dry_run=True) as run:
         report = try_policies(loaded.settings, require_sessions_path(loaded), now, days)
         run.ended(ExitCode.DONE, rules=len(report.rules))
-    print(policy_text.policy_json(report) if as_json else policy_text.policy_text(report))
+    print(policy_text.policy_json(report) if given.as_json else policy_text.policy_text(report))
     return ExitCode.DONE
 
 

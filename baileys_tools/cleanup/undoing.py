@@ -22,6 +22,7 @@ from baileys_tools.cleanup.undo_runs import (
 )
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -48,24 +49,14 @@ if TYPE_CHECKING:
     from baileys_tools.state.database import State
 
 
-def undo_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    run: str | None,
-    *,
-    list_only: bool,
-    dry_run: bool,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def undo_command(given: CommandLine, run: str | None, *, list_only: bool, dry_run: bool) -> ExitCode:
     """Given the command line, undo, plan or list, print the result once, and return the exit code."""
     from baileys_tools.cleanup.show.undo_text import undo_json, undo_list_text, undo_text, undo_troubles
     from baileys_tools.frame.show.terminal import Style
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
-    with recorded("undo", loaded.settings, now, quiet=quiet, dry_run=list_only or dry_run) as record:
+    with recorded("undo", loaded.settings, now, quiet=given.quiet, dry_run=list_only or dry_run) as record:
         root_path = require_sessions_path(loaded)
         undo = list_undo if list_only else partial(planned_undo if dry_run else run_undo, run=run)
         report = _with_commands(undo(loaded.settings, root_path, now), loaded.settings)
@@ -76,9 +67,9 @@ def undo_command(
             companies=len(report.companies),
             put_back=sum(back.values()),
         )
-    if as_json:
+    if given.as_json:
         print(undo_json(root_path, now, report.exit_code, report.run, report.companies, planned=dry_run))
-    elif quiet:
+    elif given.quiet:
         for line in undo_troubles(report.companies):
             print(line, file=sys.stderr)
     elif list_only:
@@ -86,7 +77,12 @@ def undo_command(
     else:
         print(
             undo_text(
-                report.run, report.companies, Style(), verbose=verbose, what=report.what, planned=dry_run
+                report.run,
+                report.companies,
+                Style(),
+                verbose=given.verbose,
+                what=report.what,
+                planned=dry_run,
             )
         )
     return report.exit_code

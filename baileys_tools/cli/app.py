@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +13,9 @@ from typer.core import TyperGroup
 
 from baileys_tools import __version__
 from baileys_tools.cli.complete import complete_company
+from baileys_tools.cli.quick import sessions_flags
 from baileys_tools.errors import UsageError
+from baileys_tools.frame.command_line import CommandLine
 
 
 class _Commands(TyperGroup):
@@ -141,6 +143,21 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+def command_line(
+    sessions: Sequence[str] | None,
+    config: str | None,
+    company: Sequence[str] | None = None,
+    more: Mapping[str, object] = {},
+    *,
+    json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> CommandLine:
+    """Given what many commands can be given, return it as one; `more` is what this one sets besides."""
+    flags = {**sessions_flags(sessions), "sessions.companies": company or None, **more}
+    return CommandLine(flags, config, json, quiet, verbose)
 
 
 def finish(command: Callable[[], int]) -> None:

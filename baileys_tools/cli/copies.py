@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from baileys_tools.cli.app import ConfigOption, JsonOption, QuietOption, app, finish
+from baileys_tools.frame.command_line import CommandLine
 
 copies_app = typer.Typer(
     help="Look after the copies of snapshots elsewhere.", no_args_is_help=True, rich_markup_mode=None
@@ -36,4 +37,5 @@ def copies_check(
     """
     from baileys_tools.snapshots.copies_check import copies_check_command
 
-    finish(lambda: copies_check_command({}, config, read=read, as_json=json, quiet=quiet))
+    given = CommandLine({}, config, as_json=json, quiet=quiet)
+    finish(lambda: copies_check_command(given, read=read))

@@ -13,9 +13,9 @@ from baileys_tools.cli.app import (
     QuietOption,
     SessionsOption,
     app,
+    command_line,
     finish,
 )
-from baileys_tools.cli.quick import sessions_flags
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -53,17 +53,10 @@ def resend_group_keys(
     from baileys_tools.cures.group_keys import resend_group_keys_command
     from baileys_tools.cures.setting_aside import CureOptions
 
-    options = CureOptions(company, dry_run, yes, config)
+    options = CureOptions(company, dry_run, yes)
+    given = command_line(sessions, config, json=json, quiet=quiet)
     finish(
-        lambda: resend_group_keys_command(
-            sessions_flags(sessions),
-            options,
-            group or [],
-            every=every,
-            show_numbers=show_numbers,
-            as_json=json,
-            quiet=quiet,
-        )
+        lambda: resend_group_keys_command(given, options, group or [], every=every, show_numbers=show_numbers)
     )
 
 
@@ -103,19 +96,9 @@ def contact(
     from baileys_tools.cures.contact import contact_command
     from baileys_tools.cures.setting_aside import CureOptions
 
-    options = CureOptions(company, dry_run, yes, config)
-    finish(
-        lambda: contact_command(
-            sessions_flags(sessions),
-            options,
-            who,
-            renew=renew,
-            every=every,
-            show_numbers=show_numbers,
-            as_json=json,
-            quiet=quiet,
-        )
-    )
+    options = CureOptions(company, dry_run, yes)
+    given = command_line(sessions, config, json=json, quiet=quiet)
+    finish(lambda: contact_command(given, options, who, renew=renew, every=every, show_numbers=show_numbers))
 
 
 @app.command("renew-sessions")
@@ -146,17 +129,10 @@ def renew_sessions(
     from baileys_tools.cures.renewing import renew_sessions_command
     from baileys_tools.cures.setting_aside import CureOptions
 
-    options = CureOptions(company, dry_run, yes, config)
+    options = CureOptions(company, dry_run, yes)
+    given = command_line(sessions, config, json=json, quiet=quiet)
     finish(
-        lambda: renew_sessions_command(
-            sessions_flags(sessions),
-            options,
-            broken=broken,
-            most=most,
-            show_numbers=show_numbers,
-            as_json=json,
-            quiet=quiet,
-        )
+        lambda: renew_sessions_command(given, options, broken=broken, most=most, show_numbers=show_numbers)
     )
 
 
@@ -181,8 +157,5 @@ def contacts(
     """
     from baileys_tools.cures.contacts import contacts_command
 
-    finish(
-        lambda: contacts_command(
-            sessions_flags(sessions), config, company, csv=csv, show_numbers=show_numbers, as_json=json
-        )
-    )
+    given = command_line(sessions, config, json=json)
+    finish(lambda: contacts_command(given, company, csv=csv, show_numbers=show_numbers))

@@ -16,10 +16,10 @@ from baileys_tools.cli.app import (
     SessionsOption,
     VerboseOption,
     app,
+    command_line,
     finish,
 )
 from baileys_tools.cli.complete import complete_run
-from baileys_tools.cli.quick import sessions_flags
 
 policy_app = typer.Typer(
     help="Try other rules of a cleanup on a company's own past.", no_args_is_help=True, rich_markup_mode=None
@@ -128,19 +128,8 @@ def undo(
     """
     from baileys_tools.cleanup.undoing import undo_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(
-        lambda: undo_command(
-            flags,
-            config,
-            run,
-            list_only=list_runs,
-            dry_run=dry_run,
-            verbose=verbose,
-            as_json=json,
-            quiet=quiet,
-        )
-    )
+    given = command_line(sessions, config, company, verbose=verbose, json=json, quiet=quiet)
+    finish(lambda: undo_command(given, run, list_only=list_runs, dry_run=dry_run))
 
 
 @policy_app.command("try")
@@ -163,5 +152,5 @@ def policy_try(
     """
     from baileys_tools.cleanup.trying import try_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: try_command(flags, config, days, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: try_command(given, days))

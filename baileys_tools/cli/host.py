@@ -13,6 +13,7 @@ from baileys_tools.cli.app import (
     QuietOption,
     SessionsOption,
     app,
+    command_line,
     finish,
 )
 from baileys_tools.cli.complete import complete_code, complete_topic
@@ -131,8 +132,8 @@ def cron_status(
     """
     from baileys_tools.host.cron_status import status_command
 
-    flags = sessions_flags(sessions)
-    finish(lambda: status_command(flags, config, system=system, as_json=json, quiet=quiet))
+    given = command_line(sessions, config, json=json, quiet=quiet)
+    finish(lambda: status_command(given, system=system))
 
 
 @cron_app.command("run")
@@ -183,12 +184,8 @@ def doctor(
     """
     from baileys_tools.host.doctor import doctor_command
 
-    flags = sessions_flags(sessions)
-    finish(
-        lambda: doctor_command(
-            flags, config, send_test=send_test, fix=fix, dry_run=dry_run, as_json=json, quiet=quiet
-        )
-    )
+    given = command_line(sessions, config, json=json, quiet=quiet)
+    finish(lambda: doctor_command(given, send_test=send_test, fix=fix, dry_run=dry_run))
 
 
 @app.command()
@@ -296,8 +293,8 @@ def report(
     """
     from baileys_tools.watching.report import report_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: report_command(flags, config, html=html, since=since, as_json=json, quiet=quiet))
+    given = command_line(sessions, config, company, json=json, quiet=quiet)
+    finish(lambda: report_command(given, html=html, since=since))
 
 
 @app.command("support-bundle")
@@ -325,5 +322,5 @@ def support_bundle(
     """
     from baileys_tools.watching.support import support_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: support_command(flags, config, output=output, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: support_command(given, output=output))

@@ -12,9 +12,9 @@ from baileys_tools.cli.app import (
     OneIfSeveralOption,
     SessionsOption,
     app,
+    command_line,
     finish,
 )
-from baileys_tools.cli.quick import sessions_flags
 
 
 @app.command()
@@ -67,8 +67,10 @@ def migrate(
     """
     from baileys_tools.recovery.migrating import MigrateOptions, migrate_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": [company] if company else None}
+    given = command_line(
+        sessions, config, more={"sessions.companies": [company] if company else None}, json=json
+    )
     place = {"store": to, "preset": preset, "password_file": password_file}
     place |= {"creds_store": creds_to, "creds_password_file": creds_password_file}
     options = MigrateOptions(place, tenant, dry_run, leave_source, mend, yes)
-    finish(lambda: migrate_command(flags, config, options, as_json=json))
+    finish(lambda: migrate_command(given, options))

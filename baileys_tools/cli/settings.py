@@ -11,6 +11,7 @@ from baileys_tools.cli.app import (
     JsonOption,
     SessionsOption,
     app,
+    command_line,
     finish,
 )
 from baileys_tools.cli.quick import sessions_flags
@@ -85,7 +86,8 @@ def sessions(sessions: SessionsOption = None, config: ConfigOption = None, json:
     """
     from baileys_tools.host.sessions_found import sessions_command
 
-    finish(lambda: sessions_command(sessions_flags(sessions), config, as_json=json))
+    given = command_line(sessions, config, json=json)
+    finish(lambda: sessions_command(given))
 
 
 @config_app.command("show")

@@ -16,10 +16,10 @@ from baileys_tools.cli.app import (
     SessionsOption,
     VerboseOption,
     app,
+    command_line,
     finish,
 )
 from baileys_tools.cli.complete import complete_mode, complete_snapshot
-from baileys_tools.cli.quick import sessions_flags
 
 
 @app.command()
@@ -57,19 +57,8 @@ def backup(
     """
     from baileys_tools.snapshots.backup import backup_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(
-        lambda: backup_command(
-            flags,
-            config,
-            tag=tag,
-            force=force,
-            dry_run=dry_run,
-            source=source,
-            as_json=json,
-            quiet=quiet,
-        )
-    )
+    given = command_line(sessions, config, company, json=json, quiet=quiet)
+    finish(lambda: backup_command(given, tag=tag, force=force, dry_run=dry_run, source=source))
 
 
 @app.command()
@@ -88,8 +77,8 @@ def snapshots(
     """
     from baileys_tools.snapshots.listing import snapshots_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: snapshots_command(flags, config, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: snapshots_command(given))
 
 
 @app.command()
@@ -116,12 +105,10 @@ def verify(
     """
     from baileys_tools.snapshots.verify import verify_command
 
-    flags = {
-        **sessions_flags(sessions),
-        "sessions.companies": company or None,
-        "backup.identity_file": identity,
-    }
-    finish(lambda: verify_command(flags, config, every=every, deep=deep, as_json=json, quiet=quiet))
+    given = command_line(
+        sessions, config, company, {"backup.identity_file": identity}, json=json, quiet=quiet
+    )
+    finish(lambda: verify_command(given, every=every, deep=deep))
 
 
 @app.command()
@@ -145,17 +132,8 @@ def prune(
     """
     from baileys_tools.snapshots.prune import prune_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(
-        lambda: prune_command(
-            flags,
-            config,
-            dry_run=dry_run,
-            verbose=verbose,
-            as_json=json,
-            quiet=quiet,
-        )
-    )
+    given = command_line(sessions, config, company, verbose=verbose, json=json, quiet=quiet)
+    finish(lambda: prune_command(given, dry_run=dry_run))
 
 
 SnapshotArgument = Annotated[
@@ -193,18 +171,8 @@ def keep(
     """
     from baileys_tools.snapshots.keeping import keep_command
 
-    finish(
-        lambda: keep_command(
-            sessions_flags(sessions),
-            config,
-            company,
-            snapshot,
-            kept_for,
-            release=release,
-            as_json=json,
-            quiet=quiet,
-        )
-    )
+    given = command_line(sessions, config, json=json, quiet=quiet)
+    finish(lambda: keep_command(given, company, snapshot, kept_for, release=release))
 
 
 @app.command()
@@ -235,12 +203,10 @@ def diff(
     """
     from baileys_tools.recovery.differing import diff_command
 
-    flags = sessions_flags(sessions) | {"backup.identity_file": identity}
-    finish(
-        lambda: diff_command(
-            flags, config, company, snapshot, other, verbose=verbose, show_numbers=show_numbers, as_json=json
-        )
+    given = command_line(
+        sessions, config, more={"backup.identity_file": identity}, verbose=verbose, json=json
     )
+    finish(lambda: diff_command(given, company, snapshot, other, show_numbers=show_numbers))
 
 
 @app.command()
@@ -306,7 +272,8 @@ def restore(
     from baileys_tools.recovery.restoring import restore_command
     from baileys_tools.recovery.restoring_all import restore_all_command
 
-    flags = {**sessions_flags(sessions), "backup.identity_file": identity}
+    more = {"backup.identity_file": identity}
+    given = command_line(sessions, config, more=more, json=json, quiet=quiet, verbose=verbose)
     options = RestoreOptions(company, snapshot, mode, target, keep_sessions, dry_run, force, yes, from_bak)
     run = restore_all_command if every else restore_command
-    finish(lambda: run(flags, config, options, verbose=verbose, as_json=json, quiet=quiet))
+    finish(lambda: run(given, options))

@@ -16,10 +16,10 @@ from baileys_tools.cli.app import (
     QuietOption,
     SessionsOption,
     app,
+    command_line,
     company_option,
     finish,
 )
-from baileys_tools.cli.quick import sessions_flags
 
 WaitOption = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for it to connect.")
@@ -55,12 +55,8 @@ def recover(
     """
     from baileys_tools.recovery.recovering import recover_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(
-        lambda: recover_command(
-            flags, config, dry_run=dry_run, yes=yes, verbose=verbose, as_json=json, quiet=quiet
-        )
-    )
+    given = command_line(sessions, config, company, verbose=verbose, json=json, quiet=quiet)
+    finish(lambda: recover_command(given, dry_run=dry_run, yes=yes))
 
 
 @app.command()
@@ -88,8 +84,8 @@ def logs(
     """
     from baileys_tools.bots.logs import logs_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: logs_command(flags, config, since, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: logs_command(given, since))
 
 
 @app.command()
@@ -145,8 +141,8 @@ def reset(
         show = ask_bot.on_terminal(company, png, as_json=json)
         how = partial(ask_bot.show_qr, show=show, timeout=timeout, patient=True)
     may = partial(ask_bot.require_pairing, timeout=timeout, number=pairing_code, png=png)
-    flags = sessions_flags(sessions)
-    finish(lambda: reset_command(flags, config, options, how, may, as_json=json, quiet=quiet))
+    given = command_line(sessions, config, json=json, quiet=quiet)
+    finish(lambda: reset_command(given, options, how, may))
 
 
 @app.command()
@@ -284,5 +280,5 @@ def incidents(
     """
     from baileys_tools.watching.incidents import incidents_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: incidents_command(flags, config, markdown, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: incidents_command(given, markdown))

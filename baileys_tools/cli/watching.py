@@ -17,10 +17,12 @@ from baileys_tools.cli.app import (
     SessionsOption,
     VerboseOption,
     app,
+    command_line,
     finish,
 )
 from baileys_tools.cli.complete import complete_finding
 from baileys_tools.cli.quick import sessions_flags
+from baileys_tools.frame.command_line import CommandLine
 
 
 @app.command("monitor-once")
@@ -76,8 +78,8 @@ def status(
     """
     from baileys_tools.watching.status import status_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: status_command(flags, config, as_json=json))
+    given = command_line(sessions, config, company, json=json)
+    finish(lambda: status_command(given))
 
 
 @app.command()
@@ -105,12 +107,10 @@ def trigger(
     """
     from baileys_tools.cleanup.triggering import trigger_command
 
-    flags = {
-        **sessions_flags(sessions),
-        "sessions.companies": company or None,
-        "cleanup.dry_run": dry_run,
-    }
-    finish(lambda: trigger_command(flags, config, verbose=verbose, as_json=json, quiet=quiet))
+    given = command_line(
+        sessions, config, company, {"cleanup.dry_run": dry_run}, verbose=verbose, json=json, quiet=quiet
+    )
+    finish(lambda: trigger_command(given))
 
 
 @app.command()
@@ -137,8 +137,8 @@ def inspect(
     """
     from baileys_tools.watching.inspect import inspect_command
 
-    flags = {**sessions_flags(sessions), "sessions.companies": company or None}
-    finish(lambda: inspect_command(flags, config, verbose=verbose, as_json=json))
+    given = command_line(sessions, config, company, verbose=verbose, json=json)
+    finish(lambda: inspect_command(given))
 
 
 notify_app = typer.Typer(help="The channels that alerts go to.", no_args_is_help=True, rich_markup_mode=None)
@@ -156,7 +156,8 @@ def notify_test(json: JsonOption = False, config: ConfigOption = None) -> None:
     """
     from baileys_tools.alerts.try_channels import notify_test_command
 
-    finish(lambda: notify_test_command({}, config, as_json=json))
+    given = CommandLine({}, config, as_json=json)
+    finish(lambda: notify_test_command(given))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -29,6 +28,7 @@ from baileys_tools.cures.rules.sessions import (
 from baileys_tools.cures.rules.unreadable import Evidence
 from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -46,18 +46,10 @@ LARGEST_DEVICE_LIST = 1 << 16
 
 
 def contact_command(
-    flags: Mapping[str, object],
-    options: CureOptions,
-    who: str,
-    *,
-    renew: bool,
-    every: bool,
-    show_numbers: bool,
-    as_json: bool,
-    quiet: bool,
+    given: CommandLine, options: CureOptions, who: str, *, renew: bool, every: bool, show_numbers: bool
 ) -> ExitCode:
     """Given the command line, show what is held of a contact or renew it, print it once, and return the exit code."""
-    loaded = settings_in_force(flags, options.config)
+    loaded = settings_in_force(given.flags, given.config)
     options = options.about_one(loaded.settings, VERB)
     typed = typed_contact(who)
     if typed is None:
@@ -71,15 +63,17 @@ def contact_command(
         def look(folder: int, facts: FolderFacts) -> CurePlan:
             return plan_for_contact(folder, facts, typed, evidence, every=every)
 
-        return cure(loaded, VERB, options, now, look, Shown(show_numbers, as_json, quiet), troubles)
-    with recorded(VERB, loaded.settings, now, quiet=quiet) as run:
+        return cure(
+            loaded, VERB, options, now, look, Shown(show_numbers, given.as_json, given.quiet), troubles
+        )
+    with recorded(VERB, loaded.settings, now, quiet=given.quiet) as run:
         report = look_up(loaded.settings, require_sessions_path(loaded), options.company, typed, now)
         run.ended(ExitCode.DONE, sessions=len(report.held.sessions))
-    if as_json:
+    if given.as_json:
         from baileys_tools.cures.show.contact_json import contact_json
 
         print(contact_json(report, show_numbers=show_numbers))
-    elif not quiet:
+    elif not given.quiet:
         from baileys_tools.cures.show.contact_text import contact_text
 
         print(contact_text(report, show_numbers=show_numbers))

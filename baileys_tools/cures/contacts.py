@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.cures.rules.contact import ContactsReport, pairs_of
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -20,25 +20,17 @@ from baileys_tools.sessions.scan import scan_names
 VERB = "contacts"
 
 
-def contacts_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    company: str,
-    *,
-    csv: bool,
-    show_numbers: bool,
-    as_json: bool,
-) -> ExitCode:
+def contacts_command(given: CommandLine, company: str, *, csv: bool, show_numbers: bool) -> ExitCode:
     """Given the command line, print the table once, and return the exit code."""
     from baileys_tools.cures.show import contacts_text
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     company = company_meant(loaded.settings, company, VERB)
     now = datetime.now(UTC)
     with recorded(VERB, loaded.settings, now) as run:
         report = list_contacts(loaded.settings, require_sessions_path(loaded), company, now)
         run.ended(ExitCode.DONE, contacts=len(report.pairs))
-    if as_json:
+    if given.as_json:
         print(contacts_text.contacts_json(report, show_numbers=show_numbers))
     elif csv:
         print(contacts_text.contacts_csv(report, show_numbers=show_numbers), end="")

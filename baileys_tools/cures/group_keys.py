@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -16,6 +15,7 @@ from baileys_tools.cures.rules.group_keys import (
 from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.cures.show.words import group_shown
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import companions_of
@@ -28,17 +28,10 @@ VERB = "resend-group-keys"
 
 
 def resend_group_keys_command(
-    flags: Mapping[str, object],
-    options: CureOptions,
-    groups: list[str],
-    *,
-    every: bool,
-    show_numbers: bool,
-    as_json: bool,
-    quiet: bool,
+    given: CommandLine, options: CureOptions, groups: list[str], *, every: bool, show_numbers: bool
 ) -> ExitCode:
     """Given the command line, set the memories of groups aside or plan it, print it once, and return the exit code."""
-    loaded = settings_in_force(flags, options.config)
+    loaded = settings_in_force(given.flags, given.config)
     options = options.about_one(loaded.settings, VERB)
     if every == bool(groups) or "" in groups:
         raise UsageError("which group?", "Give --group ID (repeatable), or --all.")
@@ -55,7 +48,7 @@ def resend_group_keys_command(
             raise _unknown([group for group in wanted if group in unknown], facts, show_numbers=show_numbers)
         return _plan(folder, facts, wanted)
 
-    shown = Shown(show_numbers, as_json, quiet)
+    shown = Shown(show_numbers, given.as_json, given.quiet)
     return cure(loaded, VERB, options, now, plan_all_groups if every else look, shown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.cures.contact import settled
@@ -12,6 +11,7 @@ from baileys_tools.cures.rules.sessions import broken_sessions, plan_renewal
 from baileys_tools.cures.rules.unreadable import Evidence
 from baileys_tools.cures.setting_aside import CureOptions, Shown, cure
 from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.sessions.mappings import Mappings
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -21,17 +21,10 @@ VERB = "renew-sessions"
 
 
 def renew_sessions_command(
-    flags: Mapping[str, object],
-    options: CureOptions,
-    *,
-    broken: bool,
-    most: int,
-    show_numbers: bool,
-    as_json: bool,
-    quiet: bool,
+    given: CommandLine, options: CureOptions, *, broken: bool, most: int, show_numbers: bool
 ) -> ExitCode:
     """Given the command line, set broken sessions aside or plan it, print it once, and return the exit code."""
-    loaded = settings_in_force(flags, options.config)
+    loaded = settings_in_force(given.flags, given.config)
     options = options.about_one(loaded.settings, VERB)
     if not broken:
         raise UsageError(
@@ -45,7 +38,7 @@ def renew_sessions_command(
     def look(folder: int, facts: FolderFacts) -> CurePlan:
         return plan_for_all(folder, facts, evidence, most)
 
-    return cure(loaded, VERB, options, now, look, Shown(show_numbers, as_json, quiet), troubles)
+    return cure(loaded, VERB, options, now, look, Shown(show_numbers, given.as_json, given.quiet), troubles)
 
 
 def plan_for_all(folder: int, facts: FolderFacts, evidence: Evidence, most: int) -> CurePlan:

@@ -38,7 +38,6 @@ class CureOptions(NamedTuple):
     company: str
     dry_run: bool = False
     yes: bool = False
-    config: str | None = None
 
     def about_one(self, settings: Settings, verb: str) -> Self:
         """Return them with the company that is meant where none was named."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from baileys_tools.config import LoadedSettings, load_settings
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.host import crontab
 from baileys_tools.host.cron_setup import (
@@ -74,11 +75,9 @@ class Jobs(NamedTuple):
         return self.loaded.settings.sessions.where
 
 
-def status_command(
-    flags: Mapping[str, object], config: str | None, *, system: bool, as_json: bool, quiet: bool
-) -> ExitCode:
+def status_command(given: CommandLine, *, system: bool) -> ExitCode:
     """Given the command line, say of each installed job when it ran last and how it ended."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     place = crontab.SYSTEM_FILE if system else f"the crontab of {account_named(None).name}"
     states: list[JobState] = []
@@ -93,12 +92,12 @@ def status_command(
     if place in (CRON_RUN, TIMERS) or loaded.settings.cron.journal:
         log = ""
     code = exit_code_of(states)
-    if as_json:
+    if given.as_json:
         from baileys_tools.frame.show.json_text import envelope
         from baileys_tools.host.show.cron_text import status_json
 
         print(envelope("cron status", now, code, status_json(states, place, log)))
-    elif not (quiet and code is ExitCode.DONE):
+    elif not (given.quiet and code is ExitCode.DONE):
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.host.show.cron_text import status_text
 
@@ -107,7 +106,7 @@ def status_command(
             TIMERS: ("journalctl -u 'baileys-tools*'", f"are the timers on? ({LIST_TIMERS})"),
         }.get(place, (log or "journalctl -t baileys-tools", "is cron running? (systemctl status cron)"))
         text = status_text(states, place, notes, said_in, check, now, Style())
-        print(text, file=sys.stderr if quiet else sys.stdout)
+        print(text, file=sys.stderr if given.quiet else sys.stdout)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import misplaced, settings_in_force, settings_read
 from baileys_tools.host import doctor_host, doctor_jobs, other_cleaners
 from baileys_tools.host.rules.doctor import Check, critical, exit_code_of, note, versions_check
@@ -17,16 +18,7 @@ if TYPE_CHECKING:
     from baileys_tools.host.rules.mending import Mended, MendPlan
 
 
-def doctor_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    send_test: bool,
-    fix: bool,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def doctor_command(given: CommandLine, *, send_test: bool, fix: bool, dry_run: bool) -> ExitCode:
     """Given the command line, look at everything, print the result once, and return the worst as exit code.
 
     With `fix` what can be mended is mended before, or with `dry_run` only told.
@@ -34,21 +26,21 @@ def doctor_command(
     now = datetime.now(UTC)
     if dry_run and not fix:
         raise UsageError("--dry-run goes with --fix: doctor alone mends nothing")
-    mending = _fixed(flags, config, now, dry_run=dry_run) if fix else None
-    loaded = settings_read(flags, config)
+    mending = _fixed(given.flags, given.config, now, dry_run=dry_run) if fix else None
+    loaded = settings_read(given.flags, given.config)
     checks = run_doctor(loaded, now, send_test=send_test)
     code = exit_code_of(checks)
-    if as_json:
+    if given.as_json:
         from baileys_tools.frame.show.json_text import envelope
         from baileys_tools.host.show.doctor_text import doctor_json
 
         print(envelope("doctor", now, code, doctor_json(checks, mending)))
-    elif not (quiet and code is ExitCode.DONE):
+    elif not (given.quiet and code is ExitCode.DONE):
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.host.show.doctor_text import doctor_text
 
-        out = sys.stderr if quiet else sys.stdout
-        print(doctor_text(checks, Style(), only_troubles=quiet), file=out)
+        out = sys.stderr if given.quiet else sys.stdout
+        print(doctor_text(checks, Style(), only_troubles=given.quiet), file=out)
         if mending is not None:
             from baileys_tools.host.show.mending_text import mending_text
 

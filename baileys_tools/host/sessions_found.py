@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from datetime import UTC, datetime
 from itertools import islice
 
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_read
 from baileys_tools.host.rules.sessions_found import FoundRoot, FoundSession, Passed, Proposed, SessionsFound
 from baileys_tools.sessions.faults import say_why
@@ -21,12 +22,12 @@ MOST_NAMES = 20_000
 MOST_PASSED = 200
 
 
-def sessions_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+def sessions_command(given: CommandLine) -> ExitCode:
     """Given the command line, say what is found and what is not, and return the exit code."""
-    loaded = settings_read(flags, config)
+    loaded = settings_read(given.flags, given.config)
     now = datetime.now(UTC)
     found = find_sessions(loaded)
-    if as_json:
+    if given.as_json:
         from baileys_tools.frame.show.json_text import envelope
         from baileys_tools.host.show.sessions_text import sessions_json
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.config import LoadedSettings, require_backup_path, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run, company_meant, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -26,30 +26,22 @@ LIVE = "live"
 
 
 def diff_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    company: str,
-    before: str,
-    after: str,
-    *,
-    verbose: bool,
-    show_numbers: bool,
-    as_json: bool,
+    given: CommandLine, company: str, before: str, after: str, *, show_numbers: bool
 ) -> ExitCode:
     """Given the command line, compare, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     with recorded("diff", loaded.settings, now) as run:
         report = run_diff(loaded, company, before, after, now)
         run.ended(ExitCode.DONE, kinds=len(report.found.kinds))
-    if as_json:
+    if given.as_json:
         from baileys_tools.recovery.show.diff_text import diff_json
 
         print(diff_json(report, show_numbers=show_numbers))
     else:
         from baileys_tools.recovery.show.diff_text import diff_text
 
-        print(diff_text(report, verbose=verbose, show_numbers=show_numbers))
+        print(diff_text(report, verbose=given.verbose, show_numbers=show_numbers))
     return ExitCode.DONE
 
 

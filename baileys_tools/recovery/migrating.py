@@ -18,6 +18,7 @@ from baileys_tools.bots.signs_of_life import objections_to
 from baileys_tools.config import LoadedSettings, Settings, require_sessions_path
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -72,11 +73,9 @@ class MigrateOptions:
     yes: bool = False
 
 
-def migrate_command(
-    flags: Mapping[str, object], config: str | None, options: MigrateOptions, *, as_json: bool
-) -> ExitCode:
+def migrate_command(given: CommandLine, options: MigrateOptions) -> ExitCode:
     """Given the command line, move a session or plan it, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
 
     def agrees(report: MigrationReport) -> bool:
@@ -89,7 +88,7 @@ def migrate_command(
         report = run_migrate(loaded, options, now, agrees)
         moved = {} if report.status is MigrationStatus.PLANNED else {report.company: report.records}
         run.ended(report.exit_code, moved, records=report.records)
-    if as_json:
+    if given.as_json:
         from baileys_tools.recovery.show.migrate_text import migrate_json
 
         print(migrate_json(report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from baileys_tools.bots.rules.diagnosis import Cause, Diagnosis
 from baileys_tools.bots.stopped import LeftStopped, left_stopped
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run, kept_looks
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -49,36 +50,29 @@ SAY_AGAIN = timedelta(days=1)
 Agrees = Callable[[Sequence[CompanyRecovery]], bool]
 
 
-def recover_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    dry_run: bool,
-    yes: bool,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def recover_command(given: CommandLine, *, dry_run: bool, yes: bool) -> ExitCode:
     """Given the command line, recover or say what would be done, print the result once, return the exit code."""
     from baileys_tools.frame.show.terminal import Style
     from baileys_tools.recovery.show.recover_text import recover_json, recover_text
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings = loaded.settings
     now = datetime.now(UTC)
-    may_act = not dry_run and (yes or settings.recover.auto or (sys.stdin.isatty() and not quiet))
+    may_act = not dry_run and (yes or settings.recover.auto or (sys.stdin.isatty() and not given.quiet))
 
     def agrees(companies: Sequence[CompanyRecovery]) -> bool:
         return yes or settings.recover.auto or _ask(companies)
 
     def say(text: str) -> None:
-        if not quiet:
+        if not given.quiet:
             # Talk: a disk that is full of it must not keep a bot stopped.
             with suppress(OSError):
                 print(printable(text), file=sys.stderr, flush=True)
 
     # Without leave to act it only looks, and that is its whole work under cron.
-    with recorded("recover", settings, now, quiet=quiet, dry_run=not may_act, is_pinged=not dry_run) as run:
+    with recorded(
+        "recover", settings, now, quiet=given.quiet, dry_run=not may_act, is_pinged=not dry_run
+    ) as run:
         root_path = require_sessions_path(loaded)
         try:
             report = _run_with_state(
@@ -89,17 +83,17 @@ def recover_command(
                 say,
                 all_may_act=yes,
                 dry_run=dry_run,
-                is_job=quiet,
+                is_job=given.quiet,
             )
         except Locked as lock:
             run.ended(ExitCode.LOCKED)
-            if not quiet:
+            if not given.quiet:
                 print(f"baileys-tools: another recover is at work: {printable(str(lock))}", file=sys.stderr)
             return ExitCode.LOCKED
         run.ended(report.exit_code, companies=len(report.companies))
-    if as_json:
+    if given.as_json:
         print(recover_json(report))
-    elif text := recover_text(report, Style(), verbose=verbose, quiet=quiet):
+    elif text := recover_text(report, Style(), verbose=given.verbose, quiet=given.quiet):
         print(text)
     return report.exit_code
 

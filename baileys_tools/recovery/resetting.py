@@ -16,6 +16,7 @@ from baileys_tools.bots.signs_of_life import objections_to
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.ending import Hold, last_word, waiting
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run, company_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -85,16 +86,7 @@ SettingAside = Callable[[str], AbstractContextManager[object]]
 MayPair = Callable[[Settings, str], None]
 
 
-def reset_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    options: ResetOptions,
-    pair: Pair,
-    may_pair: MayPair,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def reset_command(given: CommandLine, options: ResetOptions, pair: Pair, may_pair: MayPair) -> ExitCode:
     """Given the command line and how to pair, reset or say what would be done, print it once, return the code.
 
     `may_pair` raises UsageError for a pairing that cannot be made: after the folder is set aside it is too late.
@@ -102,7 +94,7 @@ def reset_command(
     from baileys_tools.frame.show.terminal import must_say_yes
     from baileys_tools.recovery.show.reset_text import plan_text, reset_json, reset_text
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings = loaded.settings
     options = replace(options, company=company_meant(settings, options.company, "reset"))
     now, root_path = datetime.now(UTC), require_sessions_path(loaded)
@@ -110,7 +102,7 @@ def reset_command(
     def agrees(report: ResetReport) -> bool:
         return options.yes or must_say_yes("a reset", plan_text(report))
 
-    with recorded("reset", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+    with recorded("reset", settings, now, quiet=given.quiet, dry_run=options.dry_run) as run:
         if options.pair:
             may_pair(settings, options.company)
         starts = options.pair and bot_api_for(settings, options.company) is not None
@@ -119,13 +111,13 @@ def reset_command(
             if report.run:
                 _note(settings, report)
             if options.pair and report.run:
-                report = _pair(settings, report, pair, unstarted, quiet=quiet or as_json)
+                report = _pair(settings, report, pair, unstarted, quiet=given.quiet or given.as_json)
         run.ended(
             report.exit_code, {report.company: report.files} if report.run else None, files=report.files
         )
-    if as_json:
+    if given.as_json:
         print(reset_json(report))
-    elif not quiet or report.exit_code is not ExitCode.DONE:
+    elif not given.quiet or report.exit_code is not ExitCode.DONE:
         print(reset_text(report))
     return report.exit_code
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from baileys_tools.bots.asking import signs_of_a_bot
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.ending import Hold
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import choose, no_such_company, place_named, the_name_of_one
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -55,15 +56,7 @@ from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.shelves import the_one_shelf
 
 
-def restore_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    options: RestoreOptions,
-    *,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def restore_command(given: CommandLine, options: RestoreOptions) -> ExitCode:
     """Given the command line, restore or plan it, print the result once, and return the exit code."""
     from baileys_tools.frame.show.terminal import Style, must_say_yes
     from baileys_tools.recovery.show.restore_text import restore_text, restore_troubles
@@ -71,7 +64,7 @@ def restore_command(
     if options.mode not in set(Mode):
         raise UsageError(f"--mode {options.mode!r} is neither repair nor rollback")
     _require_bak_alone(options)
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     if not options.company:
         options = replace(options, company=the_name_of_one(loaded.settings, "restore", _typed(options)))
@@ -81,10 +74,10 @@ def restore_command(
     def agrees(report: RestoreReport) -> bool:
         if options.yes:
             return True
-        shown.append(restore_text(report, Style(sys.stderr), verbose=verbose))
+        shown.append(restore_text(report, Style(sys.stderr), verbose=given.verbose))
         return must_say_yes("a restore", shown[-1])
 
-    with recorded("restore", loaded.settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+    with recorded("restore", loaded.settings, now, quiet=given.quiet, dry_run=options.dry_run) as run:
         if options.from_bak:
             root_path = require_sessions_path(loaded)
             report = run_from_bak(loaded.settings, options, root_path, now, agrees)
@@ -98,17 +91,17 @@ def restore_command(
         changed = {report.company: len(report.brought_back) + len(report.set_aside)}
         in_place = report.status is RestoreStatus.RESTORED and options.target is None
         run.ended(report.exit_code, changed if in_place else {}, brought_back=len(report.brought_back))
-    if as_json:
+    if given.as_json:
         from baileys_tools.recovery.show.restore_json import restore_json
 
         print(restore_json(report))
-    elif quiet:
+    elif given.quiet:
         for line in restore_troubles(report):
             print(line, file=sys.stderr)
     else:
         # Whoever has just said yes to the plan has it before them, unless the result goes elsewhere.
         plan = not (shown and sys.stdout.isatty())
-        print(restore_text(report, Style(), verbose=verbose, plan=plan))
+        print(restore_text(report, Style(), verbose=given.verbose, plan=plan))
     return report.exit_code
 
 

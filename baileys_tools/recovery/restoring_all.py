@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.terminal import Style, must_say_yes
@@ -22,25 +23,17 @@ from baileys_tools.sessions.rules.restore_plan import Action, Mode
 from baileys_tools.snapshots.repository import Repository
 
 
-def restore_all_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    options: RestoreOptions,
-    *,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def restore_all_command(given: CommandLine, options: RestoreOptions) -> ExitCode:
     """Given the command line, plan all, ask once, restore them, and print the result once. Returns the exit code."""
     _require_alone(options)
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings, now = loaded.settings, datetime.now(UTC)
     root_path, repository_path = require_sessions_path(loaded), require_backup_path(loaded)
-    with recorded("restore", settings, now, quiet=quiet, dry_run=options.dry_run) as run:
+    with recorded("restore", settings, now, quiet=given.quiet, dry_run=options.dry_run) as run:
         report = plan_all(settings, options, root_path, repository_path, now)
         planned = report.those(AllStatus.PLANNED)
         if planned and not options.dry_run:
-            plan = restore_all_text(report, Style(sys.stderr), verbose=verbose)
+            plan = restore_all_text(report, Style(sys.stderr), verbose=given.verbose)
             if not options.yes and not must_say_yes("a restore", plan):
                 raise BaileysToolsError("nothing was done", exit_code=ExitCode.REFUSED)
             done = {
@@ -52,11 +45,11 @@ def restore_all_command(
             report = replace(report, companies=[done.get(one.company, one) for one in report.companies])
         changed = {one.company: one.files for one in report.those(AllStatus.RESTORED)}
         run.ended(report.exit_code, changed, brought_back=sum(changed.values()))
-    if as_json:
+    if given.as_json:
         print(restore_all_json(report))
-    elif not quiet:
-        print(restore_all_text(report, Style(), verbose=verbose))
-    elif text := restore_all_text(report, Style(sys.stderr), verbose=verbose, only_troubles=True):
+    elif not given.quiet:
+        print(restore_all_text(report, Style(), verbose=given.verbose))
+    elif text := restore_all_text(report, Style(sys.stderr), verbose=given.verbose, only_troubles=True):
         print(text, file=sys.stderr)
     return report.exit_code
 

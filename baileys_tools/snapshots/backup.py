@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from itertools import filterfalse
 
 from baileys_tools.config import Settings, require_backup_path, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -61,15 +62,7 @@ _WORKERS = 4
 
 
 def backup_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    tag: str,
-    force: bool,
-    dry_run: bool,
-    source: str | None,
-    as_json: bool,
-    quiet: bool,
+    given: CommandLine, *, tag: str, force: bool, dry_run: bool, source: str | None
 ) -> ExitCode:
     """Given the command line, back up or plan it, print the result once, and return the exit code."""
     if tag and (not valid_tag(tag) or tag in (IMPORT_TAG, BEFORE_TAG)):
@@ -77,11 +70,11 @@ def backup_command(
             f"--tag {tag!r} cannot be part of a snapshot's name",
             f"A tag is up to 32 of a-z, 0-9 and single dashes, and neither {IMPORT_TAG!r} nor {BEFORE_TAG!r}.",
         )
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     with (
-        recorded("backup", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run,
-        PatientProgress("backing up", wanted=not quiet) as progress,
+        recorded("backup", loaded.settings, now, quiet=given.quiet, dry_run=dry_run) as run,
+        PatientProgress("backing up", wanted=not given.quiet) as progress,
     ):
         repository = require_backup_path(loaded)
         if source is not None:
@@ -104,11 +97,11 @@ def backup_command(
         run.ended(report.exit_code, report.taken_by_company, companies=len(report.companies), taken=taken)
     if not dry_run and source is None:
         tell_of_backup(report, loaded.settings, now)
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.backup_json import backup_json
 
         print(backup_json(report))
-    elif not quiet:
+    elif not given.quiet:
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.snapshots.show.backup_text import backup_text
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from baileys_tools.config import LoadedSettings, require_backup_path
 from baileys_tools.errors import ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo
@@ -29,24 +30,22 @@ from baileys_tools.snapshots.rules.retention import Retention
 from baileys_tools.snapshots.snapshot_names import HASH_LENGTH
 
 
-def copies_check_command(
-    flags: Mapping[str, object], config: str | None, *, read: bool, as_json: bool, quiet: bool
-) -> ExitCode:
+def copies_check_command(given: CommandLine, *, read: bool) -> ExitCode:
     """Given the command line, look at each place, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
-    with recorded("copies check", loaded.settings, now, quiet=quiet, is_pinged=False) as run:
+    with recorded("copies check", loaded.settings, now, quiet=given.quiet, is_pinged=False) as run:
         report = check_copies(loaded, now, read=read)
         run.ended(report.exit_code, places=len(report.places))
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.copies_text import copies_json
 
         print(copies_json(report))
-    elif not (quiet and report.exit_code is ExitCode.DONE):
+    elif not (given.quiet and report.exit_code is ExitCode.DONE):
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.snapshots.show.copies_text import copies_text
 
-        print(copies_text(report, Style()), file=sys.stderr if quiet else sys.stdout)
+        print(copies_text(report, Style()), file=sys.stderr if given.quiet else sys.stdout)
     return report.exit_code
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from baileys_tools.config import LoadedSettings, require_backup_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import company_meant, place_meant
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -18,30 +18,22 @@ from baileys_tools.units import parse_duration
 
 
 def keep_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    company: str,
-    wanted: str,
-    kept_for: str | None,
-    *,
-    release: bool,
-    as_json: bool,
-    quiet: bool,
+    given: CommandLine, company: str, wanted: str, kept_for: str | None, *, release: bool
 ) -> ExitCode:
     """Given the command line, pin a snapshot or release it, say so once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     if release == (kept_for is not None):
         raise UsageError("until when?", "Give --for DURATION (90d, 52w), or --release to take it back.")
     duration = _duration(kept_for) if kept_for is not None else None
     now = datetime.now(UTC)
-    with recorded("keep", loaded.settings, now, quiet=quiet) as run:
+    with recorded("keep", loaded.settings, now, quiet=given.quiet) as run:
         report = run_keep(loaded, company, wanted, duration, now)
         run.ended(ExitCode.DONE, kept=int(not release))
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.backup_json import keep_json
 
         print(keep_json(report))
-    elif not quiet:
+    elif not given.quiet:
         from baileys_tools.snapshots.show.backup_text import keep_text
 
         print(keep_text(report))

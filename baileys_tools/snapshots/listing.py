@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from baileys_tools.config import require_backup_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -17,9 +18,9 @@ from baileys_tools.snapshots.repository import Repository
 from baileys_tools.snapshots.rules.prune_report import CompanySnapshots, SnapshotsReport
 
 
-def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+def snapshots_command(given: CommandLine) -> ExitCode:
     """Given the command line, list the snapshots, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     with recorded("snapshots", loaded.settings, now) as run:
         report = list_all(
@@ -29,7 +30,7 @@ def snapshots_command(flags: Mapping[str, object], config: str | None, *, as_jso
             partial(place_named, loaded.settings),
         )
         run.ended(report.exit_code, companies=len(report.companies))
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.backup_json import snapshots_json
 
         print(snapshots_json(report))

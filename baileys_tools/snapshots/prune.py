@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +11,7 @@ from functools import partial
 from baileys_tools.config import Backup, Copies, Settings, require_backup_path
 from baileys_tools.config.companies import Standing
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_here, no_such_company, place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -33,19 +34,11 @@ PlaceOf = Callable[[str], str]
 """Gives the place of a company by its id, "" where nothing tells."""
 
 
-def prune_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    dry_run: bool,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def prune_command(given: CommandLine, *, dry_run: bool) -> ExitCode:
     """Given the command line, prune or plan it, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
-    with recorded("prune", loaded.settings, now, quiet=quiet, dry_run=dry_run) as run:
+    with recorded("prune", loaded.settings, now, quiet=given.quiet, dry_run=dry_run) as run:
         path = require_backup_path(loaded)
         settings = loaded.settings
         retention = retention_by_company(settings)
@@ -67,15 +60,15 @@ def prune_command(
         )
     if not dry_run:
         tell_of_damage(report, loaded.settings, now)
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.backup_json import prune_json
 
         print(prune_json(report))
-    elif not quiet:
+    elif not given.quiet:
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.snapshots.show.backup_text import prune_text
 
-        print(prune_text(report, Style(), verbose=verbose))
+        print(prune_text(report, Style(), verbose=given.verbose))
     elif report.exit_code is not ExitCode.DONE:
         from baileys_tools.snapshots.show.backup_text import prune_troubles
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from baileys_tools.config import require_backup_path
 from baileys_tools.errors import ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import place_named
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -31,19 +32,11 @@ _MARKED = (
 )
 
 
-def verify_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    every: bool,
-    deep: bool,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def verify_command(given: CommandLine, *, every: bool, deep: bool) -> ExitCode:
     """Given the command line, verify, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
-    with recorded("verify", loaded.settings, now, quiet=quiet) as run:
+    with recorded("verify", loaded.settings, now, quiet=given.quiet) as run:
         path = require_backup_path(loaded)
         identity_file = loaded.settings.backup.identity_file
         identities = Identities(identity_file) if deep and identity_file is not None else None
@@ -59,11 +52,11 @@ def verify_command(
             damaged=report.count(SnapshotHealth.DAMAGED),
         )
     tell_of_damage(report, loaded.settings, now)
-    if as_json:
+    if given.as_json:
         from baileys_tools.snapshots.show.backup_json import verify_json
 
         print(verify_json(report))
-    elif not quiet:
+    elif not given.quiet:
         from baileys_tools.frame.show.terminal import Style
         from baileys_tools.snapshots.show.backup_text import verify_text
 

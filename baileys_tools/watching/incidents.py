@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import open_state_about, require_known
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.pasted import command
@@ -32,11 +33,9 @@ class IncidentsReport(NamedTuple):
     """How the companies are that are in trouble now, by their ids."""
 
 
-def incidents_command(
-    flags: Mapping[str, object], config: str | None, markdown: int | None, *, as_json: bool
-) -> ExitCode:
+def incidents_command(given: CommandLine, markdown: int | None) -> ExitCode:
     """Given the command line, print incidents once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     with open_state_about(loaded.settings, now) as state:
         wanted = loaded.settings.sessions.companies
@@ -56,7 +55,7 @@ def incidents_command(
             f"{command('baileys-tools incidents')} lists them.",
             exit_code=ExitCode.NOT_FOUND,
         )
-    if as_json:
+    if given.as_json:
         from baileys_tools.watching.show.incidents_text import incidents_json
 
         print(incidents_json(report.now, report.incidents, report.services, report.verdicts))

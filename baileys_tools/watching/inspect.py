@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from baileys_tools.cures.rules.group_keys import memories_of
 from baileys_tools.cures.rules.stale_groups import StaleGroup, stale_group_findings, stale_groups
 from baileys_tools.errors import BaileysToolsError, ExitCode
 from baileys_tools.frame.baselines import with_baselines
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import the_one_company
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -31,11 +31,9 @@ from baileys_tools.watching.rules.inspection import Inspection, inspect, with_wh
 from baileys_tools.watching.status import last_cleanups
 
 
-def inspect_command(
-    flags: Mapping[str, object], config: str | None, *, verbose: bool, as_json: bool
-) -> ExitCode:
+def inspect_command(given: CommandLine) -> ExitCode:
     """Given the command line, inspect one company, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     root_path = require_sessions_path(loaded)
     now = datetime.now(UTC)
     settings = loaded.settings
@@ -43,15 +41,15 @@ def inspect_command(
         run.state = state
         inspection = run_inspect(settings, root_path, now, state)
         run.ended(inspection.exit_code, findings=len(inspection.findings))
-    if as_json:
+    if given.as_json:
         from baileys_tools.watching.show.inspect_json import inspect_json
 
-        print(inspect_json(inspection, with_files=verbose))
+        print(inspect_json(inspection, with_files=given.verbose))
     else:
         from baileys_tools.frame.show.terminal import Style, block_character
         from baileys_tools.watching.show.inspect_text import inspect_text
 
-        print(inspect_text(inspection, Style(), verbose=verbose, block=block_character()))
+        print(inspect_text(inspection, Style(), verbose=given.verbose, block=block_character()))
     return inspection.exit_code
 
 

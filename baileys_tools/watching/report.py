@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import require_file, settings_in_force
 from baileys_tools.frame.record import recorded
@@ -45,22 +46,14 @@ REPORT = "report.html"
 _NOTHING: Mapping[str, tuple[Late, Late]] = {}
 
 
-def report_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    html: str | None,
-    since: str,
-    as_json: bool,
-    quiet: bool,
-) -> ExitCode:
+def report_command(given: CommandLine, *, html: str | None, since: str) -> ExitCode:
     """Given the command line, write the report, and return the exit code."""
     length = _length(since)
-    if as_json and html is not None:
+    if given.as_json and html is not None:
         raise UsageError("--json and --html exclude each other")
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings = loaded.settings
-    if html is None and quiet and not as_json:
+    if html is None and given.quiet and not given.as_json:
         # As cron runs it: nothing to print, a page to look at.
         html = os.path.join(settings.state.dir, REPORT)
     if html is not None and html != "-":
@@ -68,7 +61,10 @@ def report_command(
 
         require_file(settings, "--html", html, MARK, own_name=REPORT)
     now = datetime.now(UTC)
-    with open_state(settings.state.dir, now) as state, recorded("report", settings, now, quiet=quiet) as run:
+    with (
+        open_state(settings.state.dir, now) as state,
+        recorded("report", settings, now, quiet=given.quiet) as run,
+    ):
         run.state = state
         report = fleet_report(settings, require_sessions_path(loaded), state, now, length)
         if html is not None:
@@ -76,7 +72,7 @@ def report_command(
 
             _write(html, report_page(report))
         run.ended(report.status.exit_code, companies=len(report.companies))
-    if as_json:
+    if given.as_json:
         from baileys_tools.watching.show.report_json import report_json
 
         print(report_json(report))
@@ -85,7 +81,7 @@ def report_command(
         from baileys_tools.watching.show.report_text import report_text
 
         print(report_text(report, Style()))
-    elif html != "-" and not quiet:
+    elif html != "-" and not given.quiet:
         print(f"written: {printable(html)}", file=sys.stderr)
     return report.status.exit_code
 

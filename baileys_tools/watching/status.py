@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from baileys_tools.alerts.kept_silences import all_silences
 from baileys_tools.config import Settings, require_sessions_path
 from baileys_tools.errors import ExitCode
 from baileys_tools.frame.baselines import with_baselines
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import no_session_folder
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.frame.places import settings_in_force
@@ -30,9 +30,9 @@ from baileys_tools.watching.rules.status import FleetStatus, with_forecast
 from baileys_tools.watching.rules.verdict import CompanyStatus, worst_company_first
 
 
-def status_command(flags: Mapping[str, object], config: str | None, *, as_json: bool) -> ExitCode:
+def status_command(given: CommandLine) -> ExitCode:
     """Given the command line, look at all companies, print how they are, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     settings = loaded.settings
     now = datetime.now(UTC)
     with open_state(settings.state.dir, now) as state, recorded("status", settings, now) as run:
@@ -40,7 +40,7 @@ def status_command(flags: Mapping[str, object], config: str | None, *, as_json: 
         path, whole = require_sessions_path(loaded), not settings.sessions.companies
         status, _ = fleet_seen(settings, path, state, now, looks_beside=whole)
         run.ended(status.exit_code, companies=len(status.companies))
-    if as_json:
+    if given.as_json:
         from baileys_tools.watching.show.status_json import status_json
 
         print(status_json(status))

@@ -18,6 +18,7 @@ from baileys_tools.config.kinds import SCHEDULE, Secret
 from baileys_tools.config.schema import SCHEMA
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.places import misplaced, require_file, settings_read
 from baileys_tools.frame.show.json_text import envelope, known_timestamp, timestamp
 from baileys_tools.sessions.rules.records import CREDS
@@ -38,9 +39,7 @@ _FEW_WORDS = frozenset(("all", "allow", "skip", "removable", "keep", "off", *PRE
 """What a setting of few words may be; any other text is of the operator's own."""
 
 
-def support_command(
-    flags: Mapping[str, object], config: str | None, *, output: str | None, as_json: bool
-) -> ExitCode:
+def support_command(given: CommandLine, *, output: str | None) -> ExitCode:
     """Given the command line, print the bundle, or write it to `output` with mode 0600, and return the exit code.
 
     What cannot be looked at is said in the bundle, and ends nothing: it is asked for when something is wrong.
@@ -48,8 +47,8 @@ def support_command(
     from baileys_tools.watching.show import support_text
 
     now = datetime.now(UTC)
-    bundle, settings = support_bundle(flags, config, now)
-    if as_json:
+    bundle, settings = support_bundle(given.flags, given.config, now)
+    if given.as_json:
         text, mark = envelope("support-bundle", now, ExitCode.DONE, bundle), support_text.JSON_MARK
     else:
         text, mark = support_text.support_markdown(bundle, timestamp(now)), support_text.MARK

@@ -19,6 +19,7 @@ import pytest
 from baileys_tools import pasted
 from baileys_tools.bots import asking
 from baileys_tools.bots.rules.connection import Connection, ConnectionState
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.recovery.recovering import recover_command
 from baileys_tools.watching.incidents import incidents_command
 from baileys_tools.watching.inspect import inspect_command
@@ -197,15 +198,13 @@ def verdicts(world: World) -> Iterator[tuple[str, str, str, list[dict[str, Any]]
     config = str(world.config)
     one = {"sessions.companies": ("1001",)}
     documents = {
-        "inspect": lambda: inspect_command(one, config, verbose=False, as_json=True),
-        "status": lambda: status_command(flags, config, as_json=True),
-        "status --company": lambda: status_command(one, config, as_json=True),
-        "recover": lambda: recover_command(
-            flags, config, dry_run=True, yes=False, verbose=False, as_json=True, quiet=False
-        ),
+        "inspect": lambda: inspect_command(CommandLine(one, config, as_json=True)),
+        "status": lambda: status_command(CommandLine(flags, config, as_json=True)),
+        "status --company": lambda: status_command(CommandLine(one, config, as_json=True)),
+        "recover": lambda: recover_command(CommandLine(flags, config, as_json=True), dry_run=True, yes=False),
         "monitor-once": lambda: monitor_command(flags, config, MonitorOptions(as_json=True, notify=False)),
-        "incidents": lambda: incidents_command(flags, config, None, as_json=True),
-        "status again": lambda: status_command(flags, config, as_json=True),
+        "incidents": lambda: incidents_command(CommandLine(flags, config, as_json=True), None),
+        "status again": lambda: status_command(CommandLine(flags, config, as_json=True)),
     }
     for name, call in documents.items():
         document = json.loads(said(call))
@@ -220,11 +219,9 @@ def texts(world: World) -> dict[str, str]:
     flags: dict[str, object] = {}
     config = str(world.config)
     return {
-        "status": said(lambda: status_command(flags, config, as_json=False)),
-        "report": said(
-            lambda: report_command(flags, config, html=None, since="7d", as_json=False, quiet=False)
-        ),
-        "page": said(lambda: report_command(flags, config, html="-", since="7d", as_json=False, quiet=False)),
+        "status": said(lambda: status_command(CommandLine(flags, config))),
+        "report": said(lambda: report_command(CommandLine(flags, config), html=None, since="7d")),
+        "page": said(lambda: report_command(CommandLine(flags, config), html="-", since="7d")),
         "monitor-once": said(lambda: monitor_command(flags, config, MonitorOptions(notify=False))),
         "nagios": said(lambda: monitor_command(flags, config, MonitorOptions(nagios=True, notify=False))),
     }
