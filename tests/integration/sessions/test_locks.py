@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,9 @@ from typing import Any
 
 import pytest
 
+from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.sessions.locks import Locked, told_of
+from baileys_tools.snapshots.private_folders import RepositoryLocked
 from tests.integration.faults.forked import at_once, run_cli
 from tests.integration.faults.injection import (
     Call,
@@ -352,3 +356,32 @@ def test_32_processes_on_one_root_never_hold_a_company_twice(tmp_path: Path) -> 
     print(f"{held} times a company was held, {twice} times by two")
     assert held >= 5 * 4
     assert twice == 0
+
+
+# --- what is told of it -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "code"),
+    [
+        (Locked("process 7"), "company 1001 is locked by process 7", ExitCode.LOCKED),
+        (
+            OSError(errno.EROFS, "read-only"),
+            "company 1001: the file system is read-only: mount it writable, or look with --dry-run",
+            ExitCode.FAILED,
+        ),
+        # Who writes snapshots holds the repository, and "locked by another process is writing" was no English.
+        (
+            RepositoryLocked("1001"),
+            "another process is writing snapshots of company 1001",
+            ExitCode.LOCKED,
+        ),
+    ],
+    ids=["locked", "refused by the system", "the repository is locked"],
+)
+def test_a_company_that_cannot_be_worked_on_is_told_in_one_way(
+    trouble: Exception, said: str, code: ExitCode
+) -> None:
+    with pytest.raises(BaileysToolsError) as told, told_of("1001"):
+        raise trouble
+    assert (told.value.message, told.value.exit_code) == (said, code)
