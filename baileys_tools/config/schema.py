@@ -44,8 +44,6 @@ from baileys_tools.thresholds import Thresholds
 class Sessions(Section, name="sessions"):
     """Where the session folders of the bots are."""
 
-    __slots__ = ()
-
     path: str | None = setting(
         default=None,
         kind=PATH,
@@ -90,8 +88,6 @@ class Sessions(Section, name="sessions"):
 
 class Cleanup(Section, name="cleanup"):
     """What a cleanup removes by age, and for how long it can be undone."""
-
-    __slots__ = ()
 
     dry_run: bool = setting(
         default=False,
@@ -183,8 +179,6 @@ class Cleanup(Section, name="cleanup"):
 class PreKeys(Section, name="pre_keys"):
     """How many pre-keys stay."""
 
-    __slots__ = ()
-
     keep: int = setting(
         default=50,
         kind=COUNT,
@@ -202,8 +196,6 @@ class PreKeys(Section, name="pre_keys"):
 
 class Emergency(Section, name="emergency"):
     """The stricter rules for a folder that stays at or above `thresholds.danger` after the normal ones."""
-
-    __slots__ = ()
 
     session_max_age: timedelta = setting(
         default=timedelta(days=7),
@@ -224,8 +216,6 @@ class Emergency(Section, name="emergency"):
 
 class ThresholdSettings(Section, name="thresholds"):
     """From how many counted files on a folder is at which level. Each has to be above the one before."""
-
-    __slots__ = ()
 
     warning: int = setting(default=150, kind=COUNT, about="From here on: warning.")
     critical: int = setting(default=170, kind=COUNT, about="From here on: critical.")
@@ -249,8 +239,6 @@ class ThresholdSettings(Section, name="thresholds"):
 
 class Health(Section, name="health"):
     """From where on `inspect` and `monitor-once` call something a finding (docs/findings.md)."""
-
-    __slots__ = ()
 
     inactive_warning: timedelta = setting(
         default=timedelta(days=14),
@@ -287,8 +275,6 @@ class Health(Section, name="health"):
 class Trigger(Section, name="trigger"):
     """How often `trigger` cleans a folder that reached `thresholds.trigger`, or `thresholds.danger`."""
 
-    __slots__ = ()
-
     cooldown: timedelta = setting(
         default=timedelta(hours=6),
         kind=DURATION,
@@ -313,8 +299,6 @@ class Trigger(Section, name="trigger"):
 class Locks(Section, name="locks"):
     """What is said of the lock of a company that somebody else holds: one work at a time is done on a folder."""
 
-    __slots__ = ()
-
     patience: timedelta = setting(
         default=timedelta(hours=1),
         kind=DURATION,
@@ -325,8 +309,6 @@ class Locks(Section, name="locks"):
 
 class Monitor(Section, name="monitor"):
     """What `monitor-once` does besides looking."""
-
-    __slots__ = ()
 
     auto_cleanup: bool = setting(
         default=False,
@@ -346,8 +328,6 @@ class Monitor(Section, name="monitor"):
 
 class Keeping(Section):
     """Which snapshots stay: of the repository and of its copies, each with its own defaults."""
-
-    __slots__ = ()
 
     keep_last: int = setting(default=12, kind=COUNT, about="Keep the newest, this many.")
     keep_within: timedelta = setting(
@@ -375,8 +355,6 @@ class Backup(Keeping, name="backup", defaults={"keep_hourly": 24, "keep_daily": 
 
     A snapshot stays when any rule keeps it. With all `keep_` rules at 0, nothing is ever removed.
     """
-
-    __slots__ = ()
 
     path: str | None = setting(
         default=None,
@@ -420,8 +398,6 @@ class Backup(Keeping, name="backup", defaults={"keep_hourly": 24, "keep_daily": 
 class Copies(Keeping, name="copies", defaults={"keep_daily": 14, "keep_weekly": 8, "keep_monthly": 6}):
     """Which snapshots stay at the places of `backup.copies`, and how long to wait for those."""
 
-    __slots__ = ()
-
     minimum: int = setting(
         default=3, kind=COUNT, about="Snapshots of a company that stay whatever the rules say.", at_least=1
     )
@@ -435,8 +411,6 @@ class Copies(Keeping, name="copies", defaults={"keep_daily": 14, "keep_weekly": 
 
 class StateSettings(Section, name="state"):
     """Where this tool keeps what it remembers between runs."""
-
-    __slots__ = ()
 
     dir: str = setting(
         default="/var/lib/baileys-tools",
@@ -452,8 +426,6 @@ class Notify(Section, name="notify"):
 
     Each is tried by itself: what one cannot deliver waits for its next run, and the others are not told again.
     """
-
-    __slots__ = ()
 
     webhook: Secret | None = setting(
         default=None,
@@ -527,8 +499,6 @@ class Ping(Section, name="ping"):
     can tell: that nothing runs any more.
     """
 
-    __slots__ = ()
-
     url: Secret | None = setting(
         default=None,
         kind=PINGS,
@@ -547,8 +517,6 @@ class BotApiSettings(Section, name="bot_api"):
     `disconnected`, `has_qr` (each has to come out as true), `user`, `code` (of a QR or a pairing code) and `ok`.
     `{company}` stands for `bot_api.name` in a path and a body, `{number}` and `{message}` for what is sent.
     """
-
-    __slots__ = ()
 
     preset: str | None = setting(
         default=None,
@@ -628,8 +596,6 @@ class BotApiSettings(Section, name="bot_api"):
 class ProcessSettings(Section, name="process"):
     """The process of the bots, for `monitor-once`, `restore` and `recover`. `{company}` stands for the id."""
 
-    __slots__ = ()
-
     pm2: str | None = setting(
         default=None, kind=LINE, about="Its name in PM2 (`pm2 jlist`).", default_text="none"
     )
@@ -654,8 +620,6 @@ class ProcessSettings(Section, name="process"):
 
 class Logs(Section, name="logs", list_key="files"):
     """The bots' logs, of which events are counted and no text is kept. A list here is `logs.files`."""
-
-    __slots__ = ()
 
     files: tuple[LogFile, ...] = setting(
         default=(),
@@ -690,8 +654,6 @@ class Logs(Section, name="logs", list_key="files"):
 class Recover(Section, name="recover"):
     """How far `recover` goes by itself."""
 
-    __slots__ = ()
-
     auto: bool = setting(
         default=False,
         kind=BOOLEAN,
@@ -715,8 +677,6 @@ class Cron(Section, name="cron"):
 
     A time that is given stands as written; the default ones are moved by some minutes from host to host.
     """
-
-    __slots__ = ()
 
     monitor: str = setting(default="* * * * *", kind=SCHEDULE, about="When `monitor-once` runs.")
     trigger: str = setting(default="*/30 * * * *", kind=SCHEDULE, about="When `trigger` runs.")
@@ -751,8 +711,6 @@ class Cron(Section, name="cron"):
 class Serve(Section, name="serve"):
     """The live page of `serve`."""
 
-    __slots__ = ()
-
     listen: str = setting(
         default="127.0.0.1:8787",
         kind=LINE,
@@ -784,8 +742,6 @@ class Serve(Section, name="serve"):
 
 class Reset(Section, name="reset"):
     """What becomes of a folder that `reset` sets aside."""
-
-    __slots__ = ()
 
     keep: timedelta = setting(
         default=timedelta(days=30),

@@ -110,8 +110,15 @@ def setting(
     return declared  # type: ignore[no-any-return]
 
 
+class _Slotted(type):
+    """Makes classes whose instances have no attributes but those declared."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], /, **options: Any) -> Any:
+        return super().__new__(cls, name, bases, {"__slots__": (), **body}, **options)
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(setting,))
-class Section:
+class Section(metaclass=_Slotted):
     """A section of the settings: frozen, made by keyword, with defaults. Its docstring is its description.
 
     One without a name is what several have in common: they have its settings behind their own, with the `defaults`

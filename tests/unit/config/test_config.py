@@ -531,8 +531,6 @@ def test_what_cannot_be_one_folder_is_no_company_id(text):
 class Notify(Section, name="notify"):
     """A section with a secret, as later ones have."""
 
-    __slots__ = ()
-
     token: Secret | None = setting(default=None, kind=SECRET, about="The token.", env=("TOKEN",))
 
 
