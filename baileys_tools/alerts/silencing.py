@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from baileys_tools.alerts.rules.silences import LONGEST, AlertSilence
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
 from baileys_tools.finding_codes import CODES
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import companies_of_run, open_state_about, the_name_of_one
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
@@ -33,9 +34,9 @@ class SilenceOptions(NamedTuple):
     as_json: bool = False
 
 
-def silence_command(flags: Mapping[str, object], config: str | None, options: SilenceOptions) -> ExitCode:
+def silence_command(given: CommandLine, options: SilenceOptions) -> ExitCode:
     """Given the command line, begin, end or list silences, print the result once, and return the exit code."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     now = datetime.now(UTC)
     code = _code(options.code)
     with open_state_about(loaded.settings, now) as state, recorded("silence", loaded.settings, now) as run:

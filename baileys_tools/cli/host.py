@@ -61,8 +61,8 @@ def cron_show(
     """
     from baileys_tools.host.cron import show_command
 
-    flags = sessions_flags(sessions)
-    finish(lambda: show_command(flags, config, system=system, user=user, systemd=systemd, into=into))
+    given = command_line(sessions, config)
+    finish(lambda: show_command(given, system=system, user=user, systemd=systemd, into=into))
 
 
 @cron_app.command("install")
@@ -87,8 +87,8 @@ def cron_install(
     """
     from baileys_tools.host.cron import install_command
 
-    flags = sessions_flags(sessions)
-    finish(lambda: install_command(flags, config, system=system, user=user, dry_run=dry_run, quiet=quiet))
+    given = command_line(sessions, config, quiet=quiet)
+    finish(lambda: install_command(given, system=system, user=user, dry_run=dry_run))
 
 
 @cron_app.command("remove")
@@ -111,8 +111,8 @@ def cron_remove(
     """
     from baileys_tools.host.cron import remove_command
 
-    flags = sessions_flags(sessions)
-    finish(lambda: remove_command(flags, config, system=system, dry_run=dry_run, quiet=quiet))
+    given = command_line(sessions, config, quiet=quiet)
+    finish(lambda: remove_command(given, system=system, dry_run=dry_run))
 
 
 @cron_app.command("status")

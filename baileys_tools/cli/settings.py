@@ -109,7 +109,8 @@ def config_show(
     """
     from baileys_tools.host.config_commands import show_command
 
-    finish(lambda: show_command(sessions_flags(sessions), config, as_json=json, company=company))
+    given = command_line(sessions, config, json=json)
+    finish(lambda: show_command(given, company=company))
 
 
 @config_app.command("check")

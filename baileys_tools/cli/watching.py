@@ -21,7 +21,6 @@ from baileys_tools.cli.app import (
     finish,
 )
 from baileys_tools.cli.complete import complete_finding
-from baileys_tools.cli.quick import sessions_flags
 from baileys_tools.frame.command_line import CommandLine
 
 
@@ -200,6 +199,6 @@ def silence(
     """
     from baileys_tools.alerts.silencing import SilenceOptions, silence_command
 
-    flags = sessions_flags(sessions) | {"sessions.companies": company or None}
+    given = command_line(sessions, config, company)
     options = SilenceOptions(code, length, because, listing, ending, json)
-    finish(lambda: silence_command(flags, config, options))
+    finish(lambda: silence_command(given, options))

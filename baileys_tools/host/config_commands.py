@@ -25,6 +25,7 @@ from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, Setting
 from baileys_tools.config.unread import unread_secrets
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError, why
 from baileys_tools.findings import Finding, exit_code_for, worst
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.companies import place_meant, require_known
 from baileys_tools.frame.pings import ping_warnings
 from baileys_tools.frame.places import require_places, settings_read, unwise
@@ -314,18 +315,16 @@ def _write_private(path: Path, text: str) -> None:
         raise
 
 
-def show_command(
-    flags: Mapping[str, object], config: str | None, *, as_json: bool, company: str | None = None
-) -> ExitCode:
+def show_command(given: CommandLine, *, company: str | None = None) -> ExitCode:
     """Given the command line, print the settings in force."""
-    loaded = settings_read(flags, config)
+    loaded = settings_read(given.flags, given.config)
     if company:
         # Of a name that several places have no one set of settings is in force; one that they name may yet come.
         place_meant(loaded.settings, company)
         if company not in loaded.settings.companies:
             require_known(loaded.settings, [company])
     try:
-        text = run_show(loaded, datetime.now(UTC), as_json, company or "")
+        text = run_show(loaded, datetime.now(UTC), given.as_json, company or "")
     except ValueError as error:
         raise UsageError(f"--company: {error}") from error
     print(text)

@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from baileys_tools.config import LoadedSettings, Settings
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.frame.command_line import CommandLine
 from baileys_tools.frame.own_file import write_own_file
 from baileys_tools.frame.places import require_folder, settings_in_force
 from baileys_tools.host import crontab
@@ -25,16 +26,10 @@ from baileys_tools.units import printable
 
 
 def show_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    system: bool,
-    user: str | None,
-    systemd: bool,
-    into: str | None,
+    given: CommandLine, *, system: bool, user: str | None, systemd: bool, into: str | None
 ) -> ExitCode:
     """Given the command line, print the entries, or the systemd units, for this host."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     setup = setup_of(loaded, system=system, user=user)
     if not systemd:
         print(setup.block(system=system).decode("utf-8", "backslashreplace"), end="")
@@ -65,17 +60,9 @@ def show_command(
     return ExitCode.DONE
 
 
-def install_command(
-    flags: Mapping[str, object],
-    config: str | None,
-    *,
-    system: bool,
-    user: str | None,
-    dry_run: bool,
-    quiet: bool,
-) -> ExitCode:
+def install_command(given: CommandLine, *, system: bool, user: str | None, dry_run: bool) -> ExitCode:
     """Given the command line, put our block into the crontab, or show what would change there."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     setup = setup_of(loaded, system=system, user=user)
     place = crontab.SYSTEM_FILE if system else f"the crontab of {setup.account.name}"
     ours = whose_jobs(loaded, setup.variables)
@@ -85,14 +72,14 @@ def install_command(
         raise BaileysToolsError(f"another reader of crontabs does not take this line: {wrong[0]}")
     is_ours = _ours(ours, system=system)
     changed = _change(
-        loaded, lambda tab: with_block(tab, block, is_ours), system=system, dry_run=dry_run, quiet=quiet
+        loaded, lambda tab: with_block(tab, block, is_ours), system=system, dry_run=dry_run, quiet=given.quiet
     )
     if changed and not dry_run:
         with acting_for(setup.account):
             note_installation(setup.state_dir)
             if setup.log.path:
                 crontab.prepare_log(setup.log.path)
-        if not quiet:
+        if not given.quiet:
             print(f"{len(setup.entries)} jobs run from now on")
             for note in setup.notes:
                 print(f"  {printable(note)}")
@@ -133,14 +120,14 @@ def _warn_of_other_cleaners(settings: Settings) -> None:
             print(f"baileys-tools: {check.message}\n  {check.action}", file=sys.stderr)
 
 
-def remove_command(
-    flags: Mapping[str, object], config: str | None, *, system: bool, dry_run: bool, quiet: bool
-) -> ExitCode:
+def remove_command(given: CommandLine, *, system: bool, dry_run: bool) -> ExitCode:
     """Given the command line, take our block out of the crontab, or show what would change there."""
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     blocks = blocks_in(read_tab(system=system) or b"")
     is_ours = _ours(whose_jobs(loaded), system=system)
-    is_named = config is not None or any(flags.get(f"sessions.{key}") for key in ("path", "roots"))
+    is_named = given.config is not None or any(
+        given.flags.get(f"sessions.{key}") for key in ("path", "roots")
+    )
     if len(blocks) == 1 and not is_named:
         # Whatever its settings are: there is no other that could be meant.
         is_ours = lambda block: True  # noqa: E731
@@ -154,7 +141,9 @@ def remove_command(
             + "; ".join(jobs.remove for jobs in find_jobs(loaded) if jobs.place == place),
             exit_code=ExitCode.NOT_FOUND,
         )
-    _change(loaded, lambda tab: without_block(tab, is_ours), system=system, dry_run=dry_run, quiet=quiet)
+    _change(
+        loaded, lambda tab: without_block(tab, is_ours), system=system, dry_run=dry_run, quiet=given.quiet
+    )
     return ExitCode.DONE
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def doctor_command(given: CommandLine, *, send_test: bool, fix: bool, dry_run: b
     now = datetime.now(UTC)
     if dry_run and not fix:
         raise UsageError("--dry-run goes with --fix: doctor alone mends nothing")
-    mending = _fixed(given.flags, given.config, now, dry_run=dry_run) if fix else None
+    mending = _fixed(given, now, dry_run=dry_run) if fix else None
     loaded = settings_read(given.flags, given.config)
     checks = run_doctor(loaded, now, send_test=send_test)
     code = exit_code_of(checks)
@@ -49,15 +49,13 @@ def doctor_command(given: CommandLine, *, send_test: bool, fix: bool, dry_run: b
     return code
 
 
-def _fixed(
-    flags: Mapping[str, object], config: str | None, now: datetime, *, dry_run: bool
-) -> tuple[MendPlan, list[Mended]]:
+def _fixed(given: CommandLine, now: datetime, *, dry_run: bool) -> tuple[MendPlan, list[Mended]]:
     """Mend what can be mended, or only plan it; return the plan, and how each step ended."""
     from baileys_tools.frame.record import recorded
     from baileys_tools.host.mending import mend_all, plan_mending
     from baileys_tools.host.rules.mending import Mended, MendOutcome
 
-    loaded = settings_in_force(flags, config)
+    loaded = settings_in_force(given.flags, given.config)
     plan = plan_mending(loaded, now)
     if dry_run:
         return plan, [Mended(mend, MendOutcome.PLANNED) for mend in plan.mends]
@@ -65,7 +63,7 @@ def _fixed(
     def install() -> None:
         from baileys_tools.host.cron import install_command
 
-        install_command(flags, config, system=False, user=None, dry_run=False, quiet=True)
+        install_command(given._replace(quiet=True), system=False, user=None, dry_run=False)
 
     with recorded("doctor", loaded.settings, now, is_pinged=False) as run:
         done = mend_all(loaded, plan, now, install)

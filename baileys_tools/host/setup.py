@@ -111,9 +111,10 @@ def _set_up(answers: Answers, file: str, earlier: str | None, now: datetime) -> 
         print(f"No job was installed: mend what doctor calls critical, then {again}")
         return ExitCode.CRITICAL
     if answers.jobs:
+        from baileys_tools.frame.command_line import CommandLine
         from baileys_tools.host.cron import install_command
 
-        install_command({}, file, system=False, user=None, dry_run=False, quiet=False)
+        install_command(CommandLine({}, file), system=False, user=None, dry_run=False)
         print()
     print(after)
     return ExitCode.DONE
