@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from fcntl import ioctl
 from itertools import islice
 
 from baileys_tools.findings import Finding
+from baileys_tools.pasted import command
+from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.owners import ProcessUser, cannot_write_finding, may_write
+from baileys_tools.sessions.rules.owners import Held, ProcessUser, cannot_write_finding, may_write
 
 SAMPLE = 20
 """Entries of a folder that are asked whether the bot may write them: what a script left as root seldom stands alone."""
@@ -29,8 +33,9 @@ def what_bots_cannot_write(
         user = user_of(running[company.id]) if company.id in running else None
         if user is not None:
             with suppress(OSError):  # that it cannot be opened is a finding already
-                shut = [] if user.may_all else not_writable(root, company, user)
-                found[company.id] = cannot_write_finding(company.id, company.path, user, shut)
+                shut = [] if user.may_all and user.uids is None else not_writable(root, company, user)
+                held = what_is_held(root, company, running[company.id])
+                found[company.id] = cannot_write_finding(company.id, company.path, user, shut, held)
     return found
 
 
@@ -44,7 +49,65 @@ def user_of(pid: int) -> ProcessUser | None:
         may_all = uid == 0 or bool(int(fields.get("CapEff", "0"), 16) & _MAY_ALL)
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    return ProcessUser(uid, gid, groups | {gid}, may_all)
+    user = ProcessUser(uid, gid, groups | {gid}, may_all)
+    return user if _shares_users(pid) else user._replace(uids=_mapped(pid, "uid"), gids=_mapped(pid, "gid"))
+
+
+def _shares_users(pid: int) -> bool:
+    """Whether a process lives in this one's user namespace; so taken where nothing tells."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user")
+    except OSError:
+        return True
+
+
+def _mapped(pid: int, what: str) -> tuple[range, ...] | None:
+    """Return the ids of this host that are mapped in the user namespace of a process."""
+    try:
+        with open(f"/proc/{pid}/{what}_map", encoding="ascii") as file:
+            rows = [tuple(map(int, line.split())) for line in islice(file, 400)]
+    except (OSError, ValueError):
+        return None
+    return tuple(range(first, first + count) for _, first, count in rows)
+
+
+def what_is_held(root: Root, company: Company, pid: int) -> list[Held]:
+    """Return what of a company's folder nobody may write as the bot's process sees it: a file system that is mounted
+    read-only there, `creds.json` or the folder itself with the immutable attribute. Raises OSError."""
+    found = []
+    with root.open(company) as folder:
+        with suppress(OSError):
+            # Through the root of the process: a container has mounts of its own. Elsewhere this is another folder.
+            there = f"/proc/{pid}/root{company.place}"
+            is_same = os.path.samestat(os.stat(there), os.fstat(folder))
+            if is_same and os.statvfs(there).f_flag & os.ST_RDONLY:
+                found.append(Held("a read-only file system", _REMOUNT))
+        for name, what in ((".", "the folder"), ("creds.json", "creds.json")):
+            with suppress(OSError):
+                if _is_immutable(folder, name):
+                    path = company.path if name == "." else os.path.join(company.path, name)
+                    action = f"Take the attribute away: {command('chattr -ia {}', path)}"
+                    found.append(Held(f"{what} (immutable)", action))
+    return found
+
+
+_REMOUNT = (
+    "Mount it for writing, in a container without :ro. Where nobody wanted that, dmesg tells what failed."
+)
+
+
+def _is_immutable(folder: int, name: str) -> bool:
+    fd = os.open(name, READ_FLAGS, dir_fd=folder)
+    try:
+        flags = ioctl(fd, _GET_FLAGS, bytes(8))
+    finally:
+        os.close(fd)
+    return bool(int.from_bytes(flags[:4], sys.byteorder) & _IMMUTABLE_OR_APPEND)
+
+
+_GET_FLAGS = 0x80086601
+_IMMUTABLE_OR_APPEND = 0x10 | 0x20
+"""FS_IOC_GETFLAGS, FS_IMMUTABLE_FL and FS_APPEND_FL of ioctl_iflags(2)."""
 
 
 def not_writable(root: Root, company: Company, user: ProcessUser) -> list[tuple[str, os.stat_result]]:

@@ -30,17 +30,38 @@ class GroupedFile(OwnedFile, Protocol):
 
 
 class ProcessUser(NamedTuple):
-    """As whom a process runs. `may_all`: it is root, or has the capability that files ask of nobody else."""
+    """As whom a process runs. `may_all`: it is root, or has the capability that files ask of nobody else.
+
+    In a user namespace that holds for files alone whose owner and group are mapped there (`user_namespaces(7)`):
+    `uids` and `gids` are those, None for all. A rootless container's root is no root to what stands outside.
+    """
 
     uid: int
     gid: int
     groups: frozenset[int] = frozenset()
     may_all: bool = False
+    uids: tuple[range, ...] | None = None
+    gids: tuple[range, ...] | None = None
+
+    def may_all_of(self, file: GroupedFile) -> bool:
+        """Whether no bits of this file stop it."""
+        return (
+            self.may_all
+            and (self.uids is None or any(file.st_uid in ids for ids in self.uids))
+            and (self.gids is None or any(file.st_gid in ids for ids in self.gids))
+        )
+
+
+class Held(NamedTuple):
+    """What the system lets nobody write, whoever owns it: what it is, and what to do about it."""
+
+    what: str
+    action: str
 
 
 def may_write(file: GroupedFile, user: ProcessUser, *, is_folder: bool = False) -> bool:
     """Whether the bits of a file let a user write it; of a folder, whether it may make and remove files in it."""
-    if user.may_all:
+    if user.may_all_of(file):
         return True
     wanted = 0o3 if is_folder else 0o2
     shift = 6 if file.st_uid == user.uid else 3 if file.st_gid in user.groups else 0
@@ -48,27 +69,36 @@ def may_write(file: GroupedFile, user: ProcessUser, *, is_folder: bool = False) 
 
 
 def cannot_write_finding(
-    company: str, path: str, user: ProcessUser, shut: Sequence[tuple[str, GroupedFile]]
+    company: str,
+    path: str,
+    user: ProcessUser,
+    shut: Sequence[tuple[str, GroupedFile]],
+    held: Sequence[Held] = (),
 ) -> Finding | None:
-    """Given what of its folder the bot's own process may not write ("" is the folder), return the finding."""
-    if not shut:
+    """Given what of its folder the bot's own process may not write ("" is the folder), and what nobody may, return the
+    finding."""
+    if not shut and not held:
         return None
     names = dict(shut)
-    parts = []
+    parts = [one.what for one in held]
     if "" in names:
         parts.append(f"the folder (uid {names[''].st_uid}, mode {S_IMODE(names[''].st_mode):03o})")
     if "creds.json" in names:
         parts.append(f"creds.json (uid {names['creds.json'].st_uid})")
     if others := len(names.keys() - {"", "creds.json"}):
         parts.append(f"{counted(others, 'other file')} of a few that were asked")
-    is_bad = "" in names or "creds.json" in names
+    is_bad = bool(held) or "" in names or "creds.json" in names
+    actions = [one.action for one in held]
+    if shut:
+        chown = command("chown -R {} {}", f"{user.uid}:{user.gid}", path)
+        actions.append(f"Give the folder to the bot: {chown}")
     return Finding(
         "bot-cannot-write",
         Severity.CRITICAL if is_bad else Severity.WARNING,
         company,
         f"the bot's process (uid {user.uid}) may not write {', '.join(parts)}: what it saves is lost at its next start",
-        f"Give the folder to the bot: {command('chown -R {} {}', f'{user.uid}:{user.gid}', path)}",
-        {"uid": user.uid, "files": len(shut)},
+        " ".join(actions),
+        {"uid": user.uid, "files": len(shut) + len(held)},
     )
 
 

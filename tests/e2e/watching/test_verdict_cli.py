@@ -15,7 +15,7 @@ import pytest
 
 from fixtures.lay import lay
 from tests.integration.faults.forked import run_cli
-from tests.support import company_folder, creds, require_root, write_key
+from tests.support import company_folder, creds, missing, require_root, require_tool, write_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -145,6 +145,63 @@ def test_the_user_of_the_bots_process_is_asked_what_it_may_write(
             "companies"
         ]
         assert company["findings"][0]["action"].endswith(f"chown -R 12345:12345 {folder}")
+
+
+@pytest.fixture
+def owned(tmp_path: Path) -> Path:
+    """A folder that belongs to the user of the bot's process."""
+    folder = company_folder(tmp_path / "sessions", "7", {"pre-key-30.json": timedelta(hours=2)})
+    for place in (folder, *folder.iterdir()):
+        os.chown(place, 12_345, 12_345)
+    return folder
+
+
+def told_of(folder: Path, pid: Path) -> str:
+    (company,) = ask(folder.parent, "status", BAILEYS_TOOLS_PROCESS__PIDFILE=str(pid))["companies"]
+    first = company["findings"][0]
+    assert (first["code"], first["severity"]) == ("bot-cannot-write", "critical")
+    return f"{first['message']} {first['action']}"
+
+
+@pytest.mark.parametrize("name", ["creds.json", "."])
+def test_an_immutable_file_is_one_that_the_bot_cannot_write(owned: Path, bot: Path, name: str) -> None:
+    require_tool("chattr")
+    if subprocess.run(["chattr", "+i", owned / name], check=False, capture_output=True).returncode:
+        missing("chattr on a file system that takes it")
+    try:
+        assert f"chattr -ia {owned / name}" in told_of(owned, bot)
+    finally:
+        subprocess.run(["chattr", "-i", owned / name], check=True)
+
+
+def test_a_file_system_that_is_read_only_is_one_that_the_bot_cannot_write(owned: Path, bot: Path) -> None:
+    try:
+        subprocess.run(["mount", "--bind", owned, owned], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        missing("mount")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", owned], check=True)
+        assert "a read-only file system" in told_of(owned, bot)
+    finally:
+        subprocess.run(["umount", owned], check=True)
+
+
+def test_root_of_a_user_namespace_may_not_write_what_is_not_mapped_there(owned: Path, tmp_path: Path) -> None:
+    """The root of a rootless container is no root to a folder that another user has outside."""
+    require_root()
+    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "sleep", "60"])
+    try:
+        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+            assert process.poll() is None, "unshare --user"
+        (tmp_path / "pid").write_text(str(process.pid))
+        assert f"chown -R 0:0 {owned}" in told_of(owned, tmp_path / "pid")
+        for place in (owned, *owned.iterdir()):
+            os.chown(place, 0, 0)
+        (found,) = state_and_why(owned.parent, BAILEYS_TOOLS_PROCESS__PIDFILE=str(tmp_path / "pid"))
+        assert found == ("healthy", "")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_rights_by_group_count(tmp_path: Path, bot: Path) -> None:
