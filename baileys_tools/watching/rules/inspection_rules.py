@@ -154,6 +154,7 @@ def broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
     Baileys takes what does not parse for missing (`readData` answers null to any error).
     """
     restore = f"With the bot stopped: {command('baileys-tools restore --company {} --dry-run', company)}"
+    renew = command("baileys-tools renew-sessions --company {} --broken --dry-run", company)
     texts = (
         (
             "key-files-empty",
@@ -174,6 +175,9 @@ def broken_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
     for code, what, action in texts:
         if names := evidence.get(code):
             by_kind = Counter(map(kind_of, names))
+            if by_kind.keys() == {Kind.SESSION} and action.endswith(restore):
+                # An older session is worse than none, so no restore brings one back.
+                action = action.removesuffix(restore) + f"Under a running bot, too: {renew}"
             listed = ", ".join(f"{kind} {number}" for kind, number in by_kind.most_common())
             yield Finding(
                 code,

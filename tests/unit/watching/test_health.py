@@ -26,6 +26,7 @@ from baileys_tools.watching.rules.health import (
 )
 from baileys_tools.watching.rules.health_surroundings import space_findings
 from baileys_tools.watching.rules.inspection import inspect, kind_rows
+from baileys_tools.watching.rules.inspection_rules import broken_findings
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 RULES = HealthRules()
@@ -443,3 +444,17 @@ def test_a_link_that_leads_nowhere_may_be_a_volume_that_is_not_mounted() -> None
     assert found["creds-missing"].message.startswith("creds.json is a symbolic link, and what it leads to")
     assert found["creds-missing"].action.startswith("Is its volume mounted")
     assert "creds-linked" not in found
+
+
+@pytest.mark.parametrize(
+    ("names", "way"),
+    [
+        (["session-4917.0.json"], "renew-sessions --company 1001 --broken"),
+        (["session-4917.0.json", "pre-key-3.json"], "restore --company 1001"),
+        (["app-state-sync-key-AAAAAA.json"], "restore --company 1001"),
+    ],
+)
+@pytest.mark.parametrize("code", ["key-files-torn", "key-files-empty"])
+def test_torn_sessions_alone_are_renewed_and_not_restored(code: str, names: list[str], way: str) -> None:
+    (found,) = broken_findings("1001", {code: names})
+    assert f"baileys-tools {way} --dry-run" in found.action
