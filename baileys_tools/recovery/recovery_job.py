@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from baileys_tools.bots.process import Process
     from baileys_tools.bots.rules.process import ProcessFacts
     from baileys_tools.recovery.from_bak import Bak
+    from baileys_tools.sessions.rules.snapshot import SnapshotInfo
     from baileys_tools.state.database import State
 
 
@@ -79,22 +80,22 @@ def look_at_company(
     """Return what is seen of a bot, why it is away, and what could be done; `asked` is what was asked before."""
     assert job.root is not None
     now = job.clock()
-    has_snapshot = _has_snapshot(job.settings, job.root, company)
+    newest = _newest_snapshot(job.settings, job.root, company)
     seen = look_at_bot(
         job.settings,
         job.root,
         company,
         job.state,
         now,
-        had_snapshot=has_snapshot,
+        had_snapshot=newest is not None,
         connection=asked.connection,
         process=asked.process,
         looks=asked.looks,
     )
-    return seen, diagnose(seen.facts, now), _means(job, company, seen, has_snapshot=has_snapshot)
+    return seen, diagnose(seen.facts, now), _means(job, company, seen, newest)
 
 
-def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bool) -> Means:
+def _means(job: RecoverJob, company: Company, seen: BotSeen, newest: SnapshotInfo | None) -> Means:
     settings = job.settings
     api = bot_api_for(settings, company.id)
     process = process_of(settings, company.id)
@@ -109,7 +110,8 @@ def _means(job: RecoverJob, company: Company, seen: BotSeen, *, has_snapshot: bo
         can_reconnect=api is not None and api.offers("reconnect"),
         can_restart=allowed and process not in job.restarted and (job.restarts_shared or not shared),
         shared_with=shared,
-        has_snapshot=has_snapshot,
+        has_snapshot=newest is not None,
+        lacks_key=newest is not None and newest.encrypted and job.settings.backup.identity_file is None,
         stopped=stopped,
         unseen=stopped and seen.process is None,
         can_stop=allowed and not shared,
@@ -131,18 +133,18 @@ def _bak(job: RecoverJob, company: Company, seen: BotSeen) -> Bak | None:
     return found if isinstance(found, Bak) and found.proof is not Proof.OTHER else None
 
 
-def _has_snapshot(settings: Settings, root: Root, company: Company) -> bool:
-    """Whether there is a snapshot of the session in this folder, and not of one that was reset since."""
+def _newest_snapshot(settings: Settings, root: Root, company: Company) -> SnapshotInfo | None:
+    """Return the newest snapshot of the session in this folder, and not of one that was reset since."""
     if settings.backup.path is None or not os.path.isdir(settings.backup.path):
-        return False
+        return None
     from baileys_tools.snapshots.of_session import snapshots_of_this_session
     from baileys_tools.snapshots.repository import Repository
 
     try:
         with Repository(settings.backup.path) as repository:
-            return bool(snapshots_of_this_session(repository, root, company))
+            return next(iter(snapshots_of_this_session(repository, root, company)[-1:]), None)
     except (BaileysToolsError, OSError):
-        return False
+        return None
 
 
 def failed_recovery(company: Company, why: str, first: Diagnosis | None = None) -> CompanyRecovery:

@@ -47,7 +47,8 @@ class Means(NamedTuple):
     """What there is to recover with.
 
     `can_see`: an API or a log tells whether the bot is back. `can_restart`: a process manager may restart the
-    process. `shared_with`: how many other companies' bots live in that process. `has_snapshot`: a whole one is there.
+    process. `shared_with`: how many other companies' bots live in that process. `has_snapshot`: a whole one is there;
+    `lacks_key`: it is encrypted, and no setting names its key.
     `bak` is a whole copy of `creds.json` in the folder of which nothing says that it is of another login, "" for none;
     `bak_is_proven`: something says that it is of the same.
     `stopped`: nothing shows that the bot runs; `unseen`: nor that it does not.
@@ -60,6 +61,7 @@ class Means(NamedTuple):
     can_restart: bool = False
     shared_with: int = 0
     has_snapshot: bool = False
+    lacks_key: bool = False
     stopped: bool = False
     unseen: bool = False
     can_stop: bool = False
@@ -127,13 +129,14 @@ def _explained(rung: Rung, cause: Cause, means: Means, limits: RecoveryLimits) -
     proven = "which is whole and " + (
         "of the same login" if means.bak_is_proven else "of a login that nothing remembers, so it is unproven"
     )
+    key = " (encrypted: this fails without backup.identity_file)" if means.lacks_key else ""
     unseen = "; nothing tells whether the bot runs: stop it first" if means.unseen else ""
     return {
         Rung.WAIT: f"wait up to {limits.wait}: {_WHY_WAIT.get(cause, 'it may come back by itself')}",
         Rung.RECONNECT: f"ask its API to reconnect, up to {limits.tries} times, each time with twice the patience",
         Rung.RESTART: f"restart its process{shared}, and give it {limits.wait}",
         Rung.FROM_BAK: f"{stop}bring creds.json back from {means.bak}, {proven}{start}{unseen}",
-        Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{start}{unseen}",
+        Rung.RESTORE: f"{stop}repair the folder from the newest good snapshot{key}{start}{unseen}",
         Rung.PERSON: "",
     }[rung]
 

@@ -421,6 +421,8 @@ def test_an_encrypted_snapshot_wants_its_key(folder: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert (folder / MAPPING).exists()
     tear(folder / "creds.json")
+    planned = " ".join(run_cli("recover", "--dry-run", *config, env=env_of(folder)).stdout.split())
+    assert "encrypted: this fails without backup.identity_file" in planned
     recovered = " ".join(run_cli("recover", "--yes", *config, env=env_of(folder)).stdout.split())
     assert "is encrypted. Give the secret key" in recovered, "why it came to nothing, and what to do"
     assert "encrypted snapshots take --identity FILE as well" in recovered
