@@ -274,7 +274,11 @@ def _of_companies(
                 if name == USE and kind == "companies":
                     yield from _used(schema, file, keys, templates, absolute, prefix, problems)
                 elif name not in schema.per_company:
-                    meant = did_you_mean(name, (*schema.per_company, USE))
+                    meant = (
+                        "; a template uses no other, so name both in the company: use: [a, b]"
+                        if name == USE
+                        else did_you_mean(name, (*schema.per_company, USE))
+                    )
                     known = ", ".join(schema.per_company)
                     problems.append(
                         f"{prefix}{name}: a company has only {known} of its own ({file}:{keys.line}){meant}"

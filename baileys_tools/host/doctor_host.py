@@ -177,8 +177,9 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     if not foreign:
         yield ok("sessions", f"{shown}, all yours")
     elif uid == 0:
-        users = ", ".join(user_name(owner) for owner in foreign)
-        yield ok("sessions", f"{shown} of {users}; root works there as the owner")
+        each = [f"{len(theirs)} of {user_name(owner)}" for owner, theirs in owners.items()]
+        users = f": {', '.join(each)}" if len(each) > 1 else f" of {user_name(next(iter(owners)))}"
+        yield ok("sessions", f"{shown}{users}; root works there as the owner")
     elif taken:
         yield critical(
             "sessions",

@@ -261,6 +261,9 @@ def test_a_state_folder_that_cannot_be_used(doctor: Doctor, tmp_path: Path) -> N
 def test_folders_of_somebody_else(tmp_path: Path, sessions: Path, doctor: Doctor) -> None:
     require_root()
     os.chown(sessions / "company_1001", 65534, 65534)
+    (sessions / "company_1002").mkdir()
+    assert ": 1 of nobody, 1 of root; root works" in doctor()["sessions"].message
+    (sessions / "company_1002").rmdir()
     assert "root works there as the owner" in doctor()["sessions"].message
     sessions.chmod(0o777)
     assert outcome(doctor(), "sessions") is CheckOutcome.WARNING

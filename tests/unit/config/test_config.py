@@ -826,6 +826,7 @@ def test_a_written_file_has_templates_and_companies_again(load, tmp_path):
         ("templates: {busy: {cleanup: {untill: 60}}}", "templates.busy.cleanup.untill: unknown setting"),
         ("templates: {busy: {cleanup: {until: 6}}}", "templates.busy.cleanup.until: 6 is below 20"),
         ("templates: {busy: {use: x}}", "templates.busy.use: a company has only"),
+        ("templates: {busy: {use: x}}", "a template uses no other, so name both in the company"),
         ("companies: {1: {thresholds: {danger: 9}}}", "companies.1.thresholds.danger: 9"),
         ("template: {busy: {}}", "did you mean templates?"),
         ("companies: {'s-*': {process: {pm2: x}}, s-1: {process: {systemd: y}}}", "companies.s-1.process: "),
