@@ -14,7 +14,7 @@ from baileys_tools.findings import Finding
 from baileys_tools.pasted import command
 from baileys_tools.sessions.names import READ_FLAGS
 from baileys_tools.sessions.roots import Company, Root
-from baileys_tools.sessions.rules.owners import Held, ProcessUser, cannot_write_finding, may_write
+from baileys_tools.sessions.rules.owners import ProcessUser, Unwritable, cannot_write_finding, may_write
 
 SAMPLE = 20
 """Entries of a folder that are asked whether the bot may write them: what a script left as root seldom stands alone."""
@@ -71,7 +71,7 @@ def _mapped(pid: int, what: str) -> tuple[range, ...] | None:
     return tuple(range(first, first + count) for _, first, count in rows)
 
 
-def what_is_held(root: Root, company: Company, pid: int) -> list[Held]:
+def what_is_held(root: Root, company: Company, pid: int) -> list[Unwritable]:
     """Return what of a company's folder nobody may write as the bot's process sees it: a file system that is mounted
     read-only there, `creds.json` or the folder itself with the immutable attribute. Raises OSError."""
     found = []
@@ -81,13 +81,13 @@ def what_is_held(root: Root, company: Company, pid: int) -> list[Held]:
             there = f"/proc/{pid}/root{company.place}"
             is_same = os.path.samestat(os.stat(there), os.fstat(folder))
             if is_same and os.statvfs(there).f_flag & os.ST_RDONLY:
-                found.append(Held("a read-only file system", _REMOUNT))
+                found.append(Unwritable("a read-only file system", _REMOUNT))
         for name, what in ((".", "the folder"), ("creds.json", "creds.json")):
             with suppress(OSError):
                 if _is_immutable(folder, name):
                     path = company.path if name == "." else os.path.join(company.path, name)
                     action = f"Take the attribute away: {command('chattr -ia {}', path)}"
-                    found.append(Held(f"{what} (immutable)", action))
+                    found.append(Unwritable(f"{what} (immutable)", action))
     return found
 
 

@@ -52,7 +52,7 @@ class ProcessUser(NamedTuple):
         )
 
 
-class Held(NamedTuple):
+class Unwritable(NamedTuple):
     """What the system lets nobody write, whoever owns it: what it is, and what to do about it."""
 
     what: str
@@ -73,7 +73,7 @@ def cannot_write_finding(
     path: str,
     user: ProcessUser,
     shut: Sequence[tuple[str, GroupedFile]],
-    held: Sequence[Held] = (),
+    held: Sequence[Unwritable] = (),
 ) -> Finding | None:
     """Given what of its folder the bot's own process may not write ("" is the folder), and what nobody may, return the
     finding."""
