@@ -30,6 +30,8 @@ def what_bots_cannot_write(
     """
     found = {}
     for company in companies:
+        if root.bases[company.base].stored is not None:
+            continue  # its working copy is this tool's own, and no bot writes there
         user = user_of(running[company.id]) if company.id in running else None
         if user is not None:
             with suppress(OSError):  # that it cannot be opened is a finding already

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -161,6 +162,20 @@ def told_of(folder: Path, pid: Path) -> str:
     first = company["findings"][0]
     assert (first["code"], first["severity"]) == ("bot-cannot-write", "critical")
     return f"{first['message']} {first['action']}"
+
+
+def test_the_working_copy_of_a_session_in_a_store_is_nothing_that_a_bot_writes(
+    tmp_path: Path, bot: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "auth.db") as db:
+        db.execute("CREATE TABLE signal_keys (type TEXT, id TEXT, value TEXT, PRIMARY KEY (type, id))")
+        db.execute("CREATE TABLE creds (key TEXT PRIMARY KEY, value TEXT)")
+        db.execute("INSERT INTO creds VALUES ('__creds__', ?)", (json.dumps(creds()),))
+    store = {"roots": [{"store": f"sqlite://{tmp_path}/auth.db", "preset": "baileys-sqlite"}]}
+    (tmp_path / "c.yaml").write_text(json.dumps({"sessions": store, "process": {"pidfile": str(bot)}}))
+    told = run_cli("status", "--config", tmp_path / "c.yaml", "--json")
+    (company,) = json.loads(told.stdout)["companies"]
+    assert "bot-cannot-write" not in {one["code"] for one in company["findings"]}, company["findings"]
 
 
 @pytest.mark.parametrize("name", ["creds.json", "."])
