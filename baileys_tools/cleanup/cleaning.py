@@ -135,6 +135,8 @@ def run_cleanup(
         from baileys_tools.frame.baselines import with_baselines
 
         settings = with_baselines(settings, now)
+    if not settings.cleanup.dry_run:
+        step_aside(root_path)
     opened = Root(root_path) if settings.cleanup.dry_run else root_to_change(root_path, now)
     with opened as root:
         companies = companies_of_run(root, settings)
@@ -157,8 +159,6 @@ def clean_companies(
         raise BaileysToolsError(
             f"{root.path} is on a read-only file system", "Look with --dry-run, or mount it writable."
         )
-    if not dry_run:
-        step_aside(root)
     run = None if dry_run else new_run_id(now)
     with (
         _snapshots(settings, now) as snapshot,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.uses import Uses
 from baileys_tools.config import Settings
+from baileys_tools.layouts import roots_of
 from baileys_tools.limits import Policy
-from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.roots import Company
 from baileys_tools.sessions.rules.prekeys import ServerPreKeys
 from baileys_tools.sessions.rules.silence import Seen
 
@@ -77,7 +78,10 @@ def job_of_looking(settings: Settings, now: datetime, observed: Observed) -> Cle
     )
 
 
-def step_aside(root: Root) -> None:
-    """Have this process give way where it cleans a store: the server that a bot waits for may run on this host."""
-    if any(base.stored is not None for base in root.bases):
-        os.nice(_NICENESS)
+def step_aside(root_path: str) -> None:
+    """Have this process give way where it cleans a store: the server that a bot waits for may run on this host.
+
+    Before a store is opened, as to load what speaks to it is half of what a cleanup costs.
+    """
+    if any(one.store is not None for one in roots_of(root_path)):
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))

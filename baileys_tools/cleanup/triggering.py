@@ -15,7 +15,7 @@ from baileys_tools.cleanup.cleaning import (
     left_connected,
     look_and_plan,
 )
-from baileys_tools.cleanup.job import job_of_looking
+from baileys_tools.cleanup.job import job_of_looking, step_aside
 from baileys_tools.cleanup.observed import Observed
 from baileys_tools.cleanup.rules.cleanup_report import Status
 from baileys_tools.cleanup.rules.plan import CleanupPlan
@@ -180,6 +180,8 @@ def run_trigger(
     """
     settings = with_baselines(settings, now, state)
     dry_run = settings.cleanup.dry_run
+    if not dry_run:
+        step_aside(root_path)
     with Root(root_path) if dry_run else root_to_change(root_path, now) as root:
         companies = companies_of_run(root, settings, state, only)
         found = _look_and_decide(settings, root, companies, state, rules, now, progress)

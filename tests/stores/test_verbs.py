@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,3 +182,22 @@ def test_a_backup_of_a_store_that_tells_of_no_change_takes_what_has_changed(
         assert [one["status"] for one in store.json("backup")["companies"]] == ["unchanged"]
         store.db.execute("UPDATE signal_keys SET value = '{\"of\":\"today\"}' WHERE type = 'pre-key'")
         assert [one["status"] for one in store.json("backup")["companies"]] == ["taken"]
+
+
+@pytest.mark.parametrize("words", [("cleanup",), ("trigger",)])
+def test_what_cleans_a_store_gives_way_before_it_opens_it(
+    words: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = sqlite.SqliteStore.__init__
+
+    def tell(store: sqlite.SqliteStore, *given: Any) -> None:
+        (tmp_path / "nice").write_text(str(os.getpriority(os.PRIO_PROCESS, 0)))
+        opened(store, *given)
+
+    monkeypatch.setattr(sqlite.SqliteStore, "__init__", tell)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with stored(SQLITE, request, tmp_path) as store:
+        store.run(*words)
+        assert int((tmp_path / "nice").read_text()) == max(10, before)
+        store.run(*words, "--dry-run")
+        assert int((tmp_path / "nice").read_text()) == before
