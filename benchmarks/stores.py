@@ -27,6 +27,8 @@ FIRST = ("first monitor-once", "first backup")
 """What reads all of it, once."""
 DOUBLED = 2.3
 GOALS = {"monitor-once": 1.5, "status": 1.5, "dry run": 3, "backup of 1 %": 3}
+OF_FILES = {"monitor-once": 4, "status": 4, "dry run": 20, "backup of 1 %": 6}
+"""Of SQLite, which reads a row in three microseconds: what this tool makes of one takes forty, wherever it is from."""
 
 _SELECT = """
 import sys, psycopg
@@ -230,7 +232,7 @@ def rows(bench: Bench, kind: Kind) -> Iterator[Row]:
             store = _filled(bench, kind, url, count)
             _measure(store, spent)
             store.db.close()
-    for what, goal in GOALS.items():
+    for what, goal in (OF_FILES if kind.kind == "sqlite" else GOALS).items():
         ours = spent[what, whole]
         yield ratio_row(f"{kind.preset}, {what} / plain read", goal, ours, spent["plain", whole])
         yield ratio_row(f"{kind.preset}, {what}: twice the rows", DOUBLED, ours, spent[what, half])
