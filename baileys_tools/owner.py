@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 
 def user_name(uid: int) -> str:
@@ -43,16 +43,18 @@ def as_owner_of(folder: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def acting_as(uid: int, gid: int, others: Sequence[int] = ()) -> Iterator[None]:
+def acting_as(uid: int, gid: int, others: Sequence[int] = ()) -> AbstractContextManager[None]:
     """Do what is done inside the `with` with the rights of this user, this group and the `others`, and no more.
 
     Only root can; anybody else, and root as itself, stays who they are. What is imported inside has to be readable for
     that user, so import it before.
     """
-    if os.geteuid() != 0 or (uid, gid) == (0, 0):
-        yield
-        return
+    # The state asks for it at every question: most often there is nothing to change.
+    return nullcontext() if os.geteuid() != 0 or (uid, gid) == (0, 0) else _acting_as(uid, gid, others)
+
+
+@contextmanager
+def _acting_as(uid: int, gid: int, others: Sequence[int]) -> Iterator[None]:
     group, groups = os.getegid(), os.getgroups()
     try:
         if uid != 0:

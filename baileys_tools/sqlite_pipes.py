@@ -12,7 +12,7 @@ import os
 import stat
 from _thread import get_native_id
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,14 @@ _BESIDE = ("", "-journal", "-wal", "-shm")
 """What is tried in any case: not every kernel says what a call was given."""
 
 
-@contextmanager
-def acting_on_database(path: str, uid: int, gid: int) -> Iterator[None]:
+def acting_on_database(path: str, uid: int, gid: int) -> AbstractContextManager[None]:
     """As `owner.acting_as`, for what SQLite does with the database at `path`."""
-    if os.geteuid() != 0 or uid == 0:
-        with acting_as(uid, gid):
-            yield
-        return
+    is_safe = os.geteuid() != 0 or uid == 0
+    return acting_as(uid, gid) if is_safe else _with_other_ends_open(path, uid, gid)
+
+
+@contextmanager
+def _with_other_ends_open(path: str, uid: int, gid: int) -> Iterator[None]:
     import ctypes
     import threading
 

@@ -327,7 +327,7 @@ def _with_keys_sent_again(folder: int, facts: FolderFacts, plan: CleanupPlan) ->
         return plan.cost
     from baileys_tools.sessions.mappings import Mappings
 
-    gone = {name for unit in plan.removals for name in unit}
+    gone = set[str]().union(*plan.removals)
     bundles = bundles_fetched(facts, gone, told, Mappings(folder, read_key).lid_of)
     return plan.cost._replace(key_messages=len(told), bundles=bundles)
 

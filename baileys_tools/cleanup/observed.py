@@ -80,15 +80,16 @@ class Observed:
         return Uses() if state is None else uses_of(state, company.place)
 
     def _opened(self) -> "State | None":
+        if self._state is not None and self._opened_by == os.getpid():
+            return self._state
         from baileys_tools.state.database import FILE, open_state
 
-        if self._state is None or self._opened_by != os.getpid():
-            if not os.path.exists(os.path.join(self._settings.state.dir, FILE)):
-                return None
-            self._state, self._opened_by = open_state(self._settings.state.dir, self._now), os.getpid()
-            self._is_ours = True
-            if self._of is not None:
-                from baileys_tools.frame.companies import KeptLooks, look_from
+        if not os.path.exists(os.path.join(self._settings.state.dir, FILE)):
+            return None
+        self._state, self._opened_by = open_state(self._settings.state.dir, self._now), os.getpid()
+        self._is_ours = True
+        if self._of is not None:
+            from baileys_tools.frame.companies import KeptLooks, look_from
 
-                look_from(self._state, self._of[0].path, self._of[1], KeptLooks())
+            look_from(self._state, self._of[0].path, self._of[1], KeptLooks())
         return self._state

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from stat import S_ISREG
 
 from baileys_tools.owner import refuse_roots
@@ -119,16 +120,16 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
     stats: dict[str, FileStat] = {}
     device = os.fstat(folder).st_dev
     oddities = list(_what_they_are(folder, device, others))
-    for kind in _LOOKED_AT:
-        wanted = _standing(names.get(kind), parts)
-        if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= pre_keys_kept:
-            continue  # one of which only companions stand counts as well
-        if kind in REMOVED_IF_UNUSED and not unused:
-            continue
-        # What Baileys did not name is only looked at for what it is.
-        into = stats if kind is not Kind.UNKNOWN else {}
-        if wanted and (odd := look_at(folder, device, wanted, into)):
-            oddities += _set_aside(names, kind, odd)
+    kinds = _LOOKED_AT if unused else _LOOKED_AT_FOR_AGE
+    if len(names.get(Kind.PRE_KEY, ())) <= pre_keys_kept:  # one of which only companions stand counts as well
+        kinds = tuple(kind for kind in kinds if kind is not Kind.PRE_KEY)
+    # What Baileys did not name is only looked at for what it is; first, as what is set aside below becomes unknown.
+    for together, into in (((Kind.UNKNOWN,), {}), (kinds, stats)):
+        wanted = [*chain.from_iterable(_standing(names.get(kind), parts) for kind in together)]
+        odd = look_at(folder, device, wanted, into)
+        for kind in together if odd else ():
+            if of_kind := {name: what for name, what in odd.items() if kind_of(name) is kind}:
+                oddities += _set_aside(names, kind, of_kind)
     beside: dict[str, Mapping[str, FileStat]] = {}
     if parts:
         not_looked_at = frozenset() if unused else REMOVED_IF_UNUSED
@@ -165,7 +166,7 @@ def scan_names(folder: int) -> FolderFacts:
     device = os.fstat(folder).st_dev
     oddities: list[Oddity] = []
     for kind, into in ((Kind.UNKNOWN, {}), (Kind.CREDS, stats), (Kind.PRE_KEY, stats)):
-        wanted = _standing(names.get(kind), parts)
+        wanted = [*_standing(names.get(kind), parts)]
         if kind is Kind.PRE_KEY and len(names.get(kind, ())) <= FEW_PRE_KEYS:
             continue
         if wanted and (odd := look_at(folder, device, wanted, into)):
@@ -220,17 +221,14 @@ def _what_they_are(folder: int, device: int, names: Iterable[str]) -> Iterator[O
             yield Oddity(name, entry_oddity(seen, device))
 
 
-_LOOKED_AT = (
-    Kind.UNKNOWN,  # first, as files that are set aside below become unknown
-    Kind.CREDS,
-    *(kind for kind in Kind if kind in REMOVABLE),
-)
+_LOOKED_AT = (Kind.CREDS, *(kind for kind in Kind if kind in REMOVABLE))
+_LOOKED_AT_FOR_AGE = tuple(kind for kind in _LOOKED_AT if kind not in REMOVED_IF_UNUSED)
 
 
-def _standing(keys: list[str] | None, parts: Mapping[str, tuple[str, ...]]) -> list[str] | None:
+def _standing(keys: Sequence[str] | None, parts: Mapping[str, tuple[str, ...]]) -> Sequence[str]:
     """Return the keys of which their own file stands."""
     if not keys or not parts:
-        return keys
+        return keys or ()
     return [key for key in keys if key not in parts or parts[key][-1] == key]
 
 

@@ -60,6 +60,7 @@ class State:
 
     def __init__(self, folder: str, now: datetime) -> None:
         self.folder = folder
+        self.path = os.path.join(folder, FILE)
         self.trouble = ""
         self.is_durable = False
         self.is_new = False
@@ -70,10 +71,6 @@ class State:
         self._owner = (os.geteuid(), os.getegid())
         self._depth = 0
         self._connection: sqlite3.Connection
-
-    @property
-    def path(self) -> str:
-        return os.path.join(self.folder, FILE)
 
     def __enter__(self) -> State:
         return self

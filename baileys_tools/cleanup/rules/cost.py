@@ -73,9 +73,9 @@ def bundles_fetched(
 
     `lid_of` returns the LID of a phone number that has a mapping, where Baileys 7 looks for the session.
     """
-    standing = set(folder.of(Kind.SESSION)).difference(gone)
     mapped = set(folder.of(Kind.LID_MAPPING))
-    return len({_session_of(jid, mapped, lid_of) for jid in told} - standing)
+    wanted = {_session_of(jid, mapped, lid_of) for jid in told}
+    return len(wanted) - len(wanted.intersection(folder.of(Kind.SESSION)).difference(gone))
 
 
 def _session_of(jid: str, mapped: Collection[str], lid_of: Callable[[str], str | None]) -> str:

@@ -17,7 +17,7 @@ from baileys_tools.sessions.rules.clock import in_nanoseconds, nanoseconds
 from baileys_tools.sessions.rules.counting import counted_kinds, guarded_pre_keys, pre_key_pool
 from baileys_tools.sessions.rules.creds import Creds, CredsState, fit_the_files
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE, REMOVED_BY_DEFAULT, Kind
+from baileys_tools.sessions.rules.keyfiles import KEYS_BY_AGE, REMOVED_BY_DEFAULT, Kind, pre_key_ids
 from baileys_tools.sessions.rules.prekeys import Evidence, PreKeyRule
 from baileys_tools.sessions.rules.senderkeys import is_memory, sort_by_owner
 from baileys_tools.sessions.rules.silence import Seen, last_write, rewritten, silences
@@ -151,8 +151,9 @@ def _plan_tier(
         by_age.exceptions |= dict.fromkeys(spared, Reason.ENOUGH_ROOM)
     spare = _unused(folder, by_age, limits)
 
-    pre_keys = {int(name[8:-5]) for name in going.pre_keys}
-    offered = evidence.offered_among(rule.removed if gentle.until is None else pre_keys)
+    offered = evidence.offered_among(
+        rule.removed if gentle.until is None else frozenset(pre_key_ids(going.pre_keys))
+    )
     unit_files = [name for unit in going.units for name in unit]
     removed = [*going.pre_keys, *going.sessions, *going.peers, *unit_files, *spare.names]
     memories = sum(map(is_memory, unit_files))

@@ -76,7 +76,7 @@ def pre_key_pool(folder: FolderFacts, creds: Creds) -> PreKeyPool:
     ids = pre_key_ids(names)
     stats = folder.stats
     return PreKeyPool(
-        ids=ids,
+        ids=sorted(ids),
         next_id=creds.next_pre_key_id,
         first_unuploaded_id=creds.first_unuploaded_pre_key_id,
         topped_up_by_fives=is_version_7(folder),

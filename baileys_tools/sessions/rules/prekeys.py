@@ -134,10 +134,12 @@ def bursts_of(pool: PreKeyPool) -> list[Burst]:
     if not all(map(pool.written.__contains__, pool.ids)):
         return []
     in_time = sorted(zip(map(pool.written.__getitem__, pool.ids), pool.ids, strict=True))
-    cuts = [at for at in range(1, len(in_time)) if in_time[at][0] - in_time[at - 1][0] > _TOGETHER_NS]
+    times = [written for written, _ in in_time]
+    cuts = [at for at, gap in enumerate(map(sub, times[1:], times), 1) if gap > _TOGETHER_NS]
     if not cuts:
         return []
-    groups = [[i for _, i in in_time[start:end]] for start, end in pairwise([0, *cuts, len(in_time)])]
+    ids = [i for _, i in in_time]
+    groups = [ids[start:end] for start, end in pairwise([0, *cuts, len(ids)])]
     merged: list[list[int]] = []
     for group in sorted(map(sorted, groups)):
         # Ids only grow, so bursts that lie across each other tell nothing apart.

@@ -7,7 +7,7 @@ know them; without those the folder's own times have to do, and a doubt makes fi
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from operator import sub
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.folder import FolderFacts
@@ -67,9 +67,8 @@ def silences(written_ns: Iterable[int], seen: Sequence[Seen], now_ns: int) -> tu
 def _observed(writes: Sequence[int], looks: Sequence[int]) -> list[Silence]:
     found = []
     at = 0
-    for before, after in pairwise(writes):
-        if after - before <= SILENT_FROM_NS:
-            continue
+    gaps = [place for place, gap in enumerate(map(sub, writes[1:], writes)) if gap > SILENT_FROM_NS]
+    for before, after in ((writes[place], writes[place + 1]) for place in gaps):
         while at < len(looks) and looks[at] < after:
             at += 1
         last = looks[at - 1] if at else before
