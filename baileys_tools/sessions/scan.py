@@ -139,7 +139,6 @@ def scan_folder(folder: int, pre_keys_kept: int = 0, *, unused: bool = True) -> 
     if isinstance(creds, Creds):
         untold = untold_sender_keys(names.get(Kind.SENDER_KEY, ()), creds)
         owned = {name: has_private_signing_key(folder, name) for name in untold}
-    creds = _creds_without_haste(folder)
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},
         stats=stats,
