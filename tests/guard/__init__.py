@@ -29,7 +29,8 @@ PROJECT = HERE.parents[1]
 
 KEPT = {
     *("CI", "COLORTERM", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER"),
-    *("HOT_REMOVALS", "HOT_SECONDS", "LIVES", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "SEED", "TREES"),
+    *("HOT_EVERY", "HOT_REMOVALS", "HOT_ROUNDS", "HOT_SECONDS"),
+    *("LIVES", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "SEED", "TREES"),
 }
 KEPT_PREFIXES = ("COVERAGE_", "HYPOTHESIS_", "PYTEST_")
 """All that a run takes over from the environment of whoever started it."""
