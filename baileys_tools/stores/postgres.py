@@ -16,10 +16,10 @@ from baileys_tools.stores.cells import (
     no_driver,
 )
 from baileys_tools.stores.postgres_stamps import stamps
-from baileys_tools.stores.rules.mapping import SqlMap
+from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.rules.times import ns_of_number, number_of
-from baileys_tools.stores.sql import SqlTables, after_prefix, columns_of, quoted_name
+from baileys_tools.stores.sql import SqlTables, columns_of, quoted_name
 
 CONNECT_SECONDS = 10
 STATEMENT = "30s"
@@ -66,6 +66,8 @@ WHERE attrelid = CAST(%s AS regclass) AND attname = %s AND atttypid = CAST('byte
 
 class PostgresConnection:
     """One connection, as `Dialect` says. Settings are made in each transaction, so a pooler will do."""
+
+    tells_removed = True
 
     def __init__(self, url: str, shown: str, password: str | None) -> None:
         self.shown = shown

@@ -69,6 +69,18 @@ def test_what_changed_meanwhile_or_is_there_twice_stays_and_the_rest_goes(tmp_pa
     db.close()
 
 
+def test_one_that_stands_twice_does_not_make_up_for_one_that_was_written_anew(tmp_path: Path) -> None:
+    with hand_made(tmp_path / "auth.db", 5) as db:
+        store = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        db.execute("UPDATE keys SET data = 'written' WHERE name = 'pre-key-1'")
+        db.execute("INSERT INTO keys VALUES ('pre-key-2', '2')")
+        made = store.change("", removals(5), whole=False)
+        assert made == [True, False, False, True, True]
+        left = [name for (name,) in db.execute("SELECT name FROM keys ORDER BY name")]
+        assert left == ["creds", "pre-key-1", "pre-key-2", "pre-key-2"]
+    db.close()
+
+
 def test_between_a_hundred_records_and_the_next_a_bot_has_the_server_for_four_times_as_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from baileys_tools.layouts import StoreSpec
 from baileys_tools.stores.cells import Store
 from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.rules.mapping import after_prefix
 from baileys_tools.stores.rules.rows import Change
-from baileys_tools.stores.sql import after_prefix
 from tests.stores.shapes import SHAPES, Row, connect
 
 pytestmark = pytest.mark.xdist_group("stores")

@@ -293,6 +293,16 @@ def split_template(template: str) -> tuple[str, str]:
     return before, after
 
 
+def after_prefix(prefix: str) -> str:
+    """Return the first text after all that begin with a prefix, in the order of code points; "" where none is."""
+    while prefix:
+        prefix, last = prefix[:-1], ord(prefix[-1])
+        if last < 0x10FFFF:
+            # Halves of a surrogate pair are no characters, and no database holds them.
+            return prefix + chr(0xE000 if 0xD7FF <= last < 0xE000 else last + 1)
+    return ""
+
+
 def layout_name(mapped: SqlMap | RedisMap) -> str:
     """Return where in its database a layout is, in one word that has no `#`: its table, or the template of its keys."""
     if isinstance(mapped, SqlMap):
