@@ -39,8 +39,6 @@ class SqliteFile:
     a journal that it finds there, which can name any file of the host to be removed.
     """
 
-    tells_removed = sqlite3.sqlite_version_info >= (3, 35)
-
     def __init__(self, path: str, tables: Collection[str]) -> None:
         self.path = path
         self._owner = _keeper(path)
@@ -110,6 +108,12 @@ class SqliteFile:
             with suppress(StoreTrouble):
                 self.run("ROLLBACK")
             raise
+
+    def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
+        """As `Dialect.each_changed_one`. The bot waits meanwhile, so the statement is prepared once for all."""
+        sql = sql.replace("%s", "?")
+        with self._at_work(), bounded(self._db):
+            return all(self._db.execute(sql, row).rowcount == 1 for row in rows)
 
     def text_of(self, column: str, *, is_json: bool) -> str:
         """As `Dialect.text_of`."""
