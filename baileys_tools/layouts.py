@@ -101,8 +101,12 @@ def roots_of(path: str) -> tuple[RootSpec, ...]:
 
 
 def _split(root: RootSpec) -> RootSpec:
-    if root.store is not None or WILD.isdisjoint(root.path) or root.folders or os.path.lexists(root.path):
+    if root.store is not None or root.folders:
         return root
+    if WILD.isdisjoint(root.path) or os.path.lexists(root.path):
+        # What a name is for are patterns: these are of what stands there without any.
+        plain = ("company_*", "*") if "{1}" in root.name else (".",)
+        return root._replace(folders=plain) if root.name and not root.layout else root
     parts = root.path.split("/")
     first = next(place for place, part in enumerate(parts) if not WILD.isdisjoint(part))
     pattern = "/".join(part for part in parts[first:] if part)

@@ -223,7 +223,7 @@ def _with_proposed_roots(given: dict[str, str], loaded: LoadedSettings) -> list[
     if not found.proposed:
         return []
     given.pop("sessions.path", None)
-    given["sessions.roots"] = json.dumps(found.settings, ensure_ascii=False)
+    given["sessions.roots"] = ROOTS.show(tuple(found.settings))
     more = sum(one.number for one in found.proposed)
     return [
         f"  proposed   sessions.roots, for {counted(more, 'session folder')}; look: baileys-tools sessions"

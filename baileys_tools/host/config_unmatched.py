@@ -12,6 +12,8 @@ from baileys_tools.config.companies import is_of_one_bot, is_pattern, key_in, ow
 from baileys_tools.config.section import OF_COMPANY, OF_TEMPLATE, USE
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.patterns import stars_not_there
+from baileys_tools.sessions.search.listing import patterns_below
 from baileys_tools.units import format_duration, quoted, some_of
 
 
@@ -31,6 +33,7 @@ def _roots(loaded: LoadedSettings) -> Iterator[str]:
         with Root(where) as root:
             companies = root.companies(loaded.settings.sessions.multitenancy)
             bases = [(base.path, base.fd >= 0, base.stored is not None) for base in root.bases]
+            patterns = [(base.path, patterns_below(base)) for base in root.bases if base.has_patterns]
     except BaileysToolsError as error:
         yield error.message
         return
@@ -41,6 +44,10 @@ def _roots(loaded: LoadedSettings) -> Iterator[str]:
             yield f"the sessions path {path} is not there"
         elif not any(one.base == number for one in companies):
             yield f"no session folder matches at {path}"
+    for path, of_root in patterns:
+        for star in stars_not_there(of_root):
+            where = loaded.origin.get("sessions.roots", "default")
+            yield f"sessions.roots: name: {star} means nothing, as no pattern at {path} has that star ({where})"
     yield from _companies(loaded, companies)
     yield from _logs(loaded, companies)
 

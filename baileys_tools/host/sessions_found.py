@@ -52,7 +52,7 @@ def find_sessions(loaded: LoadedSettings) -> SessionsFound:
         places = {company.place for company in companies}
         for number, base in enumerate(root.bases):
             here = {company.entry for company in companies if company.base == number and base.fd >= 0}
-            roots.append(FoundRoot(base.path, base.fd >= 0, len(here), base.why))
+            roots.append(FoundRoot(base.path, base.spec, base.fd >= 0, len(here), base.why))
             if base.stored is not None:
                 passed += [
                     Passed(f"{base.path}#{entry}", why)
@@ -62,7 +62,9 @@ def find_sessions(loaded: LoadedSettings) -> SessionsFound:
             elif base.fd >= 0:
                 more = proposals(base, places)
                 passed += _passed(root, number, here | {entry for one in more for entry in one.entries})
-                proposed += [Proposed(base.path, one.pattern, one.number) for one in more]
+                # Another root can lead to the same folders: they are proposed once.
+                places |= {os.path.join(base.real, entry) for one in more for entry in one.entries}
+                proposed += [Proposed(number, base.path, one.pattern, one.number) for one in more]
     return SessionsFound(root.path, roots, found, passed, proposed)
 
 
@@ -89,7 +91,14 @@ def _session(root: Root, company: Company) -> FoundSession:
     except OSError as error:
         trouble = say_why(error)
     return FoundSession(
-        company.id, company.path, company.place, _rule(root, company), company.linked, writer, trouble
+        company.base,
+        company.id,
+        company.path,
+        company.place,
+        _rule(root, company),
+        company.linked,
+        writer,
+        trouble,
     )
 
 

@@ -160,7 +160,11 @@ class Root:
 
     def itself(self, number: int) -> Company:
         base = self.bases[number]
-        name = os.path.basename(base.real) if base.spec.store is None else base.spec.name or "store"
+        if base.spec.store is None:
+            is_named = base.spec.name and base.spec.folders == (".",)
+            name = base.spec.name if is_named else os.path.basename(base.real)
+        else:
+            name = base.spec.name or "store"
         return Company(
             name.removeprefix(COMPANY_PREFIX) or name or "session", ".", base.path, number, real=base.real
         )

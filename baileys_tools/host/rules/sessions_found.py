@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from baileys_tools.errors import ExitCode
+from baileys_tools.layouts import RootSpec
 from baileys_tools.sessions.rules.writers import Writer
 
 
@@ -13,14 +14,17 @@ class FoundRoot(NamedTuple):
     """A root of the settings: whether it is there, and how many companies are found in it. `why` a store is not."""
 
     path: str
+    spec: RootSpec
     is_there: bool
     companies: int
     why: str = ""
 
 
 class FoundSession(NamedTuple):
-    """A session folder, the rule that found it, and what has written it. `trouble`: why it cannot be opened."""
+    """A session folder, which of the roots it is in, the rule that found it, and what has written it. `trouble`: why it
+    cannot be opened."""
 
+    root: int
     id: str
     path: str
     place: str
@@ -38,8 +42,9 @@ class Passed(NamedTuple):
 
 
 class Proposed(NamedTuple):
-    """A pattern that would find more session folders below a root."""
+    """A pattern that would find more session folders below a root; `at` says which of the roots that is."""
 
+    at: int
     root: str
     pattern: str
     number: int
@@ -62,27 +67,22 @@ class SessionsFound(NamedTuple):
         return ExitCode.DONE if all(root.is_there for root in self.roots) else ExitCode.PARTLY_FAILED
 
     @property
-    def settings(self) -> list[dict[str, object]]:
-        """Return `sessions.roots` with which what is proposed would be found as well; none where nothing is."""
-        by_root: dict[str, list[str]] = {}
-        for one in self.proposed:
-            by_root.setdefault(one.root, []).append(one.pattern)
-        rules: dict[str, list[str]] = {}
-        for root in self.roots:
-            mine = [
-                one
-                for one in self.sessions
-                if one.path == root.path or one.path.startswith(root.path.rstrip("/") + "/")
-            ]
-            if root.path in by_root and mine:
-                rules[root.path] = _patterns_of(root.path, mine)
-        return [
-            {"path": root.path, "folders": [*rules.get(root.path, ()), *by_root[root.path]]}
-            if root.path in by_root
-            else {"path": root.path}
-            for root in self.roots
-            if by_root
-        ]
+    def settings(self) -> list[RootSpec]:
+        """Return `sessions.roots` with which what is proposed would be found as well; none where nothing is.
+
+        A root that says more than its path stays as it is: what is named, followed or in a database today is so then.
+        """
+        done: list[RootSpec] = []
+        for at, root in enumerate(self.roots):
+            more = [one.pattern for one in self.proposed if one.at == at]
+            if not more:
+                done.append(root.spec)
+            elif root.spec == RootSpec(root.spec.path):
+                mine = [one for one in self.sessions if one.root == at]
+                done.append(RootSpec(root.path, (*_patterns_of(root.path, mine), *more)))
+            else:
+                done += [root.spec, RootSpec(root.spec.path, tuple(more))]
+        return done if self.proposed else []
 
 
 def _patterns_of(root: str, found: Sequence[FoundSession]) -> list[str]:

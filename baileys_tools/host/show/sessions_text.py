@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from baileys_tools.config.root_kinds import plain_root
 from baileys_tools.frame.show.json_text import name_text
 from baileys_tools.frame.show.terminal import WIDTH, wrapped
 from baileys_tools.host.rules.sessions_found import SessionsFound
@@ -58,7 +59,7 @@ def settings_lines(found: SessionsFound) -> list[str]:
     return [
         "  sessions:",
         "    roots:",
-        *(f"      - {json.dumps(root, ensure_ascii=False)}" for root in found.settings),
+        *(f"      - {json.dumps(plain_root(root), ensure_ascii=False)}" for root in found.settings),
     ]
 
 

@@ -59,7 +59,7 @@ class Pattern(NamedTuple):
             )
         else:
             called = "-".join(self._what_differs(stars, entry)) or last
-        called = called.replace("/", "-").removeprefix("company_")
+        called = called.replace("/", "-").strip().removeprefix("company_")
         return called if called not in ("", ".", "..") else last.removeprefix("company_") or last
 
     def _what_differs(self, stars: Sequence[str], entry: str) -> Iterator[str]:
@@ -89,6 +89,15 @@ def pattern(text: str, name: str = "") -> Pattern:
     """Given the text of a pattern, return it in parts. Raise ValueError for one that cannot be meant."""
     parts = tuple(_part(part) for part in text.split("/") if part not in ("", "."))
     return Pattern(text, parts, name, not parts or bool(parts[-1].text.strip("*?")))
+
+
+def stars_not_there(patterns: Sequence[Pattern]) -> list[str]:
+    """Return what names of a root's patterns have as `{2}` where none of these has a second star: it means nothing."""
+    stars = [
+        sum(part.expression.groups for part in one.parts if part.expression is not None) for one in patterns
+    ]
+    named = dict.fromkeys(found for one in patterns for found in _STAR_NUMBER.findall(one.name))
+    return [f"{{{number}}}" for number in named if not 0 < int(number) <= max(stars)]
 
 
 def _part(text: str) -> Part:

@@ -61,8 +61,14 @@ def number_unfound(root: Root, companies: Iterable[Company]) -> int:
     far as a bounded look tells.
     """
     places = {company.place for company in companies}
-    bases = [base for base in root.bases if base.fd >= 0 and base.stored is None] if places else []
-    return sum(one.number for base in bases for one in proposals(base, places))
+    if not places:
+        return 0
+    found: set[str] = set()
+    for base in root.bases:
+        if base.fd >= 0 and base.stored is None:
+            more = proposals(base, places | found)
+            found |= {os.path.join(base.real, entry) for one in more for entry in one.entries}
+    return len(found)
 
 
 def require_none_below(folder: int) -> None:
