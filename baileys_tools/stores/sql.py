@@ -177,28 +177,22 @@ class SqlTables:
 
     def _keys(self, tenant: str) -> Iterator[Cell]:
         mapped, q = self.mapped, quoted_name
-        names = [q(mapped.key)] if mapped.key else [q(mapped.type), q(mapped.id)]
+        type_, key_id = ("''", q(mapped.key)) if mapped.key else (q(mapped.type), q(mapped.id))
         ns = self.db.ns_of(mapped.table, mapped.time) if mapped.time else "NULL"
         value = self.db.text_of(q(mapped.value), is_json=self.codec.is_jsonb)
         where, values = self._of(tenant)
-        keys = ["k", "i"][: len(names)]
-        named = ", ".join(f"{name} AS {key}" for name, key in zip(names, keys, strict=True))
-        sql = f"SELECT {named}, {value} AS v, {ns} AS ns FROM {q(mapped.table)} WHERE {where}"
-        sql = self.db.summed(sql, "".join(f"{key}, " for key in keys))
+        sql = f"SELECT {type_} AS t, {key_id} AS i, {value} AS v, {ns} AS ns FROM {q(mapped.table)} WHERE {where}"
+        sql = self.db.summed(sql, "t, i, ")
         skip = len(self.before) + len(tenant) + len(self.after) if mapped.prefix else 0
-        creds = None if self._is_apart else ((mapped.creds,) if mapped.key else creds_pair(mapped))
-        for *name, text, written, size in self.db.rows(sql, values):
-            _require_fit(size)
-            given = tuple(str(part) for part in name)
-            if skip:
-                given = (given[0][skip:],)
+        creds = None if self._is_apart else (("", mapped.creds) if mapped.key else creds_pair(mapped))
+        for type_, key_id, text, written, size in self.db.rows(sql, values):
+            if size:
+                _require_fit(size)
             if text is None:
                 continue  # in every client the same as missing
-            if given == creds:
-                yield Cell(CREDS_TYPE, "", str(text), _whole(written))
-            else:
-                type_, key_id = ("", given[0]) if mapped.key else given
-                yield Cell(type_, key_id, str(text), _whole(written))
+            given = str(type_), str(key_id)[skip:]
+            type_, key_id = (CREDS_TYPE, "") if given == creds else given
+            yield Cell(type_, key_id, str(text), None if written is None else int(written))
 
     def places_of(self, tenant: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
         """Return by table where the rows of a session are, with the values for it."""

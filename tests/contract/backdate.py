@@ -18,7 +18,7 @@ def main() -> None:
         memory = json.loads(path.read_text())
         key = bytes.fromhex(memory["key"])
         for name, ms in written.items():
-            called = short_hash(key, name.encode())
+            called = short_hash(key)(name)
             if called in memory["seen"]:
                 memory["seen"][called][1] = int(ms) * 1_000_000
         path.write_text(json.dumps(memory))

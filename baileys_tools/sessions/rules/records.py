@@ -27,16 +27,18 @@ class RecordName(NamedTuple):
 
 _TYPES = tuple(sorted((kind.value for kind in Kind if kind.traits.is_record), key=len, reverse=True))
 """The longest first: `sender-key` also begins `sender-key-memory`."""
+_KNOWN = frozenset(_TYPES)
 
 
 def fixed(name: str) -> str:
     """Given a name, return it as a file's (baileys `Utils/use-multi-file-auth-state.js`: `fixFileName`)."""
-    return name.replace("/", "__").replace(":", "-")
+    return name.replace("/", "__").replace(":", "-") if "/" in name or ":" in name else name
 
 
 def file_name(record: RecordName) -> str:
     """Given a record, return the name of its file. Ids that were fixed already come to the same."""
-    return fixed(f"{record.type}-{record.id}.json")
+    type_, key_id = record
+    return fixed(f"{type_}-{key_id}.json")
 
 
 def record_of(name: str) -> RecordName | None:
@@ -67,7 +69,7 @@ def split_name(text: str) -> RecordName | None:
 
 def is_type(text: str) -> bool:
     """Whether a text is a type that Baileys has records of."""
-    return text in _TYPES
+    return text in _KNOWN
 
 
 def misfiled(type_: str, key_id: str) -> RecordName | None:

@@ -3,10 +3,26 @@
 from collections.abc import Mapping
 
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
-from baileys_tools.sessions.rules.folder import FileStat, FolderFacts, WholeKey
+from baileys_tools.sessions.rules.folder import FileStat, FolderFacts
 from baileys_tools.sessions.rules.keyfiles import REMOVABLE, REMOVED_IF_UNUSED, Kind, sort_names
 from baileys_tools.sessions.rules.records import CREDS
 from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_sender_keys
+
+
+class _Stat:
+    """As `FileStat`. How large a file is, is asked of few, and in some stores its content has to be made for that."""
+
+    __slots__ = ("_content", "_name", "st_ino", "st_mtime_ns")
+
+    def __init__(self, content: Mapping[str, bytes], name: str, written_ns: int) -> None:
+        self._content = content
+        self._name = name
+        self.st_ino = 0
+        self.st_mtime_ns = written_ns
+
+    @property
+    def st_size(self) -> int:
+        return len(self._content[self._name])
 
 
 def facts_of(
@@ -22,7 +38,7 @@ def facts_of(
             and (kind is not Kind.PRE_KEY or len(found) > pre_keys_kept)
         )
         if is_looked_at:
-            stats |= {name: WholeKey(len(content[name]), times[name]) for name in found}
+            stats |= {name: _Stat(content, name, times[name]) for name in found}
     creds = parse_creds(content[CREDS]) if CREDS in content else CredsState.MISSING
     owned = {}
     if isinstance(creds, Creds):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.keyfiles import sort_by_kind
@@ -99,12 +99,13 @@ def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
 
 def _called(cell: Cell) -> str:
     """Return what the file of a cell is called; "" for a row of no type that Baileys has."""
-    if cell.type == CREDS_TYPE and not cell.id:
-        return CREDS
-    if not cell.type:
-        # A type without an id, or `creds` in a store that calls its creds otherwise, is no record.
-        return "" if is_type(cell.id[:-1]) or cell.id == CREDS_TYPE else fixed(f"{cell.id}.json")
-    return file_name(RecordName(cell.type, cell.id)) if is_type(cell.type) else ""
+    type_, key_id, *_ = cell
+    if is_type(type_):
+        return file_name(RecordName(type_, key_id))
+    if type_:
+        return CREDS if type_ == CREDS_TYPE and not key_id else ""
+    # A type without an id, or `creds` in a store that calls its creds otherwise, is no record.
+    return "" if is_type(key_id[:-1]) or key_id == CREDS_TYPE else fixed(f"{key_id}.json")
 
 
 def _records(names: Collection[str]) -> set[str]:
@@ -231,9 +232,16 @@ class FirstSeen(NamedTuple):
     seen: Mapping[str, tuple[str, int]]
 
 
-def short_hash(key: bytes, text: bytes) -> str:
-    """Return eight bytes of a keyed hash, in hex."""
-    return hashlib.blake2b(text, key=key, digest_size=8).hexdigest()
+def short_hash(key: bytes) -> Callable[[str], str]:
+    """Return what makes eight bytes of a keyed hash of a text, in hex."""
+    keyed = hashlib.blake2b(key=key, digest_size=8)
+
+    def hashed(text: str) -> str:
+        one = keyed.copy()
+        one.update(text.encode("utf-8", "surrogateescape"))
+        return one.hexdigest()
+
+    return hashed
 
 
 def ages(files: Files, known: FirstSeen, now_ns: int) -> tuple[dict[str, int], FirstSeen]:
@@ -243,12 +251,12 @@ def ages(files: Files, known: FirstSeen, now_ns: int) -> tuple[dict[str, int], F
     """
     times: dict[str, int] = {}
     seen: dict[str, tuple[str, int]] = {}
+    hashed = short_hash(known.key)
     for name, cell in files.cells.items():
         if cell.written_ns is not None:
             times[name] = min(cell.written_ns, now_ns)
             continue
-        called = short_hash(known.key, name.encode("utf-8", "surrogateescape"))
-        holds = short_hash(known.key, cell.text.encode("utf-8", "surrogateescape"))
+        called, holds = hashed(name), hashed(cell.text)
         before = known.seen.get(called)
         since = before[1] if before is not None and before[0] == holds and before[1] <= now_ns else now_ns
         seen[called] = (holds, since)
