@@ -31,6 +31,8 @@ LARGEST_SESSION = 256 << 20
 """Characters of all values of a session: as much as a folder may hold to be kept (docs/security.md)."""
 
 
+MOST_RECORDS = 120_000
+TOO_MANY = f"more than {MOST_RECORDS:,} records: no session is that large"
 TOO_LARGE = f"a value of over {LARGEST_VALUE >> 20} MiB, or over {LARGEST_SESSION >> 20} MiB: no session is that large"
 
 
@@ -62,8 +64,12 @@ class Store(Protocol):
     address: str
     abilities: Abilities
 
-    def tenants(self) -> list[str]:
-        """Return whose creds there are, in order. Raises StoreTrouble."""
+    def tenants(self, known: dict[str, str] | None = None) -> list[str]:
+        """Return whose creds there are, in order. Raises StoreTrouble.
+
+        Where each session has to be asked, `known` is what an earlier listing has found out and becomes what this one
+        has: what did not change in between is not asked again.
+        """
 
     def without_creds(self) -> int:
         """Return of how many sessions there are records and no creds. Raises StoreTrouble."""
@@ -129,12 +135,15 @@ class Store(Protocol):
 
 
 def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
-    """Yield cells. Raises StoreTrouble once they hold more than any session does, before more of them is in memory."""
+    """Yield cells. Raises StoreTrouble once they are more, or hold more, than those of any session, before more of it
+    is in memory."""
     size = 0
-    for cell in cells:
-        size += len(cell.text)
+    for number, cell in enumerate(cells):
+        size += len(cell.text) + len(cell.id)
         if size > LARGEST_SESSION:
             raise StoreTrouble(TOO_LARGE)
+        if number == MOST_RECORDS:
+            raise StoreTrouble(TOO_MANY)
         yield cell
 
 

@@ -28,9 +28,9 @@ class MixedStore:
         self._keys = keys
         self._creds = creds
 
-    def tenants(self) -> list[str]:
+    def tenants(self, known: dict[str, str] | None = None) -> list[str]:
         """As `Store.tenants`."""
-        return self._creds.tenants()
+        return self._creds.tenants(known)
 
     def without_creds(self) -> int:
         """As `Store.without_creds`; Redis has much else that would have to be searched."""

@@ -233,7 +233,7 @@ class PostgresStore:
         self._tables = SqlTables(mapped, self._db)
         self._tables.try_out()
 
-    def tenants(self) -> list[str]:
+    def tenants(self, known: dict[str, str] | None = None) -> list[str]:
         """As `Store.tenants`."""
         return self._tables.tenants()
 

@@ -145,7 +145,7 @@ class RedisStore:
         prefix = self._key(tenant)
         return [prefix + name.decode("utf-8", "surrogateescape") for name in dict.fromkeys(names)]
 
-    def tenants(self) -> list[str]:
+    def tenants(self, known: dict[str, str] | None = None) -> list[str]:
         """As `Store.tenants`."""
         if self.mapped.key:
             self._names = None

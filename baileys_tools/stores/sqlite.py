@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import sqlite3
-import stat
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -14,8 +11,8 @@ from typing import Any
 
 from baileys_tools.kernel_lock import take_now
 from baileys_tools.owner import acting_as, user_name
-from baileys_tools.place import keeper_of_file
 from baileys_tools.sqlite_pipes import acting_on_database
+from baileys_tools.stores import sqlite_files
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
@@ -26,8 +23,9 @@ from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
 """How long a write waits for the bot's. A bot writes for milliseconds."""
-_CLOCK_STEP_NS = 2_000_000_000
-"""The coarsest clock of a file system: within one step a second change shows nowhere."""
+_FETCHED = 200
+"""Rows at a time."""
+_HOLDS = "session"
 MOST_OPEN = 8
 """Files that are open at a time, three handles each: there can be more bots than a process may have handles."""
 
@@ -41,10 +39,11 @@ class SqliteFile:
 
     def __init__(self, path: str, tables: Collection[str]) -> None:
         self.path = path
-        self._owner = _keeper(path)
+        self._owner = sqlite_files.keeper(path)
         self._trouble = ""
-        with self._at_work():
-            _require_file(path)
+        self._is_at_work = False
+        with self._told(), acting_on_database(path, *self._owner):
+            sqlite_files.require_file(path)
             from urllib.parse import quote
 
             self._db = sqlite3.connect(
@@ -59,13 +58,27 @@ class SqliteFile:
                 raise
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Work with the file with the rights of its owner. Raises StoreTrouble for what SQLite cannot do."""
+    def at_work(self, spent: float = 0.0) -> Iterator[None]:
+        """Work with the file with the rights of its owner, and for no longer than a question may cost, of which `spent`
+        went before. To become them costs more than most questions, so what is asked at once is asked in one such `with`
+        around the others. Raises StoreTrouble for what SQLite cannot do."""
         if self._trouble:
             raise StoreTrouble(self._trouble)
-        try:
-            with acting_on_database(self.path, *self._owner):
+        with self._told():
+            if self._is_at_work:
                 yield
+                return
+            with acting_on_database(self.path, *self._owner), bounded(self._db, spent):
+                self._is_at_work = True
+                try:
+                    yield
+                finally:
+                    self._is_at_work = False
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             why = _why(self.path, error, self._owner[0])
             if str(error) == "interrupted":
@@ -80,21 +93,19 @@ class SqliteFile:
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """As `Dialect.run`."""
-        with self._at_work(), bounded(self._db):
+        with self.at_work():
             return self._db.execute(sql.replace("%s", "?"), values)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
         """As `Dialect.rows`."""
-        begun = time.thread_time()
-        cursor = self.run(sql, values)
-        spent = time.thread_time() - begun
-        while True:
+        spent, cursor = 0.0, None
+        rows: list[Any] | None = None
+        while rows is None or len(rows) == _FETCHED:
             begun = time.thread_time()
-            with self._at_work(), bounded(self._db, spent):
-                rows = cursor.fetchmany(200)
+            with self.at_work(spent):
+                cursor = cursor or self._db.execute(sql.replace("%s", "?"), values)
+                rows = cursor.fetchmany(_FETCHED)
             spent += time.thread_time() - begun
-            if not rows:
-                return
             yield from rows
 
     @contextmanager
@@ -112,7 +123,7 @@ class SqliteFile:
     def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
         """As `Dialect.each_changed_one`. The bot waits meanwhile, so the statement is prepared once for all."""
         sql = sql.replace("%s", "?")
-        with self._at_work(), bounded(self._db):
+        with self.at_work():
             return all(self._db.execute(sql, row).rowcount == 1 for row in rows)
 
     def text_of(self, column: str, *, is_json: bool) -> str:
@@ -159,65 +170,10 @@ class SqliteFile:
             self._db.close()
 
 
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(os.fsencode(text)).hexdigest()
-
-
-def _keeper(path: str) -> tuple[int, int]:
-    try:
-        return keeper_of_file(path)
-    except OSError as error:
-        raise StoreTrouble(f"{path}: {error.strerror}") from None
-
-
-def _require_file(path: str) -> None:
-    try:
-        if stat.S_ISREG(os.stat(path).st_mode):
-            return
-    except PermissionError:
-        raise
-    except OSError:
-        pass
-    raise StoreTrouble(f"{path}: no such file, and a database is never made here")
-
-
-def _is_open(path: str) -> bool:
-    try:
-        return bool(os.stat(path).st_mode & 0o077)
-    except OSError:
-        return False  # that it is gone is said by whoever reads it
-
-
-def _stamp(path: str) -> str:
-    """Return what tells one state of a database from another without reading it, "" where nothing does."""
-    told = []
-    for part in (path, f"{path}-wal", f"{path}-journal"):
-        try:
-            seen = os.stat(part)
-        except FileNotFoundError:
-            told.append("")
-            continue
-        except OSError:
-            return ""
-        if time.time_ns() - max(seen.st_mtime_ns, seen.st_ctime_ns) <= _CLOCK_STEP_NS:
-            return ""
-        told.append(f"{seen.st_dev} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}")
-    return "; ".join(told)
-
-
-def _is_on_read_only(path: str) -> bool:
-    try:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False
-
-
 def _why(path: str, error: sqlite3.Error, uid: int) -> str:
     if str(error) == "interrupted":
         return f"{path}: broken off: one question costs more than {CPU_SECONDS:.0f} seconds of processor time"
-    if "unable to open" in str(error) and _is_on_read_only(path):
+    if "unable to open" in str(error) and sqlite_files.is_on_read_only(path):
         why = "it has a log (WAL), which nobody opens on a read-only file system once the bot has ended"
         return f"{path}: {error}: {why}"
     if uid != os.geteuid() and "open" in str(error):
@@ -238,31 +194,19 @@ class SqliteStore:
         self._mapped = mapped
         self._path = address.partition("://")[2]
         self._many = "*" in self._path
-        self._open: dict[str, SqlTables] = {}
+        self._open: dict[str, tuple[SqliteFile, SqlTables]] = {}
         self._listed: dict[str, str] | None = None
+        self._told: dict[str, str] = {}
         if not self._many:
             self._tables("").try_out()
 
     def _files(self, *, afresh: bool = False) -> dict[str, str]:
         """Return the files by the name of their session, as they were last listed."""
         if self._listed is None or afresh:
-            self._listed = self._list() if self._many else {"": self._path}
+            self._listed = sqlite_files.sessions_of(self._path) if self._many else {"": self._path}
         return self._listed
 
-    def _list(self) -> dict[str, str]:
-        pattern = re.compile(re.escape(self._path).replace(r"\*", "([^/]*)"))
-        called: dict[str, list[str]] = {}
-        for path in sorted(glob.glob(self._path)):
-            if match := pattern.fullmatch(path):
-                called.setdefault("-".join(filter(None, match.groups())) or "session", []).append(path)
-        # a-b/c and a/b-c are one name: nobody takes the place of another by what they call their file.
-        return {
-            name if len(paths) == 1 else f"{name}@{_digest(path)[:8]}": path
-            for name, paths in called.items()
-            for path in paths
-        }
-
-    def _tables(self, tenant: str) -> SqlTables:
+    def _opened(self, tenant: str) -> tuple[SqliteFile, SqlTables]:
         name = tenant if self._many else ""
         if name not in self._open:
             path = self._files().get(name) or self._files(afresh=True).get(name)
@@ -270,41 +214,60 @@ class SqliteStore:
                 raise StoreTrouble(f"{self.address}: no file of {quoted(tenant)}")
             if len(self._open) >= MOST_OPEN:
                 self._close(next(iter(self._open)))
-            self._open[name] = SqlTables(self._mapped, SqliteFile(path, columns_of(self._mapped)))
+            file = SqliteFile(path, columns_of(self._mapped))
+            self._open[name] = file, SqlTables(self._mapped, file)
         return self._open[name]
+
+    def _tables(self, tenant: str) -> SqlTables:
+        return self._opened(tenant)[1]
 
     def _inside(self, tenant: str) -> str:
         """What a session is called in its file: nothing where the file is all its own."""
         return "" if self._many else tenant
 
-    def tenants(self) -> list[str]:
-        """As `Store.tenants`."""
-        if self._many:
-            return [name for name in self._files(afresh=True) if self._may_hold_one(name)]
-        return self._tables("").tenants()
+    def tenants(self, known: dict[str, str] | None = None) -> list[str]:
+        """As `Store.tenants`. What is `known` of a file is whether it holds a session, as long as its stamp stays."""
+        if not self._many:
+            return self._tables("").tenants()
+        before = dict(known or {})
+        found = [one for one in self._files(afresh=True).items() if self._may_hold_one(*one, before)]
+        if known is not None:
+            known.clear()
+            known |= {path: before[path] for path in self._files().values() if path in before}
+        return [name for name, _ in found]
 
-    def _may_hold_one(self, name: str) -> bool:
+    def _may_hold_one(self, name: str, path: str, known: dict[str, str]) -> bool:
         """Whether a file holds a session, or cannot be asked: that is told where it is opened, and stops no other."""
-        try:
-            return bool(self._tables(name).tenants())
-        except StoreTrouble:
-            return True
+        told = self._told[path] = sqlite_files.stamp(path)
+        holds, _, then = known.pop(path, "").partition(" ")
+        if not (told and then == told):
+            try:
+                holds = _HOLDS if self._tables(name).tenants() else ""
+            except StoreTrouble:
+                return True
+        if told:
+            known[path] = f"{holds} {told}"
+        return bool(holds)
 
     def without_creds(self) -> int:
         """As `Store.without_creds`."""
         return 0 if self._many else self._tables("").without_creds()
 
     def cells(self, tenant: str, *, afresh: bool = False) -> Iterator[Cell]:
-        """As `Store.cells`."""
-        return self._tables(tenant).cells(self._inside(tenant))
+        """As `Store.cells`. All are read before the first is looked at, with the rights of the file's owner."""
+        file, tables = self._opened(tenant)
+        with file.at_work():
+            found = [*tables.cells(self._inside(tenant))]
+        yield from found
 
     def stamps(self, tenants: Collection[str]) -> dict[str, str]:
-        """As `Store.stamps`: of the file and its log, unless it was written a moment ago."""
+        """As `Store.stamps`: of the file and its log, unless it was written a moment ago. What a listing has seen of
+        one will do once: what was written since makes another one of it."""
         paths = self._files()
         found = {}
         for tenant in tenants:
             path = paths.get(tenant if self._many else "")
-            if path is not None and (told := _stamp(path)):
+            if path is not None and (told := self._told.pop(path, None) or sqlite_files.stamp(path)):
                 found[tenant] = told
         return found
 
@@ -316,8 +279,8 @@ class SqliteStore:
     def locked(self, tenant: str) -> Iterator[None]:
         """As `Store.locked`: the kernel's lock of a file beside the database, which SQLite and bots leave alone."""
         path = self._files().get(tenant if self._many else "", self._path)
-        beside = f"{path}.baileys-tools-{_digest(tenant)[:12]}.lock"
-        owner = _keeper(path)
+        beside = f"{path}.baileys-tools-{sqlite_files.digest(tenant)[:12]}.lock"
+        owner = sqlite_files.keeper(path)
         try:
             with acting_as(*owner):
                 fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -349,7 +312,7 @@ class SqliteStore:
 
     def dangers(self) -> list[str]:
         """As `Store.dangers`."""
-        found = [path for path in self._files().values() if _is_open(path)]
+        found = [path for path in self._files().values() if sqlite_files.is_open_to_others(path)]
         more = f", as {len(found) - 1} more" if len(found) > 1 else ""
         return [f"{found[0]} can be read by others{more}: it holds the keys of a login"] if found else []
 
@@ -367,4 +330,4 @@ class SqliteStore:
             self._close(name)
 
     def _close(self, name: str) -> None:
-        self._open.pop(name).db.close()  # type: ignore[attr-defined]
+        self._open.pop(name)[0].close()

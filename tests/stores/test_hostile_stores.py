@@ -307,3 +307,53 @@ def test_a_session_larger_than_any_is_not_held_in_memory(
     with pytest.raises(StoreTrouble, match="no session is that large"):
         list(read.cells(""))
     read.close()
+
+
+def test_names_larger_than_any_are_not_held_in_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "LARGEST_SESSION", 2 << 20)
+    store = database(place.bots / "auth.db")
+    with sqlite3.connect(store) as db:
+        db.executemany(
+            "INSERT INTO signal_keys VALUES ('session', ?, '{}')",
+            [(f"{number}{'a' * 800_000}",) for number in range(3)],
+        )
+    give(place.bots)
+    read = SqliteStore(f"sqlite://{store}", sqlite_map())
+    with pytest.raises(StoreTrouble, match="no session is that large"):
+        list(read.cells(""))
+    read.close()
+
+
+def test_more_records_than_any_session_has_are_not_held_in_memory(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "MOST_RECORDS", 19)
+    store = database(place.bots / "auth.db")
+    give(place.bots)
+    read = SqliteStore(f"sqlite://{store}", sqlite_map())
+    with pytest.raises(StoreTrouble, match="no session is that large"):
+        list(read.cells(""))
+    read.close()
+
+
+def test_whoever_looks_at_a_record_has_their_own_rights_again(place: Place) -> None:
+    store = database(place.bots / "auth.db")
+    give(place.bots)
+    read = SqliteStore(f"sqlite://{store}", sqlite_map())
+    assert {os.geteuid() for _ in read.cells("")} == {0}
+    read.close()
+
+
+def test_a_table_is_looked_at_again_where_it_is_made_otherwise(place: Place) -> None:
+    for name in ("good", "bad", "good again"):
+        database(place.bots / f"{name}.db")
+    with sqlite3.connect(place.bots / "bad.db") as db:
+        for sql in HOSTILE["computed"]:
+            db.execute(sql)
+    give(place.bots)
+    for name in ("good", "bad", "good again", "bad"):
+        if name == "bad":
+            with pytest.raises(StoreTrouble, match="not authorized"):
+                SqliteFile(str(place.bots / f"{name}.db"), ["creds", "signal_keys"])
+        else:
+            SqliteFile(str(place.bots / f"{name}.db"), ["creds", "signal_keys"]).close()

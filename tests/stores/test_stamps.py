@@ -156,7 +156,7 @@ def test_what_stands_still_is_not_read_again(
         if shape.kind == "sqlite":
             os.utime(tmp_path / "auth.db", (1, 1))
             # Its change of state has a time of its own, which nobody can set.
-            monkeypatch.setattr("baileys_tools.stores.sqlite._CLOCK_STEP_NS", 0)
+            monkeypatch.setattr("baileys_tools.stores.sqlite_files._CLOCK_STEP_NS", 0)
         first = store.done("monitor-once", "--json")
         store.run("backup")
         with monkeypatch.context() as patch:

@@ -15,6 +15,7 @@ from baileys_tools.sessions.names import FOLDER_FLAGS, JOURNAL, OWN_FOLDER, STAG
 from baileys_tools.sessions.scan import exists_in_own_folder
 from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
+from baileys_tools.sessions.stored.beside import keep_listed, listed_before
 from baileys_tools.sessions.stored.rules.tenants import told_of_nameless, told_of_twins, twins
 from baileys_tools.sessions.stored.settling import take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
@@ -74,7 +75,7 @@ class StoredRoot:
         and where it was `known` by its id.
         """
         found, passed = [], []
-        tenants = self.store.tenants()
+        tenants = self._listed()
         for tenant in [*tenants, *self._lost({*tenants}, known)]:
             name = self._name(tenant)
             if "/" in name or not name.strip() or not is_one_line(name):
@@ -86,19 +87,38 @@ class StoredRoot:
         self._nameless = [tenant for tenant, _ in passed]
         return sorted(found, key=lambda one: natural_order(one.id)), passed
 
+    def _listed(self) -> list[str]:
+        """Return the tenants of the store. What had to be asked for that is kept for whoever lists them next."""
+        with self._at_home() as home:
+            before = listed_before(home)
+            found = dict(before)
+            tenants = self.store.tenants(found)
+            if found != before:
+                # Another command keeps as good a one, and a disk that is full or read-only stops no listing.
+                with suppress(OSError), alone(home, "listed", 0):
+                    keep_listed(home, found)
+        return tenants
+
+    @contextmanager
+    def _at_home(self) -> Iterator[int]:
+        home = os.open(self._home, FOLDER_FLAGS)
+        try:
+            yield home
+        finally:
+            os.close(home)
+
     def _lost(self, standing: Set[str], known: Container[str]) -> list[str]:
         found = []
+        listed = {self.entry_of(tenant) for tenant in standing}
         with suppress(OSError):
             for name in os.listdir(self._home):
                 entry, _, ending = name.partition(".")
-                if ending != "tenant":
+                if ending != "tenant" or entry in listed:
                     continue
                 with open(os.path.join(self._home, name), encoding="utf-8", errors="surrogateescape") as file:
                     tenant = file.read()
                 waits = os.path.isdir(os.path.join(self._home, entry, OWN_FOLDER))
-                if tenant in standing or not (waits or self._name(tenant) in known):
-                    continue
-                if self.entry_of(tenant) == entry:
+                if (waits or self._name(tenant) in known) and self.entry_of(tenant) == entry:
                     found.append(tenant)
         return found
 

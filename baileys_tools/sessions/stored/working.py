@@ -21,16 +21,22 @@ from baileys_tools.kernel_lock import take_now
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.records import CREDS, NoValue
 from baileys_tools.sessions.scan import exists, is_own, read_regular_file
+from baileys_tools.sessions.stored.beside import LARGEST, read_beside, write_beside
 from baileys_tools.sessions.stored.rules.facts import facts_of
 from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
 from baileys_tools.sessions.stored.rules.halves import is_half, note_of
-from baileys_tools.stores.cells import LARGEST_VALUE, HalfChanged, Store, StoreTrouble
+from baileys_tools.stores.cells import (
+    LARGEST_VALUE,
+    MOST_RECORDS,
+    TOO_MANY,
+    HalfChanged,
+    Store,
+    StoreTrouble,
+)
 from baileys_tools.stores.rules.mapping import RedisMap, SqlMap
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.units import some_of
 
-MOST_RECORDS = 120_000
-_LARGEST_SEEN = 64 << 20
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -85,10 +91,11 @@ class WorkingCopy:
         for cell in self.store.cells(self.tenant):
             cells.append(cell)
             if len(cells) > MOST_RECORDS:
-                raise StoreTrouble(f"more than {MOST_RECORDS:,} records: no session is that large")
+                raise StoreTrouble(TOO_MANY)
         self.files = as_files(cells, self.mapped)
         self.cells = [cell for cell in cells if cell.type]
-        self.is_half_changed = (note := self._beside("half")) != "" and is_half(note, cells)
+        note = read_beside(self._around, f"{self._entry}.half")
+        self.is_half_changed = bool(note) and is_half(note, cells)
         known = self._first_seen()
         times, seen = ages(self.files, known, time.time_ns())
         self._times_read = times
@@ -213,7 +220,7 @@ class WorkingCopy:
 
     def _expiries(self) -> dict[str, int]:
         try:
-            plain = json.loads(read_regular_file(self._around, f"{self._entry}.expires", _LARGEST_SEEN))
+            plain = json.loads(read_regular_file(self._around, f"{self._entry}.expires", LARGEST))
             return {str(name): int(ns) for name, ns in plain.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
@@ -277,29 +284,19 @@ class WorkingCopy:
 
     def _first_seen(self) -> FirstSeen:
         try:
-            plain = json.loads(read_regular_file(self._around, f"{self._entry}.seen", _LARGEST_SEEN))
+            plain = json.loads(read_regular_file(self._around, f"{self._entry}.seen", LARGEST))
             seen = {str(name): (str(one[0]), int(one[1])) for name, one in plain["seen"].items()}
             return FirstSeen(bytes.fromhex(plain["key"]), seen)
         except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
             # A lost memory makes everything young, and nothing is removed by age too early.
             return FirstSeen(secrets.token_bytes(16), {})
 
-    def _beside(self, ending: str) -> str:
-        with suppress(OSError):
-            return read_regular_file(self._around, f"{self._entry}.{ending}", _LARGEST_SEEN).decode()
-        return ""
-
     def _remove_beside(self, ending: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(f"{self._entry}.{ending}", dir_fd=self._around)
 
     def _write_beside(self, ending: str, text: str) -> None:
-        name = f"{self._entry}.{ending}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(f"{name}.tmp", flags, 0o600, dir_fd=self._around)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        os.rename(f"{name}.tmp", name, src_dir_fd=self._around, dst_dir_fd=self._around)
+        write_beside(self._around, f"{self._entry}.{ending}", text)
 
 
 def _write(folder: int, name: str, content: bytes, written_ns: int) -> tuple[int, int, int]:
