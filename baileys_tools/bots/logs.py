@@ -95,7 +95,7 @@ def run_logs(settings: Settings, company: str, since: datetime, now: datetime, s
         )
     if all(file.of_others for file in logs.files):
         require_known(settings, [company])
-    limits = log_limits(settings)
+    limits = log_limits(settings.for_company(company))
     day = hours_since(state, company, now - DAY)
     findings = log_findings(company, logs.facts, logs.files, day, limits, now)
     return LogReport(

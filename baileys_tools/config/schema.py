@@ -630,6 +630,7 @@ class Logs(Section, name="logs", list_key="files"):
         "`docker` (a container) or `pm2` (a process of this user's PM2). As text: `1001=/srv/bot/1001.log`, "
         "`/srv/bot/{company}.log`, `1001=docker:shop` or `journal:bot@{company}.service`.",
         default_text="none: no log is read",
+        for_all=True,
     )
     reconnects_per_day: int = setting(
         default=10,
@@ -756,7 +757,7 @@ ALWAYS_REMOVABLE = frozenset({"pre-key", "session", "sender-key", "sender-key-me
 
 PER_COMPANY = (
     *("cleanup", "pre_keys", "emergency", "thresholds", "trigger", "health", "monitor", "backup", "notify"),
-    *("bot_api", "process"),
+    *("bot_api", "process", "logs"),
 )
 """The sections of which `companies: {<id>: {<section>: ...}}` in the settings file may give other values."""
 

@@ -145,7 +145,7 @@ def _read_log(
     from baileys_tools.bots.rules.log_report import log_findings
 
     logs = read_logs_beside(state, settings, root, company, now, connection)
-    limits = log_limits(settings)
+    limits = log_limits(settings.for_company(company.id))
     day = hours_since(state, company.id, now - DAY)
     return logs.facts, log_findings(company.id, logs.facts, logs.files, day, limits, now, connection)
 

@@ -39,7 +39,7 @@ def incidents_command(given: CommandLine, markdown: int | None) -> ExitCode:
     now = datetime.now(UTC)
     with open_state_about(loaded.settings, now) as state:
         wanted = loaded.settings.sessions.companies
-        report = list_incidents(state, wanted, now, loaded.settings.logs.reconnects_per_day)
+        report = list_incidents(state, wanted, now, loaded.settings)
         if wanted and not report.incidents:
             require_known(loaded.settings, wanted)
         report = report._replace(verdicts=_verdicts(loaded.settings, report, state, now))
@@ -86,11 +86,11 @@ def _verdicts(
 
 
 def list_incidents(
-    state: State, companies: tuple[str, ...], now: datetime, most_reconnects: int
+    state: State, companies: tuple[str, ...], now: datetime, settings: Settings
 ) -> IncidentsReport:
     """Return the incidents of the companies (none: of all) with their time lines, the newest first.
 
-    `most_reconnects` a day is the goal that is shown. A name that several places have is all of them.
+    The settings have the goal of each that is shown. A name that several places have is all of them.
     """
     found: list[Incident] = []
     concerned: dict[Whose, None] = {}
@@ -102,6 +102,12 @@ def list_incidents(
     found.sort(key=lambda one: (one.opened, one.id), reverse=True)
     concerned |= dict.fromkeys(one.whose for one in found)
     services = {
-        whose: service_of(state, whose.place or whose.company, now, most_reconnects) for whose in concerned
+        whose: service_of(
+            state,
+            whose.place or whose.company,
+            now,
+            settings.for_company(whose.company).logs.reconnects_per_day,
+        )
+        for whose in concerned
     }
     return IncidentsReport(now, [(one, entries(state, one.id)) for one in found], services)

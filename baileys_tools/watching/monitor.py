@@ -333,8 +333,10 @@ def _services(settings: Settings, report: MonitorReport, state: State) -> "dict[
         return {}
     from baileys_tools.watching.history import service_of
 
-    goal = settings.logs.reconnects_per_day
-    return {one.id: service_of(state, one.id, report.now, goal) for one in report.companies}
+    return {
+        one.id: service_of(state, one.id, report.now, settings.for_company(one.id).logs.reconnects_per_day)
+        for one in report.companies
+    }
 
 
 def _write_textfile(

@@ -107,7 +107,7 @@ def _service(settings: Settings, state: State, one: CompanyStatus, now: datetime
         return None
     from baileys_tools.watching.history import service_of
 
-    return service_of(state, one.id, now, settings.logs.reconnects_per_day)
+    return service_of(state, one.id, now, settings.for_company(one.id).logs.reconnects_per_day)
 
 
 def last_cleanups(state: State) -> dict[str, Cleaned]:

@@ -271,8 +271,7 @@ def _runs(state: State, now: datetime) -> list[dict[str, Any]]:
 def _incidents(state: State, settings: Settings, names: Names, now: datetime) -> list[dict[str, Any]]:
     from baileys_tools.watching.incidents import list_incidents
 
-    goal = settings.logs.reconnects_per_day
-    found = list_incidents(state, settings.sessions.companies, now, goal).incidents[:MOST_INCIDENTS]
+    found = list_incidents(state, settings.sessions.companies, now, settings).incidents[:MOST_INCIDENTS]
     return [
         {
             "company": names.of(incident.company),

@@ -287,8 +287,7 @@ WEEK_ANEW = LogWeek(
 def _looked(settings: LoadedSettings, state: State, bots: Bots) -> str:
     """What `status` and `incidents` print now."""
     found = fleet_status(settings.settings, str(bots.root), state, bots.now)
-    goal = settings.settings.logs.reconnects_per_day
-    report = list_incidents(state, (), bots.now, goal)
+    report = list_incidents(state, (), bots.now, settings.settings)
     verdicts = _verdicts(settings.settings, report, state, bots.now)
     lists = incidents_text(report.now, report.incidents, report.services, Style(), verdicts)
     head = f"=== {bots.now:%a %H:%M} somebody looks ".ljust(60, "=")

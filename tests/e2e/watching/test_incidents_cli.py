@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,37 @@ def test_an_incident_that_is_not_there_is_said_so(settings):
     run = run_cli("incidents", "--config", settings, "--markdown", "7")
     assert run.returncode == 10
     assert "no incident 7" in run.stderr
+
+
+def test_a_company_can_have_limits_of_its_own_for_what_its_log_tells(tmp_path):
+    now = datetime.now(UTC)
+    for company in ("1001", "1002"):
+        company_folder(tmp_path / "sessions", company)
+        openings = [
+            pino("opened connection to WA", now - timedelta(minutes=5 * n), pid=n) for n in range(14, 0, -1)
+        ]
+        (tmp_path / f"{company}.log").write_bytes(as_bytes(openings))
+    settings = tmp_path / "settings.yaml"
+    asked = {
+        "sessions": {"path": str(tmp_path / "sessions")},
+        "logs": {"files": [f"{tmp_path}/{{company}}.log"]},
+        "templates": {"flapping": {"logs": {"reconnects_per_day": 60}}},
+        "companies": {"1002": {"use": "flapping"}},
+    }
+    settings.write_text(json.dumps(asked))
+    where = ("--config", settings)
+
+    document = json.loads(run_cli("monitor-once", "--json", *where).stdout)
+    flapping = {
+        one["company"]: [said["code"] for said in one["findings"] if "reconnects" in said["message"]]
+        for one in document["companies"]
+    }
+    assert flapping == {"1001": ["reconnects-many"], "1002": []}
+    for company in ("1001", "1002"):
+        said = run_cli("logs", "--company", company, *where).stdout
+        assert ("more than 10" in said) == (company == "1001")
+        goal = {"1001": 10, "1002": 60}[company]
+        assert f"(goal {goal} at most)" in run_cli("incidents", "--company", company, *where).stdout
+    asked["companies"] = {"1002": {"logs": {"files": ["/srv/bot.log"]}}}
+    settings.write_text(json.dumps(asked))
+    assert "logs.files: it is one for all companies" in run_cli("config", "check", *where).stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from baileys_tools.alerts.kept_alerts import claim, put
 from baileys_tools.alerts.rules.alerts import Alert, Why
+from baileys_tools.config import Settings
 from baileys_tools.findings import Severity
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.state.database import open_state
@@ -35,12 +36,12 @@ def test_incidents_of_one_name_are_told_apart(tmp_path: Path, now: datetime) -> 
         for root, cause in (("a", "creds-lost"), ("b", "network")):
             open_incident(about(state, tmp_path / root, "1001"), "1001", cause, now)
         open_incident(about(state, tmp_path / "a", "1002"), "1002", "network", now)
-        report = list_incidents(state, ("1001",), now, 10)
+        report = list_incidents(state, ("1001",), now, Settings())
         assert {(one.cause, one.place) for one, _ in report.incidents} == {
             ("creds-lost", f"{tmp_path}/a/company_1001"),
             ("network", f"{tmp_path}/b/company_1001"),
         }
-        report = list_incidents(state, (), now, 10)
+        report = list_incidents(state, (), now, Settings())
         text = incidents_text(now, report.incidents, report.services, Style())
     for root in "ab":
         assert f"company 1001 ({tmp_path}/{root}), the last 30 days" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.bots.log_hours import hours_since
-from baileys_tools.config import LoadedSettings, load_settings
+from baileys_tools.config import LoadedSettings, Settings, load_settings
 from baileys_tools.frame.companies import open_state_about
 from baileys_tools.state import memory
 from baileys_tools.state.adoption import MARK, OF_A_ROOT
@@ -87,7 +87,7 @@ def test_every_row_becomes_that_of_the_place_and_none_is_lost(
         assert [one.number for one in hours_since(state, "1001", NOW - 24 * HOUR)] == [3]
         assert [spell.up for spell in kept_links.spells(state, "1002")] == [80_000]
         assert kept_incidents.last_open(state, "1002") == 1
-        found = list_incidents(state, (), NOW, 10).incidents
+        found = list_incidents(state, (), NOW, Settings()).incidents
         assert [(one.company, one.place) for one, _ in found] == [("1002", f"{own}/company_1002")]
         document = memory.recall(state, "looks", f"{own}/")
         assert set(document["looks"]) == {"1001", "1002", "gone"}
