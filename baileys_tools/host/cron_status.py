@@ -199,13 +199,18 @@ def given_by_units(folder: str, timers: Sequence[str]) -> JobSurroundings:
 
 
 def unit_prefix(folders: Sequence[str], ours: WhoseJobs) -> str:
-    """Return what the names of our units begin with, so that those of another settings file in there stay theirs."""
+    """Return what the names of our units begin with: as before, or what leaves those of another settings file alone."""
+    found = PREFIX
     for folder in map(os.path.expanduser, folders):
         with suppress(OSError):
             for prefix, timers in sets_of(os.listdir(folder)).items():
-                if prefix == PREFIX and not is_of(given_by_units(folder, timers), ours):
-                    return own_prefix(ours.config or ours.sessions or "")
-    return PREFIX
+                with suppress(OSError):
+                    # Also where the first set has gone: two sets of one file would run each job twice.
+                    if is_of(given_by_units(folder, timers), ours):
+                        return prefix
+                    if prefix == PREFIX:
+                        found = own_prefix(ours.config or ours.sessions or "")
+    return found
 
 
 def _seen_by(

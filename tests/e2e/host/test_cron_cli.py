@@ -360,3 +360,6 @@ def test_units_of_a_second_settings_file_leave_those_of_the_first(tmp_path: Path
     assert {name.split("_")[0] for name in own} == {"baileys-tools-desk"}
     assert all(str(files[1]).encode() in both[name] for name in own if name.endswith(".service"))
     assert written(files[0]) == written(files[1]) == both, "each again and again"
+    for name in first:
+        (units / name).unlink()
+    assert written(files[1]).keys() == own, "where the first have gone, no second set for the same sessions"
