@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -98,6 +100,29 @@ def require_database(url: str) -> None:
     for one in filter(None, named):
         if not one.isdecimal():
             raise ValueError(f"{quoted(one)} is no number of a database")
+
+
+def require_options(pool: Any) -> None:
+    """Given a pool of redis-py's, raise ValueError for an option of the address that nobody knows, or whose file cannot
+    be read. redis-py says so where it connects, and of a file not which one it is."""
+    try:
+        pool.make_connection()
+    except TypeError as error:
+        found = re.search(r"argument '(\w+)'", str(error))
+        name = found.group(1) if found else str(error)
+        is_plain = name.startswith("ssl_") and not issubclass(
+            pool.connection_class, redis_driver().SSLConnection
+        )
+        raise ValueError(f"{quoted(name)} is no option of it{', but of rediss://' * is_plain}") from None
+    for name in _FILES:
+        if path := pool.connection_kwargs.get(name):
+            try:
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            except OSError as error:
+                raise ValueError(f"{name}: {path}: {error.strerror}") from None
+
+
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 def never_again() -> Any:

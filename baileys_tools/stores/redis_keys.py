@@ -61,6 +61,7 @@ class RedisStore:
             )
             pool = self._db.connection_pool
             pool.connection_class = patient(pool.connection_class)
+            redis_connection.require_options(pool)
         except (ValueError, driver.RedisError) as error:
             raise StoreTrouble(f"the address cannot be used: {_words(error)}") from None
         self._run("PING")
@@ -330,6 +331,12 @@ class RedisStore:
             held = f"{{{self._before}*"
             found.append(
                 f"no session can be held while it is changed, as the keys {held} are refused: {trouble}"
+            )
+        try:
+            self._run("EVAL", "return 1", "0")
+        except StoreTrouble as trouble:
+            found.append(
+                f"nothing can be changed there, and each session is read at each look, as no script is run: {trouble}"
             )
         return found
 

@@ -18,6 +18,7 @@ from tests.integration.faults.forked import run_cli
 from tests.stores.servers import free_port, redis_server
 from tests.stores.shapes import rows_of
 from tests.stores.test_settings import check
+from tests.support import require_tool
 
 pytestmark = pytest.mark.xdist_group("stores")
 HAND_MADE = {"table": "keys", "tenant": "sid", "key": "name", "value": "data", "creds": "creds"}
@@ -75,6 +76,7 @@ def limited(redis_url: str) -> Any:
     with redis.Redis.from_url(redis_url, decode_responses=True) as db:
         db.flushdb()
         db.set("unoapi-auth:1:creds", "{}")
+        db.hset("@baileys-api:connections:1:authState", "creds", "{}")
 
         def allow(*rules: str) -> str:
             db.execute_command("ACL", "SETUSER", "tools", "reset", "on", "nopass", *rules)
@@ -88,8 +90,9 @@ def test_a_user_of_redis_who_may_read_only_is_enough_to_look(limited: Any, tmp_p
     """Neither a name for the connection nor INFO is worth giving up for."""
     store = open_store(StoreSpec(limited("~unoapi-auth:*", "+@read", "+ping"), "unoapi"))
     assert store.tenants() == ["1"]
-    server, held = store.said()
+    server, held, unchanged = store.said()
     assert server == "Redis"
+    assert unchanged.startswith("nothing can be changed there, and each session is read at each look")
     assert held.startswith(
         "no session can be held while it is changed, as the keys {unoapi-auth:* are refused"
     )
@@ -97,15 +100,66 @@ def test_a_user_of_redis_who_may_read_only_is_enough_to_look(limited: Any, tmp_p
     assert "what endangers it cannot be asked (this user has no permissions" in told
 
 
-def test_the_rights_that_the_documentation_names_are_enough_to_clean(limited: Any) -> None:
-    line = "~unoapi-auth:* ~{unoapi-auth:* +@read +@write +@scripting +@connection +info -@admin"
-    assert line in (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
-    store = open_store(StoreSpec(limited(*line.split()), "unoapi"))
+RIGHTS = "+@read +@write +@scripting +@connection +info -@admin"
+PATTERNS = {
+    "unoapi": "~unoapi-auth:* ~{unoapi-auth:*",
+    "fazer": "~@baileys-api:connections:* ~{@baileys-api:connections:* ~@baileys-api:cluster:*",
+}
+
+
+@pytest.mark.parametrize("preset", PATTERNS)
+def test_the_rights_that_the_documentation_names_are_enough_to_clean(limited: Any, preset: str) -> None:
+    told = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
+    assert PATTERNS[preset] in told
+    assert f"{PATTERNS['unoapi']} {RIGHTS}" in told
+    store = open_store(StoreSpec(limited(*PATTERNS[preset].split(), *RIGHTS.split()), preset))
     (server,) = store.said()
     assert server.startswith("Redis ")
     assert not [one for one in dangers_of(store) if "cannot be asked" in one]
+    assert [cell.type for cell in store.cells("1")] == ["creds"]
     with store.locked("1"):
-        assert store.change("1", [[Change("", "creds", "{}", None)]], whole=False) == [True]
+        assert store.change("1", [[Change("creds", "", "{}", None)]], whole=False) == [True]
+
+
+@pytest.mark.parametrize(
+    "option, why",
+    [
+        ("ssl_ca_certs=/none", '"ssl_ca_certs" is no option of it, but of rediss://'),
+        ("socket_timout=5", '"socket_timout" is no option of it$'),
+    ],
+)
+def test_a_slip_of_the_pen_in_an_address_is_told(redis_url: str, option: str, why: str) -> None:
+    with pytest.raises(StoreTrouble, match=why):
+        open_store(StoreSpec(f"{redis_url}?{option}", "unoapi"))
+
+
+def test_what_is_read_over_tls_comes_from_the_server_that_is_meant(tmp_path: Path) -> None:
+    made, key = tmp_path / "ca.pem", tmp_path / "ca.key"
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words += [
+        "-subj",
+        "/CN=bots",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-out",
+        str(made),
+        "-keyout",
+        str(key),
+    ]
+    subprocess.run([require_tool("openssl"), *words], check=True, capture_output=True)
+    port = free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(made), "--tls-key-file", str(key))
+    no_clients = ("--tls-ca-cert-file", str(made), "--tls-auth-clients", "no")
+    with redis_server(tmp_path / "redis", *tls, *no_clients):
+        open_store(StoreSpec(f"rediss://localhost:{port}/0?ssl_ca_certs={made}", "unoapi")).close()
+        for address, why in {
+            f"localhost:{port}/0": "CERTIFICATE_VERIFY_FAILED",
+            f"127.0.0.1:{port}/0?ssl_ca_certs={made}": "is not valid for",
+            f"localhost:{port}/0?ssl_ca_certs={tmp_path}/none": "ssl_ca_certs: .*/none: No such file",
+            f"localhost:{port}/0?ssl_ca_cert={made}": '"ssl_ca_cert" is no option of it$',
+        }.items():
+            with pytest.raises(StoreTrouble, match=why):
+                open_store(StoreSpec(f"rediss://{address}", "unoapi"))
 
 
 def test_a_database_of_redis_that_is_no_number_is_refused(redis_url: str) -> None:
