@@ -28,6 +28,7 @@ CODES: Mapping[str, CodeInfo] = {
     "creds-too-large": CodeInfo(WARNING, "creds.json is too large to be judged."),
     "creds-linked": CodeInfo(WARNING, "creds.json is a symbolic link."),
     "creds-incomplete": CodeInfo(EMERGENCY, "creds.json lacks a part that the bot needs."),
+    "creds-form": CodeInfo(CRITICAL, "creds.json has keys in a form that only one version of Baileys reads."),
     "creds-unpaired": CodeInfo(EMERGENCY, "creds.json belongs to no linked device, but the folder to one."),
     "account-twice": CodeInfo(CRITICAL, "Another company's creds.json belongs to the same linked device."),
     "not-linked-yet": CodeInfo(NOTICE, "The folder waits for its first login."),

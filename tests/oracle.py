@@ -854,14 +854,16 @@ def _random_creds(rng: Random, ids: set[int]) -> bytes | None:
     if damage < 0.06:
         return rng.choice((None, None, b"", b"\0" * 40, b'{"me":', b"[]", b"null", b"\xff\xfe\xfd"))
     next_id = max(ids, default=0) + 1
+    key = {"type": "Buffer", "data": "eA=="}
+    pair = {"private": key, "public": key}
     creds: dict[str, Any] = {
         "me": {"id": f"{ME}:{ME_DEVICE}@s.whatsapp.net", "lid": f"{LID}:{ME_DEVICE}@lid"},
         "account": {"details": "eA=="},
         "nextPreKeyId": next_id,
         "firstUnuploadedPreKeyId": next_id,
-        "noiseKey": {"private": "eA==", "public": "eA=="},
-        "signedIdentityKey": {"private": "eA==", "public": "eA=="},
-        "signedPreKey": {"keyPair": {"private": "eA==", "public": "eA=="}, "signature": "eA==", "keyId": 1},
+        "noiseKey": pair,
+        "signedIdentityKey": pair,
+        "signedPreKey": {"keyPair": pair, "signature": key, "keyId": 1},
         "registrationId": 1,
         "advSecretKey": "eA==",
     }

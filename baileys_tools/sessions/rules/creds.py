@@ -7,7 +7,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.keyfiles import AFTER_LOGIN, Kind
-from baileys_tools.sessions.rules.node_json import Refusal, UnreadJson, buffer, read_json, whole_number
+from baileys_tools.sessions.rules.node_json import (
+    Refusal,
+    UnreadJson,
+    buffer,
+    read_by,
+    read_json,
+    whole_number,
+)
 
 
 class CredsState(StrEnum):
@@ -63,13 +70,19 @@ class Address(NamedTuple):
     device: int | None
 
 
+VERSIONS = frozenset((6, 7))
+"""The versions of Baileys whose clients are known here."""
+
+
 class Creds(NamedTuple):
     """The facts of a readable `creds.json` that rules need.
 
     `next_pre_key_id` and `first_unuploaded_pre_key_id` are None where creds do not state them.
     `paired` is true when the account was linked: `me.id` names a device and `account` is there
     (`registered` stays false for accounts that were paired by QR code). `lacks` names the first part that is missing
-    and that a bot needs (`signedPreKey.signature`), "" for none. `of_a_bot` is false where another program wrote them.
+    and that a bot needs (`signedPreKey.signature`), "" for none; `is_written` is true where it stands there in a form
+    that no version of Baileys reads. `versions` are those that read all keys. `of_a_bot` is false where another program
+    wrote them.
     """
 
     me: Address | None
@@ -80,6 +93,8 @@ class Creds(NamedTuple):
     registration_id: int | None = None
     lacks: str = ""
     of_a_bot: bool = True
+    is_written: bool = False
+    versions: frozenset[int] = VERSIONS
 
     @property
     def state(self) -> CredsState:
@@ -141,6 +156,7 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         return CredsState.UNREADABLE
     contact = creds.get("me")
     me = _address(contact, "id")
+    lacks, is_written, versions = _lacking(creds, me)
     return Creds(
         me=me,
         lid=_address(contact, "lid"),
@@ -148,8 +164,10 @@ def parse_creds(content: bytes) -> Creds | CredsState:
         first_unuploaded_pre_key_id=_counter(creds, "firstUnuploadedPreKeyId"),
         paired=me is not None and me.device is not None and bool(creds.get("account")),
         registration_id=_counter(creds, "registrationId"),
-        lacks=_lacking(creds, me),
+        lacks=lacks,
         of_a_bot=not is_of_another_program(creds),
+        is_written=is_written,
+        versions=versions,
     )
 
 
@@ -178,24 +196,36 @@ COUNTERS = ("nextPreKeyId", "firstUnuploadedPreKeyId")
 `getNextPreKeysNode` (baileys 7.0.0-rc14), for null 1 to 96, for "91" all from 91 to 914."""
 
 
-def _lacking(creds: Mapping[str, object], me: Address | None) -> str:
-    """Return the first part that is missing and that a bot needs, "" for none.
+class _Lacking(NamedTuple):
+    """`Creds` says what they are."""
 
-    Of the keys only that something stands there is asked: they have several written forms.
+    lacks: str = ""
+    is_written: bool = False
+    versions: frozenset[int] = VERSIONS
+
+
+def _lacking(creds: Mapping[str, object], me: Address | None) -> _Lacking:
+    """Return the first part that is missing and that a bot needs, and which versions read what is there.
+
+    A client logs in with the bytes of these keys, and throws at what its reviver has left as it was: measured in
+    `tests/contract/test_key_forms.py`.
     """
     contact = creds.get("me")
     if me is None and contact not in (None, "", 0):  # an empty object is something, to JavaScript
-        return ME
+        return _Lacking(ME)
     for key in IDENTITY_KEYS:
         if creds.get(key) in (None, "", {}, []):
-            return key
+            return _Lacking(key)
+    versions = VERSIONS
     for parts in _KEY_PARTS:
         part: object = creds
         for name in parts:
             part = part.get(name) if isinstance(part, Mapping) else None
-        if _told_bytes(part) is None:
-            return ".".join(parts)
-    return next((counter for counter in COUNTERS if _counter(creds, counter) is None), "")
+        versions &= read_by(part)
+        if not versions:
+            return _Lacking(".".join(parts), bool(part) and buffer(part) != b"", versions)
+    counter = next((counter for counter in COUNTERS if _counter(creds, counter) is None), "")
+    return _Lacking(counter, versions=versions)
 
 
 _KEY_PARTS = (

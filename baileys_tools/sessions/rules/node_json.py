@@ -155,6 +155,30 @@ def buffer(value: object) -> bytes | None:
     return None
 
 
+def read_by(value: object) -> frozenset[int]:
+    """Given a value, return the versions of Baileys that find bytes in it: 6, 7, both or none.
+
+    Both read base64 (`Utils/generics.js`: `BufferJSON.reviver`). 6 reads a list too, and what says `"buffer": true`;
+    it leaves an object of numbers as it is. 7 reads that, and leaves the others.
+    """
+    if not isinstance(value, dict):
+        return frozenset()
+    data, versions = value.get("data"), set()
+    is_buffer = value.get("type") == "Buffer"
+    if is_buffer or value.get("buffer") is True:
+        inside = data or value.get("value")
+        if _from_base64(inside) if isinstance(inside, str) else isinstance(inside, list) and inside:
+            versions.add(6)
+    if (is_buffer and isinstance(data, str) and _from_base64(data)) or _is_index(value):
+        versions.add(7)
+    return frozenset(versions)
+
+
+def _is_index(value: dict[str, object]) -> bool:
+    numbers = all(type(one) in (int, float) for one in value.values())
+    return bool(value) and numbers and all(key.isdigit() for key in value)
+
+
 def _from_base64(text: str) -> bytes:
     """Node's decoder takes both alphabets, passes over what is in neither, ends at `=` and needs no padding."""
     digits = re.sub(_NO_BASE64, "", text.partition("=")[0].replace("-", "+").replace("_", "/"))

@@ -308,6 +308,8 @@ def _incomplete(creds: Creds | CredsState) -> str:
             f"creds.json has no number as {lacks}: the bot logs in, but makes no new pre-keys or writes over those "
             "that it has, so that new chats break"
         )
+    if isinstance(creds, Creds) and creds.is_written:
+        return f"creds.json has {printable(lacks)} in a form that no version of Baileys reads: the bot stops there"
     if lacks:
         return f"creds.json lacks {printable(lacks)}: the bot cannot go on with it"
     return f"{CredsState.INCOMPLETE.said}: it is another program's"

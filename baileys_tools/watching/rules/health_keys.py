@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
-from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.counting import is_version_7
+from baileys_tools.sessions.rules.creds import VERSIONS, Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, is_memory, sort_by_owner
@@ -16,10 +17,33 @@ from baileys_tools.watching.rules.health_stray import kept_elsewhere
 def key_findings(company: str, facts: FolderFacts) -> Iterator[Finding]:
     """Given a listing with what `creds.json` says, yield what is missing among the keys."""
     if isinstance(facts.creds, Creds) and facts.creds.paired:
+        yield from _form_findings(company, facts, facts.creds)
         yield from _pre_key_findings(company, facts, facts.creds)
         yield from _sender_key_findings(company, facts)
         yield from _app_state_findings(company, facts)
     yield from _mapping_findings(company, facts)
+
+
+def _form_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterator[Finding]:
+    """A client that does not read the form throws at its login. Names show a 7 for certain, and a 6 never quite."""
+    is_7 = is_version_7(facts)
+    known = creds.versions & VERSIONS
+    if creds.lacks or len(known) != 1 or (is_7 and 7 in known):
+        return
+    (reads,), (throws,) = known, VERSIONS - known
+    whose = (
+        f"the {throws} that wrote this folder throws at its login"
+        if is_7
+        else f"a {throws} throws at its login"
+    )
+    yield Finding(
+        "creds-form",
+        Severity.CRITICAL if is_7 else Severity.WARNING,
+        company,
+        f"creds.json has keys in a form that only Baileys {reads} reads: {whose}",
+        "Stop the bot and write them in base64, which both read: baileys-tools explain creds-form",
+        {"reads": reads},
+    )
 
 
 def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterator[Finding]:

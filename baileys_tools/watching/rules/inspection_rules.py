@@ -135,16 +135,18 @@ def _without_twin(seen: Inspected) -> list[str]:
 
 
 def _above_counter(seen: Inspected, now: datetime) -> list[str]:
+    """One that was just made may stand before creds are saved. What creds themselves count as uploaded never does."""
     creds = seen.folder.creds
     if not isinstance(creds, Creds) or creds.next_pre_key_id is None:
         return []
     settled = nanoseconds(now) - in_nanoseconds(SETTLED_AFTER)
+    first, uploaded = creds.next_pre_key_id, creds.first_unuploaded_pre_key_id or 0
     return [
         name
         for name in seen.folder.of(Kind.PRE_KEY)
-        if int(key_id_of(name, Kind.PRE_KEY)) >= creds.next_pre_key_id
+        if (number := int(key_id_of(name, Kind.PRE_KEY))) >= first
         and name in seen.stats
-        and seen.stats[name].st_mtime_ns < settled
+        and (number < uploaded or seen.stats[name].st_mtime_ns < settled)
     ]
 
 
@@ -210,8 +212,9 @@ def _key_findings(company: str, evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING,
             company,
             f"{counted(len(above), 'pre-key')} have ids at or above nextPreKeyId: creds.json lost a save or was "
-            "rolled back, and the bot will use these ids again",
-            "Does the bot call saveCreds at every creds.update? Do not restore creds.json alone.",
+            "rolled back, and the bot will write over them, though the server still hands them out",
+            "Does the bot call saveCreds at every creds.update? Do not restore creds.json alone. What to write "
+            "into it: baileys-tools explain creds-behind-pre-keys",
             {"files": len(above)},
         )
 

@@ -43,6 +43,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     *(
         *CREDS_LOST,
         "creds-linked",
+        "creds-form",
         "creds-too-large",
         "bot-cannot-write",
         "no-inbound",

@@ -41,6 +41,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 PACKAGE = Path(baileys_tools.__file__).parent
 GROUP = "120363999999999999@g.us"
+LIST = {"type": "Buffer", "data": [1, 2]}
 
 
 def own_state() -> StateSettings:
@@ -256,6 +257,28 @@ CASES = [
         name="another program's",
     ),
     Case("creds-behind-pre-keys", W, lambda w: w.write("pre-key-999999.json")),
+    Case(
+        "creds-behind-pre-keys",
+        W,
+        steps(lambda w: w.set_ages(timedelta(0)), lambda w: w.change_creds(nextPreKeyId=25)),
+        name="by their own count",
+    ),
+    Case("creds-form", W, lambda w: w.change_creds(noiseKey={"private": LIST, "public": LIST})),
+    Case(
+        "creds-form",
+        C,
+        steps(
+            lambda w: w.map_number("1", "2"),
+            lambda w: w.change_creds(noiseKey={"private": LIST, "public": LIST}),
+        ),
+        name="of a 7",
+    ),
+    Case(
+        "creds-incomplete",
+        E,
+        lambda w: w.change_creds(noiseKey={"private": [1], "public": [1]}),
+        name="a list",
+    ),
     Case("file-count", W, add_sessions(150), name="150"),
     Case("file-count", W, add_sessions(169), name="169"),
     Case("file-count", C, add_sessions(170), name="170"),

@@ -175,7 +175,39 @@ def test_a_public_key_is_read_in_each_of_its_written_forms() -> None:
         assert not parsed(signedIdentityKey={"private": public, "public": public}).lacks
     nothings: list[Any] = [{"type": "Buffer", "data": ""}, {"type": "Buffer", "data": []}, {}, None, 7, [{}]]
     for nothing in nothings:
-        assert parsed(signedIdentityKey={"private": "x", "public": nothing}).lacks
+        assert parsed(signedIdentityKey={"private": {"0": 0}, "public": nothing}).lacks
+
+
+@pytest.mark.parametrize(
+    ("key", "versions"),
+    [
+        ({"type": "Buffer", "data": "AAEC"}, {6, 7}),
+        ({"type": "Buffer", "data": [0, 1, 2]}, {6}),
+        ({"type": "Buffer", "data": "", "value": [0, 1]}, {6}),
+        ({"buffer": True, "data": "AAEC"}, {6}),
+        ({"0": 0, "1": 1.0}, {7}),
+        ({"0": 0, "1": True}, set()),
+        ({"0": 0, "length": 1}, set()),
+        ([0, 1, 2], set()),
+        ("AAEC", set()),
+        ({"data": "AAEC"}, set()),
+        ({"buffer": 1, "data": "AAEC"}, set()),
+    ],
+)
+def test_creds_say_which_versions_read_their_keys(key: Any, versions: set[int]) -> None:
+    """Measured with both clients: `tests/contract/test_key_forms.py`."""
+    pair = {"private": key, "public": key}
+    found = parsed(noiseKey=pair)
+    assert found.versions == versions
+    assert (found.state, found.lacks) == (("valid", "") if versions else ("incomplete", "noiseKey.private"))
+    if not versions:
+        assert found.is_written
+
+
+def test_keys_of_which_each_version_reads_another_are_read_by_none() -> None:
+    of_6, of_7 = {"type": "Buffer", "data": [1]}, {"0": 1}
+    found = parsed(noiseKey={"private": of_6, "public": of_7})
+    assert (found.state, found.lacks, found.is_written) == ("incomplete", "noiseKey.public", True)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t", b"\0" * 4096])
