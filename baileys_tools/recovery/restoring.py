@@ -31,7 +31,7 @@ from baileys_tools.recovery.restore_job import (
 from baileys_tools.recovery.rules.restore import plan_restore
 from baileys_tools.recovery.rules.restore_report import RestoreReport, RestoreStatus
 from baileys_tools.recovery.snapshot_to_restore import WholeSnapshot, facts_of, newest_account, read_snapshot
-from baileys_tools.sessions.entries import is_link
+from baileys_tools.sessions.entries import is_link, leads_to_a_file
 from baileys_tools.sessions.faults import say_why
 from baileys_tools.sessions.interrupted import finish_restore, root_to_change
 from baileys_tools.sessions.live import read_live_folder
@@ -164,12 +164,16 @@ def require_no_link(folder: int, company: Company) -> None:
     """
     if not is_link(folder, CREDS):
         return
+    link, aside = os.path.join(company.path, CREDS), os.path.join(company.path, "creds.link")
+    hint = "Stop the bot. Take the link away, then restore: " + command("mv {} {}", link, aside)
+    if leads_to_a_file(folder, CREDS):
+        hint = (
+            "Stop the bot. Put the file itself in the place of the link, then restore, then link it again: "
+            f"{command('mv {} {}', link, aside)}; {command('cp {} {}', aside, link)}"
+        )
     raise BaileysToolsError(
         f"company {company.id}: creds.json is a symbolic link, and restore writes through none",
-        "Stop the bot. Put the file itself in the place of the link, then restore, then link it again: "
-        + command("mv {} {}", os.path.join(company.path, CREDS), os.path.join(company.path, "creds.link"))
-        + "; "
-        + command("cp {} {}", os.path.join(company.path, "creds.link"), os.path.join(company.path, CREDS)),
+        hint,
         exit_code=ExitCode.REFUSED,
     )
 

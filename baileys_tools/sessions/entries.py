@@ -99,18 +99,38 @@ def is_link(folder: int, name: str) -> bool:
         return False
 
 
+def leads_to_a_file(folder: int, name: str) -> bool:
+    """Given a folder's handle and a symbolic link in it, return whether a file stands at its end."""
+    try:
+        return S_ISREG(os.stat(name, dir_fd=folder).st_mode)
+    except OSError:
+        return False
+
+
+_TO_NO_FILE = "a symbolic link that leads to no file"
+
+
 def open_linked(folder: int, name: str) -> int:
     """Given a folder's handle and a symbolic link in it, return a handle to read the file that it leads to.
 
     The folder, the link and the file have one owner, and the file is a plain one of a single name. Nothing else is
-    opened, not even for a moment. Raises OSError: FileNotFoundError where the link leads nowhere, as the bot would get.
+    opened, not even for a moment. Raises OSError: FileNotFoundError where the link leads nowhere, as the bot would get;
+    EINVAL where it leads in a circle, or to a folder or a device, with which a bot makes a new login (asked of both
+    versions), and cannot save it; ELOOP where it leads to a file of which the bot may know more.
     """
     owner = os.fstat(folder).st_uid
-    place = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        place = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.EINVAL, _TO_NO_FILE, name) from None
+        raise
     try:
         seen = os.fstat(place)
+        if not S_ISREG(seen.st_mode):
+            raise OSError(errno.EINVAL, _TO_NO_FILE, name)
         link = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        is_meant = S_ISREG(seen.st_mode) and seen.st_nlink == 1 and seen.st_uid == link.st_uid == owner
+        is_meant = seen.st_nlink == 1 and seen.st_uid == link.st_uid == owner
         if not is_meant:
             raise OSError(errno.ELOOP, "a symbolic link to what is not a plain file of the same owner", name)
         return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

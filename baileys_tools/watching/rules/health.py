@@ -276,6 +276,8 @@ def _said(facts: FolderFacts, state: CredsState) -> str:
         return "creds.json is cut off or overwritten (no JSON object)"
     if state is CredsState.MISSING and _is_linked(facts):
         return "creds.json is a symbolic link, and what it leads to is missing"
+    if facts.creds_refused and _is_linked(facts):
+        return "creds.json is a symbolic link that leads in a circle, to no file, or where nobody may read"
     return state.said
 
 
@@ -284,6 +286,8 @@ def _may_help(facts: FolderFacts, state: CredsState) -> str:
         return "Keep a copy and save it as UTF-8 without a mark: it may be whole but for that. If not: "
     if state is CredsState.MISSING and _is_linked(facts):
         return "Is its volume mounted (readlink -f creds.json)? If not, mount it: nothing is lost. If so: "
+    if facts.creds_refused and _is_linked(facts):
+        return "Where does it lead (readlink creds.json)? Is its file there, lead it there: nothing is lost. If not: "
     if facts.creds_refused:
         return (
             "May this user and the bot read it (ls -l creds.json)? If not, chown or chmod 600 is all. If so: "
@@ -329,7 +333,7 @@ def _is_linked(facts: FolderFacts) -> bool:
 
 
 def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | None:
-    if not _is_linked(facts) or state is CredsState.MISSING:
+    if not _is_linked(facts) or state is CredsState.MISSING or facts.creds_refused:
         return None
     look = command("baileys-tools inspect --company {} -v", company)
     if state is CredsState.LINKED:
@@ -337,8 +341,8 @@ def _linked(company: str, facts: FolderFacts, state: CredsState) -> Finding | No
             "creds-linked",
             Severity.WARNING,
             company,
-            "creds.json is a symbolic link that leaves the folder's owner (or leads to no plain file), so nobody here "
-            "reads it or knows whether the bot can log in with it",
+            "creds.json is a symbolic link that leaves the folder's owner (or leads to a file of two names), so nobody "
+            "here reads it or knows whether the bot can log in with it",
             f"Is the link meant (readlink -f creds.json)? Give its file to the owner of the folder. See: {look}",
         )
     return Finding(

@@ -78,20 +78,40 @@ def test_a_linked_creds_json_is_read_and_never_written_through(sessions: Path, t
     assert state_and_why(sessions, **env) == {("healthy", "")}
 
 
-@pytest.mark.parametrize("how", ["two names", "folder", "device"])
+@pytest.mark.parametrize("how", ["two names", "folder", "device", "itself", "circle"])
 def test_a_link_to_anything_else_is_not_read(sessions: Path, tmp_path: Path, how: str) -> None:
+    """A bot that is led to no file makes a new login, and cannot save it: asked of both versions."""
     target = tmp_path / "creds.json"
     link = link_creds(sessions, target)
     if how == "two names":
         os.link(target, tmp_path / "second")
-    elif how == "folder":
+    elif how in ("folder", "circle"):
         target.unlink()
-        target.mkdir()
+        target.mkdir() if how == "folder" else target.symlink_to(link)
     else:
         link.unlink()
-        link.symlink_to("/dev/zero")
-    assert state_and_why(sessions) == {("warning", "creds-linked")}
+        link.symlink_to("/dev/zero" if how == "device" else "creds.json")
+    expected = ("warning", "creds-linked") if how == "two names" else ("emergency", "creds-unreadable")
+    assert state_and_why(sessions) == {expected}
+    said = ask(sessions, "inspect", "--company", "7")["findings"]
+    assert [one["code"] for one in said if one["code"].startswith("creds-")] == [expected[1]]
     assert run_cli("cleanup", "--sessions", sessions).returncode == 1, "nothing is removed from such a folder"
+
+
+def test_a_restore_over_a_link_in_a_circle_says_how_to_take_it_away(sessions: Path, tmp_path: Path) -> None:
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "backups"), "BAILEYS_SESSIONS_PATH": str(sessions)}
+    assert run_cli("backup", env=env).returncode == 0
+    link = sessions / "company_7" / "creds.json"
+    before = link.read_bytes()
+    link.unlink()
+    link.symlink_to("creds.json")
+    refused = run_cli("restore", "--company", "7", "--yes", env=env)
+    assert refused.returncode == 13
+    _, _, way = refused.stderr.partition("then restore: ")
+    assert way.split() == ["mv", str(link), str(link.with_name("creds.link"))]
+    subprocess.run(way, shell=True, check=True)
+    assert run_cli("restore", "--company", "7", "--yes", env=env).returncode == 0
+    assert json.loads(link.read_bytes())["me"] == json.loads(before)["me"]
 
 
 def test_a_link_to_the_file_of_somebody_else_is_not_read(sessions: Path, tmp_path: Path) -> None:
