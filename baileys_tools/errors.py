@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -57,6 +58,13 @@ class BaileysToolsError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+class NothingThere(BaileysToolsError):
+    """No session folder stands where the settings say, or none of the `wanted` names. Whether one was there before,
+    `frame/record.py` asks."""
+
+    wanted: Sequence[str] = ()
 
 
 class UsageError(BaileysToolsError):

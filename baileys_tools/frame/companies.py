@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import datetime
-from os.path import basename, isdir, join, realpath
+from os.path import isdir, join, realpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baileys_tools.config import Settings
 from baileys_tools.config.companies import Standing
-from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
-from baileys_tools.layouts import real_path
+from baileys_tools.errors import BaileysToolsError, ExitCode, NothingThere, UsageError
+from baileys_tools.layouts import real_path, roots_of
 from baileys_tools.pasted import command
-from baileys_tools.sessions.names import COMPANY_PREFIX
+from baileys_tools.sessions.names import COMPANY_PREFIX, called_by
 from baileys_tools.sessions.roots import Company, Root, is_session_folder
 from baileys_tools.units import did_you_mean, some_of
 
@@ -70,7 +71,7 @@ def companies_of_run(
     wanted = settings.sessions.companies if only is None else only
     companies = choose(all_companies(root, settings, state), wanted, root.path)
     if not companies:
-        raise no_session_folder(root, [] if state is None else list(kept_looks(state, root.path).looks))
+        raise no_session_folder(root)
     return companies
 
 
@@ -186,29 +187,46 @@ def company_meant(settings: Settings, company: str, verb: str) -> str:
 
 def no_such_company(message: str, missing: Sequence[str], known: Sequence[str]) -> BaileysToolsError:
     """Given the ids that are not there and those that are, return the error that names the latter, exit code 10."""
-    return BaileysToolsError(
+    error = NothingThere(
         message + (did_you_mean(missing[0], known) if len(missing) == 1 else ""),
         f"Companies found there: {some_of(known) or 'none'}.",
         exit_code=ExitCode.NOT_FOUND,
     )
+    error.wanted = missing
+    return error
 
 
-def no_session_folder(root: Root, known: Sequence[str] = ()) -> BaileysToolsError:
-    """Return the error of a root without companies, with the hint where they could be, or where they were `known`."""
+def no_session_folder(root: Root) -> BaileysToolsError:
+    """Return the error of a root without companies, with the hint where they could be."""
     if root.trouble is not None:
         return root.trouble
-    if known:
-        return BaileysToolsError(
-            f"no session folder in {root.path}, where there were {len(known)}: {some_of(known)}",
-            f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root.bases[0].path)}\n"
-            f"If it is: {command('baileys-tools restore --company {} --dry-run', known[0])}",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+    error = NothingThere(f"no session folder in {root.path}", exit_code=ExitCode.NOT_FOUND)
     from baileys_tools.sessions.search.hints import where_they_could_be
 
-    return BaileysToolsError(
-        f"no session folder in {root.path}", where_they_could_be(root), exit_code=ExitCode.NOT_FOUND
+    error.hint = where_they_could_be(root)
+    return error
+
+
+def _with_known(error: NothingThere, path: str, known: Sequence[str]) -> None:
+    there_were = f"no session folder in {path}, where there were {len(known)}: {some_of(known)}"
+    error.message = f"no company {known[0]} in {path}, where it was before" if error.wanted else there_were
+    error.hint = (
+        f"Is the disk or volume mounted? Look with: {command('ls -ld {}', roots_of(path)[0].path)}\n"
+        "If it is, stop the bot before it writes a new identity, then: "
+        f"{command('baileys-tools restore --company {} --dry-run', known[0])}"
     )
+    error.exit_code = ExitCode.NOT_FOUND
+
+
+def tell_what_was_there(error: NothingThere, settings: Settings, now: datetime) -> None:
+    """Have an error say which companies were seen below the sessions path before, and the way back to them."""
+    from baileys_tools.state.database import open_state
+
+    path = settings.sessions.where or ""
+    with suppress(BaileysToolsError, OSError), open_state(settings.state.dir, now) as state:
+        looks = kept_looks(state, path).looks
+        if known := [name for name in looks if not error.wanted or name in error.wanted]:
+            _with_known(error, path, known)
 
 
 class KeptLooks(NamedTuple):
@@ -350,7 +368,7 @@ def where_it_stood(root: str, company: str, places: Mapping[str, str] | None = N
     if places and (noted := places.get(company)):
         return noted
     found = join(root, COMPANY_PREFIX + company)
-    is_single = company == basename(root).removeprefix(COMPANY_PREFIX) and not isdir(found)
+    is_single = company == called_by(root).removeprefix(COMPANY_PREFIX) and not isdir(found)
     return root if is_single else found
 
 

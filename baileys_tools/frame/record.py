@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from baileys_tools.config.host import JOB_VARIABLE, STARTED_BY_VARIABLE
 from baileys_tools.ending import BrokenOff, Hold, waiting
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, NothingThere
 from baileys_tools.frame.pings import Pings, pings_of
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def recorded(
             with record.lifted():
                 yield run
         except BaileysToolsError as error:
+            if isinstance(error, NothingThere):
+                from baileys_tools.frame.companies import tell_what_was_there
+
+                tell_what_was_there(error, settings, now)
             run.exit_code = error.exit_code
             raise
         except BrokenOff as end:

@@ -26,6 +26,16 @@ RESETS = "resets"
 RESET_PREFIX = f"{OWN_PREFIX}-reset-"
 """Before the folder's name: what comes in its place, until the swap, and what went out after it."""
 
+VOLUME = "_data"
+"""What Docker and Podman call the folder of each volume: `volumes/<name>/_data`."""
+
+
+def called_by(path: str) -> str:
+    """Given the path of a session folder, return what its company is called: by its name, a volume's folder by that."""
+    around, name = os.path.split(path)
+    return os.path.basename(around) or name if name == VOLUME else name
+
+
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 

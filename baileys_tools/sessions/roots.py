@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.errors import BaileysToolsError, ExitCode, NothingThere, UsageError
 from baileys_tools.layouts import roots_of
 from baileys_tools.sessions.names import (
     COMPANY_PREFIX,
@@ -14,6 +14,7 @@ from baileys_tools.sessions.names import (
     OWN_FOLDER,
     REPLACED_PREFIX,
     STAGE_PREFIX,
+    called_by,
 )
 from baileys_tools.sessions.rules.keyfiles import Kind, kind_of
 from baileys_tools.sessions.search.way import (
@@ -162,7 +163,7 @@ class Root:
         base = self.bases[number]
         if base.spec.store is None:
             is_named = base.spec.name and base.spec.folders == (".",)
-            name = base.spec.name if is_named else os.path.basename(base.real)
+            name = base.spec.name if is_named else called_by(base.real)
         else:
             name = base.spec.name or "store"
         return Company(
@@ -338,13 +339,12 @@ def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
     way_out = "Give the folder around the session folders, or a session folder itself: docs/layouts.md."
     if isinstance(error, PermissionError):
         way_out = "Run as the owner of the folder, or as root."
-    return BaileysToolsError(
-        f"cannot open the sessions path {path}: {error.strerror}",
-        _where_it_went(path) or way_out,
-        exit_code=ExitCode.USAGE
-        if isinstance(error, FileNotFoundError | NotADirectoryError)
-        else ExitCode.FAILED,
-    )
+    message = f"cannot open the sessions path {path}: {error.strerror}"
+    if went := _where_it_went(path):
+        return UsageError(message, went)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NothingThere(message, way_out, exit_code=ExitCode.USAGE)
+    return BaileysToolsError(message, way_out)
 
 
 def _where_it_went(path: str) -> str:

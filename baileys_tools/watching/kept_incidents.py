@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 
+from baileys_tools.sessions.names import called_by
 from baileys_tools.state.database import State, from_seconds, to_seconds
 from baileys_tools.state.places import introduce, known_places
 from baileys_tools.state.scope import is_place
@@ -61,7 +61,7 @@ def incidents(state: State, company: str = "", limit: int = 100) -> list[Inciden
     return [
         Incident(
             number,
-            names.get(key, os.path.basename(key) if is_place(key) else key),
+            names.get(key, called_by(key) if is_place(key) else key),
             from_seconds(opened),
             None if closed is None else from_seconds(closed),
             cause,

@@ -73,7 +73,7 @@ def fleet_seen(
     with Root(root_path, keep_lost=True) as root:
         seen = look_over(settings, root, state, now)
         if not seen.companies:
-            raise no_session_folder(root, list(seen.known))
+            raise no_session_folder(root)
         unfound = number_unfound(root, seen.everyone) if looks_beside else 0
     cleaned = last_cleanups(state)
 

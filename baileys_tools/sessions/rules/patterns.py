@@ -42,6 +42,11 @@ class Pattern(NamedTuple):
     name: str
     has_own_name: bool
 
+    @property
+    def is_wild(self) -> bool:
+        """Whether it stands for more than one folder: one without a wild letter names its folder by itself."""
+        return any(part.expression is not None for part in self.parts)
+
     def names(self, way: Sequence[str]) -> bool:
         """Whether a way from the root is to a session folder by its name alone."""
         return (

@@ -2,13 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import APART, LAYOUTS
 from baileys_tools.sessions.faults import say_why
+from baileys_tools.sessions.names import VOLUME, called_by
 from baileys_tools.sessions.rules.patterns import Pattern, patterns_of
 from baileys_tools.sessions.scan import exists
 from baileys_tools.sessions.search.walk import (
@@ -20,6 +21,7 @@ from baileys_tools.sessions.search.walk import (
     is_copy_by_name,
     walk,
     why_no_session,
+    why_of_others,
 )
 from baileys_tools.sessions.search.way import Base, Company, natural_order, open_way
 
@@ -41,8 +43,9 @@ class Listed(NamedTuple):
 def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
     """Return the companies that the patterns of a root name, in natural order.
 
-    Where the last part of a pattern has a text of its own, each folder that matches is one, as `company_<id>` is. Where
-    it is a bare star, its content has to tell, or that it was `known` as one.
+    Where the last part of a pattern has a text of its own, each folder that matches is one, as `company_<id>` is, but
+    where a star led to what holds other programs' files alone. Where it is a bare star, its content has to tell. One
+    that was `known` is one, whatever it holds.
     """
     passed: list[PassedBy] = []
     found: dict[str, Company] = {}
@@ -58,8 +61,10 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
             is_known = company.id in known or company.place in known
             if one.closed and not is_known:
                 continue  # told as passed by; of one that is known, whoever opens it says so
-            is_new = has_to_tell and not is_known
-            if is_new and (why := _why_not(base, company)):
+            is_asked = not is_known and (has_to_tell or one.pattern.is_wild)
+            if is_asked and (
+                why := _why_not(base, company, why_no_session if has_to_tell else why_of_others)
+            ):
                 passed.append(PassedBy(one.entry, why))
                 continue
             found[one.entry] = company
@@ -81,6 +86,7 @@ def _company(base: Base, number: int, one: Found) -> Company:
     path = base.path.rstrip("/") + below if below else base.path
     real = os.path.realpath(path) if one.linked else base.real.rstrip("/") + below if below else base.real
     called = one.pattern.company(one.stars, one.entry if one.pattern.parts else os.path.basename(real))
+    called = called_by(real) if called == VOLUME else called
     company = Company(called, one.entry, path, number, one.linked, real)
     return (
         company
@@ -112,17 +118,18 @@ def renamed_below(base: Base, prefix: str) -> Iterator[tuple[int, str]]:
                     os.close(around)
 
 
-def _why_not(base: Base, company: Company) -> str:
-    if company.entry != "." and is_copy_by_name(company.entry.rpartition("/")[2]):
+def _why_not(base: Base, company: Company, why_none: Callable[[int], str]) -> str:
+    is_named = why_none is why_of_others
+    if not is_named and company.entry != "." and is_copy_by_name(company.entry.rpartition("/")[2]):
         return A_COPY
     try:
         folder = open_way(base.fd, company.entry, follow_links=company.linked)
     except OSError as error:
-        return say_why(error)
+        return "" if is_named else say_why(error)  # whoever opens it says so
     try:
-        return why_no_session(folder)
+        return why_none(folder)
     except OSError as error:
-        return say_why(error)
+        return "" if is_named else say_why(error)
     finally:
         os.close(folder)
 

@@ -209,7 +209,20 @@ def why_no_session(folder: int, *, within: bool = False) -> str:
         return "its creds.json is empty, and no key file is beside it"
     if other := next((name for name in sorted(names) if _is_creds_of_a_fork(name)), ""):
         return f"no creds.json, but {printable(other)}: a form that this tool does not read"
-    return "no creds.json" if names else "empty"
+    return _NO_CREDS if names else "empty"
+
+
+_NO_CREDS = "no creds.json"
+
+
+def why_of_others(folder: int) -> str:
+    """Given an open folder that is called as a session's, return why all it holds is another program's, "" where it is
+    not: it has something of Baileys, or waits for its first login. Raises OSError."""
+    if (why := why_no_session(folder)) == _NO_CREDS:
+        with os.scandir(folder) as entries:
+            holds = any(not one.name.startswith(".") and one.name != "lost+found" for one in entries)
+        return "no creds.json, and nothing of Baileys" if holds else ""
+    return why if holds_creds_of_another_program(folder) else ""
 
 
 def holds_creds_of_another_program(folder: int) -> bool:

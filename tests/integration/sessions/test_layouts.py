@@ -256,6 +256,50 @@ def test_a_folder_that_is_named_itself_is_a_session_but_for_another_programs_cre
     assert list(found(tmp_path / "app")) == (["app"] if is_one else ["auth"])
 
 
+@pytest.mark.parametrize(
+    ("files", "is_one"),
+    [
+        ({"package.json": "{}", "index.js": ""}, False),
+        ({"Default/Cookies": ""}, False),
+        ({"creds.json": '{"installed": {"client_id": "noiseKey"}}', "app.js": ""}, False),
+        ({}, True),
+        ({".gitkeep": ""}, True),
+        ({"pre-key-1.json": "{}", "app.js": ""}, True),
+        ({"creds.json": '{"noiseKey": {"priv', "app.js": ""}, True),
+        ({"creds.json.enc": "x", "app.js": ""}, True),
+    ],
+)
+def test_a_star_that_leads_to_others_files_alone_leads_to_no_session(
+    tmp_path: Path, files: dict[str, str], is_one: bool
+) -> None:
+    (tmp_path / "any" / "auth").mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / "any" / "auth" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "any" / "auth" / name).write_text(text)
+    pattern = f"{tmp_path}/*/auth"
+    assert list(found(pattern)) == (["any"] if is_one else [])
+    with Root(pattern) as root:
+        root.companies()
+        assert [(entry, bool(why)) for _, entry, why in root.passed] == (
+            [] if is_one else [("any/auth", True)]
+        )
+    # Who was known is told of as lost, and so is whoever is named by itself.
+    assert list(found(pattern, known={str(tmp_path / "any/auth")})) == ["any"]
+    assert list(found(SessionsPath(RootSpec(str(tmp_path), folders=("any/auth",))))) == ["auth"]
+
+
+def test_a_known_session_of_a_pattern_that_holds_others_files_by_now_is_lost(tmp_path: Path) -> None:
+    folder = session(tmp_path / "any" / "auth")
+    bare(tmp_path / "other" / "auth")
+    words = ("--sessions", f"{tmp_path}/*/auth")
+    run_cli("monitor-once", *words, "--no-notify")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "index.js").touch()
+    told = json.loads(run_cli("monitor-once", *words, "--no-notify", "--json").stdout)["companies"]
+    assert {one["company"]: (one["why"] or {}).get("code") for one in told}["any"] == "creds-missing"
+
+
 def test_creds_in_another_encoding_still_tell(tmp_path: Path) -> None:
     (tmp_path / "any").mkdir()
     (tmp_path / "any" / "creds.json").write_text(json.dumps(creds()), encoding="utf-16")
@@ -297,6 +341,17 @@ def test_two_of_one_name_are_told_apart_and_the_short_name_is_refused(tmp_path: 
     assert done.returncode == 0
     assert paths[1] in done.stdout
     assert paths[0] not in done.stdout
+
+
+def test_a_volume_of_docker_is_called_by_its_name(tmp_path: Path) -> None:
+    volumes = tmp_path / "volumes"
+    for name in ("shop", "clinic"):
+        bare(volumes / name / "_data")
+    alone, below = f"{volumes}/shop/_data", RootSpec(f"{volumes}/clinic", folders=("_data",))
+    assert list(found(alone)) == list(found(f"{volumes}/shop/*")) == ["shop"]
+    assert list(found(SessionsPath(below))) == ["clinic"]
+    assert list(found(SessionsPath(RootSpec(alone), below))) == ["shop", "clinic"]
+    assert sorted(found(f"{volumes}/*/_data")) == ["clinic", "shop"]
 
 
 def test_the_same_place_is_one_company_however_many_roots_lead_there(tmp_path: Path) -> None:
@@ -479,6 +534,38 @@ def test_where_the_last_session_has_vanished_its_name_is_told(tmp_path: Path, ho
         done = run_cli(command, *words)
         assert (done.returncode, "where there were 1: shop" in done.stderr) == (10, True), done.stderr
         assert "restore --company shop" in done.stderr and f"ls -ld {tmp_path}/auth" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["gone", "emptied"])
+def test_no_command_leaves_a_single_folder_that_vanished_without_the_way_back(
+    tmp_path: Path, how: str
+) -> None:
+    folder = session(tmp_path / "bot" / "session")
+    env = {"BAILEYS_TOOLS_BACKUP_PATH": str(tmp_path / "repository")}
+    words = ("--sessions", str(folder))
+    run_cli("monitor-once", *words, "--no-notify", env=env)
+    shutil.rmtree(folder)
+    if how == "emptied":
+        folder.mkdir()
+    for command in ("cleanup", "backup", "undo --list", "report", "contacts", "reset --dry-run"):
+        done = run_cli(*command.split(), *words, env=env)
+        assert done.returncode == 10, command
+        assert "where there were 1: session" in done.stderr or "where it was before" in done.stderr, command
+        assert f"restore --company session --dry-run --sessions {folder}" in done.stderr
+
+
+def test_a_company_of_many_that_vanished_is_named_with_the_way_back(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        session(tmp_path / "auth" / name)
+    words = ("--sessions", str(tmp_path / "auth"))
+    run_cli("monitor-once", *words, "--no-notify")
+    shutil.rmtree(tmp_path / "auth" / "two")
+    for command in ("cleanup", "inspect"):
+        done = run_cli(command, *words, "--company", "two")
+        assert (done.returncode, "where it was before" in done.stderr) == (10, True), done.stderr
+        assert "restore --company two --dry-run --sessions" in done.stderr
+        done = run_cli(command, *words, "--company", "three")
+        assert (done.returncode, "restore" in done.stderr) == (10, False), done.stderr
 
 
 def test_a_path_that_never_was_is_still_a_mistake(tmp_path: Path) -> None:
