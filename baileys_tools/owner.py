@@ -18,6 +18,19 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def is_unmapped(uid: int) -> bool:
+    """Whether a number stands for all users that this user namespace has none for (`user_namespaces(7)`)."""
+    try:
+        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as file:
+            if int(file.read()) != uid:
+                return False
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            rows = [tuple(map(int, line.split())) for line in file]
+    except (OSError, ValueError):
+        return False
+    return all(uid not in range(first, first + count) for first, _, count in rows)
+
+
 def refuse_roots(folder: int, around: int, name: str) -> None:
     """Given the handles of a folder and of the one around it, raise OSError for root's in somebody else's.
 
@@ -53,6 +66,12 @@ def acting_as(uid: int, gid: int, others: Sequence[int] = ()) -> AbstractContext
     return nullcontext() if os.geteuid() != 0 or (uid, gid) == (0, 0) else _acting_as(uid, gid, others)
 
 
+_UNMAPPED = (
+    "its owner is none of the users of this user namespace, so root here may not work there: "
+    "run on the host itself, or map that user (/etc/subuid; in a container --userns)"
+)
+
+
 @contextmanager
 def _acting_as(uid: int, gid: int, others: Sequence[int]) -> Iterator[None]:
     group, groups = os.getegid(), os.getgroups()
@@ -61,8 +80,13 @@ def _acting_as(uid: int, gid: int, others: Sequence[int]) -> Iterator[None]:
             # A user namespace may have no right to this; what groups root has there, the namespace gave it.
             with suppress(PermissionError):
                 os.setgroups(others or [gid])
-        os.setegid(gid)
-        os.seteuid(uid)
+        try:
+            os.setegid(gid)
+            os.seteuid(uid)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise OSError(errno.EINVAL, _UNMAPPED) from None
+            raise
         yield
     finally:
         os.seteuid(0)

@@ -12,20 +12,33 @@ _TABLE = "/proc/self/mountinfo"
 
 
 class Mount(NamedTuple):
-    """A line of proc_pid_mountinfo(5): folder `root` of the file system on `device` stands at `point`."""
+    """A line of proc_pid_mountinfo(5): folder `root` of the file system on `device`, of a `kind` (`ext4`), stands at
+    `point`."""
 
     device: str
     root: str
     point: str
+    kind: str = ""
 
 
 def read_mounts() -> list[Mount]:
     """Return the mounts that this process sees, in the order of the table; none where there is no table."""
     try:
         with open(_TABLE, encoding="utf-8", errors="surrogateescape") as table:
-            return [Mount(*map(_unescaped, line.split(" ", 5)[2:5])) for line in table]
-    except (OSError, TypeError):
+            return [_mount(line) for line in table]
+    except (OSError, ValueError):
         return []
+
+
+def _mount(line: str) -> Mount:
+    device, root, point = map(_unescaped, line.split(" ", 5)[2:5])
+    return Mount(device, root, point, line.partition(" - ")[2].partition(" ")[0])
+
+
+def file_system_of(path: str) -> str:
+    """Given a path, return the kind of the file system that it stands on, "" where nothing tells."""
+    mount = _mount_of(os.path.realpath(path), read_mounts())
+    return "" if mount is None else mount.kind
 
 
 def _unescaped(field: str) -> str:

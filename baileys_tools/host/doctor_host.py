@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from baileys_tools.config import LoadedSettings, Settings
+from baileys_tools.errors import why
+from baileys_tools.frame.mounts import file_system_of
 from baileys_tools.frame.places import misplaced, unwise
 from baileys_tools.host import host_facts as host
 from baileys_tools.host.rules.doctor import (
     Check,
     clock_check,
     critical,
+    lifetime_check,
     note,
     ok,
     room_check,
@@ -21,7 +24,7 @@ from baileys_tools.host.rules.doctor import (
 )
 from baileys_tools.host.rules.mending import folders_left
 from baileys_tools.layouts import roots_of
-from baileys_tools.owner import user_name
+from baileys_tools.owner import is_unmapped, user_name
 from baileys_tools.pasted import command
 from baileys_tools.sessions.holders import held_folders
 from baileys_tools.sessions.roots import Company, Root
@@ -143,8 +146,12 @@ def _root_checks(path: str, companies: Sequence[Company], is_read_only: bool) ->
             f"Which one, and why: findmnt -T {path}; dmesg | tail",
         )
     else:
-        yield from _file_system_checks(path)
+        try:
+            yield from _file_system_checks(path)
+        except PermissionError as error:
+            yield note("locks", f"not tried: {why(error)}", "Run doctor as the user of the jobs.")
     yield _room("disk: sessions", path)
+    yield from lifetime_check(path, file_system_of(path))
 
 
 def _held_checks(settings: Settings, held: Mapping[str, Holder], now: datetime) -> Iterator[Check]:
@@ -174,8 +181,16 @@ def _owner_checks(path: str, companies: Sequence[Company]) -> Iterator[Check]:
     for left in folders_left(groups):
         yield warning("owners", f"{left.path} is {left.why}", left.action)
     shown = f"{path}, {counted(len(companies), 'company', 'companies')}"
+    unmapped = [owner for owner in foreign if is_unmapped(owner)]
     if not foreign:
         yield ok("sessions", f"{shown}, all yours")
+    elif unmapped:
+        yield critical(
+            "sessions",
+            f"{counted(len(foreign[unmapped[0]]), 'folder')} of {shown} belong to a user that this user "
+            "namespace has no number for: nothing can be done there",
+            "Run on the host itself, or map that user (/etc/subuid; in a container --userns).",
+        )
     elif uid == 0:
         each = [f"{len(theirs)} of {user_name(owner)}" for owner, theirs in owners.items()]
         users = f": {', '.join(each)}" if len(each) > 1 else f" of {user_name(next(iter(owners)))}"

@@ -11,6 +11,9 @@ import errno
 import os
 
 _NOREPLACE = 1
+CANNOT_SWAP = "is a mount point, or stands in the image of a container (overlay), so it cannot be swapped"
+"""What EBUSY and EXDEV of `swap` mean: overlayfs moves no folder of a lower layer."""
+
 _EXCHANGE = 2
 
 _NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}

@@ -29,7 +29,7 @@ from baileys_tools.sessions.quarantine import (
     run_started,
     waits_since,
 )
-from baileys_tools.sessions.renames import move_folder, swap
+from baileys_tools.sessions.renames import CANNOT_SWAP, move_folder, swap
 from baileys_tools.sessions.roots import Company, Root
 from baileys_tools.sessions.rules.clock import has_waited
 from baileys_tools.sessions.scan import exists, exists_in_own_folder, in_own_folder, is_own, open_inside
@@ -72,7 +72,7 @@ def _place_of(root: Root, company: Company, folder: int) -> Iterator[Place]:
 
 def _mount_point(path: str) -> BaileysToolsError:
     return BaileysToolsError(
-        f"{path} is a mount point, so it cannot be swapped for an empty folder in one step",
+        f"{path} {CANNOT_SWAP} for an empty folder in one step",
         "Stop the bot, move the files of the folder into another one on the same disk by hand, and start it.",
         exit_code=ExitCode.REFUSED,
     )

@@ -26,7 +26,7 @@ from baileys_tools.sessions.locks import ANOTHER_RESTORE, Locked, company_lock, 
 from baileys_tools.sessions.names import OWN_FOLDER, RESETS
 from baileys_tools.sessions.place import Place
 from baileys_tools.sessions.quarantine import QUARANTINE, make_folder, new_run_id, run_started
-from baileys_tools.sessions.renames import move_folder, swap
+from baileys_tools.sessions.renames import CANNOT_SWAP, move_folder, swap
 from baileys_tools.sessions.repair import fit
 from baileys_tools.sessions.resets import take_in
 from baileys_tools.sessions.rules.restore_plan import CREDS, Action, LiveFolder, RestorePlan
@@ -162,7 +162,7 @@ def _swap(place: Place) -> bool:
     except OSError as error:
         if error.errno in (errno.EBUSY, errno.EXDEV):
             raise BaileysToolsError(
-                f"{place.name} is a mount point, so it cannot be swapped in one step",
+                f"{place.name} {CANNOT_SWAP} in one step",
                 "Use --mode repair, which works inside the folder, or --target for a plain copy elsewhere.",
                 exit_code=ExitCode.REFUSED,
             ) from error

@@ -1,7 +1,7 @@
 """What `doctor` makes of the facts it finds: one line each, ok or what to do."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -96,6 +96,19 @@ def room_check(name: str, free: int, total: int, free_inodes: int, inodes: int) 
     if min(share, inode_share) < LEAST_FREE:
         return warning(name, shown, "Make room before it is full: df -h; df -i")
     return ok(name, shown)
+
+
+_SHORT_LIVED = {
+    "tmpfs": "in memory (tmpfs): all logins are gone with the next start of the host",
+    "ramfs": "in memory (ramfs): all logins are gone with the next start of the host",
+    "overlay": "on the file system of a container (overlay): all logins are gone with the container",
+}
+
+
+def lifetime_check(path: str, file_system: str) -> Iterator[Check]:
+    """Given the sessions path and the kind of its file system, yield what is to be said where that does not last."""
+    if what := _SHORT_LIVED.get(file_system):
+        yield note("lifetime", f"{path} stands {what}", "Give it a volume, or a folder on a disk.")
 
 
 _DELETES = re.compile(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -23,7 +25,15 @@ from baileys_tools.host.rules.doctor import Check, CheckOutcome
 from tests.bot import Bot, bot_api
 from tests.integration.faults.forked import run_cli
 from tests.integration.faults.places import read_only
-from tests.support import company_folder, missing, require_leases, require_root
+from tests.support import (
+    COMMAND,
+    company_folder,
+    missing,
+    require_leases,
+    require_root,
+    require_tool,
+    snapshot_tree,
+)
 
 ROOT = Path(__file__).parents[3]
 Doctor = Callable[..., dict[str, Check]]
@@ -255,6 +265,41 @@ def test_jobs_that_are_not_there(doctor: Doctor) -> None:
 def test_a_state_folder_that_cannot_be_used(doctor: Doctor, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert outcome(doctor(BAILEYS_TOOLS_STATE_DIR=str(tmp_path / "file")), "state") is CheckOutcome.WARNING
+
+
+@pytest.mark.root
+def test_an_owner_that_the_user_namespace_does_not_know_is_nobody_to_work_as(tmp_path: Path) -> None:
+    """The root of a rootless container, and a volume of another user: each of them shows there as nobody's."""
+    require_root()
+    sessions = company_folder(tmp_path / "sessions", "1", {"session-1.0.json": timedelta(days=40)}).parent
+    folder = sessions / "company_1"
+    for place in (*folder.iterdir(), folder):
+        os.chown(place, 12_345, 12_345)
+        place.chmod(0o755 if place == folder else 0o644)
+    before = snapshot_tree(folder)
+    inside = [require_tool("unshare"), "--user", "--map-root-user", str(COMMAND)]
+
+    def told(*words: str) -> str:
+        ran = [*inside, *words, "--sessions", str(sessions)]
+        return " ".join(subprocess.run(ran, capture_output=True, text=True, check=False).stdout.split())
+
+    assert "belong to a user that this user namespace has no number for" in told("doctor")
+    cleaned = told("cleanup")
+    assert "failed its owner is none of the users of this user namespace" in cleaned
+    assert snapshot_tree(folder) == before
+
+
+def test_a_folder_that_this_user_may_not_write_is_looked_at_all_the_same(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr("baileys_tools.host.host_facts.try_file_system", refused)
+    checks = doctor()
+    assert checks["locks"].outcome is CheckOutcome.NOTE
+    assert outcome(doctor(), "sessions") is CheckOutcome.OK
+    assert "disk: sessions" in checks and "clock" in checks
 
 
 @pytest.mark.root

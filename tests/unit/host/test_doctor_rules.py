@@ -12,6 +12,7 @@ from baileys_tools.host.rules.doctor import (
     CheckOutcome,
     clock_check,
     exit_code_of,
+    lifetime_check,
     other_deleters,
     room_check,
     versions_check,
@@ -84,6 +85,13 @@ def test_room(free: int, inodes: int, outcome: CheckOutcome) -> None:
 
 def test_a_file_system_that_counts_no_inodes_has_enough_of_them() -> None:
     assert room_check("disk", 50, 100, 0, 0) == Check("disk", CheckOutcome.OK, "50% of the disk free")
+
+
+@pytest.mark.parametrize(
+    ("kind", "lasts"), [("ext4", True), ("", True), ("tmpfs", False), ("overlay", False)]
+)
+def test_what_does_not_outlive_a_start_is_named(kind: str, lasts: bool) -> None:
+    assert [one.outcome for one in lifetime_check("/s", kind)] == ([] if lasts else [CheckOutcome.NOTE])
 
 
 def test_the_worst_check_is_the_exit_code() -> None:
