@@ -49,7 +49,13 @@ def held(run: Run, key: str, value: str, taken: str) -> Iterator[None]:
 
     Raises StoreLocked with the text `taken` where somebody holds it, StoreTrouble.
     """
-    if not run("SET", key, value, "NX", "PX", LEASE_MS):
+    try:
+        is_ours = run("SET", key, value, "NX", "PX", LEASE_MS)
+    except StoreTrouble:
+        # The answer is lost, and the lease may stand: the next run would wait for a minute for nobody.
+        _give_back(run, key, value)
+        raise
+    if not is_ours:
         raise StoreLocked(taken)
     ended = threading.Event()
 
@@ -65,8 +71,12 @@ def held(run: Run, key: str, value: str, taken: str) -> Iterator[None]:
     finally:
         ended.set()
         renewing.join()
-        with suppress(StoreTrouble):
-            run("EVAL", _RELEASE, 1, key, value)
+        _give_back(run, key, value)
+
+
+def _give_back(run: Run, key: str, value: str) -> None:
+    with suppress(StoreTrouble):
+        run("EVAL", _RELEASE, 1, key, value)
 
 
 def claim_of(run: Run, tenant: str) -> str:

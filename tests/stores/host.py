@@ -73,7 +73,8 @@ def hold(url: str, preset: str, tenant: str) -> None:
 
 
 def wait(url: str, preset: str, tenant: str) -> None:
-    """Take the lock of a session as soon as it is free. Print how often it was not, and after how many seconds."""
+    """Take the lock of a session as soon as it is free. Print that it was not at first, and how often and for how many
+    seconds it was not."""
     store, began, refused = open_store(StoreSpec(url, preset)), time.monotonic(), 0
     while True:
         try:
@@ -81,6 +82,8 @@ def wait(url: str, preset: str, tenant: str) -> None:
                 print(refused, round(time.monotonic() - began, 2), flush=True)
                 return
         except StoreLocked:
+            if not refused:
+                print("refused", flush=True)
             refused += 1
             time.sleep(0.05)
 

@@ -123,6 +123,7 @@ def test_what_a_killed_run_held_is_free_at_once_or_after_its_lease(
         one.start("hold", shape.preset, TENANTS[0])
         assert one.said() == "held"
         other.start("wait", shape.preset, TENANTS[0])
+        assert other.said() == "refused"
         other.start("wait", shape.preset, TENANTS[1])
         refused, _ = other.said().split()
         assert refused == "0", "another session is free meanwhile"
@@ -131,7 +132,6 @@ def test_what_a_killed_run_held_is_free_at_once_or_after_its_lease(
         refused, _ = other.said().split()
         waited = time.monotonic() - killed
     print(f"{shape.preset}: free {waited:.2f} s after the kill, refused {refused} times")
-    assert int(refused) > 0
     if shape.kind == "postgres":
         assert waited < LEASE_MS / 1000, "with its connection"
     else:

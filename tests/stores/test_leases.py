@@ -155,3 +155,25 @@ def test_a_lease_is_renewed_while_its_run_lives_and_a_lost_one_is_said(
     assert not fazer.db.keys("*lock"), "nobody's lease stays, and nobody else's was given back"
     store.close()
     other.close()
+
+
+@pytest.mark.parametrize(("holder", "left"), [(None, None), ("another run", "another run")])
+def test_a_lease_whose_answer_was_lost_is_given_back_and_another_run_s_is_not(
+    redis_url: str, holder: str | None, left: str | None
+) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as db:
+        db.flushdb()
+        if holder:
+            db.set("lock", holder)
+
+        def run(*words: Any) -> Any:
+            answer = db.execute_command(*words)
+            if words[0] == "SET":
+                raise StoreTrouble("Connection closed by server")
+            return answer
+
+        with pytest.raises(StoreTrouble, match="closed"), leases.held(run, "lock", "this run", "taken"):
+            pass
+        assert db.get("lock") == left
