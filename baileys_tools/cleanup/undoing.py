@@ -38,6 +38,7 @@ from baileys_tools.sessions.quarantine import (
     run_milliseconds,
 )
 from baileys_tools.sessions.roots import Company, Root
+from baileys_tools.sessions.rules.restore_plan import CREDS
 from baileys_tools.sessions.rules.undo import (
     CompanyUndo,
     UndoReason,
@@ -60,6 +61,8 @@ def undo_command(given: CommandLine, run: str | None, *, list_only: bool, dry_ru
         root_path = require_sessions_path(loaded)
         undo = list_undo if list_only else partial(planned_undo if dry_run else run_undo, run=run)
         report = _with_commands(undo(loaded.settings, root_path, now), loaded.settings)
+        if not (list_only or dry_run):
+            _forget_moves(report, loaded.settings)
         back = {company.id: company.count(UndoReason.BACK) for company in report.companies if company.reasons}
         record.ended(
             report.exit_code,
@@ -86,6 +89,19 @@ def undo_command(given: CommandLine, run: str | None, *, list_only: bool, dry_ru
             )
         )
     return report.exit_code
+
+
+def _forget_moves(report: UndoReport, settings: Settings) -> None:
+    """Have sessions whose creds are back here be looked after here again."""
+    from baileys_tools.frame.companies import place_named
+    from baileys_tools.state.database import open_state
+    from baileys_tools.state.moved import forget
+
+    back = [one.id for one in report.companies if (one.reasons or {}).get(CREDS) is UndoReason.BACK]
+    if back:
+        with open_state(settings.state.dir, report.now) as state:
+            for company in back:
+                forget(state, place_named(settings, company))
 
 
 def _with_commands(report: UndoReport, settings: Settings) -> UndoReport:

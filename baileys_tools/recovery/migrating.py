@@ -25,6 +25,7 @@ from baileys_tools.frame.record import recorded
 from baileys_tools.frame.show.terminal import Style
 from baileys_tools.recovery.moving_places import FolderTarget, StoreTarget, target_of
 from baileys_tools.recovery.rules.migration import (
+    FOLDER,
     REFUSALS,
     MigrationReport,
     MigrationStatus,
@@ -125,12 +126,25 @@ def run_migrate(
                 with root.open(company) as folder:
                     if options.dry_run:
                         return _look(settings, company, folder, target, options, now).report
-                    return _migrate(settings, root, company, folder, target, options, now, agrees)
+                    done = _migrate(settings, root, company, folder, target, options, now, agrees)
+                if done.run:
+                    _note_moved(settings, company, done)
+                return done
             except UnfitFolder as unfit:
                 raise BaileysToolsError(
                     f"company {company.id}: {unfit}, and only a whole login can move",
                     exit_code=ExitCode.REFUSED,
                 ) from unfit
+
+
+def _note_moved(settings: Settings, company: Company, done: MigrationReport) -> None:
+    """Remember it: to whoever finds the source without creds it is no loss, and a restore there would be a second
+    owner."""
+    from baileys_tools.state.database import open_state
+    from baileys_tools.state.moved import Move, note
+
+    with open_state(settings.state.dir, done.now) as state:
+        note(state, company.place, Move(done.target, datetime.now(UTC)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +203,7 @@ def _look(
         refusals,
         options.leave_source,
         session_digest(wanted),
-        code=code_to_change(target.preset if target.is_store else "", target.shown),
+        code=code_to_change(target.preset if target.is_store else FOLDER, target.shown),
     )
     missing = [file for file in cargo.files if file.entry.name not in there]
     return _Looked(report, _meanings(read.files), wanted, missing)

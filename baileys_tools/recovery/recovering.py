@@ -225,6 +225,8 @@ def _plan_all(job: RecoverJob, seen: Pass) -> list[CompanyRecovery]:
 
 
 def _plan(job: RecoverJob, company: Company, asked: AskedBefore) -> CompanyRecovery:
+    if (moved := _moved(job, company)) is not None:
+        return moved
     seen, diagnosis, means = look_at_company(job, company, asked)
     if (left := job.left.get(company.id)) is not None:
         diagnosis = _with_what_is_left(job, company, diagnosis, left, runs=seen.facts.running)
@@ -237,6 +239,20 @@ def _plan(job: RecoverJob, company: Company, asked: AskedBefore) -> CompanyRecov
         return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.NOT_LINKED, person=person)
     steps = ladder(diagnosis, means, job.limits)
     return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.PLANNED, steps, person=person)
+
+
+def _moved(job: RecoverJob, company: Company) -> CompanyRecovery | None:
+    """Return what there is to say of a session that `migrate` has moved, None for any other."""
+    from baileys_tools.bots.rules.diagnosis import Confidence
+    from baileys_tools.recovery.moved import where_it_is
+
+    assert job.root is not None
+    if (moved := where_it_is(job.state, job.root, company)) is None:
+        return None
+    told = f"`migrate` has moved it to {printable(moved.to)}, and nothing logs in from here any more"
+    diagnosis = Diagnosis(Cause.NOT_LINKED, Confidence.CERTAIN, (told,))
+    person = ("look after it there, and take it away here once all is well",)
+    return CompanyRecovery(company.id, diagnosis, diagnosis, Ending.MOVED, person=person)
 
 
 def _with_what_is_left(

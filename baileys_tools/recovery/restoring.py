@@ -20,6 +20,7 @@ from baileys_tools.pasted import command
 from baileys_tools.place import make_private_folder
 from baileys_tools.recovery.in_stores import signs_there, what_may_stand
 from baileys_tools.recovery.keeping import keep_what_was, make_session_folder, require_room
+from baileys_tools.recovery.moved import require_not_moved
 from baileys_tools.recovery.restore_job import (
     FolderLook,
     RestoreJob,
@@ -200,6 +201,7 @@ def run_restore(
     with opened as root, Repository(repository_path) as repository:
         # Before a snapshot is looked for: where there is no such company, and can be none, nothing else is to be said.
         company, _ = where_it_goes(root, settings, options.company, repository)
+        require_not_moved(settings, root, company, now, force=options.force)
         snapshot = read_snapshot(repository, options.company, options.wanted, identity_file, company.place)
         files = what_may_stand(root, company, as_keys(snapshot.files.values()))
         snapshot = replace(snapshot, files=files)
@@ -243,6 +245,7 @@ def run_from_bak(
                 "Its folder is gone, and any copy of creds.json with it: restore without --from-bak.",
                 exit_code=ExitCode.NOT_FOUND,
             )
+        require_not_moved(settings, root, company, now, force=options.force)
         bak = require_bak(bak_of(settings, state, root, company), company.id)
         info, manifest = bak.as_snapshot(company.id)
         snapshot = WholeSnapshot(info, manifest, {CREDS: bak.file})

@@ -65,8 +65,8 @@ def run_inspect(settings: Settings, root_path: str, now: datetime, state: State)
         rules = rules_of(settings.for_company(company.id))
         passed = look_over(settings, root, state, now)
         one = next(one for one in passed.companies if one.id == company.id)
-        if one.is_gone:
-            return Inspection(company.id, company.path, now, one.findings, rules=rules, is_gone=True)
+        if one.is_gone or any(finding.code == "session-moved" for finding in one.findings):
+            return Inspection(company.id, company.path, now, one.findings, rules=rules, is_gone=one.is_gone)
         try:
             with root.open(company) as folder:
                 seen = inspect_folder(folder, now)

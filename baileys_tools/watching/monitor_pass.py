@@ -30,6 +30,7 @@ from baileys_tools.watching.looking import (
     rules_by_company,
     rules_of,
 )
+from baileys_tools.watching.old_folders import left_beside, left_without_company
 from baileys_tools.watching.pass_memory import remember_news, remember_pass, snapshots_of
 from baileys_tools.watching.rules.health import (
     CREDS_LOST,
@@ -38,7 +39,6 @@ from baileys_tools.watching.rules.health import (
     unreadable_folder,
 )
 from baileys_tools.watching.rules.health_surroundings import (
-    old_folder_findings,
     snapshot_findings,
     space_findings,
 )
@@ -111,7 +111,17 @@ def look_over(
     logins = logins_of(root, looks, known, everyone)
     inspected, heard = kept_inspections(state), kept_inbound(state)
     seen = []
+    moved: dict[str, Finding] = {}
+    without = [one for one, look in looks.items() if look.creds is CredsState.MISSING and look.files]
+    if without or gone:
+        from baileys_tools.watching.moved import moved_findings
+
+        moved = moved_findings(state, (*without, *gone), looks)
     for company in companies:
+        if company.id in moved:
+            left = without_files(looks[company.id])
+            seen.append(_status(company, left, [moved[company.id]], None, rules_for(company.id)))
+            continue
         connection = asked.connections.get(company.id)
         look = looks[company.id]._replace(connection=connection.state.value if connection else "")
         looks[company.id] = look
@@ -136,7 +146,9 @@ def look_over(
         )
     for company_id, look in gone.items():
         company, finding = what_is_gone(root, company_id, look, state.scope.key(company_id))
-        lost = _status(company, without_files(look), [finding], None, rules_for(company_id))
+        lost = _status(
+            company, without_files(look), [moved.get(company_id, finding)], None, rules_for(company_id)
+        )
         seen.append(lost._replace(is_gone=True))
     host = [
         *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
@@ -162,6 +174,10 @@ def look_once(
 ) -> tuple[MonitorReport, BotAnswers]:
     """Look at the companies that the settings choose, and remember what was seen, for the next pass."""
     seen = look_over(settings, root, state, now, asked, remembers=True)
+    if any(look.creds is CredsState.MISSING for look in seen.known.values()):
+        from baileys_tools.watching.moved import forget_moves
+
+        forget_moves(state, seen.known, seen.looks)
     if seen.everyone:
         # Where all have vanished, the memory of them is what tells a loss from a beginning.
         remember_pass(state, root.path, settings, seen.known, seen.looks | seen.gone, now)
@@ -323,28 +339,6 @@ def timely_findings(
     if snapshots is not None and (look.was_linked or creds_lost):
         found += snapshot_findings(company.id, snapshots, activity, rules, now, creds_lost=creds_lost)
     return found
-
-
-def left_beside(root: Root, company: Company, now: datetime) -> list[Finding]:
-    """Return what a rollback has left beside the folder of a company. Where no name says so, that costs nothing."""
-    if not root.may_have_left(company):
-        return []
-    from baileys_tools.sessions.leftovers import old_folders_beside
-
-    try:
-        with root.open(company) as folder:
-            return list(old_folder_findings(company.id, old_folders_beside(root, company, folder, now)))
-    except OSError:
-        return []  # that it cannot be opened is a finding already
-
-
-def left_without_company(root: Root, companies: Sequence[Company], now: datetime) -> list[Finding]:
-    """Return what rollbacks have left of companies that have no folder."""
-    if not root.left:
-        return []
-    from baileys_tools.sessions.leftovers import old_folders_without_company
-
-    return list(old_folder_findings("", old_folders_without_company(root, companies, now)))
 
 
 def _endangered(root: Root) -> list[Finding]:

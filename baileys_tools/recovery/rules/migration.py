@@ -136,8 +136,9 @@ def proof_failed(source: Apart, target: Apart) -> str:
     return "; ".join(told)
 
 
+FOLDER = "a folder"
 CODE = {
-    "": ("useMultiFileAuthState(FOLDER)", "import { useMultiFileAuthState } from 'baileys'"),
+    FOLDER: ("useMultiFileAuthState(FOLDER)", "import { useMultiFileAuthState } from 'baileys'"),
     "ai-admin": (
         "useTimewebAuthState(COMPANY_ID)",
         "USE_DATABASE_AUTH_STATE=true in the program's environment",
@@ -166,7 +167,7 @@ CODE = {
     ),
     "unoapi": ("the session of this phone number", "nothing in the code"),
 }
-"""By preset: what the bot's code says for its auth state, and where that is from."""
+"""By preset, or for a folder: what the bot's code says for its auth state, and where that is from."""
 
 
 def code_to_change(preset: str, target: str) -> list[str]:

@@ -26,6 +26,8 @@ class Ending(StrEnum):
     PERSON = "needs-person"
     NOT_LINKED = "not-linked-yet"
     """It waits for its first login, which is the affair of whoever scans the code, and no reason for an alert."""
+    MOVED = "moved"
+    """`migrate` has moved it elsewhere: nothing is to be brought back here."""
     BROKEN_OFF = "broken-off"
     """A signal ended the run at one of its steps."""
     UNKNOWN = "unknown"

@@ -20,12 +20,13 @@ _WORDS = {
     Ending.PERSON: ("needs a person", "red"),
     Ending.BROKEN_OFF: ("away, and the run was broken off by a signal", "red"),
     Ending.NOT_LINKED: ("waits for its first login", "yellow"),
+    Ending.MOVED: ("was moved elsewhere", "dim"),
     Ending.UNKNOWN: ("not known whether it is away", "yellow"),
     Ending.FAILED: ("failed", "red"),
 }
 
 _AWAY = (Ending.PLANNED, Ending.PERSON, Ending.BROKEN_OFF)
-_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED, Ending.FAILED)
+_NOT_AWAY = (Ending.UNKNOWN, Ending.NOT_LINKED, Ending.MOVED, Ending.FAILED)
 """Not known to be away; a person is told what there is to do all the same."""
 
 

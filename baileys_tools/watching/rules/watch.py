@@ -14,7 +14,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.creds import CredsState
 from baileys_tools.sessions.rules.looks import Look, Stamp
 from baileys_tools.thresholds import Thresholds, level_of
-from baileys_tools.units import some_of
+from baileys_tools.units import printable, some_of
 from baileys_tools.watching.rules.health import CREDS_LOST
 from baileys_tools.watching.rules.verdict import CompanyStatus
 
@@ -134,6 +134,19 @@ def gone_finding(company: str, path: str, linked: bool, *, is_single: bool = Fal
         f"the session folder {path} is gone, {session}",
         "If that was on purpose, this ends by itself within a day. Else stop the bot, and then: "
         f"{command('baileys-tools snapshots --company {}', company)}",
+    )
+
+
+def moved_finding(company: str, to: str, at: datetime) -> Finding:
+    """Given where `migrate` has moved a session to, return what there is to say of where it stood."""
+    return Finding(
+        "session-moved",
+        Severity.NOTICE,
+        company,
+        f"`migrate` has moved this session to {printable(to)} ({at:%Y-%m-%d %H:%M} UTC): its creds are set "
+        "aside here, and nothing logs in from here any more",
+        "Nothing to do here but to take it away, once all is well there. Never restore it: two owners of one login "
+        f"break every chat. The way back, while no bot has run there: {command('baileys-tools undo --list')}",
     )
 
 
