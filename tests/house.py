@@ -42,6 +42,7 @@ GROUND = (
         "kernel_lock",
         "layouts",
         "limits",
+        "extras",
         "masking",
         "owner",
         "parsing",

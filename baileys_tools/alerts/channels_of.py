@@ -93,10 +93,10 @@ def notify_warnings(notify: Notify) -> list[str]:
         (given,) = pair.keys() - {*missing}
         warnings.append(f"notify.{given} is given but notify.{missing[0]} is not: nothing goes to Telegram")
     if notify.urls:
-        from importlib.util import find_spec
+        from baileys_tools.extras import missing_of, way_to_add
 
-        if find_spec("apprise") is None:
-            warnings.append("notify.urls needs Apprise: pipx inject baileys-tools apprise")
+        if missing_of("apprise"):
+            warnings.append(f"notify.urls needs Apprise: {way_to_add('apprise')}")
     for key, value in (("webhook", notify.webhook), ("telegram_api", notify.telegram_api)):
         secret = "" if value is None or isinstance(value, str) or value.trouble else value.reveal()
         text = value if isinstance(value, str) else secret

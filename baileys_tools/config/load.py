@@ -147,11 +147,11 @@ def resolve(
     for path, setting in schema.settings.items():
         if setting.target == path and path not in values:
             values[path], origin[path] = setting.default, "default"
-    valid = not problems
-    if wrong.isdisjoint(path for ladder in ASCENDING for path in ladder):
-        problems += out_of_order(schema, values, origin)
-    problems += two_managers(values, origin)
-    if valid:
+    together = [*two_managers(values, origin)]
+    if in_order := wrong.isdisjoint(path for ladder in ASCENDING for path in ladder):
+        together = [*out_of_order(schema, values, origin), *together]
+    problems += [one.told for one in together]
+    if in_order:
         stronger_flags(values, origin)
         problems += of_companies_together(schema, values, origin)
     if problems:

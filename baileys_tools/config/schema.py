@@ -455,7 +455,7 @@ class Notify(Section, name="notify"):
         default=(),
         kind=SECRETS,
         about="Apprise addresses (`mailto://...`, `ntfy://...`, `discord://...`). Needs "
-        "`pipx inject baileys-tools apprise`.",
+        "`pipx inject baileys-tools apprise requests`.",
         default_text="none",
     )
     warning_every: timedelta = setting(

@@ -37,7 +37,7 @@ from baileys_tools.layouts import RootSpec
 from baileys_tools.pasted import command
 from baileys_tools.snapshots.rules.backup_findings import repository_findings
 from baileys_tools.trust import doubt_of
-from baileys_tools.units import counted, printable
+from baileys_tools.units import counted, printable, some_of
 
 NO_FILE = "none found"
 _HISTORY = timedelta(days=30)
@@ -138,12 +138,13 @@ def run_check(loaded: LoadedSettings) -> tuple[str, ExitCode]:
     warnings += unmatched(loaded)
     from baileys_tools.alerts.channels_of import notify_warnings
 
-    warnings += notify_warnings(loaded.settings.notify) + ping_warnings(loaded.settings.ping)
+    of_all = notify_warnings(loaded.settings.notify)
+    warnings += of_all + ping_warnings(loaded.settings.ping)
+    of_some: dict[str, list[str]] = {}
     for key in loaded.settings.companies.those_with("notify"):
-        warnings += [
-            f"companies.{key}: {warning}"
-            for warning in notify_warnings(loaded.settings.for_company(key).notify)
-        ]
+        for warning in notify_warnings(loaded.settings.for_company(key).notify):
+            of_some.setdefault(warning, []).append(f"companies.{key}")
+    warnings += [f"{some_of(keys)}: {one}" for one, keys in of_some.items() if one not in of_all]
     tried: list[str] = []
     if any(root.store for root in loaded.settings.sessions.roots):
         from baileys_tools.host.stores_found import stores_found

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from baileys_tools.config import LoadedSettings, require_sessions_path
 from baileys_tools.errors import BaileysToolsError, ExitCode, UsageError
+from baileys_tools.extras import missing_of, way_to_add
 from baileys_tools.frame.places import settings_in_force
 from baileys_tools.frame.record import recorded
 from baileys_tools.kernel_lock import take_now
@@ -30,11 +30,8 @@ LOCK = "serve.lock"
 
 def serve_command(flags: Mapping[str, object], config: str | None) -> ExitCode:
     """Given the command line, serve the page until a signal comes. Raises BaileysToolsError when it cannot begin."""
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise UsageError(
-            "serve needs two libraries that are not installed here",
-            "Install them: pip install 'baileys-tools[serve]'",
-        )
+    if module := missing_of("serve"):
+        raise UsageError(f"serve needs {module}, which is not installed", f"Add it: {way_to_add('serve')}")
     loaded = settings_in_force(flags, config)
     require_sessions_path(loaded)
     settings = loaded.settings

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from baileys_tools.errors import BaileysToolsError, ExitCode
+from baileys_tools.extras import way_to_add
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 
 
@@ -159,6 +160,6 @@ def no_driver(server: str, package: str, extra: str) -> BaileysToolsError:
     """Return what is told where the driver of a server is not installed."""
     return BaileysToolsError(
         f"sessions in {server} need {package}, which is not installed",
-        f"Install it beside baileys-tools: pip install 'baileys-tools[{extra}]'",
+        f"Add it: {way_to_add(extra)}",
         exit_code=ExitCode.USAGE,
     )

@@ -9,9 +9,11 @@ import tomllib
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
+from baileys_tools.extras import PACKAGES
 from tests.house import the_house
 
 pytestmark = pytest.mark.xdist_group("trees of the package")
@@ -51,6 +53,17 @@ def imported() -> dict[str, set[str]]:
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     with_extras = declared([*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)])
     assert set(imported()) == with_extras
+
+
+def test_what_is_said_to_be_added_is_what_the_extra_brings() -> None:
+    for extra, needs in EXTRAS.items():
+        known = PACKAGES[extra].values()
+        assert declared([*known]) | declared(PROJECT["dependencies"]) >= declared(needs), extra
+        assert declared([*known]) <= declared(needs), extra
+    assert PACKAGES.keys() == EXTRAS.keys()
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    for extra, packages in PACKAGES.items():
+        assert f"pipx inject baileys-tools {' '.join(map(quote, packages.values()))}" in pages, extra
 
 
 def test_what_only_an_extra_brings_is_imported_in_few_places() -> None:

@@ -38,7 +38,9 @@ def send(asked: dict[str, str]) -> dict[str, Any]:
     try:
         import apprise
     except ImportError:
-        return {"trouble": "Apprise is not installed: pipx inject baileys-tools apprise"}
+        from baileys_tools.extras import way_to_add
+
+        return {"trouble": f"Apprise is not installed: {way_to_add('apprise')}"}
     from baileys_tools.alerts.channels.answers import reason
     from baileys_tools.masking import remember_secret
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baileys_tools.errors import BaileysToolsError, UsageError
+from baileys_tools.extras import way_to_add
 from baileys_tools.sessions.rules.snapshot import SnapshotInfo, may_be_stored
 from baileys_tools.snapshots.company_writer import LARGEST_SNAPSHOT
 from baileys_tools.snapshots.repository import CREDS, Repository
@@ -18,9 +19,6 @@ from baileys_tools.snapshots.snapshot_names import HASH_LENGTH, PARTIAL_PREFIX, 
 from baileys_tools.trust import NotTrusted, doubt_of, read_trusted
 
 _CHUNK = 1 << 18
-
-_NEEDS = {"sftp": "paramiko fsspec", "s3": "s3fs"}
-"""By the kind of place, the library that has it; they come with the extras of these names."""
 
 
 class ArrivedDamaged(OSError):
@@ -59,7 +57,7 @@ class CopyPlace:
         except ImportError as error:
             raise BaileysToolsError(
                 f"{parts.scheme}:// needs a library that is not installed ({error.name})",
-                f"Add it to where baileys-tools is installed: pipx inject baileys-tools {_NEEDS[parts.scheme]}",
+                f"Add it: {way_to_add(parts.scheme)}",
             ) from None
 
     def close(self) -> None:

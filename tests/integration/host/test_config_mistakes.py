@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from baileys_tools import extras
 from baileys_tools.config import load_settings
-from baileys_tools.host import config_mistakes
 from baileys_tools.host.config_mistakes import mistakes
 from tests.integration.faults.forked import run_cli
 from tests.support import company_folder
@@ -143,9 +144,10 @@ def test_what_cannot_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "module", "package"),
     [
-        ({"backup.path": "/b", "backup.copies": ["sftp://host/x"]}, "paramiko", "paramiko"),
+        ({"backup.path": "/b", "backup.copies": ["sftp://host/x"]}, "paramiko", "paramiko fsspec"),
+        ({"backup.path": "/b", "backup.copies": ["sftp://host/x"]}, "fsspec", "paramiko fsspec"),
         ({"backup.path": "/b", "backup.copies": ["s3://bucket/x"]}, "s3fs", "s3fs"),
-        ({"notify.urls": ["ntfy://host/x"]}, "apprise", "apprise"),
+        ({"notify.urls": ["ntfy://host/x"]}, "apprise", "apprise requests"),
     ],
 )
 def test_an_extra_that_is_missing_is_told_with_how_to_add_it(
@@ -153,7 +155,50 @@ def test_an_extra_that_is_missing_is_told_with_how_to_add_it(
 ) -> None:
     loaded = load_settings(settings, {}, cwd="/", home="/", system_config="/none")
     assert mistakes(loaded) == []
-    monkeypatch.setattr(config_mistakes, "find_spec", lambda name: None if name == module else object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
     (told,) = mistakes(loaded)
     assert told.startswith(next(reversed(settings)))
-    assert f"pipx inject baileys-tools {package}" in told
+    assert f"{sys.executable} -m pip install {package} (" in told
+    monkeypatch.setattr(sys, "prefix", "/home/me/.local/share/pipx/venvs/baileys-tools")
+    (told,) = mistakes(loaded)
+    assert f"pipx inject baileys-tools {package} (" in told
+
+
+def test_a_mistake_in_a_template_is_told_once_and_with_all_others(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "templates:\n"
+        "  busy: {thresholds: {warning: 160, critical: 155}, process: {pm2: a, systemd: b}}\n"
+        "  half: {thresholds: {warning: 172}}\n"
+        "companies:\n"
+        "  1001: {use: busy}\n"
+        "  1002: {use: [half, busy]}\n"
+        '  "shop-*": {use: busy, thresholds: {trigger: 158}}\n'
+        "  1003: {cleanup: {until: x}}\n"
+    )
+    said = run_cli("config", "check", "--config", file).stderr
+    assert [line.split(":")[0].strip() for line in said.splitlines() if line.startswith("  ")] == [
+        "companies.1003.cleanup.until",
+        "templates.busy.thresholds.critical",
+        "companies.shop-*.thresholds.trigger",
+        "templates.busy.process",
+    ], said
+
+
+def test_what_all_companies_inherit_is_told_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"sessions: {{path: {tmp_path}}}\n"
+        "notify: {webhook: 'http://example.net/x'}\n"
+        "bot_api: {preset: ai-admin}\n"
+        "templates: {own: {notify: {telegram_chat_id: 7}, bot_api: {name: x}}}\n"
+        "companies: {1: {use: own}, 2: {use: own}, 3: {notify: {warning_every: 6h}}}\n"
+    )
+    said = run_cli("config", "check", "--config", file).stderr
+    assert said.count("so no bot is asked") == 1
+    assert f"so no bot is asked ({file}:3)" in said
+    file.write_text(file.read_text().replace("bot_api: {preset: ai-admin}\n", ""))
+    said = " ".join(run_cli("config", "check", "--config", file).stdout.split())
+    assert said.count("notify.webhook is not encrypted") == 1
+    assert said.count("notify.telegram_chat_id is given but") == 1
+    assert "warning: companies.1, companies.2: notify.telegram_chat_id" in said
