@@ -9,7 +9,7 @@ from typing import NamedTuple
 from baileys_tools.errors import BaileysToolsError
 from baileys_tools.layouts import APART, LAYOUTS
 from baileys_tools.sessions.faults import say_why
-from baileys_tools.sessions.names import VOLUME, called_by
+from baileys_tools.sessions.names import COMPANY_PREFIX, VOLUME, called_by
 from baileys_tools.sessions.rules.patterns import Pattern, patterns_of
 from baileys_tools.sessions.scan import exists
 from baileys_tools.sessions.search.walk import (
@@ -50,6 +50,7 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
     passed: list[PassedBy] = []
     found: dict[str, Company] = {}
     rules: dict[str, str] = {}
+    itself: PassedBy | None = None
     try:
         names = os.listdir(base.fd)
         for one in walk(base.fd, patterns_below(base), base.spec.follow_links, passed):
@@ -66,11 +67,14 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
                 why := _why_not(base, company, why_no_session if has_to_tell else why_of_others)
             ):
                 passed.append(PassedBy(one.entry, why))
+                itself = passed[-1] if one.entry == "." else itself
                 continue
             found[one.entry] = company
             rules[one.entry] = f"pattern {one.pattern.text}"
     except OSError as error:
         raise BaileysToolsError(f"cannot list the sessions path {base.path}: {say_why(error)}") from error
+    if found and itself in passed:
+        passed.remove(itself)  # it was asked whether the sessions stand in it or are it
     left = [one for one in dict.fromkeys(passed) if one.entry not in found]
     return Listed(sorted(found.values(), key=lambda company: natural_order(company.id)), left, rules, names)
 
@@ -78,7 +82,8 @@ def by_patterns(base: Base, number: int, known: Container[str]) -> Listed:
 def patterns_below(base: Base) -> list[Pattern]:
     spec = base.spec
     presets = LAYOUTS[spec.layout].folders if spec.layout else ()
-    return patterns_of([*((text, "") for text in spec.folders), *presets], spec.name)
+    folders = spec.folders if spec.folders or presets else (".", f"{COMPANY_PREFIX}*", "*")
+    return patterns_of([*((text, "") for text in folders), *presets], spec.name)
 
 
 def _company(base: Base, number: int, one: Found) -> Company:

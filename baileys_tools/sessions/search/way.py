@@ -99,8 +99,8 @@ class Base:
 
     @property
     def has_patterns(self) -> bool:
-        """Whether its settings say how its session folders are found."""
-        return bool(self.spec.folders or self.spec.layout)
+        """Whether its settings say how its session folders are found, if only that links on the way are meant."""
+        return bool(self.spec.folders or self.spec.layout or self.spec.follow_links)
 
     @property
     def is_read_only(self) -> bool:
@@ -154,5 +154,8 @@ def natural_order(company_id: str) -> tuple[int, int, str]:
 
 def _what_it_is(mode: int) -> str:
     if stat.S_ISLNK(mode):
-        return "is a symbolic link, which is not followed; name its target with --sessions instead"
+        return (
+            "is a symbolic link, which is not followed; name its target with --sessions instead, or give its root "
+            "follow_links: true"
+        )
     return "is not a folder"

@@ -377,6 +377,22 @@ def test_ten_of_each_name_in_twenty_roots_are_two_hundred_bots(tmp_path: Path) -
 # --- links --------------------------------------------------------------------------------------------------
 
 
+def test_a_root_that_only_says_that_links_are_meant_follows_them(tmp_path: Path) -> None:
+    targets = [bare(tmp_path / "elsewhere" / name) for name in ("one", "two", "three")]
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "company_9").symlink_to(targets[0])
+    (root / "alice").symlink_to(targets[1])
+    (root / "notes").symlink_to(tmp_path)
+    meant = SessionsPath(RootSpec(str(root), follow_links=True))
+    assert sorted(found(meant)) == ["9", "alice"]
+    (tmp_path / "itself").symlink_to(targets[2])
+    assert list(found(SessionsPath(RootSpec(str(tmp_path / "itself"), follow_links=True)))) == ["three"]
+    with Root(meant) as opened:
+        opened.companies()
+        assert [entry for _, entry, _ in opened.passed] == ["notes"]
+
+
 def test_a_link_is_followed_only_where_it_is_meant(tmp_path: Path) -> None:
     target = bare(tmp_path / "elsewhere" / "auth")
     (tmp_path / "root").mkdir()
