@@ -24,7 +24,7 @@ def missing_of(extra: str) -> str:
 def way_to_add(extra: str) -> str:
     """Given an extra, return the command that adds it to where this tool is installed."""
     packages = [*PACKAGES[extra].values()]
-    places = " ".join("{}" for _ in packages)
+    words = " {}" * len(packages)
     if "pipx" in sys.prefix.split("/"):
-        return command(f"pipx inject baileys-tools {places}", *packages)
-    return command(f"{{}} -m pip install {places}", sys.executable, *packages)
+        return command("pipx inject baileys-tools" + words, *packages)
+    return command("{} -m pip install" + words, sys.executable, *packages)
