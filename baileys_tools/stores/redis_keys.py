@@ -13,6 +13,7 @@ from baileys_tools.stores import leases, redis_connection
 from baileys_tools.stores.aside import aside
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
 from baileys_tools.stores.redis_connection import AnswerTooLarge, never_again, patient, redis_driver
+from baileys_tools.stores.redis_names import RecordNames, by_session
 from baileys_tools.stores.redis_scripts import CHANGE, STAMP
 from baileys_tools.stores.rules.mapping import RedisMap, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
@@ -23,8 +24,6 @@ _ASKED = 100
 """Digests that are asked for at a time."""
 _SOON_MS = 60 * 86_400_000
 SCANNED = 500
-_BETWEEN = b"\0"
-"""Between the names of a session's records: in none that Baileys makes."""
 
 MOST_DIGESTED = 2_000
 """Records of a session that the server makes a digest of: it does nothing else for those milliseconds."""
@@ -44,7 +43,7 @@ class RedisStore:
         self._leases: dict[str, str] = {}
         self._claims: dict[str, str] = {}
         self._workers: dict[str, str] = {}
-        self._names: dict[str, bytearray] | None = None
+        self._names: dict[str, RecordNames] | None = None
         self._silent = ""
         try:
             redis_connection.require_database(url)
@@ -106,45 +105,17 @@ class RedisStore:
         with self._asking():
             yield from self._db.scan_iter(match=pattern, count=SCANNED)
 
-    def _all(self) -> dict[str, bytearray]:
-        """Return by session the names of its records, of one walk through all keys. They are kept as one text a
-        session: as words of Python's, those of some million keys would take hundreds of megabytes."""
-        if self._names is not None:
-            return self._names
-        found: dict[str, bytearray] = {}
-        ending = self._after + self.mapped.creds
-        pages: list[bytes] = []
-        for rests in self._pages():
-            # Whose it is can be told once all that have creds are known.
-            pages.append(_BETWEEN.join(rest.encode("utf-8", "surrogateescape") for rest in rests))
-            creds = (rest for rest in rests if rest.endswith(ending) and len(rest) > len(ending))
-            found |= {rest[: -len(ending)]: bytearray() for rest in creds}
-        while pages:
-            for rest in pages.pop().decode("utf-8", "surrogateescape").split("\0"):
-                # A tenant's name can have what stands after it in it: the longest that is one is meant.
-                at = len(rest)
-                while (at := rest.rfind(self._after, 0, at)) > 0:
-                    if (names := found.get(rest[:at])) is not None:
-                        names += rest[at + len(self._after) :].encode("utf-8", "surrogateescape") + _BETWEEN
-                        break
-        self._names = found
-        return found
-
-    def _pages(self) -> Iterator[list[str]]:
-        """Yield what stands behind the beginning of each key, some at a time."""
-        rests: list[str] = []
-        for key in self._scan(f"{_literal(self._before)}*"):
-            rests.append(key[len(self._before) :])
-            if len(rests) == SCANNED:
-                yield rests
-                rests = []
-        yield rests
+    def _all(self) -> dict[str, RecordNames]:
+        """Return by session the names of its records, of one walk through all keys."""
+        if self._names is None:
+            rests = (key[len(self._before) :] for key in self._scan(f"{_literal(self._before)}*"))
+            self._names = by_session(rests, self._after, self.mapped.creds)
+        return self._names
 
     def _keys_of(self, tenant: str) -> list[str]:
         """Return the keys of a session's records."""
-        names = bytes(self._all().get(tenant, b"")).split(_BETWEEN)[:-1]
         prefix = self._key(tenant)
-        return [prefix + name.decode("utf-8", "surrogateescape") for name in dict.fromkeys(names)]
+        return [prefix + name for name in self._all().get(tenant, ())]
 
     def tenants(self, known: dict[str, str] | None = None) -> list[str]:
         """As `Store.tenants`."""
@@ -240,10 +211,9 @@ class RedisStore:
         """Have what came back be among the names that were walked through. What has gone is asked for in vain."""
         if self._names is None or self.mapped.hash:
             return
-        names = self._names.setdefault(tenant, bytearray())
+        names = self._names.setdefault(tenant, RecordNames())
         for one in (change for unit in units for change in unit if change.after is not None):
-            name = self.mapped.creds if one.type == CREDS_TYPE else one.id
-            names += name.encode("utf-8", "surrogateescape") + _BETWEEN
+            names.add(self.mapped.creds if one.type == CREDS_TYPE else one.id)
 
     def _change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         key = self._key(tenant)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from baileys_tools.layouts import StoreSpec
 from baileys_tools.stores.cells import Store
 from baileys_tools.stores.opening import open_store
+from baileys_tools.stores.redis_names import by_session
 from baileys_tools.stores.rules.mapping import after_prefix
 from baileys_tools.stores.rules.rows import Change
 from tests.stores.shapes import SHAPES, Row, connect
@@ -105,6 +106,55 @@ def test_all_keys_of_redis_are_walked_through_once_for_all_sessions(redis_url: s
     db.set("unoapi-auth:a:pre-key-4", "{}")
     assert "pre-key-4" not in {cell.id for cell in store.cells("a")}
     assert "pre-key-4" in {cell.id for cell in store.cells("a", afresh=True)}, "a proof of a move asks again"
+    store.close()
+    db.close()
+
+
+@given(
+    keys=st.lists(st.text("ab:\udcff", min_size=1, max_size=9)),
+    sessions=st.lists(st.text("ab:\udcff", min_size=1, max_size=4), max_size=4),
+    after=st.sampled_from([":", "::", "a:"]),
+)
+def test_each_key_is_of_the_longest_session_that_it_begins_with(
+    keys: list[str], sessions: list[str], after: str
+) -> None:
+    keys += [f"{session}{after}creds" for session in sessions]
+    with_creds = [key[: -len(f"{after}creds")] for key in keys if key.endswith(f"{after}creds")]
+    expected: dict[str, dict[str, None]] = {one: {} for one in with_creds if one}
+    for key in keys:
+        whose = max((one for one in expected if key.startswith(one + after)), key=len, default=None)
+        if whose is not None:
+            expected[whose][key[len(whose + after) :]] = None
+    found = by_session(keys, after, "creds")
+    assert {one: {*names} for one, names in found.items()} == {one: {*own} for one, own in expected.items()}
+
+
+def test_names_that_are_packed_come_back() -> None:
+    names = [f"session-{number}é\udcff_1.0" for number in range(1_000)]
+    found = by_session([f"1:{name}" for name in ["creds", *names, *names]], ":", "creds")
+    assert [*found["1"]] == ["creds", *names]
+
+
+def test_whose_a_key_is_is_told_by_the_longest_name_that_has_creds(redis_url: str) -> None:
+    shape = next(one for one in SHAPES if one.preset == "unoapi")
+    db = connect(shape, redis_url)
+    shape.make(db)
+    own = {
+        "17": ["c:pre-key-2", "creds", "pre-key-1"],
+        "17:b": ["creds", "pre-key-1"],
+        "17:b:c": ["creds", "pre-key-1"],
+        "18:b": ["creds", "pre-key-1"],
+        ":x": ["creds", "pre-key-1"],
+        "é::y": ["creds", "pre-key-1"],
+        "z": ["creds", "creds:", "pre-key-1", "x:creds:1"],
+    }
+    for tenant, names in own.items():
+        for name in names:
+            db.set(f"unoapi-auth:{tenant}:{name}", "{}")
+    for nobodys in ("18:pre-key-1", "19:pre-key-1", "pre-key-1", ":pre-key-1", ":creds"):
+        db.set(f"unoapi-auth:{nobodys}", "{}")
+    store = open_store(StoreSpec(redis_url, "unoapi"))
+    assert held(store) == own
     store.close()
     db.close()
 

@@ -41,6 +41,7 @@ def read(**root: object) -> object:
         ),
         ({"store": "postgres://db/bots", "table": 'a"b', "value": "v", "key": "k"}, "no name of a table"),
         ({"store": "redis://db/0", "key": "auth:{name}"}, "tells no session from another"),
+        ({"store": "redis://db/0", "key": "auth:{tenant}{name}"}, "nothing tells where {tenant} ends"),
         ({"store": "redis://db/0", "hash": "{tenant}:auth", "table": "x"}, "has no such thing"),
         ({"store": "sqlite://", "preset": "baileys-sqlite"}, "needs the path of the file"),
         ({"url_env": "DATABASE_URL", "preset": "keyv"}, "store is missing"),

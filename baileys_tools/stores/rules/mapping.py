@@ -264,6 +264,8 @@ def _check(made: SqlMap | RedisMap) -> None:
             raise ValueError(f"{quoted(template)}: {{tenant}} stands once, and a key ends with {{name}}")
         if made.key and TENANT not in made.key:
             raise ValueError(f"{quoted(template)}: a key without {{tenant}} tells no session from another")
+        if made.key and not split_template(made.key)[1]:
+            raise ValueError(f"{quoted(template)}: nothing tells where {{tenant}} ends and {{name}} begins")
         apart = (made.creds_table, made.creds_tenant, made.creds_value)
         if any(apart) and not (all(apart) and made.hash):
             raise ValueError(
