@@ -32,7 +32,8 @@ def _roots(loaded: LoadedSettings) -> Iterator[str]:
     try:
         with Root(where) as root:
             companies = root.companies(loaded.settings.sessions.multitenancy)
-            bases = [(base.path, base.fd >= 0, base.stored is not None) for base in root.bases]
+            # Of a store `config check` says by itself what is wrong.
+            bases = [(base.path, base.fd >= 0, base.spec.store is not None) for base in root.bases]
             patterns = [(base.path, patterns_below(base)) for base in root.bases if base.has_patterns]
     except BaileysToolsError as error:
         yield error.message

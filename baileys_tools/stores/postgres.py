@@ -362,6 +362,10 @@ def _psycopg() -> Any:
         import psycopg
     except ImportError:
         raise no_driver("Postgres", "psycopg", "postgres") from None
+    import logging
+
+    # Where one of many statements fails, it logs that it passes the rest over; without a handler that is on stderr.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     return psycopg
 
 

@@ -22,6 +22,7 @@ from tests.stores.servers import postgres, redis_server
 from tests.stores.shapes import SHAPES, Shape
 from tests.stores.test_verbs import QUICK, Stored, creds_and_rows, ids, stored
 from tests.support import company_folder
+from tests.support import run_cli as run_process
 
 SQLITE = next(one for one in SHAPES if one.kind == "sqlite")
 
@@ -76,6 +77,11 @@ def test_a_wrong_password_is_said_without_either(tmp_path: Path) -> None:
         said = run(tmp_path, [root | {"password_file": str(secret)}], "status", code=1)
         assert "invalid username-password pair" in said
         assert "secret" not in said.replace(str(secret), "")
+        company_folder(tmp_path / "sessions")
+        both = [root | {"password_file": str(secret)}, {"path": str(tmp_path / "sessions")}]
+        said = run(tmp_path, both, "config", "check", code=4)
+        assert "invalid username-password pair" in said
+        assert "is not there" not in said
         secret.write_text("the-right-secret\n")
         said = run(tmp_path, [root | {"password_file": str(secret)}], "status", code=10)
         assert "no session folder" in said
@@ -118,6 +124,10 @@ def test_a_role_that_may_only_read_reads_and_a_cleanup_there_fails_whole(
         try:
             run(tmp_path, [root], "status", code=0)
             assert "permission denied for table whatsapp_keys" in run(tmp_path, [root], "cleanup", code=1)
+            # As a process of its own: pytest takes what libraries log.
+            env = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+            done = run_process("cleanup", "--config", str(tmp_path / "config.yaml"), env=env)
+            assert (done.returncode, done.stderr) == (1, "")
             assert store.cells() == before
         finally:
             store.db.execute("DROP OWNED BY reader; DROP ROLE reader")
