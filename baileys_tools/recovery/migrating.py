@@ -165,7 +165,8 @@ def _look(
     now: datetime,
 ) -> _Looked:
     read = read_session(folder)
-    mended = _mended(folder, now) if options.mend else {}
+    known = _mended(folder, now)
+    mended = known if options.mend else {}
     cargo = cargo_of(read.files, mended, into_store=target.is_store)
     wanted = _meanings(cargo.files)
     there = target.read()
@@ -204,6 +205,7 @@ def _look(
         options.leave_source,
         session_digest(wanted),
         code=code_to_change(target.preset if target.is_store else FOLDER, target.shown),
+        mendable=len(known) - len(mended),
     )
     missing = [file for file in cargo.files if file.entry.name not in there]
     return _Looked(report, _meanings(read.files), wanted, missing)

@@ -291,6 +291,10 @@ def test_rows_filed_under_half_a_type_are_said_and_mended_when_asked(
         left = json.loads(run(source, "migrate", "--to", out, "--dry-run", "--json").stdout)["left"]
         assert sum(name.startswith("pre|key-") for name in left) == split
         assert left["poll|1"] == "no record that Baileys knows", "said, and never guessed at"
+        assert (
+            f"{split} of these belong to the session: --mend"
+            in run(source, "migrate", "--to", out, "--dry-run").stdout
+        )
         run(source, "migrate", "--to", out, "--mend", "--leave-source", "--yes")
         assert counted(source) == (len(creds_and_rows()[1]) + 1, 1), (
             "who leaves the source has it log in still"

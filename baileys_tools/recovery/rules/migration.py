@@ -62,6 +62,8 @@ class MigrationReport:
     digest: str = ""
     run: str = ""
     code: Sequence[str] = ()
+    mendable: int = 0
+    """Of what is left, rows whose right names are known."""
 
     @property
     def records(self) -> int:

@@ -28,6 +28,9 @@ def _lines(report: MigrationReport, style: Style) -> Iterator[str]:
         yield from wrapped(f"left      {printable(name)}: {printable(why)}", WIDTH, "  ", "            ")
     if len(report.left) > MOST_LEFT_SHOWN:
         yield f"            and {len(report.left) - MOST_LEFT_SHOWN} more (--json has all)"
+    if report.mendable:
+        told = f"mend      {report.mendable} of these belong to the session: --mend takes them along, under their names"
+        yield from wrapped(told, WIDTH, "  ", "            ")
     if report.mended:
         yield f"  mended    {len(report.mended)} that were filed under half a type"
     for refusal in report.refusals:
