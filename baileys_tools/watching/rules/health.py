@@ -247,7 +247,7 @@ def _creds_findings(company: str, facts: FolderFacts, *, was_linked: bool) -> It
         elif state is CredsState.UNPAIRED:
             yield _not_linked_yet(company, "creds.json is not linked to an account")
     elif state is CredsState.INCOMPLETE:
-        action = f"Stop the bot, then: {_way_back(company, facts)}"
+        action = f"Stop the bot, then: {_anew(facts.creds)}{_way_back(company, facts)}"
         yield Finding(code, Severity.EMERGENCY, company, _incomplete(facts.creds), action)
     elif state is CredsState.UNPAIRED:
         yield Finding(
@@ -317,6 +317,12 @@ def _incomplete(creds: Creds | CredsState) -> str:
     if lacks:
         return f"creds.json lacks {printable(lacks)}: the bot cannot go on with it"
     return f"{CredsState.INCOMPLETE.said}: it is another program's"
+
+
+def _anew(creds: Creds | CredsState) -> str:
+    if not isinstance(creds, Creds) or not creds.is_written:
+        return ""
+    return "write its keys in base64 (baileys-tools explain creds-form), nothing is lost. If that cannot be: "
 
 
 def _way_back(company: str, facts: FolderFacts) -> str:

@@ -171,6 +171,16 @@ def test_what_is_lost_is_told_from_what_has_not_begun(names, creds, was_linked, 
     assert found[code].severity is expected
 
 
+def test_keys_that_no_version_reads_are_written_anew_before_anything_is_restored():
+    creds = CREDS._replace(lacks="noiseKey.private", is_written=True, versions=frozenset())
+    (found,) = [
+        one
+        for one in cheap_findings("1", listing(["creds.json"], creds), RULES, NOW)
+        if one.code == "creds-incomplete"
+    ]
+    assert found.action.index("explain creds-form") < found.action.index("restore --company 1")
+
+
 # --- keys ---------------------------------------------------------------------------------------------------
 
 GROUP = "120363041234567890@g.us"
