@@ -129,13 +129,13 @@ def _print(report: TriggerReport, *, verbose: bool, as_json: bool, quiet: bool) 
 
 
 def rules_of(settings: Settings) -> Rules:
-    levels, pauses = settings.thresholds, settings.trigger
+    levels, pauses = settings.levels, settings.trigger
     return Rules(levels.trigger, levels.danger, pauses.cooldown, pauses.emergency_cooldown)
 
 
 def emergency_rules_of(settings: Settings) -> Rules:
     """Given the settings, return the rules of the emergency path, which may be taken at every minute."""
-    emergency_from = settings.thresholds.emergency
+    emergency_from = settings.levels.emergency
     return rules_of(settings)._replace(clean_from=None, emergency_from=emergency_from, blind=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from baileys_tools.cleanup.cleaning import run_cleanup
+from baileys_tools.cleanup.rules.trigger import Rules
+from baileys_tools.cleanup.triggering import emergency_rules_of, rules_of, run_trigger
 from baileys_tools.config import Settings, load_settings
 from baileys_tools.sessions.rules.keyfiles import REMOVED_BY_DEFAULT
 from baileys_tools.state.database import open_state
@@ -125,6 +128,21 @@ def test_levels_are_learnt_from_what_a_folder_usually_has(
     assert [found.facts["limit"] for found in said] == ([] if limit is None else [limit])
     if limit is not None and len(counts) > 12:
         assert f"learnt: it usually has {counts[0]}" in said[0].message
+
+
+@pytest.mark.parametrize(("files_now", "action"), [(501, "leave"), (526, "clean"), (540, "emergency")])
+@pytest.mark.parametrize("rules", [rules_of, emergency_rules_of])
+def test_a_trigger_begins_at_the_level_that_was_learnt(
+    tmp_path: Path, files_now: int, action: str, rules: Callable[[Settings], Rules]
+) -> None:
+    """The one of every half an hour, and that of a monitor that may clean by itself, which knows emergencies alone."""
+    company_folder(tmp_path / "s", "1", files(files_now - 1, age=timedelta(days=20)), now=NOW)
+    observed(tmp_path, "1", [400] * 50)
+    settings = settings_of(tmp_path, "thresholds: {learn: true}\ncleanup: {dry_run: true}")
+    with open_state(str(tmp_path / "state"), NOW) as state:
+        (one,) = run_trigger(settings, str(tmp_path / "s"), state, NOW, rules=rules).companies
+    assert one.decision is not None
+    assert one.decision.action == (action if rules is rules_of or action == "emergency" else "leave")
 
 
 def test_only_companies_that_are_to_learn_do(tmp_path: Path) -> None:
