@@ -12,7 +12,8 @@ MOST_FOLDERS = 300
 MOST_FILES = 200
 """Files of a folder that are looked at by name, and a few of them by their beginning."""
 MOST_OPENED = 20
-DEEPEST = 3
+DEEPEST = 5
+"""As deep as session folders are proposed (`hints.py`): what stands in the app beside one is said as well."""
 _HEAD = 1 << 16
 _WEB_JS = "whatsapp-web.js keeps a browser's profile here (LocalAuth), not files of Baileys"
 _WPPCONNECT = "tokens of wppconnect: a browser's session, not files of Baileys"

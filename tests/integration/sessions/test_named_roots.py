@@ -101,3 +101,13 @@ def test_a_star_in_a_name_that_no_pattern_has_is_told(
 def test_a_company_whose_folder_has_a_space_can_be_named(tmp_path: Path) -> None:
     bare(tmp_path / "bot 1" / "auth")
     assert list(found(f"{tmp_path}/bot*/auth")) == ["1"]
+
+
+def test_what_other_programs_keep_is_told_as_deep_as_sessions_are_proposed(tmp_path: Path) -> None:
+    bare(tmp_path / "apps" / "a" / "data" / "auth")
+    (tmp_path / "apps" / "b" / ".wwebjs_auth" / "session-x" / "Default").mkdir(parents=True)
+    told = json.loads(run_cli("sessions", "--sessions", tmp_path, "--json").stdout)
+    assert [one["pattern"] for one in told["proposed"]] == ["apps/a/data/auth"]
+    assert any(
+        one["path"].endswith("session-x") and "whatsapp-web.js" in one["why"] for one in told["passed_by"]
+    )
