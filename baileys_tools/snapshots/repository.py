@@ -150,8 +150,9 @@ class Repository:
             if found
             else f"{command('baileys-tools snapshots')} lists those of all companies."
             if meant
-            else "There is no snapshot of this company. Old copies of its folder? baileys-tools backup --import DIR "
-            "takes them in. None, and the session is lost? "
+            else "There is no snapshot of this company. Old copies of its folder? "
+            f"{command('baileys-tools backup --import DIR --company {}', company)} takes them in. None, and the "
+            "session is lost? "
             f"{command('baileys-tools reset --company {}', company)} links it anew.",
             exit_code=ExitCode.NOT_FOUND,
         )

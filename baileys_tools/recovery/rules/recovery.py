@@ -177,7 +177,7 @@ _CHECKLISTS: dict[Cause, tuple[str, ...]] = {
         "stop the bot, so that it does not write a new identity over it",
         "`baileys-tools restore --company {company} --dry-run`, then without --dry-run; then start the bot",
         "encrypted snapshots take --identity FILE as well, the secret key",
-        "without a snapshot: baileys-tools backup --import DIR takes in an old copy of the folder",
+        "without a snapshot: `baileys-tools backup --import DIR --company {company}` takes in an old copy of it",
         "without one either, only `baileys-tools reset --company {company} --yes` is left",
         "WhatsApp refuses new devices for hours at times; what reset sets aside stays until a pairing has succeeded",
     ),

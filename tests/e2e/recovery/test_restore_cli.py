@@ -547,7 +547,7 @@ def test_without_any_snapshot_the_ways_out_are_named(folder: Path, tmp_path: Pat
     (folder / "creds.json").write_bytes(b"")
     done = run_cli("restore", "--company", "1001", env=env)
     assert done.returncode == 10
-    assert "backup --import DIR" in done.stderr
+    assert "backup --import DIR --company 1001" in done.stderr
     assert "reset --company 1001" in done.stderr
     assert run_cli("backup", "--quiet", env=env).returncode == 1
     inspected = json.loads(run_cli("inspect", "--company", "1001", "--json", env=env).stdout)

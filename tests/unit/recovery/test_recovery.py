@@ -136,3 +136,10 @@ def test_without_a_snapshot_an_old_copy_goes_before_a_new_login() -> None:
     assert "backup --import" in lines[-3]
     assert "reset --company 1001" in lines[-2]
     assert "WhatsApp refuses new devices for hours at times" in lines[-1]
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_each_command_of_a_checklist_is_about_the_one_company(cause: Cause) -> None:
+    for means in (Means(), ALL, ALL._replace(has_creds=True)):
+        for line in checklist(Diagnosis(cause, Confidence.CERTAIN, ()), means, (), "1001"):
+            assert line.count("baileys-tools ") == line.count("--company 1001"), line
