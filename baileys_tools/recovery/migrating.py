@@ -33,6 +33,7 @@ from baileys_tools.recovery.rules.migration import (
     cargo_of,
     code_to_change,
     proof_failed,
+    way_out,
     what_is_there,
 )
 from baileys_tools.sessions.faults import say_why
@@ -274,7 +275,7 @@ def _migrate(
         if looked.report.refusals:
             raise BaileysToolsError(
                 "refused: " + "; ".join(looked.report.refusals),
-                "Stop the bot and wait two minutes: a store without times is looked at twice. Nothing was changed.",
+                way_out(looked.report, is_store=target.is_store),
                 exit_code=ExitCode.REFUSED,
             )
         if not agrees(looked.report):

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from baileys_tools.errors import ExitCode
+from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, kind_of
 from baileys_tools.sessions.rules.records import CREDS, Apart, difference, record_of
 from baileys_tools.sessions.rules.snapshot import Account, StoredFile
@@ -115,8 +116,19 @@ def what_is_there(
 REFUSALS = {
     There.OTHER_LOGIN: "another login stands there",
     There.OTHER_KEYS: "this login stands there already, with other keys: nobody can tell which is the newer",
-    There.NO_LOGIN: "records without creds stand there",
+    There.NO_LOGIN: "records without creds stand there, as a move leaves them",
 }
+
+
+def way_out(report: MigrationReport, *, is_store: bool) -> str:
+    """Given a move that is refused, return what to do."""
+    if report.there is not There.NO_LOGIN or report.refusals != [REFUSALS[There.NO_LOGIN]]:
+        return "Stop the bot and wait two minutes: a store without times is looked at twice. Nothing was changed."
+    if is_store:
+        return "Nothing logs in with them: remove the rows of this session there. Nothing was changed."
+    around, _, name = report.target.rpartition("/")
+    aside = command("mv {} {}", report.target, f"{around}/.{name}.old")
+    return f"Nothing logs in with them. Out of the way with them: {aside}\nNothing was changed."
 
 
 def proof_failed(source: Apart, target: Apart) -> str:

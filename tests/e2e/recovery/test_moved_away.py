@@ -103,3 +103,19 @@ def test_the_code_for_a_table_of_ones_own_is_not_that_of_a_folder(tmp_path: Path
             "migrate", "--company", "shop", "--to", to, "--dry-run", "--json", "--config", settings
         )
         assert word in " ".join(json.loads(done.stdout)["code"])
+
+
+def test_the_way_back_into_the_old_folder_is_said_and_goes(tmp_path: Path, settings: Path) -> None:
+    old = tmp_path / "bots" / "shop"
+    moved(settings, "shop", f"sqlite://{tmp_path}/own.db")
+    codes(settings, "shop@own.db")
+    back = ("migrate", "--to", str(old), "--yes", "--config", str(settings))
+    refused = run_cli(*back, "--company", "shop@own.db")
+    aside = f"mv {old} {tmp_path}/bots/.shop.old"
+    assert (refused.returncode, aside in refused.stderr) == (13, True)
+    os.rename(*aside.split()[1:])
+    # The name is the store's alone, as long as nothing stands in the folder.
+    done = run_cli(*back, "--company", "shop")
+    assert done.returncode == 0, done.stderr
+    assert (old / "creds.json").exists()
+    assert "session-moved" not in codes(settings, "shop") | codes(settings, "shop@bots")
