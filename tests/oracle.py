@@ -81,6 +81,7 @@ class OraclePlan(NamedTuple):
 # --- names --------------------------------------------------------------------------------------------------
 
 
+@cache
 def key_of(name: str) -> str:
     """Return the key that a file belongs to: `X.json.bak` and `X.json.tmp` are one with `X.json`."""
     match = re.fullmatch(r"(.*\.json)\.(bak|tmp)", name, flags=re.DOTALL)

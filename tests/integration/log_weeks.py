@@ -37,7 +37,7 @@ from tests.support import company_folder, creds, write_key
 
 WAHA = Path(__file__).parent / "alert_week_waha.txt"
 ANEW = Path(__file__).parent / "alert_week_anew.txt"
-EVERY = 15
+EVERY, SELDOM = 15, 120
 REMOVED, OUT, WELL = "shop", "desk", "farm"
 """The three sessions of WAHA: logged out on Thursday, without a network for hours on Wednesday, and well."""
 
@@ -228,16 +228,19 @@ def _note(seen: list[Told | str], now: datetime, request: Request) -> None:
 
 
 class LogWeek(NamedTuple):
-    """A week: who lives in it, what happens, its log in the settings, and when somebody looks."""
+    """A week: who lives in it, what happens, its log in the settings, when somebody looks, and from which minute to
+    which something happens: elsewhere the short form of a week makes a pass once in two hours."""
 
     names: tuple[str, ...]
     log: str
     live: Callable[[Bots, int], None]
     setting: str
     looks: tuple[int, ...]
+    eventful: tuple[tuple[int, int], ...]
 
-    def told(self, place: Path, line: Line, setting: str = "") -> str:
-        """Live through the week in `place` and return the log of what was told, and seen by those who looked."""
+    def told(self, place: Path, line: Line, *, eventful: bool = False) -> str:
+        """Live through the week in `place`, or what is eventful of it, and return the log of what was told, and seen by
+        those who looked."""
         asked: list[Request] = []
 
         def answer(request: Request) -> Reply:
@@ -251,14 +254,14 @@ class LogWeek(NamedTuple):
             _disk_of(lambda: 40_000_000_000),
             open_state(str(place / "state"), START) as state,
         ):
-            log = f"{{path: {bots.log}, {setting or self.setting}}}"
+            log = f"{{path: {bots.log}, {self.setting}}}"
             # 48 of its reconnects a day are WAHA's own.
             settings = settings_at(place, server.url, f"logs: {{files: [{log}], reconnects_per_day: 60}}\n")
             for minute in range(MINUTES):
                 bots.now = START + timedelta(minutes=minute)
                 self.live(bots, minute)
                 bots.flush()
-                if minute % EVERY == 7:
+                if minute % EVERY == 7 and (not eventful or self._is_eventful(minute)):
                     run_monitor(settings, state, bots.now)
                     for request in asked:
                         _note(seen, bots.now, request)
@@ -267,6 +270,9 @@ class LogWeek(NamedTuple):
                     seen.append(_looked(settings, state, bots))
         return "\n".join(map(str, seen)).replace(str(place), "<place>")
 
+    def _is_eventful(self, minute: int) -> bool:
+        return minute % SELDOM < EVERY or any(begin <= minute < end for begin, end in self.eventful)
+
 
 WAHA_WEEK = LogWeek(
     (REMOVED, OUT, WELL),
@@ -274,6 +280,7 @@ WAHA_WEEK = LogWeek(
     live_with_waha,
     "session: session",
     (at(2, 15), at(3, 12), at(6, 23, 55)),
+    ((0, at(0, 2)), (at(2, 12), at(2, 20)), (at(3, 8), at(3, 13))),
 )
 WEEK_ANEW = LogWeek(
     (REMOVED,),
@@ -281,6 +288,7 @@ WEEK_ANEW = LogWeek(
     live_anew,
     f"company: {REMOVED}",
     (at(2, 12), at(4, 12), at(6, 23, 55)),
+    ((0, at(0, 2)), (at(1, 9), at(1, 12)), (at(2, 11), at(2, 13)), (at(4, 8), at(4, 13))),
 )
 
 
