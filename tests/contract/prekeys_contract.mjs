@@ -12,13 +12,13 @@
  * One JSON document goes to stdout: of each cell what the command printed, which files went, and what failed.
  */
 
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadBaileys } from '../../fixtures/generate/client.mjs'
 import { World } from '../../fixtures/generate/world.mjs'
-import { COMPANY, runCommand } from './folders.mjs'
+import { COMPANY, copyFolder, removeFolder, runCommand } from './folders.mjs'
 
 const WHO = { pn: '919420739001', lid: '218684004005041' }
 const TRIED_OF_THE_REST = 20
@@ -39,7 +39,7 @@ function takeOver(world, { next_id, written, offered, now }) {
 /** Strangers write with these pre-keys; returns what went wrong, by id. */
 async function chats(world, folder, scratch, ids) {
 	const copy = join(scratch, 'copy')
-	await cp(folder, copy, { recursive: true, preserveTimestamps: true })
+	copyFolder(folder, copy)
 	const { state } = await world.baileys.useMultiFileAuthState(copy)
 	const now = world.fork(state)
 	const stranger = await now.addStranger()
@@ -51,7 +51,7 @@ async function chats(world, folder, scratch, ids) {
 		if (error) failed[id] = error
 		await now.forget(stranger)
 	}
-	await rm(copy, { recursive: true })
+	removeFolder(copy)
 	return failed
 }
 
@@ -72,7 +72,7 @@ async function measured(world, cell, command) {
 		await mkdir(root)
 		await world.writeFolder(folder)
 		const untouched = join(scratch, 'untouched')
-		await cp(folder, untouched, { recursive: true, preserveTimestamps: true })
+		copyFolder(folder, untouched)
 		const ran = await runCommand([...command, ...(await settingsWithLog(scratch, cell.log))], root)
 		const left = new Set(await readdir(folder))
 		const removed = (await readdir(untouched)).filter(name => !left.has(name))
@@ -83,7 +83,7 @@ async function measured(world, cell, command) {
 		const before = await chats(world, untouched, scratch, tried)
 		return { ...ran, removed, tried: tried.length, before, failed: await chats(world, folder, scratch, tried) }
 	} finally {
-		await rm(scratch, { recursive: true, force: true })
+		removeFolder(scratch)
 	}
 }
 

@@ -79,11 +79,7 @@ def measure(cells: Sequence[Cell], home: Path, command: Sequence[str] = CLEANUP)
     ]
     file = home / "cells.json"
     file.write_text(json.dumps(told))
-    found = json.loads(
-        run_script(
-            "prekeys_contract.mjs", "--cells", str(file), "--", *command, home=home, env={"TMPDIR": str(home)}
-        )
-    )
+    found = json.loads(run_script("prekeys_contract.mjs", "--cells", str(file), "--", *command, home=home))
     rows = []
     for cell, bot, seen in zip(cells, bots, found, strict=True):
         assert seen["exit_code"] == 0, seen
