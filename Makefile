@@ -25,14 +25,16 @@ $(PACKAGE): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV) with the package (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# pip learned dependency groups in 25.1.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
 $(READY): $(PACKAGE)
 	@echo "Adding what the tests and checks need (once, a few minutes) ..."
-	@# pip learned dependency groups in 25.1.
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group dev
+	@# pip compiles on one core.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --group dev
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 # Without npm, what needs it is skipped by name; where CI=true it is a failure. npm finds a machine's settings (proxy, CA,
@@ -104,7 +106,6 @@ site: $(SITE) ## the documentation as a site in build/site, every link and ancho
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 
 $(SITE): $(PACKAGE)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --group site
 	@touch $@
 
