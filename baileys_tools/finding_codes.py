@@ -20,7 +20,7 @@ NOTICE, WARNING, CRITICAL, EMERGENCY = "notice", "warning", "critical", "emergen
 CODES: Mapping[str, CodeInfo] = {
     # --- creds.json
     "creds-missing": CodeInfo(EMERGENCY, "creds.json is gone, and with it the account's login."),
-    "session-moved": CodeInfo(NOTICE, "`migrate` has moved the session elsewhere."),
+    "session-moved": CodeInfo(NOTICE, "The session was moved elsewhere, by migrate."),
     "creds-empty": CodeInfo(EMERGENCY, "creds.json has 0 bytes: a write was cut off."),
     "creds-unreadable": CodeInfo(EMERGENCY, "creds.json is no JSON object, or may not be read."),
     "creds-encoding": CodeInfo(
