@@ -170,7 +170,19 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
     growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
     if growth is None:
         return
-    rate = "" if growth.per_day is None else f", {growth.per_day:,.0f} more a day"
+    severity = Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE
+    if growth.per_day is None:
+        yield Finding(
+            "pre-keys-growing",
+            severity,
+            company,
+            f"{growth.files:,} pre-keys lie there, more than any upload makes, and as a copy made their times equal, "
+            "only the server's count in the bot's log can tell which of them it still hands out",
+            "They cost room alone, and a cleanup keeps what a server may still hand out. Does the log have "
+            f'"pre-keys found on server"? {command("baileys-tools logs --company {}", company)}',
+            {"pre_keys": growth.files},
+        )
+        return
     why = "each is of a retry receipt that nobody answered"
     if growth.low_count:
         said = facts.server
@@ -187,13 +199,13 @@ def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterato
     )
     yield Finding(
         "pre-keys-growing",
-        Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE,
+        severity,
         company,
-        f"{growth.files:,} pre-keys lie there that no server hands out any more{rate}: {why}",
-        f"{first}They cost room alone, and a cleanup removes them where their times are alive: "
+        f"{growth.files:,} pre-keys lie there that no server hands out any more, {growth.per_day:,.0f} more a day: "
+        f"{why}",
+        f"{first}They cost room alone, and a cleanup removes them: "
         f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
-        {"pre_keys": growth.files}
-        | ({} if growth.per_day is None else {"per_day": round(growth.per_day, 1)}),
+        {"pre_keys": growth.files, "per_day": round(growth.per_day, 1)},
     )
 
 

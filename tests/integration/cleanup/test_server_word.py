@@ -111,3 +111,18 @@ def test_what_grows_without_end_is_told_with_its_rate_and_the_servers_word(tmp_p
     assert growing["facts"]["per_day"] == pytest.approx(5 * 40, rel=0.05)
     assert "the server says that it has 5 (its log, " in growing["message"]
     assert "baileys-tools logs --company 1)" in growing["action"]
+
+
+def test_of_files_with_equal_times_it_is_not_said_that_no_server_hands_them_out(tmp_path: Path) -> None:
+    bot = Bot(Server.REPLACES)
+    bot.log_in()
+    bot.top_up(200)
+    env = lay_out(tmp_path, bot)
+    for path in tmp_path.rglob("pre-key-*.json"):
+        os.utime(path, (1_790_000_000, 1_790_000_000))
+    found = json.loads(run_cli("inspect", "--json", env=env).stdout)["findings"]
+    (growing,) = [one for one in found if one["code"] == "pre-keys-growing"]
+    assert answer("cleanup", "--dry-run", env=env)["plan"]["remove"] == []
+    assert "no server" not in growing["message"]
+    assert "made their times equal" in growing["message"]
+    assert "keeps what a server may still hand out" in growing["action"]
