@@ -1,7 +1,15 @@
 """Pre-keys that grow without end, and how fast."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 
+from baileys_tools.findings import Finding, Severity
+from baileys_tools.pasted import command
+from baileys_tools.sessions.rules.clock import nanoseconds
+from baileys_tools.sessions.rules.counting import pre_key_pool
+from baileys_tools.sessions.rules.creds import Creds
+from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.prekeys import (
     GROWN,
     PAIRING_BATCH,
@@ -46,3 +54,52 @@ def growth_of(pool: PreKeyPool, now_ns: int) -> Growth | None:
 
 _DAY_NS = 86_400_000_000_000
 _WEEK_NS = 7 * _DAY_NS
+
+
+def growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
+    """Given a listing with what `creds.json` says, yield that pre-keys grow without end, where they do."""
+    if not isinstance(facts.creds, Creds):
+        return
+    growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
+    if growth is None:
+        return
+    severity = Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE
+    if growth.per_day is None:
+        yield Finding(
+            "pre-keys-growing",
+            severity,
+            company,
+            f"{growth.files:,} pre-keys lie there, more than any upload makes, and as a copy made their times equal, "
+            "only the server's count in the bot's log can tell which of them it still hands out",
+            "They cost room alone, and a cleanup keeps what a server may still hand out. Does the log have "
+            f'"pre-keys found on server"? {command("baileys-tools logs --company {}", company)}',
+            {"pre_keys": growth.files},
+        )
+        return
+    why = "each is of a retry receipt that nobody answered"
+    if growth.low_count:
+        said = facts.server
+        why = "the bot uploads five more at each login, as the server says that it has " + (
+            f"{said.number} (its log, {said.at:%Y-%m-%d %H:%M} UTC)"
+            if said is not None and said.number <= TOP_UP
+            else "no more than five"
+        )
+    first = (
+        f"Look how often the bot connects ({command('baileys-tools logs --company {}', company)}), as each time makes "
+        "five. "
+        if growth.low_count
+        else ""
+    )
+    yield Finding(
+        "pre-keys-growing",
+        severity,
+        company,
+        f"{growth.files:,} pre-keys lie there that no server hands out any more, {growth.per_day:,.0f} more a day: "
+        f"{why}",
+        f"{first}They cost room alone, and a cleanup removes them: "
+        f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
+        {"pre_keys": growth.files, "per_day": round(growth.per_day, 1)},
+    )
+
+
+_MANY_PRE_KEYS = 1_000

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from baileys_tools.findings import Finding, Severity
 from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.clock import clock_is_implausible, nanoseconds
-from baileys_tools.sessions.rules.counting import FileCount, pre_key_pool
+from baileys_tools.sessions.rules.counting import FileCount
 from baileys_tools.sessions.rules.creds import (
     COUNTERS,
     CREDS,
@@ -23,7 +23,7 @@ from baileys_tools.sessions.rules.creds import (
 from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.fullness import HealthRules, count_findings, worst_first
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.prekeys import GROWN, TOP_UP
+from baileys_tools.sessions.rules.prekeys import GROWN
 from baileys_tools.sessions.rules.silence import rewritten
 from baileys_tools.units import counted, format_age, format_duration, printable
 from baileys_tools.watching.rules.health_keys import key_findings
@@ -159,57 +159,12 @@ def inbound_finding(
     )
 
 
-# --- pre-keys that grow without end -------------------------------------------------------------------------
-
-
 def _growth_findings(company: str, facts: FolderFacts, now: datetime) -> Iterator[Finding]:
-    if not isinstance(facts.creds, Creds) or len(facts.of(Kind.PRE_KEY)) < GROWN:
+    if len(facts.of(Kind.PRE_KEY)) < GROWN:
         return
-    from baileys_tools.watching.rules.growth import growth_of
+    from baileys_tools.watching.rules.growth import growth_findings
 
-    growth = growth_of(pre_key_pool(facts, facts.creds), nanoseconds(now))
-    if growth is None:
-        return
-    severity = Severity.WARNING if growth.files >= _MANY_PRE_KEYS else Severity.NOTICE
-    if growth.per_day is None:
-        yield Finding(
-            "pre-keys-growing",
-            severity,
-            company,
-            f"{growth.files:,} pre-keys lie there, more than any upload makes, and as a copy made their times equal, "
-            "only the server's count in the bot's log can tell which of them it still hands out",
-            "They cost room alone, and a cleanup keeps what a server may still hand out. Does the log have "
-            f'"pre-keys found on server"? {command("baileys-tools logs --company {}", company)}',
-            {"pre_keys": growth.files},
-        )
-        return
-    why = "each is of a retry receipt that nobody answered"
-    if growth.low_count:
-        said = facts.server
-        why = "the bot uploads five more at each login, as the server says that it has " + (
-            f"{said.number} (its log, {said.at:%Y-%m-%d %H:%M} UTC)"
-            if said is not None and said.number <= TOP_UP
-            else "no more than five"
-        )
-    first = (
-        f"Look how often the bot connects ({command('baileys-tools logs --company {}', company)}), as each time makes "
-        "five. "
-        if growth.low_count
-        else ""
-    )
-    yield Finding(
-        "pre-keys-growing",
-        severity,
-        company,
-        f"{growth.files:,} pre-keys lie there that no server hands out any more, {growth.per_day:,.0f} more a day: "
-        f"{why}",
-        f"{first}They cost room alone, and a cleanup removes them: "
-        f"{command('baileys-tools cleanup --company {} --dry-run', company)}",
-        {"pre_keys": growth.files, "per_day": round(growth.per_day, 1)},
-    )
-
-
-_MANY_PRE_KEYS = 1_000
+    yield from growth_findings(company, facts, now)
 
 
 def _held_silent(company: str, idle: timedelta, rules: HealthRules) -> Finding:

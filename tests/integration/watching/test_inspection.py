@@ -370,7 +370,7 @@ RULES = (
     "sessions/rules/fullness",
     *(
         f"watching/rules/{name}"
-        for name in ("health", "health_keys", "health_surroundings", "inspection_rules")
+        for name in ("growth", "health", "health_keys", "health_surroundings", "inspection_rules")
     ),
 )
 
