@@ -62,6 +62,9 @@ class _NotAsItWas(Exception):
     pass
 
 
+_Statement = tuple[str, tuple[Any, ...]]
+
+
 def quoted_name(name: str) -> str:
     """Return the name of a table or column as SQL has it; a dot tells the schema of a table."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
@@ -266,9 +269,14 @@ class SqlTables:
             return [self._one(tenant, unit) for unit in units]
 
     def _all(self, tenant: str, units: Sequence[Unit]) -> bool:
+        changes = [*chain.from_iterable(units)]
+        statements = self._statements(tenant, changes)
+        if all(one.is_removal for one in changes):
+            # What asks the database nothing is put together before a bot has to wait.
+            statements = iter([*statements])
         try:
             with self.db.transaction(writes=True):
-                self._make(tenant, chain.from_iterable(units))
+                self._make(statements)
         except _NotAsItWas:
             return False
         return True
@@ -276,21 +284,23 @@ class SqlTables:
     def _one(self, tenant: str, unit: Unit) -> bool:
         self.db.run("SAVEPOINT unit")
         try:
-            self._make(tenant, unit)
+            self._make(self._statements(tenant, unit))
         except _NotAsItWas:
             self.db.run("ROLLBACK TO SAVEPOINT unit")
             return False
         self.db.run("RELEASE SAVEPOINT unit")
         return True
 
-    def _make(self, tenant: str, changes: Iterable[Change]) -> None:
+    def _make(self, statements: Iterator[_Statement]) -> None:
         """Make changes, the like ones in a row at once. Raises _NotAsItWas."""
-        statements = (self._statement(tenant, change) for change in changes)
         for sql, alike in groupby(statements, key=itemgetter(0)):
             if not self.db.each_changed_one(sql, [values for _, values in alike]):
                 raise _NotAsItWas
 
-    def _statement(self, tenant: str, change: Change) -> tuple[str, tuple[Any, ...]]:
+    def _statements(self, tenant: str, changes: Iterable[Change]) -> Iterator[_Statement]:
+        return (self._statement(tenant, change) for change in changes)
+
+    def _statement(self, tenant: str, change: Change) -> _Statement:
         mapped, q = self.mapped, quoted_name
         is_creds = change.type == CREDS_TYPE
         apart = is_creds and self._is_apart
