@@ -84,8 +84,12 @@ def load(*more: str) -> None:
     gc.freeze()
 
 
-def become(run: Run, streams: Sequence[int]) -> NoReturn:
-    """Be the command from here on, with these descriptors as its three streams."""
+def become(run: Run, streams: Sequence[int], says: int = -1) -> NoReturn:
+    """Be the command from here on, with these descriptors as its three streams.
+
+    A run that waits tells `says` of itself when it does: whoever traces it from then on sees all of the run and nothing
+    of what was made ready for it.
+    """
     code = 70
     try:
         for number, stream in enumerate(streams):
@@ -103,6 +107,7 @@ def become(run: Run, streams: Sequence[int]) -> NoReturn:
         sys.argv = ["baileys-tools", *run.arguments]
         if run.waits:
             ctypes.CDLL(None).prctl(*_MAY_BE_TRACED)
+            _tell(says, BEGUN.pack(os.getpid()))
             signal.sigwait([BEGINS])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [BEGINS])
         cli.main()
@@ -194,10 +199,11 @@ def _serve(orders: socket.socket) -> None:
                 run = pickle.load(file)
             child = os.fork()
             if child == 0:
-                become(run, streams)
+                become(run, streams, says)
             for stream in streams:
                 os.close(stream)
-            _tell(says, BEGUN.pack(child))
+            if not run.waits:
+                _tell(says, BEGUN.pack(child))
             waiting[os.pidfd_open(child)] = child, says
 
 
