@@ -113,6 +113,28 @@ def run_cli(
 # --- session folders by hand --------------------------------------------------------------------------------
 
 
+def at_clock(
+    when: str, *command: str | Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` with the clock at `when` (faketime's words: `@1970-01-05 00:00:00`, `+10y`).
+
+    Faketime names what it shares by its process's number, and where one with that number was killed it begins nothing.
+    """
+    for _ in range(3):
+        run = subprocess.run(
+            [require_tool("faketime"), "-f", when, *command],
+            env=scrubbed_environment(env),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if not run.stderr.startswith(("faketime: shm_open", "faketime: sem_open")):
+            break
+    assert "invalid date" not in run.stderr
+    return run
+
+
 def creds(**changes: Any) -> dict[str, Any]:
     """A paired creds.json as v6 and v7 write it, cut down to the facts that rules look at."""
     key_pair = {

@@ -27,6 +27,7 @@ from tests.servers import Reply, Request, answering
 from tests.support import (
     COMMAND,
     about,
+    at_clock,
     company_folder,
     require_root,
     require_tool,
@@ -764,7 +765,6 @@ def test_a_folder_that_is_not_looked_at_is_not_over(tmp_path: Path) -> None:
 
 
 def test_a_company_that_is_spoken_of_no_more_is_not_over_before_it_is_back(tmp_path: Path) -> None:
-    faketime = require_tool("faketime")
     root = tmp_path / "sessions"
     full_folder(root, "1", 20)
     gone = full_folder(root, "2", 160)
@@ -773,12 +773,7 @@ def test_a_company_that_is_spoken_of_no_more_is_not_over_before_it_is_back(tmp_p
 
         def after(clock: str) -> list[str]:
             before = len(server.requests)
-            subprocess.run(
-                [faketime, "-f", clock, COMMAND, "monitor-once", "-q", "--sessions", root],
-                env=scrubbed_environment(env),
-                check=False,
-                stdout=subprocess.DEVNULL,
-            )
+            at_clock(clock, COMMAND, "monitor-once", "-q", "--sessions", root, env=env)
             return [request.json["text"] for request in server.requests[before:]]
 
         assert "160 counted files" in after("+0m")[0]
@@ -830,17 +825,11 @@ def test_a_bot_that_was_never_linked_has_no_connection_to_lose(tmp_path: Path) -
 
 
 def test_a_clock_that_is_wrong_is_said_and_nothing_is_forgotten_for_it(tmp_path: Path) -> None:
-    faketime = require_tool("faketime")
     full_folder(tmp_path, "1", 20)
     first = watch(tmp_path)
     for clock in ("+10y", "-20y"):
-        run = subprocess.run(
-            [faketime, "-f", clock, COMMAND, "monitor-once", "--json", "--sessions", tmp_path],
-            env=scrubbed_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = at_clock(clock, COMMAND, "monitor-once", "--json", "--sessions", tmp_path)
+        assert run.stdout, (run.returncode, run.stderr)
         (company,) = json.loads(run.stdout)["companies"]
         assert "clock-implausible" in codes(company), clock
     last = watch(tmp_path)

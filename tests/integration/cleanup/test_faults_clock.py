@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +14,9 @@ import pytest
 from tests.integration.faults.forked import run_cli
 from tests.integration.faults.injection import cleanup
 from tests.support import (
+    at_clock,
     company_folder,
     creds,
-    require_tool,
-    scrubbed_environment,
     snapshot_tree,
     write_key,
 )
@@ -38,16 +36,7 @@ TEN_YEARS = timedelta(days=3653)
 
 
 def at(when: str, *arguments: str | Path) -> tuple[int, str, str]:
-    """Run the command with the clock at `when` (faketime's words: `@1970-01-05 00:00:00`, `+10y`)."""
-    run = subprocess.run(
-        [require_tool("faketime"), "-f", when, *arguments],
-        env=scrubbed_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert "invalid date" not in run.stderr
+    run = at_clock(when, *arguments)
     return run.returncode, run.stdout, run.stderr
 
 
