@@ -28,6 +28,7 @@ LOCK = "500ms"
 """The longest wait for a row that the bot is writing; then the batch stays as it is. Of two that wait for each other,
 Postgres fails the first to notice, after a second (`deadlock_timeout`): by then we have given up, so never the bot."""
 _PATIENCE = f"SET LOCAL statement_timeout = '{STATEMENT}'; SET LOCAL lock_timeout = '{LOCK}'"
+_NOT_LASTING = "; SET LOCAL synchronous_commit = off"
 ANSWER_SECONDS = 40.0
 """The longest wait for an answer. The server's own limits come first; this one is for a server that says nothing."""
 
@@ -116,13 +117,13 @@ class PostgresConnection:
         yield from self.run(sql, values)
 
     @contextmanager
-    def transaction(self, *, writes: bool) -> Iterator[None]:
+    def transaction(self, *, writes: bool, lasts: bool = True) -> Iterator[None]:
         """As `Dialect.transaction`. A connection that was lost before it, as by a restart, is made again."""
         if self._db.closed and not self._silent:
             self._db = self._connected()
         begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         try:
-            self.run(f"{begin}; {_PATIENCE}")
+            self.run(f"{begin}; {_PATIENCE}{'' if lasts else _NOT_LASTING}")
             yield
             self.run("COMMIT")
         except BaseException:

@@ -30,8 +30,9 @@ class Dialect(Protocol):
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
         """Yield the rows of a question, few at a time in memory. Raises StoreTrouble."""
 
-    def transaction(self, *, writes: bool) -> AbstractContextManager[None]:
-        """A transaction that sees one moment; rolled back when its body raises."""
+    def transaction(self, *, writes: bool, lasts: bool = True) -> AbstractContextManager[None]:
+        """A transaction that sees one moment; rolled back when its body raises. A writing one that need not last does
+        not wait for the disk: a power cut may undo it, and bots wait for less long."""
 
     def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
         """Run one statement with the values of each row, in a transaction, and return whether it changed one row with
@@ -258,24 +259,28 @@ class SqlTables:
     def change(self, tenant: str, units: Sequence[Unit], *, whole: bool) -> list[bool]:
         """As `Store.change`."""
         if whole:
-            return [self._all(tenant, units)] * len(units)
-        return [made for batch in aside(batches(units, BATCH)) for made in self._batch(tenant, batch)]
+            return [self._all(tenant, units, lasts=True)] * len(units)
+        # A removal that a power cut undoes is made again by the next cleanup; its quarantine stands by then.
+        lasts = not all(one.is_removal for one in chain.from_iterable(units))
+        return [
+            made for batch in aside(batches(units, BATCH)) for made in self._batch(tenant, batch, lasts=lasts)
+        ]
 
-    def _batch(self, tenant: str, units: Sequence[Unit]) -> list[bool]:
+    def _batch(self, tenant: str, units: Sequence[Unit], *, lasts: bool) -> list[bool]:
         # Nearly always all of it is as it was, and a savepoint a unit would be three questions in place of one.
-        if self._all(tenant, units):
+        if self._all(tenant, units, lasts=lasts):
             return [True] * len(units)
-        with self.db.transaction(writes=True):
+        with self.db.transaction(writes=True, lasts=lasts):
             return [self._one(tenant, unit) for unit in units]
 
-    def _all(self, tenant: str, units: Sequence[Unit]) -> bool:
+    def _all(self, tenant: str, units: Sequence[Unit], *, lasts: bool) -> bool:
         changes = [*chain.from_iterable(units)]
         statements = self._statements(tenant, changes)
         if all(one.is_removal for one in changes):
             # What asks the database nothing is put together before a bot has to wait.
             statements = iter([*statements])
         try:
-            with self.db.transaction(writes=True):
+            with self.db.transaction(writes=True, lasts=lasts):
                 self._make(statements)
         except _NotAsItWas:
             return False

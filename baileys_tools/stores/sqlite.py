@@ -109,16 +109,22 @@ class SqliteFile:
             yield from rows
 
     @contextmanager
-    def transaction(self, *, writes: bool) -> Iterator[None]:
+    def transaction(self, *, writes: bool, lasts: bool = True) -> Iterator[None]:
         """As `Dialect.transaction`. A writing one is IMMEDIATE: it never waits in the middle."""
-        self.run("BEGIN IMMEDIATE" if writes else "BEGIN")
-        try:
-            yield
-            self.run("COMMIT")
-        except BaseException:
-            with suppress(StoreTrouble):
-                self.run("ROLLBACK")
-            raise
+        # A bot waits meanwhile, and to become the file's owner and itself again takes as long as a few rows.
+        with self.at_work() if writes else nullcontext():
+            if writes:
+                # Without a log (WAL) a power cut could tear a file whose disk was not waited for.
+                ((mode,),) = self.run("PRAGMA journal_mode")
+                self.run(f"PRAGMA synchronous = {'FULL' if lasts or mode != 'wal' else 'NORMAL'}")
+            self.run("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                yield
+                self.run("COMMIT")
+            except BaseException:
+                with suppress(StoreTrouble):
+                    self.run("ROLLBACK")
+                raise
 
     def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
         """As `Dialect.each_changed_one`. The bot waits meanwhile, so the statement is prepared once for all."""

@@ -51,9 +51,57 @@ def test_records_that_are_as_they_were_cost_one_transaction_for_a_hundred(tmp_pa
         store: Any = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
         asked = statements(store)
         assert store.change("", removals(100), whole=False) == [True] * 100
-        assert [one.split()[0] for one in asked] == ["BEGIN", *["DELETE"] * 100, "COMMIT"]
+        made = [one.split()[0] for one in asked if not one.startswith("PRAGMA")]
+        assert made == ["BEGIN", *["DELETE"] * 100, "COMMIT"]
         assert db.execute("SELECT count(*) FROM keys").fetchone() == (1,)
     db.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_back", "level"),
+    [("wal", False, "NORMAL"), ("wal", True, "FULL"), ("delete", False, "FULL"), ("delete", True, "FULL")],
+)
+def test_only_a_removal_from_a_file_with_a_log_does_not_wait_for_the_disk(
+    tmp_path: Path, mode: str, is_back: bool, level: str
+) -> None:
+    with hand_made(tmp_path / "auth.db", 3) as db:
+        db.execute(f"PRAGMA journal_mode = {mode}")
+        store: Any = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        store.change("", removals(3), whole=True)
+        asked = statements(store)
+        back = [[Change("", f"pre-key-{number}", None, str(number))] for number in range(3)]
+        db.executemany("INSERT INTO keys VALUES (?, ?)", [] if is_back else [("pre-key-0", "0")])
+        assert all(store.change("", back if is_back else removals(1), whole=False))
+        levels = [one.rpartition(" ")[2] for one in asked if one.startswith("PRAGMA synchronous")]
+        assert levels == [level]
+        (in_use,) = store._tables("").db._db.execute("PRAGMA synchronous").fetchone()
+        assert in_use == {"NORMAL": 1, "FULL": 2}[level]
+    db.close()
+
+
+@pytest.mark.parametrize(("is_back", "waits"), [(False, "off"), (True, "on")])
+def test_postgres_waits_for_its_disk_where_keys_come_back(
+    postgres_url: str, is_back: bool, waits: str
+) -> None:
+    import psycopg
+
+    told = """
+        DROP TABLE IF EXISTS auth_data, seen; CREATE TABLE seen (level text);
+        CREATE TABLE auth_data (session_key varchar(255) PRIMARY KEY, data text);
+        CREATE OR REPLACE FUNCTION tell() RETURNS trigger AS $$
+          BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$ LANGUAGE plpgsql;
+        CREATE TRIGGER told AFTER INSERT OR DELETE ON auth_data EXECUTE FUNCTION tell()"""
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS auth_data")
+        db.execute(told)
+        if not is_back:
+            db.execute("INSERT INTO auth_data VALUES ('1:pre-key-1', '1')")
+            db.execute("DELETE FROM seen")
+        store = open_store(StoreSpec(postgres_url, "postgres-baileys"))
+        change = Change("", "pre-key-1", *((None, "1") if is_back else ("1", None)))
+        assert store.change("1", [[change]], whole=False) == [True]
+        store.close()
+        assert db.execute("SELECT DISTINCT level FROM seen").fetchall() == [(waits,)]
 
 
 def test_what_changed_meanwhile_or_is_there_twice_stays_and_the_rest_goes(tmp_path: Path) -> None:
