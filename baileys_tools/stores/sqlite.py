@@ -23,6 +23,9 @@ from baileys_tools.units import quoted
 
 BUSY_SECONDS = 5.0
 """How long a write waits for the bot's. A bot writes for milliseconds."""
+_QUIET_SECONDS = 0.005
+"""A bot that has not written for so long is taken for quiet."""
+_LOOK_SECONDS = 0.0002
 _FETCHED = 200
 """Rows at a time."""
 _HOLDS = "session"
@@ -117,6 +120,8 @@ class SqliteFile:
                 # Without a log (WAL) a power cut could tear a file whose disk was not waited for.
                 ((mode,),) = self.run("PRAGMA journal_mode")
                 self.run(f"PRAGMA synchronous = {'FULL' if lasts or mode != 'wal' else 'NORMAL'}")
+                if not lasts:
+                    self._wait_for_a_write()
             self.run("BEGIN IMMEDIATE" if writes else "BEGIN")
             try:
                 yield
@@ -125,6 +130,17 @@ class SqliteFile:
                 with suppress(StoreTrouble):
                     self.run("ROLLBACK")
                 raise
+
+    def _wait_for_a_write(self) -> None:
+        """Wait until the bot has just written, or is quiet: a write that finds the file held sleeps for a millisecond
+        at least, and after one write the next is further away than at any other moment."""
+        until, version = time.monotonic() + _QUIET_SECONDS, None
+        while time.monotonic() < until:
+            ((found,),) = self.run("PRAGMA data_version")
+            if version not in (None, found):
+                break
+            version = found
+            time.sleep(_LOOK_SECONDS)
 
     def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
         """As `Dialect.each_changed_one`. The bot waits meanwhile, so the statement is prepared once for all."""

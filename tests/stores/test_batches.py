@@ -18,7 +18,7 @@ from baileys_tools.sessions.names import OWN_FOLDER
 from baileys_tools.sessions.quarantine import make_run_folder, new_run_id
 from baileys_tools.sessions.rules.removals import Removals
 from baileys_tools.sessions.stored.settling import settle_removals
-from baileys_tools.stores import aside
+from baileys_tools.stores import aside, sqlite
 from baileys_tools.stores.cells import StoreTrouble
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.rows import Change
@@ -76,6 +76,34 @@ def test_only_a_removal_from_a_file_with_a_log_does_not_wait_for_the_disk(
         assert levels == [level]
         (in_use,) = store._tables("").db._db.execute("PRAGMA synchronous").fetchone()
         assert in_use == {"NORMAL": 1, "FULL": 2}[level]
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("writes_at", "looks"), [(0, 2), (2, 4), (None, 10)], ids=["at once", "later", "never"]
+)
+def test_a_removal_from_a_file_begins_right_after_a_write_of_the_bot_or_where_it_is_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes_at: int | None, looks: int
+) -> None:
+    clock, naps = [0.0], list[float]()
+
+    with hand_made(tmp_path / "auth.db", 1) as db:
+
+        def nap(seconds: float) -> None:
+            if len(naps) == writes_at:
+                db.execute("UPDATE keys SET data = '{1}' WHERE name = 'creds'")
+            naps.append(seconds)
+            clock[0] += 0.0005
+
+        store: Any = open_store(StoreSpec(f"sqlite://{tmp_path}/auth.db", options=HAND_MADE))
+        asked = statements(store)
+        now = SimpleNamespace(monotonic=lambda: clock[0], sleep=nap, thread_time=time.thread_time)
+        monkeypatch.setattr(sqlite, "time", now)
+        assert store.change("", removals(1), whole=False) == [True]
+        begins = asked.index("BEGIN IMMEDIATE")
+        assert asked[:begins].count("PRAGMA data_version") == looks == asked.count("PRAGMA data_version")
+        store.change("", [[Change("", "pre-key-0", None, "0")]], whole=False)
+        assert asked.count("PRAGMA data_version") == looks, "what comes back waits for nothing"
     db.close()
 
 
