@@ -9,19 +9,16 @@ import json
 import sys
 from pathlib import Path
 
-from baileys_tools.sessions.stored.rules.files import short_hash
+from baileys_tools.sessions.stored.rules.ages import FirstSeen, short_hash
 
 
 def main() -> None:
     written = json.load(sys.stdin)
     for path in Path(sys.argv[1]).rglob("*.seen"):
-        memory = json.loads(path.read_text())
-        key = bytes.fromhex(memory["key"])
-        for name, ms in written.items():
-            called = short_hash(key)(name)
-            if called in memory["seen"]:
-                memory["seen"][called][1] = int(ms) * 1_000_000
-        path.write_text(json.dumps(memory))
+        memory = FirstSeen.of_text(path.read_text())
+        called = {short_hash(memory.key)(name): int(ms) * 1_000_000 for name, ms in written.items()}
+        seen = {name: (what, called.get(name, since)) for name, (what, since) in memory.seen.items()}
+        path.write_text(memory.with_seen(seen).text())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from baileys_tools.sessions.rules.records import meanings
+from baileys_tools.sessions.stored.rules.ages import FirstSeen
 from tests.integration.faults.forked import run_cli
 from tests.stores.shapes import SHAPES, Shape, connect, root_of
 from tests.stores.test_verbs import creds_and_rows, files_in, ids
@@ -120,9 +121,9 @@ def run(source: Place, *words: str, code: int | None = 0) -> subprocess.Complete
 def first_seen_long_ago(folder: Path) -> None:
     """As if this host had looked at the store yesterday, and nothing had moved since."""
     for path in (folder / "state" / "stores").rglob("*.seen"):
-        known = json.loads(path.read_text())
-        known["seen"] = {name: [what, LONG_AGO * 10**9] for name, (what, _) in known["seen"].items()}
-        path.write_text(json.dumps(known))
+        known = FirstSeen.of_text(path.read_text())
+        seen = {name: (what, LONG_AGO * 10**9) for name, (what, _) in known.seen.items()}
+        path.write_text(known.with_seen(seen).text())
 
 
 def stopped_since_yesterday(source: Place) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from baileys_tools.sessions.stored.rules.ages import FirstSeen
 from baileys_tools.sessions.stored.working import WorkingCopy
 from tests.stores.shapes import SHAPES, Shape
 from tests.stores.test_verbs import QUICK, Stored, ids, stored
@@ -35,10 +36,10 @@ def untouched_for_an_hour(store: Stored) -> None:
             store.db.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     store.done("status")
     for path in store.folder.rglob("*.seen"):
-        memory = json.loads(path.read_text())
+        memory = FirstSeen.of_text(path.read_text())
         hour = 3600 * 1_000_000_000
-        memory["seen"] = {name: [what, since - hour] for name, (what, since) in memory["seen"].items()}
-        path.write_text(json.dumps(memory))
+        seen = {name: (what, since - hour) for name, (what, since) in memory.seen.items()}
+        path.write_text(memory.with_seen(seen).text())
 
 
 def lose(store: Stored, kinds: Iterable[str]) -> list[str]:

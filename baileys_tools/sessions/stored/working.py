@@ -22,8 +22,9 @@ from baileys_tools.sessions.rules.folder import FolderFacts
 from baileys_tools.sessions.rules.records import CREDS, NoValue
 from baileys_tools.sessions.scan import exists, is_own, read_regular_file
 from baileys_tools.sessions.stored.beside import LARGEST, read_beside, write_beside
+from baileys_tools.sessions.stored.rules.ages import FirstSeen, ages
 from baileys_tools.sessions.stored.rules.facts import facts_of
-from baileys_tools.sessions.stored.rules.files import Files, FirstSeen, Misfit, ages, as_files, change_of
+from baileys_tools.sessions.stored.rules.files import Files, Misfit, as_files, change_of
 from baileys_tools.sessions.stored.rules.halves import is_half, note_of
 from baileys_tools.stores.cells import (
     LARGEST_VALUE,
@@ -97,15 +98,13 @@ class WorkingCopy:
         note = read_beside(self._around, f"{self._entry}.half")
         self.is_half_changed = bool(note) and is_half(note, cells)
         known = self._first_seen()
-        times, seen = ages(self.files, known, time.time_ns())
+        times, seen = ages(self.files.cells, known, time.time_ns())
         self._times_read = times
         self._unwritten = {*times}
         if not unwritten:
             self.write_out(folder)
-        if seen != known:
-            self._write_beside(
-                "seen", json.dumps({"key": seen.key.hex(), "seen": seen.seen}, separators=(",", ":"))
-            )
+        if seen is not known:
+            self._write_beside("seen", seen.text())
         # Whoever has lost its creds is in no list of the store, and is to be found for an undo.
         if not exists(f"{self._entry}.tenant", self._around):
             self._write_beside("tenant", self.tenant)
@@ -284,12 +283,10 @@ class WorkingCopy:
 
     def _first_seen(self) -> FirstSeen:
         try:
-            plain = json.loads(read_regular_file(self._around, f"{self._entry}.seen", LARGEST))
-            seen = {str(name): (str(one[0]), int(one[1])) for name, one in plain["seen"].items()}
-            return FirstSeen(bytes.fromhex(plain["key"]), seen)
-        except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return FirstSeen.of_text(read_regular_file(self._around, f"{self._entry}.seen", LARGEST).decode())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             # A lost memory makes everything young, and nothing is removed by age too early.
-            return FirstSeen(secrets.token_bytes(16), {})
+            return FirstSeen(secrets.token_bytes(16))
 
     def _remove_beside(self, ending: str) -> None:
         with suppress(FileNotFoundError):

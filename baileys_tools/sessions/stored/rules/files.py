@@ -1,8 +1,7 @@
 """A store's records as the files of a folder, and back: what each cell means, and what cannot be understood of them."""
 
-import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from baileys_tools.sessions.rules.keyfiles import sort_by_kind
@@ -219,55 +218,3 @@ def _to_field(text: str, before: str | None, field: str) -> str:
         known = {"keys": {}}
     whole = {field: json.loads(text), **{key: value for key, value in known.items() if key != field}}
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-
-
-# --- ages -----------------------------------------------------------------------------------------------------
-
-
-class FirstSeen(NamedTuple):
-    """When what a store's records hold was first seen so, where it keeps no times: ns since 1970 by keyed hashes, as
-    names are numbers of people. The key is this host's own and no secret elsewhere."""
-
-    key: bytes
-    seen: Mapping[str, tuple[str, int]]
-
-
-def short_hash(key: bytes) -> Callable[[str], str]:
-    """Return what makes eight bytes of a keyed hash of a text, in hex."""
-    keyed = hashlib.blake2b(key=key, digest_size=8)
-
-    def hashed(text: str) -> str:
-        one = keyed.copy()
-        one.update(text.encode("utf-8", "surrogateescape"))
-        return one.hexdigest()
-
-    return hashed
-
-
-def ages(files: Files, known: FirstSeen, now_ns: int) -> tuple[dict[str, int], FirstSeen]:
-    """Given files and what was seen before, return when each was last written, and what is to be remembered.
-
-    Always too young and never too old: what the store says, else when we first saw it so, else now.
-    """
-    times: dict[str, int] = {}
-    seen: dict[str, tuple[str, int]] = {}
-    hashed = short_hash(known.key)
-    for name, cell in files.cells.items():
-        if cell.written_ns is not None:
-            times[name] = min(cell.written_ns, now_ns)
-            continue
-        called, holds = hashed(name), hashed(cell.text)
-        before = known.seen.get(called)
-        since = before[1] if before is not None and before[0] == holds and before[1] <= now_ns else now_ns
-        seen[called] = (holds, since)
-        times[name] = since
-    # What has gone may come back by an undo, and is as old as it was.
-    gone = {
-        name: one
-        for name, one in known.seen.items()
-        if name not in seen and 0 <= now_ns - one[1] < _REMEMBERED_NS
-    }
-    return times, FirstSeen(known.key, gone | seen)
-
-
-_REMEMBERED_NS = 60 * 86_400 * 1_000_000_000
