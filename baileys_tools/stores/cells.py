@@ -135,19 +135,6 @@ class Store(Protocol):
         """Give the connection back."""
 
 
-def of_bounded_size(cells: Iterator[Cell]) -> Iterator[Cell]:
-    """Yield cells. Raises StoreTrouble once they are more, or hold more, than those of any session, before more of it
-    is in memory."""
-    size = 0
-    for number, cell in enumerate(cells):
-        size += len(cell.text) + len(cell.id)
-        if size > LARGEST_SESSION:
-            raise StoreTrouble(TOO_LARGE)
-        if number == MOST_RECORDS:
-            raise StoreTrouble(TOO_MANY)
-        yield cell
-
-
 def dangers_of(store: Store) -> list[str]:
     """Return what endangers all sessions of a store, in words; that it cannot be asked is such a thing."""
     try:

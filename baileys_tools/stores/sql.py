@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from baileys_tools.stores.aside import aside
-from baileys_tools.stores.cells import LARGEST_SESSION, TOO_LARGE, StoreTrouble, of_bounded_size
+from baileys_tools.stores.cells import LARGEST_SESSION, MOST_RECORDS, TOO_LARGE, TOO_MANY, StoreTrouble
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
@@ -140,7 +140,7 @@ class SqlTables:
             if self._is_apart:
                 yield from self._creds_apart(tenant)
             if self.mapped.table:
-                yield from of_bounded_size(self._keys(tenant))
+                yield from self._keys(tenant)
 
     def _creds_apart(self, tenant: str) -> Iterator[Cell]:
         mapped = self.mapped
@@ -189,14 +189,18 @@ class SqlTables:
         sql = self.db.summed(sql, "t, i, ")
         skip = len(self.before) + len(tenant) + len(self.after) if mapped.prefix else 0
         creds = None if self._is_apart else (("", mapped.creds) if mapped.key else creds_pair(mapped))
-        for type_, key_id, text, written, size in self.db.rows(sql, values):
+        held = 0
+        for number, (type_, key_id, text, written, size) in enumerate(self.db.rows(sql, values)):
             if size:
                 _require_fit(size)
             if text is None:
                 continue  # in every client the same as missing
-            given = str(type_), str(key_id)[skip:]
+            given, text = (str(type_), str(key_id)[skip:]), str(text)
+            held += len(text) + len(given[1])
+            if held > LARGEST_SESSION or number >= MOST_RECORDS:
+                raise StoreTrouble(TOO_LARGE if held > LARGEST_SESSION else TOO_MANY)
             type_, key_id = (CREDS_TYPE, "") if given == creds else given
-            yield Cell(type_, key_id, str(text), None if written is None else int(written))
+            yield Cell(type_, key_id, text, None if written is None else int(written))
 
     def places_of(self, tenant: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
         """Return by table where the rows of a session are, with the values for it."""

@@ -35,7 +35,7 @@ def fixed(name: str) -> str:
     return name.replace("/", "__").replace(":", "-") if "/" in name or ":" in name else name
 
 
-def file_name(record: RecordName) -> str:
+def file_name(record: tuple[str, str]) -> str:
     """Given a record, return the name of its file. Ids that were fixed already come to the same."""
     type_, key_id = record
     return fixed(f"{type_}-{key_id}.json")

@@ -120,7 +120,7 @@ class WorkingCopy:
         """Return what a scan of the folder would, as long as not all files stand in it; else None."""
         if not self._unwritten:
             return None
-        return facts_of(self.files.content, self._times_read, pre_keys_kept, unused=unused)
+        return facts_of(self.files.content, self.files.kinds, self._times_read, pre_keys_kept, unused=unused)
 
     def in_memory(self, name: str) -> bytes | None:
         """Return the content of a file that does not stand in the folder yet, None for any other."""

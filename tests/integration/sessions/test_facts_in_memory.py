@@ -7,6 +7,7 @@ import pytest
 
 from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
+from baileys_tools.sessions.rules.keyfiles import sort_by_kind
 from baileys_tools.sessions.scan import scan_folder
 from baileys_tools.sessions.stored.rules.facts import facts_of
 from tests.stores.shapes import SESSION
@@ -37,4 +38,4 @@ def test_facts_of_files_in_memory_are_those_of_their_folder(
     os.close(folder)
     assert isinstance(scanned.creds, Creds) is not bool(without)
     assert len(scanned.stats) > (20 if kept < 10_000 else 5)
-    assert plain(facts_of(content, times, kept, unused=unused)) == plain(scanned)
+    assert plain(facts_of(content, sort_by_kind(content), times, kept, unused=unused)) == plain(scanned)

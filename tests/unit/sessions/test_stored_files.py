@@ -1,7 +1,11 @@
 """Cells of a store as the files of a folder: their names, and their values, which are parsed when somebody asks."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
+from baileys_tools.sessions.rules.snapshot import may_be_stored
 from baileys_tools.sessions.stored.rules import files
 from baileys_tools.sessions.stored.rules.files import as_files, change_of
 from baileys_tools.stores.rules.mapping import PRESETS
@@ -76,3 +80,18 @@ def test_what_comes_into_a_store_is_called_as_its_program_asks_for_it(
     change = change_of(name, b"{}", None, PRESETS[preset])
     assert change is not None
     assert change.id == key_id
+
+
+@given(st.data(), st.sampled_from([kind for kind in Kind if kind.traits.grammar]))
+def test_a_name_that_fits_the_grammar_of_its_kind_can_stand_in_a_folder(
+    data: st.DataObject, kind: Kind
+) -> None:
+    """Such names are not looked at one by one."""
+    assert may_be_stored(data.draw(st.from_regex(kind.traits.grammar, fullmatch=True)))
+
+
+def test_the_names_are_sorted_as_those_of_a_folder() -> None:
+    ids = ["pre-key-1", "session-1.0", "lid-mapping-1", "tctoken-\x1b", "tctoken-2", "a\0b", "device-list-1"]
+    made = as_files([Cell("creds", "", "{}"), *(Cell("", one, "{}") for one in ids)], FAZER)
+    assert made.kinds == sort_by_kind(made.content)
+    assert len(made.content) == 6

@@ -1,10 +1,10 @@
 """What a plan needs to know of a session in a store, without a file of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from baileys_tools.sessions.rules.creds import Creds, CredsState, parse_creds
 from baileys_tools.sessions.rules.folder import FileStat, FolderFacts
-from baileys_tools.sessions.rules.keyfiles import REMOVABLE, REMOVED_IF_UNUSED, Kind, sort_names
+from baileys_tools.sessions.rules.keyfiles import REMOVABLE, REMOVED_IF_UNUSED, Kind
 from baileys_tools.sessions.rules.records import CREDS
 from baileys_tools.sessions.rules.senderkeys import holds_private_key, untold_sender_keys
 
@@ -26,10 +26,16 @@ class _Stat:
 
 
 def facts_of(
-    content: Mapping[str, bytes], times: Mapping[str, int], pre_keys_kept: int = 0, *, unused: bool = True
+    content: Mapping[str, bytes],
+    kinds: Mapping[Kind, Sequence[str]],
+    times: Mapping[str, int],
+    pre_keys_kept: int = 0,
+    *,
+    unused: bool = True,
 ) -> FolderFacts:
-    """Given the files of a session and when each was written (ns), return what `scan_folder` says of their folder."""
-    names = {kind: found for kind, found in sort_names([*content])[0].items() if found}
+    """Given the files of a session, their names by kind and when each was written (ns), return what `scan_folder` says
+    of their folder."""
+    names = {kind: found for kind, found in kinds.items() if found}
     stats: dict[str, FileStat] = {}
     for kind, found in names.items():
         is_looked_at = kind is Kind.CREDS or (

@@ -1,10 +1,11 @@
 """A store's records as the files of a folder, and back: what each cell means, and what cannot be understood of them."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from baileys_tools.sessions.rules.keyfiles import sort_by_kind
+from baileys_tools.sessions.rules.keyfiles import Kind, sort_by_kind
 from baileys_tools.sessions.rules.records import (
     CREDS,
     Form,
@@ -58,12 +59,13 @@ class Contents(Mapping[str, bytes]):
 
 
 class Files(NamedTuple):
-    """A session of a store as files: their content by name, the cell of each, and what is none."""
+    """A session of a store as files: their content by name, the cell of each, what is none, and the names by kind."""
 
     content: Contents
     cells: Mapping[str, Cell]
     misfits: tuple[Misfit, ...]
     mapped: SqlMap | RedisMap
+    kinds: Mapping[Kind, Sequence[str]]
 
     def unread(self) -> list[str]:
         """Return the names of what cannot be understood, in order; each stays as it is written. All of it is parsed."""
@@ -78,7 +80,8 @@ def codec_of(mapped: SqlMap | RedisMap) -> Codec:
 def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
     """Given the cells of a session, return them as a folder has them."""
     named = [(_called(cell), cell) for cell in cells]
-    known = _records({name for name, _ in named})
+    kinds = _kinds({name for name, _ in named})
+    known = {*chain.from_iterable(kinds.values())}
     by_name: dict[str, Cell] = {}
     misfits: list[Misfit] = []
     for name, cell in named:
@@ -93,25 +96,30 @@ def as_files(cells: Iterable[Cell], mapped: SqlMap | RedisMap) -> Files:
             meant = misfiled(cell.type, cell.id) if cell.type else None
             why = f"filed under {cell.type!r}" if meant else "no record that Baileys knows"
             misfits.append(Misfit(_row(cell), why, meant))
-    return Files(Contents(by_name, mapped), by_name, tuple(misfits), mapped)
+    return Files(Contents(by_name, mapped), by_name, tuple(misfits), mapped, kinds)
 
 
 def _called(cell: Cell) -> str:
     """Return what the file of a cell is called; "" for a row of no type that Baileys has."""
     type_, key_id, *_ = cell
     if is_type(type_):
-        return file_name(RecordName(type_, key_id))
+        return file_name((type_, key_id))
     if type_:
         return CREDS if type_ == CREDS_TYPE and not key_id else ""
     # A type without an id, or `creds` in a store that calls its creds otherwise, is no record.
     return "" if is_type(key_id[:-1]) or key_id == CREDS_TYPE else fixed(f"{key_id}.json")
 
 
-def _records(names: Collection[str]) -> set[str]:
-    """Return which names are those of creds or records, and can stand in a folder; told for all of them at once."""
-    kinds = sort_by_kind(name for name in names if may_be_stored(name))
-    found = {name for kind, own in kinds.items() if kind.traits.is_record for name in own}
-    return found | {CREDS} if CREDS in names else found
+def _kinds(names: Collection[str]) -> dict[Kind, list[str]]:
+    """Return by kind which names are those of creds or records, and can stand in a folder; told for all of them at
+    once. What fits a grammar can."""
+    if "\0" in "".join(names):
+        names = [name for name in names if "\0" not in name]
+    return {
+        kind: own if kind.traits.grammar else [name for name in own if may_be_stored(name)]
+        for kind, own in sort_by_kind(names).items()
+        if kind.traits.is_record or kind is Kind.CREDS
+    }
 
 
 def misfit_cells(cells: Iterable[Cell], files: Files) -> list[tuple[RecordName, Cell]]:
