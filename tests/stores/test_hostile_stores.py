@@ -15,7 +15,7 @@ import pytest
 
 from baileys_tools.sessions.rollback import write_plain_folder
 from baileys_tools.sessions.rules.snapshot import Entry, StoredFile
-from baileys_tools.stores import cells, sqlite_bounds
+from baileys_tools.stores import sql, sqlite_bounds
 from baileys_tools.stores.cells import StoreTrouble
 from baileys_tools.stores.rules.mapping import PRESETS, SqlMap
 from baileys_tools.stores.sqlite import SqliteFile, SqliteStore
@@ -295,7 +295,7 @@ def test_a_question_that_does_not_end_is_broken_off_and_not_asked_again(
 def test_a_session_larger_than_any_is_not_held_in_memory(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "LARGEST_SESSION", 2 << 20)
+    monkeypatch.setattr(sql, "LARGEST_SESSION", 2 << 20)
     store = database(place.bots / "auth.db")
     with sqlite3.connect(store) as db:
         db.execute("INSERT INTO signal_keys VALUES ('session', 'a', hex(zeroblob(800000)))")
@@ -310,7 +310,7 @@ def test_a_session_larger_than_any_is_not_held_in_memory(
 
 
 def test_names_larger_than_any_are_not_held_in_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "LARGEST_SESSION", 2 << 20)
+    monkeypatch.setattr(sql, "LARGEST_SESSION", 2 << 20)
     store = database(place.bots / "auth.db")
     with sqlite3.connect(store) as db:
         db.executemany(
@@ -327,7 +327,7 @@ def test_names_larger_than_any_are_not_held_in_memory(place: Place, monkeypatch:
 def test_more_records_than_any_session_has_are_not_held_in_memory(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "MOST_RECORDS", 19)
+    monkeypatch.setattr(sql, "MOST_RECORDS", 19)
     store = database(place.bots / "auth.db")
     give(place.bots)
     read = SqliteStore(f"sqlite://{store}", sqlite_map())
