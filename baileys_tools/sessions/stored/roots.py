@@ -22,7 +22,7 @@ from baileys_tools.sessions.stored.working import WorkingCopy, alone
 from baileys_tools.stores.cells import Abilities, StoreTrouble, dangers_of
 from baileys_tools.stores.opening import open_store
 from baileys_tools.stores.rules.mapping import layout_name, mapping_of
-from baileys_tools.units import is_one_line
+from baileys_tools.units import is_one_line, quoted
 
 if TYPE_CHECKING:
     from baileys_tools.stores.cells import Store
@@ -47,6 +47,7 @@ class StoredRoot:
         self._pid = 0
         self._tenants: dict[str, str] = {}
         self._nameless: list[str] = []
+        self._unread: set[str] = set()
         self._stamps: dict[str, str] = {}
         self._at_work: dict[str, WorkingCopy] = {}
 
@@ -76,6 +77,7 @@ class StoredRoot:
         """
         found, passed = [], []
         tenants = self._listed()
+        self._unread = {*tenants}
         for tenant in [*tenants, *self._lost({*tenants}, known)]:
             name = self._name(tenant)
             if "/" in name or not name.strip() or not is_one_line(name):
@@ -161,6 +163,7 @@ class StoredRoot:
             try:
                 _give_up(fd)
                 copy.fill(fd, unwritten=unwritten)
+                self._require_some(copy)
                 take_back_returning(copy, fd)
                 with copies.known(fd, copy):
                     yield fd
@@ -169,6 +172,15 @@ class StoredRoot:
                 del self._at_work[entry]
                 os.close(fd)
                 copy.wipe()
+
+    def _require_some(self, copy: WorkingCopy) -> None:
+        """Raise StoreTrouble for a session of which a listing has seen creds, and of which no record is found."""
+        if copy.tenant in self._unread and not copy.files.content and not copy.misfits:
+            raise StoreTrouble(
+                f"{quoted(copy.tenant)} is listed there, and no record of it can be read, not even its creds: they are "
+                "no text, or its id is a number in a column without a type, or it has gone just now"
+            )
+        self._unread.discard(copy.tenant)
 
     def stamps(self, companies: Iterable[Company]) -> dict[str, str]:
         """As `StoredSessions.stamps`."""
