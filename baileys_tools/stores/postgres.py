@@ -15,11 +15,13 @@ from baileys_tools.stores.cells import (
     StoreTrouble,
     no_driver,
 )
+from baileys_tools.stores.dialect import quoted_name
+from baileys_tools.stores.postgres_said import said
 from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.rules.times import ns_of_number, number_of
-from baileys_tools.stores.sql import SqlTables, columns_of, quoted_name
+from baileys_tools.stores.sql import SqlTables
 
 CONNECT_SECONDS = 10
 STATEMENT = "30s"
@@ -47,29 +49,17 @@ WHERE a.attrelid = CAST(%s AS regclass) AND a.attname = %s AND d.datname = curre
   AND c.collnamespace = CAST('pg_catalog' AS regnamespace)
 """
 """How the texts of a column are ordered: its own collation, else that of the database."""
-_FOR_PREFIXES = """
-SELECT count(*) FROM pg_index i
-JOIN pg_opclass o ON o.oid = i.indclass[0]
-JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-WHERE i.indrelid = CAST(%s AS regclass) AND a.attname = %s AND i.indisvalid AND i.indpred IS NULL
-  AND o.opcname IN ('text_pattern_ops', 'varchar_pattern_ops')
-"""
-"""Whether there is an index that LIKE can ask, whatever the order of texts."""
-
 _KIND = """
 SELECT CAST(t.typcategory AS TEXT), CAST(t.typname AS TEXT) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = CAST(%s AS regclass) AND a.attname = %s
 """
 """What kind of type a column is of: D for dates and times, N for numbers."""
-_ROW_SECURITY = "SELECT row_security_active(CAST(%s AS regclass))"
-_BYTES = """
-SELECT 1 FROM pg_attribute
-WHERE attrelid = CAST(%s AS regclass) AND attname = %s AND atttypid = CAST('bytea' AS regtype)
-"""
 
 
 class PostgresConnection:
     """One connection, as `Dialect` says. Settings are made in each transaction, so a pooler will do."""
+
+    by_code_point = '"C"'
 
     def __init__(self, url: str, shown: str, password: str | None) -> None:
         self.shown = shown
@@ -171,12 +161,17 @@ class PostgresConnection:
             return number_of(written_ns, next(self.rows(one), (None,))[0])
         from datetime import UTC, datetime
 
-        return datetime.fromtimestamp(written_ns / 1e9, UTC)
+        found = datetime.fromtimestamp(written_ns / 1e9, UTC)
+        # With a zone, a column without one would get the time of the server's zone, and is read as UTC.
+        return found.replace(tzinfo=None) if self._kind(table, column)[1] == "timestamp" else found
 
-    def _is_number(self, table: str, column: str) -> bool:
+    def _kind(self, table: str, column: str) -> Sequence[str]:
         if (table, column) not in self._kinds:
             self._kinds[table, column] = next(self.rows(_KIND, (quoted_name(table), column)), ("D", ""))
-        kind, name = self._kinds[table, column]
+        return self._kinds[table, column]
+
+    def _is_number(self, table: str, column: str) -> bool:
+        kind, name = self._kind(table, column)
         if kind not in ("D", "N"):
             raise StoreTrouble(
                 f"column {column} of table {table} is {name}, and times are read of timestamps and numbers: without "
@@ -192,25 +187,19 @@ class PostgresConnection:
         """As `Dialect.near`: a range where the column is ordered by code points. Elsewhere a range would miss some (to
         other orders ':' and ';' are the same at first), and LIKE asks an index of text_pattern_ops, if there is one."""
         column = quoted_name(key)
-        if not self._is_by_code_point(table, key):
+        if not self.is_by_code_point(table, key):
             escaped = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             return f"{column} LIKE %s", (f"{escaped}%",)
         if end := after_prefix(prefix):
             return f"{column} >= %s AND {column} < %s", (prefix, end)
         return f"{column} >= %s", (prefix,)
 
-    def _is_by_code_point(self, table: str, key: str) -> bool:
+    def is_by_code_point(self, table: str, key: str) -> bool:
+        """Whether a column of texts is ordered by code points."""
         if (table, key) not in self._by_code_point:
             found = next(self.rows(_ORDER, (quoted_name(table), key)), None)
             self._by_code_point[table, key] = found is not None and found[0] in _CODE_POINTS
         return self._by_code_point[table, key]
-
-    def searches_whole(self, table: str, key: str) -> bool:
-        """Whether no index answers what `near` asks, so that each session costs a walk through the table."""
-        if self._is_by_code_point(table, key):
-            return False
-        (found,) = next(self.rows(_FOR_PREFIXES, (quoted_name(table), key)))
-        return not found
 
     def close(self) -> None:
         """Close the connection."""
@@ -288,35 +277,9 @@ class PostgresStore:
 
     def said(self) -> list[str]:
         """As `Store.said`."""
-        (version,) = next(self._db.rows("SHOW server_version"))
-        found = [f"PostgreSQL {version}"]
-        (read_only,) = next(self._db.rows("SHOW transaction_read_only"))
-        if read_only == "on":
-            found.append(
-                "the server takes no changes (a standby, or default_transaction_read_only of this user): sessions can "
-                "be watched and backed up, not cleaned"
-            )
-        for table in columns_of(self._tables.mapped):
-            sql = "SELECT bool_and(has_table_privilege(%s, p)) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p"
-            (writes,) = next(self._db.rows(sql, (quoted_name(table),)))
-            if not writes:
-                found.append(f"table {table} can be read only, with the rights of this user")
-            (is_partly_seen,) = next(self._db.rows(_ROW_SECURITY, (quoted_name(table),)))
-            if is_partly_seen:
-                found.append(
-                    f"table {table} has row-level security: this user sees and changes only what its policies let it"
-                )
         mapped = self._tables.mapped
-        for table, column in ((mapped.table, mapped.value), (mapped.creds_table, mapped.creds_value)):
-            if table and any(self._db.rows(_BYTES, (quoted_name(table), column))):
-                found.append(f"column {column} of table {table} is bytea, and only texts and JSON are read")
-        if mapped.prefix and self._db.searches_whole(mapped.table, mapped.key):
-            table, key = quoted_name(mapped.table), quoted_name(mapped.key)
-            found.append(
-                f"table {mapped.table} is searched whole for each session, as its texts are in no order of code "
-                f"points; its owner may help it: CREATE INDEX CONCURRENTLY ON {table} ({key} text_pattern_ops)"
-            )
-        return found
+        is_by_code_point = not mapped.prefix or self._db.is_by_code_point(mapped.table, mapped.key)
+        return said(mapped, self._db, is_by_code_point=is_by_code_point)
 
     def dangers(self) -> list[str]:
         """As `Store.dangers`."""

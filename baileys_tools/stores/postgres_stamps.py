@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from baileys_tools.stores.dialect import Dialect, quoted_name
 from baileys_tools.stores.rules.mapping import SqlMap
-from baileys_tools.stores.sql import Dialect, SqlTables, columns_of, quoted_name
+from baileys_tools.stores.sql import SqlTables, columns_of
 
 FEW = 10
 """Sessions that are asked for one by one: an index finds each of them."""

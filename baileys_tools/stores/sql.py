@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 from baileys_tools.stores.aside import aside
 from baileys_tools.stores.cells import LARGEST_SESSION, MOST_RECORDS, TOO_LARGE, TOO_MANY, StoreTrouble
+from baileys_tools.stores.dialect import Dialect, quoted_name
 from baileys_tools.stores.rules.codecs import CODECS
 from baileys_tools.stores.rules.mapping import SqlMap, creds_pair, split_template
 from baileys_tools.stores.rules.rows import CREDS_TYPE, Cell, Change, Unit, batches
@@ -21,54 +22,11 @@ WRITTEN_ONCE = ("app-state-sync-key", "lid-mapping")
 """Types of which a record stays as it was first written, so no cleaner may go by its age."""
 
 
-class Dialect(Protocol):
-    """What tells one database from another. `%s` stands for a value in every statement."""
-
-    def run(self, sql: str, values: Sequence[Any] = ()) -> Any:
-        """Run a statement and return its cursor. Raises StoreTrouble."""
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
-        """Yield the rows of a question, few at a time in memory. Raises StoreTrouble."""
-
-    def transaction(self, *, writes: bool, lasts: bool = True) -> AbstractContextManager[None]:
-        """A transaction that sees one moment; rolled back when its body raises. A writing one that need not last does
-        not wait for the disk: a power cut may undo it, and bots wait for less long."""
-
-    def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
-        """Run one statement with the values of each row, in a transaction, and return whether it changed one row with
-        each; where it did not, the transaction is to be rolled back. Raises StoreTrouble."""
-
-    def text_of(self, column: str, *, is_json: bool) -> str:
-        """Return the expression for a column's text."""
-
-    def ns_of(self, table: str, column: str) -> str:
-        """Return the expression for a time column, as nanoseconds since 1970. Raises StoreTrouble."""
-
-    def time_value(self, table: str, column: str, written_ns: int) -> Any:
-        """Return a time as a column takes it. Raises StoreTrouble."""
-
-    def json_value(self) -> str:
-        """Return the placeholder of a value that goes into a JSON column."""
-
-    def summed(self, sql: str, names: str) -> str:
-        """Given a question for `names`, a value `v` and a time `ns`, return one that answers these and how many bytes
-        of values there are up to each row; beyond what a session may hold, no value comes any more."""
-
-    def near(self, table: str, key: str, prefix: str) -> tuple[str, tuple[Any, ...]]:
-        """Return a condition, with its values, that an index of a key column answers and that is true of at least all
-        keys with a prefix."""
-
-
 class _NotAsItWas(Exception):
     pass
 
 
 _Statement = tuple[str, tuple[Any, ...]]
-
-
-def quoted_name(name: str) -> str:
-    """Return the name of a table or column as SQL has it; a dot tells the schema of a table."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
 def columns_of(mapped: SqlMap) -> dict[str, list[str]]:
@@ -96,6 +54,7 @@ class SqlTables:
         self.codec = CODECS[mapped.codec]
         self.before, self.after = split_template(mapped.prefix) if mapped.prefix else ("", "")
         self._is_apart = bool(mapped.creds_table)
+        self._takes_back: set[str] = set()
 
     # --- whose ---
 
@@ -163,10 +122,12 @@ class SqlTables:
     def _creds_place(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
         """Where creds stand in a table of their own."""
         mapped, q = self.mapped, quoted_name
-        parts, values = [], []
+        parts: list[str] = []
+        values: list[str] = []
         if mapped.creds_tenant:
-            parts.append(f"{q(mapped.creds_tenant)} = %s")
-            values.append(tenant)
+            where, found = self._whose(mapped.creds_tenant, tenant)
+            parts.append(where)
+            values.extend(found)
         if mapped.creds_key:
             parts.append(f"{q(mapped.creds_key)} = %s")
             values.append(mapped.creds)
@@ -208,12 +169,18 @@ class SqlTables:
         return {**places, self.mapped.creds_table: self._creds_place(tenant)} if self._is_apart else places
 
     def _of(self, tenant: str) -> tuple[str, tuple[Any, ...]]:
-        mapped, q = self.mapped, quoted_name
+        mapped = self.mapped
         if mapped.tenant:
-            return f"{q(mapped.tenant)} = %s", (tenant,)
+            return self._whose(mapped.tenant, tenant)
         if mapped.prefix:
             return self.begins(self.before + tenant + self.after)
         return "1 = 1", ()
+
+    def _whose(self, column: str, tenant: str) -> tuple[str, tuple[str, ...]]:
+        """Whether a row is a tenant's: found by an index, and compared as it is. To a column of another collation
+        (NOCASE, citext) `Bot` and `bot` are one, and they are two sessions."""
+        exact = f"{self._as_text(column)} COLLATE {self.db.by_code_point} = %s"
+        return f"{quoted_name(column)} = %s AND {exact}", (tenant, tenant)
 
     def begins(self, prefix: str) -> tuple[str, tuple[Any, ...]]:
         """What keys with a prefix are: found by an index where there is one, and compared as they are. `_` is any
@@ -285,10 +252,40 @@ class SqlTables:
             statements = iter([*statements])
         try:
             with self.db.transaction(writes=True, lasts=lasts):
+                for change in changes:
+                    self._require_way_back(tenant, change)
                 self._make(statements)
         except _NotAsItWas:
             return False
         return True
+
+    def _require_way_back(self, tenant: str, change: Change) -> None:
+        """Raise StoreTrouble where a row that goes could not come back: a column that only its program fills, a right
+        or a trigger can be in the way. One row of each table is tried, in a transaction, of which nothing stays."""
+        table, is_row = self._place(change)
+        if not change.is_removal or not is_row or table in self._takes_back:
+            return
+        self.db.run("SAVEPOINT way_back")
+        gone, values = self._statement(tenant, change)
+        if self.db.each_changed_one(gone, [values]):
+            back = change._replace(before=None, after=change.before, written_ns=time.time_ns())
+            try:
+                sql, values = self._statement(tenant, back)
+                why = "" if self.db.each_changed_one(sql, [values]) else "it takes no row in"
+            except StoreTrouble as trouble:
+                why = str(trouble)
+            if why:
+                raise StoreTrouble(
+                    f"nothing is removed, as it could not be put back into table {table}: {why}"
+                )
+            self._takes_back.add(table)
+        self.db.run("ROLLBACK TO SAVEPOINT way_back")
+
+    def _place(self, change: Change) -> tuple[str, bool]:
+        """Return the table of a record, and whether it is a row there; else it is a value of one that stays."""
+        if change.type == CREDS_TYPE and self._is_apart:
+            return self.mapped.creds_table, not self.mapped.creds_field
+        return self.mapped.table, True
 
     def _one(self, tenant: str, unit: Unit) -> bool:
         self.db.run("SAVEPOINT unit")
@@ -313,7 +310,7 @@ class SqlTables:
         mapped, q = self.mapped, quoted_name
         is_creds = change.type == CREDS_TYPE
         apart = is_creds and self._is_apart
-        table = mapped.creds_table if apart else mapped.table
+        table, _ = self._place(change)
         value = mapped.creds_value if apart else mapped.value
         columns = self._columns(tenant, change)
         time = mapped.creds_time if apart else mapped.time
@@ -336,8 +333,9 @@ class SqlTables:
                 marks.append("%s")
             if apart and mapped.creds_field:
                 # The row is of a table with more in it, which only its program makes.
-                text = f"UPDATE {q(table)} SET {q(value)} = %s WHERE {q(mapped.creds_tenant)} = %s"
-                return f"{text} AND ({q(value)} IS NULL OR {q(value)} = '')", (change.after, tenant)
+                where, known = self._whose(mapped.creds_tenant, tenant)
+                text = f"UPDATE {q(table)} SET {q(value)} = %s WHERE {where}"
+                return f"{text} AND ({q(value)} IS NULL OR {q(value)} = '')", (change.after, *known)
             text = f"INSERT INTO {q(table)} ({', '.join(map(q, names))}) VALUES ({', '.join(marks)})"
             return f"{text} ON CONFLICT DO NOTHING", tuple(values)
         where, known = self._as_it_was(tenant, change)
@@ -353,9 +351,11 @@ class SqlTables:
         columns, q = self._columns(tenant, change), quoted_name
         is_apart = change.type == CREDS_TYPE and self._is_apart
         value = q(self.mapped.creds_value if is_apart else self.mapped.value)
-        where = "".join(f"{q(name)} = %s AND " for name in columns)
-        where += f"{self.db.text_of(value, is_json=self.codec.is_jsonb)} = %s"
-        return where, (*map(str, columns.values()), change.before)
+        whose = self.mapped.creds_tenant if is_apart else self.mapped.tenant
+        where, known = self._whose(whose, columns.pop(whose)) if whose else ("1 = 1", ())
+        where += "".join(f" AND {q(name)} = %s" for name in columns)
+        where += f" AND {self.db.text_of(value, is_json=self.codec.is_jsonb)} = %s"
+        return where, (*known, *map(str, columns.values()), change.before)
 
     def _columns(self, tenant: str, change: Change) -> dict[str, str]:
         """Return what names a record, by column."""

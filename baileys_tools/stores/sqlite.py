@@ -14,10 +14,11 @@ from baileys_tools.owner import acting_as, user_name
 from baileys_tools.sqlite_pipes import acting_on_database
 from baileys_tools.stores import sqlite_files
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
+from baileys_tools.stores.dialect import quoted_name
 from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.rules.times import ns_of_number, number_of
-from baileys_tools.stores.sql import SqlTables, columns_of, quoted_name
+from baileys_tools.stores.sql import SqlTables, columns_of
 from baileys_tools.stores.sqlite_bounds import CPU_SECONDS, bound, bounded, require_tables
 from baileys_tools.units import quoted
 
@@ -39,6 +40,8 @@ class SqliteFile:
     All that is done with it is done as the one whose it is: SQLite goes by paths, makes files beside it, and plays back
     a journal that it finds there, which can name any file of the host to be removed.
     """
+
+    by_code_point = "BINARY"
 
     def __init__(self, path: str, tables: Collection[str]) -> None:
         self.path = path
