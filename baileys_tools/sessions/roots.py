@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from baileys_tools.sessions.search.listing import Listed
     from baileys_tools.sessions.search.way import StoredSessions
 
+_STORE_NEEDS = "What a store needs: baileys-tools help stores"
 _OURS = ".baileys-tools-"
 """Before whatever this tool has beside session folders (`sessions/names.py`)."""
 
@@ -49,7 +50,7 @@ class Root:
         self.passed: list[tuple[int, str, str]] = []
         """What the last listing did not take for a session folder: base, way to it, and why."""
         self.trouble: BaileysToolsError | None = None
-        """Why no root could be opened, with `keep_lost`."""
+        """Why no root could be opened, with `keep_lost`; or why the only one, a store, could not be listed."""
         self.rules: dict[int, dict[str, str]] = {}
         """By base with patterns, and way to a folder, the rule that found it."""
         self._listed: Sequence[Company] = ()
@@ -144,7 +145,8 @@ class Root:
             base = self.bases[number]
             if len(self.bases) == 1:
                 told = f"cannot list the sessions of {base.path}: {error}"
-                raise BaileysToolsError(told, "What a store needs: baileys-tools help stores") from error
+                self.trouble = BaileysToolsError(told, _STORE_NEEDS)
+                raise self.trouble from error
             # The other roots are looked after all the same; whoever opens this one says so.
             stored.close()
             os.close(base.fd)
@@ -333,9 +335,7 @@ class Root:
 
 def _cannot_be_opened(path: str, error: OSError) -> BaileysToolsError:
     if "://" in path:
-        return BaileysToolsError(
-            f"cannot open {path}: {error.strerror}", "What a store needs: baileys-tools help stores"
-        )
+        return BaileysToolsError(f"cannot open {path}: {error.strerror}", _STORE_NEEDS)
     way_out = "Give the folder around the session folders, or a session folder itself: docs/layouts.md."
     if isinstance(error, PermissionError):
         way_out = "Run as the owner of the folder, or as root."

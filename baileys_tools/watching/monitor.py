@@ -185,13 +185,16 @@ def run_monitor(loaded: LoadedSettings, state: State, now: datetime, *, notify: 
         take_in(state)
     done: list[Finding] = []
     with Root(root_path, keep_lost=True) as root:
-        if root.trouble is not None and not all_companies(root, settings, state):
-            lost = lost_root(settings, root_path, state, now)
-            if lost is None:
+        try:
+            if root.trouble is not None and not all_companies(root, settings, state):
                 raise root.trouble
+            report, asked = _look_and_clean(settings, root, state, now, done)
+        except BaileysToolsError as error:
+            lost = lost_root(settings, root, state, now) if error is root.trouble else None
+            if lost is None:
+                raise
             report = lost
         else:
-            report, asked = _look_and_clean(settings, root, state, now, done)
             if not asked.is_nothing or _is_worth_an_incident(report, state):
                 from baileys_tools.watching.history import note_pass
 

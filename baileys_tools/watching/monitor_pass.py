@@ -151,7 +151,7 @@ def look_over(
         )
         seen.append(lost._replace(is_gone=True))
     host = [
-        *host_findings(len(everyone), root.path, companies_before=len(known), state_trouble=state.trouble),
+        *_of_host(root, state, len(everyone), len(known)),
         *([_new_state(state)] if state.is_new else []),
         *repository,
         *(space_findings("", _space(root), rules) if root.trouble is None else ()),
@@ -225,13 +225,20 @@ def _of_linked(findings: Sequence[Finding], look: Look) -> Iterator[Finding]:
             yield finding
 
 
-def lost_root(settings: Settings, root_path: str, state: State, now: datetime) -> MonitorReport | None:
+def _of_host(root: Root, state: State, companies: int, before: int) -> list[Finding]:
+    told = root.trouble.message.rstrip(".") if root.trouble is not None and "://" in root.path else ""
+    return host_findings(
+        companies, root.path, companies_before=before, state_trouble=state.trouble, store_trouble=told
+    )
+
+
+def lost_root(settings: Settings, root: Root, state: State, now: datetime) -> MonitorReport | None:
     """Given a sessions path that cannot be opened, return the report that says so; None if it never held anything."""
-    known = remembered(state, kept_looks(state, root_path), rules_of(settings))
+    known = remembered(state, kept_looks(state, root.path), rules_of(settings))
     if not known:
         return None
-    host = host_findings(0, root_path, companies_before=len(known), state_trouble=state.trouble)
-    report = MonitorReport(root_path, now, rules_of(settings).thresholds, [], host, unknown=frozenset(known))
+    host = _of_host(root, state, 0, len(known))
+    report = MonitorReport(root.path, now, rules_of(settings).thresholds, [], host, unknown=frozenset(known))
     return report._replace(news=remember_news(state, report, {""}))
 
 

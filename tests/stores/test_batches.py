@@ -52,7 +52,8 @@ def test_records_that_are_as_they_were_cost_one_transaction_for_a_hundred(tmp_pa
         asked = statements(store)
         assert store.change("", removals(100), whole=False) == [True] * 100
         made = [one.split()[0] for one in asked if not one.startswith("PRAGMA")]
-        assert made == ["BEGIN", *["DELETE"] * 100, "COMMIT"]
+        tried = ["SAVEPOINT", "DELETE", "INSERT", "ROLLBACK"]
+        assert made == ["BEGIN", *tried, *["DELETE"] * 100, "COMMIT"], "one row could come back"
         assert db.execute("SELECT count(*) FROM keys").fetchone() == (1,)
     db.close()
 

@@ -204,3 +204,23 @@ def test_a_record_changes_only_as_it_was_read_a_unit_whole_and_one_holder_at_a_t
             assert other.change(tenant, [[back[5]]], whole=False) == [True]
         store.close()
         other.close()
+
+
+def test_a_store_that_is_all_and_can_no_longer_be_listed_is_an_alert_with_what_it_said(
+    tmp_path: Path, redis_url: str
+) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_url) as db:
+        db.flushdb()
+        db.hset("@baileys-api:connections:1:authState", "creds", creds_and_rows()[0])
+        db.execute_command("ACL", "SETUSER", "watcher", "on", "nopass", "~*", "+@all")
+        roots = [{"store": redis_url.replace("//", "//watcher@"), "preset": "fazer"}]
+        try:
+            run(tmp_path, roots, "monitor-once", code=4)
+            db.execute_command("ACL", "SETUSER", "watcher", "-scan")
+            told = run(tmp_path, roots, "monitor-once", code=5)
+            assert "where there were 1: cannot list the sessions" in told
+            assert "no permissions to run the 'scan' command. What the answers of a store mean" in told
+        finally:
+            db.execute_command("ACL", "DELUSER", "watcher")

@@ -61,24 +61,33 @@ def cheap_findings(
 
 
 def host_findings(
-    companies: int, root: str, *, companies_before: int = 0, state_trouble: str = ""
+    companies: int,
+    root: str,
+    *,
+    companies_before: int = 0,
+    state_trouble: str = "",
+    store_trouble: str = "",
 ) -> list[Finding]:
     """Given how many companies were found at the sessions path, return what is wrong with the host as a whole.
 
-    `companies_before` is how many an earlier look found there, `state_trouble` why the state cannot be used.
+    `companies_before` is how many an earlier look found there, `state_trouble` why the state cannot be used,
+    `store_trouble` what a store said that is all of the sessions path.
     """
     found = []
     if not companies:
         known = companies_before > 0
+        way_out = f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root)}."
+        if "://" in root:
+            way_out = f"What the answers of a store mean: {command('baileys-tools help stores')}."
         found.append(
             Finding(
                 "no-companies",
                 Severity.EMERGENCY if known else Severity.WARNING,
                 "",
                 f"no session folder in {printable(root)}"
-                + (f", where there were {companies_before}" if known else ""),
-                f"Is the disk or volume mounted? Look with: {command('ls -ld {}', root)}. If all were removed on "
-                "purpose, take the jobs out: baileys-tools cron remove"
+                + (f", where there were {companies_before}" if known else "")
+                + (f": {printable(store_trouble)}" if store_trouble else ""),
+                f"{way_out} If all were removed on purpose, take the jobs out: baileys-tools cron remove"
                 if known
                 else f"What stands there, and why it is not one: {command('baileys-tools sessions')}",
                 {"companies": 0, "companies_before": companies_before},

@@ -324,6 +324,10 @@ def test_no_companies_is_an_emergency_only_where_there_were_some():
     (lost,) = host_findings(0, "/srv", companies_before=4)
     assert lost.severity is Severity.EMERGENCY
     assert "where there were 4" in lost.message
+    assert "ls -ld /srv" in lost.action
+    (lost,) = host_findings(0, "redis://h/0", companies_before=4, store_trouble="connection refused")
+    assert lost.message.endswith(", where there were 4: connection refused")
+    assert "ls -ld" not in lost.action
     assert [one.code for one in host_findings(1, "/srv", state_trouble="it is full")] == ["state-unreadable"]
 
 
