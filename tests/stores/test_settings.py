@@ -40,6 +40,10 @@ def read(**root: object) -> object:
             "invalid codec",
         ),
         ({"store": "postgres://db/bots", "table": 'a"b', "value": "v", "key": "k"}, "no name of a table"),
+        (
+            {"store": "postgres://db/b", "table": "a", "value": "v%", "key": "k"},
+            "no name of a table or a column",
+        ),
         ({"store": "redis://db/0", "key": "auth:{name}"}, "tells no session from another"),
         ({"store": "redis://db/0", "key": "auth:{tenant}{name}"}, "nothing tells where {tenant} ends"),
         ({"store": "redis://db/0", "hash": "{tenant}:auth", "table": "x"}, "has no such thing"),

@@ -177,7 +177,7 @@ OPTIONS = tuple(
     dict.fromkeys(field for one in (SqlMap, RedisMap) for field in one._fields if field != "source")
 )
 """What a root of a store can say of its layout."""
-_NAMES = re.compile(r"[^\0\"]{1,63}")
+_NAMES = re.compile(r"[^\0\"%]{1,63}")
 _IDS = ("true", "fixed")
 
 
