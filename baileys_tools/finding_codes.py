@@ -52,6 +52,9 @@ CODES: Mapping[str, CodeInfo] = {
     # --- files that cannot be read
     "key-files-empty": CodeInfo(WARNING, "Key files of 0 bytes: Baileys takes them for missing."),
     "key-files-torn": CodeInfo(WARNING, "Key files that are not whole JSON: Baileys takes them for missing."),
+    "key-files-form": CodeInfo(
+        CRITICAL, "Pre-keys or sender-keys in a form that a version of Baileys cannot use."
+    ),
     "key-files-unreadable": CodeInfo(WARNING, "Key files that the system refuses to read."),
     # --- who can reach the keys
     "keys-readable-by-all": CodeInfo(NOTICE, "Every user of the host can read the keys."),

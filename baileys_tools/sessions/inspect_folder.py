@@ -11,10 +11,12 @@ from typing import NamedTuple
 from baileys_tools.sessions.entries import entry_oddity
 from baileys_tools.sessions.locks import look_for_lock
 from baileys_tools.sessions.names import OWN_FOLDER
+from baileys_tools.sessions.rules.creds import VERSIONS
 from baileys_tools.sessions.rules.folder import FolderFacts, Oddity
 from baileys_tools.sessions.rules.inspected import Broken, Inspected
-from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, sort_names
+from baileys_tools.sessions.rules.keyfiles import Kind, is_companion, kind_of, sort_names
 from baileys_tools.sessions.rules.node_json import LARGEST, Refusal, UnreadJson, read_json
+from baileys_tools.sessions.rules.records import read_key_by
 from baileys_tools.sessions.rules.surroundings import Space
 from baileys_tools.sessions.scan import read_regular_file, scan_folder
 from baileys_tools.sessions.trees import size_below
@@ -30,14 +32,15 @@ def inspect_folder(folder: int, now: datetime, delays: Sequence[float] = DELAYS)
     # creds.json has rules of its own, what Baileys did not write need not be JSON, and a companion is read only where
     # its key is missing.
     others = {"creds.json", *facts.of(Kind.UNKNOWN), *filter(is_companion, stats)}
-    broken, mappings = _read_keys(folder, [name for name in stats if name not in others], delays)
+    broken, said = _read_keys(folder, [name for name in stats if name not in others], delays)
     return Inspected(
         folder=facts,
         stats=stats,
         open_to_all=_is_open_to_all(folder),
         space=space_at(folder),
         broken=broken,
-        mappings=mappings,
+        mappings=said.mappings,
+        used_by=said.used_by,
         present=frozenset(os.listdir(folder)),
         lock=look_for_lock(folder, now),
         kept_bytes=size_below(OWN_FOLDER, folder),
@@ -122,6 +125,13 @@ def _stat_all(folder: int, facts: FolderFacts) -> dict[str, os.stat_result]:
     return stats
 
 
+class _Said(NamedTuple):
+    """What files say: each LID mapping its text, and the versions that can use a key, where one cannot."""
+
+    mappings: dict[str, str]
+    used_by: dict[str, frozenset[int]]
+
+
 class _Look(NamedTuple):
     """What one reading of a file found: why it is not whole, and when it was last written."""
 
@@ -129,32 +139,30 @@ class _Look(NamedTuple):
     mtime_ns: int
 
 
-def _read_keys(
-    folder: int, names: Sequence[str], delays: Sequence[float]
-) -> tuple[dict[str, Broken], dict[str, str]]:
-    """Read key files; return those that are broken, and what the LID mappings among them say.
+def _read_keys(folder: int, names: Sequence[str], delays: Sequence[float]) -> tuple[dict[str, Broken], _Said]:
+    """Read key files; return those that are broken, and what the others say.
 
     Baileys truncates a file before it writes it (`Utils/use-multi-file-auth-state.js`), so one that is not whole is
     looked at again after each delay, and is called broken only if it stood still meanwhile and stayed so.
     """
-    mappings: dict[str, str] = {}
-    found = _look_at(folder, names, mappings)
+    said = _Said({}, {})
+    found = _look_at(folder, names, said)
     before = found
     for delay in delays:
         if not found:
             break
         time.sleep(delay)
-        before, found = found, _look_at(folder, list(found), mappings)
+        before, found = found, _look_at(folder, list(found), said)
     still = {name: look.broken for name, look in found.items() if look.mtime_ns == before[name].mtime_ns}
-    return still, mappings
+    return still, said
 
 
-def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dict[str, _Look]:
+def _look_at(folder: int, names: Sequence[str], said: _Said) -> dict[str, _Look]:
     """Return which of these files are not whole now. What is gone is none of them."""
     found = {}
     for name in names:
         try:
-            broken = _why_broken(name, read_regular_file(folder, name, LARGEST + 1), mappings)
+            broken = _why_broken(name, read_regular_file(folder, name, LARGEST + 1), said)
             if broken is not None:
                 modified = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
                 found[name] = _Look(broken, modified)
@@ -165,7 +173,7 @@ def _look_at(folder: int, names: Sequence[str], mappings: dict[str, str]) -> dic
     return found
 
 
-def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken | None:
+def _why_broken(name: str, content: bytes, said: _Said) -> Broken | None:
     if not content:
         return Broken.EMPTY
     try:
@@ -174,5 +182,7 @@ def _why_broken(name: str, content: bytes, mappings: dict[str, str]) -> Broken |
         # One that is too large to judge is not read to its end; its size is a finding by itself.
         return None if unread.refusal is Refusal.TOO_LARGE else Broken.TORN
     if isinstance(value, str) and name.startswith("lid-mapping-"):
-        mappings[name] = value
+        said.mappings[name] = value
+    if (used_by := read_key_by(kind_of(name), value)) != VERSIONS:
+        said.used_by[name] = used_by
     return Broken.TORN if value is None else None

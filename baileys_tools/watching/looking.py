@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from baileys_tools import __version__
 from baileys_tools.config import Settings
 from baileys_tools.config.companies import Owners
-from baileys_tools.findings import Finding
+from baileys_tools.findings import Finding, Severity
 from baileys_tools.frame.companies import KeptLooks, named_anew, where_it_stood
 from baileys_tools.frame.fleet import for_each
 from baileys_tools.layouts import real_path
@@ -256,10 +256,10 @@ def _look_into(folder: int, rules: HealthRules, settings: Settings, now: datetim
 STANDING_CODES = frozenset(
     {
         *("key-files-empty", "creds-behind-pre-keys", "keys-writable-by-all", "odd-entries", "folder-large"),
-        *("foreign-owner", "key-files-torn", "key-files-unreadable"),
+        *("foreign-owner", "key-files-torn", "key-files-unreadable", "key-files-form"),
     }
 )
-"""What the stats of all files tell, which are looked at once an hour while all is well."""
+"""What the stats of all files tell, and two that are read: looked at once an hour while all is well."""
 
 _ASKED_AGAIN = STANDING_CODES | {"clock-implausible", "creds-linked"}
 
@@ -282,6 +282,7 @@ def _weigh_all(
 
         have_written(folder)
         found = standing_findings(company, survey_folder(folder, facts), rules, now)
+    found += _form_findings(company, folder, facts, seen.sender_keys)
     from heapq import nlargest
 
     from baileys_tools.watching.inbound import READ, last_inbound
@@ -289,6 +290,34 @@ def _weigh_all(
     have_written(folder, [name for _, name in nlargest(READ, seen.sessions)])
     inbound = last_inbound(folder, facts.creds, seen.sessions, seen.sender_keys)
     return seen.size, seen.newest // 1_000_000_000, inbound, found
+
+
+def _form_findings(
+    company: str, folder: int, facts: FolderFacts, sender_keys: Sequence[tuple[int, str]]
+) -> list[Finding]:
+    """Return what is told by the oldest pre-key and sender-key: a key in a form that the bot cannot use is not written
+    anew, and those that the bot has made since are younger."""
+    oldest = [
+        *sorted(facts.of(Kind.PRE_KEY), key=lambda name: int(key_id_of(name, Kind.PRE_KEY)))[:1],
+        *(name for _, name in sorted(sender_keys)[:1]),
+    ]
+    from contextlib import suppress
+
+    from baileys_tools.sessions.rules.keyfiles import kind_of
+    from baileys_tools.sessions.rules.records import key_content_by
+    from baileys_tools.sessions.scan import read_regular_file
+    from baileys_tools.watching.rules.health_keys import key_form_findings, unusable
+
+    have_written(folder, oldest)
+    used_by = {}
+    for name in oldest:
+        with suppress(OSError):
+            used_by[name] = key_content_by(kind_of(name), read_regular_file(folder, name, _LARGEST_KEY))
+    found = key_form_findings(company, facts, unusable(facts, used_by), used_by)
+    return [one for one in found if one.severity is not Severity.NOTICE]
+
+
+_LARGEST_KEY = 1 << 18
 
 
 def _login(creds: Creds | CredsState, before: Look | None) -> str:

@@ -36,8 +36,8 @@ class Inspected:
 
     `stats` has every plain file. `open_to_all` says that every user of the host gets as far as the folder. `broken`
     are key files that Baileys cannot read, looked at again and again. `mappings` is what each LID mapping says,
-    `present` the names there were after all was read. `lock` says who holds or left a lock. `kept_bytes` is what this
-    tool keeps in the folder itself. `itself` is the folder.
+    `used_by` which versions can use a key that not all can, `present` the names there were after all was read. `lock`
+    says who holds or left a lock. `kept_bytes` is what this tool keeps in the folder itself. `itself` is the folder.
     """
 
     folder: FolderFacts
@@ -46,6 +46,7 @@ class Inspected:
     space: Space
     broken: Mapping[str, Broken] = field(default_factory=dict)
     mappings: Mapping[str, str] = field(default_factory=dict)
+    used_by: Mapping[str, frozenset[int]] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
     lock: str = ""
     kept_bytes: int = 0

@@ -1,6 +1,6 @@
 """Keys in a session folder that miss each other, as far as their names tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from baileys_tools.findings import Finding, Severity
@@ -8,7 +8,7 @@ from baileys_tools.pasted import command
 from baileys_tools.sessions.rules.counting import is_version_7
 from baileys_tools.sessions.rules.creds import VERSIONS, Creds
 from baileys_tools.sessions.rules.folder import FolderFacts
-from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of
+from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
 from baileys_tools.sessions.rules.senderkeys import STATUS_BROADCAST, is_memory, sort_by_owner
 from baileys_tools.units import counted
 from baileys_tools.watching.rules.health_stray import kept_elsewhere
@@ -44,6 +44,50 @@ def _form_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterator[F
         "Stop the bot and write them in base64, which both read: baileys-tools explain creds-form",
         {"reads": reads},
     )
+
+
+def unusable(facts: FolderFacts, used_by: Mapping[str, frozenset[int]]) -> list[str]:
+    """Given which versions can use each of some keys, return those that the bot may be unable to use."""
+    is_7 = is_version_7(facts)
+    return sorted(
+        name for name, versions in used_by.items() if versions != VERSIONS and not (is_7 and 7 in versions)
+    )
+
+
+def key_form_findings(
+    company: str, facts: FolderFacts, names: Iterable[str], used_by: Mapping[str, frozenset[int]]
+) -> Iterator[Finding]:
+    """Given such keys, yield what comes of them: a client throws at each use, and writes none of them anew.
+
+    Those that a 6 alone can use are what any 6 up to 6.7.18 writes: no harm before its update.
+    """
+    found = {kind: what for kind, what in _USE.items() if any(kind_of(name) is kind for name in names)}
+    if not found:
+        return
+    versions = VERSIONS.intersection(*(used_by[name] for name in names))
+    is_sure = is_version_7(facts) or not versions
+    reads = f"only Baileys {min(versions)} reads" if versions else "no version of Baileys reads"
+    is_of_6 = versions == frozenset((6,)) and not is_sure
+    whose = f"a {min(VERSIONS - versions)}" if versions and not is_sure else "the bot"
+    yield Finding(
+        "key-files-form",
+        Severity.NOTICE
+        if is_of_6
+        else Severity.CRITICAL
+        if is_sure and Kind.SENDER_KEY in found
+        else Severity.WARNING,
+        company,
+        f"{' and '.join(f'{kind}s' for kind in found)} in a form that {reads}: {whose} {', and '.join(found.values())}",
+        ("With an update to Baileys 7, stop" if is_of_6 else "Stop")
+        + " the bot and write them in base64, which both read: baileys-tools explain key-files-form",
+        {"kinds": ", ".join(found), "reads": ", ".join(map(str, sorted(versions)))},
+    )
+
+
+_USE = {
+    Kind.PRE_KEY: "cannot read a new chat's first message",
+    Kind.SENDER_KEY: "neither reads nor writes in such a group, even where the key is sent again",
+}
 
 
 def _pre_key_findings(company: str, facts: FolderFacts, creds: Creds) -> Iterator[Finding]:

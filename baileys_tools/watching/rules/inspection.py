@@ -122,7 +122,7 @@ def with_what_a_pass_saw(
     return worst_finding_first([*kept, *more])
 
 
-_NOT_OF_A_PASS = TOLD_BY_CONTENT | {"key-files-torn", "key-files-unreadable", "state-new"}
+_NOT_OF_A_PASS = TOLD_BY_CONTENT | {"key-files-torn", "key-files-form", "key-files-unreadable", "state-new"}
 _OF_THE_DISK = frozenset({"disk-low", "inodes-low"})
 
 

@@ -19,7 +19,7 @@ from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
 from baileys_tools.sessions.rules.owners import foreign_files, owner_findings
 from baileys_tools.units import counted, format_size, printable
 from baileys_tools.watching.rules.health import activity_findings
-from baileys_tools.watching.rules.health_keys import lone_keys
+from baileys_tools.watching.rules.health_keys import key_form_findings, lone_keys, unusable
 from baileys_tools.watching.rules.health_stray import is_leftover
 from baileys_tools.watching.rules.health_surroundings import (
     cleanup_findings,
@@ -48,6 +48,7 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
         "key-files-empty": _broken(seen, Broken.EMPTY),
         "key-files-torn": _broken(seen, Broken.TORN),
         "key-files-unreadable": _broken(seen, Broken.UNREADABLE),
+        "key-files-form": unusable(seen.folder, seen.used_by),
         "lid-mapping-without-twin": _without_twin(seen),
         "creds-behind-pre-keys": _above_counter(seen, now),
         "memory-without-own-key": lone.memories,
@@ -96,6 +97,7 @@ def deep_findings(
     if isinstance(creds, Creds) and creds.paired and (last := seen.last_activity):
         yield from activity_findings(company, last, rules, now)
     yield from broken_findings(company, evidence)
+    yield from key_form_findings(company, seen.folder, evidence.get("key-files-form", ()), seen.used_by)
     yield from _key_findings(company, evidence)
     yield from _access_findings(company, evidence)
     yield from owner_findings(company, _key_files(seen), seen.itself)

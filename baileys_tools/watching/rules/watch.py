@@ -43,7 +43,7 @@ MONITOR_CODES = SNAPSHOT_CODES | {
     *(
         *CREDS_LOST,
         "creds-linked",
-        "creds-form",
+        *("creds-form", "key-files-form"),
         "creds-too-large",
         "bot-cannot-write",
         "no-inbound",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import os
 import subprocess
@@ -160,6 +161,30 @@ def fill_with_device_lists(world: World) -> None:
         world.write(f"device-list-49{n:09}.json", "[]")
 
 
+def write_by_index(*patterns: str) -> Callable[[World], None]:
+    """As a plain `JSON.stringify` writes a `Uint8Array`."""
+
+    def by_index(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        if value.get("type") == "Buffer":
+            return {str(n): byte for n, byte in enumerate(base64.b64decode(value["data"]))}
+        return {name: by_index(one) for name, one in value.items()}
+
+    def write(world: World) -> None:
+        for pattern in patterns:
+            path = world.first(pattern)
+            path.write_text(json.dumps(by_index(json.loads(path.read_text()))))
+
+    return write
+
+
+def write_states(world: World) -> None:
+    """As Baileys up to 6.7.18 wrote a sender-key."""
+    path = world.first("sender-key-1*")
+    path.write_bytes(base64.b64decode(json.loads(path.read_text())["data"]))
+
+
 def empty_folder(world: World) -> None:
     for path in world.folder.iterdir():
         path.unlink()
@@ -315,6 +340,10 @@ CASES = [
         "the other half",
     ),
     Case("app-state-keys-missing", W, lambda w: w.remove("app-state-sync-key-*.json")),
+    Case("key-files-form", W, write_by_index("pre-key-*", "sender-key-1*")),
+    Case("key-files-form", C, steps(write_states, lambda w: w.map_number("1", "2")), name="states, of a 7"),
+    Case("key-files-form", N, write_states, name="states"),
+    Case("key-files-form", C, steps(write_states, write_by_index("pre-key-*")), name="of both kinds"),
     Case("key-files-empty", W, lambda w: w.first("session-*").write_text("")),
     Case("key-files-torn", W, lambda w: w.first("pre-key-*").write_text('{"private":')),
     Case("key-files-torn", W, lambda w: w.first("pre-key-*").write_text("null"), name="null"),
@@ -400,6 +429,12 @@ def test_a_finding_is_there_when_it_is_true_and_not_before(world: World, case: C
     assert found.company == "1001"
     assert found.message
     assert found.action
+
+
+@pytest.mark.parametrize("world", ["long-lived-v7"], indirect=True)
+def test_a_form_that_the_bot_can_use_is_no_finding(world: World) -> None:
+    write_by_index("pre-key-*", "sender-key-1*")(world)
+    assert world.finding("key-files-form") is None
 
 
 def test_a_key_file_that_may_not_be_read_is_named(world: World) -> None:
