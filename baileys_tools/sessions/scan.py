@@ -170,6 +170,10 @@ def scan_names(folder: int) -> FolderFacts:
             continue
         if wanted and (odd := look_at(folder, device, wanted, into)):
             oddities += _set_aside(names, kind, odd)
+        if kind is Kind.PRE_KEY and parts:
+            # As a plan has it: one of which a companion alone stands has its time, too.
+            of_kind = {key: files for key, files in parts.items() if kind_of(key) is kind}
+            oddities += _look_beside(folder, device, names, of_kind, stats, {}, frozenset())
     creds = _creds_without_haste(folder)
     return FolderFacts(
         names={kind: found for kind, found in names.items() if found},

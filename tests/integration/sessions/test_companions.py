@@ -17,12 +17,14 @@ from baileys_tools.config import Settings, load_settings
 from baileys_tools.limits import Policy
 from baileys_tools.sessions.inspect_folder import inspect_folder
 from baileys_tools.sessions.removal import FolderRemover
-from baileys_tools.sessions.rules.counting import count_files
+from baileys_tools.sessions.rules.counting import count_files, pre_key_pool
+from baileys_tools.sessions.rules.creds import Creds
 from baileys_tools.sessions.rules.keyfiles import Kind
 from baileys_tools.sessions.rules.removals import Outcome
 from baileys_tools.sessions.rules.undo import UndoReason
 from baileys_tools.sessions.scan import scan_folder, scan_names
 from baileys_tools.watching.rules.inspection_rules import evidence_of
+from fixtures.lay import lay
 from tests.support import company_folder, snapshot_tree, write_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -31,6 +33,7 @@ MEMORY, OWN_KEY = f"sender-key-memory-{GROUP}.json", f"sender-key-{GROUP}--91958
 PEER_KEY = f"sender-key-{GROUP}--4917000000001--0.json"
 SESSION = "session-4917000000001.0.json"
 OLD, YOUNG = timedelta(days=20), timedelta(hours=1)
+NO_CREDS = Creds(None, None, None, None, paired=False)
 
 
 @pytest.fixture
@@ -105,6 +108,24 @@ def test_a_companion_counts_with_its_key(folder: Path, handle: int) -> None:
         assert not facts.of(Kind.UNKNOWN)
     plan = plan_cleanup(scan_folder(handle), Policy(), NOW)
     assert (plan.files, plan.counted_after) == (4, 2)
+
+
+@pytest.mark.parametrize("key", ["pre-key-16777216.json", "pre-key-5.json"])
+def test_names_and_plan_count_one_number_where_a_pre_key_has_companions(tmp_path: Path, key: str) -> None:
+    """Which pre-keys are guarded is told by the times of all: of one alone, too, and by the younger of two."""
+    root = lay("bloated-v6", tmp_path / "laid", NOW)
+    (folder,) = root.iterdir()
+    (folder / key).unlink(missing_ok=True)
+    write_key(folder, f"{key}.bak", OLD, now=NOW)
+    for other in sorted(folder.glob("pre-key-1*.json"))[:2]:
+        write_key(folder, f"{other.name}.bak", YOUNG, now=NOW)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        planned, named = scan_folder(fd), scan_names(fd)
+    finally:
+        os.close(fd)
+    assert pre_key_pool(named, NO_CREDS).written == pre_key_pool(planned, NO_CREDS).written
+    assert count_files(named, 50, guard=True) == count_files(planned, 50, guard=True)
 
 
 def test_no_finding_complains_about_companions(folder: Path, handle: int) -> None:
