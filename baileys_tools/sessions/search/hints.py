@@ -191,24 +191,25 @@ def where_they_could_be(root: Root) -> str:
         if base.fd >= 0 and base.stored is None
         for one in proposals(base)
     ]
-    if found:
-        paths = [path for path, _ in found[:3]]
-        more = [command(" --sessions {}", path) for path in paths[1:]]
-        number = sum(number for _, number in found)
-        told = "session folder stands" if number == 1 else "session folders stand"
-        return (
-            f"{number} {told} deeper. Name them with a pattern: "
-            + "".join([command("baileys-tools status --sessions {}", paths[0]), *more])
-            + "\ndocs/layouts.md has how to keep that in the settings; baileys-tools sessions tells what was found."
-        )
-    if all(base.stored is not None for base in root.bases):
-        return f"No creds stand there. What was found: {command('baileys-tools config check')}"
     typed = _typed(root)
     told = (
         command("baileys-tools sessions")
         if typed is None
         else command("baileys-tools sessions --sessions {}", typed)
     )
+    if found:
+        named = found[:3]
+        more = [command(" --sessions {}", path) for path, _ in named[1:]]
+        number, of_these = (sum(number for _, number in some) for some in (found, named))
+        stand = "session folder stands" if number == 1 else "session folders stand"
+        some = "" if of_these == number else f", here {of_these} of them"
+        return (
+            f"{number} {stand} deeper. Name them with a pattern{some}: "
+            + "".join([command("baileys-tools status --sessions {}", named[0][0]), *more])
+            + f"\nAll that was found, and the settings that keep it: {told}"
+        )
+    if all(base.stored is not None for base in root.bases):
+        return f"No creds stand there. What was found: {command('baileys-tools config check')}"
     return (
         "Name the folder around the session folders, or a folder with a creds.json of Baileys.\n"
         f"What stands there, and why it is not one: {told}"

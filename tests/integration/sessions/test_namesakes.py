@@ -163,3 +163,18 @@ def test_session_folders_that_stand_deeper_are_told_of_in_any_root(tmp_path: Pat
     done = run_cli("status", *roots)
     assert done.returncode == 10
     assert f"baileys-tools status --sessions {deep}/bots/auth_info" in done.stderr
+    assert f"settings that keep it: baileys-tools sessions {' '.join(roots)}\n" in done.stderr
+
+
+def test_a_hint_that_names_some_of_what_stands_deeper_says_so_and_what_tells_all(tmp_path: Path) -> None:
+    for way in ("a/auth", "b/c/session", "d/e/f/login"):
+        company_folder(tmp_path / way, None)
+    roots = ["--sessions", str(tmp_path)]
+    assert "3 session folders stand deeper. Name them with a pattern: " in run_cli("status", *roots).stderr
+    company_folder(tmp_path / "g" / "h" / "wa", None)
+    done = run_cli("status", *roots)
+    assert "4 session folders stand deeper. Name them with a pattern, here 3 of them: " in done.stderr
+    *_, last = done.stderr.splitlines()
+    told = run_cli(*last.partition("baileys-tools ")[2].split())
+    assert told.stdout.count('"path"') == 1
+    assert all(way in told.stdout for way in ("a/auth", "b/c/session", "d/e/f/login", "g/h/wa"))
