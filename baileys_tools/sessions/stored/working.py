@@ -284,7 +284,7 @@ class WorkingCopy:
     def _first_seen(self) -> FirstSeen:
         try:
             return FirstSeen.of_text(read_regular_file(self._around, f"{self._entry}.seen", LARGEST).decode())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             # A lost memory makes everything young, and nothing is removed by age too early.
             return FirstSeen(secrets.token_bytes(16))
 

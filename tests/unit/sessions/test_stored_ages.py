@@ -96,7 +96,9 @@ def test_a_memory_that_is_none_is_refused(text: str) -> None:
         FirstSeen.of_text(text)
 
 
-@pytest.mark.parametrize("rest", ["", "[]", "{", '{"a":1}', '{"a":[]}', '{"a":["b","c"]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "rest", ["", "[]", "{", '{"a":1}', '{"a":[]}', '{"a":["b","c"]}', '{"a":["b",1e999]}', "[" * 100_000]
+)
 def test_a_memory_whose_rest_is_damaged_makes_everything_young(rest: str) -> None:
     text = FirstSeen(KEY).text().partition("\n")[0]
     assert look({NAMES[0]: "a"}, FirstSeen.of_text(f"{text}\n{rest}"), DAY)[0] == {NAMES[0]: DAY}

@@ -31,7 +31,7 @@ class FirstSeen:
         """By the hash of a name, the hash of what it held and since when."""
         try:
             return {str(name): (str(one[0]), int(one[1])) for name, one in json.loads(self.rest).items()}
-        except (ValueError, TypeError, IndexError, AttributeError, RecursionError):
+        except (ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
             return {}
 
     @classmethod
