@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from stat import S_IMODE, S_IWGRP, S_IWOTH
+from stat import S_IMODE, S_IWGRP, S_IWOTH, S_IWUSR, S_IXUSR
 from typing import NamedTuple, Protocol
 
 from baileys_tools.findings import Finding, Severity
@@ -114,6 +114,12 @@ def foreign_files(files: Mapping[str, OwnedFile]) -> list[str]:
     return sorted(name for name, one in files.items() if one.st_uid != owner)
 
 
+def not_writable(files: Mapping[str, OwnedFile]) -> list[str]:
+    """Given key files, return the names of those that the owner of most may not write; root may write all."""
+    owner = main_owner(files)
+    return sorted(name for name, one in files.items() if owner and _is_shut(one, owner))
+
+
 def owner_findings(
     company: str, files: Mapping[str, OwnedFile], folder: OwnedFile | None = None
 ) -> Iterator[Finding]:
@@ -121,40 +127,48 @@ def owner_findings(
 
     `folder` is the session folder itself, where it was looked at: who owns the files has to make and remove some in it.
     """
-    names = foreign_files(files)
+    names, shut = foreign_files(files), not_writable(files)
     owner = main_owner(files)
     if owner is None:
         return
+
+    def finding(severity: Severity, told: str, action: str) -> Finding:
+        data = {"files": len(names) or len(shut), "owner": owner}
+        return Finding("foreign-owner", severity, company, told, action.format(inspection), data)
+
     inspection = command("baileys-tools inspect --company {} -v", company)
-    if owner and folder is not None and folder.st_uid != owner and not folder.st_mode & (S_IWOTH | S_IWGRP):
-        yield Finding(
-            "foreign-owner",
-            Severity.CRITICAL,
-            company,
-            f"the folder belongs to uid {folder.st_uid} (mode {S_IMODE(folder.st_mode):03o}) and its files to uid "
-            f"{owner}, who may add no key there and remove none",
-            f"Give the folder to {owner} with chown -R ({inspection} names it)",
-            {"files": len(names), "owner": owner},
-        )
+    if owner and folder is not None and _is_shut(folder, owner, S_IWUSR | S_IXUSR):
+        mode, so = f"mode {S_IMODE(folder.st_mode):03o}", "who may add no key there and remove none"
+        if folder.st_uid == owner:
+            told = f"the folder ({mode}) is shut for its own owner, uid {owner}, {so}"
+            yield finding(Severity.CRITICAL, told, "Open the folder with chmod u+rwx ({} names it)")
+        else:
+            told = f"the folder belongs to uid {folder.st_uid} ({mode}) and its files to uid {owner}, {so}"
+            yield finding(
+                Severity.CRITICAL, told, f"Give the folder to {owner} with chown -R ({{}} names it)"
+            )
         return
-    if not names:
+    if not names and not shut:
         return
-    shut = [name for name in names if owner and not files[name].st_mode & (S_IWOTH | S_IWGRP)]
-    severity = Severity.WARNING if shut else Severity.NOTICE
+    severity = Severity.NOTICE
+    what = "the bot can still write them"
     if "creds.json" in shut:
-        severity = Severity.CRITICAL
-    what = (
-        "creds.json among them: the bot cannot save its login"
-        if "creds.json" in shut
-        else "the bot cannot save these"
-        if shut
-        else "the bot can still write them"
-    )
-    yield Finding(
-        "foreign-owner",
-        severity,
-        company,
-        f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}",
-        f"Give them back to {owner} with chown ({inspection} names them)",
-        {"files": len(names), "owner": owner},
-    )
+        severity, what = Severity.CRITICAL, "creds.json among them: the bot cannot save its login"
+    elif shut:
+        severity, what = Severity.WARNING, "the bot cannot save these"
+    if names:
+        told = (
+            f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}"
+        )
+        yield finding(severity, told, f"Give them back to {owner} with chown ({{}} names them)")
+    else:
+        told = f"{counted(len(shut), 'key file')} that their own owner (uid {owner}) may not write; {what}"
+        yield finding(severity, told, "Make them writable with chmod u+rw ({} names them)")
+
+
+def _is_shut(file: OwnedFile, uid: int, wanted: int = S_IWUSR) -> bool:
+    """Whether a user may not do with a file what the bits `wanted` of an owner say. Of which groups the user is, nobody
+    knows here."""
+    if file.st_uid == uid:
+        return file.st_mode & wanted != wanted
+    return not file.st_mode & (S_IWOTH | S_IWGRP)

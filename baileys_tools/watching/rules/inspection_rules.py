@@ -16,7 +16,7 @@ from baileys_tools.sessions.rules.folder import Oddity
 from baileys_tools.sessions.rules.fullness import HealthRules
 from baileys_tools.sessions.rules.inspected import Broken, Elsewhere, FullStat, Inspected
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of
-from baileys_tools.sessions.rules.owners import foreign_files, owner_findings
+from baileys_tools.sessions.rules.owners import foreign_files, not_writable, owner_findings
 from baileys_tools.units import counted, format_size, printable
 from baileys_tools.watching.rules.health import activity_findings
 from baileys_tools.watching.rules.health_keys import key_form_findings, lone_keys, unusable
@@ -58,7 +58,7 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
         "odd-entries": sorted(odd),
         "keys-readable-by-all": _open_to_all(seen, S_IROTH),
         "keys-writable-by-all": _open_to_all(seen, S_IWOTH),
-        "foreign-owner": foreign_files(_key_files(seen)),
+        "foreign-owner": sorted({*foreign_files(_key_files(seen)), *not_writable(_key_files(seen))}),
     }
     return {code: names for code, names in found.items() if names}
 

@@ -209,6 +209,11 @@ def give_away(*names: str) -> Callable[[World], None]:
     return give
 
 
+def give_all(world: World) -> None:
+    give_away("creds.json")(world)
+    os.chown(world.first("creds.json"), 1234, 1234)
+
+
 def open_up(bit: int) -> Callable[[World], None]:
     def let_in(world: World) -> None:
         above = world.folder
@@ -352,6 +357,11 @@ CASES = [
     Case("foreign-owner", W, give_away("session-*")),
     Case("foreign-owner", C, give_away("creds.json"), name="creds"),
     Case("foreign-owner", C, give_away(), name="all but the folder"),
+    Case("foreign-owner", C, steps(give_all, lambda w: w.folder.chmod(0o500)), name="shut folder"),
+    Case(
+        "foreign-owner", C, steps(give_all, lambda w: w.first("creds.json").chmod(0o400)), name="shut creds"
+    ),
+    Case("foreign-owner", W, steps(give_all, lambda w: w.first("pre-key-*").chmod(0o400)), name="shut key"),
     Case("folder-locked", N, hold_lock),
     Case("odd-entries", W, lambda w: os.mkfifo(w.folder / "session-1.0.json"), name="FIFO"),
     Case(
