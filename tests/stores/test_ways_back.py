@@ -171,3 +171,38 @@ def test_a_session_that_is_listed_and_cannot_be_read_is_not_called_healthy(tmp_p
     assert done.returncode == 1, done.stdout + done.stderr
     (only,) = json.loads(done.stdout)["companies"]
     assert (only["company"], only["state"]) == ("17", "unreadable")
+
+
+def test_what_a_run_was_refused_is_no_removal_to_be_undone(tmp_path: Path) -> None:
+    creds, rows = rows_of()
+    with sqlite3.connect(tmp_path / "bot.db") as db:
+        db.execute("CREATE TABLE rooms (sid TEXT, name TEXT, data TEXT, pk TEXT NOT NULL)")
+        cells = [("creds", creds), *((f"{row.type}-{row.id}", row.text) for row in rows)]
+        db.executemany("INSERT INTO rooms VALUES ('bot', ?, ?, '')", cells)
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        json.dumps({"sessions": {"roots": [{"store": f"sqlite://{tmp_path}/bot.db", **LAYOUT}]}})
+    )
+    env = {"BAILEYS_TOOLS_STATE_DIR": str(tmp_path / "state")}
+
+    def run(*words: str, code: int = 0) -> str:
+        done = run_cli(*words, "--config", str(config), cwd=tmp_path, env=env)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    with db:
+        db.execute("CREATE TRIGGER kept BEFORE DELETE ON rooms BEGIN SELECT RAISE(ABORT, 'kept'); END")
+    assert "kept" in run("cleanup", code=1)
+    assert [*tmp_path.rglob("pre-key-*.json")], "set aside before the store was asked"
+    assert "nothing to undo" in run("undo", "--list")
+    assert not [*tmp_path.rglob("pre-key-*.json")]
+    with db:
+        db.execute("DROP TRIGGER kept")
+        db.execute("DROP TABLE rooms")
+        db.execute("CREATE TABLE rooms (sid TEXT, name TEXT, data TEXT)")
+        db.executemany("INSERT INTO rooms VALUES ('bot', ?, ?)", cells)
+    run("cleanup")
+    gone = len(cells) - db.execute("SELECT count(*) FROM rooms").fetchone()[0]
+    assert ["bot", str(gone)] in [line.split()[:2] for line in run("undo", "--list").splitlines()]
+    assert f"{gone} files put back" in run("undo")
+    db.close()

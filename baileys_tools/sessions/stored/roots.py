@@ -17,7 +17,7 @@ from baileys_tools.sessions.search.way import Company, natural_order
 from baileys_tools.sessions.stored import copies
 from baileys_tools.sessions.stored.beside import keep_listed, listed_before
 from baileys_tools.sessions.stored.rules.tenants import told_of_nameless, told_of_twins, twins
-from baileys_tools.sessions.stored.settling import take_back_returning
+from baileys_tools.sessions.stored.settling import forget_what_stands, take_back_returning
 from baileys_tools.sessions.stored.working import WorkingCopy, alone
 from baileys_tools.stores.cells import Abilities, StoreTrouble, dangers_of
 from baileys_tools.stores.opening import open_store
@@ -165,6 +165,7 @@ class StoredRoot:
                 copy.fill(fd, unwritten=unwritten)
                 self._require_some(copy)
                 take_back_returning(copy, fd)
+                forget_what_stands(copy, fd)
                 with copies.known(fd, copy):
                     yield fd
                 copy.require_settled()

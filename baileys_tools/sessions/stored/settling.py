@@ -14,6 +14,7 @@ from baileys_tools.sessions.quarantine import (
     open_quarantine,
     open_run,
     put_back,
+    remove_empty_folders,
 )
 from baileys_tools.sessions.rules.keyfiles import Kind, key_id_of, kind_of, parse_sender_key
 from baileys_tools.sessions.rules.removals import Outcome, Removals
@@ -214,6 +215,20 @@ def take_back_returning(copy: WorkingCopy, folder: int) -> None:
             finally:
                 os.close(beside)
         _return(folder, run, waits)
+
+
+def forget_what_stands(copy: WorkingCopy, folder: int) -> None:
+    """Take out of the quarantines what the store still has as it was: who set it aside died, or was refused, before the
+    store was asked to remove it. Raises OSError."""
+    with open_quarantine(folder) as quarantine:
+        if quarantine is None or copy.is_half_changed:
+            return
+        for run, _ in list_runs(quarantine):
+            with open_run(quarantine, run) as waiting:
+                for name in copy.files.content.keys() & os.listdir(waiting):
+                    if read_regular_file(waiting, name, LARGEST_VALUE) == copy.files.content[name]:
+                        os.unlink(name, dir_fd=waiting)
+    remove_empty_folders(folder)
 
 
 def _remove(own: int, name: str) -> None:
