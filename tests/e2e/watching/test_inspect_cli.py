@@ -227,7 +227,8 @@ def test_the_folder_may_be_read_only_and_somebody_elses(root: Path) -> None:
         os.chown(path, 1234, 1234)
     folder.chmod(0o500)
     shown = inspect(root, "--company", "1001")
-    assert shown.returncode == 0
+    assert shown.returncode == 5
+    assert "(mode 500) is shut for its own owner, uid 1234" in " ".join(shown.stdout.split())
     assert sorted(path.name for path in folder.iterdir()) == ["creds.json", "pre-key-30.json"]
 
 
