@@ -73,6 +73,9 @@ def wait_for(what: Callable[[], bool], seconds: float) -> bool:
 class Watched:
     """A host with one company, its crontab installed beside a line of somebody else that says something."""
 
+    said = ""
+    """What the last look said of troubles."""
+
     def __init__(self, folder: Path) -> None:
         self.host = CronHost(folder)
         self.state = Path(os.environ["BAILEYS_TOOLS_STATE_DIR"])
@@ -86,6 +89,7 @@ class Watched:
 
     def status(self) -> dict[str, Any]:
         run = self.host.run(COMMAND, "cron", "status", "--json", "--config", self.config)
+        self.said = run.stderr.decode()
         return {job["command"]: job for job in json.loads(run.stdout)["jobs"]}
 
     def all_ran(self) -> bool:
@@ -101,9 +105,13 @@ def check(watched: Watched, minute: float) -> None:
     old = [write_key(watched.company, f"session-{n}.0.json", timedelta(days=20)) for n in range(100, 300)]
     assert wait_for(lambda: not any(key.exists() for key in old), 2.5 * minute + 30), watched.log()
     assert (watched.company / "session-1.0.json").exists()
-    status = watched.status()
-    assert {job["verdict"] for job in status.values()} == {"ok"}, (status, watched.log())
-    assert set(status) == {job.command for job in HERE}
+
+    def all_fine() -> bool:
+        return {job["verdict"] for job in watched.status().values()} == {"ok"}
+
+    # Five jobs that end at once can keep a busy disk's state for longer than a look waits for it, which then says so.
+    assert all_fine() or (watched.said and wait_for(all_fine, 30)), (watched.status(), watched.log())
+    assert set(watched.status()) == {job.command for job in HERE}
     assert "away" not in watched.log(), "nothing here could tell whether a bot is away"
     mails = watched.host.mails()
     assert mails, "cron can send mail here: somebody else's line does"
