@@ -69,10 +69,15 @@ def _sync_run(folder: int, run: str | None) -> None:
         if quarantine is None or run not in dict(list_runs(quarantine)):
             return
         with open_run(quarantine, run) as waiting:
-            _each(waiting, _begin_to_write)
-            _each(waiting, os.fsync)
-            os.fsync(waiting)
+            _sync_all(waiting)
         os.fsync(quarantine)
+
+
+def _sync_all(folder: int) -> None:
+    """Wait until a folder and all files in it are on the disk."""
+    _each(folder, _begin_to_write)
+    _each(folder, os.fsync)
+    os.fsync(folder)
 
 
 def _each(folder: int, do: Callable[[int], None]) -> None:
@@ -152,7 +157,7 @@ def _set_aside(folder: int, run: str) -> None:
                 with _opened(run, returning) as beside:
                     for name in os.listdir(waiting):
                         _copy(name, waiting, beside)
-                    os.fsync(beside)
+                    _sync_all(beside)
 
 
 @contextmanager
@@ -170,8 +175,6 @@ def _copy(name: str, source: int, target: int) -> None:
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     os.utime(name, ns=(seen.st_atime_ns, seen.st_mtime_ns), dir_fd=target)
 
 
