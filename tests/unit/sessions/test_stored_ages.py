@@ -113,3 +113,10 @@ def test_what_the_store_itself_says_is_taken_and_nothing_is_from_tomorrow() -> N
     times, known = ages(cells, FirstSeen(KEY), 9 * DAY)
     assert times == dict(zip(NAMES, (5 * DAY, 9 * DAY, 9 * DAY), strict=True))
     assert len(known.seen) == 1
+
+
+def test_of_a_store_that_keeps_times_nothing_is_remembered() -> None:
+    nothing = FirstSeen(KEY)
+    times, known = ages({NAMES[0]: Cell("", "", "a", 5 * DAY)}, nothing, 9 * DAY)
+    assert times == {NAMES[0]: 5 * DAY}
+    assert known is nothing, "and no file is written for it"

@@ -102,6 +102,8 @@ def ages(cells: Mapping[str, Cell], known: FirstSeen, now_ns: int) -> tuple[dict
 
 
 def _whole(cells: Mapping[str, Cell], names: Sequence[str], key: bytes) -> str:
+    if not names:
+        return ""  # as of a store that keeps times, of which nothing is remembered
     # No name has a NUL in it, and a text is as long as is said before it: no two sessions are written alike.
     parts = (f"{name}\0{len(cells[name].text)} {cells[name].text}" for name in names)
     return hashlib.blake2b(
