@@ -250,21 +250,25 @@ class SqlTables:
         if all(one.is_removal for one in changes):
             # What asks the database nothing is put together before a bot has to wait.
             statements = iter([*statements])
+        untried = [*filter(self._is_untried, changes)]
         try:
             with self.db.transaction(writes=True, lasts=lasts):
-                for change in changes:
+                for change in filter(self._is_untried, untried):
                     self._require_way_back(tenant, change)
                 self._make(statements)
         except _NotAsItWas:
             return False
         return True
 
+    def _is_untried(self, change: Change) -> bool:
+        """Whether a row goes from a table of which nobody knows yet whether it takes one back."""
+        table, is_row = self._place(change)
+        return change.is_removal and is_row and table not in self._takes_back
+
     def _require_way_back(self, tenant: str, change: Change) -> None:
         """Raise StoreTrouble where a row that goes could not come back: a column that only its program fills, a right
         or a trigger can be in the way. One row of each table is tried, in a transaction, of which nothing stays."""
-        table, is_row = self._place(change)
-        if not change.is_removal or not is_row or table in self._takes_back:
-            return
+        table, _ = self._place(change)
         self.db.run("SAVEPOINT way_back")
         gone, values = self._statement(tenant, change)
         if self.db.each_changed_one(gone, [values]):
