@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
+
+from baileys_tools.stores.cells import StoreTrouble
 
 
 class Dialect(Protocol):
@@ -51,3 +53,16 @@ class Dialect(Protocol):
 def quoted_name(name: str) -> str:
     """Return the name of a table or column as SQL has it; a dot tells the schema of a table."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+@contextmanager
+def committed(db: Dialect, begin: str) -> Iterator[None]:
+    """Run the body in the transaction that a statement begins: committed at its end, rolled back when it raises."""
+    try:
+        db.run(begin)
+        yield
+        db.run("COMMIT")
+    except BaseException:
+        with suppress(StoreTrouble):
+            db.run("ROLLBACK")
+        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from baileys_tools.stores.cells import (
@@ -15,7 +15,7 @@ from baileys_tools.stores.cells import (
     StoreTrouble,
     no_driver,
 )
-from baileys_tools.stores.dialect import quoted_name
+from baileys_tools.stores.dialect import committed, quoted_name
 from baileys_tools.stores.postgres_said import said
 from baileys_tools.stores.postgres_stamps import stamps
 from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
@@ -112,14 +112,8 @@ class PostgresConnection:
         if self._db.closed and not self._silent:
             self._db = self._connected()
         begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        try:
-            self.run(f"{begin}; {_PATIENCE}{'' if lasts else _NOT_LASTING}")
+        with committed(self, f"{begin}; {_PATIENCE}{'' if lasts else _NOT_LASTING}"):
             yield
-            self.run("COMMIT")
-        except BaseException:
-            with suppress(StoreTrouble):
-                self.run("ROLLBACK")
-            raise
 
     def each_changed_one(self, sql: str, rows: Sequence[Sequence[Any]]) -> bool:
         """As `Dialect.each_changed_one`: many are on their way before the first answer is waited for. One statement

@@ -14,7 +14,7 @@ from baileys_tools.owner import acting_as, user_name
 from baileys_tools.sqlite_pipes import acting_on_database
 from baileys_tools.stores import sqlite_files
 from baileys_tools.stores.cells import Abilities, StoreLocked, StoreTrouble
-from baileys_tools.stores.dialect import quoted_name
+from baileys_tools.stores.dialect import committed, quoted_name
 from baileys_tools.stores.rules.mapping import SqlMap, after_prefix
 from baileys_tools.stores.rules.rows import Cell, Change, Unit
 from baileys_tools.stores.rules.times import ns_of_number, number_of
@@ -125,14 +125,8 @@ class SqliteFile:
                 self.run(f"PRAGMA synchronous = {'FULL' if lasts or mode != 'wal' else 'NORMAL'}")
                 if not lasts:
                     self._wait_for_a_write()
-            self.run("BEGIN IMMEDIATE" if writes else "BEGIN")
-            try:
+            with committed(self, "BEGIN IMMEDIATE" if writes else "BEGIN"):
                 yield
-                self.run("COMMIT")
-            except BaseException:
-                with suppress(StoreTrouble):
-                    self.run("ROLLBACK")
-                raise
 
     def _wait_for_a_write(self) -> None:
         """Wait until the bot has just written, or is quiet: a write that finds the file held sleeps for a millisecond
