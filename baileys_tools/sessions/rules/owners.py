@@ -134,19 +134,20 @@ def owner_findings(
 
     def finding(severity: Severity, told: str, action: str) -> Finding:
         data = {"files": len(names) or len(shut), "owner": owner}
-        return Finding("foreign-owner", severity, company, told, action.format(inspection), data)
+        return Finding("foreign-owner", severity, company, told, action, data)
 
     inspection = command("baileys-tools inspect --company {} -v", company)
     if owner and folder is not None and _is_shut(folder, owner, S_IWUSR | S_IXUSR):
         mode, so = f"mode {S_IMODE(folder.st_mode):03o}", "who may add no key there and remove none"
         if folder.st_uid == owner:
             told = f"the folder ({mode}) is shut for its own owner, uid {owner}, {so}"
-            yield finding(Severity.CRITICAL, told, "Open the folder with chmod u+rwx ({} names it)")
+            yield finding(
+                Severity.CRITICAL, told, f"Open the folder with chmod u+rwx ({inspection} names it)"
+            )
         else:
             told = f"the folder belongs to uid {folder.st_uid} ({mode}) and its files to uid {owner}, {so}"
-            yield finding(
-                Severity.CRITICAL, told, f"Give the folder to {owner} with chown -R ({{}} names it)"
-            )
+            action = f"Give the folder to {owner} with chown -R ({inspection} names it)"
+            yield finding(Severity.CRITICAL, told, action)
         return
     if not names and not shut:
         return
@@ -160,10 +161,10 @@ def owner_findings(
         told = (
             f"{counted(len(names), 'key file')} of another owner than the other files (uid {owner}); {what}"
         )
-        yield finding(severity, told, f"Give them back to {owner} with chown ({{}} names them)")
+        yield finding(severity, told, f"Give them back to {owner} with chown ({inspection} names them)")
     else:
         told = f"{counted(len(shut), 'key file')} that their own owner (uid {owner}) may not write; {what}"
-        yield finding(severity, told, "Make them writable with chmod u+rw ({} names them)")
+        yield finding(severity, told, f"Make them writable with chmod u+rw ({inspection} names them)")
 
 
 def _is_shut(file: OwnedFile, uid: int, wanted: int = S_IWUSR) -> bool:

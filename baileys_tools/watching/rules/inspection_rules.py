@@ -42,6 +42,7 @@ Evidence = Mapping[str, Sequence[str]]
 def evidence_of(seen: Inspected, now: datetime) -> Evidence:
     """Given what was seen, return the names of the files that each finding would speak of, by code."""
     lone = lone_keys(seen.folder)
+    key_files = _key_files(seen)
     unknown = seen.folder.of(Kind.UNKNOWN)
     odd = {oddity.name for oddity in seen.folder.oddities}
     found = {
@@ -58,7 +59,7 @@ def evidence_of(seen: Inspected, now: datetime) -> Evidence:
         "odd-entries": sorted(odd),
         "keys-readable-by-all": _open_to_all(seen, S_IROTH),
         "keys-writable-by-all": _open_to_all(seen, S_IWOTH),
-        "foreign-owner": sorted({*foreign_files(_key_files(seen)), *not_writable(_key_files(seen))}),
+        "foreign-owner": sorted({*foreign_files(key_files), *not_writable(key_files)}),
     }
     return {code: names for code, names in found.items() if names}
 
