@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from baileys_tools.sessions.rules.keyfiles import Kind
-from baileys_tools.sessions.rules.records import JUDGED, key_content_by
+from baileys_tools.sessions.rules.records import key_content_by
 from tests.contract.real_client import HERE, run_script
 from tests.support import scrubbed_environment
 
 pytestmark = pytest.mark.contract
 
+JUDGED = (Kind.PRE_KEY, Kind.SENDER_KEY)
+"""The kinds at which a client throws, each time, where it reads no bytes."""
 BOTH = {6, 7}
 USED_BY: dict[str, tuple[set[int], set[int]]] = {
     "base64": (BOTH, BOTH),

@@ -234,9 +234,6 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 _ONLY_6, _ONLY_7, _NONE = frozenset((6,)), frozenset((7,)), frozenset[int]()
 
-JUDGED = (Kind.PRE_KEY, Kind.SENDER_KEY)
-"""The kinds at which a client throws, each time, where it reads no bytes."""
-
 
 def read_key_by(kind: Kind, value: object) -> frozenset[int]:
     """Given the value of a key file, return the versions that can use it; all of them where no form is at fault."""
